@@ -1,0 +1,51 @@
+import type { BigIntStats } from 'node:fs'
+import { AT_FDCWD, S_IFCHR } from '../kernel/constants.ts'
+import { now } from '../kernel/now.ts'
+import { SyscallError } from '../kernel/syscall-error.ts'
+import { writeXattr } from './xattr.ts'
+
+/**
+ * How overlayfs writes down, in an upper directory, that something of a lower one is gone. Source:
+ * Documentation/filesystems/overlayfs.rst, "whiteouts and opaque directories". Its extended attributes are
+ * `trusted.overlay.*`, or `user.overlay.*` where it was mounted with `userxattr` (the only form a user namespace can).
+ */
+const isOverlays = (xattr: string, key = '') => /^(trusted|user)\.overlay\./.test(xattr) && xattr.endsWith(key)
+const YES = Buffer.from('y')
+
+/** A name that hides the lower one of the same name: a character device 0:0. */
+export function isWhiteout(stat: BigIntStats): boolean {
+  return stat.isCharacterDevice() && stat.rdev === 0n
+}
+
+/** Makes a whiteout; needs no privilege (mknod(2), since Linux 5.8). */
+export function makeWhiteout(path: string): void {
+  now.mknodat(AT_FDCWD, path, S_IFCHR, 0)
+}
+
+/** A directory that shows nothing of the lower one of the same name. */
+export function isOpaque(xattrs: Map<string, Buffer>): boolean {
+  return [...xattrs].some(([name, value]) => isOverlays(name, '.opaque') && value.equals(YES))
+}
+
+/** Makes a directory opaque, in the form that an overlay mounted by this process will look for. */
+export function makeOpaque(path: string): void {
+  try {
+    writeXattr(path, 'trusted.overlay.opaque', YES)
+  } catch (error) {
+    if (!(error instanceof SyscallError) || error.code !== 'EPERM') throw error
+    writeXattr(path, 'user.overlay.opaque', YES)
+  }
+}
+
+/** The attribute, if there is one, which says that part of this file is still in a lower layer (redirect_dir, metacopy). */
+export function leansOnLower(xattrs: Map<string, Buffer>): string | undefined {
+  return [...xattrs.keys()].find(name => isOverlays(name, '.redirect') || isOverlays(name, '.metacopy'))
+}
+
+/**
+ * Whether an extended attribute is the file's own, to be kept in a layer: not overlayfs's notes, which mean nothing
+ * (or, from a stranger's layer, harm) elsewhere, and not the labels that a security module gives on each machine.
+ */
+export function belongsToFile(xattr: string): boolean {
+  return !isOverlays(xattr) && !/^security\.(selinux|ima|evm|SMACK)/.test(xattr)
+}

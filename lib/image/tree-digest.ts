@@ -1,0 +1,87 @@
+import { createHash } from 'node:crypto'
+import { closeSync, constants, openSync, readlinkSync, readSync } from 'node:fs'
+import { belongsToFile, isOpaque } from './overlay.ts'
+import { deviceNumbers, FILE_TYPES, type TreeFile, walk } from './tree.ts'
+import { readXattrs } from './xattr.ts'
+
+/** What makes one file of a tree the same as another, times aside. */
+export interface TreeEntry {
+  /** from the root of the tree, whose own is '' */
+  path: string
+  type: string
+  /** permission bits with setuid, setgid and sticky, in octal: '0755' */
+  mode: string
+  uid: number
+  gid: number
+  /** of a file: bytes, and what is in them */
+  size?: number
+  sha256?: string
+  /** of a file with several names in the tree: the first of them */
+  sameAs?: string
+  /** of a symbolic link */
+  target?: string
+  /** of a device: 'major:minor' */
+  rdev?: string
+  /** of a directory on overlayfs: hides the lower one */
+  opaque?: true
+  /** extended attributes by name, values in base64 */
+  xattrs?: Record<string, string>
+}
+
+/**
+ * The manifest of a tree and its sha256 ('sha256:…'): equal hashes mean equal trees, times aside. Overlayfs's own
+ * extended attributes are left out, but opaque directories are told.
+ */
+export function treeDigest(dir: string): { hash: string; entries: TreeEntry[] } {
+  const firstNames = new Map<string, string>()
+  const entries = [...mapFiles(walk(dir), file => describe(file, firstNames))]
+  const hash = createHash('sha256')
+  for (const entry of entries) hash.update(JSON.stringify(entry) + '\n')
+  return { hash: `sha256:${hash.digest('hex')}`, entries }
+}
+
+/** Each result while its file is at hand: `at` is good only until the walk goes on. */
+function* mapFiles<T>(files: Iterable<TreeFile>, see: (file: TreeFile) => T): Generator<T> {
+  for (const file of files) yield see(file)
+}
+
+function describe({ path, at, stat }: TreeFile, firstNames: Map<string, string>): TreeEntry {
+  const mode = Number(stat.mode)
+  const entry: TreeEntry = {
+    path,
+    type: FILE_TYPES.get(mode & constants.S_IFMT) ?? 'unknown',
+    mode: '0' + (mode & 0o7777).toString(8),
+    uid: Number(stat.uid),
+    gid: Number(stat.gid),
+  }
+  if (stat.isFile()) {
+    entry.size = Number(stat.size)
+    entry.sha256 = sha256File(at)
+    const inode = `${stat.dev}:${stat.ino}`
+    const first = firstNames.get(inode)
+    if (first !== undefined) entry.sameAs = first
+    else if (stat.nlink > 1n) firstNames.set(inode, path)
+  }
+  if (stat.isSymbolicLink()) entry.target = readlinkSync(at)
+  if (stat.isBlockDevice() || stat.isCharacterDevice()) {
+    const { major, minor } = deviceNumbers(stat.rdev)
+    entry.rdev = `${major}:${minor}`
+  }
+  const xattrs = readXattrs(at)
+  if (stat.isDirectory() && isOpaque(xattrs)) entry.opaque = true
+  const own = [...xattrs].filter(([name]) => belongsToFile(name))
+  if (own.length) entry.xattrs = Object.fromEntries(own.map(([name, value]) => [name, value.toString('base64')]))
+  return entry
+}
+
+function sha256File(path: string): string {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+  try {
+    const hash = createHash('sha256')
+    const buffer = Buffer.allocUnsafe(1 << 20)
+    for (let n; (n = readSync(fd, buffer)) > 0; ) hash.update(buffer.subarray(0, n))
+    return hash.digest('hex')
+  } finally {
+    closeSync(fd)
+  }
+}

@@ -1,0 +1,84 @@
+import { libc, koffi } from './libc.ts'
+
+const SIZE = 1 << 20
+const PROT_READ_WRITE = 3
+const MAP_PRIVATE_ANONYMOUS = 0x22
+
+/**
+ * Memory of ours that the kernel (and a child that shares it, CLONE_VM) can be pointed at: one mmap(2), filled from
+ * the bottom, emptied all at once. JavaScript's own buffers will not do: the garbage collector may move or free them.
+ * Never unmapped (koffi would crash on a view of it): finished arenas wait in `spare` for the next tape.
+ */
+export class Arena {
+  readonly bytes: Uint8Array
+  readonly view: DataView
+  readonly base: bigint
+  #next = 0
+  #outs: { buffer: Uint8Array; offset: number }[] = []
+
+  private constructor() {
+    const memory = libc.mmap(null, SIZE, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0)
+    this.base = koffi.address(memory)
+    const buffer = koffi.view(memory, SIZE)
+    this.bytes = new Uint8Array(buffer)
+    this.view = new DataView(buffer)
+  }
+
+  static spare: Arena[] = []
+
+  /** An empty arena; give it back with `release()`. */
+  static take(): Arena {
+    return Arena.spare.pop() ?? new Arena()
+  }
+
+  /** Copies what the kernel wrote into the callers' buffers. */
+  collect(): void {
+    for (const { buffer, offset } of this.#outs)
+      buffer.set(this.bytes.subarray(offset, offset + buffer.length))
+    this.#outs = []
+  }
+
+  /** Collects, and makes the arena free for others. */
+  release(): void {
+    this.collect()
+    this.#next = 0
+    Arena.spare.push(this)
+  }
+
+  /** Reserves `size` zeroed bytes, aligned to 16; returns their offset in the arena. */
+  reserve(size: number): number {
+    const offset = (this.#next + 15) & ~15
+    if (offset + size > SIZE) throw new RangeError(`a tape's arguments do not fit in ${SIZE} bytes`)
+    this.bytes.fill(0, offset, offset + size)
+    this.#next = offset + size
+    return offset
+  }
+
+  address(offset: number): bigint {
+    return this.base + BigInt(offset)
+  }
+
+  put(bytes: Uint8Array): bigint {
+    const offset = this.reserve(bytes.length)
+    this.bytes.set(bytes, offset)
+    return this.address(offset)
+  }
+
+  cstring(text: string): bigint {
+    return this.put(Buffer.from(text + '\0'))
+  }
+
+  /** An array of 64-bit words: struct members, or the pointers of an argv. */
+  words(words: readonly (bigint | number)[]): bigint {
+    const offset = this.reserve(8 * words.length)
+    words.forEach((word, i) => this.view.setBigUint64(offset + 8 * i, BigInt.asUintN(64, BigInt(word)), true))
+    return this.address(offset)
+  }
+
+  /** A buffer that the call reads and fills; its new contents are copied back by `collect()`. */
+  out(buffer: Uint8Array): bigint {
+    const address = this.put(buffer)
+    this.#outs.push({ buffer, offset: Number(address - this.base) })
+    return address
+  }
+}

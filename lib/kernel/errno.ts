@@ -1,0 +1,19 @@
+import { constants } from 'node:os'
+import { getSystemErrorMessage } from 'node:util'
+
+const names = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]))
+
+/** `EPERM` for 1: the name of an error number, from errno(3). */
+export function errnoName(errno: number): string {
+  return names.get(errno) ?? `E${errno}`
+}
+
+/** 1 for `EPERM`. */
+export function errnoNumber(name: string): number {
+  return constants.errno[name as keyof typeof constants.errno] ?? 0
+}
+
+/** `operation not permitted`: what an error number means, as strerror(3) has it. */
+export function errnoMeaning(errno: number): string {
+  return getSystemErrorMessage(-errno) ?? 'unknown error'
+}

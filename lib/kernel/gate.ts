@@ -1,0 +1,51 @@
+import { closeSync, read, writeSync } from 'node:fs'
+import { promisify } from 'node:util'
+import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM } from './constants.ts'
+import { int32s, now } from './now.ts'
+import type { Tape } from './tape.ts'
+
+const readAsync = promisify(read)
+
+/**
+ * Where the child waits until the parent has done its share (uid_map, cgroup.procs, the veth end): libcontainer's init
+ * pipe. The child writes a byte when it has come here and reads one to go on; end of file means that the parent died.
+ */
+export class Gate {
+  readonly #parent: number
+  readonly #child: number
+  #recorded = false
+
+  constructor() {
+    const pair = new Uint8Array(8)
+    now.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)
+    ;[this.#parent = -1, this.#child = -1] = int32s(pair)
+  }
+
+  /** Puts a gate onto the tape; several may follow each other. */
+  record(tape: Tape): void {
+    // a copy of the parent's end in the child would keep end of file from ever coming
+    if (!this.#recorded) tape.close(this.#parent)
+    this.#recorded = true
+    tape.write(this.#child, Buffer.from('?'), 1)
+    tape.readByte(this.#child)
+  }
+
+  /** Resolves when the child waits at the gate: true; false when it ended before. */
+  async reached(): Promise<boolean> {
+    return (await readAsync(this.#parent, Buffer.alloc(1), 0, 1, null)).bytesRead === 1
+  }
+
+  /** Lets the child go on. */
+  pass(): void {
+    writeSync(this.#parent, 'g')
+  }
+
+  /** The child has its copy: from here on, its death is an end of file for us. */
+  closeChildEnd(): void {
+    closeSync(this.#child)
+  }
+
+  close(): void {
+    closeSync(this.#parent)
+  }
+}

@@ -1,0 +1,168 @@
+import type { Arena } from './arena.ts'
+import * as constants from './constants.ts'
+
+/**
+ * The kinds of arguments that system calls take: how each becomes a 64-bit word, and how it is printed.
+ * The table of system calls (syscalls.ts) names these kinds; types, encoding and printing all come from here.
+ */
+export interface OpenHow {
+  flags: number
+  mode?: number
+  resolve?: number
+}
+/** struct clone_args of clone3(2), the members that we use. `stack` is made where it is encoded. */
+export interface CloneArgs {
+  flags: number
+  exitSignal?: number
+  /** 4 bytes that CLONE_PARENT_SETTID fills with the child's pid */
+  parentTid?: Uint8Array
+}
+export interface Rlimit {
+  cur: number | bigint
+  max: number | bigint
+}
+const CLONE_STACK = 16384
+
+interface Kind<T> {
+  encode(value: T, arena: Arena): bigint | number
+  print(value: T): string
+}
+const kind = <T>(encode: Kind<T>['encode'], print: Kind<T>['print']): Kind<T> => ({ encode, print })
+
+const number = kind<number | bigint>(v => v, String)
+const text = kind<string>((v, arena) => arena.cstring(v), quote)
+const octal = kind<number>(
+  v => v,
+  v => '0' + v.toString(8),
+)
+const hex = kind<number | bigint>(
+  v => v,
+  v => '0x' + v.toString(16),
+)
+const strings = (print: (v: readonly string[]) => string) =>
+  kind<readonly string[]>((v, arena) => arena.words([...v.map(s => arena.cstring(s)), 0n]), print)
+
+const kinds = {
+  int: number,
+  size: number,
+  pid: number,
+  fd: number,
+  dirfd: kind<number>(
+    v => v,
+    v => (v === constants.AT_FDCWD ? 'AT_FDCWD' : String(v)),
+  ),
+  octal,
+  hex,
+  dev: kind<number>(
+    v => v,
+    v => `makedev(${v >> 8}, ${v & 255})`,
+  ),
+  path: text,
+  string: text,
+  argv: strings(v => `[${v.map(quote).join(', ')}]`),
+  envp: strings(v => `/* ${v.length} ${v.length === 1 ? 'var' : 'vars'} */`),
+  bytes: kind<Uint8Array>((v, arena) => arena.put(v), printBytes),
+  out: kind<Uint8Array>((v, arena) => arena.out(v), printBytes),
+  // socket(2): a type in the low bits, flags above
+  sock: kind<number>(
+    v => v,
+    v => [enumerator('SOCK_', v & 15), ...(v >> 4 ? [flags('SOCK_', v & ~15)] : [])].join('|'),
+  ),
+  open_how: kind<OpenHow>(
+    (v, arena) => arena.words([v.flags, v.mode ?? 0, v.resolve ?? 0]),
+    v =>
+      `{flags=${flags('O_', v.flags)}, mode=0${(v.mode ?? 0).toString(8)}, resolve=${flags('RESOLVE_', v.resolve ?? 0)}}`,
+  ),
+  // clone3(2): the stack is given by its lowest address and its size
+  clone_args: kind<CloneArgs>(
+    (v, arena) => {
+      const stack = arena.address(arena.reserve(CLONE_STACK))
+      const parentTid = v.parentTid ? arena.out(v.parentTid) : 0
+      return arena.words([v.flags, 0, 0, parentTid, v.exitSignal ?? 0, stack, CLONE_STACK, 0, 0, 0, 0])
+    },
+    v => `{flags=${flags('CLONE_', v.flags)}, exit_signal=${v.exitSignal ?? 0}}`,
+  ),
+  rlimit: kind<Rlimit>(
+    (v, arena) => arena.words([v.cur, v.max]),
+    v => `{rlim_cur=${v.cur}, rlim_max=${v.max}}`,
+  ),
+  // seccomp(2): struct sock_fprog {unsigned short len; struct sock_filter *filter}
+  sock_fprog: kind<Uint8Array>(
+    (v, arena) => arena.words([v.length / 8, arena.put(v)]),
+    v => `{len=${v.length / 8}, filter=/* BPF */}`,
+  ),
+  uid_list: kind<readonly number[]>(
+    (v, arena) => arena.put(new Uint8Array(Uint32Array.from(v).buffer)),
+    v => `[${v.join(', ')}]`,
+  ),
+  // timespec pairs for utimensat(2), in nanoseconds since the epoch
+  times: kind<readonly [atime: bigint, mtime: bigint]>(
+    (v, arena) => arena.words(v.flatMap(ns => [ns / 1_000_000_000n, ns % 1_000_000_000n])),
+    v => `[${v.join(', ')}]`,
+  ),
+} satisfies Record<string, Kind<never>>
+
+type Kinds = typeof kinds
+type BaseValue<K extends string> = K extends keyof Kinds
+  ? Kinds[K] extends Kind<infer T>
+    ? T
+    : never
+  : K extends `${'flags' | 'enum'}:${string}`
+    ? number
+    : never
+
+/** The TypeScript type of an argument kind: `path` → string, `path?` → string | null, `flags:MS_` → number. */
+export type ValueOf<K extends string> = K extends `${infer Base}?` ? BaseValue<Base> | null : BaseValue<K>
+
+/** Finds how to encode and print a kind by its name in the table. */
+export function kindOf(name: string): Kind<unknown> {
+  const [base = '', prefix] = name.replace(/\?$/, '').split(':')
+  let found: Kind<never>
+  if (prefix !== undefined) {
+    const symbolic = base === 'flags' ? flags : enumerator
+    found = kind<number>(
+      v => v,
+      v => symbolic(prefix, v),
+    )
+  } else found = kinds[base as keyof Kinds]
+  if (!name.endsWith('?')) return found as Kind<unknown>
+  return kind<unknown>(
+    (v, arena) => (v === null ? 0 : found.encode(v as never, arena)),
+    v => (v === null ? 'NULL' : found.print(v as never)),
+  )
+}
+
+/** `MS_PRIVATE|MS_REC`, with what has no name in hexadecimal; 0 stays 0 (but O_RDONLY, which is 0, is named). */
+export function flags(prefix: string, value: number): string {
+  const names: string[] = []
+  let rest = BigInt(value)
+  for (const [name, bit] of group(prefix)) {
+    if (bit !== 0n && (rest & bit) === bit) {
+      names.push(name)
+      rest &= ~bit
+    }
+  }
+  if (prefix === 'O_' && (value & 3) === 0) names.unshift('O_RDONLY')
+  if (rest !== 0n) names.push('0x' + rest.toString(16))
+  return names.join('|') || '0'
+}
+
+function enumerator(prefix: string, value: number): string {
+  return group(prefix).find(([, v]) => v === BigInt(value))?.[0] ?? String(value)
+}
+
+function group(prefix: string): [string, bigint][] {
+  return Object.entries(constants)
+    .filter(([name]) => name.startsWith(prefix))
+    .map(([name, value]) => [name, BigInt(value)])
+}
+
+/** A C string literal. */
+export function quote(s: string): string {
+  return JSON.stringify(s)
+}
+
+function printBytes(v: Uint8Array): string {
+  const printable = v.length <= 32 && v.every(b => b >= 32 && b < 127)
+  return printable ? quote(Buffer.from(v).toString()) : `/* ${v.length} bytes */`
+}

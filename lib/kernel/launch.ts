@@ -1,0 +1,164 @@
+import { Arena } from './arena.ts'
+import { nsPerTick } from './clock.ts'
+import {
+  CLONE_CLEAR_SIGHAND,
+  CLONE_PARENT_SETTID,
+  CLONE_PIDFD,
+  CLONE_VFORK,
+  CLONE_VM,
+  PR_GET_DUMPABLE,
+  PR_SET_DUMPABLE,
+} from './constants.ts'
+import { diagnose } from './diagnose.ts'
+import { errnoName } from './errno.ts'
+import { entry } from './launchpad-code.ts'
+import { ENTRY } from './launchpad.ts'
+import { syscallNumber } from './syscall-numbers.ts'
+import { flags as printFlags } from './kinds.ts'
+import { now } from './now.ts'
+import { SyscallError } from './syscall-error.ts'
+import { parameters, printArgs } from './syscalls.ts'
+import { Later, type Op, type Replayed, type Tape } from './tape.ts'
+
+const OP = { size: 96, nr: 0, args: 8, result: 56, min: 64, save: 72, max: 80, tsc: 88 }
+const STACK = 65536
+const CLONE_ARGS_SIZE = 88
+const SIGCHLD = 17
+const NOT_RUN = -(2n ** 63n) // no system call returns this
+
+type LaunchCode = (...args: [args: bigint, size: bigint, ops: bigint, end: bigint]) => void
+const launchpad = entry(
+  ENTRY.launch,
+  'int64_t launch(int64_t args, int64_t size, int64_t ops, int64_t end)',
+) as unknown as {
+  async(...args: [...Parameters<LaunchCode>, (error: Error | null, result: bigint | number) => void]): void
+}
+
+/** A child on its way: the tape is being replayed. */
+export interface Launched {
+  /** the child's pid; 0 until clone3 made it */
+  pid(): number
+  /** a descriptor for the child; the caller closes it. Valid as soon as `pid()` is not 0 */
+  pidfd(): number
+  /** Settles when the child has left the shared memory: at its execve or its exit. Rejects where clone3 is refused. */
+  replayed: Promise<Replayed[]>
+}
+
+/**
+ * Starts a child that replays `tape`. The call waits in vfork on one of libuv's workers; this thread goes on.
+ * `flags` are clone3's CLONE_NEW*; CLONE_FILES gives the child our own descriptor table, so that what it opens is ours.
+ */
+export function launch(tape: Tape, flags = 0): Launched {
+  const arena = Arena.take()
+  const ops = encode(tape.ops, arena)
+  const end = ops + OP.size * tape.ops.length
+  const identity = arena.reserve(16) // pidfd, then the pid
+  const stack = arena.reserve(STACK)
+  // CLONE_VM: results come back through shared memory. CLONE_VFORK: we wait, and the OOM killer spares us (mm/oom_kill.c)
+  const allFlags = flags + CLONE_VM + CLONE_VFORK + CLONE_PIDFD + CLONE_PARENT_SETTID + CLONE_CLEAR_SIGHAND
+  const args = arena.words([
+    allFlags,
+    arena.address(identity),
+    0,
+    arena.address(identity + 8),
+    SIGCHLD,
+    arena.address(stack),
+    STACK,
+    0,
+    0,
+    0,
+    0,
+  ])
+  const known = { pid: 0, pidfd: -1 }
+  const look = () => {
+    known.pid ||= arena.view.getInt32(identity + 8, true)
+    if (known.pid) known.pidfd = arena.view.getInt32(identity, true)
+  }
+
+  const replayed = new Promise<Replayed[]>((resolve, reject) => {
+    launchpad.async(
+      args,
+      BigInt(CLONE_ARGS_SIZE),
+      arena.address(ops),
+      arena.address(end),
+      (error, result) => {
+        look()
+        stayDumpable()
+        arena.collect()
+        const record = error ? [] : read(tape.ops, arena, ops)
+        arena.release()
+        if (error) reject(error)
+        else if (Number(result) > 0) resolve(record)
+        else {
+          const shown = `{flags=${printFlags('CLONE_', allFlags)}, exit_signal=SIGCHLD}`
+          const errno = -Number(result)
+          reject(new SyscallError('clone3', shown, errno, '', diagnose('clone3', [{ flags }], errno)))
+        }
+      },
+    )
+  })
+  return {
+    pid: () => (known.pid || look(), known.pid),
+    pidfd: () => (known.pid || look(), known.pidfd),
+    replayed,
+  }
+}
+
+/**
+ * A change of credentials marks the memory undumpable (kernel/cred.c commit_creds), and the child's memory was ours.
+ * Undumpable, we would look owned by root in /proc, and an ordinary user could not write the next child's uid_map.
+ */
+function stayDumpable(): void {
+  if (now.prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) !== 1) now.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
+}
+
+/** Writes the ops into the arena, and one empty op behind them for the launchpad's time stamps. */
+function encode(ops: Op[], arena: Arena): number {
+  const start = arena.reserve(OP.size * (ops.length + 1))
+  const saves = new Map<Op, bigint[]>() // result of op → addresses of the arguments it flows into
+  ops.forEach((op, i) => {
+    const at = start + OP.size * i
+    parameters(op.call).forEach(({ kind }, k) => {
+      const address = at + OP.args + 8 * k
+      const arg = op.args[k]
+      if (arg instanceof Later) {
+        saves.set(arg.op, [...(saves.get(arg.op) ?? []), arena.address(address)])
+        return
+      }
+      arena.view.setBigUint64(address, BigInt.asUintN(64, BigInt(kind.encode(arg, arena))), true)
+    })
+    arena.view.setBigInt64(at + OP.nr, BigInt(syscallNumber(op.call)), true)
+    arena.view.setBigInt64(at + OP.result, NOT_RUN, true)
+    arena.view.setBigInt64(at + OP.min, op.min, true)
+    arena.view.setBigInt64(at + OP.max, op.max, true)
+  })
+  ops.forEach((op, i) => {
+    const targets = saves.get(op)
+    if (targets) arena.view.setBigUint64(start + OP.size * i + OP.save, arena.words([...targets, 0n]), true)
+  })
+  return start
+}
+
+/** Reads back what the child did: the ops it reached, their results and durations. */
+function read(ops: Op[], arena: Arena, start: number): Replayed[] {
+  const tick = nsPerTick()
+  const stamp = (i: number) => arena.view.getBigUint64(start + OP.size * i + OP.tsc, true)
+  const reached = ops.findIndex((_, i) => stamp(i) === 0n)
+  const count = reached === -1 ? ops.length : reached
+  const results = new Map<Op, number>()
+  return ops.slice(0, count).map((op, i) => {
+    const raw = arena.view.getBigInt64(start + OP.size * i + OP.result, true)
+    results.set(op, Number(raw))
+    const args = op.args.map(arg => (arg instanceof Later ? results.get(arg.op) : arg))
+    const next = i + 1 < count ? stamp(i + 1) : stamp(ops.length)
+    const refused = raw < 0n && raw >= -4095n
+    return {
+      call: op.call,
+      args: printArgs(op.call, args),
+      result: raw === NOT_RUN ? null : refused ? -1 : Number(raw),
+      errno: refused ? errnoName(-Number(raw)) : null,
+      ns: Math.max(0, Math.round(Number(next - stamp(i)) * tick)),
+      part: op.part,
+    }
+  })
+}

@@ -1,0 +1,53 @@
+// The launchpad, arm64: see launchpad.x64.S for the why and the layout of an op.
+.text
+ticks:                        // ticks() -> the virtual counter (its rate is in cntfrq_el0)
+  isb
+  mrs x0, cntvct_el0
+  ret
+.balign 16, 0
+launch:                       // launch(clone_args, size, ops, end) -> what clone3 returned to the parent
+  mov x9, x2
+  mov x10, x3
+  isb
+  mrs x11, cntvct_el0
+  str x11, [x10, #80]
+  mov x8, #435                // clone3(x0, x1)
+  svc #0
+  cbz x0, 1f
+  isb
+  mrs x11, cntvct_el0
+  str x11, [x10, #88]
+  ret
+1: mov x19, x9                // the child: x19 = this op, x20 = the end
+  mov x20, x10
+2: cmp x19, x20
+  b.hs 6f
+  isb
+  mrs x9, cntvct_el0
+  str x9, [x19, #88]
+  ldp x8, x0, [x19]
+  ldp x1, x2, [x19, #16]
+  ldp x3, x4, [x19, #32]
+  ldr x5, [x19, #48]
+  svc #0
+  str x0, [x19, #56]
+  ldr x9, [x19, #64]
+  cmp x0, x9
+  b.lt 5f
+  ldr x9, [x19, #80]
+  cmp x0, x9
+  b.gt 6f
+  ldr x9, [x19, #72]
+  cbz x9, 4f
+3: ldr x10, [x9], #8
+  cbz x10, 4f
+  str x0, [x10]
+  b 3b
+4: add x19, x19, #96
+  b 2b
+5: mov x0, #127
+  b 7f
+6: mov x0, #0
+7: mov x8, #94                // exit_group(x0)
+  svc #0
+  brk #0

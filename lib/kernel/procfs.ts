@@ -1,0 +1,82 @@
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
+
+/** The eight kinds of namespaces, by their names under /proc/<pid>/ns: namespaces(7). */
+export const NAMESPACES = ['user', 'pid', 'mnt', 'uts', 'ipc', 'net', 'cgroup', 'time'] as const
+export type Namespace = (typeof NAMESPACES)[number]
+type Pid = number | 'self'
+
+/** The inode that identifies a namespace of a process; null where this kernel has no such kind. */
+export function namespaceInode(pid: Pid, kind: Namespace): number | null {
+  try {
+    return statSync(`/proc/${pid}/ns/${kind}`).ino
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT' && processExists(pid)) return null
+    throw error
+  }
+}
+
+/** The fields of /proc/<pid>/status, values trimmed: proc_pid_status(5). */
+export function status(pid: Pid): Record<string, string> {
+  const fields: Record<string, string> = {}
+  for (const line of readFileSync(`/proc/${pid}/status`, 'utf8').split('\n')) {
+    const colon = line.indexOf(':')
+    if (colon > 0) fields[line.slice(0, colon)] = line.slice(colon + 1).trim()
+  }
+  return fields
+}
+
+/** The process's ids in every pid namespace it is in, outermost first. */
+export function nsPids(pid: Pid): number[] {
+  return (status(pid).NSpid ?? '').split(/\s+/).map(Number)
+}
+
+/** When a process started, in clock ticks since boot: with the pid, a name that is never reused. proc_pid_stat(5) field 22. */
+export function startTime(pid: Pid): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  // the second field is the command in parentheses and may hold anything, so count from the last one
+  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19])
+}
+
+/** Whether the process is there and not merely waiting to be reaped. */
+export function processExists(pid: Pid): boolean {
+  try {
+    return !/^[ZX]/.test(status(pid).State ?? '')
+  } catch (error) {
+    if (isGone(error)) return false
+    throw error
+  }
+}
+
+/** The processes whose parent a process is. */
+export function children(pid: number): number[] {
+  return pids().filter(other => {
+    try {
+      return Number(status(other).PPid) === pid
+    } catch (error) {
+      if (isGone(error)) return false // it ended between the listing and the reading
+      throw error
+    }
+  })
+}
+
+/** All process ids that this procfs shows. */
+export function pids(): number[] {
+  return readdirSync('/proc').map(Number).filter(Number.isInteger)
+}
+
+/** NUL-separated words: /proc/<pid>/cmdline and environ. */
+export function words(path: string): string[] {
+  return readFileSync(path, 'utf8').split('\0').slice(0, -1)
+}
+
+/** The paths (or `pipe:[…]`) behind a process's open descriptors. */
+export function descriptors(pid: Pid): Record<string, string> {
+  const folder = `/proc/${pid}/fd`
+  return Object.fromEntries(readdirSync(folder).map(fd => [fd, readlinkSync(`${folder}/${fd}`)]))
+}
+
+/** Whether an error says that what was asked for has gone: ENOENT, or ESRCH from a process's own files. */
+export function isGone(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException).code
+  return code === 'ENOENT' || code === 'ESRCH'
+}

@@ -1,0 +1,170 @@
+import { type ValueOf, kindOf } from './kinds.ts'
+
+/**
+ * Every system call that minilab makes, once. `name:kind` for each argument, in order; the kinds are in kinds.ts, the
+ * numbers in syscall-numbers.ts. From this table come the typed methods of `now` and of `Tape`, the encoding, the
+ * strace-like printing and the dry run. The comment over an entry is what an editor shows on `tape.` and `now.`.
+ */
+export const syscalls = {
+  // files and descriptors
+  /** read(2): read up to count bytes from a descriptor */
+  read: ['fd:fd', 'buf:out', 'count:size'],
+  /** write(2): write count bytes to a descriptor */
+  write: ['fd:fd', 'buf:bytes', 'count:size'],
+  /** close(2): close a descriptor */
+  close: ['fd:fd'],
+  /** close_range(2): close descriptors first to last, or mark them close-on-exec */
+  close_range: ['first:fd', 'last:fd', 'flags:flags:CLOSE_RANGE_'],
+  /** dup3(2): make newfd a copy of oldfd */
+  dup3: ['oldfd:fd', 'newfd:fd', 'flags:flags:O_'],
+  /** fcntl(2): change a property of a descriptor, such as close-on-exec */
+  fcntl: ['fd:fd', 'op:enum:F_', 'arg:int'],
+  /** pipe2(2): make a pipe; pipefd receives two 32-bit descriptors */
+  pipe2: ['pipefd:out', 'flags:flags:O_'],
+  /** ioctl(2) with a number as its argument */
+  ioctl: ['fd:fd', 'op:enum:TIOC', 'arg:int'],
+  /** openat(2): open a file */
+  openat: ['dirfd:dirfd', 'path:path', 'flags:flags:O_', 'mode:octal'],
+  /** openat2(2): open a file and say how its path may be resolved */
+  openat2: ['dirfd:dirfd', 'path:path', 'how:open_how', 'size:size'],
+  /** mkdirat(2): make a directory */
+  mkdirat: ['dirfd:dirfd', 'path:path', 'mode:octal'],
+  /** mknodat(2): make a device node, a fifo or a plain file */
+  mknodat: ['dirfd:dirfd', 'path:path', 'mode:octal', 'dev:dev'],
+  /** symlinkat(2): make a symbolic link at linkpath that says target */
+  symlinkat: ['target:string', 'newdirfd:dirfd', 'linkpath:path'],
+  /** unlinkat(2): remove a name */
+  unlinkat: ['dirfd:dirfd', 'path:path', 'flags:flags:AT_REMOVEDIR'],
+  /** linkat(2): give a file a second name */
+  linkat: ['olddirfd:dirfd', 'oldpath:path', 'newdirfd:dirfd', 'newpath:path', 'flags:flags:AT_'],
+  /** fchmodat(2): change a file's mode */
+  fchmodat: ['dirfd:dirfd', 'path:path', 'mode:octal'],
+  /** fchownat(2): change a file's owner */
+  fchownat: ['dirfd:dirfd', 'path:path', 'owner:int', 'group:int', 'flags:flags:AT_'],
+  /** utimensat(2): set a file's times */
+  utimensat: ['dirfd:dirfd', 'path:path', 'times:times', 'flags:flags:AT_'],
+  /** newfstatat(2): a file's inode, as struct stat (144 bytes on x86-64, 128 on arm64) */
+  newfstatat: ['dirfd:dirfd', 'path:path', 'statbuf:out', 'flags:flags:AT_'],
+  /** statx(2): a file's inode, as struct statx (256 bytes, the same on every architecture) */
+  statx: ['dirfd:dirfd', 'path:path', 'flags:flags:AT_', 'mask:hex', 'statxbuf:out'],
+  /** lsetxattr(2): set an extended attribute, not following a symbolic link */
+  lsetxattr: ['path:path', 'name:string', 'value:bytes', 'size:size', 'flags:int'],
+  /** lgetxattr(2): read an extended attribute, not following a symbolic link */
+  lgetxattr: ['path:path', 'name:string', 'value:out', 'size:size'],
+  /** llistxattr(2): list the names of extended attributes, each ended by a zero byte */
+  llistxattr: ['path:path', 'list:out', 'size:size'],
+
+  // the process
+  /** clone3(2): make a child process, in new namespaces if the flags say so */
+  clone3: ['args:clone_args', 'size:size'],
+  /** execve(2): become another program */
+  execve: ['path:path', 'argv:argv', 'envp:envp'],
+  /** exit_group(2): end the process */
+  exit_group: ['status:int'],
+  /** kill(2): send a signal */
+  kill: ['pid:pid', 'sig:int'],
+  /** getpid(2): the caller's process id, as its own pid namespace counts */
+  getpid: [],
+  /** setsid(2): start a session, without a terminal */
+  setsid: [],
+  /** umask(2): the mode bits that new files do not get */
+  umask: ['mask:octal'],
+  /** chdir(2): change the working directory */
+  chdir: ['path:path'],
+  /** fchdir(2): change the working directory to an open one */
+  fchdir: ['fd:fd'],
+  /** prctl(2): change a property of this process */
+  prctl: ['op:enum:PR_', 'arg2:int', 'arg3:int', 'arg4:int', 'arg5:int'],
+  /** prlimit64(2): set a resource limit */
+  prlimit64: ['pid:pid', 'resource:enum:RLIMIT_', 'new_limit:rlimit?', 'old_limit:out?'],
+  /** waitid(2): wait for a child; infop is a siginfo_t of 128 bytes */
+  waitid: ['idtype:enum:P_', 'id:int', 'infop:out', 'options:flags:W', 'rusage:out?'],
+  /** pidfd_open(2): a descriptor that stands for a process */
+  pidfd_open: ['pid:pid', 'flags:int'],
+  /** pidfd_getfd(2): a copy of another process's descriptor */
+  pidfd_getfd: ['pidfd:fd', 'targetfd:fd', 'flags:int'],
+  /** pidfd_send_signal(2): send a signal to exactly that process */
+  pidfd_send_signal: ['pidfd:fd', 'sig:int', 'info:hex', 'flags:int'],
+  /** poll(2) through ppoll(2): wait until a descriptor is ready; fds is an array of struct pollfd */
+  ppoll: ['fds:out', 'nfds:int', 'timeout:hex', 'sigmask:hex', 'size:size'],
+
+  // namespaces
+  /** unshare(2): leave a shared namespace for a new one */
+  unshare: ['flags:flags:CLONE_'],
+  /** setns(2): join namespaces; of a process where fd is a pidfd */
+  setns: ['fd:fd', 'nstype:flags:CLONE_NEW'],
+  /** sethostname(2): name the uts namespace */
+  sethostname: ['name:string', 'len:size'],
+  /** setdomainname(2): name the uts namespace's NIS domain */
+  setdomainname: ['name:string', 'len:size'],
+  /** msgget(2): make or find a System V message queue */
+  msgget: ['key:hex', 'msgflg:hex'],
+
+  // the root file system
+  /** mount(2): attach a file system, bind a directory elsewhere, or change how mounts propagate */
+  mount: ['source:path?', 'target:path', 'type:string?', 'flags:flags:MS_', 'data:string?'],
+  /** umount2(2): detach a mount */
+  umount2: ['target:path', 'flags:flags:MNT_'],
+  /** pivot_root(2): swap the root mount; the old one comes to lie on put_old */
+  pivot_root: ['new_root:path', 'put_old:path'],
+  /** chroot(2): change what this process's paths start from */
+  chroot: ['path:path'],
+  /** open_tree(2): a descriptor for a mount, or for a copy of it */
+  open_tree: ['dirfd:dirfd', 'path:path', 'flags:flags:OPEN_TREE_'],
+  /** move_mount(2): attach a mount that a descriptor holds */
+  move_mount: ['from_dirfd:dirfd', 'from:path', 'to_dirfd:dirfd', 'to:path', 'flags:flags:MOVE_MOUNT_'],
+
+  // rights
+  /** setgroups(2): set the supplementary groups */
+  setgroups: ['size:size', 'list:uid_list'],
+  /** setresgid(2): set real, effective and saved group */
+  setresgid: ['rgid:int', 'egid:int', 'sgid:int'],
+  /** setresuid(2): set real, effective and saved user */
+  setresuid: ['ruid:int', 'euid:int', 'suid:int'],
+  /** capset(2): set the thread's capabilities */
+  capset: ['header:bytes', 'data:bytes'],
+  /** seccomp(2): install a filter over all further system calls */
+  seccomp: ['op:enum:SECCOMP_', 'flags:hex', 'args:sock_fprog'],
+
+  // sockets
+  /** socket(2): make an endpoint, in the caller's network namespace */
+  socket: ['domain:enum:AF_', 'type:sock', 'protocol:int'],
+  /** socketpair(2): two connected endpoints; sv receives two 32-bit descriptors */
+  socketpair: ['domain:enum:AF_', 'type:sock', 'protocol:int', 'sv:out'],
+  /** setsockopt(2) */
+  setsockopt: ['fd:fd', 'level:int', 'optname:int', 'optval:bytes', 'optlen:size'],
+  /** bind(2): give a socket its address */
+  bind: ['fd:fd', 'addr:bytes', 'addrlen:size'],
+  /** listen(2): accept connections on a socket */
+  listen: ['fd:fd', 'backlog:int'],
+  /** connect(2): connect a socket */
+  connect: ['fd:fd', 'addr:bytes', 'addrlen:size'],
+  /** sendto(2): send a datagram */
+  sendto: ['fd:fd', 'buf:bytes', 'len:size', 'flags:hex', 'addr:bytes?', 'addrlen:size'],
+  /** recvfrom(2): receive a datagram */
+  recvfrom: ['fd:fd', 'buf:out', 'len:size', 'flags:hex', 'addr:out?', 'addrlen:out?'],
+} as const satisfies Record<string, readonly `${string}:${string}`[]>
+
+export type Syscalls = typeof syscalls
+export type Call = keyof Syscalls
+
+type Kinds<A extends readonly string[]> = {
+  [I in keyof A]: A[I] extends `${string}:${infer K}` ? ValueOf<K> : never
+}
+/** The arguments of a call as TypeScript values. */
+export type Args<C extends Call> = Kinds<Syscalls[C]>
+
+/** Each argument of a call: its name and its kind. */
+export function parameters(call: Call): { name: string; kind: ReturnType<typeof kindOf> }[] {
+  return syscalls[call].map(parameter => {
+    const colon = parameter.indexOf(':')
+    return { name: parameter.slice(0, colon), kind: kindOf(parameter.slice(colon + 1)) }
+  })
+}
+
+/** The arguments as strace prints them. */
+export function printArgs(call: Call, args: readonly unknown[]): string {
+  return parameters(call)
+    .map(({ kind }, i) => kind.print(args[i]))
+    .join(', ')
+}

@@ -1,0 +1,95 @@
+import { type Args, type Call, printArgs, syscalls, type Syscalls } from './syscalls.ts'
+
+/** The result of a call that has not run yet: given as an argument of a later call, it flows there when it is known. */
+export class Later {
+  readonly op: Op
+  constructor(op: Op) {
+    this.op = op
+  }
+}
+
+/** One recorded call. The child goes on only while min <= result <= max: below it fails, above it leaves quietly. */
+export interface Op {
+  call: Call
+  args: unknown[]
+  min: bigint
+  max: bigint
+  /** the name of the part that recorded it */
+  part: string
+}
+
+/** One call as it was replayed: what `--json` prints as an entry of `tape`. */
+export interface Replayed {
+  call: Call
+  /** as strace prints them */
+  args: string
+  /** what the kernel returned; -1 with `errno` where it refused; null where it never returned */
+  result: number | null
+  errno: string | null
+  /** nanoseconds, until the next call began */
+  ns: number
+  part: string
+}
+
+const LEAST = -(2n ** 63n)
+const MOST = 2n ** 63n - 1n
+
+type MaybeLater<A extends readonly unknown[]> = { [I in keyof A]: A[I] extends number ? A[I] | Later : A[I] }
+type Recorder = { [C in keyof Syscalls]: (...args: MaybeLater<Args<C>>) => Later }
+
+/** The typed methods of the table; `tape.mount(…)` records what `now.mount(…)` would do at once. */
+export interface Tape extends Recorder {}
+
+/**
+ * The system calls that a child will make, in order, recorded before it exists. See launch.ts for how they run:
+ * no JavaScript can, between clone3 and execve.
+ */
+// eslint-disable-next-line typescript/no-unsafe-declaration-merging -- the methods are made from the table below
+export class Tape {
+  readonly ops: Op[] = []
+  /** the part that records now */
+  part = ''
+
+  record(call: Call, args: unknown[], limits: { min?: bigint; max?: bigint } = {}): Later {
+    const op = { call, args, min: limits.min ?? 0n, max: limits.max ?? MOST, part: this.part }
+    this.ops.push(op)
+    return new Later(op)
+  }
+
+  /** The same methods, but a refusal does not end the child: for paths that need not exist, for a search along PATH. */
+  readonly attempt = recorder((call, args) => this.record(call, args, { min: LEAST }))
+
+  /** As read(2) for one byte, but end of file is a failure: whoever should have written is gone. */
+  readByte(fd: number): Later {
+    return this.record('read', [fd, new Uint8Array(1), 1], { min: 1n })
+  }
+
+  /** A second clone3: the caller leaves quietly, its child goes on replaying. */
+  become(args: Args<'clone3'>[0]): Later {
+    return this.record('clone3', [args, 88], { max: 0n })
+  }
+
+  /** The tape as text, before it ran. */
+  print(): string[] {
+    return this.ops.map(op => `${op.call}(${printArgs(op.call, named(op.args, this.ops))})`)
+  }
+}
+
+function recorder(record: (call: Call, args: unknown[]) => Later): Recorder {
+  return Object.fromEntries(
+    Object.keys(syscalls).map(call => [call, (...args: unknown[]) => record(call as Call, args)]),
+  ) as Recorder
+}
+
+for (const call of Object.keys(syscalls) as Call[]) {
+  Object.defineProperty(Tape.prototype, call, {
+    value(this: Tape, ...args: unknown[]) {
+      return this.record(call, args)
+    },
+  })
+}
+
+/** Arguments with a result that is still to come shown as `<openat>`: the call that it will come from. */
+function named(args: unknown[], ops: Op[]): unknown[] {
+  return args.map(arg => (arg instanceof Later ? `<${arg.op.call} #${ops.indexOf(arg.op) + 1}>` : arg))
+}
