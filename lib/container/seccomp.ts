@@ -1,7 +1,17 @@
 // OCI `linux.seccomp` compiled to the BPF program that seccomp(2) runs before every system call of the container.
 // runtime-spec config-linux.md#seccomp for the words; where it is silent we do what runc and libseccomp do.
 import { constants } from 'node:os'
-import { and, assemble, ifAtLeast, ifEqual, ifGreater, jump, load, ret } from '../kernel/bpf.ts'
+import {
+  assemble,
+  ifAtLeast,
+  ifAtLeast64,
+  ifEqual,
+  ifEqual64,
+  ifGreater64,
+  jump,
+  load,
+  ret,
+} from '../kernel/bpf.ts'
 import type { Label, Program } from '../kernel/bpf.ts'
 import { UsageError } from '../kernel/errors.ts'
 import { suggest } from '../kernel/suggest.ts'
@@ -21,16 +31,21 @@ const actions = {
   SCMP_ACT_ALLOW: 0x7fff0000,
 }
 
-/** Each comparison of an argument: the one it is made of, and whether that one must fail. */
-const operators = {
-  SCMP_CMP_EQ: [isEqual, true],
-  SCMP_CMP_NE: [isEqual, false],
-  SCMP_CMP_GT: [isGreater, true],
-  SCMP_CMP_LE: [isGreater, false],
-  SCMP_CMP_GE: [isAtLeast, true],
-  SCMP_CMP_LT: [isAtLeast, false],
-  SCMP_CMP_MASKED_EQ: [isMaskedEqual, true],
-} as const
+type Test = (at: number, value: bigint, yes: Label, no: Label, mask?: bigint) => Program
+
+/** Each comparison of an argument: the one it is made of, and whether that one must hold or must fail. */
+const operators: Record<
+  `SCMP_CMP_${'EQ' | 'NE' | 'GT' | 'LE' | 'GE' | 'LT' | 'MASKED_EQ'}`,
+  [Test, boolean]
+> = {
+  SCMP_CMP_EQ: [ifEqual64, true],
+  SCMP_CMP_NE: [ifEqual64, false],
+  SCMP_CMP_GT: [ifGreater64, true],
+  SCMP_CMP_LE: [ifGreater64, false],
+  SCMP_CMP_GE: [ifAtLeast64, true],
+  SCMP_CMP_LT: [ifAtLeast64, false],
+  SCMP_CMP_MASKED_EQ: [ifEqual64, true],
+}
 
 /** SECCOMP_FILTER_FLAG_* of linux/seccomp.h. TSYNC does nothing where one thread is about to become the container. */
 const flags = {
@@ -60,15 +75,16 @@ export interface Seccomp {
 
 /** A rule of one system call; `action` is the value that the program returns. */
 interface Rule {
-  args: Comparison[]
+  args: ExactComparison[]
   action: number
 }
+
+type ExactComparison = Comparison & { value: bigint; valueTwo: bigint }
 
 // struct seccomp_data { int nr; __u32 arch; __u64 instruction_pointer; __u64 args[6]; }, little-endian
 const NR = 0
 const ARCH = 4
 const ARGS = 16
-const HIGH = 4
 const AUDIT_ARCH = { x64: 0xc000003e, arm64: 0xc00000b7 } // linux/audit.h
 const X32_SYSCALL_BIT = 0x40000000
 const { EPERM, ENOSYS } = constants.errno
@@ -91,7 +107,7 @@ export function compileSeccomp(profile: Seccomp, on: Arch = arch): Uint8Array {
 
   const calls = rulesByNumber(profile, fallback, on)
   const newest = Math.max(...calls.keys())
-  const chains = new Map<Label, Program>()
+  const chains = new Map<string, Program>()
   const ranges: Range[] = []
   for (let nr = 0; nr <= newest; nr++) {
     const rules = calls.get(nr) ?? []
@@ -149,18 +165,19 @@ function rulesByNumber(profile: Seccomp, fallback: number, on: Arch): Map<number
 }
 
 /** libseccomp takes an argument once a rule; with one twice runc makes a rule of each comparison: "or" for "and". */
-function combine(args: Comparison[]): Comparison[][] {
-  for (const { index, op } of args) {
+function combine(args: Comparison[]): ExactComparison[][] {
+  const comparisons = args.map(({ index, op, value, valueTwo }) => {
     known('operator', op, operators)
-    if (!(index in [0, 1, 2, 3, 4, 5])) {
+    if (![0, 1, 2, 3, 4, 5].includes(index)) {
       throw new UsageError(
         `seccomp argument index ${index} is out of range`,
-        'a system call has arguments 0 to 5',
+        'arguments are counted from 0 to 5',
       )
     }
-  }
+    return { index, op, value: exact(value), valueTwo: exact(valueTwo ?? 0) }
+  })
   const once = new Set(args.map(arg => arg.index)).size === args.length
-  return once ? [args] : args.map(arg => [arg])
+  return once ? [comparisons] : comparisons.map(comparison => [comparison])
 }
 
 interface Range {
@@ -180,64 +197,32 @@ function search(ranges: Range[]): Program {
 }
 
 /** The rules of a call one after the other: the first whose comparisons all hold decides. */
-function chain(label: Label, rules: Rule[], otherwise: Label): Program {
-  const step = (rule: number, arg: number) =>
-    rule === rules.length ? otherwise : `${String(label)} ${rule}.${arg}`
+function chain(name: string, rules: Rule[], otherwise: Label): Program {
+  const step = (rule: number, arg: number) => (rule === rules.length ? otherwise : `${name} ${rule}.${arg}`)
   const code = rules.flatMap(({ args, action }, i) =>
-    args.flatMap((arg, j) => {
-      const [test, wanted] = operators[arg.op]
-      const holds = j + 1 < args.length ? step(i, j + 1) : leave(action)
-      const fails = step(i + 1, 0)
-      return [step(i, j), ...(wanted ? test(arg, holds, fails) : test(arg, fails, holds))]
-    }),
+    args.flatMap((arg, j) => [
+      step(i, j),
+      ...compare(arg, j + 1 < args.length ? step(i, j + 1) : leave(action), step(i + 1, 0)),
+    ]),
   )
-  return [label, ...code]
+  return [name, ...code]
 }
 
-// BPF compares 32 bits, an argument has 64: the high half first, the low half where the high ones are equal.
-
-function isEqual(arg: Comparison, yes: Label, no: Label): Program {
-  return isMaskedEqual({ ...arg, value: 0xffff_ffff_ffff_ffffn, valueTwo: arg.value }, yes, no)
+function compare({ index, op, value, valueTwo }: ExactComparison, yes: Label, no: Label): Program {
+  const [test, wanted] = operators[op]
+  const [datum, mask] = op === 'SCMP_CMP_MASKED_EQ' ? [valueTwo, value] : [value, undefined]
+  return test(ARGS + index * 8, datum, wanted ? yes : no, wanted ? no : yes, mask)
 }
 
-function isMaskedEqual({ index, value, valueTwo = 0 }: Comparison, yes: Label, no: Label): Program {
-  const at = ARGS + index * 8
-  const [maskHigh, maskLow] = halves(value)
-  const [high, low] = halves(valueTwo)
-  const masked = (mask: number) => (mask === 0xffff_ffff ? [] : [and(mask)])
-  return [
-    ...[load(at + HIGH), ...masked(maskHigh), ifEqual((high & maskHigh) >>> 0, undefined, no)],
-    ...[load(at), ...masked(maskLow), ifEqual((low & maskLow) >>> 0, yes, no)],
-  ]
-}
-
-function isGreater(arg: Comparison, yes: Label, no: Label, lowHalf = ifGreater): Program {
-  const at = ARGS + arg.index * 8
-  const [high, low] = halves(arg.value)
-  return [
-    ...[load(at + HIGH), ifGreater(high, yes), ifEqual(high, undefined, no)],
-    ...[load(at), lowHalf(low, yes, no)],
-  ]
-}
-
-function isAtLeast(arg: Comparison, yes: Label, no: Label): Program {
-  return isGreater(arg, yes, no, ifAtLeast)
-}
-
-/** The high and the low 32 bits of an argument's value. */
-function halves(value: number | bigint): [number, number] {
-  // JSON.parse rounds what is larger: a filter must not compare with a number that nobody wrote
-  if (
-    value < 0 ||
-    value > 0xffff_ffff_ffff_ffffn ||
-    (typeof value === 'number' && !Number.isSafeInteger(value))
-  ) {
-    throw new UsageError(
-      `seccomp argument value ${value} is not exact`,
-      'use a whole number from 0 to 2^53 - 1',
-    )
-  }
-  return [Number(BigInt(value) >> 32n), Number(BigInt(value) & 0xffff_ffffn)]
+/** A value of the profile as 64 bits. */
+function exact(value: number | bigint): bigint {
+  // JSON.parse rounds what is beyond 2^53: a filter must not compare with a number that nobody wrote
+  const whole = typeof value === 'bigint' || Number.isSafeInteger(value)
+  if (whole && value >= 0 && value < 2n ** 64n) return BigInt(value)
+  throw new UsageError(
+    `seccomp argument value ${value} is not exact`,
+    'use a whole number from 0 to 2^53 - 1',
+  )
 }
 
 /** The value that makes the kernel take this action. */
@@ -277,4 +262,4 @@ function known<T>(kind: string, word: string, table: Record<string, T>): T {
 const leave = (value: number) => `return ${value}`
 
 const describe = ({ args, action }: Rule) =>
-  `${args.map(arg => `args[${arg.index}] ${arg.op} ${arg.value} ${arg.valueTwo ?? ''}`).join(' and ')}: ${leave(action)}`
+  `${args.map(arg => `args[${arg.index}] ${arg.op} ${arg.value} ${arg.valueTwo}`).join(' and ')}: ${leave(action)}`

@@ -36,6 +36,38 @@ export const ifAtLeast = (k: number, yes?: Label, no?: Label): Instruction => ({
 /** End with the value k. */
 export const ret = (k: number): Instruction => ({ code: 0x06, k })
 
+// A has 32 bits. The 64 bits at `at` of the input (little-endian: the low half first) are compared in two halves, the
+// high one first; the low one decides where the high ones are equal.
+
+/** Where to go when the 64 bits at `at`, as far as `mask` has them, equal those of `value`, and when not. */
+export function ifEqual64(at: number, value: bigint, yes: Label, no: Label, mask = 2n ** 64n - 1n): Program {
+  const half = (offset: number, value: number, mask: number, yes?: Label) => [
+    load(offset),
+    ...(mask === 0xffff_ffff ? [] : [and(mask)]),
+    ifEqual(value, yes, no),
+  ]
+  return [...half(at + 4, high(value & mask), high(mask)), ...half(at, low(value & mask), low(mask), yes)]
+}
+
+/** Where to go when the 64 bits at `at` > value (unsigned), and when not. */
+export function ifGreater64(at: number, value: bigint, yes: Label, no: Label): Program {
+  return [...ifHighDiffers(at, value, yes, no), load(at), ifGreater(low(value), yes, no)]
+}
+
+/** Where to go when the 64 bits at `at` >= value (unsigned), and when not. */
+export function ifAtLeast64(at: number, value: bigint, yes: Label, no: Label): Program {
+  return [...ifHighDiffers(at, value, yes, no), load(at), ifAtLeast(low(value), yes, no)]
+}
+
+const ifHighDiffers = (at: number, value: bigint, greater: Label, less: Label): Program => [
+  load(at + 4),
+  ifGreater(high(value), greater),
+  ifEqual(high(value), undefined, less),
+]
+
+const high = (value: bigint) => Number(value >> 32n)
+const low = (value: bigint) => Number(value & 0xffff_ffffn)
+
 /**
  * The program as the kernel takes it: `struct sock_filter[]`, 8 bytes each, little-endian as x64 and arm64 are.
  * @throws UsageError when it is longer than the kernel accepts

@@ -83,6 +83,7 @@ export const F_GETFD = 1
 export const F_SETFD = 2
 export const FD_CLOEXEC = 1
 export const CLOSE_RANGE_CLOEXEC = 4
+export const LOCK_EX = 2
 
 // prctl(2), seccomp(2)
 export const PR_SET_PDEATHSIG = 1
@@ -93,8 +94,6 @@ export const PR_CAPBSET_DROP = 24
 export const PR_SET_NO_NEW_PRIVS = 38
 export const PR_SET_CHILD_SUBREAPER = 36
 export const PR_CAP_AMBIENT = 47
-export const PR_CAP_AMBIENT_RAISE = 2
-export const PR_CAP_AMBIENT_CLEAR_ALL = 4
 export const SECCOMP_SET_MODE_FILTER = 1
 
 // wait, pidfd
@@ -105,6 +104,7 @@ export const WEXITED = 4
 // sockets: linux/socket.h, linux/netlink.h
 export const AF_UNIX = 1
 export const AF_INET = 2
+export const AF_INET6 = 10
 export const AF_NETLINK = 16
 export const SOCK_STREAM = 1
 export const SOCK_DGRAM = 2
@@ -119,6 +119,25 @@ export const NETLINK_CAP_ACK = 10
 export const NETLINK_EXT_ACK = 11
 export const NETLINK_GET_STRICT_CHK = 12
 export const NETLINK_ROUTE = 0
+export const NLMSG_ERROR = 2
+export const NLMSG_DONE = 3
+export const NLM_F_REQUEST = 1
+export const NLM_F_ACK = 4
+export const NLM_F_DUMP_INTR = 0x10
+export const NLM_F_EXCL = 0x200
+export const NLM_F_DUMP = 0x300
+export const NLM_F_CREATE = 0x400
+
+// links and routes: linux/if.h, linux/rtnetlink.h
+export const IFF_UP = 1
+export const IFF_RUNNING = 0x40
+export const RT_TABLE_MAIN = 254
+export const RT_SCOPE_UNIVERSE = 0
+export const RT_SCOPE_LINK = 253
+export const RT_SCOPE_HOST = 254
+export const RT_SCOPE_NOWHERE = 255
+export const RTN_UNICAST = 1
+export const RTPROT_BOOT = 3
 
 // terminals: asm-generic/ioctls.h
 export const TIOCSCTTY = 0x540e

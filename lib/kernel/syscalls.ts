@@ -19,6 +19,8 @@ export const syscalls = {
   dup3: ['oldfd:fd', 'newfd:fd', 'flags:flags:O_'],
   /** fcntl(2): change a property of a descriptor, such as close-on-exec */
   fcntl: ['fd:fd', 'op:enum:F_', 'arg:int'],
+  /** flock(2): lock a file against other processes that do the same */
+  flock: ['fd:fd', 'op:flags:LOCK_'],
   /** pipe2(2): make a pipe; pipefd receives two 32-bit descriptors */
   pipe2: ['pipefd:out', 'flags:flags:O_'],
   /** ioctl(2) with a number as its argument */

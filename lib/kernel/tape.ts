@@ -34,7 +34,7 @@ export interface Replayed {
 const LEAST = -(2n ** 63n)
 const MOST = 2n ** 63n - 1n
 
-type MaybeLater<A extends readonly unknown[]> = { [I in keyof A]: A[I] extends number ? A[I] | Later : A[I] }
+type MaybeLater<A extends readonly unknown[]> = { [I in keyof A]: number extends A[I] ? A[I] | Later : A[I] }
 type Recorder = { [C in keyof Syscalls]: (...args: MaybeLater<Args<C>>) => Later }
 
 /** The typed methods of the table; `tape.mount(…)` records what `now.mount(…)` would do at once. */

@@ -1,0 +1,90 @@
+import { defaultCapabilities } from '../kernel/capabilities.ts'
+import { NAMESPACES } from '../kernel/procfs.ts'
+import type { IdMapping, MountSpec, NamespaceType, Spec } from './spec.ts'
+
+/** What Docker hides of /proc and /sys (moby oci/defaults.go): kernel memory, keys, timers, firmware. */
+export const MASKED_PATHS = [
+  '/proc/acpi',
+  '/proc/asound',
+  '/proc/interrupts',
+  '/proc/kcore',
+  '/proc/keys',
+  '/proc/latency_stats',
+  '/proc/sched_debug',
+  '/proc/scsi',
+  '/proc/timer_list',
+  '/proc/timer_stats',
+  '/sys/devices/virtual/powercap',
+  '/sys/firmware',
+]
+
+/** What may be read but not written: through these the whole machine is configured. */
+export const READONLY_PATHS = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger']
+
+const MOUNTS: MountSpec[] = [
+  { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
+  {
+    destination: '/dev',
+    type: 'tmpfs',
+    source: 'tmpfs',
+    options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'],
+  },
+  {
+    destination: '/dev/pts',
+    type: 'devpts',
+    source: 'devpts',
+    options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620'],
+  },
+  {
+    destination: '/dev/shm',
+    type: 'tmpfs',
+    source: 'shm',
+    options: ['nosuid', 'noexec', 'nodev', 'mode=1777', 'size=65536k'],
+  },
+  { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
+  { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', 'ro'] },
+]
+
+/** The kinds of namespaces in the order of /proc/<pid>/ns, by the specification's names. */
+const SPEC_NAMES: Partial<Record<string, NamespaceType>> = { mnt: 'mount', net: 'network' }
+export const NAMESPACE_TYPES = NAMESPACES.map(kind => SPEC_NAMES[kind] ?? (kind as NamespaceType))
+
+/** Everyone's id mapped to itself: file owners stay what they are, while the rights of root end at the namespace. */
+const IDENTITY: IdMapping[] = [{ containerID: 0, hostID: 0, size: 4294967295 }]
+
+/**
+ * Which ids the container's root may be outside: all as they are for root; only one's own, as root, in rootless mode.
+ */
+function mappings(rootless: boolean, own: number): IdMapping[] {
+  return rootless ? [{ containerID: 0, hostID: own, size: 1 }] : IDENTITY
+}
+
+/** The spec of a container as `minilab` makes it when nothing else is asked for. */
+export function defaultSpec(rootfs: string, args: string[], rootless: boolean): Spec {
+  return {
+    ociVersion: '1.0.2',
+    process: {
+      user: { uid: 0, gid: 0 },
+      args,
+      env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', 'TERM=xterm', 'HOME=/root'],
+      cwd: '/',
+      capabilities: {
+        bounding: [...defaultCapabilities],
+        effective: [...defaultCapabilities],
+        permitted: [...defaultCapabilities],
+      },
+      noNewPrivileges: true,
+    },
+    root: { path: rootfs, readonly: false },
+    hostname: 'minilab',
+    mounts: MOUNTS.map(mount => ({ ...mount })),
+    linux: {
+      namespaces: NAMESPACE_TYPES.map(type => ({ type })),
+      uidMappings: mappings(rootless, process.getuid?.() ?? 0),
+      gidMappings: mappings(rootless, process.getgid?.() ?? 0),
+      resources: {},
+      maskedPaths: MASKED_PATHS,
+      readonlyPaths: READONLY_PATHS,
+    },
+  }
+}

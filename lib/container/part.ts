@@ -1,0 +1,36 @@
+import type { Cgroup } from '../kernel/cgroup.ts'
+import type { Tape } from '../kernel/tape.ts'
+import type { Ledger } from './ledger.ts'
+import type { Network } from './network-plan.ts'
+import type { Spec } from './spec.ts'
+
+/** What one chapter teaches, and one piece of every container. Each hook runs at its own moment; see start.ts. */
+export interface Part {
+  name: string
+  /** 1. at the clone: which CLONE_NEW* flags it needs */
+  flags?(spec: Spec): number
+  /** 2. on the host, before the clone: make a cgroup, a bridge */
+  prepare?(container: Container): void | Promise<void>
+  /** 3. on the host, while the child waits at the gate: uid_map, cgroup.procs, the veth pair */
+  attach?(container: Container, pid: number): void | Promise<void>
+  /** 4. in the child, after the gate: what it does to itself */
+  inside?(tape: Tape, container: Container): void
+}
+
+/** A container to be: what it shall be made of, and what its parts have made for it on the host. */
+export interface Container {
+  id: string
+  spec: Spec
+  /** where the root file system lies on the host: the merged directory of an overlay, or a plain directory */
+  rootfs: string
+  /** the layers below the container's own, topmost first, and the folder of its own upper and work directories */
+  layers?: { lower: string[]; folder: string }
+  network?: Network
+  ledger: Ledger
+  /** descriptors that become the program's 0, 1 and 2; our own unless given */
+  stdio?: [number, number, number]
+  /** whether the container shall end when we do */
+  diesWithUs: boolean
+  /** made by the limits part */
+  cgroup?: Cgroup
+}

@@ -1,0 +1,49 @@
+import { posix } from 'node:path'
+import { CLOSE_RANGE_CLOEXEC, F_SETFD, PR_SET_PDEATHSIG } from '../kernel/constants.ts'
+import type { Tape } from '../kernel/tape.ts'
+import type { Part } from './part.ts'
+
+const SIGKILL = 9
+const LAST_FD = 0xffffffff
+const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
+/**
+ * Chapter 1. The program: its arguments, environment, working directory and the three descriptors it starts with.
+ * Nothing is isolated by it. It stands last in every list of parts, because its last call does not return.
+ */
+export const program: Part = {
+  name: 'process',
+  inside(tape, { spec, diesWithUs }) {
+    const { args, cwd, env } = spec.process
+    tape.chdir(cwd)
+    // prctl(2): cleared by a change of credentials, so it comes after them
+    if (diesWithUs) tape.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
+    // whatever else we have open is not the container's business (CVE-2024-21626 was one such descriptor)
+    tape.close_range(3, LAST_FD, CLOSE_RANGE_CLOEXEC)
+    execvp(tape, args, env)
+  },
+}
+
+/** Hands on our stdin, stdout and stderr, or the given descriptors. Node marks 0–2 close-on-exec: that is undone. */
+export function handOnStdio(tape: Tape, stdio: readonly number[] = [0, 1, 2]): void {
+  stdio.forEach((fd, target) => {
+    if (fd === target) tape.fcntl(fd, F_SETFD, 0)
+    else tape.dup3(fd, target, 0)
+  })
+}
+
+/** As execvp(3): a name without a slash is tried in each folder of the container's PATH; the last attempt must succeed. */
+function execvp(tape: Tape, args: string[], env: string[]): void {
+  const candidates = searchPath(args[0] ?? '', env)
+  candidates.forEach((path, i) => {
+    const last = i === candidates.length - 1
+    if (last) tape.execve(path, args, env)
+    else tape.attempt.execve(path, args, env)
+  })
+}
+
+export function searchPath(command: string, env: readonly string[]): string[] {
+  if (command.includes('/')) return [command]
+  const path = env.find(entry => entry.startsWith('PATH='))?.slice(5) ?? DEFAULT_PATH
+  return path.split(':').map(folder => posix.join(folder || '.', command))
+}

@@ -1,0 +1,86 @@
+import type { ProcessCapabilities } from '../kernel/capabilities.ts'
+import type { Seccomp } from './seccomp.ts'
+
+/**
+ * The OCI runtime specification's config.json, as far as minilab reads it: opencontainers/runtime-spec, config.md and
+ * config-linux.md. The chapters, `minilab run` and `docker run --runtime minilab` all speak this one language.
+ */
+export interface Spec {
+  ociVersion: string
+  process: ProcessSpec
+  root: { path: string; readonly?: boolean }
+  hostname?: string
+  domainname?: string
+  mounts: MountSpec[]
+  linux: LinuxSpec
+  annotations?: Record<string, string>
+}
+
+export interface ProcessSpec {
+  terminal?: boolean
+  consoleSize?: { width: number; height: number }
+  user: { uid: number; gid: number; umask?: number; additionalGids?: number[] }
+  args: string[]
+  env: string[]
+  cwd: string
+  capabilities?: ProcessCapabilities
+  rlimits?: { type: string; soft: number; hard: number }[]
+  noNewPrivileges?: boolean
+  oomScoreAdj?: number
+}
+
+export interface MountSpec {
+  destination: string
+  type?: string
+  source?: string
+  options?: string[]
+}
+
+/** The kinds of namespaces by the specification's names, which differ from those under /proc/<pid>/ns. */
+export type NamespaceType = 'user' | 'pid' | 'mount' | 'uts' | 'ipc' | 'network' | 'cgroup' | 'time'
+
+export interface IdMapping {
+  containerID: number
+  hostID: number
+  size: number
+}
+
+export interface LinuxSpec {
+  namespaces: { type: NamespaceType; path?: string }[]
+  uidMappings?: IdMapping[]
+  gidMappings?: IdMapping[]
+  timeOffsets?: Record<'monotonic' | 'boottime', { secs?: number; nanosecs?: number }>
+  devices?: DeviceSpec[]
+  cgroupsPath?: string
+  resources?: ResourcesSpec
+  seccomp?: Seccomp
+  sysctl?: Record<string, string>
+  maskedPaths?: string[]
+  readonlyPaths?: string[]
+  rootfsPropagation?: string
+}
+
+export interface DeviceSpec {
+  type: 'c' | 'b' | 'u' | 'p'
+  path: string
+  major?: number
+  minor?: number
+  fileMode?: number
+  uid?: number
+  gid?: number
+}
+
+/** Limits: bytes, microseconds, counts. 0 or absent means no limit of ours; -1 means explicitly unlimited. */
+export interface ResourcesSpec {
+  memory?: { limit?: number; reservation?: number; swap?: number }
+  cpu?: { shares?: number; quota?: number; period?: number; cpus?: string; mems?: string }
+  pids?: { limit?: number }
+  blockIO?: { weight?: number }
+  unified?: Record<string, string>
+  devices?: { allow: boolean; type?: string; major?: number; minor?: number; access?: string }[]
+}
+
+/** Whether the spec asks for a namespace of its own (or to join one by path). */
+export function has(spec: Spec, type: NamespaceType): boolean {
+  return spec.linux.namespaces.some(ns => ns.type === type)
+}

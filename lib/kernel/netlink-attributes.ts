@@ -1,0 +1,137 @@
+import { decodeIP, encodeIP } from './ip-address.ts'
+
+/**
+ * How values lie in a netlink message: a struct, then attributes of length, type and value (netlink(7)). The tables
+ * that use these kinds (rtnetlink-messages.ts) give the TypeScript types, the encoding and the decoding at once.
+ * Numbers are in the machine's byte order, little-endian on both of our architectures; addresses in network order.
+ */
+interface Kind<T> {
+  encode(value: T): Buffer
+  decode(bytes: Buffer): T
+}
+interface Integer extends Kind<number> {
+  size: number
+}
+
+const integer = (size: number): Integer => ({
+  size,
+  encode: value => {
+    const bytes = Buffer.alloc(size)
+    bytes.writeUIntLE(value, 0, size)
+    return bytes
+  },
+  decode: bytes => bytes.readUIntLE(0, size),
+})
+const integers = {
+  u8: integer(1),
+  u16: integer(2),
+  u32: integer(4),
+  i32: integer(4), // of what we exchange only interface indexes are signed, and none is negative
+  u64: { ...integer(8), decode: (bytes: Buffer) => Number(bytes.readBigUInt64LE()) }, // counters, only ever read
+}
+
+const kinds = {
+  u8: integers.u8,
+  u32: integers.u32,
+  string: {
+    encode: (text: string) => Buffer.from(text + '\0'),
+    decode: (bytes: Buffer) => bytes.toString().replace(/\0.*/s, ''),
+  },
+  mac: {
+    encode: (mac: string) => Buffer.from(mac.replaceAll(':', ''), 'hex'),
+    decode: (bytes: Buffer) => [...bytes].map(byte => byte.toString(16).padStart(2, '0')).join(':'),
+  },
+  /** an IPv4 or IPv6 address, told apart by its length */
+  ip: { encode: encodeIP, decode: decodeIP },
+  /** a struct, or what only some of the links have */
+  bytes: { encode: (bytes: Buffer) => bytes, decode: (bytes: Buffer) => bytes },
+}
+type Kinds = typeof kinds
+
+/** The members of a struct in order; none of ours has padding that is not a member. */
+export type Struct = Readonly<Record<string, keyof typeof integers>>
+export type StructOf<S extends Struct> = { [Member in keyof S]: number }
+
+/** Attributes by name: the number of each, and the kind of its value or the table of those nested in it. */
+export interface Attributes {
+  readonly [name: string]: readonly [type: number, kind: keyof Kinds | Attributes]
+}
+export type AttributesOf<A extends Attributes> = { -readonly [Name in keyof A]?: ValueOf<A[Name][1]> }
+type ValueOf<K> = K extends keyof Kinds
+  ? ReturnType<Kinds[K]['decode']>
+  : K extends Attributes
+    ? AttributesOf<K>
+    : never
+
+/** A struct as bytes; members left out are 0. */
+export function encodeStruct<S extends Struct>(struct: S, values: Partial<StructOf<S>>): Buffer {
+  return Buffer.concat(Object.entries(struct).map(([name, kind]) => integers[kind].encode(values[name] ?? 0)))
+}
+
+export function decodeStruct<S extends Struct>(struct: S, bytes: Buffer): StructOf<S> {
+  let offset = 0
+  const members = Object.entries(struct).map(([name, kind]) => {
+    const { size, decode } = integers[kind]
+    offset += size
+    return [name, decode(bytes.subarray(offset - size, offset))]
+  })
+  return Object.fromEntries(members) as StructOf<S>
+}
+
+/** The size of a struct, in bytes. */
+export function sizeOf(struct: Struct): number {
+  return Object.values(struct).reduce((sum, kind) => sum + integers[kind].size, 0)
+}
+
+// struct nlattr; a flag in the type says that attributes are nested in the value: linux/netlink.h
+const nlattr = { nla_len: 'u16', nla_type: 'u16' } as const
+const HEADER = sizeOf(nlattr)
+const NLA_F_NESTED = 0x8000
+const NLA_TYPE_MASK = 0x3fff
+
+/** Attributes as bytes, in the order given. */
+export function encodeAttributes<A extends Attributes>(table: A, values: AttributesOf<A>): Buffer {
+  const parts = Object.entries(values).flatMap(([name, value]) => {
+    const [type, kind] = table[name]!
+    const nested = typeof kind !== 'string'
+    const bytes = nested ? encodeAttributes(kind, value as object) : kinds[kind].encode(value as never)
+    const header = { nla_len: HEADER + bytes.length, nla_type: nested ? type | NLA_F_NESTED : type }
+    return [encodeStruct(nlattr, header), bytes, Buffer.alloc(align(bytes.length) - bytes.length)]
+  })
+  return Buffer.concat(parts)
+}
+
+/** The attributes that the table knows; the kernel may send others. */
+export function decodeAttributes<A extends Attributes>(table: A, bytes: Buffer): AttributesOf<A> {
+  const known = walk(table, bytes).map(({ name, kind, value }) => [
+    name,
+    typeof kind === 'string' ? kinds[kind].decode(value) : decodeAttributes(kind, value),
+  ])
+  return Object.fromEntries(known) as AttributesOf<A>
+}
+
+/** The name of the attribute that starts at an offset, or else of the one around it. */
+export function attributeAt(table: Attributes, bytes: Buffer, offset: number): string | undefined {
+  const found = walk(table, bytes).find(
+    ({ at, value }) => offset >= at && offset < at + HEADER + value.length,
+  )
+  if (!found || found.at === offset || typeof found.kind === 'string') return found?.name
+  return attributeAt(found.kind, found.value, offset - found.at - HEADER) ?? found.name
+}
+
+function walk(table: Attributes, bytes: Buffer) {
+  const names = new Map(Object.entries(table).map(([name, [type, kind]]) => [type, { name, kind }]))
+  const found = []
+  for (let at = 0; at + HEADER <= bytes.length;) {
+    const { nla_len, nla_type } = decodeStruct(nlattr, bytes.subarray(at))
+    const known = names.get(nla_type & NLA_TYPE_MASK)
+    if (known) found.push({ ...known, at, value: bytes.subarray(at + HEADER, at + nla_len) })
+    at += align(Math.max(nla_len, HEADER))
+  }
+  return found
+}
+
+/** Messages and attributes start at multiples of four: NLMSG_ALIGN, NLA_ALIGN. */
+export function align(length: number): number {
+  return (length + 3) & ~3
+}

@@ -1,0 +1,156 @@
+import type { Attributes, Struct } from './netlink-attributes.ts'
+import type { Message } from './netlink.ts'
+
+/**
+ * The messages of NETLINK_ROUTE that we exchange, and of their attributes those that we use: rtnetlink(7),
+ * linux/rtnetlink.h, linux/if_link.h, linux/if_addr.h, linux/veth.h.
+ */
+export const ifinfomsg = {
+  ifi_family: 'u8',
+  ifi_pad: 'u8',
+  ifi_type: 'u16',
+  ifi_index: 'i32',
+  ifi_flags: 'u32',
+  /** which of the flags a request wants to change */
+  ifi_change: 'u32',
+} as const satisfies Struct
+
+export const linkAttributes = {
+  IFLA_ADDRESS: [1, 'mac'],
+  IFLA_IFNAME: [3, 'string'],
+  IFLA_MTU: [4, 'u32'],
+  /** of a veth: the index of its peer, in the peer's network namespace */
+  IFLA_LINK: [5, 'u32'],
+  IFLA_MASTER: [10, 'u32'],
+  /** the value of IFLA_INFO_DATA depends on the kind: of a veth it holds vethAttributes */
+  IFLA_LINKINFO: [18, { IFLA_INFO_KIND: [1, 'string'], IFLA_INFO_DATA: [2, 'bytes'] }],
+  IFLA_NET_NS_PID: [19, 'u32'],
+  IFLA_STATS64: [23, 'bytes'],
+  IFLA_NET_NS_FD: [28, 'u32'],
+  IFLA_LINK_NETNSID: [37, 'u32'],
+} as const satisfies Attributes
+
+/** The value is a link: ifinfomsg, then linkAttributes. */
+export const vethAttributes = { VETH_INFO_PEER: [1, 'bytes'] } as const satisfies Attributes
+
+/** The beginning of struct rtnl_link_stats64. */
+export const stats64 = {
+  rx_packets: 'u64',
+  tx_packets: 'u64',
+  rx_bytes: 'u64',
+  tx_bytes: 'u64',
+} as const satisfies Struct
+
+const ifaddrmsg = {
+  ifa_family: 'u8',
+  ifa_prefixlen: 'u8',
+  ifa_flags: 'u8',
+  ifa_scope: 'u8',
+  ifa_index: 'u32',
+} as const satisfies Struct
+
+const addressAttributes = {
+  /** of a point-to-point link this is the other end's address; IFA_LOCAL is always our own */
+  IFA_ADDRESS: [1, 'ip'],
+  IFA_LOCAL: [2, 'ip'],
+} as const satisfies Attributes
+
+const rtmsg = {
+  rtm_family: 'u8',
+  rtm_dst_len: 'u8',
+  rtm_src_len: 'u8',
+  rtm_tos: 'u8',
+  rtm_table: 'u8',
+  rtm_protocol: 'u8',
+  rtm_scope: 'u8',
+  rtm_type: 'u8',
+  rtm_flags: 'u32',
+} as const satisfies Struct
+
+const routeAttributes = {
+  RTA_DST: [1, 'ip'],
+  RTA_OIF: [4, 'u32'],
+  RTA_GATEWAY: [5, 'ip'],
+  RTA_PREFSRC: [7, 'ip'],
+} as const satisfies Attributes
+
+const EPERM = {
+  cause:
+    'CAP_NET_ADMIN is needed over every network namespace that takes part, in the user namespace that owns it',
+  remedy: 'run it with sudo, or with --rootless: a user namespace gives you a network of your own',
+}
+const ENODEV = {
+  cause: 'no link of that name is in this network namespace',
+  remedy: 'see ip link there: it may have been moved to another namespace, or renamed',
+}
+
+const link = (call: string, type: number, causes: Message['causes'] = {}) => ({
+  call,
+  type,
+  struct: ifinfomsg,
+  attributes: linkAttributes,
+  causes: { EPERM, ENODEV, ...causes },
+})
+const address = (call: string, type: number, causes: Message['causes'] = {}) => ({
+  call,
+  type,
+  struct: ifaddrmsg,
+  attributes: addressAttributes,
+  causes: { EPERM, ENODEV, ...causes },
+})
+const route = (call: string, type: number, causes: Message['causes'] = {}) => ({
+  call,
+  type,
+  struct: rtmsg,
+  attributes: routeAttributes,
+  causes: { EPERM, ENODEV, ...causes },
+})
+
+export const messages = {
+  RTM_NEWLINK: link('RTM_NEWLINK', 16, {
+    EEXIST: {
+      cause: 'a link of that name is there already, perhaps left from an earlier run',
+      remedy: 'choose another name, or delete it: ip link delete NAME',
+    },
+    EOPNOTSUPP: {
+      cause: 'this kernel has no driver for that kind of link, or may not load it',
+      remedy: 'load it: sudo modprobe veth (or bridge, dummy)',
+    },
+    ESRCH: { cause: 'the process whose network namespace was named has gone', remedy: 'look at minilab ps' },
+  }),
+  RTM_DELLINK: link('RTM_DELLINK', 17),
+  RTM_GETLINK: link('RTM_GETLINK', 18),
+  RTM_SETLINK: link('RTM_SETLINK', 19, {
+    EEXIST: {
+      cause: 'a link of that name is there already, in the network namespace that the link is in or goes to',
+      remedy: 'rename one of them first: ip link set NAME name OTHER',
+    },
+    EBUSY: {
+      cause: 'the link is in use as it is: it is up, or belongs to a bridge already',
+      remedy: 'set it down first: ip link set NAME down',
+    },
+    ESRCH: { cause: 'the process whose network namespace was named has gone', remedy: 'look at minilab ps' },
+  }),
+  RTM_NEWADDR: address('RTM_NEWADDR', 20, {
+    EEXIST: {
+      cause: 'the link has this address already',
+      remedy: 'choose another, or delete it: ip address delete ADDRESS dev NAME',
+    },
+  }),
+  RTM_GETADDR: address('RTM_GETADDR', 22),
+  RTM_NEWROUTE: route('RTM_NEWROUTE', 24, {
+    EEXIST: {
+      cause: 'there is a route to that network already',
+      remedy: 'delete it first: ip route delete NETWORK',
+    },
+    ENETUNREACH: {
+      cause: 'the gateway is in no network that this namespace reaches directly',
+      remedy: 'give a link an address in the gateway’s network and set it up first',
+    },
+    ENETDOWN: { cause: 'the link is down', remedy: 'set it up first: ip link set NAME up' },
+  }),
+  RTM_DELROUTE: route('RTM_DELROUTE', 25, {
+    ESRCH: { cause: 'there is no such route', remedy: 'see ip route' },
+  }),
+  RTM_GETROUTE: route('RTM_GETROUTE', 26),
+}

@@ -1,0 +1,60 @@
+import { closeSync } from 'node:fs'
+import { constants } from 'node:os'
+import { koffi } from './libc.ts'
+import { now } from './now.ts'
+import { startTime } from './procfs.ts'
+import { SyscallError } from './syscall-error.ts'
+
+const poll = koffi.load(null).func('int poll(void *fds, unsigned long count, int timeout)')
+const POLLIN = 1
+
+/** Waits until a process that need not be our child has ended: a pidfd is then readable, pidfd_open(2). */
+export async function ended(pidfd: number, milliseconds = -1): Promise<boolean> {
+  const fds = new Int32Array([pidfd, POLLIN])
+  const ready = await new Promise<number>((resolve, reject) =>
+    poll.async(fds, 1, milliseconds, (error: Error | null, count: number) =>
+      error ? reject(error) : resolve(count),
+    ),
+  )
+  return ready === 1
+}
+
+/**
+ * A pidfd for a process, or undefined where it has gone. With a start time, also where the pid now belongs to another.
+ */
+export function findProcess(pid: number, started?: number): number | undefined {
+  try {
+    const pidfd = now.pidfd_open(pid, 0)
+    // the descriptor holds on to one process; the comparison tells whether it is the one meant
+    if (started === undefined || startTime(pid) === started) return pidfd
+    closeSync(pidfd)
+    return undefined
+  } catch (error) {
+    if (error instanceof SyscallError && error.code === 'ESRCH') return undefined
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+/** Kills exactly this process and waits for its end. Nothing where it has gone already. */
+export async function endProcess(pid: number, started?: number): Promise<void> {
+  const pidfd = findProcess(pid, started)
+  if (pidfd === undefined) return
+  try {
+    send(pidfd, 'SIGKILL')
+    await ended(pidfd)
+  } finally {
+    closeSync(pidfd)
+  }
+}
+
+/** Sends a signal through a pidfd. False where the process has gone. */
+export function send(pidfd: number, signal: NodeJS.Signals | number): boolean {
+  try {
+    now.pidfd_send_signal(pidfd, typeof signal === 'number' ? signal : constants.signals[signal], 0, 0)
+    return true
+  } catch (error) {
+    if (error instanceof SyscallError && error.code === 'ESRCH') return false
+    throw error
+  }
+}
