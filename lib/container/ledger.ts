@@ -1,5 +1,14 @@
-import { appendFileSync, closeSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
 import type { CgroupChange } from '../kernel/cgroup.ts'
 import { namespaceInode, startTime } from '../kernel/procfs.ts'
 import { findProcess } from '../kernel/signal.ts'
@@ -31,12 +40,12 @@ export class Ledger {
   constructor(dataFolder: string) {
     this.dataFolder = dataFolder
     const folder = join(dataFolder, 'ledger')
-    mkdirSync(folder, { recursive: true })
     this.path = join(folder, `${process.pid}-${startTime('self')}-${bootId()}-${counter++}.jsonl`)
   }
 
   /** Notes a change that is about to be made. */
   add(entry: Entry): void {
+    if (this.entries.length === 0) mkdirSync(dirname(this.path), { recursive: true })
     this.entries.push(entry)
     appendFileSync(this.path, JSON.stringify(entry) + '\n')
   }

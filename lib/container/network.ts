@@ -59,7 +59,7 @@ export const network: Part = {
 function plugIn(network: Network, hostLink: string, pid: number): void {
   const host = openRtnetlink()
   try {
-    host.addVeth(hostLink, 'eth0', { peerPid: pid })
+    host.addVeth(hostLink, 'eth0', { pid })
     host.setMaster(hostLink, network.bridge)
     host.setUp(hostLink)
   } finally {
@@ -85,7 +85,7 @@ async function configureInside(network: Network, pid: number): Promise<void> {
 
 /** The bridge, made where it is missing; returns the first three numbers of its network. */
 function bridge(host: Rtnetlink, name: string): string {
-  const own = host.addresses().find(address => address.link === name && address.family === 4)
+  const own = host.addresses().find(({ dev, address }) => dev === name && !address.includes(':'))
   if (own) return own.address.split('.').slice(0, 3).join('.')
   const taken = host.routes().map(route => route.to)
   const subnet = NETWORKS.find(net => !taken.some(to => to.startsWith(`${net}.`))) ?? NETWORKS[0]!

@@ -11,7 +11,7 @@ import {
   CLONE_NEWUSER,
   CLONE_NEWUTS,
 } from '../kernel/constants.ts'
-import { numbers } from '../kernel/syscall-numbers.ts'
+import { arch, numbers } from '../kernel/syscall-numbers.ts'
 import type { SyscallName } from '../kernel/syscall-numbers.ts'
 import type { Seccomp } from './seccomp.ts'
 
@@ -82,8 +82,8 @@ const conditions: { rules: Rule[]; unless?: Capability[] }[] = [
 ]
 
 /**
- * The default profile for a container with these capabilities (of its bounding set, CAP_ names). As OCI `linux.seccomp`,
- * so that any runtime can apply it: allowed calls by name, refused ones too, for a call that no rule names is ENOSYS.
+ * The default profile for a container with these capabilities (of its bounding set, CAP_ names), as OCI `linux.seccomp`
+ * for any runtime on this machine. It names the refused calls too: one newer than all that are named is ENOSYS.
  */
 export function defaultProfile(capabilities: string[]): Seccomp {
   const applies = ({ unless }: { unless?: Capability[] }) =>
@@ -93,10 +93,11 @@ export function defaultProfile(capabilities: string[]): Seccomp {
   const mentioned = new Set([...refused, ...conditional.flatMap(({ names }) => names)])
   return {
     defaultAction: 'SCMP_ACT_ERRNO',
-    defaultErrnoRet: constants.errno.EPERM,
+    // runc 1.1 answers ENOSYS to newer calls only on an architecture that is listed
+    architectures: [arch === 'x64' ? 'SCMP_ARCH_X86_64' : 'SCMP_ARCH_AARCH64'],
     syscalls: [
       { names: Object.keys(numbers).filter(name => !mentioned.has(name)), action: 'SCMP_ACT_ALLOW' },
-      { names: refused, action: 'SCMP_ACT_ERRNO', errnoRet: constants.errno.EPERM },
+      { names: refused, action: 'SCMP_ACT_ERRNO' },
       ...conditional,
     ],
   }

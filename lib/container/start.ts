@@ -3,6 +3,7 @@ import { failure } from '../kernel/failure.ts'
 import { Gate } from '../kernel/gate.ts'
 import { launch } from '../kernel/launch.ts'
 import { type Replayed, Tape } from '../kernel/tape.ts'
+import { commandError } from './command-error.ts'
 import type { Container, Part } from './part.ts'
 import { handOnStdio } from './program.ts'
 
@@ -10,6 +11,9 @@ import { handOnStdio } from './program.ts'
 export interface Started {
   container: Container
   child: Child
+  /** the clone3 that made it, by us */
+  clone: Replayed
+  /** what it then did itself */
   tape: Replayed[]
 }
 
@@ -67,8 +71,9 @@ async function atTheGate(
     }
     const replayed = await launched.replayed
     const failed = failure(tape, replayed)
+    if (failed?.call === 'execve') throw commandError(container.spec.process.args[0] ?? '', replayed, failed)
     if (failed || !child) throw failed ?? new Error('the child was lost before it reached the gate')
-    return { container, child, tape: replayed }
+    return { container, child, clone: launched.clone, tape: replayed }
   } catch (error) {
     child?.kill('SIGKILL')
     await child?.exit

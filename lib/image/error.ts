@@ -5,8 +5,8 @@ export class MachineError extends Error {
   override readonly name = 'MachineError'
   readonly remedy: string
 
-  constructor(message: string, remedy: string, options?: ErrorOptions) {
-    super(message, options)
+  constructor(message: string, remedy: string) {
+    super(message)
     this.remedy = remedy
   }
 }
@@ -20,10 +20,20 @@ const REMEDIES: Record<string, string> = {
   EROFS: `${OTHER_FOLDER} that can be written to`,
 }
 
-/** What a file operation threw, as a typed error that says what was being done; a defect of ours (no `code`) stays as it is. */
+/**
+ * What a file operation threw, as a typed error that says what was being done: a MachineError for want of room or
+ * rights, else a UsageError. A typed error, and a defect of ours (without `code`), come back as they are.
+ */
 export function fileError(doing: string, error: unknown): unknown {
   if (error instanceof UsageError || error instanceof MachineError) return error
-  if (!(error instanceof Error) || !('code' in error)) return error
-  const remedy = REMEDIES[String(error.code)] ?? 'look at that path'
-  return new MachineError(`cannot ${doing}: ${error.message}`, remedy, { cause: error })
+  const code = codeOf(error)
+  if (!(error instanceof Error) || !code) return error
+  const message = `cannot ${doing}: ${error.message}`
+  const remedy = REMEDIES[code]
+  return remedy ? new MachineError(message, remedy) : new UsageError(message, 'check the path')
+}
+
+/** 'ENOENT' and so on, of an error of Node or a SyscallError. */
+export function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined
 }

@@ -1,7 +1,7 @@
 import type { BigIntStats } from 'node:fs'
 import { AT_FDCWD, S_IFCHR } from '../kernel/constants.ts'
 import { now } from '../kernel/now.ts'
-import { SyscallError } from '../kernel/syscall-error.ts'
+import { codeOf } from './error.ts'
 import { writeXattr } from './xattr.ts'
 
 /**
@@ -9,7 +9,8 @@ import { writeXattr } from './xattr.ts'
  * Documentation/filesystems/overlayfs.rst, "whiteouts and opaque directories". Its extended attributes are
  * `trusted.overlay.*`, or `user.overlay.*` where it was mounted with `userxattr` (the only form a user namespace can).
  */
-const isOverlays = (xattr: string, key = '') => /^(trusted|user)\.overlay\./.test(xattr) && xattr.endsWith(key)
+const isOverlays = (xattr: string, key = '') =>
+  /^(trusted|user)\.overlay\./.test(xattr) && xattr.endsWith(key)
 const YES = Buffer.from('y')
 
 /** A name that hides the lower one of the same name: a character device 0:0. */
@@ -27,13 +28,20 @@ export function isOpaque(xattrs: Map<string, Buffer>): boolean {
   return [...xattrs].some(([name, value]) => isOverlays(name, '.opaque') && value.equals(YES))
 }
 
-/** Makes a directory opaque, in the form that an overlay mounted by this process will look for. */
+/**
+ * Makes a directory opaque, for the overlays of root and of user namespaces alike as far as this process may. Throws the
+ * SyscallError where it may do neither.
+ */
 export function makeOpaque(path: string): void {
-  try {
-    writeXattr(path, 'trusted.overlay.opaque', YES)
-  } catch (error) {
-    if (!(error instanceof SyscallError) || error.code !== 'EPERM') throw error
-    writeXattr(path, 'user.overlay.opaque', YES)
+  let refused = false
+  for (const name of ['trusted.overlay.opaque', 'user.overlay.opaque']) {
+    try {
+      writeXattr(path, name, YES)
+    } catch (error) {
+      // trusted.* is for root alone, and some file systems have no user.*: one of the two must do
+      if (refused || !['EPERM', 'ENOTSUP'].includes(codeOf(error) ?? '')) throw error
+      refused = true
+    }
   }
 }
 

@@ -34,15 +34,10 @@ export interface TreeEntry {
  */
 export function treeDigest(dir: string): { hash: string; entries: TreeEntry[] } {
   const firstNames = new Map<string, string>()
-  const entries = [...mapFiles(walk(dir), file => describe(file, firstNames))]
+  const entries = Array.from(walk(dir), file => describe(file, firstNames))
   const hash = createHash('sha256')
   for (const entry of entries) hash.update(JSON.stringify(entry) + '\n')
   return { hash: `sha256:${hash.digest('hex')}`, entries }
-}
-
-/** Each result while its file is at hand: `at` is good only until the walk goes on. */
-function* mapFiles<T>(files: Iterable<TreeFile>, see: (file: TreeFile) => T): Generator<T> {
-  for (const file of files) yield see(file)
 }
 
 function describe({ path, at, stat }: TreeFile, firstNames: Map<string, string>): TreeEntry {
@@ -70,7 +65,8 @@ function describe({ path, at, stat }: TreeFile, firstNames: Map<string, string>)
   const xattrs = readXattrs(at)
   if (stat.isDirectory() && isOpaque(xattrs)) entry.opaque = true
   const own = [...xattrs].filter(([name]) => belongsToFile(name))
-  if (own.length) entry.xattrs = Object.fromEntries(own.map(([name, value]) => [name, value.toString('base64')]))
+  if (own.length)
+    entry.xattrs = Object.fromEntries(own.map(([name, value]) => [name, value.toString('base64')]))
   return entry
 }
 
@@ -79,7 +75,7 @@ function sha256File(path: string): string {
   try {
     const hash = createHash('sha256')
     const buffer = Buffer.allocUnsafe(1 << 20)
-    for (let n; (n = readSync(fd, buffer)) > 0; ) hash.update(buffer.subarray(0, n))
+    for (let n; (n = readSync(fd, buffer)) > 0;) hash.update(buffer.subarray(0, n))
     return hash.digest('hex')
   } finally {
     closeSync(fd)

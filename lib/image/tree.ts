@@ -45,7 +45,8 @@ function* below(path: string, dir: string): Generator<TreeFile> {
   const near = shorten(dir)
   try {
     for (const name of readdirSync(near.at).sort()) {
-      if (name.includes('\uFFFD')) throw new UsageError(`a name in ${path || dir} is not UTF-8: "${name}"`, 'rename it')
+      if (name.includes('\uFFFD'))
+        throw new UsageError(`a name in ${path || dir} is not UTF-8: "${name}"`, 'rename it')
       const file = path ? `${path}/${name}` : name
       const at = `${near.at}/${name}`
       const stat = lstatSync(at, { bigint: true })

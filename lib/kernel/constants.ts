@@ -134,7 +134,6 @@ export const IFF_RUNNING = 0x40
 export const RT_TABLE_MAIN = 254
 export const RT_SCOPE_UNIVERSE = 0
 export const RT_SCOPE_LINK = 253
-export const RT_SCOPE_HOST = 254
 export const RT_SCOPE_NOWHERE = 255
 export const RTN_UNICAST = 1
 export const RTPROT_BOOT = 3

@@ -42,6 +42,8 @@ export interface Launched {
   pidfd(): number
   /** Settles when the child has left the shared memory: at its execve or its exit. Rejects where clone3 is refused. */
   replayed: Promise<Replayed[]>
+  /** the clone3 itself, ours and so not on the child's tape: complete once `replayed` has resolved */
+  clone: Replayed
 }
 
 /**
@@ -70,6 +72,8 @@ export function launch(tape: Tape, flags = 0): Launched {
     0,
   ])
   const known = { pid: 0, pidfd: -1 }
+  const shown = `{flags=${printFlags('CLONE_', allFlags)}, exit_signal=SIGCHLD}`
+  const clone: Replayed = { call: 'clone3', args: shown, result: null, errno: null, ns: 0, part: '' }
   const look = () => {
     known.pid ||= arena.view.getInt32(identity + 8, true)
     if (known.pid) known.pidfd = arena.view.getInt32(identity, true)
@@ -86,11 +90,12 @@ export function launch(tape: Tape, flags = 0): Launched {
         stayDumpable()
         arena.collect()
         const record = error ? [] : read(tape.ops, arena, ops)
+        clone.result = known.pid
+        clone.ns = sinceClone(arena, ops, end)
         arena.release()
         if (error) reject(error)
         else if (Number(result) > 0) resolve(record)
         else {
-          const shown = `{flags=${printFlags('CLONE_', allFlags)}, exit_signal=SIGCHLD}`
           const errno = -Number(result)
           reject(new SyscallError('clone3', shown, errno, '', diagnose('clone3', [{ flags }], errno)))
         }
@@ -101,7 +106,17 @@ export function launch(tape: Tape, flags = 0): Launched {
     pid: () => (known.pid || look(), known.pid),
     pidfd: () => (known.pid || look(), known.pidfd),
     replayed,
+    clone,
   }
+}
+
+/** From our call of clone3 to the child's first op. */
+function sinceClone(arena: Arena, first: number, end: number): number {
+  const [began, ran] = [
+    arena.view.getBigUint64(end + OP.max, true),
+    arena.view.getBigUint64(first + OP.tsc, true),
+  ]
+  return Math.max(0, Math.round(Number(ran - began) * nsPerTick()))
 }
 
 /**

@@ -26,13 +26,13 @@ const integers = {
   u8: integer(1),
   u16: integer(2),
   u32: integer(4),
-  i32: integer(4), // of what we exchange only interface indexes are signed, and none is negative
+  i32: { ...integer(4), decode: (bytes: Buffer) => bytes.readInt32LE() }, // sent only as an interface's index
   u64: { ...integer(8), decode: (bytes: Buffer) => Number(bytes.readBigUInt64LE()) }, // counters, only ever read
 }
 
 const kinds = {
-  u8: integers.u8,
   u32: integers.u32,
+  i32: integers.i32,
   string: {
     encode: (text: string) => Buffer.from(text + '\0'),
     decode: (bytes: Buffer) => bytes.toString().replace(/\0.*/s, ''),

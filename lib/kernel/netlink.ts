@@ -151,8 +151,9 @@ export class Netlink {
       nlmsg_seq: ++this.#sequence,
     }
     const request = Buffer.concat([encodeStruct(nlmsghdr, header), body])
-    // With an address the kernel asks for our rights alone, without one also for those of the socket's opener
-    // (af_netlink.c __netlink_ns_capable): a child in a user namespace that has none over the one a link is moved to.
+    // With an address the kernel looks at our capabilities alone, without one also at those the socket was opened with
+    // (net/netlink/af_netlink.c __netlink_ns_capable). A child that opened it inside a container's user namespace had
+    // none outside: even root could then move no link from there to the host, nor to another container.
     now.sendto(this.#fd, request, request.length, 0, kernel, kernel.length)
 
     const reply: Reply = { errno: 0, extendedAck: {}, payloads: [], interrupted: false }

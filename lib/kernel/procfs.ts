@@ -72,7 +72,15 @@ export function words(path: string): string[] {
 /** The paths (or `pipe:[…]`) behind a process's open descriptors. */
 export function descriptors(pid: Pid): Record<string, string> {
   const folder = `/proc/${pid}/fd`
-  return Object.fromEntries(readdirSync(folder).map(fd => [fd, readlinkSync(`${folder}/${fd}`)]))
+  const found: Record<string, string> = {}
+  for (const fd of readdirSync(folder)) {
+    try {
+      found[fd] = readlinkSync(`${folder}/${fd}`)
+    } catch (error) {
+      if (!isGone(error)) throw error // of our own, the one by which the folder was just read
+    }
+  }
+  return found
 }
 
 /** Whether an error says that what was asked for has gone: ENOENT, or ESRCH from a process's own files. */

@@ -27,7 +27,7 @@ export const linkAttributes = {
   IFLA_NET_NS_PID: [19, 'u32'],
   IFLA_STATS64: [23, 'bytes'],
   IFLA_NET_NS_FD: [28, 'u32'],
-  IFLA_LINK_NETNSID: [37, 'u32'],
+  IFLA_LINK_NETNSID: [37, 'i32'],
 } as const satisfies Attributes
 
 /** The value is a link: ifinfomsg, then linkAttributes. */
@@ -79,44 +79,43 @@ const EPERM = {
     'CAP_NET_ADMIN is needed over every network namespace that takes part, in the user namespace that owns it',
   remedy: 'run it with sudo, or with --rootless: a user namespace gives you a network of your own',
 }
+const ERANGE = {
+  cause: 'the name of a link has at most 15 bytes (IFNAMSIZ)',
+  remedy: 'choose a shorter one',
+}
+const ESRCH = {
+  cause: 'the process whose network namespace was named has gone',
+  remedy: 'look at minilab ps',
+}
 const ENODEV = {
   cause: 'no link of that name is in this network namespace',
   remedy: 'see ip link there: it may have been moved to another namespace, or renamed',
 }
 
-const link = (call: string, type: number, causes: Message['causes'] = {}) => ({
-  call,
-  type,
-  struct: ifinfomsg,
-  attributes: linkAttributes,
-  causes: { EPERM, ENODEV, ...causes },
-})
-const address = (call: string, type: number, causes: Message['causes'] = {}) => ({
-  call,
-  type,
-  struct: ifaddrmsg,
-  attributes: addressAttributes,
-  causes: { EPERM, ENODEV, ...causes },
-})
-const route = (call: string, type: number, causes: Message['causes'] = {}) => ({
-  call,
-  type,
-  struct: rtmsg,
-  attributes: routeAttributes,
-  causes: { EPERM, ENODEV, ...causes },
-})
+const family =
+  <S extends Struct, A extends Attributes>(struct: S, attributes: A, common: Message['causes']) =>
+  (call: string, type: number, causes: Message['causes'] = {}) => ({
+    call,
+    type,
+    struct,
+    attributes,
+    causes: { ...common, ...causes },
+  })
+const link = family(ifinfomsg, linkAttributes, { EPERM, ENODEV, ERANGE })
+const address = family(ifaddrmsg, addressAttributes, { EPERM })
+const route = family(rtmsg, routeAttributes, { EPERM })
 
 export const messages = {
   RTM_NEWLINK: link('RTM_NEWLINK', 16, {
     EEXIST: {
-      cause: 'a link of that name is there already, perhaps left from an earlier run',
+      cause: 'a link of that name (of either end’s, for a veth) is there already',
       remedy: 'choose another name, or delete it: ip link delete NAME',
     },
     EOPNOTSUPP: {
       cause: 'this kernel has no driver for that kind of link, or may not load it',
       remedy: 'load it: sudo modprobe veth (or bridge, dummy)',
     },
-    ESRCH: { cause: 'the process whose network namespace was named has gone', remedy: 'look at minilab ps' },
+    ESRCH,
   }),
   RTM_DELLINK: link('RTM_DELLINK', 17),
   RTM_GETLINK: link('RTM_GETLINK', 18),
@@ -129,7 +128,7 @@ export const messages = {
       cause: 'the link is in use as it is: it is up, or belongs to a bridge already',
       remedy: 'set it down first: ip link set NAME down',
     },
-    ESRCH: { cause: 'the process whose network namespace was named has gone', remedy: 'look at minilab ps' },
+    ESRCH,
   }),
   RTM_NEWADDR: address('RTM_NEWADDR', 20, {
     EEXIST: {
@@ -146,6 +145,10 @@ export const messages = {
     ENETUNREACH: {
       cause: 'the gateway is in no network that this namespace reaches directly',
       remedy: 'give a link an address in the gateway’s network and set it up first',
+    },
+    ENODEV: {
+      cause: 'a route needs a gateway, or a link that reaches the network directly',
+      remedy: 'say via which address, or on which link',
     },
     ENETDOWN: { cause: 'the link is down', remedy: 'set it up first: ip link set NAME up' },
   }),

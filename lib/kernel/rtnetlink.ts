@@ -7,7 +7,6 @@ import {
   NLM_F_CREATE,
   NLM_F_DUMP,
   NLM_F_EXCL,
-  RT_SCOPE_HOST,
   RT_SCOPE_LINK,
   RT_SCOPE_NOWHERE,
   RT_SCOPE_UNIVERSE,
@@ -66,9 +65,9 @@ export function openRtnetlink(): Rtnetlink {
 
 /**
  * The same for the network namespace that a process is in. A socket belongs for good to the namespace in which it was
- * opened, so a child goes there and opens it. To go there needs CAP_SYS_ADMIN over its user namespace: root has that
- * everywhere, an ordinary user only where the user namespace was made by a process of theirs. Requests are judged by
- * who sends them, and the same user keeps the rights over that namespace after the socket has come out of it.
+ * opened, so a child goes there and opens it. Root may go everywhere; an ordinary user only where the user namespace
+ * was made by one of their own processes. What the socket may change there is asked of us for each request, and the
+ * maker of a user namespace has all capabilities over it from outside too: user_namespaces(7).
  */
 export async function openRtnetlinkIn(pid: number): Promise<Rtnetlink> {
   const replayed = await visit(pid, ['user', 'net'], tape => {
@@ -83,11 +82,11 @@ export async function openRtnetlinkIn(pid: number): Promise<Rtnetlink> {
  */
 export class Rtnetlink extends Netlink {
   links(): Link[] {
-    return this.request(messages.RTM_GETLINK, '', {}, NLM_F_DUMP).map(toLink)
+    return this.request(messages.RTM_GETLINK, 'NLM_F_DUMP', {}, NLM_F_DUMP).map(toLink)
   }
 
   link(name: string): Link {
-    const answers = this.request(messages.RTM_GETLINK, dev(name), { attributes: { IFLA_IFNAME: name } })
+    const answers = this.request(messages.RTM_GETLINK, printDev(name), { attributes: { IFLA_IFNAME: name } })
     return toLink(answers[0]!)
   }
 
@@ -156,16 +155,16 @@ export class Rtnetlink extends Netlink {
     struct: { ifi_index?: number; ifi_flags?: number; ifi_change?: number } = {},
   ): void {
     const content = { struct, attributes: { IFLA_IFNAME: link, ...attributes } }
-    this.request(messages.RTM_SETLINK, `${dev(link)} ${change}`, content)
+    this.request(messages.RTM_SETLINK, `${printDev(link)} ${change}`, content)
   }
 
   delete(link: string): void {
-    this.request(messages.RTM_DELLINK, dev(link), { attributes: { IFLA_IFNAME: link } })
+    this.request(messages.RTM_DELLINK, printDev(link), { attributes: { IFLA_IFNAME: link } })
   }
 
   addresses(): Address[] {
     const names = this.#names()
-    return this.request(messages.RTM_GETADDR, '', {}, NLM_F_DUMP).map(({ struct, attributes }) => ({
+    return this.request(messages.RTM_GETADDR, 'NLM_F_DUMP', {}, NLM_F_DUMP).map(({ struct, attributes }) => ({
       dev: names.get(struct.ifa_index)!,
       address: `${attributes.IFA_LOCAL ?? attributes.IFA_ADDRESS}/${struct.ifa_prefixlen}`,
     }))
@@ -174,17 +173,15 @@ export class Rtnetlink extends Netlink {
   /** Gives a link an address, like `10.1.2.3/24`, and with it the route to that network while the link is up. */
   addAddress(link: string, address: string): void {
     const { family, ip, length } = parseNetwork(address)
-    const scope = ip.startsWith('127.') ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE
-    const index = this.link(link).index
-    const struct = { ifa_family: family, ifa_prefixlen: length, ifa_scope: scope, ifa_index: index }
+    const struct = { ifa_family: family, ifa_prefixlen: length, ifa_index: this.link(link).index }
     const content = { struct, attributes: { IFA_LOCAL: ip, IFA_ADDRESS: ip } }
-    this.request(messages.RTM_NEWADDR, `${address} ${dev(link)}`, content, NLM_F_CREATE | NLM_F_EXCL)
+    this.request(messages.RTM_NEWADDR, `${address} ${printDev(link)}`, content, NLM_F_CREATE | NLM_F_EXCL)
   }
 
   /** The routes of the main table: what `ip route` and `ip -6 route` show. */
   routes(): Route[] {
     const names = this.#names()
-    return this.request(messages.RTM_GETROUTE, '', {}, NLM_F_DUMP)
+    return this.request(messages.RTM_GETROUTE, 'NLM_F_DUMP', {}, NLM_F_DUMP)
       .filter(({ struct }) => struct.rtm_table === RT_TABLE_MAIN && struct.rtm_type === RTN_UNICAST)
       .map(({ struct, attributes: { RTA_DST, RTA_GATEWAY, RTA_OIF } }) => ({
         to: RTA_DST ? `${RTA_DST}/${struct.rtm_dst_len}` : 'default',
@@ -206,20 +203,18 @@ export class Rtnetlink extends Netlink {
     this.#route('RTM_DELROUTE', route, { rtm_scope: RT_SCOPE_NOWHERE }) // of whatever scope
   }
 
-  #route(call: 'RTM_NEWROUTE' | 'RTM_DELROUTE', route: Route, kind: object, flags = 0): void {
-    const isDefault = route.to === 'default'
-    const gateway = route.via === undefined ? undefined : parseNetwork(route.via)
-    const { family, ip, length } = isDefault
-      ? { family: gateway?.family ?? AF_INET, ip: '', length: 0 }
-      : parseNetwork(route.to)
+  #route(call: 'RTM_NEWROUTE' | 'RTM_DELROUTE', { to, via, dev }: Route, kind: object, flags = 0): void {
+    const gateway = via === undefined ? undefined : parseNetwork(via)
+    const everything = { family: gateway?.family ?? AF_INET, ip: '', length: 0 }
+    const { family, ip, length } = to === 'default' ? everything : parseNetwork(to)
     const attributes = {
       ...(length > 0 && { RTA_DST: ip }),
       ...(gateway && { RTA_GATEWAY: gateway.ip }),
-      ...(route.dev && { RTA_OIF: this.link(route.dev).index }),
+      ...(dev && { RTA_OIF: this.link(dev).index }),
     }
-    const args = [route.to, route.via && `via ${route.via}`, route.dev && dev(route.dev)].filter(Boolean)
+    const args = [to, via && `via ${via}`, dev && printDev(dev)].filter(Boolean).join(' ')
     const struct = { rtm_family: family, rtm_dst_len: length, rtm_table: RT_TABLE_MAIN, ...kind }
-    this.request(messages[call], args.join(' '), { struct, attributes }, flags)
+    this.request(messages[call], args, { struct, attributes }, flags)
   }
 
   #names(): Map<number, string> {
@@ -228,7 +223,7 @@ export class Rtnetlink extends Netlink {
 }
 
 function toLink({ struct, attributes }: Answer<typeof messages.RTM_GETLINK>): Link {
-  const stats = decodeStruct(stats64, attributes.IFLA_STATS64!)
+  const { rx_packets, tx_packets, rx_bytes, tx_bytes } = decodeStruct(stats64, attributes.IFLA_STATS64!)
   return {
     index: struct.ifi_index,
     name: attributes.IFLA_IFNAME!,
@@ -240,17 +235,12 @@ function toLink({ struct, attributes }: Answer<typeof messages.RTM_GETLINK>): Li
     master: attributes.IFLA_MASTER ?? null,
     peerIndex: attributes.IFLA_LINK ?? null,
     linkNetnsId: attributes.IFLA_LINK_NETNSID ?? null,
-    stats: {
-      rxPackets: stats.rx_packets,
-      txPackets: stats.tx_packets,
-      rxBytes: stats.rx_bytes,
-      txBytes: stats.tx_bytes,
-    },
+    stats: { rxPackets: rx_packets, txPackets: tx_packets, rxBytes: rx_bytes, txBytes: tx_bytes },
   }
 }
 
 // requests are shown in the words of ip(8)
-const dev = (name: string) => `dev ${quote(name)}`
+const printDev = (name: string) => `dev ${quote(name)}`
 const printNetns = (netns: Netns) => ('pid' in netns ? `netns ${netns.pid}` : `netns fd ${netns.fd}`)
 const target = (netns: Netns) =>
   'pid' in netns ? { IFLA_NET_NS_PID: netns.pid } : { IFLA_NET_NS_FD: netns.fd }

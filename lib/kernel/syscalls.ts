@@ -16,13 +16,13 @@ export const syscalls = {
   /** close_range(2): close descriptors first to last, or mark them close-on-exec */
   close_range: ['first:fd', 'last:fd', 'flags:flags:CLOSE_RANGE_'],
   /** dup3(2): make newfd a copy of oldfd */
-  dup3: ['oldfd:fd', 'newfd:fd', 'flags:flags:O_'],
+  dup3: ['oldfd:fd', 'newfd:fd', 'flags:flags:O_CLOEXEC'],
   /** fcntl(2): change a property of a descriptor, such as close-on-exec */
   fcntl: ['fd:fd', 'op:enum:F_', 'arg:int'],
   /** flock(2): lock a file against other processes that do the same */
   flock: ['fd:fd', 'op:flags:LOCK_'],
   /** pipe2(2): make a pipe; pipefd receives two 32-bit descriptors */
-  pipe2: ['pipefd:out', 'flags:flags:O_'],
+  pipe2: ['pipefd:out', 'flags:flags:O_CLOEXEC'],
   /** ioctl(2) with a number as its argument */
   ioctl: ['fd:fd', 'op:enum:TIOC', 'arg:int'],
   /** openat(2): open a file */

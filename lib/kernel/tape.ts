@@ -20,7 +20,8 @@ export interface Op {
 
 /** One call as it was replayed: what `--json` prints as an entry of `tape`. */
 export interface Replayed {
-  call: Call
+  /** the system call; of a netlink request its message, such as `RTM_NEWLINK` */
+  call: string
   /** as strace prints them */
   args: string
   /** what the kernel returned; -1 with `errno` where it refused; null where it never returned */

@@ -1,0 +1,77 @@
+import { program } from '../../lib/container/program.ts'
+import type { Exit } from '../../lib/kernel/child.ts'
+import type { Step } from '../../lib/guide/step.ts'
+import { checks } from './checks.ts'
+
+/** What the program was to get, and how two others ended. */
+export interface Started {
+  args: string[]
+  env: string[]
+  cwd: string
+  /** how a program ended that said `exit 42`, and one that a signal killed */
+  exited?: Exit | undefined
+  killed?: Exit | undefined
+  /** what the shell printed when SIGUSR1 reached it */
+  answered: string
+}
+
+const wanted = {
+  args: ['/bin/sh', '-s', '--', 'one', 'two words', ''],
+  env: ['PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin', 'LESSON=a container is a process', 'EMPTY='],
+  cwd: '/tmp',
+}
+
+export const step: Step<Started> = {
+  number: 1,
+  name: 'cli',
+  title: 'A process, and nothing around it',
+  parts: [program],
+  teaches: ['process'],
+  scene: () => ({ ...wanted, answered: '' }),
+
+  spec(spec) {
+    Object.assign(spec.process, wanted)
+    spec.linux.namespaces = []
+  },
+
+  stages: [
+    {
+      title: 'Start a program',
+      explain:
+        'Every container is an ordinary process first. To start one, a process makes a copy of itself with `clone3` and the copy becomes another program with `execve`, which takes a path, the arguments and the environment. Working directory and open descriptors are simply inherited. Here the child shares our memory until its `execve`, so it can report each of its calls to us: below is what it did, with the result and the time that each call took.',
+      source: { file: 'lib/container/program.ts', symbol: 'program' },
+      act: async lab => void (await lab.begin()),
+      checks: [checks.argv, checks.environ, checks.cwd, checks.descriptors, checks.parent],
+    },
+    {
+      title: 'How a process ends',
+      explain:
+        'A process ends by `exit(status)` or by a signal, and its parent learns which with `waitid`. Docker, systemd and your shell all pass this on; a shell shows a death by signal as 128 plus the number of the signal. Three more programs show it: one exits with 42, one sends itself SIGTERM, and the shell from above, which is still there, is told to catch SIGUSR1 and then gets it from us.',
+      source: { file: 'lib/kernel/child.ts', symbol: 'Child' },
+      async act(lab) {
+        lab.scene.exited = await lab.run('exit with 42', { args: ['/bin/sh', '-c', 'exit 42'] })
+        lab.scene.killed = await lab.run('die by SIGTERM', { args: ['/bin/sh', '-c', 'kill -TERM $$'] })
+        await lab.scene.shell.run('trap "echo caught SIGUSR1" USR1')
+        lab.box?.child?.kill('SIGUSR1')
+        lab.scene.answered = (await lab.scene.shell.run(':')).output.trim()
+      },
+      checks: [checks.exit, checks.signal, checks.caught],
+    },
+    {
+      title: 'Is it isolated?',
+      explain:
+        'The kernel keeps eight kinds of namespaces, and every process is in one of each: `/proc/<pid>/ns` shows which, as inode numbers. The same number means the same namespace. Compare those of the shell with ours.',
+      predict: {
+        question: 'How many of its eight namespaces does this process have to itself?',
+        choices: ['0', '1 (pid)', '8'],
+        answer: checks.namespaces.own,
+        why: 'A plain `clone3` shares everything: the new process sees our hostname, our mounts, our network and all processes.',
+      },
+      checks: [checks.namespaces],
+    },
+  ],
+
+  recap:
+    'You have started a program the way every shell, container runtime and init does: a tape of a handful of calls that ends in `execve`. It sees and may do all that you may. That is the baseline.',
+  next: '`minilab step 2` adds namespaces to the same clone, and the process finds itself alone.',
+}

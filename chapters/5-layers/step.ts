@@ -1,0 +1,2 @@
+import type { Step } from '../../lib/guide/step.ts'
+export const step = {} as Step

@@ -1,0 +1,82 @@
+import { runOnBench } from '../container/bench.ts'
+import { Gate } from '../kernel/gate.ts'
+import { compose } from '../container/start.ts'
+import { dataFolder } from '../image/data-folder.ts'
+import { shellStatus } from '../kernel/child.ts'
+import { UsageError } from '../kernel/errors.ts'
+import { Lab, type LabOptions } from '../guide/lab.ts'
+import { Presenter } from '../guide/present.ts'
+import { runStep } from '../guide/run-step.ts'
+import { specFor } from '../guide/runtime.ts'
+import type { Step } from '../guide/step.ts'
+import { EXIT } from './exit.ts'
+import { isRootless } from './rootless.ts'
+import type { StepFlags } from './step.ts'
+import { steps } from './steps.ts'
+
+/** The first step whose host side needs rights over links: without root it runs on the bench. */
+const NEEDS_BENCH = 6
+const OTHER_RUNTIME = [2, 3, 4]
+
+/** Runs steps one after the other; the exit status is that of the worst. */
+export async function runSteps(numbers: number[], command: string[], flags: StepFlags): Promise<void> {
+  const rootless = isRootless(flags.rootless)
+  if (flags.runtime !== 'minilab' && numbers.some(n => !OTHER_RUNTIME.includes(n)))
+    throw new UsageError(
+      `--runtime ${flags.runtime} goes with steps ${OTHER_RUNTIME.join(', ')}`,
+      'leave it out for the others',
+    )
+  for (const number of numbers) {
+    const step = await steps[number - 1]!.load()
+    const presenter = new Presenter({ plain: flags.plain ?? false, quiet: flags.json ?? false })
+    const options = { rootless, runtime: flags.runtime, keep: flags.keep ?? false, presenter }
+    if (flags.dryRun || flags.spec) await show(step, options, flags)
+    else if (rootless && number >= NEEDS_BENCH && !process.env.MINILAB_BENCH)
+      worst(await onBench(number, command, flags))
+    else {
+      const ask = !flags.yes && !flags.json && process.stdin.isTTY && process.stdout.isTTY
+      const report = await runStep(step, { ...options, ask, command })
+      if (flags.json) process.stdout.write(JSON.stringify(report) + '\n')
+      if (!report.ok) worst(EXIT.failed)
+    }
+  }
+}
+
+function worst(status: number): void {
+  process.exitCode = Math.max(Number(process.exitCode ?? 0), status)
+}
+
+/** The same step by ourselves again, in a user and network namespace. */
+async function onBench(number: number, command: string[], flags: StepFlags): Promise<number> {
+  const on = (['yes', 'json', 'plain', 'keep'] as const).filter(name => flags[name]).map(name => `--${name}`)
+  const args = [
+    process.execPath,
+    process.argv[1]!,
+    'step',
+    String(number),
+    ...on,
+    '--rootless',
+    '--',
+    ...command,
+  ]
+  return shellStatus(await runOnBench(args, { ...process.env, MINILAB_DATA: dataFolder() }))
+}
+
+/** `--dry-run` and `--spec`: what would be done. Nothing is made. */
+async function show<S>(step: Step<S>, options: LabOptions, flags: StepFlags): Promise<void> {
+  const lab = new Lab(step, options)
+  try {
+    const container = await lab.container({ dry: true })
+    if (flags.spec) {
+      console.log(JSON.stringify(specFor(options.runtime, container.spec), null, 2))
+      return
+    }
+    const gate = new Gate()
+    const { tape } = compose(lab.parts()).record(container, gate)
+    const calls = tape.print()
+    if (flags.json) console.log(JSON.stringify({ step: step.number, tape: calls }))
+    else console.log(calls.join('\n'))
+  } finally {
+    await lab.close()
+  }
+}

@@ -1,0 +1,55 @@
+import { type Command, Option } from 'commander'
+import { UsageError } from '../kernel/errors.ts'
+import { suggest } from '../kernel/suggest.ts'
+import { steps } from './steps.ts'
+
+export interface StepFlags {
+  yes?: boolean
+  json?: boolean
+  plain?: boolean
+  dryRun?: boolean
+  spec?: boolean
+  rootless?: boolean
+  keep?: boolean
+  runtime: string
+}
+
+/** `minilab step N`: the commands of the seven chapters. */
+export function stepCommand(program: Command): void {
+  program
+    .command('step')
+    .description('run a step: 1 to 7, its name, or all')
+    .argument('<step>', steps.map(({ name }, i) => `${i + 1} ${name}`).join(', ') + ', all')
+    .argument('[command...]', 'after --: a command to run in a container like the step’s own')
+    .option('-y, --yes', 'do not ask for predictions')
+    .option('--json', 'print one JSON document for each step')
+    .option('--plain', 'no colour, no dependence on the window')
+    .option('--dry-run', 'print the system calls and make none')
+    .option('--spec', 'print the container as an OCI config.json')
+    .option('--rootless', 'in a user namespace, also as root')
+    .option('--keep', 'let the container stay until Enter is pressed')
+    .addOption(
+      new Option('--runtime <name>', 'who makes the step’s container')
+        .choices(['minilab', 'runc', 'crun'])
+        .default('minilab'),
+    )
+    .action(async (word: string, command: string[], flags: StepFlags) => {
+      const numbers = which(word)
+      const { runSteps } = await import('./run-steps.ts')
+      await runSteps(numbers, command, flags)
+    })
+}
+
+/** The numbers that a word means: `3`, `root`, `all`. Throws a UsageError with the nearest name. */
+function which(word: string): number[] {
+  if (word === 'all') return steps.map((_, i) => i + 1)
+  const number = /^[1-9]\d*$/.test(word) ? Number(word) : steps.findIndex(({ name }) => name === word) + 1
+  if (number >= 1 && number <= steps.length) return [number]
+  const near = suggest(word, [...steps.map(({ name }) => name), 'all'])
+  throw new UsageError(
+    `there is no step "${word}"`,
+    near
+      ? `did you mean ${near}?`
+      : `they are ${steps.map(({ name }, i) => `${i + 1} ${name}`).join(', ')}, or all`,
+  )
+}

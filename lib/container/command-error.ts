@@ -1,0 +1,36 @@
+import { UsageError } from '../kernel/errors.ts'
+import type { SyscallError } from '../kernel/syscall-error.ts'
+import type { Replayed } from '../kernel/tape.ts'
+
+/** The program could not be started in the container. `status` is what a shell and docker give: 127 or 126. */
+export class CommandError extends UsageError {
+  readonly status: 126 | 127
+
+  constructor(message: string, remedy: string, status: 126 | 127) {
+    super(message, remedy)
+    this.status = status
+  }
+}
+
+/** What the failed attempts to execve mean, as execvp(3) sums them up: something found but refused outweighs not found. */
+export function commandError(
+  command: string,
+  replayed: readonly Replayed[],
+  last: SyscallError,
+): CommandError {
+  const refused = replayed.find(
+    ({ call, errno }) => call === 'execve' && errno !== null && errno !== 'ENOENT',
+  )
+  if (refused)
+    return new CommandError(
+      `${command} cannot be executed in the container (${refused.errno})`,
+      refused.errno === 'ENOEXEC'
+        ? 'it is neither a program for this machine nor a script with #!'
+        : 'it must be a file with permission to execute (chmod +x), not a directory',
+      126,
+    )
+  const remedy = command.includes('/')
+    ? (last.diagnosis?.remedy ?? 'look for it with ls')
+    : 'look in /bin, or give its full path'
+  return new CommandError(`there is no ${command} in the container`, remedy, 127)
+}

@@ -1,0 +1,25 @@
+import type { Evidence, Finding } from './step.ts'
+
+/** A finding from one comparison: what was read on both sides, and what to say where the claim does not hold. */
+export function finding(ok: boolean, evidence: Evidence | Evidence[], diagnosis: string): Finding {
+  const rows = Array.isArray(evidence) ? evidence : [evidence]
+  return ok ? { ok, evidence: rows } : { ok, evidence: rows, diagnosis }
+}
+
+/** Something read: `seen(source, host, container)`; null for the side that was not asked. */
+export function seen(
+  source: string,
+  host: string | number | null,
+  container: string | number | null,
+): Evidence {
+  return {
+    source,
+    host: host === null ? null : String(host),
+    container: container === null ? null : String(container),
+  }
+}
+
+/** A claim that cannot be looked at here, with the reason. */
+export function notHere(reason: string): Finding {
+  return { ok: null, evidence: [], limited: reason }
+}

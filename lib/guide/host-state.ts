@@ -1,0 +1,86 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { hierarchies } from '../kernel/cgroupfs.ts'
+import { mountinfo } from '../kernel/mountinfo.ts'
+import { isGone, namespaceInode, NAMESPACES, pids, status } from '../kernel/procfs.ts'
+
+/**
+ * What a step could leave on the host, as a set of lines: mounts, cgroups, links, our processes and the namespaces
+ * they are in. Other minilab commands that run at the same time are told apart by the id in their names.
+ */
+export function hostState(id: string): Set<string> {
+  return new Set([...mounts(), ...cgroups(id), ...links(id), ...processes()])
+}
+
+/** Lines of `later` that were not there, and lines that are gone. */
+export function difference(earlier: Set<string>, later: Set<string>): string[] {
+  return [
+    ...[...later.difference(earlier)].map(line => `+ ${line}`),
+    ...[...earlier.difference(later)].map(line => `- ${line}`),
+  ]
+}
+
+function mounts(): string[] {
+  return mountinfo().map(m => `mount ${m.type} on ${m.target}`)
+}
+
+function cgroups(id: string): string[] {
+  const walk = (folder: string): string[] =>
+    readFolders(folder).flatMap(name => {
+      const path = join(folder, name)
+      return [path, ...walk(path)]
+    })
+  return hierarchies()
+    .flatMap(h => walk(h.mount))
+    .filter(path => !/\/minilab(\/|$)/.test(path) || path.includes(id))
+    .map(path => `cgroup ${path}`)
+}
+
+function readFolders(folder: string): string[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true })
+      .filter(entry => entry.isDirectory())
+      .map(entry => entry.name)
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException
+    if (isGone(error) || code === 'EACCES' || code === 'ENODEV') return [] // gone meanwhile, or not ours to see
+    throw error
+  }
+}
+
+function links(id: string): string[] {
+  return readFileSync('/proc/self/net/dev', 'utf8')
+    .split('\n')
+    .slice(2)
+    .map(line => line.split(':')[0]?.trim() ?? '')
+    .filter(name => name && (!/^mlb?-|^minilab/.test(name) || name.includes(id)))
+    .map(name => `link ${name}`)
+}
+
+/** Our descendants, and every namespace that they do not share with us. */
+function processes(): string[] {
+  const parents = new Map(
+    pids().flatMap(pid => attempt(() => [[pid, Number(status(pid).PPid)] as const]) ?? []),
+  )
+  const ours = (pid: number | undefined): boolean =>
+    pid !== undefined && pid !== 0 && (parents.get(pid) === process.pid || ours(parents.get(pid)))
+  return [...parents.keys()].filter(ours).flatMap(pid => attempt(() => describe(pid)) ?? [])
+}
+
+function describe(pid: number): string[] {
+  const own = NAMESPACES.filter(kind => namespaceInode(pid, kind) !== namespaceInode('self', kind))
+  return [
+    `process ${pid} (${status(pid).Name})`,
+    ...own.map(kind => `namespace ${kind}:[${namespaceInode(pid, kind)}]`),
+  ]
+}
+
+function attempt<T>(look: () => T): T | undefined {
+  try {
+    return look()
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException
+    if (isGone(error) || code === 'EACCES') return undefined // ended while we looked, or another user's
+    throw error
+  }
+}

@@ -1,0 +1,241 @@
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { defaultSpec } from '../container/default-spec.ts'
+import { hardening } from '../container/hardening.ts'
+import { Ledger } from '../container/ledger.ts'
+import { limits } from '../container/limits.ts'
+import { LimitedError } from '../container/limited.ts'
+import type { Container, Part } from '../container/part.ts'
+import type { Spec } from '../container/spec.ts'
+import { root } from '../container/root.ts'
+import { compose, type Started } from '../container/start.ts'
+import { dataFolder } from '../image/data-folder.ts'
+import { findImage, plannedLayers } from '../image/store.ts'
+import { Cgroup, planCgroup, type Refused } from '../kernel/cgroup.ts'
+import { type Child, shellStatus } from '../kernel/child.ts'
+import type { Replayed, Tape } from '../kernel/tape.ts'
+import { play, visit } from '../kernel/visit.ts'
+import type { Namespace } from '../kernel/procfs.ts'
+import type { Presenter } from './present.ts'
+import { startForeign } from './runtime.ts'
+import { PipedShell } from './shell.ts'
+import type { Scene, Step } from './step.ts'
+
+export interface LabOptions {
+  rootless: boolean
+  runtime: string
+  keep: boolean
+  presenter: Presenter
+}
+
+/** A container of a step: a shell that does what it is told. */
+export interface Box {
+  container: Container
+  pid: number
+  shell: PipedShell
+  /** ours only: the child, which can be waited for */
+  child: Child | undefined
+  tape: Replayed[]
+  clone: Replayed | undefined
+  end(): Promise<void>
+}
+
+/** How a container of a step differs from the step's own. */
+export interface BoxOptions {
+  parts?: readonly Part[]
+  args?: string[]
+  change?(container: Container): void
+  /** nothing may be made, not even the default image: for `--dry-run` */
+  dry?: boolean
+}
+
+/** What the stages of a step work with: they start containers by it, and look from inside; it remembers every tape. */
+export class Lab<S = object> {
+  readonly id = randomBytes(3).toString('hex')
+  readonly step: Step<S>
+  readonly options: LabOptions
+  readonly ledger: Ledger
+  readonly launches: { purpose: string; tape: Replayed[] }[] = []
+  readonly boxes: Box[] = []
+  /** what the checks look at; `pid` and `shell` are there once the step's own container runs */
+  readonly scene: Scene & S
+  readonly presenter: Presenter
+  /** the tape of the step's own container, also after its end */
+  get tape(): readonly Replayed[] {
+    return this.#tape
+  }
+  #tape: readonly Replayed[] = []
+
+  /** the step's own container */
+  box: Box | undefined
+  #count = 0
+
+  constructor(step: Step<S>, options: LabOptions) {
+    this.step = step
+    this.options = options
+    this.presenter = options.presenter
+    this.ledger = new Ledger(dataFolder())
+    this.scene = Object.assign(step.scene() as object, { pid: 0 }) as Scene & S
+  }
+
+  /** Why there can be no limits here; undefined where there can. */
+  get refused(): Refused | undefined {
+    const planned = planCgroup(`minilab/${this.id}`, ['memory', 'cpu', 'pids'])
+    return planned instanceof Cgroup ? undefined : planned
+  }
+
+  /** Starts the step's own container, the one that the checks are about, and shows its tape. */
+  async begin(): Promise<Box> {
+    this.box = await this.start({})
+    this.scene.pid = this.box.pid
+    this.scene.shell = this.box.shell
+    this.#tape = this.box.tape
+    this.presenter.tape(this.step, this.#tape, this.box.clone)
+    return this.box
+  }
+
+  /** Another container, beside the step's own; `purpose` names it in the report. */
+  async another(purpose: string, options: BoxOptions): Promise<Box> {
+    const box = await this.start(options)
+    this.launches.push({ purpose, tape: box.tape })
+    return box
+  }
+
+  /** A container that runs to its end; resolves to how it ended. */
+  async run(purpose: string, options: BoxOptions) {
+    const box = await this.another(purpose, options)
+    box.shell.end()
+    return box.child ? box.child.exit : undefined
+  }
+
+  /** Calls made in a child that joins namespaces of the step's container: an act, or an attack, from inside. */
+  async inside(
+    purpose: string,
+    kinds: readonly Namespace[],
+    record: (tape: Tape) => void,
+  ): Promise<Replayed[]> {
+    return this.remember(purpose, await visit(this.scene.pid, kinds, record))
+  }
+
+  /** Calls made in a child that is in no container. */
+  async outside(purpose: string, tape: Tape, flags = 0): Promise<Replayed[]> {
+    return this.remember(purpose, await play(tape, flags))
+  }
+
+  /** Netlink requests that were made for the step, shown and reported like a tape. */
+  requests(purpose: string, log: readonly Omit<Replayed, 'part'>[]): void {
+    this.remember(
+      purpose,
+      log.map(request => ({ ...request, part: 'netlink' })),
+    )
+  }
+
+  private remember(purpose: string, tape: Replayed[]): Replayed[] {
+    this.launches.push({ purpose, tape })
+    this.presenter.launch(purpose, tape)
+    return tape
+  }
+
+  /** The description of a container of this step; nothing is made yet. */
+  async container(options: BoxOptions = {}): Promise<Container> {
+    const { rootless } = this.options
+    const id = `${this.id}-${this.#count++}`
+    // steps 1 and 2 use the host's own files; another runtime always needs a root file system
+    const ownRoot = this.step.parts.includes(root) || this.options.runtime !== 'minilab'
+    const layers = options.dry ? plannedLayers('default') : ownRoot ? (await findImage('default')).layers : []
+    const rootfs = ownRoot ? (layers.at(-1) ?? '/') : '/'
+    const spec: Spec = defaultSpec(rootfs, ['/bin/sh'], rootless)
+    spec.linux.cgroupsPath = `/minilab/${id}`
+    const container: Container = { id, spec, rootfs: spec.root.path, ledger: this.ledger, diesWithUs: true }
+    const parts = options.parts ?? this.step.parts
+    // what no part of this step looks at must not be promised to another runtime either
+    if (!parts.includes(hardening)) {
+      delete spec.process.capabilities
+      spec.process.noNewPrivileges = false
+    }
+    this.step.spec?.(spec, { rootless })
+    if (options.args) spec.process.args = options.args
+    await this.step.container?.(container, this)
+    options.change?.(container)
+    return container
+  }
+
+  /** The parts that can be had here: without a cgroup of our own, limits are left out, and their stages say so. */
+  parts(wanted: readonly Part[] = this.step.parts): readonly Part[] {
+    return this.refused ? wanted.filter(part => part !== limits) : wanted
+  }
+
+  private async start(options: BoxOptions): Promise<Box> {
+    const container = await this.container(options)
+    const shell = new PipedShell()
+    container.stdio = shell.stdio
+    const { runtime } = this.options
+    try {
+      const started =
+        runtime === 'minilab'
+          ? await this.ours(container, this.parts(options.parts))
+          : await this.theirs(container, runtime)
+      const box: Box = { container, shell, ...started, end: () => this.end(box) }
+      this.boxes.push(box)
+      return box
+    } catch (error) {
+      shell.end()
+      throw error
+    } finally {
+      shell.closeTheirs()
+    }
+  }
+
+  private async ours(container: Container, parts: readonly Part[]) {
+    const { child, tape, clone }: Started = await compose(parts).start(container)
+    return { pid: child.pid, child, tape, clone, remove: async () => void (await child.exit) }
+  }
+
+  private async theirs(container: Container, runtime: string) {
+    const foreign = await startForeign(runtime, container, join(dataFolder(), 'containers'))
+    return { ...foreign, child: undefined, tape: [], clone: undefined }
+  }
+
+  private async end(box: Box & { remove?(): Promise<void> }): Promise<void> {
+    const at = this.boxes.indexOf(box)
+    if (at === -1) return
+    this.boxes.splice(at, 1)
+    box.shell.end()
+    box.child?.kill('SIGKILL')
+    await box.remove?.()
+  }
+
+  /** Runs the learner's own command in a container like the step's, on our own terminal. */
+  async runCommand(command: string[]): Promise<void> {
+    this.presenter.line(`      $ ${command.join(' ')}`)
+    const container = await this.container({ args: command })
+    // `--json` keeps stdout for its one document
+    if (this.presenter.quiet) container.stdio = [0, 2, 2]
+    const { child, tape } = await compose(this.parts()).start(container)
+    this.launches.push({ purpose: `your command: ${command.join(' ')}`, tape })
+    const status = shellStatus(await child.exit)
+    this.presenter.line(`      exit status ${status}`)
+  }
+
+  /** `--keep`: the container stays until Enter is pressed, to be looked at from another terminal. */
+  async keepUntilEnter(): Promise<void> {
+    const { pid } = this.scene
+    process.stderr.write(
+      `The container stays: its first process is ${pid}. Look at /proc/${pid}, or: nsenter -t ${pid} -a /bin/sh\nEnter ends it. `,
+    )
+    await once(process.stdin, 'data')
+    process.stdin.pause()
+  }
+
+  /** Says that something cannot be had here; the stage is then marked limited. */
+  limit(reason: string, remedy: string): never {
+    throw new LimitedError(reason, remedy)
+  }
+
+  /** Ends all containers of the step and takes back what was made on the host. */
+  async close(): Promise<string[]> {
+    for (const box of [...this.boxes]) await box.end()
+    return this.ledger.settle()
+  }
+}

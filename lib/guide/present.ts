@@ -1,0 +1,180 @@
+import { Chalk, type ChalkInstance } from 'chalk'
+import type { Replayed } from '../kernel/tape.ts'
+import { lines, type TapeLine } from './tape-lines.ts'
+import type { Check, Finding, Report, Step } from './step.ts'
+import { sourceLine } from './source-line.ts'
+import { micro, wrap } from './text.ts'
+
+/** Where the text of a step goes. Nothing here decides anything: it is told what happened. */
+export class Presenter {
+  readonly #write: (text: string) => void
+  readonly #ink: ChalkInstance
+  readonly #width: number
+  /** nothing is printed: stdout belongs to a JSON document */
+  readonly quiet: boolean
+
+  /**
+   * `plain`: no colour, no dependence on the window's width. `quiet`: nothing at all (`--json`).
+   * NO_COLOR and a pipe are respected through chalk's own detection.
+   */
+  constructor({ plain = false, quiet = false }: { plain?: boolean; quiet?: boolean } = {}) {
+    this.quiet = quiet
+    this.#write = quiet ? () => {} : text => process.stdout.write(text)
+    const colour = !plain && process.stdout.isTTY && !process.env.NO_COLOR
+    this.#ink = new Chalk({ level: colour ? 2 : 0 })
+    this.#width = plain ? 88 : Math.min(88, Math.max(40, process.stdout.columns ?? 88))
+  }
+
+  line(text = ''): void {
+    this.#write(text + '\n')
+  }
+
+  step(
+    { number, name, title }: { number: number; name: string; title: string },
+    mode: string,
+    runtime: string,
+  ): void {
+    const { bold, dim, cyan } = this.#ink
+    const head = ` Step ${number} · ${name} `
+    this.line(cyan('━━') + bold(head) + cyan('━'.repeat(Math.max(2, this.#width - head.length - 2))))
+    this.line(bold(` ${title}`))
+    const others = runtime === 'minilab' ? '' : `, containers made by ${runtime}`
+    this.line(dim(` ${mode === 'root' ? 'as root' : 'without root, in a user namespace'}${others}`))
+  }
+
+  stage(number: number, count: number, title: string): void {
+    this.line()
+    this.line(this.#ink.bold(` ${number}/${count}  ${title}`))
+  }
+
+  /** A paragraph, wrapped; `code` in backquotes stands out. */
+  explain(text: string, source?: { file: string; symbol: string }): void {
+    this.line()
+    for (const line of wrap(text, this.#width - 6)) this.line(`      ${this.#code(line)}`)
+    if (source) this.line(this.#ink.dim(`      the code: ${sourceLine(source)}`))
+    this.line()
+  }
+
+  /** The tape of the step's own container: what this step teaches in full, the rest in one line a part. */
+  tape(step: Pick<Step, 'teaches'>, replayed: readonly Replayed[], clone?: Replayed): void {
+    if (replayed.length === 0 || !clone) return
+    const total = replayed.reduce((sum, { ns }) => sum + ns, clone.ns)
+    this.#heading('we made a child …')
+    for (const line of wrap(
+      `clone3(${clone.args}) = ${clone.result}`.replaceAll('|', '| '),
+      this.#width - 12,
+    ))
+      this.line(this.#ink.dim('      │ ') + this.#ink.cyan(line.replaceAll('| ', '|')))
+    this.line(
+      this.#ink.dim('      ├ ') +
+        this.#ink.italic(`… and it made ${replayed.length} system calls; all that took ${micro(total)}`),
+    )
+    this.#tapeLines(lines(replayed, step.teaches))
+    this.line()
+  }
+
+  /** The tape of another launch: an attack, a visit. */
+  launch(purpose: string, replayed: readonly Replayed[]): void {
+    this.#heading(purpose)
+    this.#tapeLines(lines(replayed, undefined))
+    this.line()
+  }
+
+  #heading(text: string): void {
+    this.line(this.#ink.dim(`      ┌ `) + this.#ink.italic(text))
+  }
+
+  #tapeLines(tape: TapeLine[]): void {
+    const { dim, red, green, cyan } = this.#ink
+    for (const line of tape) {
+      if ('summary' in line) {
+        this.line(dim(`      │ ${line.summary}`))
+        continue
+      }
+      const { call, args, result, errno, ns } = line
+      const room = this.#width - 34 - call.length
+      const shown = args.length > room ? `${args.slice(0, Math.max(8, room - 1))}…` : args
+      const text = `${call}(${shown})`
+      const outcome = errno ? red(`= -1 ${errno}`) : green(`= ${result ?? 0}`)
+      const plainOutcome = errno ? `= -1 ${errno}` : `= ${result ?? 0}`
+      const pad = ' '.repeat(Math.max(1, this.#width - 28 - text.length))
+      const time = micro(ns).padStart(Math.max(9, 19 - plainOutcome.length))
+      this.line(`${dim('      │ ')}${cyan(call)}(${shown})${pad}${outcome}${dim(time)}`)
+    }
+  }
+
+  check(check: Pick<Check, 'claim'>, finding: Finding): void {
+    const { green, red, yellow, dim } = this.#ink
+    const mark = finding.limited ? yellow('–') : finding.ok ? green('✔') : red('✘')
+    this.line(`   ${mark}  ${this.#code(check.claim)}`)
+    if (finding.limited) this.#indented(`not looked at: ${finding.limited}`, yellow)
+    for (const { source, host, container } of finding.evidence) {
+      const values = [host === null ? '' : `host ${host}`, container === null ? '' : `container ${container}`]
+      const text = values.filter(Boolean).join('   ')
+      const pad = ' '.repeat(Math.max(2, this.#width - 8 - text.length - source.length))
+      this.line(`      ${text}${dim(pad + source)}`)
+    }
+    if (finding.diagnosis) this.#indented(finding.diagnosis, red)
+  }
+
+  #indented(text: string, ink: (text: string) => string): void {
+    for (const line of wrap(text, this.#width - 8)) this.line(`      ${ink(line)}`)
+  }
+
+  limited(reason: string, remedy: string): void {
+    const { yellow, dim } = this.#ink
+    this.#indented(`limited here: ${reason}`, yellow)
+    this.#indented(`to have it: ${remedy}`, dim)
+    this.line()
+  }
+
+  note(text: string): void {
+    this.#indented(text, line => this.#code(line))
+  }
+
+  prediction(said: string, right: string, why: string): void {
+    const { green, yellow } = this.#ink
+    this.line()
+    this.line(
+      said === right
+        ? green(`      You predicted it: ${right}.`)
+        : yellow(`      You said ${said}; the kernel says ${right}.`),
+    )
+    this.note(why)
+  }
+
+  end(
+    step: Pick<Step, 'recap' | 'next' | 'number'>,
+    report: Report,
+    score?: { right: number; asked: number },
+  ): void {
+    const { bold, green, red, yellow, dim } = this.#ink
+    const looked = report.checks.filter(c => c.ok !== null)
+    const failed = looked.filter(c => !c.ok)
+    this.line()
+    this.note(step.recap)
+    this.line()
+    const verdict = failed.length
+      ? red(`✘ ${failed.length} of ${looked.length} checks failed`)
+      : green(`✔ ${looked.length} checks hold`)
+    const notLooked = report.checks.length - looked.length
+    const rest = [
+      notLooked ? yellow(`${notLooked} not possible here`) : '',
+      score?.asked ? `${score.right} of ${score.asked} predicted` : '',
+      report.host.left.length
+        ? red(`left on the host: ${report.host.left.join(', ')}`)
+        : 'nothing left on the host',
+      dim(`${report.ms} ms`),
+    ]
+    this.line(bold(`   ${verdict}`) + `  ${rest.filter(Boolean).join(' · ')}`)
+    if (step.next) {
+      this.line()
+      for (const line of wrap(`Next: ${step.next}`, this.#width - 4)) this.line(`   ${this.#code(line)}`)
+    }
+    this.line()
+  }
+
+  #code(text: string): string {
+    return text.replace(/`([^`]+)`/g, (_, code: string) => this.#ink.cyan(code))
+  }
+}

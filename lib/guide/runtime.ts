@@ -1,0 +1,74 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Container } from '../container/part.ts'
+import type { Spec } from '../container/spec.ts'
+import { UsageError } from '../kernel/errors.ts'
+import { ended, findProcess } from '../kernel/signal.ts'
+
+/** Runtimes other than our own that a step's container can be given to: the same checks must hold on theirs. */
+export const OTHER_RUNTIMES = ['runc', 'crun'] as const
+
+/** Kinds of namespaces that a runtime's version does not know: it would refuse the whole spec. */
+const UNKNOWN_NAMESPACES: Record<string, string[]> = { runc: ['time'], crun: ['time'] }
+
+/**
+ * A spec as an older runtime accepts it: without the kinds of namespaces that it does not know yet. runc has the time
+ * namespace from 1.2 on, crun from 1.9; asking for it is harmless to leave out, and its check says so.
+ */
+export function specFor(runtime: string, spec: Spec): Spec {
+  const unknown = UNKNOWN_NAMESPACES[runtime] ?? []
+  const { timeOffsets: _, ...linux } = spec.linux
+  return {
+    ...spec,
+    linux: { ...linux, namespaces: linux.namespaces.filter(ns => !unknown.includes(ns.type)) },
+  }
+}
+
+/** A container of another runtime: its first process, and how to be rid of it. */
+export interface Foreign {
+  pid: number
+  remove(): Promise<void>
+}
+
+/** `create`, then `start`, as an engine would do it: the runtime gets a bundle (a folder with config.json). */
+export async function startForeign(runtime: string, container: Container, folder: string): Promise<Foreign> {
+  const bundle = join(folder, `bundle-${container.id}`)
+  container.ledger.add({ kind: 'folder', path: bundle })
+  mkdirSync(bundle, { recursive: true })
+  writeFileSync(join(bundle, 'config.json'), JSON.stringify(specFor(runtime, container.spec), null, 2))
+  const state = ['--root', join(bundle, 'state')]
+  const pidFile = join(bundle, 'pid')
+  await run(runtime, [...state, 'create', '--bundle', bundle, '--pid-file', pidFile, container.id], container)
+  const pid = Number(readFileSync(pidFile, 'utf8'))
+  const pidfd = findProcess(pid)
+  execFileSync(runtime, [...state, 'start', container.id])
+  return {
+    pid,
+    async remove() {
+      if (pidfd !== undefined) {
+        await ended(pidfd)
+        closeSync(pidfd)
+      }
+      execFileSync(runtime, [...state, 'delete', '--force', container.id])
+    },
+  }
+}
+
+async function run(runtime: string, args: string[], { stdio = [0, 1, 2] }: Container): Promise<void> {
+  const [stdin, stdout, stderr] = stdio
+  // what it says while it creates goes to our stderr; the container's own program inherits the given three
+  const child = spawn(runtime, args, { stdio: [stdin, stdout, stderr] })
+  const [status] = (await Promise.race([once(child, 'exit'), missing(child, runtime)])) as [number | null]
+  if (status !== 0)
+    throw new UsageError(
+      `${runtime} ${args.includes('create') ? 'create' : ''} failed with status ${status}`,
+      `run it by hand: ${runtime} ${args.join(' ')}`,
+    )
+}
+
+async function missing(child: ReturnType<typeof spawn>, runtime: string): Promise<never> {
+  await once(child, 'error').catch(() => undefined)
+  throw new UsageError(`there is no runtime "${runtime}" on this machine`, `sudo apt-get install ${runtime}`)
+}

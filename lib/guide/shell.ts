@@ -1,0 +1,67 @@
+import { randomBytes } from 'node:crypto'
+import { closeSync, createReadStream, writeSync } from 'node:fs'
+import { O_CLOEXEC } from '../kernel/constants.ts'
+import { int32s, now } from '../kernel/now.ts'
+import type { Shell } from './step.ts'
+
+/**
+ * The pipes by which we talk to the shell that is a step's container. It reads commands from stdin, one after the other;
+ * a mark that nothing else prints tells where the answer ends.
+ */
+export class PipedShell implements Shell {
+  /** what the container's program gets as its 0, 1 and 2 */
+  readonly stdio: [number, number, number]
+  readonly #commands: number
+  readonly #answers: AsyncIterator<Buffer>
+  #rest = ''
+
+  constructor() {
+    const [theirIn = -1, ourOut = -1] = pipe()
+    const [ourIn = -1, theirOut = -1] = pipe()
+    this.stdio = [theirIn, theirOut, theirOut]
+    this.#commands = ourOut
+    this.#answers = createReadStream('', { fd: ourIn })[Symbol.asyncIterator]()
+  }
+
+  /** To be called when the container's program has its copies: only then is its end an end of file for us. */
+  closeTheirs(): void {
+    closeSync(this.stdio[0])
+    closeSync(this.stdio[1])
+  }
+
+  async run(command: string): Promise<{ output: string; status: number }> {
+    const mark = randomBytes(6).toString('hex')
+    // the redirection keeps the command from eating the commands that follow it
+    this.write(`{ ${command}\n} </dev/null\nprintf '\\n%s %s\\n' ${mark} $?\n`)
+    const end = new RegExp(`\\n${mark} (\\d+)\\n`)
+    for (;;) {
+      const found = end.exec(this.#rest)
+      if (found) {
+        const output = this.#rest.slice(0, found.index)
+        this.#rest = this.#rest.slice(found.index + found[0].length)
+        return { output: output.trimEnd(), status: Number(found[1]) }
+      }
+      const { value, done } = await this.#answers.next()
+      if (done) throw new Error(`the container's shell ended during: ${command}\n${this.#rest}`)
+      this.#rest += value.toString()
+    }
+  }
+
+  /** Sends text without waiting for an answer. */
+  write(text: string): void {
+    writeSync(this.#commands, text)
+  }
+
+  /** Ends the shell's input: it then exits. */
+  end(): void {
+    if (!this.#ended) closeSync(this.#commands)
+    this.#ended = true
+  }
+  #ended = false
+}
+
+function pipe(): number[] {
+  const pair = new Uint8Array(8)
+  now.pipe2(pair, O_CLOEXEC)
+  return int32s(pair)
+}

@@ -1,0 +1,16 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+const ROOT = join(import.meta.dirname, '../..')
+
+/** `lib/container/root.ts:42`: where a symbol is defined; the file alone in a package, which has no sources. */
+export function sourceLine({ file, symbol }: { file: string; symbol: string }): string {
+  const path = join(ROOT, file)
+  if (!existsSync(path)) return file
+  const defined = new RegExp(`^\\s*(export )?(async )?(const|function|class|interface) ${symbol}\\b`)
+  const line = readFileSync(path, 'utf8')
+    .split('\n')
+    .findIndex(text => defined.test(text))
+  if (line === -1) throw new Error(`${file} defines no ${symbol}`)
+  return `${file}:${line + 1}`
+}

@@ -1,0 +1,111 @@
+import type { Container, Part } from '../container/part.ts'
+import type { Spec } from '../container/spec.ts'
+import type { Lab } from './lab.ts'
+
+/** What a check read: where, and what stands there for the host and for the container. */
+export interface Evidence {
+  source: string
+  host: string | null
+  container: string | null
+}
+
+/** What a check found. `limited` says why it could not be looked at here; `ok` is then neither true nor false. */
+export interface Finding {
+  ok: boolean | null
+  evidence: Evidence[]
+  /** where it is not ok: what was seen instead, and the likeliest reason */
+  diagnosis?: string
+  limited?: string
+}
+
+/** One claim about the running container, judged by the kernel and never by what our own library returned. */
+export interface Check<S = object> {
+  id: string
+  claim: string
+  look(scene: Scene & S): Finding | Promise<Finding>
+}
+
+/** What every check may look at: the container's first process as the host numbers it, and a shell inside. */
+export interface Scene {
+  pid: number
+  shell: Shell
+}
+
+/** A shell inside the container that answers questions; what it prints is evidence from within. */
+export interface Shell {
+  /** Runs a command line; resolves to what it printed (stdout and stderr) and its status. */
+  run(command: string): Promise<{ output: string; status: number }>
+}
+
+/** A question whose answer is the live value that is about to be read. Scored, never blocking. */
+export interface Prediction<S = object> {
+  question: string
+  choices: string[]
+  /** the right one of `choices`, read from the kernel after the stage has acted */
+  answer(scene: Scene & S): string | Promise<string>
+  /** one sentence that explains it */
+  why: string
+}
+
+/** A piece of a step: explain, predict, run, look at the evidence. */
+export interface Stage<S = object> {
+  title: string
+  /** one paragraph; `code` in backquotes */
+  explain: string
+  /** where the code that it speaks of is */
+  source?: { file: string; symbol: string }
+  predict?: Prediction<S>
+  /** what happens; the first stage that needs the step's own container calls `lab.begin()` */
+  act?(lab: Lab<S>): Promise<void>
+  checks?: Check<S>[]
+}
+
+export interface Step<S = object> {
+  number: number
+  name: string
+  title: string
+  /** the parts of its own container, in the order in which the child applies them */
+  parts: readonly Part[]
+  /** the part that this step teaches: its calls are printed in full, those of earlier steps summed up */
+  teaches: string[]
+  /** what the step changes in the default spec */
+  spec?(spec: Spec, lab: { rootless: boolean }): void
+  /** further preparations of its container that are no matter of the spec: layers, network */
+  container?(container: Container, lab: Lab<S>): void | Promise<void>
+  stages: Stage<S>[]
+  /** what the experiments measured, before they have */
+  scene(): S
+  recap: string
+  next: string
+}
+
+/** The document that `minilab step N --json` prints. */
+export interface Report {
+  step: number
+  title: string
+  mode: 'root' | 'rootless'
+  runtime: string
+  ok: boolean
+  ms: number
+  tape: TapeEntry[]
+  checks: {
+    id: string
+    claim: string
+    ok: boolean | null
+    limited: string | null
+    evidence: Evidence[]
+    diagnosis: string | null
+  }[]
+  host: { changed: string[]; left: string[] }
+  launches: { purpose: string; tape: TapeEntry[] }[]
+  /** stages that this machine or mode cannot run whole, each with its reason */
+  limited: { stage: string; reason: string; remedy: string }[]
+}
+
+export interface TapeEntry {
+  call: string
+  args: string
+  result: number | null
+  errno: string | null
+  ns: number
+}

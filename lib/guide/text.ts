@@ -1,0 +1,18 @@
+/** `12 µs`, `1.3 ms`. */
+export function micro(ns: number): string {
+  const µs = ns / 1000
+  return µs < 1000 ? `${µs < 10 ? µs.toFixed(1) : Math.round(µs)} µs` : `${(µs / 1000).toFixed(1)} ms`
+}
+
+/** Breaks a paragraph into lines of at most `width` characters, between words. */
+export function wrap(text: string, width: number): string[] {
+  const result: string[] = []
+  let line = ''
+  for (const word of text.split(/\s+/).filter(Boolean)) {
+    if (line && line.length + 1 + word.length > width) {
+      result.push(line)
+      line = word
+    } else line = line ? `${line} ${word}` : word
+  }
+  return line ? [...result, line] : result
+}

@@ -1,0 +1,40 @@
+import { pipeline, Readable, type Transform } from 'node:stream'
+import zlib from 'node:zlib'
+import { UsageError } from '../kernel/errors.ts'
+
+/** Compressed formats by their first bytes; without `decompress` where Node cannot read them (zstd: since Node 22.15). */
+const FORMATS: { name: string; magic: string; decompress?: () => Transform }[] = [
+  { name: 'gzip', magic: '1f8b', decompress: zlib.createGunzip },
+  { name: 'zstd', magic: '28b52ffd', decompress: zlib.createZstdDecompress },
+  { name: 'xz', magic: 'fd377a58', decompress: undefined },
+  { name: 'bzip2', magic: '425a68', decompress: undefined },
+]
+const LONGEST_MAGIC = 4
+
+/**
+ * What is in `source`, decompressed where its first bytes say that it is compressed. Throws a UsageError for an empty
+ * source and for a format that Node cannot read, calling the source `name`; damage shows as zlib's error while reading.
+ */
+export async function decompressed(source: Readable, name: string): Promise<Readable> {
+  const chunks = source[Symbol.asyncIterator]() as AsyncIterator<Buffer>
+  let head: Buffer = Buffer.alloc(0)
+  while (head.length < LONGEST_MAGIC) {
+    const next = await chunks.next()
+    if (next.done) break
+    head = Buffer.concat([head, next.value])
+  }
+  if (head.length === 0) throw new UsageError(`${name} is empty`, 'fetch or make it again')
+  const whole = Readable.from(prepend(head, chunks))
+  const format = FORMATS.find(({ magic }) => head.toString('hex', 0, LONGEST_MAGIC).startsWith(magic))
+  if (!format) return whole
+  if (format.decompress) return pipeline(whole, format.decompress(), () => {}) // an error shows to who reads
+  throw new UsageError(
+    `${name} is compressed with ${format.name}, which this Node cannot read`,
+    `decompress it first: ${format.name} -d`,
+  )
+}
+
+async function* prepend(head: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
+  yield head
+  yield* { [Symbol.asyncIterator]: () => rest }
+}

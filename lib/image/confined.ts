@@ -1,0 +1,97 @@
+import { chmodSync, closeSync, constants, mkdirSync, openSync } from 'node:fs'
+import { posix } from 'node:path'
+import { UsageError } from '../kernel/errors.ts'
+import { now } from '../kernel/now.ts'
+import {
+  O_CLOEXEC,
+  O_DIRECTORY,
+  O_PATH,
+  RESOLVE_IN_ROOT,
+  RESOLVE_NO_MAGICLINKS,
+} from '../kernel/constants.ts'
+import { SyscallError } from '../kernel/syscall-error.ts'
+
+const OPEN_HOW_SIZE = 24
+const PATH_MAX = 4096
+const KEPT_OPEN = 16
+
+/**
+ * A directory whose inside is not to be trusted: names given by a stranger's tar, and symbolic links that lead
+ * anywhere. The kernel resolves every path as if the directory were "/" (openat2(2), RESOLVE_IN_ROOT), and what is
+ * done is done to a single name in a directory that is then open, so that nothing can lead outside.
+ */
+export class Confined {
+  readonly #root: number
+  /** open directories by path, the last used last */
+  readonly #open = new Map<string, number>()
+
+  constructor(dir: string) {
+    this.#root = openSync(dir, constants.O_RDONLY | constants.O_DIRECTORY)
+  }
+
+  close(): void {
+    this.forget()
+    closeSync(this.#root)
+  }
+
+  /** To be called when a directory was removed: another may come to have its path. */
+  forget(): void {
+    for (const fd of this.#open.values()) closeSync(fd)
+    this.#open.clear()
+  }
+
+  /**
+   * A path for Node's fs functions to the thing named `path` ('a/b'; '' is the directory itself). Its parent directory
+   * is held open by one of the last 16 such calls; the last name is not resolved: use functions that do not follow a
+   * link there. With `make`, parent directories that are missing are made, 0755. Throws the SyscallError otherwise.
+   */
+  at(path: string, make = false): string {
+    const name = posix.basename(path) || '.'
+    const parent = posix.dirname(path)
+    const fd = this.#open.get(parent) ?? this.#openDir(parent, make)
+    this.#open.delete(parent)
+    this.#open.set(parent, fd)
+    for (const [oldest, oldFd] of this.#open) {
+      if (this.#open.size <= KEPT_OPEN) break
+      this.#open.delete(oldest)
+      closeSync(oldFd)
+    }
+    return `/proc/self/fd/${fd}/${name}`
+  }
+
+  #openDir(path: string, make: boolean): number {
+    const how = { flags: O_PATH | O_DIRECTORY | O_CLOEXEC, resolve: RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS }
+    try {
+      return now.openat2(this.#root, path, how, OPEN_HOW_SIZE)
+    } catch (error) {
+      if (!make || !(error instanceof SyscallError) || error.code !== 'ENOENT') throw error
+    }
+    const missing = this.at(path, true)
+    mkdirSync(missing)
+    chmodSync(missing, 0o755)
+    return now.openat2(this.#root, path, how, OPEN_HOW_SIZE)
+  }
+}
+
+/**
+ * The path inside a tree that a name in a tar stands for: relative, without `.` and `..`, which cannot climb above the
+ * tree. 'usr/bin' for '/usr//bin/', './usr/bin' and '../usr/bin'; '' for the tree itself. Throws a UsageError for what
+ * no file can be called.
+ */
+export function insidePath(name: string): string {
+  const path = posix.join('/', name).replace(/^\/|\/$/g, '')
+  const fault = name.includes('\0')
+    ? 'has a zero byte'
+    : name.includes('\uFFFD')
+      ? 'is not UTF-8'
+      : Buffer.byteLength(path) >= PATH_MAX
+        ? `is longer than a path can be (${PATH_MAX} bytes)`
+        : undefined
+  if (!fault) return path
+  throw new UsageError(`a name in the tar ${fault}: ${shown(name)}`, 'make the tar again')
+}
+
+/** A stranger's name, fit for one line of a terminal. */
+export function shown(name: string): string {
+  return JSON.stringify(name.length > 80 ? `${name.slice(0, 79)}…` : name)
+}

@@ -1,0 +1,68 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { UsageError } from '../kernel/errors.ts'
+import { dataFolder, makeDir } from './data-folder.ts'
+import { fileError } from './error.ts'
+import { removeTree } from './tree.ts'
+
+/** What an image says about its process: part of the `config` of an OCI image configuration. */
+export interface ImageConfig {
+  /** 'NAME=value' each */
+  Env?: string[]
+  Entrypoint?: string[]
+  Cmd?: string[]
+  WorkingDir?: string
+  User?: string
+}
+
+/** An image of the local store, as in <data>/images/<name>/image.json. */
+export interface Image {
+  name: string
+  /** diffIds ('sha256:…'), the lowest layer first */
+  layers: string[]
+  config: ImageConfig
+  /** ISO 8601 */
+  created: string
+  /** of the default image: the host's files that it was made from, with size and time (default.ts) */
+  sources?: Record<string, string>
+}
+
+/** The names of the images in the store. */
+export function imageNames(): string[] {
+  const images = join(dataFolder(), 'images')
+  return existsSync(images) ? readdirSync(images).filter(isName).sort() : []
+}
+
+/** Whether an image can have this name: 'busybox', 'my-app_2', 'debian:12'; never a path. */
+export function isName(name: string): boolean {
+  return /^[a-z0-9][a-z0-9._-]*(:[A-Za-z0-9._-]+)?$/.test(name) && name.length <= 128
+}
+
+/** The image of this name; undefined where there is none. Throws a UsageError where its file is damaged. */
+export function readImage(name: string): Image | undefined {
+  const file = join(dataFolder(), 'images', name, 'image.json')
+  if (!isName(name) || !existsSync(file)) return undefined
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as Image
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw fileError(`read image "${name}"`, error)
+    throw new UsageError(`image "${name}" is damaged: ${file} is not JSON`, `remove it: rm ${file}`)
+  }
+}
+
+/** Stores an image under its name, in place of an older one, at once. Throws a MachineError for want of room or rights. */
+export function writeImage(image: Image): void {
+  const dir = join(dataFolder(), 'images', image.name)
+  makeDir(dir)
+  makeDir(join(dataFolder(), 'tmp'))
+  let partial: string | undefined
+  try {
+    partial = mkdtempSync(join(dataFolder(), 'tmp', `${process.pid}-`))
+    writeFileSync(join(partial, 'image.json'), JSON.stringify(image, null, 2) + '\n', { mode: 0o644 })
+    renameSync(join(partial, 'image.json'), join(dir, 'image.json'))
+  } catch (error) {
+    throw fileError(`store image "${image.name}"`, error)
+  } finally {
+    if (partial) removeTree(partial)
+  }
+}

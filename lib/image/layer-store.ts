@@ -1,0 +1,83 @@
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { UsageError } from '../kernel/errors.ts'
+import { dataFolder, makeDir } from './data-folder.ts'
+import { codeOf, fileError } from './error.ts'
+import type { LayerInfo } from './layer-info.ts'
+import { removeTree } from './tree.ts'
+
+// A layer lies in <data>/layers/<first 12 hexadecimal digits of its diffId>: the tree in `diff`, its LayerInfo in
+// `layer.json`. Short, because overlayfs takes all its lower directories in one option of at most a page.
+
+/** The directory that a layer's tree is in. */
+export function layerDir(diffId: string): string {
+  return join(home(diffId), 'diff')
+}
+
+/** Whether the layer is there, complete. */
+export function hasLayer(diffId: string): boolean {
+  return existsSync(join(home(diffId), 'layer.json'))
+}
+
+/**
+ * Adds a layer: `fill` makes its tree in the directory that it is given, which does not exist yet, and tells what the
+ * layer is. A layer that is there already, or that another process adds at this moment, stays as it is.
+ * Throws what `fill` throws, and a MachineError for want of room or rights.
+ */
+export async function addLayer(fill: (dir: string) => Promise<LayerInfo>): Promise<LayerInfo> {
+  removeAbandoned()
+  let partial: string | undefined
+  try {
+    makeDir(join(dataFolder(), 'layers'))
+    makeDir(join(dataFolder(), 'tmp'))
+    partial = mkdtempSync(join(dataFolder(), 'tmp', `${process.pid}-`))
+    const layer = await fill(join(partial, 'diff'))
+    writeFileSync(join(partial, 'layer.json'), JSON.stringify(layer, null, 2))
+    chmodSync(partial, 0o755)
+    settle(partial, layer)
+    return layer
+  } catch (error) {
+    throw fileError('add a layer', error)
+  } finally {
+    if (partial) removeTree(partial)
+  }
+}
+
+/** Removes what killed processes left half-made in the data folder; returns the paths. */
+export function removeAbandoned(): string[] {
+  const tmp = join(dataFolder(), 'tmp')
+  if (!existsSync(tmp)) return []
+  const abandoned = readdirSync(tmp).filter(name => !existsSync(`/proc/${parseInt(name)}`))
+  return abandoned.map(name => {
+    removeTree(join(tmp, name))
+    return join(tmp, name)
+  })
+}
+
+function home(diffId: string): string {
+  const [, digits] = /^sha256:([0-9a-f]{12})[0-9a-f]{52}$/.exec(diffId) ?? []
+  if (digits === undefined)
+    throw new UsageError(`"${diffId}" is not a digest`, 'give sha256: and 64 hexadecimal digits')
+  return join(dataFolder(), 'layers', digits)
+}
+
+/** rename(2) puts a directory in place at once, and refuses where there is one with something in it. */
+function settle(partial: string, layer: LayerInfo): void {
+  const place = home(layer.diffId)
+  try {
+    renameSync(partial, place)
+  } catch (error) {
+    if (!['ENOTEMPTY', 'EEXIST'].includes(codeOf(error) ?? '')) throw error
+    const there = JSON.parse(readFileSync(join(place, 'layer.json'), 'utf8')) as LayerInfo
+    if (there.diffId !== layer.diffId)
+      throw new UsageError(`${place} holds another layer, ${there.diffId}`, `remove it: rm -r ${place}`)
+  }
+}

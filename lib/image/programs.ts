@@ -1,0 +1,104 @@
+import { spawnSync } from 'node:child_process'
+import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { interpreter } from './elf.ts'
+import { type Plan, planHostFile } from './plan.ts'
+
+/** Where distributions put a busybox that is static, or may be. */
+export const BUSYBOX = ['/bin/busybox', '/usr/bin/busybox', '/usr/sbin/busybox', '/bin/busybox.static']
+
+/** The host's programs that the default image takes, as far as they exist: what the chapters and a curious learner use. */
+export const TOOLS = `
+  sh bash ls cat ps ip mount umount hostname id env sleep dd mkdir rmdir rm touch ln find grep sed awk head tail wc sort
+  uniq kill stat readlink realpath df du uname date expr seq chmod chown chgrp cp mv test [ printf echo true false tr cut
+  tee od xargs yes pwd basename dirname nproc mknod mkfifo mktemp truncate sync tty stty timeout nice setsid chroot which
+  whoami printenv sha256sum cmp diff top free pgrep pidof uptime sysctl mountpoint findmnt unshare nsenter setpriv capsh
+  ipcs ipcmk ipcrm ss ping nc getent clear
+`.match(/\S+/g)!
+const DIRECTORIES = ['/bin', '/usr/bin', '/sbin', '/usr/sbin']
+
+/** What an interactive program needs to know of the usual terminals (terminfo(5)). */
+const TERMINALS = [
+  'dumb',
+  'linux',
+  'screen',
+  'screen-256color',
+  'tmux-256color',
+  'vt100',
+  'xterm',
+  'xterm-256color',
+]
+const TERMINFO = ['/lib/terminfo', '/usr/share/terminfo']
+
+/** Without these a root file system is of no use. */
+const REQUIRED = ['sh', 'ls', 'cat']
+
+/** Plans a static busybox with a link for each of its applets; undefined where `path` is no such thing. */
+export function planBusybox(path: string): Plan | undefined {
+  if (!isReadable(path) || interpreter(path) !== null) return undefined
+  const applets =
+    spawnSync(path, ['--list'], { encoding: 'utf8', env: {} }).stdout?.split(/\s+/).filter(Boolean) ?? []
+  if (!REQUIRED.every(applet => applets.includes(applet))) return undefined
+  const plan: Plan = new Map([['/bin/busybox', { copy: path }]])
+  for (const applet of applets) if (applet !== 'busybox') plan.set(`/bin/${applet}`, { link: 'busybox' })
+  // scripts say #!/usr/bin/env
+  plan.set('/sbin', { link: 'bin' }).set('/usr/bin', { link: '../bin' }).set('/usr/sbin', { link: '../bin' })
+  return plan
+}
+
+/**
+ * Plans the host's own programs with the libraries that they need, at the same paths; undefined where the host has not
+ * even a shell. `looked` gets every path that decided what is taken, those too where nothing was found.
+ */
+export function planHostPrograms(looked: Set<string>): Plan | undefined {
+  const plan: Plan = new Map()
+  const found = TOOLS.filter(tool => {
+    const path = DIRECTORIES.map(dir => `${dir}/${tool}`).find(candidate => {
+      looked.add(candidate)
+      return isReadable(candidate)
+    })
+    return path && planProgram(plan, path)
+  })
+  if (!REQUIRED.every(tool => found.includes(tool))) return undefined
+  for (const dir of DIRECTORIES.filter(existsSync)) plan.set(planHostFile(plan, dir), { dir: 0o755 })
+  const data = TERMINFO.flatMap(dir => TERMINALS.map(terminal => `${dir}/${terminal[0]}/${terminal}`))
+  data.push('/etc/ld.so.cache') // where the loader finds libraries in directories that ld.so.conf names
+  for (const file of data.filter(isReadable)) planHostFile(plan, file)
+  return plan
+}
+
+/** Plans a program with all that it needs; false where that is not to be had. */
+function planProgram(plan: Plan, path: string): boolean {
+  const loader = interpreter(path)
+  if (loader === undefined) {
+    if (!/^#! *\/bin\/sh\s/.test(readFileSync(path, 'latin1'))) return false
+    planHostFile(plan, path)
+    return true
+  }
+  const libraries = loader === null ? [] : listLibraries(loader, path)
+  if (!libraries) return false
+  for (const file of [path, ...libraries]) planHostFile(plan, file)
+  return true
+}
+
+/** The loader and the shared libraries of a program, as the loader itself finds them (ld.so(8), --list; musl has it too). */
+function listLibraries(loader: string, program: string): string[] | undefined {
+  const { status, stdout } = spawnSync(loader, ['--list', program], { encoding: 'utf8', env: {} })
+  if (status !== 0 || stdout.includes('not found')) return undefined
+  // "\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f…)"
+  const libraries = [...stdout.matchAll(/^\s+(?:.* => )?(\/.*) \(0x[0-9a-f]+\)$/gm)].map(([, path]) => path!)
+  // glibc before 2.34 reads /etc/passwd through a library that no program names
+  const nss = libraries
+    .filter(path => basename(path) === 'libc.so.6')
+    .map(path => join(dirname(path), 'libnss_files.so.2'))
+  return [loader, ...libraries, ...nss.filter(existsSync)]
+}
+
+function isReadable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK)
+    return statSync(path).isFile()
+  } catch {
+    return false
+  }
+}

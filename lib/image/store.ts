@@ -1,0 +1,106 @@
+import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { UsageError } from '../kernel/errors.ts'
+import { suggest } from '../kernel/suggest.ts'
+import { buildDefaultImage, DEFAULT_IMAGE } from './default.ts'
+import { fileError } from './error.ts'
+import { type Image, type ImageConfig, imageNames, isName, readImage, writeImage } from './image.ts'
+import { addLayer, hasLayer, layerDir } from './layer-store.ts'
+import { unpackLayer } from './unpack.ts'
+
+/** What a container starts from. */
+export interface RootSource {
+  /** the image's name, or the directory's absolute path */
+  name: string
+  /** a directory is the root file system itself, to be written in; an image's layers only ever lie under an overlay */
+  kind: 'directory' | 'image'
+  /** absolute paths of trees, the lowest first; of a directory, itself */
+  layers: string[]
+  config: ImageConfig
+}
+
+/**
+ * What the word given to `minilab run` stands for: an image of the store ("default" is made when it is asked for), or
+ * a directory with a root file system; a word with a slash is always a path. Throws a UsageError otherwise.
+ */
+export async function findImage(word: string): Promise<RootSource> {
+  const image = word === DEFAULT_IMAGE ? await buildDefaultImage() : readImage(word)
+  if (image) return fromImage(image)
+  if (existsSync(word)) return fromPath(word)
+  if (word.includes('/'))
+    throw new UsageError(
+      `there is no directory ${word}`,
+      'name a directory with a root file system, or an image',
+    )
+  const names = [...new Set([DEFAULT_IMAGE, ...imageNames()])]
+  const meant = suggest(word, names)
+  throw new UsageError(
+    `there is no image or directory "${word}"`,
+    meant ? `did you mean "${meant}"?` : `the images here are: ${names.join(', ')}`,
+  )
+}
+
+/** Where the layers of an image of the store lie, or would lie: makes nothing, so the default image may not be there yet. */
+export function plannedLayers(name: string): string[] {
+  return (readImage(name)?.layers ?? [name]).map(layerDir)
+}
+
+/**
+ * Makes an image of one layer from the tar of a root file system, plain or compressed (what `docker export` gives).
+ * Returns what could not be kept besides. Throws a UsageError for a wrong name or tar, a MachineError for want of room.
+ */
+export async function importRootfs(tar: string, name: string): Promise<{ image: Image; notes: string[] }> {
+  if (!isName(name) || name === DEFAULT_IMAGE)
+    throw new UsageError(
+      `an image cannot be called "${name}"`,
+      'use small letters, digits and . _ - (not "default")',
+    )
+  const layer = await addLayer(async dir => {
+    const info = await unpackLayer(tar, dir, { overlay: false })
+    if (existsSync(join(dir, 'oci-layout')) || existsSync(join(dir, 'manifest.json')))
+      throw new UsageError(`${tar} holds an image in layers, not one root file system`, FLATTEN)
+    return info
+  })
+  const config: ImageConfig = { Cmd: ['/bin/sh'] }
+  const image = { name, layers: [layer.diffId], config, created: new Date().toISOString() }
+  writeImage(image)
+  return { image, notes: layer.notes }
+}
+
+const FLATTEN = 'make one of it: docker create --name x IMAGE && docker export x -o rootfs.tar'
+
+function fromImage({ name, layers, config }: Image): RootSource {
+  const lost = layers.find(diffId => !hasLayer(diffId))
+  if (lost) throw new UsageError(`image "${name}" lacks its layer ${lost.slice(0, 19)}`, 'import it again')
+  return { name, kind: 'image', layers: layers.map(layerDir), config }
+}
+
+function fromPath(path: string): RootSource {
+  const dir = resolve(path)
+  try {
+    if (statSync(dir).isDirectory()) return { name: dir, kind: 'directory', layers: [dir], config: {} }
+    if (!isArchive(dir))
+      throw new UsageError(`${path} is a file`, 'name a directory with a root file system, or an image')
+    throw new UsageError(
+      `${path} is an archive, not a directory with a root file system`,
+      `unpack it: mkdir rootfs && tar -C rootfs -xpf ${path} (an image saved in layers has to be exported first: docker export)`,
+    )
+  } catch (error) {
+    throw fileError(`use ${path}`, error)
+  }
+}
+
+/** Whether a file begins as gzip, zstd or xz do, or says "ustar" where a tar does. */
+function isArchive(path: string): boolean {
+  const fd = openSync(path, 'r')
+  try {
+    const head = Buffer.alloc(512)
+    readSync(fd, head)
+    return (
+      /^(1f8b|28b52ffd|fd377a58)/.test(head.toString('hex', 0, 4)) ||
+      head.toString('latin1', 257, 262) === 'ustar'
+    )
+  } finally {
+    closeSync(fd)
+  }
+}

@@ -1,0 +1,217 @@
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  lchownSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { posix } from 'node:path'
+import type { Header } from 'tar-stream'
+import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, S_IFBLK, S_IFCHR, S_IFIFO } from '../kernel/constants.ts'
+import { UsageError } from '../kernel/errors.ts'
+import { now } from '../kernel/now.ts'
+import { type Confined, insidePath, shown } from './confined.ts'
+import { codeOf, fileError } from './error.ts'
+import { belongsToFile, isWhiteout, makeOpaque, makeWhiteout } from './overlay.ts'
+import { AUFS, OPAQUE, WHITEOUT, xattrOf } from './tar-names.ts'
+import { deviceNumber, removeTree } from './tree.ts'
+import { writeXattr } from './xattr.ts'
+
+const MAKE_AGAIN = 'fetch or make it again'
+
+/** The bytes of an entry, as tar-stream gives them. */
+export type Content = AsyncIterable<Uint8Array> & { resume(): unknown }
+
+/** One tar on its way into one tree. */
+export class Unpacking {
+  /** what could not be kept, each said once */
+  readonly notes = new Set<string>()
+  readonly #tree: Confined
+  readonly #overlay: boolean
+  /** whose owner, mode and time come last: making files inside changes the time, and may need more rights than the mode */
+  readonly #directories = new Map<string, Header>()
+
+  constructor(tree: Confined, overlay: boolean) {
+    this.#tree = tree
+    this.#overlay = overlay
+  }
+
+  async add(header: Header, content: Content): Promise<void> {
+    const path = insidePath(header.name)
+    try {
+      if (header.type !== 'file' && header.type !== 'contiguous-file') content.resume()
+      if (posix.basename(path).startsWith(WHITEOUT)) {
+        content.resume()
+        if (this.#overlay) this.#hide(posix.dirname(path), posix.basename(path))
+      } else if (header.type === 'directory') this.#addDirectory(path, header)
+      else await this.#addOther(path, header, content)
+    } catch (error) {
+      if (['ENOTDIR', 'EEXIST', 'ELOOP'].includes(codeOf(error) ?? ''))
+        throw new UsageError(`${shown(path)}: something other than a directory is in its way`, MAKE_AGAIN)
+      throw fileError(`unpack ${shown(path)}`, error)
+    }
+  }
+
+  /** Gives the directories what was put off, those inside before those around them. */
+  finish(): void {
+    const deepestFirst = [...this.#directories].sort(([a], [b]) => (a < b ? 1 : -1))
+    for (const [path, header] of deepestFirst) {
+      const at = this.#tree.at(path)
+      // another entry may have replaced it by another path, and chmod(2) would follow a link
+      if (lstatSync(at).isDirectory()) this.#setAttributes(at, header)
+    }
+    if (!this.#directories.has('')) chmodSync(this.#tree.at(''), 0o755)
+  }
+
+  #addDirectory(path: string, header: Header): void {
+    const at = this.#tree.at(path, true)
+    const existing = lstatSync(at, { throwIfNoEntry: false, bigint: true })
+    if (!existing?.isDirectory()) {
+      if (existing) unlinkSync(at)
+      mkdirSync(at, 0o700)
+      // hidden below by a whiteout, and made anew by the same layer
+      if (existing && this.#overlay && isWhiteout(existing)) makeOpaque(at)
+    }
+    this.#directories.set(path, header)
+  }
+
+  async #addOther(path: string, header: Header, content: Content): Promise<void> {
+    if (path === '') throw new UsageError('an entry of the tar would replace the whole tree', MAKE_AGAIN)
+    const at = this.#clear(path)
+    const linkname = header.linkname ?? ''
+    switch (header.type) {
+      case 'file':
+      case 'contiguous-file':
+        if (header.pax && Object.keys(header.pax).some(key => key.startsWith('GNU.sparse.'))) break
+        await writeNew(at, content)
+        return this.#setAttributes(at, header)
+      case 'link':
+        return this.#addLink(at, path, insidePath(linkname))
+      case 'symlink':
+        if (/[\0\uFFFD]/.test(linkname)) break
+        symlinkSync(linkname, at)
+        return this.#setAttributes(at, header)
+      case 'fifo':
+      case 'character-device':
+      case 'block-device':
+        if (this.#makeNode(at, path, header)) this.#setAttributes(at, header)
+        return
+    }
+    throw new UsageError(
+      `${shown(path)}: an entry of a kind that a layer does not have`,
+      'make the tar again, without --sparse',
+    )
+  }
+
+  /** Removes what an earlier entry of the same name has made; the last one counts. */
+  #clear(path: string): string {
+    const at = this.#tree.at(path, true)
+    const existing = lstatSync(at, { throwIfNoEntry: false })
+    if (!existing?.isDirectory()) {
+      if (existing) unlinkSync(at)
+      return at
+    }
+    removeTree(at)
+    this.#tree.forget()
+    for (const key of this.#directories.keys())
+      if (key === path || key.startsWith(`${path}/`)) this.#directories.delete(key)
+    return this.#tree.at(path, true)
+  }
+
+  /** What a whiteout says, in overlayfs's form. Whiteouts concern lower layers, never what this one brings. */
+  #hide(dir: string, name: string): void {
+    if (name === OPAQUE) return makeOpaque(this.#tree.at(`${dir}/.`, true))
+    if (name.startsWith(AUFS)) return
+    const hidden = name.slice(WHITEOUT.length)
+    if (['', '.', '..'].includes(hidden))
+      throw new UsageError(`a whiteout of ${shown(hidden)} in the tar`, MAKE_AGAIN)
+    const at = this.#tree.at(posix.join(dir, hidden), true)
+    const existing = lstatSync(at, { throwIfNoEntry: false })
+    if (!existing) makeWhiteout(at)
+    else if (existing.isDirectory()) makeOpaque(at)
+  }
+
+  #addLink(at: string, path: string, target: string): void {
+    try {
+      linkSync(this.#tree.at(target), at) // link(2) does not follow a link that has the name itself
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error
+      throw new UsageError(
+        `${shown(path)}: a hard link to ${shown(target)}, which is not in this tar`,
+        MAKE_AGAIN,
+      )
+    }
+  }
+
+  #makeNode(at: string, path: string, { type, devmajor, devminor }: Header): boolean {
+    const kind = type === 'fifo' ? S_IFIFO : type === 'block-device' ? S_IFBLK : S_IFCHR
+    const device = type === 'fifo' ? 0 : deviceNumber(devmajor, devminor)
+    return this.#allowed(`${shown(path)}: device ${devmajor}:${devminor} left out`, ['EPERM'], () =>
+      now.mknodat(AT_FDCWD, at, kind | 0o600, device),
+    )
+  }
+
+  #setAttributes(at: string, header: Header): void {
+    const pax = (header.pax ?? {}) as Record<string, string>
+    // capabilities and the setuid bit are lost at chown(2), write access for user.* perhaps at chmod(2): hence this order
+    if (process.geteuid?.() === 0) {
+      const [uid = 0, gid = 0] = [pax.uid ?? header.uid, pax.gid ?? header.gid].map(id => Number(id) || 0)
+      this.#allowed(
+        `owner ${uid}:${gid} is not in this user namespace; such files stay yours`,
+        ['EINVAL', 'EPERM'],
+        () => lchownSync(at, uid, gid),
+      )
+    }
+    for (const [key, record] of Object.entries(pax)) {
+      const xattr = xattrOf(key, record)
+      if (!xattr || !belongsToFile(xattr.name)) continue
+      const { name, value } = xattr
+      if (value === null) this.notes.add(`extended attribute ${name}: left out where its value is not text`)
+      else
+        this.#allowed(`extended attribute ${name} left out`, ['EPERM', 'ENOTSUP'], () =>
+          writeXattr(at, name, value),
+        )
+    }
+    if (header.type !== 'symlink') chmodSync(at, header.mode & 0o7777)
+    const mtime = nanoseconds(pax.mtime ?? String(header.mtime.getTime() / 1000))
+    now.utimensat(AT_FDCWD, at, [mtime, mtime], AT_SYMLINK_NOFOLLOW)
+  }
+
+  /** Whether the call was allowed; a refusal for want of privilege (one of `codes`) becomes a note. */
+  #allowed(note: string, codes: string[], call: () => void): boolean {
+    try {
+      call()
+      return true
+    } catch (error) {
+      const code = codeOf(error)
+      if (!code || !codes.includes(code)) throw error
+      this.notes.add(`${note} (${code})`)
+      return false
+    }
+  }
+}
+
+async function writeNew(path: string, content: Content): Promise<void> {
+  const fd = openSync(
+    path,
+    constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
+    0o600,
+  )
+  try {
+    for await (const chunk of content) writeFileSync(fd, chunk)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** A PAX time, decimal seconds since 1970; what is before or no number counts as 1970. */
+function nanoseconds(time: string): bigint {
+  const [, seconds = '0', fraction = ''] = /^(\d+)(?:\.(\d+))?/.exec(time) ?? []
+  return BigInt(seconds) * 1_000_000_000n + BigInt(fraction.slice(0, 9).padEnd(9, '0'))
+}

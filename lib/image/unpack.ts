@@ -1,0 +1,92 @@
+import { createReadStream, lstatSync, mkdtempSync, openSync, readdirSync, renameSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
+import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { extract } from 'tar-stream'
+import { UsageError } from '../kernel/errors.ts'
+import { decompressed } from './compression.ts'
+import { Confined } from './confined.ts'
+import { codeOf, fileError } from './error.ts'
+import { type LayerInfo, measure, newLayerInfo } from './layer-info.ts'
+import { removeTree } from './tree.ts'
+import { type Content, Unpacking } from './unpack-entry.ts'
+
+const MAKE_AGAIN = 'fetch or make it again'
+
+/**
+ * Unpacks a layer's tar, plain or compressed with gzip or zstd, as the directory `dir`, which must not exist yet or be
+ * empty. It appears there when it is complete: after an error nothing is left. With `overlay`, whiteouts and opaque
+ * directories take the form that overlayfs looks for in a lower directory; without, they are left out, as there is
+ * nothing below this tree. Nothing is ever written outside (confined.ts). Without root, files belong to the user, and
+ * devices and some extended attributes are left out: see `notes` of the result.
+ *
+ * Throws a UsageError for a tar that is truncated, damaged or not a tar; a MachineError for want of room or rights.
+ */
+export async function unpackLayer(
+  tar: string | Readable,
+  dir: string,
+  options: { overlay: boolean },
+): Promise<LayerInfo> {
+  const name = typeof tar === 'string' ? tar : 'the tar'
+  const target = resolve(dir)
+  let source: Readable | undefined
+  let partial: string | undefined
+  try {
+    if (lstatSync(target, { throwIfNoEntry: false }) && readdirSync(target).length)
+      throw new UsageError(`${dir} is not empty`, 'name a directory that does not exist yet')
+    source = typeof tar === 'string' ? createReadStream('', { fd: openSync(tar, 'r') }) : tar
+    partial = mkdtempSync(join(dirname(target), `.${basename(target)}.`))
+    const info = await unpackInto(partial, source, name, options.overlay)
+    renameSync(partial, target)
+    return info
+  } catch (error) {
+    if (partial) removeTree(partial)
+    throw damage(name, error) ?? fileError(`unpack ${name}`, error)
+  } finally {
+    source?.destroy()
+  }
+}
+
+async function unpackInto(dir: string, source: Readable, name: string, overlay: boolean): Promise<LayerInfo> {
+  const info = newLayerInfo()
+  const tree = new Confined(dir)
+  const unpacking = new Unpacking(tree, overlay)
+  const tar = extract()
+  let working: Promise<void> = Promise.resolve()
+  tar.on('entry', (header, content, next) => {
+    info.entries++
+    working = unpacking.add(header, content as unknown as Content).then(() => next(), next)
+  })
+  try {
+    const content = await decompressed(source, name)
+    await pipeline(closed(measure(content, info), name), tar as unknown as NodeJS.WritableStream)
+    await working
+    unpacking.finish()
+  } finally {
+    await working
+    tree.close()
+  }
+  info.notes = [...unpacking.notes]
+  return info
+}
+
+/** Passes a tar on and sees that it was closed as a tar is: by a block of zeros. A cut between two entries shows only here. */
+async function* closed(tar: AsyncIterable<Buffer>, name: string): AsyncGenerator<Buffer> {
+  let end: Buffer = Buffer.alloc(0)
+  for await (const chunk of tar) {
+    end = Buffer.concat([end, chunk.subarray(-512)]).subarray(-512)
+    yield chunk
+  }
+  if (end.length < 512 || end.some(byte => byte !== 0))
+    throw new UsageError(`${name} is truncated, or not a tar: it does not end in zeros`, MAKE_AGAIN)
+}
+
+/** The error for a damaged archive, where zlib (by its code) or tar-stream (a plain Error without one) found it so. */
+function damage(name: string, error: unknown): UsageError | undefined {
+  if (!(error instanceof Error)) return undefined
+  const code = codeOf(error)
+  const found = code ? /^(Z_|ZSTD_)/.test(code) : error.constructor === Error
+  return found
+    ? new UsageError(`${name} is truncated, damaged or not a tar: ${error.message}`, MAKE_AGAIN)
+    : undefined
+}

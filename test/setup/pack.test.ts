@@ -1,0 +1,92 @@
+// `npm pack`: the package holds JavaScript only, and works where npm installed it globally, on the Node found there.
+import { execFileSync } from 'node:child_process'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import manifest from '../../package.json' with { type: 'json' }
+
+const project = join(import.meta.dirname, '../..')
+const work = mkdtempSync(join(tmpdir(), 'minilab-pack-'))
+const installed = join(work, 'lib/node_modules/minilab')
+
+/** The paths of the packages that an install without development dependencies brings, without the Node packages. */
+function productionPackages(): string[] {
+  const lock = JSON.parse(readFileSync(join(project, 'node_modules/.package-lock.json'), 'utf8')) as {
+    packages: Record<string, { dev?: boolean }>
+  }
+  return Object.entries(lock.packages)
+    .filter(
+      ([path, { dev }]) => !dev && path.lastIndexOf('node_modules/') === 0 && !path.includes('/node-linux-'),
+    )
+    .map(([path]) => path)
+}
+
+/** What `npm install --global --prefix work minilab.tgz` does, with the packages that are here in place of a registry. */
+beforeAll(() => {
+  const copy = join(work, 'checkout')
+  for (const file of [
+    'package.json',
+    'tsconfig.json',
+    'tsconfig.build.json',
+    'bin.mjs',
+    'README.md',
+    'LICENSE',
+    'lib',
+    'chapters',
+    'labs',
+  ])
+    if (existsSync(join(project, file))) cpSync(join(project, file), join(copy, file), { recursive: true })
+  symlinkSync(join(project, 'node_modules'), join(copy, 'node_modules'))
+  execFileSync('npm', ['pack', '--silent', '--pack-destination', work], { cwd: copy, stdio: 'pipe' })
+
+  mkdirSync(installed, { recursive: true })
+  execFileSync('tar', [
+    '-xf',
+    join(work, `minilab-${manifest.version}.tgz`),
+    '--strip-components=1',
+    '-C',
+    installed,
+  ])
+  for (const path of productionPackages()) {
+    mkdirSync(dirname(join(installed, path)), { recursive: true })
+    symlinkSync(join(project, path), join(installed, path))
+  }
+  mkdirSync(join(work, 'bin'))
+  symlinkSync(join(installed, manifest.bin.minilab), join(work, 'bin/minilab'))
+  symlinkSync(process.execPath, join(work, 'bin/node')) // for bin.mjs's #!/usr/bin/env node
+})
+afterAll(() => rmSync(work, { recursive: true }))
+
+/** Stdout of the installed minilab. Throws when its exit status is not 0. */
+const minilab = (...args: string[]): string =>
+  execFileSync('minilab', args, {
+    cwd: '/',
+    encoding: 'utf8',
+    env: { ...process.env, PATH: `${work}/bin:/usr/bin:/bin` },
+  })
+
+test('holds what runs, and nothing else', () => {
+  const files = readdirSync(installed, { recursive: true, encoding: 'utf8' }).filter(
+    file => !file.startsWith('node_modules'),
+  )
+  expect(files).toContain('dist/lib/cli/main.js')
+  expect(
+    files.filter(file => !/^(bin\.mjs|package\.json|README\.md|LICENSE|dist(\/.*)?)$/.test(file)),
+  ).toEqual([])
+  expect(files.filter(file => file.endsWith('.ts'))).toEqual([])
+})
+
+test('minilab --version', () => expect(minilab('--version')).toBe(`${manifest.version}\n`))
+
+test('a step, with all that it loads', () =>
+  expect(minilab('step', '1', '--dry-run', '--plain')).toMatch(/execve\(/))
