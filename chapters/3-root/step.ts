@@ -1,2 +1,110 @@
+import { statSync } from 'node:fs'
+import { namespaces } from '../../lib/container/namespaces.ts'
+import { program } from '../../lib/container/program.ts'
+import { root } from '../../lib/container/root.ts'
 import type { Step } from '../../lib/guide/step.ts'
-export const step = {} as Step
+import { CLONE_NEWUSER } from '../../lib/kernel/constants.ts'
+import { Tape } from '../../lib/kernel/tape.ts'
+import { breakOut, RootSeen } from './break-out.ts'
+import { checks } from './checks.ts'
+
+/** Where "/" was, as device:inode, for whom. */
+export interface Roots {
+  host: string
+  inJail: string
+  afterBreakOut: string
+  afterSecondBreakOut: string
+}
+
+function hostRoot(): string {
+  const { dev, ino } = statSync('/', { bigint: true })
+  return `${dev}:${ino}`
+}
+
+export const step: Step<Roots> = {
+  number: 3,
+  name: 'root',
+  title: 'A root file system that one cannot leave',
+  parts: [namespaces, root, program],
+  teaches: ['root'],
+  scene: () => ({ host: hostRoot(), inJail: '', afterBreakOut: '', afterSecondBreakOut: '' }),
+
+  spec(spec) {
+    spec.root.readonly = true // the image is shared with others; a layer of its own to write in comes with step 5
+  },
+
+  stages: [
+    {
+      title: 'chroot, and the way out of it',
+      explain:
+        'Since 1979 `chroot` lets a process start its paths from another directory. It was never meant as a prison: it changes one pointer and leaves the working directory, the mounts and all open descriptors as they are. Below a child goes into an empty jail and then does what every text on the subject warns of: it makes a second jail inside, enters that one without going there, and walks up.',
+      source: { file: 'chapters/3-root/break-out.ts', symbol: 'breakOut' },
+      predict: {
+        question: 'Root, inside a chroot. After these calls its “/” is …',
+        choices: ['the jail', 'the second jail', 'the host’s root'],
+        answer: checks.escape.where,
+        why: 'The kernel stops “..” only at the process’s own root. That root had moved below the working directory, so nothing stopped it.',
+      },
+      async act(lab) {
+        const tape = new Tape()
+        const jail = lab.folder('jail')
+        tape.chdir(jail)
+        tape.chroot('.')
+        const inJail = new RootSeen()
+        inJail.look(tape)
+        const out = breakOut(tape)
+        // chroot needs CAP_SYS_CHROOT: without root, a user namespace gives it
+        await lab.outside('into a chroot, and out of it', tape, lab.options.rootless ? CLONE_NEWUSER : 0)
+        lab.scene.inJail = inJail.toString()
+        lab.scene.afterBreakOut = out.toString()
+      },
+      checks: [checks.jail, checks.escape],
+    },
+    {
+      title: 'pivot_root: nothing left to walk to',
+      explain:
+        'A mount namespace has a root mount of its own, and `pivot_root` exchanges it. The image is bound on itself, because the new root must be a mount point; then the two change places, the old root comes to lie on top of “.”, and `umount2` lets go of it. After that the host’s tree is not hidden but absent. Everything that the container shall borrow from the host (its devices) is taken hold of before, as descriptors.',
+      source: { file: 'lib/container/root.ts', symbol: 'root' },
+      act: async lab => void (await lab.begin()),
+      checks: [checks.ownRoot, checks.oldRootGone, checks.propagation],
+    },
+    {
+      title: 'The same break-out once more',
+      explain:
+        'A visitor joins the container and does exactly what worked above. It has every capability over the container’s namespaces, so each call succeeds. Look at where it ends.',
+      predict: {
+        question: 'And now “/” is …',
+        choices: ['the host’s root', 'the container’s root'],
+        answer: checks.held.where,
+        why: '“..” also stops at the root of the mount namespace, and above the container’s root there is no mount left.',
+      },
+      async act(lab) {
+        let seen = new RootSeen()
+        await lab.inside('the same break-out, from inside the container', ['user', 'mnt'], tape => {
+          tape.chdir('/dev/shm') // the image is read-only: this is a place to make the second jail in
+          seen = breakOut(tape)
+        })
+        lab.scene.afterSecondBreakOut = seen.toString()
+      },
+      checks: [checks.held],
+    },
+    {
+      title: 'What a Unix program expects: /proc, /dev, /sys',
+      explain:
+        'An image is only files; the kernel’s own file systems must be mounted for each container. A new `proc` shows the pid namespace of whoever mounts it. A user namespace may not make device nodes, so the host’s are bound one by one, and `devpts` gives terminals of its own.',
+      source: { file: 'lib/container/root.ts', symbol: 'devices' },
+      checks: [checks.proc, checks.devices, checks.terminals, checks.links],
+    },
+    {
+      title: 'What it must not see',
+      explain:
+        'Much of /proc and /sys speaks of the machine, not of the container: keys, interrupts, kernel settings. Other engines agree on a list: some paths are covered by /dev/null or an empty tmpfs, others are made read-only by a bind mount on themselves that is then remounted.',
+      source: { file: 'lib/container/root.ts', symbol: 'cover' },
+      checks: [checks.masked, checks.readonly, checks.readonlyRoot],
+    },
+  ],
+
+  recap:
+    'You have a process whose root is an image and which cannot get out: not because a call is forbidden to it, but because there is no way from its mounts to yours. It may still eat all memory and every cpu.',
+  next: '`minilab step 4` puts it into a cgroup and gives it limits.',
+}

@@ -32,7 +32,7 @@ function cgroups(id: string): string[] {
     })
   return hierarchies()
     .flatMap(h => walk(h.mount))
-    .filter(path => !/\/minilab(\/|$)/.test(path) || path.includes(id))
+    .filter(path => !/\/minilab(-self)?(\/|$)/.test(path) || path.includes(id))
     .map(path => `cgroup ${path}`)
 }
 

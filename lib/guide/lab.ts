@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { defaultSpec } from '../container/default-spec.ts'
 import { hardening } from '../container/hardening.ts'
@@ -12,8 +13,9 @@ import { root } from '../container/root.ts'
 import { compose, type Started } from '../container/start.ts'
 import { dataFolder } from '../image/data-folder.ts'
 import { findImage, plannedLayers } from '../image/store.ts'
-import { Cgroup, planCgroup, type Refused } from '../kernel/cgroup.ts'
+import { Cgroup } from '../kernel/cgroup.ts'
 import { type Child, shellStatus } from '../kernel/child.ts'
+import { planCgroup, type Refused } from '../kernel/make-cgroup.ts'
 import type { Replayed, Tape } from '../kernel/tape.ts'
 import { play, visit } from '../kernel/visit.ts'
 import type { Namespace } from '../kernel/procfs.ts'
@@ -121,6 +123,14 @@ export class Lab<S = object> {
   /** Calls made in a child that is in no container. */
   async outside(purpose: string, tape: Tape, flags = 0): Promise<Replayed[]> {
     return this.remember(purpose, await play(tape, flags))
+  }
+
+  /** An empty folder in the data folder that goes with the step. */
+  folder(name: string): string {
+    const path = join(this.ledger.dataFolder, 'containers', `${this.id}-${name}`)
+    this.ledger.add({ kind: 'folder', path })
+    mkdirSync(path, { recursive: true, mode: 0o755 })
+    return path
   }
 
   /** Netlink requests that were made for the step, shown and reported like a tape. */

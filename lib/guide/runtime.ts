@@ -1,11 +1,14 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import type { Container } from '../container/part.ts'
 import type { Spec } from '../container/spec.ts'
+import { Cgroup } from '../kernel/cgroup.ts'
 import { UsageError } from '../kernel/errors.ts'
-import { ended, findProcess } from '../kernel/signal.ts'
+import { foreignChanges, makeCgroup, planCgroup } from '../kernel/make-cgroup.ts'
+import { startTime } from '../kernel/procfs.ts'
+import { ended, findProcess, send } from '../kernel/signal.ts'
 
 /** Runtimes other than our own that a step's container can be given to: the same checks must hold on theirs. */
 export const OTHER_RUNTIMES = ['runc', 'crun'] as const
@@ -13,16 +16,26 @@ export const OTHER_RUNTIMES = ['runc', 'crun'] as const
 /** Kinds of namespaces that a runtime's version does not know: it would refuse the whole spec. */
 const UNKNOWN_NAMESPACES: Record<string, string[]> = { runc: ['time'], crun: ['time'] }
 
+/** What a step's container is counted by, by whatever runtime it is made. */
+const CONTROLLERS = ['memory', 'cpu', 'pids']
+
 /**
- * A spec as an older runtime accepts it: without the kinds of namespaces that it does not know yet. runc has the time
- * namespace from 1.2 on, crun from 1.9; asking for it is harmless to leave out, and its check says so.
+ * A spec as another runtime accepts it here: without the kinds of namespaces that it does not know yet (runc has the time
+ * namespace from 1.2 on, crun from 1.9; their check says so), and without limits where no cgroup can be had.
  */
 export function specFor(runtime: string, spec: Spec): Spec {
   const unknown = UNKNOWN_NAMESPACES[runtime] ?? []
-  const { timeOffsets: _, ...linux } = spec.linux
+  const { timeOffsets: _, cgroupsPath, resources, ...linux } = spec.linux
+  const planned = planCgroup(cgroupsPath ?? '', CONTROLLERS)
+  const [folder] = planned instanceof Cgroup ? planned.folders : []
   return {
     ...spec,
-    linux: { ...linux, namespaces: linux.namespaces.filter(ns => !unknown.includes(ns.type)) },
+    linux: {
+      ...linux,
+      namespaces: linux.namespaces.filter(ns => !unknown.includes(ns.type)),
+      // as the runtime understands it: from the root of the hierarchy, also where we may only use a part of that
+      ...(folder && { cgroupsPath: `/${relative(folder.hierarchy.mount, folder.path)}`, resources }),
+    },
   }
 }
 
@@ -37,23 +50,38 @@ export async function startForeign(runtime: string, container: Container, folder
   const bundle = join(folder, `bundle-${container.id}`)
   container.ledger.add({ kind: 'folder', path: bundle })
   mkdirSync(bundle, { recursive: true })
-  writeFileSync(join(bundle, 'config.json'), JSON.stringify(specFor(runtime, container.spec), null, 2))
+  const spec = specFor(runtime, container.spec)
+  writeFileSync(join(bundle, 'config.json'), JSON.stringify(spec, null, 2))
+  noteCgroups(container, spec)
   const state = ['--root', join(bundle, 'state')]
   const pidFile = join(bundle, 'pid')
   await run(runtime, [...state, 'create', '--bundle', bundle, '--pid-file', pidFile, container.id], container)
   const pid = Number(readFileSync(pidFile, 'utf8'))
+  // without a cgroup of its own, by which `minilab clean` would find it
+  if (!spec.linux.cgroupsPath) container.ledger.add({ kind: 'process', pid, started: startTime(pid) })
   const pidfd = findProcess(pid)
   execFileSync(runtime, [...state, 'start', container.id])
   return {
     pid,
     async remove() {
       if (pidfd !== undefined) {
+        send(pidfd, 'SIGKILL')
         await ended(pidfd)
         closeSync(pidfd)
       }
       execFileSync(runtime, [...state, 'delete', '--force', container.id])
     },
   }
+}
+
+/** The runtime makes the cgroups itself, and removes most of what it made, unless it or we are killed. */
+function noteCgroups({ ledger, spec: { linux } }: Container, { linux: { cgroupsPath } }: Spec): void {
+  if (!cgroupsPath) return
+  for (const change of foreignChanges(cgroupsPath)) ledger.add(change)
+  if (process.getuid?.() === 0) return
+  // an ordinary user's runtime finds it made: only we can leave the cgroup that shall hand controllers down
+  const planned = planCgroup(linux.cgroupsPath ?? '', CONTROLLERS)
+  if (planned instanceof Cgroup) makeCgroup(planned, CONTROLLERS, change => ledger.add(change))
 }
 
 async function run(runtime: string, args: string[], { stdio = [0, 1, 2] }: Container): Promise<void> {

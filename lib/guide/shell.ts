@@ -29,7 +29,15 @@ export class PipedShell implements Shell {
     closeSync(this.stdio[1])
   }
 
-  async run(command: string): Promise<{ output: string; status: number }> {
+  /** Commands are put one after the other: there is one pipe for all answers. */
+  run(command: string): Promise<{ output: string; status: number }> {
+    const answer = this.#last.then(() => this.#ask(command))
+    this.#last = answer.catch(() => undefined) // whoever asked hears of the failure
+    return answer
+  }
+  #last: Promise<unknown> = Promise.resolve()
+
+  async #ask(command: string): Promise<{ output: string; status: number }> {
     const mark = randomBytes(6).toString('hex')
     // the redirection keeps the command from eating the commands that follow it
     this.write(`{ ${command}\n} </dev/null\nprintf '\\n%s %s\\n' ${mark} $?\n`)
