@@ -41,7 +41,7 @@ export const checks = {
 
   escape: {
     id: 'chroot-escape',
-    claim: 'eight lines of code lead out of it again: `/` is the host’s',
+    claim: 'mkdir, chroot and chdir lead out of it again: `/` is the host’s',
     where: ({ host, inJail, afterBreakOut }: Roots) =>
       afterBreakOut === host ? 'the host’s root' : afterBreakOut === inJail ? 'the jail' : 'the second jail',
     look({ host, afterBreakOut }) {
@@ -268,5 +268,10 @@ async function size({ shell }: Scene, path: string): Promise<number> {
 
 function contents(path: string): string {
   if (statSync(path).isDirectory()) return `${readdirSync(path).length} entries`
-  return `${readFileSync(path).length} bytes`
+  try {
+    return `${readFileSync(path).length} bytes`
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EACCES') return 'for root only'
+    throw error
+  }
 }

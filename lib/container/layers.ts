@@ -1,5 +1,8 @@
-import { mkdirSync } from 'node:fs'
+import { chmodSync, mkdirSync, statfsSync } from 'node:fs'
 import { join } from 'node:path'
+import { UsageError } from '../kernel/errors.ts'
+import { SyscallError } from '../kernel/syscall-error.ts'
+import { LimitedError } from './limited.ts'
 import type { Container, Part } from './part.ts'
 import { has } from './spec.ts'
 
@@ -12,9 +15,13 @@ export const layers: Part = {
 
   prepare({ layers, rootfs, ledger }) {
     if (!layers) return
-    ledger.add({ kind: 'folder', path: layers.folder })
-    for (const folder of [join(layers.folder, 'upper'), join(layers.folder, 'work'), rootfs])
-      mkdirSync(folder, { recursive: true, mode: 0o755 })
+    const { folder } = layers
+    // `minilab run` without --rm keeps what was written; `minilab rm` takes it away
+    if (!layers.keep) ledger.add({ kind: 'folder', path: folder })
+    // what is setuid in there must be out of reach of the host's other users
+    makeFolder(folder, 0o700)
+    // the mode of upper's top is that of the container's "/"
+    for (const path of [join(folder, 'upper'), join(folder, 'work'), rootfs]) makeFolder(path, 0o755)
   },
 
   /** The mount is made in the container's own mount namespace: it was never on the host, and goes with the container. */
@@ -23,20 +30,57 @@ export const layers: Part = {
   },
 }
 
-/** The options of an overlay mount: Documentation/filesystems/overlayfs.rst. */
+function makeFolder(path: string, mode: number): void {
+  mkdirSync(path, { recursive: true })
+  chmodSync(path, mode) // whatever the umask
+}
+
+const PAGE = 4096
+const OVERLAYFS_SUPER_MAGIC = 0x794c7630 // statfs(2)
+
+/** The options of an overlay mount: Documentation/filesystems/overlayfs.rst. Throws a UsageError for too many layers. */
 function overlayOptions({ layers, spec }: Container): string {
   const { lower, folder } = layers ?? { lower: [], folder: '' }
   const options = [
     `lowerdir=${lower.map(escape).join(':')}`, // topmost first
     `upperdir=${escape(join(folder, 'upper'))}`,
     `workdir=${escape(join(folder, 'work'))}`, // scratch space on the same file system as upper
-  ]
-  // trusted.overlay.* attributes need real root; in a user namespace overlay keeps its notes in user.overlay.*
-  if (has(spec, 'user')) options.push('userxattr')
-  return options.join(',')
+    // trusted.overlay.* attributes need real root; in a user namespace overlay keeps its notes in user.overlay.*
+    ...(has(spec, 'user') ? ['userxattr'] : ['redirect_dir=off', 'metacopy=off']), // upper must be a layer by itself
+  ].join(',')
+  // mount(2): data is one page at most; the kernel cuts off what is longer
+  if (Buffer.byteLength(options) < PAGE) return options
+  throw new UsageError(
+    `the paths of ${lower.length} layers do not fit into the options of one mount (${PAGE} bytes)`,
+    'set MINILAB_DATA to a folder with a shorter name, or import the image as one layer',
+  )
 }
 
 /** A colon separates lower layers and a comma options: either one in a path needs a backslash. */
 function escape(path: string): string {
   return path.replace(/[\\:,]/g, '\\$&')
+}
+
+/**
+ * What it means that a container with layers in `dataFolder` could not be started: the error as a LimitedError where it
+ * says that overlay cannot be had here; undefined for any other error.
+ */
+export function overlayRefused(error: unknown, dataFolder: string): LimitedError | undefined {
+  if (!(error instanceof SyscallError) || error.call !== 'mount' || !error.args.startsWith('"overlay"'))
+    return undefined
+  // fs/overlayfs/super.c, ovl_mount_dir_check(): "filesystem on … not supported as upperdir"
+  if (error.code === 'EINVAL' && statfsSync(dataFolder).type === OVERLAYFS_SUPER_MAGIC)
+    return new LimitedError(
+      `${dataFolder} lies on an overlay itself (are we in a container?), which cannot hold an upper directory`,
+      'put it on another file system: MINILAB_DATA=/dev/shm/minilab, or a volume of that container',
+    )
+  if (error.code === 'EPERM')
+    return new LimitedError(
+      'the kernel lets no user namespace mount an overlay: it is older than Linux 5.11, or a security module forbids it',
+      'use Linux 5.11 or later, on a machine or VM of its own',
+    )
+  return new LimitedError(
+    error.diagnosis?.cause ?? error.message,
+    error.diagnosis?.remedy ?? 'dmesg | tail tells more',
+  )
 }

@@ -9,7 +9,7 @@ import {
   rmSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
-import type { CgroupChange } from '../kernel/cgroup.ts'
+import type { CgroupChange } from '../kernel/make-cgroup.ts'
 import { namespaceInode, startTime } from '../kernel/procfs.ts'
 import { findProcess } from '../kernel/signal.ts'
 import { undo } from './undo.ts'
@@ -21,8 +21,7 @@ export type Entry =
   | { kind: 'process'; pid: number; started: number }
   // what belongs to a network namespace names it by inode: with the namespace the thing is gone too
   | { kind: 'link'; name: string; netns: number }
-  | { kind: 'address'; address: string; netns: number }
-  | { kind: 'nft'; tool: 'nft' | 'iptables'; undo: string[][]; netns: number }
+  | { kind: 'rules'; remove: string[]; netns: number }
   | { kind: 'sysctl'; path: string; before: string; set: string; netns: number }
 
 /** What was removed, in words: `cgroup /sys/fs/cgroup/pids/minilab/x`. */
@@ -91,7 +90,7 @@ async function settleFile(path: string, entries: Entry[]): Promise<Removed[]> {
   return removed
 }
 
-/** All entries that living commands hold: addresses in use, bridges shared. */
+/** All entries that commands have noted and not taken back yet. */
 export function held(dataFolder: string): Entry[] {
   return ledgers(dataFolder).flatMap(parse)
 }

@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { Cgroup, makeCgroup, planCgroup } from '../kernel/cgroup.ts'
-import { writeControl } from '../kernel/control-file.ts'
+import { Cgroup } from '../kernel/cgroup.ts'
+import { hierarchyOf } from '../kernel/cgroupfs.ts'
+import { type CgroupChange, makeCgroup, planCgroup } from '../kernel/make-cgroup.ts'
+import { held, type Ledger } from './ledger.ts'
 import { LimitedError } from './limited.ts'
 import type { Part } from './part.ts'
 import type { ResourcesSpec } from './spec.ts'
@@ -39,11 +41,12 @@ const LIMITS: Limit[] = [
     v1: ['memory.soft_limit_in_bytes'],
     v2: ['memory.low', max],
   },
-  { controller: 'cpu', value: r => r.cpu?.period, v1: ['cpu.cfs_period_us'] },
-  { controller: 'cpu', value: r => r.cpu?.quota, v1: ['cpu.cfs_quota_us'] },
+  { controller: 'cpu', value: r => r.cpu?.period || undefined, v1: ['cpu.cfs_period_us'] },
+  { controller: 'cpu', value: r => r.cpu?.quota || undefined, v1: ['cpu.cfs_quota_us'] },
   {
     controller: 'cpu',
-    value: ({ cpu }) => (cpu?.quota ? `${max(cpu.quota)} ${cpu.period ?? PERIOD}` : undefined),
+    value: ({ cpu }) =>
+      cpu?.quota || cpu?.period ? `${max(cpu.quota || -1)} ${cpu.period || PERIOD}` : undefined,
     v2: ['cpu.max'],
   },
   {
@@ -62,8 +65,9 @@ const LIMITS: Limit[] = [
   },
 ]
 
-/** What every container of ours is counted and frozen by, limited or not. */
+/** What every container of ours is counted by, limited or not; and what is of use besides, where it is mounted. */
 const ALWAYS = ['memory', 'cpu', 'pids']
+const WHERE_THERE = ['cpuacct', 'freezer']
 
 /**
  * Chapter 4. Limits: a cgroup is a directory, a limit is a number written to a file in it, and a process obeys once its
@@ -76,12 +80,13 @@ export const limits: Part = {
     const { spec, ledger } = container
     const resources = spec.linux.resources ?? {}
     const wanted = LIMITS.filter(l => l.value(resources) !== undefined).map(l => l.controller)
-    const controllers = [...new Set([...ALWAYS, ...wanted])]
-    const planned = planCgroup(spec.linux.cgroupsPath ?? `/minilab/${container.id}`, withHelpers(controllers))
+    const useful = WHERE_THERE.filter(name => hierarchyOf(name))
+    const controllers = [...new Set([...ALWAYS, ...wanted, ...useful])]
+    const planned = planCgroup(spec.linux.cgroupsPath ?? `/minilab/${container.id}`, controllers)
     if (!(planned instanceof Cgroup)) throw new LimitedError(planned.reason, planned.remedy)
-    makeCgroup(planned, controllers, change => ledger.add(change))
+    makeCgroup(planned, controllers, noteIn(ledger))
     container.cgroup = planned
-    for (const limit of LIMITS) set(planned, limit, resources)
+    setLimits(planned, resources)
   },
 
   attach({ cgroup }, pid) {
@@ -89,20 +94,29 @@ export const limits: Part = {
   },
 }
 
-/** On v1 two more hierarchies are of use: cpuacct counts processor time, freezer stops. On v2 both come with every cgroup. */
-function withHelpers(controllers: string[]): string[] {
-  const helpers = ['cpuacct', 'freezer'].filter(name => planCgroup('', [name]) instanceof Cgroup)
-  return [...controllers, ...helpers]
+/** Notes a change once. What other commands have enabled on v2 is noted too: whoever ends last takes it back. */
+function noteIn(ledger: Ledger): (change: CgroupChange) => void {
+  const noted = new Set(ledger.entries.map(entry => JSON.stringify(entry)))
+  const note = (change: CgroupChange) => {
+    const line = JSON.stringify(change)
+    if (!noted.has(line)) ledger.add(change)
+    noted.add(line)
+  }
+  for (const entry of held(ledger.dataFolder)) if (entry.kind === 'controllers') note(entry)
+  return note
 }
 
-function set(cgroup: Cgroup, { controller, value, v1, v2 }: Limit, resources: ResourcesSpec): void {
-  const wanted = value(resources)
-  const place = cgroup.controller(controller)
-  if (wanted === undefined || !place) return
-  const [file, format = String] = (place.version === 1 ? v1 : v2) ?? []
-  if (!file) return
-  const path = join(place.path, file)
-  // swap accounting can be switched off (v1: swapaccount=0, v2: no swap): its file is not there then
-  if (/swap|memsw/.test(file) && !existsSync(path)) return
-  writeControl(path, typeof wanted === 'number' ? format(wanted) : wanted)
+/** Writes the limits that `resources` asks for to the files of a cgroup. Throws a SyscallError with the remedy. */
+export function setLimits(cgroup: Cgroup, resources: ResourcesSpec): void {
+  for (const { controller, value, v1, v2 } of LIMITS) {
+    const wanted = value(resources)
+    const place = cgroup.controller(controller)
+    if (wanted === undefined || !place) continue
+    const [file, format = String] = (place.version === 1 ? v1 : v2) ?? []
+    if (!file) continue
+    const path = join(place.path, file)
+    // swap accounting can be switched off (v1: swapaccount=0, v2: no swap): its file is not there then
+    if (/swap|memsw/.test(file) && !existsSync(path)) continue
+    cgroup.write(path, typeof wanted === 'number' ? format(wanted) : wanted)
+  }
 }

@@ -1,16 +1,19 @@
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
-import { writeControl } from '../kernel/control-file.ts'
+import { createHash } from 'node:crypto'
+import { untilRunning } from '../kernel/link-events.ts'
 import { openRtnetlink, openRtnetlinkIn, type Rtnetlink } from '../kernel/rtnetlink.ts'
-import { currentNetns, held } from './ledger.ts'
+import { letThrough } from './firewall.ts'
+import { currentNetns, type Ledger } from './ledger.ts'
 import { LimitedError } from './limited.ts'
-import { withLock } from './lock.ts'
-import type { Part } from './part.ts'
+import { withNetworkLock } from './lock.ts'
 import type { Network } from './network-plan.ts'
+import type { Container, Part } from './part.ts'
+import { networkOf, nth, overlap, room } from './subnet.ts'
 
-const PREFIX = 24
 /** The bridge gets the first of these networks to which the host has no route yet: RFC 1918. */
-const NETWORKS = Array.from({ length: 60 }, (_, i) => `10.${44 + i}.0`)
+const POOL = [
+  ...Array.from({ length: 60 }, (_, i) => `10.${44 + i}.0.0/24`),
+  ...Array.from({ length: 60 }, (_, i) => `192.168.${144 + i}.0/24`),
+]
 
 /**
  * Chapter 6. A network namespace starts with a loopback link that is down, and nothing else. A veth pair is a cable:
@@ -19,90 +22,92 @@ const NETWORKS = Array.from({ length: 60 }, (_, i) => `10.${44 + i}.0`)
 export const network: Part = {
   name: 'network',
 
-  prepare({ network, ledger }) {
-    if (network?.mode !== 'bridge') return
-    // two containers that start at once must neither make the bridge twice nor take the same address
-    withLock(join(ledger.dataFolder, 'network.lock'), () => {
+  async attach(container, pid) {
+    const { network, spec } = container
+    if (!network || !spec.linux.namespaces.some(ns => ns.type === 'network' && !ns.path)) return
+    if (network.mode === 'bridge') {
       const host = openRtnetlink()
       try {
-        ledger.add({ kind: 'link', name: network.bridge, netns: currentNetns() })
-        const subnet = bridge(host, network.bridge)
-        network.gateway = `${subnet}.1`
-        network.prefix = PREFIX
-        network.address = freeAddress(subnet, ledger.dataFolder)
-        ledger.add({ kind: 'address', address: network.address, netns: currentNetns() })
+        // of several that start at once none may make the bridge twice, or take the same address
+        withNetworkLock(() => plugIn(host, container, network, pid))
       } finally {
-        network.log.push(...host.log)
+        network.requests.host.push(...host.log)
         host.close()
       }
-    })
-  },
-
-  async attach({ id, network, spec, ledger }, pid) {
-    if (
-      !network ||
-      network.mode === 'host' ||
-      !spec.linux.namespaces.some(n => n.type === 'network' && !n.path)
-    )
-      return
-    if (network.mode === 'bridge') {
-      const hostLink = `ml-${id.slice(0, 12)}` // at most 15 characters: IFNAMSIZ
-      ledger.add({ kind: 'link', name: hostLink, netns: currentNetns() })
-      network.hostLink = hostLink
-      plugIn(network, hostLink, pid)
     }
     await configureInside(network, pid)
   },
 }
 
-/** The cable: one end on the bridge, the other, named eth0, straight into the container's namespace. */
-function plugIn(network: Network, hostLink: string, pid: number): void {
-  const host = openRtnetlink()
-  try {
-    host.addVeth(hostLink, 'eth0', { pid })
-    host.setMaster(hostLink, network.bridge)
-    host.setUp(hostLink)
-  } finally {
-    network.log.push(...host.log)
-    host.close()
-  }
+/** The host's side: the bridge, and the cable from it straight into the container's namespace. */
+function plugIn(host: Rtnetlink, { id, ledger }: Container, network: Network, pid: number): void {
+  const gateway = switchedOn(host, network.bridge, ledger)
+  network.subnet = networkOf(gateway)
+  network.gateway = gateway.replace(/\/.*/, '')
+  network.address = freeAddress(host, gateway)
+  network.hostLink = linkName(id)
+  ledger.add({ kind: 'link', name: network.hostLink, netns: currentNetns() })
+  host.addVeth(network.hostLink, 'eth0', { pid })
+  host.setAlias(network.hostLink, network.address)
+  host.setMaster(network.hostLink, network.bridge)
+  host.setUp(network.hostLink)
+  letThrough(ledger, network.bridge, network.address)
 }
 
 /** What the container's own administrator would do: links up, an address, the way out. */
-async function configureInside(network: Network, pid: number): Promise<void> {
+async function configureInside({ mode, requests, ...chosen }: Network, pid: number): Promise<void> {
   const inside = await openRtnetlinkIn(pid)
   try {
     inside.setUp('lo')
-    if (network.mode !== 'bridge') return
-    inside.addAddress('eth0', `${network.address}/${network.prefix}`)
+    if (mode !== 'bridge') return
+    const { address, subnet, gateway, hostLink, bridge } = chosen as Required<typeof chosen>
+    inside.addAddress('eth0', address + subnet.replace(/.*\//, '/'))
     inside.setUp('eth0')
-    inside.addRoute({ to: 'default', via: network.gateway })
+    inside.addRoute({ to: 'default', via: gateway })
+    const host = openRtnetlink()
+    try {
+      untilRunning(host, [hostLink, bridge])
+    } finally {
+      host.close()
+    }
   } finally {
-    network.log.push(...inside.log)
+    requests.container.push(...inside.log)
     inside.close()
   }
 }
 
-/** The bridge, made where it is missing; returns the first three numbers of its network. */
-function bridge(host: Rtnetlink, name: string): string {
-  const own = host.addresses().find(({ dev, address }) => dev === name && !address.includes(':'))
-  if (own) return own.address.split('.').slice(0, 3).join('.')
-  const taken = host.routes().map(route => route.to)
-  const subnet = NETWORKS.find(net => !taken.some(to => to.startsWith(`${net}.`))) ?? NETWORKS[0]!
-  if (!host.links().some(link => link.name === name)) host.addBridge(name)
-  host.addAddress(name, `${subnet}.1/${PREFIX}`)
-  host.setUp(name)
-  // packets that come in by the bridge may be passed on; ip-sysctl.rst: the setting counts for the link they come in by
-  const forwarding = `/proc/sys/net/ipv4/conf/${name}/forwarding`
-  if (existsSync(forwarding)) writeControl(forwarding, '1')
-  return subnet
+/** The bridge, made where it is missing; returns its address with the length of its network: `10.44.0.1/24`. */
+function switchedOn(host: Rtnetlink, bridge: string, ledger: Ledger): string {
+  ledger.add({ kind: 'link', name: bridge, netns: currentNetns() })
+  const own = host.addresses().find(({ dev, address }) => dev === bridge && !address.includes(':'))
+  if (own) return own.address
+  const subnet = freeNetwork(host, POOL)
+  const address = subnet.replace(nth(subnet, 0), nth(subnet, 1))
+  if (!host.links().some(link => link.name === bridge)) host.addBridge(bridge)
+  host.addAddress(bridge, address)
+  host.setUp(bridge)
+  return address
 }
 
-function freeAddress(subnet: string, dataFolder: string): string {
-  const netns = currentNetns()
-  const used = new Set(
-    held(dataFolder).flatMap(e => (e.kind === 'address' && e.netns === netns ? [e.address] : [])),
+/** The first of some networks to which the host has no route, not even to a part of it. Throws a LimitedError. */
+export function freeNetwork(host: Rtnetlink, pool: readonly string[]): string {
+  const taken = host.routes().flatMap(({ to }) => (to === 'default' || to.includes(':') ? [] : [to]))
+  const free = pool.find(network => !taken.some(to => overlap(network, to)))
+  if (free) return free
+  throw new LimitedError(
+    'this machine has routes to every network that a bridge could use',
+    'run it with --rootless: the bench has no routes yet',
   )
-  for (let host = 2; host < 255; host++) if (!used.has(`${subnet}.${host}`)) return `${subnet}.${host}`
-  throw new LimitedError(`no address is left in ${subnet}.0/${PREFIX}`, 'end some containers: minilab ps')
+}
+
+/** The kernel itself keeps the register: each cable's end on the host bears its container's address as alias. */
+function freeAddress(host: Rtnetlink, gateway: string): string {
+  const used = new Set([gateway.replace(/\/.*/, ''), ...host.links().map(link => link.alias)])
+  for (let n = 1; n <= room(gateway); n++) if (!used.has(nth(gateway, n))) return nth(gateway, n)
+  throw new LimitedError(`no address is left in ${networkOf(gateway)}`, 'end some containers: minilab ps')
+}
+
+/** A name for the cable's end on the host: at most 15 characters (IFNAMSIZ), so a long id is shortened by its hash. */
+function linkName(id: string): string {
+  return `ml-${id.length <= 12 ? id : createHash('sha256').update(id).digest('hex').slice(0, 12)}`
 }

@@ -1,5 +1,6 @@
 import type { Cgroup } from '../kernel/cgroup.ts'
-import type { Tape } from '../kernel/tape.ts'
+import type { Gate } from '../kernel/gate.ts'
+import type { Later, Tape } from '../kernel/tape.ts'
 import type { Ledger } from './ledger.ts'
 import type { Network } from './network-plan.ts'
 import type { Spec } from './spec.ts'
@@ -14,7 +15,7 @@ export interface Part {
   /** 3. on the host, while the child waits at the gate: uid_map, cgroup.procs, the veth pair */
   attach?(container: Container, pid: number): void | Promise<void>
   /** 4. in the child, after the gate: what it does to itself */
-  inside?(tape: Tape, container: Container): void
+  inside?(tape: Tape, container: Container, gate: Gate): void
 }
 
 /** A container to be: what it shall be made of, and what its parts have made for it on the host. */
@@ -24,7 +25,9 @@ export interface Container {
   /** where the root file system lies on the host: the merged directory of an overlay, or a plain directory */
   rootfs: string
   /** the layers below the container's own, topmost first, and the folder of its own upper and work directories */
-  layers?: { lower: string[]; folder: string }
+  layers?: { lower: string[]; folder: string; keep?: boolean }
+  /** a terminal of its own: recorded by the terminal part, taken by us while the child waits at its second gate */
+  terminal?: { opened?: Later; master?: number }
   network?: Network
   ledger: Ledger
   /** descriptors that become the program's 0, 1 and 2; our own unless given */

@@ -6,6 +6,7 @@ import { type Replayed, Tape } from '../kernel/tape.ts'
 import { commandError } from './command-error.ts'
 import type { Container, Part } from './part.ts'
 import { handOnStdio } from './program.ts'
+import { takeTerminal } from './terminal.ts'
 
 /** A container that runs: its first process, and the system calls by which it came to be. */
 export interface Started {
@@ -31,7 +32,7 @@ export function compose(parts: readonly Part[]) {
       gate.record(tape)
       for (const part of parts) {
         tape.part = part.name
-        part.inside?.(tape, container)
+        part.inside?.(tape, container, gate)
       }
       return { tape, flags: parts.reduce((flags, part) => flags | (part.flags?.(container.spec) ?? 0), 0) }
     },
@@ -68,6 +69,10 @@ async function atTheGate(
     if (waits) {
       for (const part of parts) await part.attach?.(container, launched.pid())
       gate.pass()
+      if (container.terminal && (await gate.reached())) {
+        takeTerminal(container.terminal, launched)
+        gate.pass()
+      }
     }
     const replayed = await launched.replayed
     const failed = failure(tape, replayed)

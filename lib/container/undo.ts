@@ -1,5 +1,6 @@
-import { execFileSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { removeTree } from '../image/tree.ts'
 import { removeCgroup } from '../kernel/cgroup.ts'
 import { listFile } from '../kernel/cgroupfs.ts'
 import { readControl, writeControl } from '../kernel/control-file.ts'
@@ -8,7 +9,8 @@ import { openRtnetlink } from '../kernel/rtnetlink.ts'
 import { endProcess, findProcess } from '../kernel/signal.ts'
 import { SyscallError } from '../kernel/syscall-error.ts'
 import type { Entry, Removed } from './ledger.ts'
-import { removeTree } from './remove-tree.ts'
+import { LimitedError } from './limited.ts'
+import { withNetworkLock } from './lock.ts'
 
 type Undo = {
   [K in Entry['kind']]: (
@@ -19,9 +21,8 @@ type Undo = {
 
 /** How each kind of change is taken back. All may be called twice: a thing that is gone already is not an error. */
 const undoing: Undo = {
-  async cgroup({ path }, others) {
-    const shared = others().some(other => other.kind === 'cgroup' && other.path.startsWith(path))
-    return (await removeCgroup(path, shared || path.endsWith('/minilab'))) ? `cgroup ${path}` : undefined
+  async cgroup({ path, use }) {
+    return (await removeCgroup(path, use)) ? `cgroup ${path}` : undefined
   },
 
   controllers({ path, enabled }) {
@@ -51,35 +52,21 @@ const undoing: Undo = {
     return `process ${pid}`
   },
 
-  link({ name, netns }, others) {
+  link({ name, netns }) {
     if (netns !== namespaceInode('self', 'net')) return undefined
-    if (others().some(other => other.kind === 'link' && other.name === name && other.netns === netns))
-      return undefined
-    const rtnetlink = openRtnetlink()
-    try {
-      if (!rtnetlink.links().some(link => link.name === name)) return undefined
-      rtnetlink.delete(name)
-      return `link ${name}`
-    } finally {
-      rtnetlink.close()
-    }
+    return withNetworkLock(() => deleteLink(name))
   },
 
-  address: () => undefined, // an address goes with its link; the entry only reserves it
-
-  nft({ tool, undo: commands, netns }) {
+  rules({ remove: [program = '', ...args], netns }) {
     if (netns !== namespaceInode('self', 'net')) return undefined
-    let removed: Removed | undefined
-    for (const [command = tool, ...args] of commands) {
-      try {
-        execFileSync(command, args, { stdio: 'pipe' })
-        removed = `rules ${args.join(' ')}`
-      } catch (error) {
-        // both tools answer 1 for "no such table/chain/rule"; anything else is a real failure
-        if ((error as { status?: number }).status !== 1) throw error
-      }
-    }
-    return removed
+    const { status, stderr, error } = spawnSync(program, args, { encoding: 'utf8' })
+    if (status === 0) return `rules: ${args.join(' ')}`
+    // nft and iptables both answer 1 for "no such table" and "no such rule"
+    if (status === 1) return undefined
+    throw new LimitedError(
+      `firewall rules of ours are left: ${error?.message ?? stderr.trim()}`,
+      `remove them: ${program} ${args.join(' ')}`,
+    )
   },
 
   sysctl({ path, before, set, netns }, others) {
@@ -89,6 +76,24 @@ const undoing: Undo = {
     writeControl(path, before)
     return `${path} back to ${before}`
   },
+}
+
+/** A bridge stays while others are plugged into it: whoever leaves last takes it away. */
+function deleteLink(name: string): Removed | undefined {
+  const rtnetlink = openRtnetlink()
+  try {
+    const links = rtnetlink.links()
+    const link = links.find(other => other.name === name)
+    if (!link || links.some(({ master }) => master === link.index)) return undefined
+    rtnetlink.delete(name)
+    return `link ${name}`
+  } catch (error) {
+    // a cable goes with its container's network namespace, when the kernel comes to that: perhaps just now
+    if (error instanceof SyscallError && error.code === 'ENODEV') return undefined
+    throw error
+  } finally {
+    rtnetlink.close()
+  }
 }
 
 /** Takes one change back; says what was removed, undefined where there was nothing (or others still need it). */

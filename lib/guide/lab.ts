@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdirSync } from 'node:fs'
+import { closeSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { defaultSpec } from '../container/default-spec.ts'
 import { hardening } from '../container/hardening.ts'
@@ -17,7 +17,7 @@ import { Cgroup } from '../kernel/cgroup.ts'
 import { type Child, shellStatus } from '../kernel/child.ts'
 import { planCgroup, type Refused } from '../kernel/make-cgroup.ts'
 import type { Replayed, Tape } from '../kernel/tape.ts'
-import { play, visit } from '../kernel/visit.ts'
+import { type OnRefusal, play, visit } from '../kernel/visit.ts'
 import type { Namespace } from '../kernel/procfs.ts'
 import type { Presenter } from './present.ts'
 import { startForeign } from './runtime.ts'
@@ -111,13 +111,17 @@ export class Lab<S = object> {
     return box.child ? box.child.exit : undefined
   }
 
-  /** Calls made in a child that joins namespaces of the step's container: an act, or an attack, from inside. */
+  /**
+   * Calls made in a child that joins namespaces of the step's container: an act, or an attack, from inside. `pid`: of
+   * another's. With `onRefusal: 'stop'` a refused call is what the experiment found out, and no error.
+   */
   async inside(
     purpose: string,
     kinds: readonly Namespace[],
     record: (tape: Tape) => void,
+    { pid = this.scene.pid, onRefusal = 'throw' as OnRefusal } = {},
   ): Promise<Replayed[]> {
-    return this.remember(purpose, await visit(this.scene.pid, kinds, record))
+    return this.remember(purpose, await visit(pid, kinds, record, onRefusal))
   }
 
   /** Calls made in a child that is in no container. */
@@ -132,6 +136,13 @@ export class Lab<S = object> {
     mkdirSync(path, { recursive: true, mode: 0o755 })
     return path
   }
+
+  /** A descriptor that the checks still need: closed with the lab. */
+  keep(fd: number): number {
+    this.#kept.push(fd)
+    return fd
+  }
+  #kept: number[] = []
 
   /** Netlink requests that were made for the step, shown and reported like a tape. */
   requests(purpose: string, log: readonly Omit<Replayed, 'part'>[]): void {
@@ -245,6 +256,7 @@ export class Lab<S = object> {
 
   /** Ends all containers of the step and takes back what was made on the host. */
   async close(): Promise<string[]> {
+    for (const fd of this.#kept.splice(0)) closeSync(fd)
     for (const box of [...this.boxes]) await box.end()
     return this.ledger.settle()
   }

@@ -3,7 +3,7 @@ import type { Replayed } from '../kernel/tape.ts'
 import { lines, type TapeLine } from './tape-lines.ts'
 import type { Check, Finding, Report, Step } from './step.ts'
 import { sourceLine } from './source-line.ts'
-import { micro, wrap } from './text.ts'
+import { fit, micro, wrap } from './text.ts'
 
 /** Where the text of a step goes. Nothing here decides anything: it is told what happened. */
 export class Presenter {
@@ -80,6 +80,13 @@ export class Presenter {
     this.line()
   }
 
+  /** Text as it is, line by line: rules, a file. */
+  block(heading: string, text: readonly string[]): void {
+    this.#heading(heading)
+    for (const line of text) this.line(this.#ink.dim('      │ ') + line)
+    this.line()
+  }
+
   #heading(text: string): void {
     this.line(this.#ink.dim(`      ┌ `) + this.#ink.italic(text))
   }
@@ -93,7 +100,7 @@ export class Presenter {
       }
       const { call, args, result, errno, ns } = line
       const room = this.#width - 34 - call.length
-      const shown = args.length > room ? `${args.slice(0, Math.max(8, room - 1))}…` : args
+      const shown = fit(args, room)
       const text = `${call}(${shown})`
       const outcome = errno ? red(`= -1 ${errno}`) : green(`= ${result ?? 0}`)
       const plainOutcome = errno ? `= -1 ${errno}` : `= ${result ?? 0}`

@@ -16,3 +16,13 @@ export function wrap(text: string, width: number): string[] {
   }
   return line ? [...result, line] : result
 }
+
+/** Arguments shortened to `room` characters: a path at their begin first loses its upper folders, then the end is cut off. */
+export function fit(args: string, room: number): string {
+  let text = args
+  for (let shorter = ''; text.length > room; text = shorter) {
+    shorter = text.replace(/^"(…)?\/[^/"]+(?=\/)/, '"…')
+    if (shorter === text) return `${text.slice(0, Math.max(8, room - 1))}…`
+  }
+  return text
+}

@@ -2,14 +2,26 @@ import { pipeline, Readable, type Transform } from 'node:stream'
 import zlib from 'node:zlib'
 import { UsageError } from '../kernel/errors.ts'
 
+interface Format {
+  name: string
+  /** in hexadecimal */
+  magic: string
+  decompress?: () => Transform
+}
+
 /** Compressed formats by their first bytes; without `decompress` where Node cannot read them (zstd: since Node 22.15). */
-const FORMATS: { name: string; magic: string; decompress?: () => Transform }[] = [
+const FORMATS: Format[] = [
   { name: 'gzip', magic: '1f8b', decompress: zlib.createGunzip },
   { name: 'zstd', magic: '28b52ffd', decompress: zlib.createZstdDecompress },
-  { name: 'xz', magic: 'fd377a58', decompress: undefined },
-  { name: 'bzip2', magic: '425a68', decompress: undefined },
+  { name: 'xz', magic: 'fd377a58' },
+  { name: 'bzip2', magic: '425a68' },
 ]
 const LONGEST_MAGIC = 4
+
+/** How something that begins with these bytes is compressed; undefined where it is not. */
+export function compression(head: Buffer): Format | undefined {
+  return FORMATS.find(({ magic }) => head.toString('hex', 0, LONGEST_MAGIC).startsWith(magic))
+}
 
 /**
  * What is in `source`, decompressed where its first bytes say that it is compressed. Throws a UsageError for an empty
@@ -25,7 +37,7 @@ export async function decompressed(source: Readable, name: string): Promise<Read
   }
   if (head.length === 0) throw new UsageError(`${name} is empty`, 'fetch or make it again')
   const whole = Readable.from(prepend(head, chunks))
-  const format = FORMATS.find(({ magic }) => head.toString('hex', 0, LONGEST_MAGIC).startsWith(magic))
+  const format = compression(head)
   if (!format) return whole
   if (format.decompress) return pipeline(whole, format.decompress(), () => {}) // an error shows to who reads
   throw new UsageError(

@@ -1,7 +1,7 @@
-import { chmodSync, mkdirSync } from 'node:fs'
+import { chmodSync, mkdirSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
-import { fileError } from './error.ts'
+import { codeOf, fileError } from './error.ts'
 
 /**
  * Where images, layers and state are kept: `$MINILAB_DATA`; else /var/lib/minilab for root; else
@@ -23,11 +23,14 @@ export function dataFolder(): string {
  * up a layer's path with other rights than ours. Throws a MachineError.
  */
 export function makeDir(path: string): void {
+  const exists = () => statSync(path, { throwIfNoEntry: false })?.isDirectory()
   try {
-    const first = mkdirSync(path, { recursive: true })
-    if (first === undefined) return
-    for (let made = path; made.length >= first.length; made = dirname(made)) chmodSync(made, 0o755)
+    if (exists()) return
+    makeDir(dirname(path)) // not mkdirSync's `recursive`: under /proc it tries for ever
+    mkdirSync(path)
+    chmodSync(path, 0o755)
   } catch (error) {
+    if (codeOf(error) === 'EEXIST' && exists()) return // another process was faster
     throw fileError(`make ${path}`, error)
   }
 }

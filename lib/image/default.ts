@@ -4,7 +4,6 @@ import { Writable } from 'node:stream'
 import { MachineError } from './error.ts'
 import { type Image, type ImageConfig, readImage, writeImage } from './image.ts'
 import { addLayer, hasLayer } from './layer-store.ts'
-import { packLayer } from './pack.ts'
 import { type Item, makeTree, type Plan } from './plan.ts'
 import { BUSYBOX, planBusybox, planHostPrograms, TOOLS } from './programs.ts'
 
@@ -57,7 +56,9 @@ export async function buildDefaultImage(busybox: readonly string[] = BUSYBOX): P
   if (stored && isCurrent(stored, recipe)) return stored
 
   const looked = new Set(busybox)
-  const plan = firstOf(busybox, planBusybox) ?? planHostPrograms(looked)
+  let plan: Plan | undefined
+  for (const path of busybox) plan ??= planBusybox(path)
+  plan ??= planHostPrograms(looked)
   if (!plan)
     throw new MachineError(
       'this machine has neither a static busybox nor the programs sh, ls and cat to make a root file system from',
@@ -65,6 +66,7 @@ export async function buildDefaultImage(busybox: readonly string[] = BUSYBOX): P
     )
   for (const [path, item] of SKELETON) plan.set(path, item)
   const sources = { recipe, ...fingerprints(plan, looked) }
+  const { packLayer } = await import('./pack.ts') // tar-stream, which is seldom needed
   const layer = await addLayer(dir => {
     makeTree(plan, dir)
     return packLayer(dir, new Writable({ write: (_chunk, _encoding, done) => done() }), { overlay: false })
@@ -93,12 +95,4 @@ function fingerprints(plan: Plan, looked: Set<string>): Record<string, string> {
 function fingerprint(path: string): string {
   const stat = statSync(path, { throwIfNoEntry: false, bigint: true })
   return stat ? `${stat.size} ${stat.mtimeNs}` : ''
-}
-
-function firstOf<T, R>(candidates: readonly T[], find: (candidate: T) => R | undefined): R | undefined {
-  for (const candidate of candidates) {
-    const found = find(candidate)
-    if (found !== undefined) return found
-  }
-  return undefined
 }

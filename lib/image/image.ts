@@ -58,7 +58,7 @@ export function writeImage(image: Image): void {
   let partial: string | undefined
   try {
     partial = mkdtempSync(join(dataFolder(), 'tmp', `${process.pid}-`))
-    writeFileSync(join(partial, 'image.json'), JSON.stringify(image, null, 2) + '\n', { mode: 0o644 })
+    writeFileSync(join(partial, 'image.json'), JSON.stringify(image, null, 2) + '\n')
     renameSync(join(partial, 'image.json'), join(dir, 'image.json'))
   } catch (error) {
     throw fileError(`store image "${image.name}"`, error)

@@ -4,11 +4,10 @@ import { now } from '../kernel/now.ts'
 import { codeOf } from './error.ts'
 import { writeXattr } from './xattr.ts'
 
-/**
- * How overlayfs writes down, in an upper directory, that something of a lower one is gone. Source:
- * Documentation/filesystems/overlayfs.rst, "whiteouts and opaque directories". Its extended attributes are
- * `trusted.overlay.*`, or `user.overlay.*` where it was mounted with `userxattr` (the only form a user namespace can).
- */
+// How overlayfs writes down, in an upper directory, that something of a lower one is gone. Source:
+// Documentation/filesystems/overlayfs.rst, "whiteouts and opaque directories". Its extended attributes are
+// trusted.overlay.*, or user.overlay.* where it was mounted with `userxattr` (the only form a user namespace can use).
+
 const isOverlays = (xattr: string, key = '') =>
   /^(trusted|user)\.overlay\./.test(xattr) && xattr.endsWith(key)
 const YES = Buffer.from('y')
@@ -29,19 +28,15 @@ export function isOpaque(xattrs: Map<string, Buffer>): boolean {
 }
 
 /**
- * Makes a directory opaque, for the overlays of root and of user namespaces alike as far as this process may. Throws the
- * SyscallError where it may do neither.
+ * Makes a directory opaque in the form that an overlay mounted by this process looks for: `trusted` is root's alone.
+ * Throws the SyscallError where the file system takes neither form.
  */
 export function makeOpaque(path: string): void {
-  let refused = false
-  for (const name of ['trusted.overlay.opaque', 'user.overlay.opaque']) {
-    try {
-      writeXattr(path, name, YES)
-    } catch (error) {
-      // trusted.* is for root alone, and some file systems have no user.*: one of the two must do
-      if (refused || !['EPERM', 'ENOTSUP'].includes(codeOf(error) ?? '')) throw error
-      refused = true
-    }
+  try {
+    writeXattr(path, 'trusted.overlay.opaque', YES)
+  } catch (error) {
+    if (codeOf(error) !== 'EPERM') throw error
+    writeXattr(path, 'user.overlay.opaque', YES)
   }
 }
 

@@ -61,9 +61,8 @@ export function planHostPrograms(looked: Set<string>): Plan | undefined {
   })
   if (!REQUIRED.every(tool => found.includes(tool))) return undefined
   for (const dir of DIRECTORIES.filter(existsSync)) plan.set(planHostFile(plan, dir), { dir: 0o755 })
-  const data = TERMINFO.flatMap(dir => TERMINALS.map(terminal => `${dir}/${terminal[0]}/${terminal}`))
-  data.push('/etc/ld.so.cache') // where the loader finds libraries in directories that ld.so.conf names
-  for (const file of data.filter(isReadable)) planHostFile(plan, file)
+  const terminfo = TERMINFO.flatMap(dir => TERMINALS.map(terminal => `${dir}/${terminal[0]}/${terminal}`))
+  for (const file of terminfo.filter(isReadable)) planHostFile(plan, file)
   return plan
 }
 
@@ -81,11 +80,19 @@ function planProgram(plan: Plan, path: string): boolean {
   return true
 }
 
-/** The loader and the shared libraries of a program, as the loader itself finds them (ld.so(8), --list; musl has it too). */
+/** The loader and the shared libraries of a program, with all else that makes the loader find them. */
 function listLibraries(loader: string, program: string): string[] | undefined {
-  const { status, stdout } = spawnSync(loader, ['--list', program], { encoding: 'utf8', env: {} })
+  // without the cache as long as that will do: every installation on the host changes the cache
+  const libraries = list(loader, ['--inhibit-cache', '--list', program])
+  if (libraries) return libraries
+  const cached = list(loader, ['--list', program])
+  return cached && [...cached, ...['/etc/ld.so.cache'].filter(existsSync)]
+}
+
+/** What the loader itself says (ld.so(8), --list; musl's has it too): "\tlibc.so.6 => /lib/libc.so.6 (0x00007f…)". */
+function list(loader: string, args: string[]): string[] | undefined {
+  const { status, stdout } = spawnSync(loader, args, { encoding: 'utf8', env: {} })
   if (status !== 0 || stdout.includes('not found')) return undefined
-  // "\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f…)"
   const libraries = [...stdout.matchAll(/^\s+(?:.* => )?(\/.*) \(0x[0-9a-f]+\)$/gm)].map(([, path]) => path!)
   // glibc before 2.34 reads /etc/passwd through a library that no program names
   const nss = libraries

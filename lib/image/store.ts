@@ -2,11 +2,12 @@ import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { UsageError } from '../kernel/errors.ts'
 import { suggest } from '../kernel/suggest.ts'
+import { compression } from './compression.ts'
+import { dataFolder } from './data-folder.ts'
 import { buildDefaultImage, DEFAULT_IMAGE } from './default.ts'
 import { fileError } from './error.ts'
 import { type Image, type ImageConfig, imageNames, isName, readImage, writeImage } from './image.ts'
 import { addLayer, hasLayer, layerDir } from './layer-store.ts'
-import { unpackLayer } from './unpack.ts'
 
 /** What a container starts from. */
 export interface RootSource {
@@ -42,7 +43,7 @@ export async function findImage(word: string): Promise<RootSource> {
 
 /** Where the layers of an image of the store lie, or would lie: makes nothing, so the default image may not be there yet. */
 export function plannedLayers(name: string): string[] {
-  return (readImage(name)?.layers ?? [name]).map(layerDir)
+  return readImage(name)?.layers.map(layerDir) ?? [join(dataFolder(), 'layers', name, 'diff')]
 }
 
 /**
@@ -55,6 +56,7 @@ export async function importRootfs(tar: string, name: string): Promise<{ image: 
       `an image cannot be called "${name}"`,
       'use small letters, digits and . _ - (not "default")',
     )
+  const { unpackLayer } = await import('./unpack.ts') // tar-stream, which is seldom needed
   const layer = await addLayer(async dir => {
     const info = await unpackLayer(tar, dir, { overlay: false })
     if (existsSync(join(dir, 'oci-layout')) || existsSync(join(dir, 'manifest.json')))
@@ -90,16 +92,13 @@ function fromPath(path: string): RootSource {
   }
 }
 
-/** Whether a file begins as gzip, zstd or xz do, or says "ustar" where a tar does. */
+/** Whether a file begins as something compressed does, or says "ustar" where a tar does. */
 function isArchive(path: string): boolean {
   const fd = openSync(path, 'r')
   try {
     const head = Buffer.alloc(512)
     readSync(fd, head)
-    return (
-      /^(1f8b|28b52ffd|fd377a58)/.test(head.toString('hex', 0, 4)) ||
-      head.toString('latin1', 257, 262) === 'ustar'
-    )
+    return compression(head) !== undefined || head.toString('latin1', 257, 262) === 'ustar'
   } finally {
     closeSync(fd)
   }

@@ -1,7 +1,7 @@
-/**
- * What a layer's tar says through names and PAX records. Sources: OCI image-spec, layer.md ("Representing Changes");
- * pax(1), "pax Extended Header"; SCHILY.xattr: star(5); LIBARCHIVE.xattr: tar(5) of libarchive.
- */
+import { escape, unescape } from 'node:querystring'
+
+// What a layer's tar says through names and PAX records. Sources: OCI image-spec, layer.md ("Representing Changes");
+// pax(1), "pax Extended Header"; SCHILY.xattr: star(5); LIBARCHIVE.xattr: tar(5) of libarchive.
 
 /** `.wh.NAME` hides NAME of the layers below. */
 export const WHITEOUT = '.wh.'
@@ -21,7 +21,7 @@ export function xattrRecord(name: string, value: Buffer): Record<string, string>
   const text = value.toString()
   return Buffer.from(text).equals(value)
     ? { [RAW + name]: text }
-    : { [BASE64 + encodeURIComponent(name)]: value.toString('base64').replace(/=+$/, '') }
+    : { [BASE64 + escape(name)]: value.toString('base64').replace(/=+$/, '') }
 }
 
 /** The extended attribute in a PAX record; null where its value was lost to tar-stream's UTF-8; undefined for others. */
@@ -29,6 +29,6 @@ export function xattrOf(key: string, value: string): { name: string; value: Buff
   if (key.startsWith(RAW))
     return { name: key.slice(RAW.length), value: value.includes('\uFFFD') ? null : Buffer.from(value) }
   if (key.startsWith(BASE64))
-    return { name: decodeURIComponent(key.slice(BASE64.length)), value: Buffer.from(value, 'base64') }
+    return { name: unescape(key.slice(BASE64.length)), value: Buffer.from(value, 'base64') }
   return undefined
 }

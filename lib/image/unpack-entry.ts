@@ -18,11 +18,14 @@ import { UsageError } from '../kernel/errors.ts'
 import { now } from '../kernel/now.ts'
 import { type Confined, insidePath, shown } from './confined.ts'
 import { codeOf, fileError } from './error.ts'
-import { belongsToFile, isWhiteout, makeOpaque, makeWhiteout } from './overlay.ts'
+import { belongsToFile, makeOpaque, makeWhiteout } from './overlay.ts'
 import { AUFS, OPAQUE, WHITEOUT, xattrOf } from './tar-names.ts'
 import { deviceNumber, removeTree } from './tree.ts'
 import { writeXattr } from './xattr.ts'
 
+// linux/limits.h
+const XATTR_NAME_MAX = 255
+const XATTR_SIZE_MAX = 65536
 const MAKE_AGAIN = 'fetch or make it again'
 
 /** The bytes of an entry, as tar-stream gives them. */
@@ -36,6 +39,8 @@ export class Unpacking {
   readonly #overlay: boolean
   /** whose owner, mode and time come last: making files inside changes the time, and may need more rights than the mode */
   readonly #directories = new Map<string, Header>()
+  /** whiteouts, which concern lower layers and nothing that this one brings, be it before them or after: so they come last too */
+  readonly #whiteouts = new Set<string>()
 
   constructor(tree: Confined, overlay: boolean) {
     this.#tree = tree
@@ -48,35 +53,38 @@ export class Unpacking {
       if (header.type !== 'file' && header.type !== 'contiguous-file') content.resume()
       if (posix.basename(path).startsWith(WHITEOUT)) {
         content.resume()
-        if (this.#overlay) this.#hide(posix.dirname(path), posix.basename(path))
+        if (this.#overlay) this.#whiteouts.add(path)
       } else if (header.type === 'directory') this.#addDirectory(path, header)
       else await this.#addOther(path, header, content)
     } catch (error) {
-      if (['ENOTDIR', 'EEXIST', 'ELOOP'].includes(codeOf(error) ?? ''))
-        throw new UsageError(`${shown(path)}: something other than a directory is in its way`, MAKE_AGAIN)
-      throw fileError(`unpack ${shown(path)}`, error)
+      throw entryError(path, error)
     }
   }
 
-  /** Gives the directories what was put off, those inside before those around them. */
+  /** Does what was put off: whiteouts, then the directories' attributes, those inside before those around them. */
   finish(): void {
+    for (const path of this.#whiteouts) {
+      try {
+        this.#hide(posix.dirname(path), posix.basename(path))
+      } catch (error) {
+        throw entryError(path, error)
+      }
+    }
     const deepestFirst = [...this.#directories].sort(([a], [b]) => (a < b ? 1 : -1))
     for (const [path, header] of deepestFirst) {
       const at = this.#tree.at(path)
       // another entry may have replaced it by another path, and chmod(2) would follow a link
-      if (lstatSync(at).isDirectory()) this.#setAttributes(at, header)
+      if (lstatSync(at, { throwIfNoEntry: false })?.isDirectory()) this.#setAttributes(at, header)
     }
     if (!this.#directories.has('')) chmodSync(this.#tree.at(''), 0o755)
   }
 
   #addDirectory(path: string, header: Header): void {
     const at = this.#tree.at(path, true)
-    const existing = lstatSync(at, { throwIfNoEntry: false, bigint: true })
+    const existing = lstatSync(at, { throwIfNoEntry: false })
     if (!existing?.isDirectory()) {
       if (existing) unlinkSync(at)
       mkdirSync(at, 0o700)
-      // hidden below by a whiteout, and made anew by the same layer
-      if (existing && this.#overlay && isWhiteout(existing)) makeOpaque(at)
     }
     this.#directories.set(path, header)
   }
@@ -124,7 +132,7 @@ export class Unpacking {
     return this.#tree.at(path, true)
   }
 
-  /** What a whiteout says, in overlayfs's form. Whiteouts concern lower layers, never what this one brings. */
+  /** What a whiteout says, in overlayfs's form; of a directory that is hidden below and made anew: it is opaque. */
   #hide(dir: string, name: string): void {
     if (name === OPAQUE) return makeOpaque(this.#tree.at(`${dir}/.`, true))
     if (name.startsWith(AUFS)) return
@@ -172,9 +180,11 @@ export class Unpacking {
       const xattr = xattrOf(key, record)
       if (!xattr || !belongsToFile(xattr.name)) continue
       const { name, value } = xattr
-      if (value === null) this.notes.add(`extended attribute ${name}: left out where its value is not text`)
+      if (name.length > XATTR_NAME_MAX || (value?.length ?? 0) > XATTR_SIZE_MAX)
+        throw new UsageError('an extended attribute in the tar is larger than Linux allows', MAKE_AGAIN)
+      if (value === null) this.notes.add(`extended attribute ${shown(name)} left out where it is not text`)
       else
-        this.#allowed(`extended attribute ${name} left out`, ['EPERM', 'ENOTSUP'], () =>
+        this.#allowed(`extended attribute ${shown(name)} left out`, ['EPERM', 'ENOTSUP'], () =>
           writeXattr(at, name, value),
         )
     }
@@ -195,6 +205,12 @@ export class Unpacking {
       return false
     }
   }
+}
+
+function entryError(path: string, error: unknown): unknown {
+  return ['ENOTDIR', 'EEXIST', 'ELOOP'].includes(codeOf(error) ?? '')
+    ? new UsageError(`${shown(path)}: something other than a directory is in its way`, MAKE_AGAIN)
+    : fileError(`unpack ${shown(path)}`, error)
 }
 
 async function writeNew(path: string, content: Content): Promise<void> {

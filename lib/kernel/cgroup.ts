@@ -1,174 +1,210 @@
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs'
+import { closeSync, existsSync, readdirSync, rmdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { hierarchies, type Hierarchy, hierarchyOf, listFile } from './cgroupfs.ts'
+import { type Hierarchy, hierarchies, hierarchyOf, listFile } from './cgroupfs.ts'
 import { readControl, writeControl } from './control-file.ts'
+import { UsageError } from './errors.ts'
 import { isGone } from './procfs.ts'
-import { endProcess } from './signal.ts'
+import { findProcess, send } from './signal.ts'
+import type { Replayed } from './tape.ts'
+import { until } from './until.ts'
+
+/** How long the kernel may take to stop or to end every process of a cgroup, in milliseconds. */
+const PATIENCE = 5000
+
+/** One directory of a cgroup, and the hierarchy it is in. */
+export interface CgroupFolder {
+  hierarchy: Hierarchy
+  path: string
+}
 
 /** Directories that together are "the" cgroup of a container: one on v2, one for each hierarchy on v1. */
 export class Cgroup {
-  readonly folders: { hierarchy: Hierarchy; path: string }[]
+  readonly folders: CgroupFolder[]
+  /** what was made and written for it, to be shown like a tape */
+  readonly log: Omit<Replayed, 'part'>[] = []
 
-  constructor(folders: { hierarchy: Hierarchy; path: string }[]) {
+  constructor(folders: CgroupFolder[]) {
     this.folders = folders
   }
 
   /** The directory and version that hold a controller of this cgroup. */
   controller(name: string): { version: 1 | 2; path: string } | undefined {
-    const folder = this.folders.find(f => f.hierarchy.controllers.includes(name))
+    const hierarchy = hierarchyOf(
+      name,
+      this.folders.map(f => f.hierarchy),
+    )
+    const folder = this.folders.find(f => f.hierarchy === hierarchy)
     return folder && { version: folder.hierarchy.version, path: folder.path }
+  }
+
+  /** Writes a value to a control file, and logs it. Throws a SyscallError with the remedy. */
+  write(path: string, value: string): void {
+    this.logged('write', [path, value], value.length, () => writeControl(path, value))
+  }
+
+  /** Does a thing, and logs it as the call that it is. */
+  logged(call: string, args: string[], result: number, act: () => void): void {
+    const began = process.hrtime.bigint()
+    act()
+    const ns = Number(process.hrtime.bigint() - began)
+    this.log.push({ call, args: args.map(arg => JSON.stringify(arg)).join(', '), result, errno: null, ns })
   }
 
   /** Moves a process in. Throws a SyscallError with the remedy. */
   join(pid: number): void {
-    for (const { path } of this.folders) writeControl(join(path, 'cgroup.procs'), String(pid))
+    for (const { path } of this.folders) this.write(join(path, 'cgroup.procs'), String(pid))
   }
 
   pids(): number[] {
-    return [...new Set(this.folders.flatMap(({ path }) => listFile(join(path, 'cgroup.procs')).map(Number)))]
+    return [...new Set(this.folders.flatMap(({ path }) => members(path)))]
   }
 
-  /** Stops every process in it, or lets them go on; resolves when the kernel says that it is so. */
+  /**
+   * Stops every process in it, or lets them go on; resolves when the kernel says that it is so.
+   * Throws a UsageError where there is no freezer, where we would stop ourselves, and where a process cannot be stopped.
+   */
   async freeze(frozen: boolean): Promise<void> {
-    const v1 = this.controller('freezer')
-    const folder = this.folders.find(f => f.hierarchy.version === 2)
-    if (v1) {
-      writeControl(join(v1.path, 'freezer.state'), frozen ? 'FROZEN' : 'THAWED')
-      // cgroup-v1/freezer-subsystem.rst: FREEZING until all tasks stopped; v1 has no event for it, but each read looks anew
-      while (frozen && readControl(join(v1.path, 'freezer.state')) !== 'FROZEN')
-        await new Promise(resolve => setImmediate(resolve))
-    } else if (folder) {
-      writeControl(join(folder.path, 'cgroup.freeze'), frozen ? '1' : '0')
-      while (!readControl(join(folder.path, 'cgroup.events')).includes(`frozen ${frozen ? 1 : 0}`))
-        await new Promise(resolve => setImmediate(resolve))
-    }
-  }
-}
-
-/** What a cgroup cannot be made for: said in a sentence, with what would help. */
-export interface Refused {
-  reason: string
-  remedy: string
-}
-
-/** Where cgroups of ours go in one hierarchy: below its root for root, below our own delegated cgroup otherwise. */
-function base(hierarchy: Hierarchy): string {
-  return process.getuid?.() === 0 && writable(hierarchy.mount) ? hierarchy.mount : hierarchy.own
-}
-
-function writable(folder: string): boolean {
-  try {
-    accessSync(folder, constants.W_OK)
-    return true
-  } catch {
-    return false // access(2) answers only in this way
-  }
-}
-
-/**
- * Plans the directories of a cgroup named `name` for the wanted controllers, without making them.
- * Says why not where a controller is not mounted or not delegated to us.
- */
-export function planCgroup(name: string, controllers: readonly string[]): Cgroup | Refused {
-  const found = hierarchies()
-  const folders = new Map<string, { hierarchy: Hierarchy; path: string }>()
-  for (const controller of controllers) {
-    const hierarchy = hierarchyOf(controller, found)
-    if (!hierarchy)
-      return {
-        reason: `no mounted cgroup hierarchy has the ${controller} controller`,
-        remedy: `mount cgroup2 on /sys/fs/cgroup, or add ${controller} to the kernel`,
-      }
-    const start = base(hierarchy)
-    if (!writable(start))
-      return {
-        reason: `the ${controller} controller is not delegated to you: ${start} belongs to root (cgroup v${hierarchy.version})`,
-        remedy:
-          hierarchy.version === 2
-            ? 'systemd-run --user --scope -p Delegate=yes ./minilab …'
-            : 'run with sudo: cgroup v1 cannot be delegated safely',
-      }
-    if (
-      hierarchy.version === 2 &&
-      start !== hierarchy.mount &&
-      !listFile(join(start, 'cgroup.controllers')).includes(controller)
+    const freezer = this.controller('freezer')
+    if (!freezer)
+      throw new UsageError(
+        'no mounted cgroup hierarchy can freeze',
+        'mount cgroup2, or v1’s freezer controller',
+      )
+    const { path, version } = freezer
+    if (holdsUs(path))
+      throw new UsageError(`we are in ${path} ourselves`, 'freeze a cgroup that we are not in')
+    const { file, on, off } = FREEZER[version]
+    const state = frozen ? on : off
+    this.write(join(path, file), state)
+    if (await settled(version, path, state)) return
+    if (frozen) this.write(join(path, file), off)
+    throw new UsageError(
+      `${path} would not ${frozen ? 'freeze' : 'thaw'} within ${PATIENCE / 1000} s`,
+      frozen
+        ? `a process in it hangs in the kernel: ps -o pid,stat,wchan -p ${members(path).join(',')}`
+        : 'a cgroup above it is frozen: thaw that one',
     )
-      return {
-        reason: `systemd does not delegate the ${controller} controller to you: it is not in ${start}/cgroup.controllers`,
-        remedy: 'sudo systemctl edit user@.service, [Service] Delegate=cpu cpuset io memory pids',
-      }
-    folders.set(start, { hierarchy, path: join(start, name) })
-  }
-  return new Cgroup([...folders.values()])
-}
-
-/** Makes the planned directories, handing the controllers down to them on v2. `note` hears of each change before it is made. */
-export function makeCgroup(
-  cgroup: Cgroup,
-  controllers: readonly string[],
-  note: (change: CgroupChange) => void,
-): void {
-  for (const { hierarchy, path } of cgroup.folders) {
-    const parents: string[] = []
-    for (let folder = dirname(path); !existsSync(folder); folder = dirname(folder)) parents.unshift(folder)
-    for (const parent of parents) make(parent, note)
-    if (hierarchy.version === 2) handDown(hierarchy, dirname(path), controllers, note)
-    make(path, note)
   }
 }
 
-/** A change on the host that the kernel does not take back by itself. */
-export type CgroupChange =
-  { kind: 'cgroup'; path: string } | { kind: 'controllers'; path: string; enabled: string[] }
-
-function make(path: string, note: (change: CgroupChange) => void): void {
-  if (existsSync(path)) return
-  note({ kind: 'cgroup', path })
-  mkdirSync(path, { recursive: true })
+const FREEZER = {
+  1: { file: 'freezer.state', on: 'FROZEN', off: 'THAWED' },
+  2: { file: 'cgroup.freeze', on: '1', off: '0' },
 }
 
-/** Enables controllers for the children of `parent` and of all above it: cgroups(7), cgroup.subtree_control. */
-function handDown(
-  hierarchy: Hierarchy,
-  parent: string,
-  controllers: readonly string[],
-  note: (change: CgroupChange) => void,
-): void {
-  const start = base(hierarchy)
-  if (start === hierarchy.own && start !== hierarchy.mount) leaveForLeaf(start, note)
-  const chain: string[] = []
-  for (let folder = parent; folder.startsWith(start); folder = dirname(folder)) chain.unshift(folder)
-  for (const folder of chain) {
-    const file = join(folder, 'cgroup.subtree_control')
-    const missing = controllers.filter(c => hierarchy.controllers.includes(c) && !listFile(file).includes(c))
-    if (missing.length === 0) continue
-    note({ kind: 'controllers', path: file, enabled: missing })
-    writeControl(file, missing.map(c => `+${c}`).join(' '))
-  }
+/** Waits until the kernel has stopped (or let go) every process; false where it does not come to that. */
+async function settled(version: 1 | 2, path: string, state: string): Promise<boolean> {
+  const events = join(path, 'cgroup.events')
+  if (version === 2) return until(() => readControl(events).includes(`frozen ${state}`), PATIENCE, events)
+  // cgroup-v1/freezer-subsystem.rst: FREEZING until all have stopped. There is no event for it; each reading looks anew
+  return until(() => readControl(join(path, FREEZER[1].file)) === state, PATIENCE)
 }
 
-/** cgroups(7), no internal processes: before our own cgroup can hand anything down, we must sit in a leaf of it. */
-function leaveForLeaf(own: string, note: (change: CgroupChange) => void): void {
-  const leaf = join(own, 'minilab-self')
-  make(leaf, note)
-  for (const pid of listFile(join(own, 'cgroup.procs'))) writeControl(join(leaf, 'cgroup.procs'), pid)
+/** The cgroup that a process is in, whoever made it: /proc/<pid>/cgroup. */
+export function cgroupOf(pid: number): Cgroup {
+  return new Cgroup(hierarchies(pid).map(hierarchy => ({ hierarchy, path: hierarchy.own })))
 }
 
-/**
- * Removes a cgroup directory, ending whatever still runs in it. True if it was there.
- * A parent that others use too stays: `onlyIfEmpty`.
- */
-export async function removeCgroup(path: string, onlyIfEmpty = false): Promise<boolean> {
+/** Whether we are in a cgroup ourselves, or in one below it. */
+function holdsUs(path: string): boolean {
+  return hierarchies().some(({ own }) => own === path || own.startsWith(path + '/'))
+}
+
+/** The processes in one cgroup directory; those of other pid namespaces, which the kernel lists as 0, left out. */
+function members(path: string): number[] {
+  return listFile(join(path, 'cgroup.procs')).map(Number).filter(Boolean)
+}
+
+/** What a directory is there for, which decides how it is removed. */
+export type CgroupUse =
+  /** it holds a container: what still runs in it, or in cgroups below it, is ended */
+  | 'container'
+  /** it holds cgroups of ours: removed when the last of them is gone */
+  | 'parent'
+  /** it holds ourselves, on v2, so that the cgroup above can hand controllers down: we go back there */
+  | 'ourselves'
+
+/** Removes a cgroup directory. True if it was there and is gone; throws a UsageError where something in it does not go. */
+export async function removeCgroup(path: string, use: CgroupUse): Promise<boolean> {
   if (!existsSync(path)) return false
-  if (onlyIfEmpty && listFile(join(path, 'cgroup.procs')).length > 0) return false
-  for (const pid of readFileSync(join(path, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean))
-    await endProcess(Number(pid))
+  if (use === 'ourselves') return goBack(path) && remove(path)
+  if (use === 'parent') return remove(path)
+  if (holdsUs(path)) throw new UsageError(`we are in ${path} ourselves`, 'leave it first')
+  for (const entry of readdirSync(path, { withFileTypes: true }))
+    if (entry.isDirectory()) await removeCgroup(join(path, entry.name), use)
+  await empty(path)
+  // a process that has just died may be counted for a moment longer
+  if (await until(() => remove(path), PATIENCE)) return true
+  throw new UsageError(`${path} cannot be removed: the kernel says that it is in use`, 'minilab clean')
+}
+
+/** rmdir(2); false where it is in use. */
+function remove(path: string): boolean {
   try {
     rmdirSync(path)
     return true
   } catch (error) {
-    if (isGone(error)) return false
-    if ((error as NodeJS.ErrnoException).code === 'EBUSY' && onlyIfEmpty) return false // it has children
+    if (isGone(error)) return true
+    if ((error as NodeJS.ErrnoException).code === 'EBUSY') return false
     throw error
+  }
+}
+
+/** Ends every process in a cgroup, those too that are being forked meanwhile. */
+async function empty(path: string): Promise<void> {
+  const kill = join(path, 'cgroup.kill') // v2, from Linux 5.14 on: all at once, frozen or not
+  const dead = () => {
+    const pids = members(path)
+    if (pids.length > 0 && existsSync(kill)) writeControl(kill, '1')
+    else for (const pid of pids) killMember(path, pid)
+    return pids.length === 0
+  }
+  if (await until(dead, PATIENCE)) return
+  throw new UsageError(
+    `processes in ${path} do not die: ${members(path).join(' ')}`,
+    'they hang in the kernel (ps shows D): when they are gone, minilab clean',
+  )
+}
+
+function killMember(path: string, pid: number): void {
+  const pidfd = findProcess(pid)
+  if (pidfd === undefined) return
+  try {
+    // the descriptor holds on to one process: is it still the one that is in there?
+    if (!members(path).includes(pid)) return
+    send(pidfd, 'SIGKILL')
+    thaw(pid)
+  } finally {
+    closeSync(pidfd)
+  }
+}
+
+/** A frozen process dies only once it is thawed (v1; v2 since 5.2 lets it die frozen). */
+function thaw(pid: number): void {
+  try {
+    const freezer = hierarchyOf('freezer', hierarchies(pid))
+    if (freezer?.version !== 1) return
+    const file = join(freezer.own, FREEZER[1].file)
+    if (existsSync(file)) writeControl(file, FREEZER[1].off)
+  } catch (error) {
+    if (!isGone(error)) throw error // it has died meanwhile
+  }
+}
+
+/** Moves every process of a leaf to the cgroup above; false where that one still hands controllers down for others. */
+function goBack(leaf: string): boolean {
+  if (listFile(join(dirname(leaf), 'cgroup.subtree_control')).length > 0) return false
+  move(leaf, dirname(leaf))
+  return true
+}
+
+/** Moves every process from one cgroup directory to another; one that ends meanwhile does not matter. */
+export function move(from: string, to: string): void {
+  for (const pid of members(from)) {
+    try {
+      writeControl(join(to, 'cgroup.procs'), String(pid))
+    } catch (error) {
+      if (!isGone(error)) throw error
+    }
   }
 }

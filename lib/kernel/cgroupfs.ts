@@ -1,15 +1,19 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { mountinfo } from './mountinfo.ts'
+import { type Mount, mountinfo } from './mountinfo.ts'
 
 /** One cgroup hierarchy: where it is mounted, which controllers it holds, and where a process is in it. */
 export interface Hierarchy {
   version: 1 | 2
   mount: string
+  /** on v2 with `CORE`, which has no controller of its own there */
   controllers: string[]
   /** the directory of the process that was asked about, below `mount` */
   own: string
 }
+
+/** What v1 has a controller for, and every cgroup of v2 can do by itself: cgroup.freeze, and usage_usec in cpu.stat. */
+export const CORE = ['freezer', 'cpuacct']
 
 /** How this machine arranges its cgroups: everything on v2, everything on v1, or v1 controllers beside a v2 tree. */
 export type CgroupMode = 'v2' | 'v1' | 'hybrid' | 'none'
@@ -19,32 +23,44 @@ export type CgroupMode = 'v2' | 'v1' | 'hybrid' | 'none'
  * Nothing is assumed about /sys/fs/cgroup.
  */
 export function hierarchies(pid: number | 'self' = 'self'): Hierarchy[] {
+  return parseHierarchies(readFileSync(`/proc/${pid}/cgroup`, 'utf8'), mountinfo(), mount =>
+    listFile(join(mount, 'cgroup.controllers')),
+  )
+}
+
+/** As `hierarchies`, from the text of /proc/<pid>/cgroup; `controllersOf` tells those of a v2 mount. */
+export function parseHierarchies(
+  text: string,
+  mounts: readonly Mount[],
+  controllersOf: (mount: string) => string[],
+): Hierarchy[] {
   const found: Hierarchy[] = []
-  const mounts = mountinfo().filter(m => m.type === 'cgroup' || m.type === 'cgroup2')
-  for (const line of readFileSync(`/proc/${pid}/cgroup`, 'utf8').trimEnd().split('\n')) {
+  for (const line of text.trimEnd().split('\n')) {
     const [id = '', names = '', ...rest] = line.split(':') // hierarchy-ID:controller-list:path
     const version = id === '0' && names === '' ? 2 : 1
     const controllers = names.split(',').filter(Boolean)
-    const mount = mounts.find(m =>
+    const places = mounts.filter(m =>
       version === 2
         ? m.type === 'cgroup2'
         : m.type === 'cgroup' && controllers.every(c => m.superOptions.includes(c)),
     )
+    // a hierarchy may be mounted more than once: the mount that shows all of it is the one to use
+    const mount = places.find(m => m.root === '/') ?? places[0]
     if (!mount) continue
     found.push({
       version,
       mount: mount.target,
-      controllers: version === 2 ? listFile(join(mount.target, 'cgroup.controllers')) : controllers,
-      own: below(mount.target, mount.root, rest.join(':')),
+      controllers: version === 2 ? [...controllersOf(mount.target), ...CORE] : controllers,
+      own: below(mount, rest.join(':')),
     })
   }
   return found
 }
 
 /** The path of /proc/<pid>/cgroup as a directory: a mount may show only a part of the hierarchy, its `root`. */
-function below(target: string, root: string, path: string): string {
-  const inside = root !== '/' && path.startsWith(root) ? path.slice(root.length) : path
-  return join(target, inside)
+function below({ target, root }: Mount, path: string): string {
+  const shown = path === root || path.startsWith(root + '/')
+  return join(target, root !== '/' && shown ? path.slice(root.length) : path)
 }
 
 export function cgroupMode(found = hierarchies()): CgroupMode {
@@ -61,75 +77,76 @@ export function hierarchyOf(controller: string, found = hierarchies()): Hierarch
   )
 }
 
+/** Where a process is in a hierarchy, from its /proc/<pid>/cgroup; the path is relative to the reader's cgroup namespace. */
+export function pathIn(text: string, { version, controllers }: Hierarchy): string | undefined {
+  for (const line of text.trimEnd().split('\n')) {
+    const [, names = '', ...rest] = line.split(':')
+    const found = version === 2 ? names === '' : names.split(',').includes(controllers[0] ?? '')
+    if (found) return rest.join(':')
+  }
+  return undefined
+}
+
 /** Words of a one-line file such as cgroup.controllers; none if there is no such file. */
 export function listFile(path: string): string[] {
   return existsSync(path) ? readFileSync(path, 'utf8').split(/\s+/).filter(Boolean) : []
 }
 
-/** Where to read what a controller says of one cgroup, by what it is called on v1 and on v2. */
+/** Where to read what a controller says of one cgroup: the file, and the key in it, on v1 and on v2. */
 interface Reading {
-  controller: { v1: string; v2: string }
+  controller: string
   v1: [file: string, key?: string]
   v2: [file: string, key?: string]
 }
-const both = (name: string) => ({ v1: name, v2: name })
 
-/** What can be asked about a process's cgroup, in the same unit on both versions. Documentation/admin-guide/cgroup-v1, -v2.rst. */
+/** What can be asked about a process's cgroup. Documentation/admin-guide/cgroup-v1/*.rst and cgroup-v2.rst. */
 export const readings = {
-  /** bytes, or `max` */
-  memoryLimit: { controller: both('memory'), v1: ['memory.limit_in_bytes'], v2: ['memory.max'] },
+  /** bytes; v2 says `max` for none */
+  memoryLimit: { controller: 'memory', v1: ['memory.limit_in_bytes'], v2: ['memory.max'] },
   /** how many processes the OOM killer has killed in it */
   oomKills: {
-    controller: both('memory'),
+    controller: 'memory',
     v1: ['memory.oom_control', 'oom_kill'],
     v2: ['memory.events', 'oom_kill'],
   },
-  /** v1: microseconds, -1 for no limit; v2: "quota period" */
-  cpuQuota: { controller: both('cpu'), v1: ['cpu.cfs_quota_us'], v2: ['cpu.max'] },
-  cpuPeriods: { controller: both('cpu'), v1: ['cpu.stat', 'nr_periods'], v2: ['cpu.stat', 'nr_periods'] },
-  cpuThrottled: {
-    controller: both('cpu'),
-    v1: ['cpu.stat', 'nr_throttled'],
-    v2: ['cpu.stat', 'nr_throttled'],
-  },
+  /** v1: microseconds, -1 for no limit; v2: `quota period`, and `max` for no limit */
+  cpuQuota: { controller: 'cpu', v1: ['cpu.cfs_quota_us'], v2: ['cpu.max'] },
+  cpuPeriods: { controller: 'cpu', v1: ['cpu.stat', 'nr_periods'], v2: ['cpu.stat', 'nr_periods'] },
+  cpuThrottled: { controller: 'cpu', v1: ['cpu.stat', 'nr_throttled'], v2: ['cpu.stat', 'nr_throttled'] },
   /** v1: nanoseconds; v2: microseconds */
-  cpuUsage: {
-    controller: { v1: 'cpuacct', v2: 'cpu' },
-    v1: ['cpuacct.usage'],
-    v2: ['cpu.stat', 'usage_usec'],
-  },
-  pidsLimit: { controller: both('pids'), v1: ['pids.max'], v2: ['pids.max'] },
-  pidsCurrent: { controller: both('pids'), v1: ['pids.current'], v2: ['pids.current'] },
+  cpuUsage: { controller: 'cpuacct', v1: ['cpuacct.usage'], v2: ['cpu.stat', 'usage_usec'] },
+  pidsLimit: { controller: 'pids', v1: ['pids.max'], v2: ['pids.max'] },
+  pidsCurrent: { controller: 'pids', v1: ['pids.current'], v2: ['pids.current'] },
   /** how often a fork was refused */
-  pidsRefused: { controller: both('pids'), v1: ['pids.events', 'max'], v2: ['pids.events', 'max'] },
+  pidsRefused: { controller: 'pids', v1: ['pids.events', 'max'], v2: ['pids.events', 'max'] },
+  /** v1: THAWED, FREEZING or FROZEN; v2: 0 or 1 */
+  frozen: { controller: 'freezer', v1: ['freezer.state'], v2: ['cgroup.events', 'frozen'] },
 } satisfies Record<string, Reading>
 
-/** A value and the file it was read from. */
+/** A value, the file it was read from, and that with the key in it, as evidence names it. */
 export interface CgroupValue {
+  file: string
   source: string
   value: string
   version: 1 | 2
 }
 
-/** Reads one of `readings` for the cgroup that a process is in; undefined where no such controller is mounted. */
+/**
+ * Reads one of `readings` for the cgroup that a process is in; undefined where no such controller is mounted, or where the
+ * cgroup has no such file: the root of a hierarchy has no limits.
+ */
 export function readCgroup(pid: number, what: keyof typeof readings): CgroupValue | undefined {
   const reading: Reading = readings[what]
-  const found = hierarchies(pid)
-  const hierarchy = hierarchyOf(reading.controller.v1, found) ?? hierarchyOf(reading.controller.v2, found)
+  const hierarchy = hierarchyOf(reading.controller, hierarchies(pid))
   if (!hierarchy) return undefined
-  const [file, key] = hierarchy.version === 1 ? reading.v1 : reading.v2
-  const source = join(hierarchy.own, file)
-  if (!existsSync(source)) return undefined
-  const text = readFileSync(source, 'utf8').trimEnd()
-  const value = key
-    ? text
-        .split('\n')
-        .find(line => line.startsWith(key + ' '))
-        ?.slice(key.length + 1)
-    : text
-  return value === undefined
-    ? undefined
-    : { source: key ? `${source} (${key})` : source, value, version: hierarchy.version }
+  const { version, own } = hierarchy
+  const [name, key] = version === 1 ? reading.v1 : reading.v2
+  const file = join(own, name)
+  if (!existsSync(file)) return undefined
+  const text = readFileSync(file, 'utf8').trimEnd()
+  if (!key) return { file, source: file, value: text, version }
+  const line = text.split('\n').find(l => l.startsWith(key + ' '))
+  return line ? { file, source: `${file} (${key})`, value: line.slice(key.length + 1), version } : undefined
 }
 
 /** Processor time that the cgroup has used, in microseconds. */

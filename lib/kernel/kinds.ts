@@ -62,7 +62,13 @@ const kinds = {
   argv: strings(v => `[${v.map(quote).join(', ')}]`),
   envp: strings(v => `/* ${v.length} ${v.length === 1 ? 'var' : 'vars'} */`),
   bytes: kind<Uint8Array>((v, arena) => arena.put(v), printBytes),
+  int_or_buffer: kind<number | Uint8Array>(
+    (v, arena) => (typeof v === 'number' ? v : arena.out(v)),
+    v => (typeof v === 'number' ? String(v) : printBytes(v)),
+  ),
   out: kind<Uint8Array>((v, arena) => arena.out(v), printBytes),
+  sockaddr: kind<Uint8Array>((v, arena) => arena.put(v), printSockaddr),
+  sockaddr_out: kind<Uint8Array>((v, arena) => arena.out(v), printSockaddr),
   // socket(2): a type in the low bits, flags above
   sock: kind<number>(
     v => v,
@@ -160,6 +166,14 @@ function group(prefix: string): [string, bigint][] {
 /** A C string literal. */
 export function quote(s: string): string {
   return JSON.stringify(s)
+}
+
+/** `{AF_INET, 10.44.0.2:80}`: shorter than strace has it, and all that matters. */
+function printSockaddr(v: Uint8Array): string {
+  const bytes = Buffer.from(v)
+  const family = bytes.readUInt16LE()
+  if (family !== constants.AF_INET) return `{${enumerator('AF_', family)}}`
+  return `{AF_INET, ${bytes.subarray(4, 8).join('.')}:${bytes.readUInt16BE(2)}}`
 }
 
 function printBytes(v: Uint8Array): string {

@@ -42,6 +42,8 @@ export interface Launched {
   pidfd(): number
   /** Settles when the child has left the shared memory: at its execve or its exit. Rejects where clone3 is refused. */
   replayed: Promise<Replayed[]>
+  /** What an earlier call returned, while the child waits at a gate: the memory is shared. */
+  result(of: Later): number
   /** the clone3 itself, ours and so not on the child's tape: complete once `replayed` has resolved */
   clone: Replayed
 }
@@ -106,6 +108,8 @@ export function launch(tape: Tape, flags = 0): Launched {
     pid: () => (known.pid || look(), known.pid),
     pidfd: () => (known.pid || look(), known.pidfd),
     replayed,
+    result: ({ op }) =>
+      Number(arena.view.getBigInt64(ops + OP.size * tape.ops.indexOf(op) + OP.result, true)),
     clone,
   }
 }
@@ -123,7 +127,7 @@ function sinceClone(arena: Arena, first: number, end: number): number {
  * A change of credentials marks the memory undumpable (kernel/cred.c commit_creds), and the child's memory was ours.
  * Undumpable, we would look owned by root in /proc, and an ordinary user could not write the next child's uid_map.
  */
-function stayDumpable(): void {
+export function stayDumpable(): void {
   if (now.prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) !== 1) now.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
 }
 

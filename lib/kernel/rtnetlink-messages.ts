@@ -25,6 +25,8 @@ export const linkAttributes = {
   /** the value of IFLA_INFO_DATA depends on the kind: of a veth it holds vethAttributes */
   IFLA_LINKINFO: [18, { IFLA_INFO_KIND: [1, 'string'], IFLA_INFO_DATA: [2, 'bytes'] }],
   IFLA_NET_NS_PID: [19, 'u32'],
+  /** a note of whoever made the link, of at most 255 bytes */
+  IFLA_IFALIAS: [20, 'string'],
   IFLA_STATS64: [23, 'bytes'],
   IFLA_NET_NS_FD: [28, 'u32'],
   IFLA_LINK_NETNSID: [37, 'i32'],

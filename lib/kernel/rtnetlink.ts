@@ -34,6 +34,8 @@ export interface Link {
   running: boolean
   mtu: number
   mac: string | null
+  /** a note for whoever reads `ip link`, and for us: what `setAlias` wrote */
+  alias: string | null
   /** `veth`, `bridge` …; null for hardware and the loopback */
   kind: string | null
   /** the index of the bridge it belongs to */
@@ -143,6 +145,11 @@ export class Rtnetlink extends Netlink {
     this.#set(link, `address ${mac}`, { IFLA_ADDRESS: mac })
   }
 
+  /** Notes something about a link; `ip link` shows it. */
+  setAlias(link: string, alias: string): void {
+    this.#set(link, `alias ${quote(alias)}`, { IFLA_IFALIAS: alias })
+  }
+
   /** Moves a link into another network namespace; it is down there, and without its addresses. */
   moveTo(link: string, netns: Netns): void {
     this.#set(link, printNetns(netns), target(netns))
@@ -231,6 +238,7 @@ function toLink({ struct, attributes }: Answer<typeof messages.RTM_GETLINK>): Li
     running: (struct.ifi_flags & IFF_RUNNING) !== 0,
     mtu: attributes.IFLA_MTU!,
     mac: attributes.IFLA_ADDRESS ?? null,
+    alias: attributes.IFLA_IFALIAS ?? null,
     kind: attributes.IFLA_LINKINFO?.IFLA_INFO_KIND ?? null,
     master: attributes.IFLA_MASTER ?? null,
     peerIndex: attributes.IFLA_LINK ?? null,

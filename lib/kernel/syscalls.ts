@@ -23,8 +23,8 @@ export const syscalls = {
   flock: ['fd:fd', 'op:flags:LOCK_'],
   /** pipe2(2): make a pipe; pipefd receives two 32-bit descriptors */
   pipe2: ['pipefd:out', 'flags:flags:O_CLOEXEC'],
-  /** ioctl(2) with a number as its argument */
-  ioctl: ['fd:fd', 'op:enum:TIOC', 'arg:int'],
+  /** ioctl(2): a request to a device, with a number or a buffer as its argument */
+  ioctl: ['fd:fd', 'op:enum:TIOC', 'arg:int_or_buffer'],
   /** openat(2): open a file */
   openat: ['dirfd:dirfd', 'path:path', 'flags:flags:O_', 'mode:octal'],
   /** openat2(2): open a file and say how its path may be resolved */
@@ -134,17 +134,21 @@ export const syscalls = {
   /** socketpair(2): two connected endpoints; sv receives two 32-bit descriptors */
   socketpair: ['domain:enum:AF_', 'type:sock', 'protocol:int', 'sv:out'],
   /** setsockopt(2) */
-  setsockopt: ['fd:fd', 'level:int', 'optname:int', 'optval:bytes', 'optlen:size'],
+  setsockopt: ['fd:fd', 'level:enum:SOL_', 'optname:enum:SO_', 'optval:bytes', 'optlen:size'],
   /** bind(2): give a socket its address */
-  bind: ['fd:fd', 'addr:bytes', 'addrlen:size'],
+  bind: ['fd:fd', 'addr:sockaddr', 'addrlen:size'],
   /** listen(2): accept connections on a socket */
   listen: ['fd:fd', 'backlog:int'],
+  /** accept4(2): take the next connection that was made to a listening socket */
+  accept4: ['fd:fd', 'addr:sockaddr_out?', 'addrlen:out?', 'flags:flags:SOCK_CLOEXEC'],
   /** connect(2): connect a socket */
-  connect: ['fd:fd', 'addr:bytes', 'addrlen:size'],
+  connect: ['fd:fd', 'addr:sockaddr', 'addrlen:size'],
+  /** getsockname(2): a socket's own address */
+  getsockname: ['fd:fd', 'addr:sockaddr_out', 'addrlen:out'],
   /** sendto(2): send a datagram */
-  sendto: ['fd:fd', 'buf:bytes', 'len:size', 'flags:hex', 'addr:bytes?', 'addrlen:size'],
+  sendto: ['fd:fd', 'buf:bytes', 'len:size', 'flags:hex', 'addr:sockaddr?', 'addrlen:size'],
   /** recvfrom(2): receive a datagram */
-  recvfrom: ['fd:fd', 'buf:out', 'len:size', 'flags:hex', 'addr:out?', 'addrlen:out?'],
+  recvfrom: ['fd:fd', 'buf:out', 'len:size', 'flags:hex', 'addr:sockaddr_out?', 'addrlen:out?'],
 } as const satisfies Record<string, readonly `${string}:${string}`[]>
 
 export type Syscalls = typeof syscalls

@@ -1,8 +1,15 @@
 import { execFileSync } from 'node:child_process'
-import { createReadStream, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import {
+  createReadStream,
+  createWriteStream,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { Writable } from 'node:stream'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { type LayerInfo } from '../../lib/image/layer-info.ts'
@@ -30,7 +37,7 @@ describe.each(users)('as %s', (_name, user) => {
   }
 
   test('a tree comes out of its tar as it went in', context => {
-    context.skip(user !== me && !!hindrance(), hindrance())
+    context.skip(!!hindrance(user), hindrance(user))
     const dir = stand()
     const { packed, unpacked, hashes } = run<{ packed: LayerInfo; unpacked: LayerInfo; hashes: string[] }>(
       user,
@@ -52,7 +59,7 @@ describe.each(users)('as %s', (_name, user) => {
   })
 
   test('GNU tar reads what we write, and we read what it writes', context => {
-    context.skip(user !== me && !!hindrance(), hindrance())
+    context.skip(!!hindrance(user), hindrance(user))
     const dir = stand()
     const [ours, theirs, original] = run<string[]>(
       user,
@@ -115,26 +122,23 @@ describe('extended attributes', () => {
 
 test('the same tree gives the same bytes', async () => {
   const dir = folder()
-  shell(
-    me,
-    `cd ${dir}; ${TREE}; mkdir b; (cd tree; find . | sort -r | cpio -pdm ../b 2>/dev/null || cp -a . ../b)`,
-  )
+  shell(me, `cd ${dir}; ${TREE}; chmod 400 tree/nothing; cp -a tree copy`)
   const first = await packLayer(`${dir}/tree`, `${dir}/1.tar`, { overlay: false })
-  const second = await packLayer(`${dir}/tree`, `${dir}/2.tar`, { overlay: false })
+  const second = await packLayer(`${dir}/copy`, `${dir}/2.tar`, { overlay: false })
   expect(second).toEqual(first)
   expect(readFileSync(`${dir}/1.tar`).equals(readFileSync(`${dir}/2.tar`))).toBe(true)
 })
 
 test('gzip and zstd are told by their first bytes, from a path or a stream; the digest is that of the plain tar', async () => {
   const dir = folder()
-  shell(me, `mkdir ${dir}/tree; seq 100000 > ${dir}/tree/file`)
+  shell(me, `mkdir ${dir}/tree; seq 50000 > ${dir}/tree/file`)
   const packed = await packLayer(`${dir}/tree`, `${dir}/plain`, { overlay: false })
   const plain = readFileSync(`${dir}/plain`)
   writeFileSync(`${dir}/gzip`, gzipSync(plain))
   writeFileSync(`${dir}/zstd`, zstdCompressSync(plain))
   for (const format of ['plain', 'gzip', 'zstd']) {
     expect(await unpackLayer(`${dir}/${format}`, `${dir}/${format}-out`, { overlay: true })).toEqual(packed)
-    const stream = createReadStream(`${dir}/${format}`, { highWaterMark: 3 })
+    const stream = createReadStream(`${dir}/${format}`, { highWaterMark: 300 })
     expect(await unpackLayer(stream, `${dir}/${format}-streamed`, { overlay: true })).toEqual(packed)
     expect(treeDigest(`${dir}/${format}-streamed`).hash).toBe(treeDigest(`${dir}/tree`).hash)
   }
@@ -156,18 +160,25 @@ test('a socket is left out with a note, a name that would be a whiteout is refus
   expect(readdirSync(dir).sort()).toEqual(['layer.tar', 'tree'])
 })
 
-test('a full disk is a typed error, to a path or to a stream', async () => {
+test.each([
+  ['files', 'head -c 3000000 /dev/zero > large; echo x > small'],
+  ['nothing but names', 'seq 300 | xargs mkdir; seq 301 600 | xargs touch'],
+])('a full disk is a typed error, with a tree of %s', async (_case, make) => {
   const dir = folder()
-  shell(me, `mkdir ${dir}/tree; head -c 3000000 /dev/zero > ${dir}/tree/file`)
-  const full = new Writable({
-    write: (_chunk, _encoding, done) =>
-      done(Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' })),
-  })
+  shell(me, `mkdir ${dir}/tree; cd ${dir}/tree; ${make}`)
+  const full = createWriteStream('/dev/full')
   await expect(packLayer(`${dir}/tree`, full, { overlay: false })).rejects.toMatchObject({
     name: 'MachineError',
     message: expect.stringContaining('ENOSPC'),
     remedy: expect.stringContaining('free some space'),
   })
+  await expect(packLayer(`${dir}/none`, `${dir}/out.tar`, { overlay: false })).rejects.toMatchObject({
+    name: 'UsageError',
+  })
+  await expect(packLayer(`${dir}/tree`, `${dir}/no/out.tar`, { overlay: false })).rejects.toMatchObject({
+    name: 'UsageError',
+  })
+  expect(readdirSync(dir)).toEqual(['tree'])
 })
 
 test('what is there already is not overwritten', async () => {
@@ -184,7 +195,7 @@ test('what is there already is not overwritten', async () => {
 })
 
 test('without root, devices are left out with a note and files are the user’s', context => {
-  context.skip(ordinary !== me && !!hindrance(), hindrance())
+  context.skip(!!hindrance(ordinary), hindrance(ordinary))
   const dir = folder(ordinary)
   const script = `return lib.unpackLayer('${dir}/layer.tar', '${dir}/out', { overlay: true })`
   return writeTar(`${dir}/layer.tar`, [
@@ -200,14 +211,14 @@ test('without root, devices are left out with a note and files are the user’s'
 
 test('thousands of entries', async () => {
   const dir = folder()
-  const entries = Array.from({ length: 20_000 }, (_, i) => ({
+  const entries = Array.from({ length: 5_000 }, (_, i) => ({
     name: `d${i % 300}/f${i}`,
     content: String(i),
   }))
   await writeTar(`${dir}/layer.tar`, entries)
   const info = await unpackLayer(`${dir}/layer.tar`, `${dir}/out`, { overlay: true })
-  expect(info.entries).toBe(20_000)
-  expect(execFileSync('find', [`${dir}/out`, '-type', 'f', '-printf', '.']).length).toBe(20_000)
+  expect(info.entries).toBe(5_000)
+  expect(execFileSync('find', [`${dir}/out`, '-type', 'f', '-printf', '.']).length).toBe(5_000)
   const open = readdirSync('/proc/self/fd').length
   expect(open).toBeLessThan(100)
 })

@@ -49,7 +49,7 @@ export function run<T>(
     const lib = Object.assign({}, ...modules)
     const value = await (async () => { ${body} })().catch(error => ({ error: error.name, message: error.message, remedy: error.remedy }))
     fs.writeSync(1, JSON.stringify(value ?? null))`
-  const [command = '', ...args] = [...wrapper, process.execPath, '--input-type=module', '-e', script]
+  const [command, ...args] = [...wrapper, process.execPath, '--input-type=module', '-e', script]
   const { uid, gid } = user
   const env = { ...process.env, MINILAB_DATA: data, NODE_OPTIONS: '' }
   const child = spawnSync(command, args, {
@@ -64,24 +64,29 @@ export function run<T>(
 
 /** Runs a shell script as the user and returns what it says; a failure of any of its commands is an error. */
 export function shell(user: User, script: string, wrapper: string[] = []): string {
-  const [command = '', ...args] = [...wrapper, '/bin/sh', '-ec', script]
+  const [command, ...args] = [...wrapper, '/bin/sh', '-ec', script]
   const { uid, gid } = user
   const child = spawnSync(command, args, { encoding: 'utf8', ...(uid === me.uid ? {} : { uid, gid }) })
   if (child.status !== 0) throw new Error(`exit ${child.status}: ${child.stderr}`)
   return child.stdout
 }
 
-/** Why the ordinary user cannot run tests here; undefined where it can. */
-export function hindrance(wrapper: string[] = []): string | undefined {
+/** Why the user cannot run tests here, perhaps under a command such as unshare; undefined where it can. */
+export function hindrance(user: User, wrapper: string[] = []): string | undefined {
+  const key = [user.uid, ...wrapper].join(' ')
+  if (!hindrances.has(key)) hindrances.set(key, findHindrance(user, wrapper))
+  return hindrances.get(key)
+}
+
+const hindrances = new Map<string, string | undefined>()
+
+function findHindrance(user: User, wrapper: string[]): string | undefined {
   try {
-    run(ordinary, 'return 1', { wrapper })
+    run(user, 'return 1', { wrapper })
     return undefined
   } catch (error) {
-    return (
-      String(error)
-        .split('\n')
-        .find(line => /EACCES|denied|unshare|permitted/.test(line)) ?? String(error)
-    )
+    const lines = String(error).split('\n')
+    return lines.find(line => /EACCES|denied|unshare|permitted/.test(line)) ?? lines[0]
   }
 }
 

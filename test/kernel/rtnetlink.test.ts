@@ -21,6 +21,7 @@ describe.skipIf(lacking).each(namespaces)(`in a namespace of unshare %s${lacking
     net.setMaster('mlab0', 'br0')
     net.setMac('mlab1', '02:42:ac:11:00:02')
     net.setMtu('mlab1', 1400)
+    net.setAlias('mlab1', 'to the container')
     net.rename('mlab1', 'eth0')
     net.setUp('eth0')
     const links = there.ip('link')
@@ -28,7 +29,7 @@ describe.skipIf(lacking).each(namespaces)(`in a namespace of unshare %s${lacking
     const named = (name: string) => links.find(link => link.ifname === name)!
     expect(named('mlab0')).toMatchObject({ linkinfo: { info_kind: 'veth' }, master: 'br0', link: 'eth0' })
     expect(named('br0')).toMatchObject({ linkinfo: { info_kind: 'bridge' } })
-    expect(named('eth0')).toMatchObject({ mtu: 1400, address: '02:42:ac:11:00:02' })
+    expect(named('eth0')).toMatchObject({ mtu: 1400, address: '02:42:ac:11:00:02', ifalias: 'to the container' })
     expect(named('eth0').flags).toContain('UP')
     expect(named('mlab0').flags).not.toContain('UP')
 
@@ -43,7 +44,7 @@ describe.skipIf(lacking).each(namespaces)(`in a namespace of unshare %s${lacking
     there.run('ip', 'link', 'add', 'one', 'type', 'veth', 'peer', 'name', 'two')
     there.run('ip', 'link', 'add', 'sw0', 'type', 'bridge')
     there.run('ip', 'link', 'set', 'one', 'master', 'sw0', 'up')
-    there.run('ip', 'link', 'set', 'two', 'up')
+    there.run('ip', 'link', 'set', 'two', 'up', 'alias', 'the other end')
     const net = await connect(there.pid)
     net.addVeth('three', 'far', { pid: other.pid })
     await expect.poll(() => net.link('one').running && net.link('two').running).toBe(true) // linkwatch takes its time
@@ -54,6 +55,7 @@ describe.skipIf(lacking).each(namespaces)(`in a namespace of unshare %s${lacking
       running: link.flags.includes('UP') && !link.flags.includes('NO-CARRIER'),
       mtu: link.mtu,
       mac: link.address,
+      alias: link.ifalias ?? null,
       kind: link.linkinfo?.info_kind ?? null,
       master: link.master ? there.ip('link', 'show', link.master)[0]!.ifindex : null,
       peerIndex: link.link_index ?? (link.link && there.ip('link', 'show', link.link)[0]!.ifindex) ?? null,

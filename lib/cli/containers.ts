@@ -1,0 +1,55 @@
+import type { Command } from 'commander'
+
+const named = (command: Command) => command.argument('<container...>', 'name, id, or the beginning of an id')
+
+/** The commands about containers that `minilab run` has made. */
+export function containerCommands(program: Command): void {
+  program
+    .command('ps')
+    .description('list containers')
+    .option('-a, --all', 'also those that have ended')
+    .option('--json', 'as one JSON document')
+    .action(async (flags: { all?: boolean; json?: boolean }) => (await import('./manage.ts')).ps(flags))
+  program
+    .command('exec')
+    .description('run another program in a running container')
+    .argument('<container>', 'name, id, or the beginning of an id')
+    .argument('<command...>', 'the program and its arguments')
+    .option('-i, --interactive', 'keep stdin open')
+    .option('-t, --tty', 'give it a terminal of its own')
+    .option(
+      '-e, --env <NAME=value>',
+      'set a variable (again for more)',
+      (value: string, before: string[]) => [...before, value],
+      [],
+    )
+    .option('-w, --workdir <path>', 'working directory inside')
+    .option('-u, --user <user[:group]>', 'run as this user')
+    .passThroughOptions()
+    .action(async (container: string, command: string[], flags: ExecFlags) =>
+      (await import('./manage.ts')).exec(container, command, flags),
+    )
+  named(program.command('kill').description('send a signal to a container'))
+    .option('-s, --signal <signal>', 'which one', 'SIGKILL')
+    .action(async (words: string[], flags: { signal: string }) =>
+      (await import('./manage.ts')).kill(words, flags.signal),
+    )
+  named(program.command('rm').description('remove containers that have ended'))
+    .option('-f, --force', 'end them first')
+    .action(async (words: string[], flags: { force?: boolean }) =>
+      (await import('./manage.ts')).rm(words, flags.force),
+    )
+  program
+    .command('logs')
+    .description('print what a container that was started with -d has written')
+    .argument('<container>', 'name, id, or the beginning of an id')
+    .action(async (word: string) => (await import('./manage.ts')).logs(word))
+}
+
+export interface ExecFlags {
+  interactive?: boolean
+  tty?: boolean
+  env: string[]
+  workdir?: string
+  user?: string
+}

@@ -1,0 +1,139 @@
+import { closeSync, readFileSync, rmSync } from 'node:fs'
+import { constants } from 'node:os'
+import { execIn } from '../container/exec.ts'
+import { recover } from '../container/ledger.ts'
+import { environment, user } from '../container/run-options.ts'
+import { containerFolder, findState, isRunning, running, type State, states } from '../container/state.ts'
+import { dataFolder } from '../image/data-folder.ts'
+import { removeTree } from '../image/tree.ts'
+import { shellStatus } from '../kernel/child.ts'
+import { UsageError } from '../kernel/errors.ts'
+import { ended, send } from '../kernel/signal.ts'
+import { suggest } from '../kernel/suggest.ts'
+import type { ExecFlags } from './containers.ts'
+
+/** `minilab ps`: what is there, from the state files and the kernel. */
+export function ps(flags: { all?: boolean; json?: boolean }): void {
+  const rows = states().flatMap(state => {
+    const up = isRunning(state)
+    if (!up && !flags.all) return []
+    const { id, name, image, command, created, ports, address, pid, exit } = state
+    return [
+      {
+        id,
+        name,
+        image,
+        command,
+        status: up ? 'running' : status(exit),
+        pid: up ? pid : null,
+        created,
+        ports,
+        address,
+      },
+    ]
+  })
+  if (flags.json) return console.log(JSON.stringify(rows))
+  const header = {
+    id: 'ID',
+    name: 'NAME',
+    image: 'IMAGE',
+    command: ['COMMAND'],
+    status: 'STATUS',
+    pid: 'PID',
+    ports: ['PORTS'],
+  }
+  const cells = [header, ...rows].map(row => [
+    row.id,
+    row.name,
+    row.image,
+    shorten(row.command.join(' ')),
+    row.status,
+    String(row.pid ?? ''),
+    row.ports.join(' '),
+  ])
+  const widths = cells[0]!.map((_, column) => Math.max(...cells.map(row => row[column]!.length)))
+  for (const row of cells)
+    console.log(
+      row
+        .map((cell, column) => cell.padEnd(widths[column]!))
+        .join('  ')
+        .trimEnd(),
+    )
+  if (rows.length === 0)
+    process.stderr.write(
+      `no container ${flags.all ? 'is there' : 'runs'}: minilab run default /bin/sh starts one\n`,
+    )
+}
+
+const shorten = (text: string) => (text.length > 30 ? `${text.slice(0, 29)}…` : text)
+const status = (exit: State['exit']) => (exit ? `exited (${exit.status})` : 'ended by force')
+
+/** `minilab exec`: the exit status is the program's. */
+export async function exec(word: string, command: string[], flags: ExecFlags): Promise<void> {
+  const state = findState(word)
+  const { process: main } = state.spec
+  const exit = await execIn(
+    state,
+    {
+      ...main,
+      args: command,
+      env: environment(main.env, [
+        ...(flags.tty ? [`TERM=${process.env.TERM ?? 'xterm'}`] : []),
+        ...flags.env,
+      ]),
+      cwd: flags.workdir ?? main.cwd,
+      user: flags.user === undefined ? main.user : user(flags.user, [`/proc/${state.pid}/root`]),
+    },
+    { interactive: flags.interactive ?? false, terminal: flags.tty ?? false },
+  )
+  process.exitCode = shellStatus(exit)
+}
+
+/** `minilab kill`: SIGKILL, or another by name or number. */
+export function kill(words: string[], name: string): void {
+  const number = signalNumber(name)
+  for (const state of words.map(findState)) {
+    const pidfd = running(state)
+    if (pidfd === undefined) throw new UsageError(`${state.name} does not run`, 'minilab ps shows what does')
+    send(pidfd, number)
+    closeSync(pidfd)
+    console.log(state.name)
+  }
+}
+
+function signalNumber(name: string): number {
+  if (/^\d+$/.test(name) && Number(name) >= 1 && Number(name) <= 64) return Number(name)
+  const full = name.toUpperCase().startsWith('SIG') ? name.toUpperCase() : `SIG${name.toUpperCase()}`
+  const number = constants.signals[full as NodeJS.Signals]
+  if (number !== undefined) return number
+  const near = suggest(full, Object.keys(constants.signals))
+  throw new UsageError(`there is no signal "${name}"`, near ? `did you mean ${near}?` : 'kill -l lists them')
+}
+
+/** `minilab rm`: the container's own layer, its state, its log. */
+export async function rm(words: string[], force = false): Promise<void> {
+  for (const state of words.map(findState)) {
+    const pidfd = running(state)
+    if (pidfd !== undefined) {
+      try {
+        if (!force) throw new UsageError(`${state.name} still runs`, `minilab kill ${state.name}, or rm -f`)
+        send(pidfd, 'SIGKILL')
+        await ended(pidfd)
+      } finally {
+        closeSync(pidfd)
+      }
+    }
+    removeTree(containerFolder(state.id))
+    if (state.log) rmSync(state.log, { force: true })
+    console.log(state.name)
+  }
+  await recover(dataFolder())
+}
+
+/** `minilab logs`. */
+export function logs(word: string): void {
+  const { log, name } = findState(word)
+  if (!log)
+    throw new UsageError(`${name} wrote to its terminal`, 'only containers started with -d have a log')
+  process.stdout.write(readFileSync(log))
+}

@@ -1,0 +1,148 @@
+import { closeSync, fstatSync, openSync } from 'node:fs'
+import { cgroupOf } from '../kernel/cgroup.ts'
+import { Child, type Exit } from '../kernel/child.ts'
+import {
+  CLONE_PARENT,
+  CLONE_PARENT_SETTID,
+  CLONE_VFORK,
+  CLONE_VM,
+  O_CLOEXEC,
+  O_NOCTTY,
+  O_RDWR,
+  PR_SET_DUMPABLE,
+  RESOLVE_IN_ROOT,
+  RESOLVE_NO_SYMLINKS,
+  TIOCGPTPEER,
+  TIOCSCTTY,
+  TIOCSPTLCK,
+} from '../kernel/constants.ts'
+import { UsageError } from '../kernel/errors.ts'
+import { failure } from '../kernel/failure.ts'
+import { Gate } from '../kernel/gate.ts'
+import { launch } from '../kernel/launch.ts'
+import { int32s, now } from '../kernel/now.ts'
+import { namespaceInode, type Namespace } from '../kernel/procfs.ts'
+import { Tape } from '../kernel/tape.ts'
+import { foreignNamespaces } from '../kernel/visit.ts'
+import { commandError } from './command-error.ts'
+import { hardening } from './hardening.ts'
+import { Ledger } from './ledger.ts'
+import type { Container } from './part.ts'
+import { handOnStdio, program } from './program.ts'
+import { pump } from './pump.ts'
+import { running, type State } from './state.ts'
+import type { ProcessSpec } from './spec.ts'
+import { dataFolder } from '../image/data-folder.ts'
+
+/** The kinds that setns(2) can join here; a time namespace only a process with memory of its own may enter. */
+const JOINED: Namespace[] = ['user', 'pid', 'mnt', 'uts', 'ipc', 'net', 'cgroup']
+
+export interface ExecOptions {
+  interactive: boolean
+  terminal: boolean
+}
+
+/**
+ * Starts another program in a running container. The first child joins the namespaces; a pid namespace takes in only
+ * children of whoever joined it, so it makes a second one (which with CLONE_PARENT is ours too) and leaves.
+ * Throws a CommandError where the program cannot be started.
+ */
+export async function execIn(state: State, process_: ProcessSpec, options: ExecOptions): Promise<Exit> {
+  const pidfd = running(state)
+  if (pidfd === undefined)
+    throw new UsageError(`${state.name} does not run any more`, `start it anew: minilab run ${state.image}`)
+  const pair = options.terminal ? openTerminal(state.pid) : undefined
+  const stdio: [number, number, number] = pair
+    ? [pair.slave, pair.slave, pair.slave]
+    : [options.interactive ? 0 : openSync('/dev/null', 'r'), 1, 2]
+  const container: Container = {
+    id: state.id,
+    spec: { ...state.spec, process: process_ },
+    rootfs: '/',
+    ledger: new Ledger(dataFolder()),
+    stdio,
+    diesWithUs: true,
+  }
+  const gate = new Gate()
+  const pid = new Uint8Array(4)
+  const tape = new Tape()
+  tape.part = 'exec'
+  gate.record(tape)
+  // whoever is inside must find nobody to trace while we still share our memory (CVE-2016-9962)
+  tape.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+  tape.setns(pidfd, foreignNamespaces(state.pid, JOINED))
+  tape.become({ flags: CLONE_VM + CLONE_VFORK + CLONE_PARENT + CLONE_PARENT_SETTID, parentTid: pid })
+  if (pair) {
+    tape.setsid()
+    tape.ioctl(pair.slave, TIOCSCTTY, 0)
+  }
+  handOnStdio(tape, stdio)
+  if (namespaceInode(state.pid, 'user') !== namespaceInode('self', 'user')) {
+    tape.setresgid(0, 0, 0)
+    tape.setresuid(0, 0, 0)
+  }
+  hardening.inside?.(tape, container, gate)
+  program.inside?.(tape, container, gate)
+
+  const launched = launch(tape)
+  const over = launched.replayed.catch(() => undefined).finally(() => gate.closeChildEnd())
+  try {
+    if (await gate.reached()) {
+      // into its cgroup first: what runs in the container counts as the container's
+      const cgroup = cgroupOf(state.pid)
+      if (cgroup.folders.some(({ path }) => path.includes(state.id))) cgroup.join(launched.pid())
+      gate.pass()
+    }
+    const replayed = await launched.replayed
+    await new Child(launched.pid(), launched.pidfd()).exit
+    const failed = failure(tape, replayed)
+    const [second = 0] = int32s(pid)
+    const child = second ? new Child(second, now.pidfd_open(second, 0)) : undefined
+    if (failed) {
+      await child?.exit
+      throw failed.call === 'execve' ? commandError(process_.args[0] ?? '', replayed, failed) : failed
+    }
+    if (!child) throw new UsageError(`${state.name} ended meanwhile`, 'look at minilab ps -a')
+    return await attend(child, pair, options)
+  } finally {
+    await over
+    gate.close()
+    closeSync(pidfd)
+  }
+}
+
+async function attend(
+  child: Child,
+  pair: { master: number; slave: number } | undefined,
+  { interactive }: ExecOptions,
+): Promise<Exit> {
+  if (!pair) return child.exit
+  closeSync(pair.slave) // the program has its copies; ours would keep the end from being seen
+  const pumped = pump(pair.master, interactive)
+  try {
+    const exit = await child.exit
+    await pumped.done
+    return exit
+  } finally {
+    pumped.end()
+  }
+}
+
+/**
+ * A new terminal of the container's own devpts, opened from outside. Whoever is inside may have put a symbolic link or
+ * another file in its place: links are not followed, and what was opened must be the pseudo-terminal multiplexer, 5:2.
+ */
+function openTerminal(pid: number): { master: number; slave: number } {
+  const root = openSync(`/proc/${pid}/root`, 'r')
+  try {
+    const how = { flags: O_RDWR | O_NOCTTY | O_CLOEXEC, resolve: RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS }
+    const master = now.openat2(root, 'dev/pts/ptmx', how, 24)
+    const { rdev } = fstatSync(master)
+    if (rdev !== ((5 << 8) | 2))
+      throw new UsageError('/dev/pts/ptmx of the container is not a terminal multiplexer', 'leave out -t')
+    now.ioctl(master, TIOCSPTLCK, new Uint8Array(4))
+    return { master, slave: now.ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC) }
+  } finally {
+    closeSync(root)
+  }
+}

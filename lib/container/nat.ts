@@ -1,0 +1,87 @@
+import type { Endpoint } from '../kernel/sockaddr.ts'
+import { findProgram, runRuleTool } from './firewall.ts'
+import { currentNetns, type Ledger } from './ledger.ts'
+import { LimitedError } from './limited.ts'
+
+/**
+ * Network address translation: the kernel rewrites addresses of packets on their way, by rules that one of two programs
+ * gives it. The first packet of a connection is looked up in the rules; connection tracking does the same to the rest.
+ */
+export interface Nat {
+  /** who comes to this address and port of the host, is sent on to the container's */
+  publish: { at: Endpoint; to: Endpoint }[]
+  /** who comes from this network (`10.44.0.0/24`) and leaves by this link, gets the host's address on it */
+  masquerade: { from: string; out: string }[]
+}
+
+const TOOLS = ['nft', 'iptables'] as const
+export type NatTool = (typeof TOOLS)[number]
+
+/** The rules as they were given to a tool, and the command that shows them with their counters. */
+export interface NatRules {
+  tool: NatTool
+  text: string[]
+  list: string[]
+}
+
+/** The program for the rules, nft before iptables; undefined where there is neither. */
+export function natTool(): { tool: NatTool; path: string } | undefined {
+  for (const tool of TOOLS) {
+    const path = findProgram(tool)
+    if (path) return { tool, path }
+  }
+  return undefined
+}
+
+/** Gives the kernel rules, under a name that nobody else uses. TCP only. Throws a LimitedError. */
+export function addNat(ledger: Ledger, name: string, nat: Nat): NatRules {
+  const found = natTool()
+  if (!found)
+    throw new LimitedError(
+      'neither nft nor iptables is installed here, and only they can give the kernel rules',
+      'sudo apt-get install nftables',
+    )
+  return found.tool === 'nft' ? withNft(ledger, name, nat, found.path) : withIptables(ledger, nat, found.path)
+}
+
+/** nft(8): a table of our own, made in one transaction and removed as a whole. */
+function withNft(ledger: Ledger, name: string, { publish, masquerade }: Nat, path: string): NatRules {
+  const text = [
+    `table ip ${name} {`,
+    '  chain incoming {',
+    '    type nat hook prerouting priority -100',
+    ...publish.map(
+      ({ at, to }) =>
+        `    ip daddr ${at.address} tcp dport ${at.port} counter dnat to ${to.address}:${to.port}`,
+    ),
+    '  }',
+    '  chain outgoing {',
+    '    type nat hook postrouting priority 100',
+    ...masquerade.map(({ from, out }) => `    ip saddr ${from} oifname "${out}" counter masquerade`),
+    '  }',
+    '}',
+  ]
+  ledger.add({ kind: 'rules', remove: [path, 'delete', 'table', 'ip', name], netns: currentNetns() })
+  runRuleTool([path, '-f', '-'], text.join('\n') + '\n')
+  return { tool: 'nft', text, list: [path, 'list', 'table', 'ip', name] }
+}
+
+/** iptables(8): rules among those of others, each removed by what it says. */
+function withIptables(ledger: Ledger, { publish, masquerade }: Nat, path: string): NatRules {
+  const tcp = ['-p', 'tcp']
+  const rules = [
+    ...publish.map(({ at, to }) =>
+      [
+        ['PREROUTING', '-d', at.address, ...tcp, '--dport', String(at.port)],
+        ['-j', 'DNAT', '--to-destination', `${to.address}:${to.port}`],
+      ].flat(),
+    ),
+    ...masquerade.map(({ from, out }) => ['POSTROUTING', '-s', from, '-o', out, '-j', 'MASQUERADE']),
+  ]
+  const table = [path, '-w', '-t', 'nat']
+  for (const rule of rules) {
+    ledger.add({ kind: 'rules', remove: [...table, '-D', ...rule], netns: currentNetns() })
+    runRuleTool([...table, '-A', ...rule])
+  }
+  return { tool: 'iptables', text: rules.map(rule => `-A ${rule.join(' ')}`), list: [...table, '-S', '-v'] }
+}

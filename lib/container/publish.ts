@@ -1,0 +1,69 @@
+import { closeSync } from 'node:fs'
+import { connect, createServer, type Server } from 'node:net'
+import { AF_INET, SO_REUSEADDR, SOCK_CLOEXEC, SOCK_STREAM, SOL_SOCKET } from '../kernel/constants.ts'
+import { UsageError } from '../kernel/errors.ts'
+import { now } from '../kernel/now.ts'
+import { SyscallError } from '../kernel/syscall-error.ts'
+import type { Port } from './run-options.ts'
+
+/** A listening socket on the host, and the container's port that it stands for. */
+export interface Listener {
+  fd: number
+  port: number
+}
+
+/**
+ * Opens the host's side of a published port. A socket stays in the network namespace where it was made, so one that is
+ * opened here and handed on to the bench lets an ordinary user publish ports too. Throws a UsageError where it is taken.
+ */
+export function listen({ address, host, container }: Port): Listener {
+  const fd = now.socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)
+  try {
+    now.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, new Uint8Array(Int32Array.of(1).buffer), 4)
+    const bytes = sockaddr(address, host)
+    now.bind(fd, bytes, bytes.length)
+    now.listen(fd, 128)
+    return { fd, port: container }
+  } catch (error) {
+    closeSync(fd)
+    if (!(error instanceof SyscallError)) throw error
+    const why =
+      error.code === 'EADDRINUSE'
+        ? 'is taken'
+        : error.code === 'EACCES'
+          ? 'is for root only'
+          : `cannot be had (${error.code})`
+    throw new UsageError(`port ${address}:${host} ${why}`, 'publish another one: -p 8080:80')
+  }
+}
+
+/** struct sockaddr_in: family in the machine's order, port and address in the network's. ip(7) */
+function sockaddr(address: string, port: number): Uint8Array {
+  return Uint8Array.of(
+    AF_INET,
+    0,
+    port >> 8,
+    port & 255,
+    ...address.split('.').map(Number),
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+  )
+}
+
+/** Passes on every connection to the container: what Docker's userland proxy does. Takes over the listening socket. */
+export function forward({ fd, port }: Listener, address: string): Server {
+  const server = createServer({ allowHalfOpen: true }, client => {
+    const target = connect({ port, host: address, allowHalfOpen: true })
+    // a side that breaks off takes the other with it; who connected sees just that
+    target.on('error', () => client.destroy())
+    client.on('error', () => target.destroy())
+    client.pipe(target).pipe(client)
+  })
+  return server.listen({ fd })
+}

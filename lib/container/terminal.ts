@@ -1,0 +1,51 @@
+import {
+  AT_FDCWD,
+  MS_BIND,
+  O_CLOEXEC,
+  O_NOCTTY,
+  O_RDWR,
+  S_IFREG,
+  TIOCGPTPEER,
+  TIOCSCTTY,
+  TIOCSPTLCK,
+  TIOCSWINSZ,
+} from '../kernel/constants.ts'
+import { type Launched, stayDumpable } from '../kernel/launch.ts'
+import { now } from '../kernel/now.ts'
+import type { Container, Part } from './part.ts'
+
+const UNLOCKED = new Uint8Array(4)
+
+/**
+ * A terminal of the container's own: `-t`. The pair comes from the container's devpts, so that its name is right
+ * inside; the child opens both ends and waits until we have a copy of the master: pty(7), ioctl_tty(2).
+ */
+export const terminal: Part = {
+  name: 'terminal',
+  inside(tape, { terminal }, gate) {
+    if (!terminal) return
+    const master = tape.openat(AT_FDCWD, '/dev/pts/ptmx', O_RDWR | O_NOCTTY | O_CLOEXEC, 0)
+    terminal.opened = master
+    tape.ioctl(master, TIOCSPTLCK, UNLOCKED)
+    const slave = tape.ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC)
+    gate.record(tape)
+    tape.setsid() // a new session has no terminal yet; the next call gives it this one
+    tape.ioctl(slave, TIOCSCTTY, 0)
+    for (const fd of [0, 1, 2]) tape.dup3(slave, fd, 0)
+    // where programs such as an init look for it; on a second terminal (exec) it is there already
+    tape.attempt.mknodat(AT_FDCWD, '/dev/console', S_IFREG | 0o600, 0)
+    tape.attempt.mount('/dev/pts/0', '/dev/console', null, MS_BIND, null)
+  },
+}
+
+/** Copies the master out of the child that waits at the gate: pidfd_getfd(2). */
+export function takeTerminal(terminal: NonNullable<Container['terminal']>, launched: Launched): void {
+  if (!terminal.opened) return
+  stayDumpable() // ptrace(2), "access mode checking": an undumpable child could be asked by root only
+  terminal.master = now.pidfd_getfd(launched.pidfd(), launched.result(terminal.opened), 0)
+}
+
+/** Tells the terminal its size; the kernel sends SIGWINCH to whoever uses it. struct winsize: rows, columns, pixels. */
+export function resize(master: number, rows: number, columns: number): void {
+  now.ioctl(master, TIOCSWINSZ, new Uint8Array(Uint16Array.of(rows, columns, 0, 0).buffer))
+}

@@ -1,0 +1,184 @@
+import { accessSync, constants, existsSync, mkdirSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { Cgroup, type CgroupUse, move } from './cgroup.ts'
+import { CORE, hierarchies, type Hierarchy, hierarchyOf, listFile } from './cgroupfs.ts'
+import { readControl } from './control-file.ts'
+import { UsageError } from './errors.ts'
+import { isGone } from './procfs.ts'
+
+/** A change on the host that the kernel does not take back by itself. */
+export type CgroupChange =
+  { kind: 'cgroup'; path: string; use: CgroupUse } | { kind: 'controllers'; path: string; enabled: string[] }
+
+type Note = (change: CgroupChange) => void
+
+/** What a cgroup cannot be made for: said in a sentence, with what would help. */
+export interface Refused {
+  reason: string
+  remedy: string
+}
+
+/** Directories of this name are ours alone; several commands may have cgroups in one at the same time. */
+const OURS = 'minilab'
+/** The leaf that we sit in ourselves, where v2 asks for it. */
+const LEAF = 'minilab-self'
+
+/** Where cgroups of ours go in one hierarchy: below its root for root, below our own delegated cgroup otherwise. */
+function base({ mount, own }: Hierarchy): string {
+  if (isRoot() && writable(mount)) return mount
+  return basename(own) === LEAF ? dirname(own) : own
+}
+
+const isRoot = () => process.getuid?.() === 0
+
+function writable(folder: string): boolean {
+  try {
+    accessSync(folder, constants.W_OK)
+    return true
+  } catch {
+    return false // access(2) answers only in this way
+  }
+}
+
+/**
+ * Plans the directories of a cgroup named `name` for the wanted controllers, without making them.
+ * Says why not where a controller is not mounted or not delegated to us.
+ */
+export function planCgroup(name: string, controllers: readonly string[]): Cgroup | Refused {
+  const found = hierarchies()
+  const folders = new Map<string, { hierarchy: Hierarchy; path: string }>()
+  for (const controller of controllers) {
+    const hierarchy = hierarchyOf(controller, found)
+    if (!hierarchy)
+      return {
+        reason: `no mounted cgroup hierarchy has the ${controller} controller`,
+        remedy: `mount cgroup2 on /sys/fs/cgroup, or add ${controller} to the kernel`,
+      }
+    const start = base(hierarchy)
+    const refused = refusal(hierarchy, start, controller)
+    if (refused) return refused
+    folders.set(start, { hierarchy, path: join(start, join('/', name)) }) // a `..` in it stays below `start`
+  }
+  return new Cgroup([...folders.values()])
+}
+
+function refusal({ version, mount }: Hierarchy, start: string, controller: string): Refused | undefined {
+  if (!writable(start) && isRoot())
+    return {
+      reason: `${start} is read-only here (cgroup v${version}): we seem to be in a container`,
+      remedy:
+        'run on a machine or VM of its own, or give this container writable cgroups (docker: --privileged)',
+    }
+  if (!writable(start))
+    return {
+      reason: `the ${controller} controller is not delegated to you: ${start} belongs to root (cgroup v${version})`,
+      remedy:
+        version === 2
+          ? 'systemd-run --user --scope -p Delegate=yes ./minilab …'
+          : 'run with sudo: cgroup v1 cannot be delegated safely',
+    }
+  if (version === 2 && start !== mount && !available(start).includes(controller))
+    return {
+      reason: `systemd does not delegate the ${controller} controller to you: it is not in ${start}/cgroup.controllers`,
+      remedy: 'sudo systemctl edit user@.service, [Service] Delegate=cpu cpuset io memory pids',
+    }
+  return undefined
+}
+
+/** What processes in a v2 cgroup can be limited by: what its parent hands down, and what every cgroup can do. */
+function available(folder: string): string[] {
+  return [...listFile(join(folder, 'cgroup.controllers')), ...CORE]
+}
+
+/** Makes the planned directories, handing the controllers down to them on v2. `note` hears of each change before it is made. */
+export function makeCgroup(cgroup: Cgroup, controllers: readonly string[], note: Note): void {
+  for (const { hierarchy, path } of cgroup.folders) {
+    const wanted = controllers.filter(c => hierarchy.controllers.includes(c))
+    // another minilab, ending now, may take the shared parent or its controllers away under our feet: then once more
+    const made = [1, 2, 3, 4, 5].some(() => attempt(cgroup, hierarchy, path, wanted, note))
+    if (!made)
+      throw new UsageError(
+        `${path} does not get the controllers ${wanted.join(' ')}`,
+        `compare cgroup.controllers and cgroup.subtree_control from there up to ${hierarchy.mount}`,
+      )
+  }
+}
+
+/** True where the directory is there, with all its controllers. */
+function attempt(cgroup: Cgroup, hierarchy: Hierarchy, path: string, wanted: string[], note: Note): boolean {
+  const start = base(hierarchy)
+  const parents: string[] = []
+  for (let at = dirname(path); at !== start; at = dirname(at)) parents.unshift(at)
+  try {
+    if (hierarchy.version === 2) handDown(cgroup, start, wanted, note)
+    for (const parent of parents) {
+      const foreign = existsSync(parent) && basename(parent) !== OURS
+      if (!foreign) make(cgroup, parent, 'parent', note)
+      // what is handed down by a directory of ours ends with it
+      if (hierarchy.version === 2) handDown(cgroup, parent, wanted, foreign ? note : () => {})
+    }
+    if (!existsSync(path)) make(cgroup, path, 'container', note)
+  } catch (error) {
+    if (isGone(error)) return false
+    throw error
+  }
+  return hierarchy.version === 1 || wanted.every(c => available(path).includes(c))
+}
+
+function make(cgroup: Cgroup, path: string, use: CgroupUse, note: Note): void {
+  note({ kind: 'cgroup', path, use })
+  if (existsSync(path)) return
+  cgroup.logged('mkdir', [path], 0, () => mkdirSync(path, { recursive: use !== 'container' }))
+  inheritCpus(cgroup, path)
+}
+
+/** cgroup-v1/cpusets.rst: a new cpuset has no processors and no memory nodes, and no process may join it so. */
+function inheritCpus(cgroup: Cgroup, path: string): void {
+  for (const file of ['cpuset.cpus', 'cpuset.mems']) {
+    // v2 says by its cpuset.cpus.effective that there is nothing to do
+    if (!existsSync(join(path, file)) || existsSync(join(path, `${file}.effective`))) continue
+    if (readControl(join(path, file)) === '')
+      cgroup.write(join(path, file), readControl(join(dirname(path), file)))
+  }
+}
+
+/** Enables controllers for the children of a v2 cgroup: cgroups(7), cgroup.subtree_control. */
+function handDown(cgroup: Cgroup, folder: string, wanted: string[], note: Note): void {
+  leaveForLeaf(folder, note)
+  const file = join(folder, 'cgroup.subtree_control')
+  const enabled = listFile(file)
+  const missing = listFile(join(folder, 'cgroup.controllers')).filter(
+    c => wanted.includes(c) && !enabled.includes(c),
+  )
+  if (missing.length === 0) return
+  note({ kind: 'controllers', path: file, enabled: missing })
+  cgroup.write(file, missing.map(c => `+${c}`).join(' '))
+}
+
+/** cgroups(7), no internal processes: where we sit in a cgroup, it can hand nothing down until we have left it for a leaf. */
+function leaveForLeaf(folder: string, note: Note): void {
+  const leaf = join(folder, LEAF)
+  const there = hierarchies().some(({ own }) => own === leaf)
+  // the root of the hierarchy, the one cgroup without a type, is free of this rule
+  const here = existsSync(join(folder, 'cgroup.type')) && hierarchies().some(({ own }) => own === folder)
+  if (!there && !here) return
+  note({ kind: 'cgroup', path: leaf, use: 'ourselves' })
+  if (there) return
+  mkdirSync(leaf, { recursive: true })
+  move(folder, leaf)
+}
+
+/**
+ * What another runtime, as root, makes for a cgroupsPath and may leave: a directory in each hierarchy, and its parent where
+ * that is ours.
+ */
+export function foreignChanges(name: string): CgroupChange[] {
+  return hierarchies().flatMap(({ mount }): CgroupChange[] => {
+    const path = join(mount, name)
+    const parent = dirname(path)
+    return [
+      ...(basename(parent) === OURS ? [{ kind: 'cgroup', path: parent, use: 'parent' } as const] : []),
+      { kind: 'cgroup', path, use: 'container' },
+    ]
+  })
+}

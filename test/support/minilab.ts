@@ -1,0 +1,71 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, chownSync, mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { onTestFinished } from 'vitest'
+import type { Report } from '../../lib/guide/step.ts'
+import { removeTree } from '../../lib/image/tree.ts'
+
+const ENTRY = join(import.meta.dirname, '../../bin.mjs')
+export const isRoot = process.geteuid?.() === 0
+/** Who an ordinary user is, where the tests run as root. */
+const ORDINARY = { uid: 65534, gid: 65534 }
+
+/** Who runs minilab: whoever runs the tests, and beside root an ordinary user. */
+export type UserName = 'root' | 'ordinary'
+export const users: UserName[] = isRoot ? ['root', 'ordinary'] : ['ordinary']
+
+export interface Ran {
+  status: number | null
+  stdout: string
+  stderr: string
+  /** the documents that `--json` printed, one a line */
+  json(): Report[]
+}
+
+export interface RunOptions {
+  user?: UserName
+  /** the data folder; one of the test's own, removed after it, unless given */
+  data?: string
+  env?: NodeJS.ProcessEnv
+  /** a command in front of it, such as unshare */
+  wrapper?: string[]
+}
+
+/** A folder of a user's own, removed after the test. */
+export function userFolder(user: UserName = users[0]!): string {
+  const folder = mkdtempSync(join(tmpdir(), 'minilab-test-'))
+  onTestFinished(() => removeTree(folder))
+  chmodSync(folder, 0o755)
+  if (isRoot && user === 'ordinary') chownSync(folder, ORDINARY.uid, ORDINARY.gid)
+  return folder
+}
+
+/** Runs `minilab ARGS` to its end, with nothing on its stdin. */
+export async function runMinilab(
+  args: string[],
+  { user = users[0]!, data = userFolder(user), env = {}, wrapper = [] }: RunOptions = {},
+): Promise<Ran> {
+  const [command = '', ...rest] = [...wrapper, process.execPath, ENTRY, ...args]
+  const child = spawn(command, rest, {
+    cwd: '/',
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, HOME: data, MINILAB_DATA: data, ...env },
+    ...(isRoot && user === 'ordinary' ? ORDINARY : {}),
+  })
+  const ended = once(child, 'exit') as Promise<[number | null]>
+  const [stdout, stderr, [status]] = await Promise.all([text(child.stdout), text(child.stderr), ended])
+  const json = () =>
+    stdout
+      .split('\n')
+      .filter(Boolean)
+      .map(line => JSON.parse(line) as Report)
+  return { status, stdout, stderr, json }
+}
+
+/** What a step has left on the host. Cgroups that others make and remove in the meantime (sessions, services) are not its own. */
+export function left(report: Report): string[] {
+  return report.host.left.filter(line => !line.includes(' cgroup ') || line.includes('/minilab'))
+}
