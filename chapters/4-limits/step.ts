@@ -1,2 +1,118 @@
+import { limits } from '../../lib/container/limits.ts'
+import { namespaces } from '../../lib/container/namespaces.ts'
+import { program } from '../../lib/container/program.ts'
+import { root } from '../../lib/container/root.ts'
+import type { Lab } from '../../lib/guide/lab.ts'
 import type { Step } from '../../lib/guide/step.ts'
-export const step = {} as Step
+import { checks, predictions } from './checks.ts'
+import {
+  forkTooOften,
+  FORKS,
+  freeze,
+  LIMITS,
+  type Measured,
+  useAllProcessorTime,
+  useTooMuchMemory,
+} from './experiments.ts'
+
+const MiB = 2 ** 20
+
+/** An act that needs a cgroup of its own; where the kernel gives none, its stage says so. */
+const withCgroup = (act: (lab: Lab<Measured>) => Promise<void>) => async (lab: Lab<Measured>) => {
+  if (lab.refused) lab.limit(lab.refused.reason, lab.refused.remedy)
+  await act(lab)
+}
+
+/** Starts the container, and shows what was done on the host for it. */
+async function begin(lab: Lab<Measured>): Promise<void> {
+  const { cgroup } = (await lab.begin()).container
+  if (cgroup)
+    lab.requests('and this is what we did on the host, all of it before it passed the gate', cgroup.log)
+}
+
+export const step: Step<Measured> = {
+  number: 4,
+  name: 'limits',
+  title: 'How much it may use',
+  parts: [namespaces, root, limits, program],
+  teaches: ['limits'],
+  scene: () => ({}),
+
+  spec(spec) {
+    spec.root.readonly = true
+    spec.linux.resources = {
+      // swap counts memory and swap together: equal to the limit, it means that there is none
+      memory: { limit: LIMITS.memory, swap: LIMITS.memory },
+      // many shares: also on a busy machine nothing but the quota shall hold it back
+      cpu: { ...LIMITS.cpu, shares: 65_536 },
+      pids: { limit: LIMITS.pids },
+    }
+  },
+
+  stages: [
+    {
+      title: 'A directory, some numbers, a pid',
+      explain:
+        'Namespaces decide what a process sees, cgroups how much it may use. A cgroup is a directory in a file system of the kernel’s own: `mkdir` makes one, a limit is a number written to a file in it, and a process belongs to it once its pid is written to `cgroup.procs`. On cgroup v1 each controller has a tree of its own, on v2 one tree holds them all. The pid is written while the child waits at its gate, so its program is limited from the first instruction on, and whatever it starts is born into the same cgroup. There is a proof of that: a cgroup namespace shows paths from the cgroup that one was in when the namespace was made, and ours was made before `execve`.',
+      source: { file: 'lib/container/limits.ts', symbol: 'limits' },
+      predict: {
+        question: 'The shell inside reads /proc/self/cgroup. Which path does it find there?',
+        ...predictions.path,
+        why: 'Its cgroup namespace has its own cgroup as the root. Had it joined later, another path would stand there.',
+      },
+      async act(lab) {
+        await begin(lab)
+        await withCgroup(async () => {})(lab)
+      },
+      checks: [checks.apart, checks.fromBirth, checks.limits],
+    },
+    {
+      title: 'More memory than it may have',
+      explain: `The container may use ${LIMITS.memory / MiB} MiB. That is not like a full disk: the kernel hands out addresses freely, and counts a page when it is first touched. Whoever just writes to his memory makes no call that could return an error. So when the limit is reached and nothing can be reclaimed, the out-of-memory killer ends a process of that cgroup, the largest first. Here \`dd\` fills a buffer of ${(2 * LIMITS.memory) / MiB} MiB.`,
+      source: { file: 'chapters/4-limits/experiments.ts', symbol: 'useTooMuchMemory' },
+      predict: {
+        question: 'Which exit status does the shell report for dd?',
+        ...predictions.status,
+        why: 'A shell shows a death by signal as 128 plus its number, and SIGKILL is 9. Docker shows the same 137.',
+      },
+      act: withCgroup(useTooMuchMemory),
+      checks: [checks.oomKill, checks.sigkill],
+    },
+    {
+      title: 'A fifth of a processor',
+      explain: `Processor time is limited by a quota for each period: ${LIMITS.cpu.quota / 1000} ms of every ${LIMITS.cpu.period / 1000} ms. Whoever has used up the quota is not ended, only not scheduled until the next period begins: it is throttled. That is why a container can answer slowly on an idle machine. The shell inside now starts a loop that never ends, and we measure for ten periods.`,
+      source: { file: 'chapters/4-limits/experiments.ts', symbol: 'useAllProcessorTime' },
+      predict: {
+        question: 'How much of one processor does the endless loop get?',
+        ...predictions.share,
+        why: 'The quota divided by the period. With several processors a quota may exceed the period: 200 of 100 ms are two processors.',
+      },
+      act: withCgroup(useAllProcessorTime),
+      checks: [checks.throttled, checks.share],
+    },
+    {
+      title: 'As many processes as it may have',
+      explain: `A loop that starts process after process can bring a whole machine down, because the table of processes is one for all. The pids controller counts: the limit here is ${LIMITS.pids}. Above it \`fork\` is refused with EAGAIN, and nobody is killed. A second container with the same limits gets a loop that starts ${FORKS} times \`sleep\` in the background.`,
+      source: { file: 'chapters/4-limits/experiments.ts', symbol: 'forkTooOften' },
+      predict: {
+        question: `How many processes are there in that container, after ${FORKS} times “sleep &”?`,
+        ...predictions.pids,
+        why: 'The shell that is refused a fork says so and gives up; those that run, run on.',
+      },
+      act: withCgroup(forkTooOften),
+      checks: [checks.pids],
+    },
+    {
+      title: 'Stop, and go on',
+      explain:
+        'A cgroup can also be stopped as a whole, with everything that runs in it, wherever each process is just now. Unlike after SIGSTOP, no parent is told of it, and no SIGCONT from inside undoes it. This is what `docker pause` does. We stop the container with the endless loop in it, look twice at how much processor time it has used, and let it go on.',
+      source: { file: 'lib/kernel/cgroup.ts', symbol: 'Cgroup' },
+      act: withCgroup(freeze),
+      checks: [checks.frozen, checks.still],
+    },
+  ],
+
+  recap:
+    'You have a process that sees its own little machine and can use only so much of the big one: too much memory ends it, too much work slows it down, too many processes are refused. None of it is magic: a directory, a few numbers, and a pid written in time.',
+  next: '`minilab step 5` replaces the one root file system by layers, so that many containers can share one image and each write to it.',
+}

@@ -1,2 +1,216 @@
-import type { Step } from '../../lib/guide/step.ts'
-export const step = {} as Step
+import { join } from 'node:path'
+import { layers, overlayRefused } from '../../lib/container/layers.ts'
+import { limits } from '../../lib/container/limits.ts'
+import { LimitedError } from '../../lib/container/limited.ts'
+import { namespaces } from '../../lib/container/namespaces.ts'
+import { program } from '../../lib/container/program.ts'
+import { root } from '../../lib/container/root.ts'
+import { onImageLayers } from '../../lib/guide/image-layers.ts'
+import type { Box, Lab } from '../../lib/guide/lab.ts'
+import type { Shell, Step } from '../../lib/guide/step.ts'
+import { packLayer, unpackLayer } from '../../lib/image/layer.ts'
+import { findImage } from '../../lib/image/store.ts'
+import { treeDigest } from '../../lib/image/tree-digest.ts'
+import { writeXattr } from '../../lib/image/xattr.ts'
+import { SyscallError } from '../../lib/kernel/syscall-error.ts'
+import { checks } from './checks.ts'
+
+/** A container as the checks know it: its first process, a shell in it, and its own layer as the host sees it. */
+export interface Layered {
+  pid: number
+  shell: Shell
+  /** the directory that holds its upper, work and merged directories */
+  folder: string
+}
+
+/** The directories under the containers, and what was done in them. */
+export interface Stack {
+  /** the image's layers, topmost first, and the digest of each before anything ran */
+  lower: string[]
+  before: string[]
+  /** the step's own container */
+  folder: string
+  /** what it was told to write or delete, as paths below "/" */
+  touched: string[]
+  second?: Layered
+  /** what the second was told to write */
+  touchedBySecond: string[]
+  /** the first one's layer as a tar, the tree unpacked from that, and a container on top of it */
+  tar: string
+  unpacked: string
+  third?: Layered
+  /** why no container can have layers here */
+  refused?: LimitedError
+}
+
+export const step: Step<Stack> = {
+  number: 5,
+  name: 'layers',
+  title: 'Many containers, one image',
+  parts: [namespaces, layers, root, limits, program],
+  teaches: ['layers'],
+  scene: () => ({
+    lower: [],
+    before: [],
+    folder: '',
+    touched: [],
+    touchedBySecond: [],
+    tar: '',
+    unpacked: '',
+  }),
+  container: onImageLayers,
+
+  stages: [
+    {
+      title: 'A stack of directories',
+      explain:
+        'Step 3 had to make the image read-only, because all containers share it. The overlay file system gives each of them a writable view of it: one `mount` call takes a stack of lower directories, which it only ever reads, and one upper directory, which takes every write; the merged view becomes the container’s root. The call is made in the container’s own mount namespace, so the host never sees this mount, and nobody has to unmount it.',
+      source: { file: 'lib/container/layers.ts', symbol: 'layers' },
+      async act(lab) {
+        const { layers } = await findImage('default')
+        lab.scene.lower = layers.toReversed()
+        lab.scene.before = lab.scene.lower.map(dir => treeDigest(dir).hash)
+        try {
+          lab.scene.folder = layered(await lab.begin()).folder
+          showOptions(lab)
+        } catch (error) {
+          lab.scene.refused = overlayRefused(error, lab.ledger.dataFolder)
+          throw lab.scene.refused ?? error
+        }
+      },
+      checks: [checks.overlay, checks.hidden, checks.empty],
+    },
+    {
+      title: 'Copy-up: writing to what is only read',
+      explain:
+        'The container appends a line to `/etc/os-release`, a file of the image. Overlay works with whole files: at the first open for writing it copies the file from the lower directory to the upper one, with owner, mode and times, and from then on the copy hides the original. That is why a database belongs in a volume and not in a layer.',
+      predict: {
+        question: 'One line was appended to a file of the image. What is in the container’s own layer now?',
+        choices: ['nothing: the image was changed', 'only the line', 'the whole file, with the line'],
+        answer: checks.copyUp.what,
+        why: 'Overlay knows whole files only. The first write to a large one takes as long as a copy of it.',
+      },
+      act: onOverlay(async lab => {
+        await tell(lab, lab.scene, 'echo VARIANT_ID=container >> /etc/os-release')
+        lab.scene.touched.push('etc/os-release')
+      }),
+      checks: [checks.copyUp, checks.original],
+    },
+    {
+      title: 'Whiteout: deleting what cannot be deleted',
+      explain:
+        'Now it deletes `/etc/group`, which lies in the image too. The file must stay for the other containers, and yet be gone for this one. So overlay leaves a mark of that name in the upper directory, which hides whatever is below: a whiteout.',
+      predict: {
+        question: '`rm /etc/group` succeeds. What is at etc/group in the upper directory?',
+        choices: ['nothing', 'an empty file', 'a character device'],
+        answer: checks.whiteout.what,
+        why: 'A character device with the numbers 0:0, which no driver has. It holds no data, and nothing is lost below.',
+      },
+      act: onOverlay(async lab => {
+        await tell(lab, lab.scene, 'rm /etc/group')
+        lab.scene.touched.push('etc/group')
+      }),
+      checks: [checks.whiteout],
+    },
+    {
+      title: 'Opaque: a directory made anew',
+      explain:
+        'Directories of the same name are merged, entry by entry. But a directory that was removed and made again must begin empty. Overlay marks it with an extended attribute, `overlay.opaque`: look no further down. In a user namespace the attribute is in the `user.` space; root’s overlays outside of any use `trusted.`, which nobody else may write.',
+      act: onOverlay(async lab => {
+        keepsXattrs(lab)
+        await tell(lab, lab.scene, 'rm -r /var && mkdir /var && echo mine > /var/new')
+        lab.scene.touched.push('var', 'var/new')
+      }),
+      checks: [checks.opaque],
+    },
+    {
+      title: 'Two containers on the same layers',
+      explain:
+        'A second container starts with the same lower directories and an upper one of its own. Nothing is copied: that is why a container starts in milliseconds whatever the size of its image, and why a hundred of them need the disk space, and the page cache, of one.',
+      source: { file: 'lib/guide/image-layers.ts', symbol: 'onImageLayers' },
+      predict: {
+        question: 'How many files of the image does the second container have copies of, once it runs?',
+        choices: ['all', 'those that it runs', 'none'],
+        answer: checks.nothingCopied.what,
+        why: 'Reading and executing go straight to the lower file. Only a write makes a copy.',
+      },
+      act: onOverlay(async lab => {
+        const second = layered(await lab.another('a second container on the same layers', {}))
+        lab.scene.second = second
+        await tell(lab, lab.scene, 'echo 1 > /root/from-the-first', 'first')
+        lab.scene.touched.push('root/from-the-first')
+        await tell(lab, second, 'echo 2 > /root/from-the-second', 'second')
+        lab.scene.touchedBySecond.push('root/from-the-second')
+      }),
+      checks: [checks.shared, checks.nothingCopied, checks.unseen, checks.ownUpper, checks.untouched],
+    },
+    {
+      title: 'A layer is a tar',
+      explain:
+        'Commit a container, and its upper directory becomes a new layer of a new image. Layers travel as tar archives, and a tar cannot rely on overlay’s devices and attributes; the OCI image specification writes them as empty files instead. `.wh.NAME` says that NAME is deleted, `.wh..wh..opq` that its directory is opaque. Here the first container’s layer is packed, unpacked elsewhere, and put on top of the image for a third container.',
+      source: { file: 'lib/image/pack.ts', symbol: 'packLayer' },
+      act: onOverlay(async lab => {
+        const { scene } = lab
+        const folder = lab.folder('layer')
+        scene.tar = join(folder, 'layer.tar')
+        scene.unpacked = join(folder, 'unpacked')
+        await packLayer(join(scene.folder, 'upper'), scene.tar, { overlay: true })
+        await unpackLayer(scene.tar, scene.unpacked, { overlay: true })
+        const box = await lab.another('a third container, on the packed layer and the image', {
+          change: ({ layers }) => void layers?.lower.unshift(scene.unpacked),
+        })
+        scene.third = layered(box)
+      }),
+      checks: [checks.tar, checks.sameTree, checks.sameView],
+    },
+  ],
+
+  recap:
+    'You have containers that share one image and cannot harm it: the kernel reads below and writes above, a deletion is a mark, and what a container has done is one directory that can be thrown away, or packed as the next layer. But nobody can reach them: their network namespace is empty.',
+  next: '`minilab step 6` connects them.',
+}
+
+const layered = ({ pid, shell, container }: Box): Layered => ({
+  pid,
+  shell,
+  folder: container.layers?.folder ?? '',
+})
+
+/** The options of the overlay's mount call, one a line: the printed tape has no room for them. */
+function showOptions({ tape, presenter }: Lab<Stack>): void {
+  const { args = '' } = tape.find(({ args }) => args.startsWith('"overlay"')) ?? {}
+  const [, options = ''] = /"(lowerdir=.*)"/.exec(args) ?? []
+  presenter.note('The options of the mount, in full:')
+  for (const option of options.split(/(?<!\\),/)) presenter.line(`        ${option}`)
+  presenter.line()
+}
+
+/** Tells a container's shell to do something, and shows what. */
+async function tell(lab: Lab<Stack>, { shell }: { shell: Shell }, command: string, who = ''): Promise<void> {
+  lab.presenter.line(`      ${who && who + ' container '}# ${command}`)
+  const { output } = await shell.run(command)
+  lab.presenter.line(output && `      ${output}`)
+}
+
+/** An act that needs a container with layers: where there can be none, it is limited as the first stage was. */
+function onOverlay(act: (lab: Lab<Stack>) => Promise<void>): (lab: Lab<Stack>) => Promise<void> {
+  return async lab => {
+    const { refused } = lab.scene
+    if (refused) throw new LimitedError('there is no container with layers here', refused.remedy)
+    await act(lab)
+  }
+}
+
+/** The stage on opaque directories is limited where the data folder's file system keeps no user.* attributes. */
+function keepsXattrs(lab: Lab<Stack>): void {
+  const { folder } = lab.scene
+  try {
+    writeXattr(folder, 'user.minilab', Buffer.from('?'))
+  } catch (error) {
+    if (!(error instanceof SyscallError) || error.code !== 'EOPNOTSUPP') throw error
+    lab.limit(
+      `the file system of ${lab.ledger.dataFolder} keeps no user.* attributes, so overlay cannot mark a directory opaque`,
+      'set MINILAB_DATA to a folder on ext4, xfs or btrfs, or on a tmpfs of Linux 6.6 or later',
+    )
+  }
+}

@@ -1,2 +1,127 @@
+import { hardening } from '../../lib/container/hardening.ts'
+import { layers } from '../../lib/container/layers.ts'
+import { limits } from '../../lib/container/limits.ts'
+import { namespaces } from '../../lib/container/namespaces.ts'
+import { network } from '../../lib/container/network.ts'
+import { planNetwork } from '../../lib/container/network-plan.ts'
+import { program } from '../../lib/container/program.ts'
+import { root } from '../../lib/container/root.ts'
+import { defaultProfile } from '../../lib/container/seccomp-default.ts'
+import { onImageLayers } from '../../lib/guide/image-layers.ts'
+import type { Answer } from '../../lib/guide/own-command.ts'
+import { ownCommand } from '../../lib/guide/own-command.ts'
 import type { Step } from '../../lib/guide/step.ts'
-export const step = {} as Step
+import { nsPids } from '../../lib/kernel/procfs.ts'
+import { checks } from './checks.ts'
+
+const MEMORY = 64 * 1024 * 1024
+
+/** What the commands of the last stage answered. */
+export interface Ran {
+  memory: number
+  run: Answer
+  /** of a container that runs in the background: as ps tells it, and as the kernel does */
+  listed: { name: string; pid: number; pids: number[] } | undefined
+  exec: Answer
+  killed: Answer
+  left: Answer
+}
+
+const silent: Answer = { status: null, output: '' }
+
+export const step: Step<Ran> = {
+  number: 7,
+  name: 'run',
+  title: 'All parts together, and what root may still do',
+  parts: [namespaces, layers, root, limits, network, hardening, program],
+  teaches: ['hardening'],
+  scene: () => ({
+    memory: MEMORY,
+    run: silent,
+    listed: undefined,
+    exec: silent,
+    killed: silent,
+    left: silent,
+  }),
+
+  spec(spec) {
+    const { effective = [] } = spec.process.capabilities ?? {}
+    spec.linux.resources = { memory: { limit: MEMORY, swap: MEMORY } }
+    spec.linux.seccomp = defaultProfile(effective)
+  },
+
+  container(container, lab) {
+    onImageLayers(container)
+    container.network = planNetwork('bridge', `mlb-${lab.id}`)
+  },
+
+  stages: [
+    {
+      title: 'Fewer rights for root',
+      explain:
+        'Root’s power is divided into some forty capabilities. Before its `execve` the child drops those that a container needs not: first from the bounding set, which caps whatever it may ever gain, then from its own. `no_new_privs` makes setuid programs harmless. Last comes a seccomp filter, a small program that the kernel asks before every system call. Each of these steps takes away what an earlier one needed, hence the order.',
+      source: { file: 'lib/container/hardening.ts', symbol: 'hardening' },
+      predict: {
+        question: 'How many capabilities does the container’s root keep?',
+        choices: ['none', '14', 'all'],
+        answer: checks.capabilities.count,
+        why: 'It is Docker’s default set: enough for package managers and servers, nothing that configures the host.',
+      },
+      act: async lab => void (await lab.begin()),
+      checks: [
+        checks.capabilities,
+        checks.bounding,
+        checks.noNewPrivileges,
+        checks.seccomp,
+        checks.descriptors,
+      ],
+    },
+    {
+      title: 'Root tries',
+      explain:
+        'The shell inside is uid 0 in its user namespace. Let it try what an intruder would: mount something, rename the machine, make another user namespace to regain all capabilities in, and write to a kernel setting.',
+      predict: {
+        question: 'How many of the four will succeed?',
+        choices: ['0', '1', '4'],
+        answer: checks.attempts.succeeded,
+        why: 'Capabilities stop the first two, the seccomp filter the third, the read-only /proc/sys the last; several of them are stopped twice.',
+      },
+      checks: [checks.attempts],
+    },
+    {
+      title: 'All seven chapters at once',
+      explain:
+        'Nothing of the earlier steps is lost: this container has its namespaces, its layers, its limits and its cable. Every line below is read from the kernel again.',
+      checks: [checks.namespaces, checks.layers, checks.limits, checks.network],
+    },
+    {
+      title: 'The same by the command line',
+      explain:
+        'These parts are what `minilab run` puts together. Below it runs a program to its end and hands on the exit status; then it starts a container in the background, joins it with `exec`, ends it with `kill` and removes it with `rm`. With `-it` it gives you a terminal: try it yourself afterwards.',
+      source: { file: 'lib/container/run.ts', symbol: 'runContainer' },
+      async act(lab) {
+        const { scene, id } = lab
+        const name = `step7-${id}`
+        const minilab = (...args: string[]) => ownCommand(lab.presenter, args)
+        scene.run = await minilab('run', '--rm', 'default', 'sh', '-c', 'echo I am process $$; exit 7')
+        try {
+          await minilab('run', '-d', '--name', name, 'default', 'sleep', '1000')
+          const { output } = await ownCommand(undefined, ['ps', '--json'])
+          const found = (JSON.parse(output) as { name: string; pid: number }[]).find(row => row.name === name)
+          if (found) scene.listed = { ...found, pids: nsPids(found.pid) }
+          scene.exec = await minilab('exec', name, 'sh', '-c', 'readlink /proc/1/ns/mnt; readlink /proc/self/ns/mnt')
+          scene.killed = await minilab('kill', name)
+        } finally {
+          await minilab('rm', '-f', name)
+        }
+        scene.left = await ownCommand(undefined, ['ps', '-a', '--json'])
+        scene.left.output = String(scene.left.output.includes(name))
+      },
+      checks: [checks.run, checks.background, checks.exec, checks.removed],
+    },
+  ],
+
+  recap:
+    'You have seen every system call between a shell and a container: there was nothing else. A container is an ordered list of parts, and each part is a handful of calls.',
+  next: '`minilab run -it default sh` is yours to break; `minilab step 3 --runtime runc` shows that another runtime does the same.',
+}

@@ -7,7 +7,7 @@ import { LimitedError } from './limited.ts'
 import { withNetworkLock } from './lock.ts'
 import type { Network } from './network-plan.ts'
 import type { Container, Part } from './part.ts'
-import { networkOf, nth, overlap, room } from './subnet.ts'
+import { networkOf, nth, overlap, room } from '../kernel/subnet.ts'
 
 /** The bridge gets the first of these networks to which the host has no route yet: RFC 1918. */
 const POOL = [

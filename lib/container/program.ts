@@ -1,5 +1,5 @@
 import { posix } from 'node:path'
-import { CLOSE_RANGE_CLOEXEC, F_SETFD, PR_SET_PDEATHSIG } from '../kernel/constants.ts'
+import { CLOSE_RANGE_CLOEXEC, F_SETFD, PR_SET_PDEATHSIG, SIGPIPE, SIGXFSZ } from '../kernel/constants.ts'
 import type { Tape } from '../kernel/tape.ts'
 import type { Part } from './part.ts'
 
@@ -24,12 +24,16 @@ export const program: Part = {
   },
 }
 
-/** Hands on our stdin, stdout and stderr, or the given descriptors. Node marks 0–2 close-on-exec: that is undone. */
+/**
+ * Hands on our stdin, stdout and stderr, or the given descriptors, and undoes what Node has set for itself: 0–2 are marked
+ * close-on-exec, and SIGPIPE and SIGXFSZ ignored, which execve(2) would pass on (`yes | head` would not end quietly).
+ */
 export function handOnStdio(tape: Tape, stdio: readonly number[] = [0, 1, 2]): void {
   stdio.forEach((fd, target) => {
     if (fd === target) tape.fcntl(fd, F_SETFD, 0)
     else tape.dup3(fd, target, 0)
   })
+  for (const signal of [SIGPIPE, SIGXFSZ]) tape.rt_sigaction(signal, 'SIG_DFL', null, 8)
 }
 
 /** As execvp(3): a name without a slash is tried in each folder of the container's PATH; the last attempt must succeed. */

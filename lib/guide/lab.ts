@@ -113,15 +113,16 @@ export class Lab<S = object> {
 
   /**
    * Calls made in a child that joins namespaces of the step's container: an act, or an attack, from inside. `pid`: of
-   * another's. With `onRefusal: 'stop'` a refused call is what the experiment found out, and no error.
+   * another's. With `onRefusal: 'stop'` a refused call is what the experiment found out, and no error. `quiet`: it is in
+   * the report, and whoever calls shows what matters of it.
    */
   async inside(
     purpose: string,
     kinds: readonly Namespace[],
     record: (tape: Tape) => void,
-    { pid = this.scene.pid, onRefusal = 'throw' as OnRefusal } = {},
+    { pid = this.scene.pid, onRefusal = 'throw' as OnRefusal, quiet = false } = {},
   ): Promise<Replayed[]> {
-    return this.remember(purpose, await visit(pid, kinds, record, onRefusal))
+    return this.remember(purpose, await visit(pid, kinds, record, onRefusal), quiet)
   }
 
   /** Calls made in a child that is in no container. */
@@ -152,9 +153,9 @@ export class Lab<S = object> {
     )
   }
 
-  private remember(purpose: string, tape: Replayed[]): Replayed[] {
+  private remember(purpose: string, tape: Replayed[], quiet = false): Replayed[] {
     this.launches.push({ purpose, tape })
-    this.presenter.launch(purpose, tape)
+    if (!quiet) this.presenter.launch(purpose, tape)
     return tape
   }
 

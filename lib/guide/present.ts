@@ -118,8 +118,12 @@ export class Presenter {
     for (const { source, host, container } of finding.evidence) {
       const values = [host === null ? '' : `host ${host}`, container === null ? '' : `container ${container}`]
       const text = values.filter(Boolean).join('   ')
-      const pad = ' '.repeat(Math.max(2, this.#width - 8 - text.length - source.length))
-      this.line(`      ${text}${dim(pad + source)}`)
+      const room = this.#width - 8 - text.length - source.length
+      if (room >= 2) this.line(`      ${text}${dim(' '.repeat(room) + source)}`)
+      else {
+        this.#indented(text, line => line)
+        this.line(dim(source.padStart(this.#width - 2)))
+      }
     }
     if (finding.diagnosis) this.#indented(finding.diagnosis, red)
   }

@@ -4,11 +4,11 @@ export function micro(ns: number): string {
   return µs < 1000 ? `${µs < 10 ? µs.toFixed(1) : Math.round(µs)} µs` : `${(µs / 1000).toFixed(1)} ms`
 }
 
-/** Breaks a paragraph into lines of at most `width` characters, between words. */
+/** Breaks a paragraph into lines of at most `width` characters, between words; `code in backquotes` stays together. */
 export function wrap(text: string, width: number): string[] {
   const result: string[] = []
   let line = ''
-  for (const word of text.split(/\s+/).filter(Boolean)) {
+  for (const word of text.match(/(`[^`]*`|[^\s`])+|`/g) ?? []) {
     if (line && line.length + 1 + word.length > width) {
       result.push(line)
       line = word

@@ -1,6 +1,6 @@
 import { libc, koffi } from './libc.ts'
 
-const SIZE = 1 << 20
+const SIZE = 1 << 24 // takes no memory until it is written to; execve(2) allows 6 MiB of arguments at the most
 const PROT_READ_WRITE = 3
 const MAP_PRIVATE_ANONYMOUS = 0x22
 

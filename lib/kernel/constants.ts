@@ -101,6 +101,10 @@ export const P_PIDFD = 3
 export const WNOHANG = 1
 export const WEXITED = 4
 
+// signals that Node ignores: asm-generic/signal.h
+export const SIGPIPE = 13
+export const SIGXFSZ = 25
+
 // sockets: linux/socket.h, linux/netlink.h
 export const AF_UNIX = 1
 export const AF_INET = 2

@@ -76,9 +76,13 @@ export function launch(tape: Tape, flags = 0): Launched {
   const known = { pid: 0, pidfd: -1 }
   const shown = `{flags=${printFlags('CLONE_', allFlags)}, exit_signal=SIGCHLD}`
   const clone: Replayed = { call: 'clone3', args: shown, result: null, errno: null, ns: 0, part: '' }
+  let over = false // then the arena is another's
   const look = () => {
-    known.pid ||= arena.view.getInt32(identity + 8, true)
-    if (known.pid) known.pidfd = arena.view.getInt32(identity, true)
+    if (known.pid || over) return
+    known.pid = arena.view.getInt32(identity + 8, true)
+    if (!known.pid) return
+    known.pidfd = arena.view.getInt32(identity, true)
+    replaying.add(known.pid)
   }
 
   const replayed = new Promise<Replayed[]>((resolve, reject) => {
@@ -89,6 +93,8 @@ export function launch(tape: Tape, flags = 0): Launched {
       arena.address(end),
       (error, result) => {
         look()
+        over = true
+        replaying.delete(known.pid)
         stayDumpable()
         arena.collect()
         const record = error ? [] : read(tape.ops, arena, ops)
@@ -105,13 +111,21 @@ export function launch(tape: Tape, flags = 0): Launched {
     )
   })
   return {
-    pid: () => (known.pid || look(), known.pid),
-    pidfd: () => (known.pid || look(), known.pidfd),
+    pid: () => (look(), known.pid),
+    pidfd: () => (look(), known.pidfd),
     replayed,
     result: ({ op }) =>
       Number(arena.view.getBigInt64(ops + OP.size * tape.ops.indexOf(op) + OP.result, true)),
     clone,
   }
+}
+
+// children that still share our memory
+const replaying = new Set<number>()
+
+/** Whether a process is a child of ours that has neither become another program nor ended yet: at its gate, say. */
+export function sharesOurMemory(pid: number): boolean {
+  return replaying.has(pid)
 }
 
 /** From our call of clone3 to the child's first op. */

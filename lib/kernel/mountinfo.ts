@@ -47,9 +47,19 @@ export function parseMountinfo(text: string): Mount[] {
     })
 }
 
-/** The mount that a path lies on: the last one whose target is the path or a directory above it. */
+/**
+ * The mount that an absolute path without symbolic links lies on: walked from the root mount downwards, at each mount
+ * the first mount point on the way. (The order of the lines does not tell: an initramfs mounts /proc before "/".)
+ */
 export function mountOf(path: string, mounts = mountinfo()): Mount | undefined {
-  return mounts.findLast(m => path === m.target || path.startsWith(m.target === '/' ? '/' : m.target + '/'))
+  const onTheWay = mounts
+    .filter(({ target }) => path === target || path.startsWith(target === '/' ? '/' : target + '/'))
+    .toSorted((a, b) => a.target.length - b.target.length)
+  const listed = new Set(mounts.map(m => m.id))
+  // the root mount's parent is out of sight, or itself
+  let found = onTheWay.find(m => !listed.has(m.parent) || m.parent === m.id)
+  for (let next = found; next; next = onTheWay.find(m => m.parent === found?.id && m !== found)) found = next
+  return found
 }
 
 /** The kernel writes space, tab, newline and backslash as octal: fs/proc_namespace.c mangle(). */

@@ -65,6 +65,8 @@ export const syscalls = {
   exit_group: ['status:int'],
   /** kill(2): send a signal */
   kill: ['pid:pid', 'sig:int'],
+  /** rt_sigaction(2): what a signal does: its default, or nothing; size is that of a signal mask, 8 */
+  rt_sigaction: ['sig:enum:SIG', 'act:sigaction?', 'oldact:out?', 'size:size'],
   /** getpid(2): the caller's process id, as its own pid namespace counts */
   getpid: [],
   /** setsid(2): start a session, without a terminal */
@@ -146,9 +148,9 @@ export const syscalls = {
   /** getsockname(2): a socket's own address */
   getsockname: ['fd:fd', 'addr:sockaddr_out', 'addrlen:out'],
   /** sendto(2): send a datagram */
-  sendto: ['fd:fd', 'buf:bytes', 'len:size', 'flags:hex', 'addr:sockaddr?', 'addrlen:size'],
+  sendto: ['fd:fd', 'buf:bytes', 'len:size', 'flags:flags:MSG_', 'addr:sockaddr?', 'addrlen:size'],
   /** recvfrom(2): receive a datagram */
-  recvfrom: ['fd:fd', 'buf:out', 'len:size', 'flags:hex', 'addr:sockaddr_out?', 'addrlen:out?'],
+  recvfrom: ['fd:fd', 'buf:out', 'len:size', 'flags:flags:MSG_', 'addr:sockaddr_out?', 'addrlen:out?'],
 } as const satisfies Record<string, readonly `${string}:${string}`[]>
 
 export type Syscalls = typeof syscalls

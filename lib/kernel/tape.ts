@@ -1,4 +1,4 @@
-import { type Args, type Call, printArgs, syscalls, type Syscalls } from './syscalls.ts'
+import { type Args, type Call, parameters, syscalls, type Syscalls } from './syscalls.ts'
 
 /** The result of a call that has not run yet: given as an argument of a later call, it flows there when it is known. */
 export class Later {
@@ -70,9 +70,15 @@ export class Tape {
     return this.record('clone3', [args, 88], { max: 0n })
   }
 
-  /** The tape as text, before it ran. */
+  /** The tape as text, before it ran; a result that is still to come as `<openat #3>`: the call that it will come from. */
   print(): string[] {
-    return this.ops.map(op => `${op.call}(${printArgs(op.call, named(op.args, this.ops))})`)
+    return this.ops.map(({ call, args }) => {
+      const printed = parameters(call).map(({ kind }, i) => {
+        const arg = args[i]
+        return arg instanceof Later ? `<${arg.op.call} #${this.ops.indexOf(arg.op) + 1}>` : kind.print(arg)
+      })
+      return `${call}(${printed.join(', ')})`
+    })
   }
 }
 
@@ -88,9 +94,4 @@ for (const call of Object.keys(syscalls) as Call[]) {
       return this.record(call, args)
     },
   })
-}
-
-/** Arguments with a result that is still to come shown as `<openat>`: the call that it will come from. */
-function named(args: unknown[], ops: Op[]): unknown[] {
-  return args.map(arg => (arg instanceof Later ? `<${arg.op.call} #${ops.indexOf(arg.op) + 1}>` : arg))
 }

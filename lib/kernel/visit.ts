@@ -13,7 +13,7 @@ import {
   PR_SET_DUMPABLE,
 } from './constants.ts'
 import { failure } from './failure.ts'
-import { launch } from './launch.ts'
+import { launch, sharesOurMemory } from './launch.ts'
 import { now } from './now.ts'
 import { type Namespace, namespaceInode } from './procfs.ts'
 import { type Replayed, Tape } from './tape.ts'
@@ -52,11 +52,10 @@ export async function visit(
   const pidfd = now.pidfd_open(pid, 0)
   try {
     const join = foreignNamespaces(pid, kinds)
-    // we share memory with this child: whoever is inside must not be able to ptrace it (CVE-2016-9962)
-    if (join) {
-      tape.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
-      tape.setns(pidfd, join)
-    }
+    // we share memory with this child: whoever is inside must not be able to ptrace it (CVE-2016-9962). One that waits
+    // at its gate shares that memory too; undumpable, an ordinary user could not join it
+    if (join && !sharesOurMemory(pid)) tape.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+    if (join) tape.setns(pidfd, join)
     record(tape)
     return await play(tape, CLONE_FILES, onRefusal)
   } finally {

@@ -1,4 +1,4 @@
-import { encodeIP, parseNetwork } from '../kernel/ip-address.ts'
+import { encodeIP, parseNetwork } from './ip-address.ts'
 
 /** Arithmetic on IPv4 networks, written like `10.44.0.0/24`. */
 

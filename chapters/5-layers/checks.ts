@@ -1,0 +1,281 @@
+import { existsSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { finding, seen } from '../../lib/guide/evidence.ts'
+import type { Check, Scene } from '../../lib/guide/step.ts'
+import { treeDigest } from '../../lib/image/tree-digest.ts'
+import { readXattrs } from '../../lib/image/xattr.ts'
+import { mountinfo } from '../../lib/kernel/mountinfo.ts'
+import {
+  below,
+  changedLayers,
+  contents,
+  copiesOf,
+  describe,
+  directories,
+  entries,
+  inside,
+  rootMount,
+  short,
+  text,
+  upperOf,
+} from './readings.ts'
+import type { Stack } from './step.ts'
+import { tarChecks } from './tar-checks.ts'
+
+/** overlayfs.rst, "whiteouts and opaque directories" */
+const WHITEOUT = 'character device 0:0'
+
+export const checks = {
+  overlay: {
+    id: 'overlay-root',
+    claim: 'its `/` is an overlay: the image below, a directory of its own above',
+    look({ pid, lower, folder }) {
+      const top = rootMount(pid)
+      const [below, above] = [directories(top, 'lowerdir'), directories(top, 'upperdir')]
+      return finding(
+        top?.type === 'overlay' && below === lower.join(':') && above === upperOf({ folder }),
+        [
+          seen(`/proc/${pid}/mountinfo (/)`, rootMount()?.type ?? 'none', top?.type ?? 'none'),
+          seen('its lowerdir', null, below || 'none'),
+          seen('its upperdir', null, above || 'none'),
+        ],
+        top?.type === 'overlay'
+          ? `Expected ${lower.join(':')} under ${folder}/upper. Likeliest: two paths were exchanged, or the layers are in the wrong order (topmost first).`
+          : 'It stands on a plain directory. Likeliest: the overlay was mounted, but pivot_root went to another directory than the merged one; or it was mounted after pivot_root.',
+      )
+    },
+  },
+
+  hidden: {
+    id: 'overlay-hidden',
+    claim: 'the host has no such mount: where the container sees its root, the host sees an empty directory',
+    async look(scene) {
+      const upper = upperOf(scene)
+      const mounts = (who: number | 'self') =>
+        mountinfo(who).filter(m => directories(m, 'upperdir') === upper).length
+      const merged = entries(join(scene.folder, 'merged')).length
+      const container = (await inside(scene, 'echo /*')).split(' ').length
+      return finding(
+        mounts('self') === 0 && mounts(scene.pid) > 0 && merged === 0,
+        [
+          seen('mountinfo (mounts of this overlay)', mounts('self') || 'none', mounts(scene.pid) || 'none'),
+          seen(`${scene.folder}/merged, echo /*`, `${merged} entries`, `${container} entries`),
+        ],
+        mounts('self')
+          ? 'It is mounted on the host as well. Likeliest: it was mounted by the parent, or before the child’s mounts were made private.'
+          : merged
+            ? 'Likeliest: something was written to the merged directory while nothing was mounted there.'
+            : 'It is not in the container either. Likeliest: the overlay was never mounted, or in another mount namespace.',
+      )
+    },
+  },
+
+  empty: {
+    id: 'upper-empty',
+    claim: 'it has started and written nothing: its own layer is empty',
+    look(scene) {
+      const image = scene.lower.flatMap(contents).length
+      const own = contents(upperOf(scene))
+      return finding(
+        own.length === 0 && image > 0,
+        [
+          seen(
+            `${scene.lower.length} lower director${scene.lower.length === 1 ? 'y' : 'ies'}`,
+            `${image} files`,
+            null,
+          ),
+          seen(`${upperOf(scene)}`, `${own.length} files`, null),
+        ],
+        `There is already: ${own.join(', ')}. Likeliest: something wrote to the new root before it had /dev, /proc and its other mounts.`,
+      )
+    },
+  },
+
+  copyUp: {
+    id: 'copy-up',
+    claim: 'the changed file was copied to its own layer, whole',
+    what(scene: Stack) {
+      const [original, copy] = [
+        text(below(scene, 'etc/os-release')),
+        text(join(upperOf(scene), 'etc/os-release')),
+      ]
+      if (copy === '') return 'nothing: the image was changed'
+      return copy.startsWith(original) ? 'the whole file, with the line' : 'only the line'
+    },
+    async look(scene) {
+      const original = text(below(scene, 'etc/os-release'))
+      const copy = text(join(upperOf(scene), 'etc/os-release'))
+      const container = await inside(scene, 'cat /etc/os-release')
+      return finding(
+        copy.length > original.length && copy.startsWith(original) && container === copy.trim(),
+        [
+          seen('etc/os-release in the image', `${original.length} bytes`, null),
+          seen(
+            'etc/os-release in upper; cat inside',
+            `${copy.length} bytes`,
+            `ends in ${container.split('\n').at(-1)}`,
+          ),
+        ],
+        copy === ''
+          ? 'There is no copy. Likeliest: the container’s root is not the merged directory, or upperdir is another directory than thought.'
+          : 'The copy is not what the container sees. Likeliest: another container has the same upper directory, or it was changed from outside while mounted.',
+      )
+    },
+  },
+
+  original: {
+    id: 'original-kept',
+    claim: 'the file in the image is as it was',
+    look(scene) {
+      const changed = changedLayers(scene)
+      const path = below(scene, 'etc/os-release')
+      return finding(
+        changed.length === 0 && !text(path).includes('VARIANT_ID=container'),
+        seen(path, text(path).split('\n').find(Boolean) ?? '(empty)', null),
+        'The image itself was written to. Likeliest: the container’s root is the image’s directory, without an overlay over it.',
+      )
+    },
+  },
+
+  whiteout: {
+    id: 'whiteout',
+    claim: 'the deleted file is hidden by a whiteout: a character device 0:0 of its name',
+    what(scene: Stack) {
+      const mark = describe(join(upperOf(scene), 'etc/group'))
+      return mark === 'nothing' ? mark : mark === WHITEOUT ? 'a character device' : 'an empty file'
+    },
+    async look(scene) {
+      const mark = describe(join(upperOf(scene), 'etc/group'))
+      const container = (await scene.shell.run('cat /etc/group')).status === 0 ? 'there' : 'gone'
+      const image = existsSync(below(scene, 'etc/group')) ? 'there' : 'gone'
+      return finding(
+        mark === WHITEOUT && container === 'gone' && image === 'there',
+        [
+          seen('etc/group in the image, /etc/group inside', image, container),
+          seen('etc/group in upper', mark, null),
+        ],
+        image === 'gone'
+          ? 'It was deleted from the image, for every container. Likeliest: the container’s root is the image’s directory, without an overlay over it.'
+          : 'Likeliest: the file was removed from the upper directory behind overlay’s back, so that the lower one shows through again.',
+      )
+    },
+  },
+
+  opaque: {
+    id: 'opaque',
+    claim: 'the new directory shows nothing of the old one: it is marked opaque',
+    async look(scene) {
+      const made = join(upperOf(scene), 'var')
+      const xattrs = existsSync(made) ? [...readXattrs(made)] : []
+      const [name = 'overlay.opaque', value] = xattrs.find(([n]) => n.endsWith('.overlay.opaque')) ?? []
+      const image = entries(below(scene, 'var')).join(' ')
+      const container = await inside(scene, 'ls /var')
+      return finding(
+        value?.toString() === 'y' && container === 'new' && image !== '',
+        [
+          seen('var in the image, ls /var inside', image || '(empty)', container || '(empty)'),
+          seen(`getxattr of var in upper`, `${name} = ${value?.toString() ?? 'not set'}`, null),
+        ],
+        value
+          ? 'It is marked, but entries of the image show. Likeliest: the mark is trusted.overlay.opaque, which an overlay mounted with userxattr does not look at.'
+          : 'Likeliest: the new directory was made in the upper directory behind overlay’s back, so it is merged with the old one; or the overlay was mounted without userxattr in a user namespace.',
+      )
+    },
+  },
+
+  shared: {
+    id: 'shared-lower',
+    claim: 'both read the same files of the image, the very same inodes',
+    look({ pid, second, ...scene }) {
+      // overlayfs.rst, "Inode properties": with all layers on one file system st_ino is that of the file underneath
+      const inode = (path: string) => statSync(path, { throwIfNoEntry: false })?.ino ?? 'missing'
+      const image = inode(below(scene, 'etc/passwd'))
+      const inodes = [pid, second?.pid].map(who => inode(`/proc/${who}/root/etc/passwd`))
+      const [one, two] = [pid, second?.pid].map(who => directories(rootMount(who), 'lowerdir'))
+      return finding(
+        one === two && one !== '' && inodes.every(number => number === image),
+        [
+          seen('lowerdir of the first', null, one || 'none'),
+          seen('lowerdir of the second', null, two || 'none'),
+          seen('inode of etc/passwd', image, inodes.join(' and ')),
+        ],
+        one === two
+          ? 'The stacks are the same, the files are not. Likeliest: one of them has a copy of its own, because it was opened for writing.'
+          : 'They stand on different directories. Likeliest: the image was copied for each container in place of being shared.',
+      )
+    },
+  },
+
+  nothingCopied: {
+    id: 'nothing-copied',
+    claim: 'the second has no copy of any file of the image',
+    what(scene: Stack) {
+      const copies = copiesOf(scene)
+      return copies === 0
+        ? 'none'
+        : copies === scene.lower.flatMap(contents).length
+          ? 'all'
+          : 'those that it runs'
+    },
+    look(scene) {
+      return finding(
+        copiesOf(scene) === 0,
+        [
+          seen('files of the image', scene.lower.flatMap(contents).length, null),
+          seen(`${scene.second && upperOf(scene.second)}`, `${copiesOf(scene)} of them`, null),
+        ],
+        'Likeliest: the image was copied to the upper directory before the start, or its programs were touched (chmod, chown) at the start.',
+      )
+    },
+  },
+
+  unseen: {
+    id: 'unseen',
+    claim: 'neither sees what the other writes',
+    async look(scene) {
+      const first = await inside(scene, 'ls /root')
+      const second = scene.second ? await inside(scene.second, 'ls /root') : ''
+      return finding(
+        first === 'from-the-first' && second === 'from-the-second',
+        [
+          seen('ls /root in the first', null, first || '(empty)'),
+          seen('ls /root in the second', null, second || '(empty)'),
+        ],
+        'Likeliest: both were given the same upper directory, or both write to the image itself.',
+      )
+    },
+  },
+
+  ownUpper: {
+    id: 'writes-in-upper',
+    claim: 'all that each has done is in its own upper directory, and nothing else is',
+    look(scene) {
+      const rows = [
+        { at: upperOf(scene), wanted: scene.touched },
+        { at: scene.second ? upperOf(scene.second) : '', wanted: scene.touchedBySecond },
+      ].map(({ at, wanted }) => ({ at, found: contents(at), wanted: wanted.toSorted() }))
+      return finding(
+        rows.every(({ found, wanted }) => JSON.stringify(found) === JSON.stringify(wanted)),
+        rows.map(({ at, found }) => seen(at, found.join(' ') || '(empty)', null)),
+        `Expected ${rows.map(({ wanted }) => wanted.join(' ')).join(' and ')}. Likeliest: a write went to the image, to the other container, or to a mount over the layer.`,
+      )
+    },
+  },
+
+  untouched: {
+    id: 'lower-untouched',
+    claim: 'after all that, the image is the same to the last bit',
+    look(scene) {
+      const after = scene.lower.map(dir => treeDigest(dir).hash)
+      return finding(
+        changedLayers(scene).length === 0 && after.length > 0,
+        scene.lower.map((dir, i) =>
+          seen(dir, `before ${short(scene.before[i])}  after ${short(after[i])}`, null),
+        ),
+        `Changed: ${changedLayers(scene).join(', ')}. Likeliest: a container’s root is the image’s directory itself, or the image was given as upperdir.`,
+      )
+    },
+  },
+
+  ...tarChecks,
+} satisfies Record<string, Check<Stack> & { what?(scene: Scene & Stack): string }>

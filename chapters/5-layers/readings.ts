@@ -1,0 +1,66 @@
+import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Shell } from '../../lib/guide/step.ts'
+import { treeDigest } from '../../lib/image/tree-digest.ts'
+import { type Mount, mountinfo } from '../../lib/kernel/mountinfo.ts'
+import type { Stack } from './step.ts'
+
+// What the checks of this chapter read: directories under the containers, from the host, and mountinfo.
+
+export const upperOf = ({ folder }: { folder: string }) => join(folder, 'upper')
+
+/** Where a path of the image lies: in the topmost layer that has it. */
+export const below = ({ lower }: Pick<Stack, 'lower'>, path: string) =>
+  join(lower.find(dir => existsSync(join(dir, path))) ?? lower[0]!, path)
+
+/** What a command prints in a container. */
+export const inside = async ({ shell }: { shell: Shell }, command: string) =>
+  (await shell.run(command)).output.trim()
+export const entries = (dir: string) => (existsSync(dir) ? readdirSync(dir) : [])
+export const text = (path: string) => (existsSync(path) ? readFileSync(path, 'utf8') : '')
+
+/** The mount that is a process's "/". */
+export function rootMount(pid: number | 'self' = 'self'): Mount | undefined {
+  return mountinfo(pid).findLast(m => m.target === '/')
+}
+
+/** The paths that an option of a mount names, as they were before they were escaped for it; '' where it has none. */
+export function directories(mount: Mount | undefined, option: 'lowerdir' | 'upperdir'): string {
+  const value = mount?.superOptions.find(o => o.startsWith(`${option}=`))?.slice(option.length + 1) ?? ''
+  return value
+    .replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8)))
+    .replace(/\\(.)/g, '$1')
+}
+
+/** What a layer says, path by path: files, whiteouts and opaque directories; not directories that only lead there. */
+export function contents(dir: string): string[] {
+  if (!existsSync(dir)) return []
+  return treeDigest(dir)
+    .entries.filter(({ type, opaque }) => type !== 'directory' || opaque)
+    .map(({ path }) => path)
+}
+
+/** How many files of the image the second container has in its own layer. */
+export function copiesOf(scene: Stack): number {
+  if (!scene.second) return 0
+  return contents(upperOf(scene.second)).filter(path => existsSync(below(scene, path))).length
+}
+
+/** The image's layers that are not what they were before the first container. */
+export function changedLayers({ lower, before }: Stack): string[] {
+  return lower.filter((dir, i) => treeDigest(dir).hash !== before[i])
+}
+
+/** What lies at a path, itself: a link is not followed. */
+export function describe(path: string): string {
+  const stat = lstatSync(path, { throwIfNoEntry: false })
+  if (!stat) return 'nothing'
+  return stat.isCharacterDevice()
+    ? `character device ${stat.rdev >> 8}:${stat.rdev & 255}`
+    : `${stat.size} bytes`
+}
+
+/** The beginning of each digest in a text. */
+export function short(hash = 'none'): string {
+  return hash.replaceAll(/sha256:([0-9a-f]{6})[0-9a-f]*/g, '$1…')
+}

@@ -1,0 +1,43 @@
+import { currentNetns } from '../../lib/container/ledger.ts'
+import { withNetworkLock } from '../../lib/container/lock.ts'
+import { namespaces } from '../../lib/container/namespaces.ts'
+import { freeNetwork } from '../../lib/container/network.ts'
+import { program } from '../../lib/container/program.ts'
+import { root } from '../../lib/container/root.ts'
+import { nth } from '../../lib/kernel/subnet.ts'
+import type { Lab } from '../../lib/guide/lab.ts'
+import { openRtnetlink, openRtnetlinkIn, type Rtnetlink } from '../../lib/kernel/rtnetlink.ts'
+import { untilRunning } from '../../lib/kernel/link-events.ts'
+import type { Outside } from './wiring.ts'
+
+/** Networks of two hosts each, from the addresses that are for documentation only: TEST-NET-2, RFC 5737. */
+const POOL = Array.from({ length: 64 }, (_, i) => `198.51.100.${4 * i}/30`)
+
+/** Makes it: it knows the host, and nothing behind it. */
+export async function makeOutside<S>(lab: Lab<S>): Promise<Outside> {
+  const { pid } = await lab.another('a machine outside', { parts: [namespaces, root, program] })
+  const hostLink = `ml-${lab.id}-out`
+  lab.ledger.add({ kind: 'link', name: hostLink, netns: currentNetns() })
+  const host = openRtnetlink()
+  const there = await openRtnetlinkIn(pid)
+  try {
+    const network = withNetworkLock(() => cable(host, hostLink, pid))
+    const outside = { pid, hostLink, hostAddress: nth(network, 1), address: nth(network, 2) }
+    there.addAddress('eth0', `${outside.address}/30`)
+    there.setUp('eth0')
+    untilRunning(host, [hostLink])
+    return outside
+  } finally {
+    host.close()
+    there.close()
+  }
+}
+
+/** The host's side of the cable; returns its network. */
+function cable(host: Rtnetlink, link: string, pid: number): string {
+  const network = freeNetwork(host, POOL)
+  host.addVeth(link, 'eth0', { pid })
+  host.addAddress(link, `${nth(network, 1)}/30`)
+  host.setUp(link) // from now on the host has a route to it, so nobody else takes it
+  return network
+}

@@ -1,0 +1,110 @@
+import { readFileSync } from 'node:fs'
+import { type Address, type Link, openRtnetlinkIn, type Rtnetlink } from '../../lib/kernel/rtnetlink.ts'
+import type { Endpoint } from '../../lib/kernel/sockaddr.ts'
+
+/** What the kernel says of the network namespace that a process is in: /proc/<pid>/net and rtnetlink(7). */
+
+/** Packets that came in by a link and went out by it. */
+export interface Packets {
+  in: number
+  out: number
+}
+
+/** One end of a cable: a link, and a process in the network namespace where that is. */
+export interface End {
+  pid: number
+  link: string
+}
+
+/** The counters of /proc/<pid>/net/dev: proc_pid_net(5). */
+export function packets({ pid, link }: End): Packets {
+  const line = readFileSync(`/proc/${pid}/net/dev`, 'utf8')
+    .split('\n')
+    .find(text => text.trim().startsWith(`${link}:`))
+  const fields = line?.split(':')[1]?.trim().split(/\s+/).map(Number) ?? []
+  return { in: fields[1] ?? NaN, out: fields[9] ?? NaN }
+}
+
+/** Both ends of a cable at one moment: read again where a packet came by between the two readings. */
+export function bothEnds(a: End, b: End): [Packets, Packets] {
+  for (;;) {
+    const [first, second, again] = [packets(a), packets(b), packets(a)]
+    if (first.in === again.in && first.out === again.out) return [first, second]
+  }
+}
+
+/** The names of the links in /proc/<pid>/net/dev. */
+export function linkNames(pid: number): string[] {
+  return [...readFileSync(`/proc/${pid}/net/dev`, 'utf8').matchAll(/^\s*(\S+):/gm)].map(([, name]) => name!)
+}
+
+/** The gateway of the default route in /proc/<pid>/net/route, and the link it is reached by. */
+export function defaultRoute(pid: number): { via: string; link: string } | undefined {
+  const rows = readFileSync(`/proc/${pid}/net/route`, 'utf8').trim().split('\n').slice(1)
+  const [link = '', , via = ''] =
+    rows.map(row => row.split('\t')).find(([, to, , , , , , mask]) => to === ZERO && mask === ZERO) ?? []
+  return link ? { via: address(via), link } : undefined
+}
+const ZERO = '00000000'
+
+/** The hardware address that a process's network namespace has found out for a neighbour: /proc/<pid>/net/arp. */
+export function neighbour(pid: number, ip: string): string | undefined {
+  const rows = readFileSync(`/proc/${pid}/net/arp`, 'utf8').split('\n')
+  return rows.map(row => row.split(/\s+/)).find(([known]) => known === ip)?.[3]
+}
+
+/** The established TCP connections of a network namespace: /proc/<pid>/net/tcp. */
+export function connections(pid: number): { local: Endpoint; remote: Endpoint }[] {
+  const rows = readFileSync(`/proc/${pid}/net/tcp`, 'utf8').trim().split('\n').slice(1)
+  return rows
+    .map(row => row.trim().split(/\s+/))
+    .filter(([, , , state]) => state === ESTABLISHED)
+    .map(([, local = '', remote = '']) => ({ local: endpoint(local), remote: endpoint(remote) }))
+}
+const ESTABLISHED = '01' // include/net/tcp_states.h
+
+/** `0100007F:0050` is 127.0.0.1:80: the address as a number of this machine, the port as one. */
+function endpoint(text: string): Endpoint {
+  const [ip = '', port = ''] = text.split(':')
+  return { address: address(ip), port: Number.parseInt(port, 16) }
+}
+
+function address(hex: string): string {
+  return Buffer.from(hex, 'hex').reverse().join('.')
+}
+
+/** Asks rtnetlink in the network namespace of a process. */
+export async function ask<T>(pid: number, question: (net: Rtnetlink) => T): Promise<T> {
+  const net = await openRtnetlinkIn(pid)
+  try {
+    return question(net)
+  } finally {
+    net.close()
+  }
+}
+
+export const show = ({ address, port }: Endpoint) => `${address}:${port}`
+
+export const linksOf = (pid: number) => ask(pid, net => net.links())
+export const find = (links: Link[], name: string) => links.find(link => link.name === name)
+
+/** The IPv4 address of a link, with the length of its network; `none` where it has none. */
+export const ipv4 = (addresses: Address[], dev: string) =>
+  addresses.find(a => a.dev === dev && !a.address.includes(':'))?.address ?? 'none'
+export const eth0 = async (pid: number) => ipv4(await ask(pid, net => net.addresses()), 'eth0')
+/** `10.44.0.2` of `10.44.0.2/24` */
+export const plain = (address: string) => address.replace(/\/.*/, '')
+
+/** A container's eth0, the link of the host that it names as its other end, and all other links of the host. */
+export async function cableOf(
+  pid: number,
+  host: number,
+): Promise<{ near?: Link; far?: Link; outside: Link[] }> {
+  const [inside, outside] = [await linksOf(pid), await linksOf(host)]
+  const near = find(inside, 'eth0')
+  const far = near && outside.find(({ index }) => index === near.peerIndex)
+  return { ...(near && { near }), ...(far && { far }), outside }
+}
+
+export const rise = (before: Packets, now: Packets) => ({ in: now.in - before.in, out: now.out - before.out })
+export const inAndOut = (risen: Packets) => `+${risen.in} in, +${risen.out} out`

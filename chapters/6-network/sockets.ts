@@ -1,0 +1,177 @@
+import { closeSync } from 'node:fs'
+import type { Lab } from '../../lib/guide/lab.ts'
+import {
+  AF_INET,
+  SO_RCVTIMEO,
+  SO_SNDTIMEO,
+  SOCK_CLOEXEC,
+  SOCK_DGRAM,
+  SOCK_STREAM,
+  SOL_SOCKET,
+} from '../../lib/kernel/constants.ts'
+import { type Endpoint, endpoint, sockaddr, SOCKADDR_IN, timeval } from '../../lib/kernel/sockaddr.ts'
+import type { Later, Replayed, Tape } from '../../lib/kernel/tape.ts'
+import type { Conversation, Exchange } from './wiring.ts'
+
+/**
+ * Traffic for the experiments. A visitor joins a network namespace and opens a socket there; it shares our descriptors,
+ * so the socket stays ours. A socket belongs to the namespace in which it was opened, whoever uses it later.
+ */
+
+/** Who opens a socket: a process in the network namespace that is meant, and what to call it. */
+export interface Place {
+  pid: number
+  name: string
+}
+
+const PATIENCE = timeval(2) // what has not come in this many seconds does not come
+const ANY = '0.0.0.0'
+const ADDRESS_LENGTH = Buffer.from(Uint32Array.of(SOCKADDR_IN).buffer)
+
+/** Several visits that are one story: what they did besides getting ready is shown together at the end. */
+class Story<S> {
+  readonly #lab: Lab<S>
+  readonly #telling: Replayed[] = []
+
+  constructor(lab: Lab<S>) {
+    this.#lab = lab
+  }
+
+  /** Calls in a place. One that is refused ends them, and is for the checks to see. */
+  async act({ pid, name }: Place, purpose: string, record: (tape: Tape) => void): Promise<Replayed[]> {
+    const options = { pid, onRefusal: 'stop', quiet: true } as const
+    const tape = await this.#lab.inside(`${name} ${purpose}`, ['user', 'net'], record, options)
+    this.#telling.push(...tape.filter(({ call }) => TELLING.has(call)))
+    return tape
+  }
+
+  /** A socket, and what is done with it at once. */
+  async open(
+    place: Place,
+    purpose: string,
+    type: number,
+    use: (tape: Tape, socket: Later) => void,
+  ): Promise<{ socket: number; tape: Replayed[] }> {
+    const tape = await this.act(place, purpose, tape => {
+      const socket = tape.socket(AF_INET, type | SOCK_CLOEXEC, 0)
+      for (const option of [SO_RCVTIMEO, SO_SNDTIMEO])
+        tape.setsockopt(socket, SOL_SOCKET, option, PATIENCE, PATIENCE.length)
+      use(tape, socket)
+    })
+    const socket = tape.find(({ call }) => call === 'socket')?.result
+    if (typeof socket !== 'number') throw new Error(`${place.name} could not open a socket: ${refusal(tape)}`)
+    return { socket, tape }
+  }
+
+  show(heading: string): void {
+    this.#lab.presenter.launch(heading, this.#telling)
+  }
+}
+
+const TELLING = new Set(['bind', 'listen', 'connect', 'accept4', 'sendto', 'recvfrom'])
+const refusal = (tape: readonly Replayed[]) => tape.find(({ errno }) => errno)?.errno ?? null
+const count = (tape: readonly Replayed[], call: string) =>
+  tape.filter(op => op.call === call && op.errno === null).length
+
+const PORT = 7 // the echo service's: RFC 862
+const TEXT = Buffer.from('hi')
+
+function send(tape: Tape, socket: Later | number, to: Endpoint, wanted: number): void {
+  const target = sockaddr(to)
+  for (let i = 0; i < wanted; i++) tape.sendto(socket, TEXT, TEXT.length, 0, target, target.length)
+}
+
+/** `source` receives where the first one came from. */
+function receive(tape: Tape, socket: number, source: Uint8Array, wanted: number): void {
+  for (let i = 0; i < wanted; i++) {
+    const [from, length] = i === 0 ? [source, ADDRESS_LENGTH] : [null, null]
+    tape.recvfrom(socket, new Uint8Array(TEXT.length), TEXT.length, 0, from, length)
+  }
+}
+
+/** Datagrams from one place to an address in another, each answered to the address that it seemed to come from. */
+export async function exchange<S>(
+  lab: Lab<S>,
+  from: Place,
+  to: Place & { address: string },
+  wanted: number,
+): Promise<Exchange> {
+  const story = new Story(lab)
+  const sockets: number[] = []
+  const keep = ({ socket, tape }: { socket: number; tape: Replayed[] }) => {
+    sockets.push(socket)
+    return { socket, tape }
+  }
+  try {
+    const receiver = keep(
+      await story.open(to, `waits on port ${PORT}`, SOCK_DGRAM, (tape, socket) => {
+        tape.bind(socket, sockaddr({ address: ANY, port: PORT }), SOCKADDR_IN)
+      }),
+    ).socket
+    const sender = keep(
+      await story.open(from, `sends to ${to.address}`, SOCK_DGRAM, (tape, socket) =>
+        send(tape, socket, { address: to.address, port: PORT }, wanted),
+      ),
+    )
+    const source = new Uint8Array(SOCKADDR_IN)
+    const sent = count(sender.tape, 'sendto')
+    const result: Exchange = { sent, arrived: 0, source: endpoint(source), answered: 0, refused: null }
+    if (sent === 0) return { ...result, refused: refusal(sender.tape) }
+
+    const read = await story.act(to, 'reads', tape => receive(tape, receiver, source, sent))
+    result.arrived = count(read, 'recvfrom')
+    result.source = endpoint(source)
+    if (result.arrived === 0) return result
+
+    const answers = await story.act(to, 'answers', tape =>
+      send(tape, receiver, result.source, result.arrived),
+    )
+    if (refusal(answers)) return { ...result, refused: refusal(answers) }
+    const back = await story.act(from, 'reads the answers', tape =>
+      receive(tape, sender.socket, new Uint8Array(SOCKADDR_IN), count(answers, 'sendto')),
+    )
+    return { ...result, answered: count(back, 'recvfrom') }
+  } finally {
+    const whom = from.pid === to.pid ? `${from.name}, to itself` : `${from.name}, to ${to.name} and back`
+    story.show(whom)
+    for (const fd of sockets) closeSync(fd)
+  }
+}
+
+/** A connection from a client to an address where, it is hoped, a server's socket in another place is reached. */
+export async function converse<S>(
+  lab: Lab<S>,
+  client: Place,
+  at: Endpoint,
+  server: Place & { port: number },
+): Promise<Conversation> {
+  const story = new Story(lab)
+  const [question, answer] = [Buffer.from('who is there?'), Buffer.from('the container')]
+  const [heard, told] = [new Uint8Array(question.length), new Uint8Array(answer.length)]
+  const listener = await story.open(server, `listens on port ${server.port}`, SOCK_STREAM, (tape, socket) => {
+    tape.bind(socket, sockaddr({ address: ANY, port: server.port }), SOCKADDR_IN)
+    tape.listen(socket, 1)
+  })
+  lab.keep(listener.socket) // the checks look for the connection in /proc/<pid>/net/tcp
+  const caller = await story.open(client, `connects to port ${at.port}`, SOCK_STREAM, (tape, socket) => {
+    tape.connect(socket, sockaddr(at), SOCKADDR_IN)
+    tape.sendto(socket, question, question.length, 0, null, 0)
+  })
+  lab.keep(caller.socket)
+  if (!refusal(caller.tape)) {
+    const accepted = await story.act(server, 'accepts, reads and answers', tape => {
+      const length = ADDRESS_LENGTH
+      const connection = tape.accept4(listener.socket, new Uint8Array(SOCKADDR_IN), length, SOCK_CLOEXEC)
+      tape.recvfrom(connection, heard, heard.length, 0, null, null)
+      tape.sendto(connection, answer, answer.length, 0, null, 0)
+    })
+    const connection = accepted.find(({ call, errno }) => call === 'accept4' && !errno)?.result
+    if (connection) lab.keep(connection)
+    await story.act(client, 'reads the answer', tape =>
+      tape.recvfrom(caller.socket, told, told.length, 0, null, null),
+    )
+  }
+  story.show(`${client.name}, to port ${at.port} of ${at.address}`)
+  const text = (bytes: Uint8Array) => Buffer.from(bytes).toString().replaceAll('\0', '')
+  return { client: text(told), server: text(heard) }
+}

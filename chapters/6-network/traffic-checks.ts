@@ -1,0 +1,106 @@
+import { finding, seen } from '../../lib/guide/evidence.ts'
+import type { Check } from '../../lib/guide/step.ts'
+import { namespaceInode } from '../../lib/kernel/procfs.ts'
+import {
+  bothEnds,
+  cableOf,
+  type End,
+  eth0,
+  find,
+  inAndOut,
+  linksOf,
+  neighbour,
+  plain,
+  rise,
+  show,
+} from './readings.ts'
+import type { Wiring } from './wiring.ts'
+
+/** Checks of what went through the cables. */
+
+type Way = 'withHost' | 'withSecond'
+
+export const arrived = (which: Way): Check<Wiring> => ({
+  id: which === 'withHost' ? 'host-datagrams' : 'container-datagrams',
+  claim: 'every datagram arrived, and every answer came back',
+  look({ exchanges }) {
+    const { sent, arrived, answered, source } = exchanges[which]
+    return finding(
+      sent > 0 && arrived === sent && answered === sent,
+      seen('recvfrom', null, `${arrived} of ${sent} arrived from ${show(source)}, ${answered} answers`),
+      'Likeliest: a firewall of the host drops them (with br_netfilter also what only crosses a bridge): sudo nft list ruleset shows it. With --rootless there is none.',
+    )
+  },
+})
+
+export const counted = (which: Way): Check<Wiring> => ({
+  id: which === 'withHost' ? 'host-counters' : 'container-counters',
+  claim: 'both ends of the cable counted them: what went in here came out there',
+  look({ exchanges }) {
+    const { cables, sent: least } = exchanges[which]
+    const risen = cables.map(({ ends, before }) => {
+      const now = bothEnds(...ends)
+      return { ends, far: rise(before[0], now[0]), near: rise(before[1], now[1]) }
+    })
+    const name = ({ pid, link }: End) => `/proc/${pid === process.pid ? 'self' : pid}/net/dev (${link})`
+    return finding(
+      least > 0 &&
+        risen.length > 0 &&
+        risen.every(
+          ({ far, near }) =>
+            far.in === near.out && far.out === near.in && near.in >= least && near.out >= least,
+        ),
+      risen.flatMap(({ ends: [there, here], far, near }) => [
+        seen(name(there), inAndOut(far), null),
+        seen(name(here), null, inAndOut(near)),
+      ]),
+      `Each counter must rise by ${least} or more (ARP takes a few besides), and as much on one end as on the other. Likeliest: the packets took another way, or these are not two ends of one cable.`,
+    )
+  },
+})
+
+export const second = {
+  apart: {
+    id: 'two-addresses',
+    claim: 'two containers on one bridge: two network namespaces, two addresses',
+    async look({ pid, second }) {
+      const [one, two] = [await eth0(pid), await eth0(second)]
+      const [ours, theirs] = [namespaceInode(pid, 'net'), namespaceInode(second, 'net')]
+      return finding(
+        one !== 'none' && two !== 'none' && one !== two && ours !== theirs,
+        [
+          seen(`/proc/${pid}/ns/net`, null, `${ours}, ${one}`),
+          seen(`/proc/${second}/ns/net`, null, `${theirs}, ${two}`),
+        ],
+        'Likeliest: the second one joined the network namespace of the first (as the containers of a pod do), or both took the same address.',
+      )
+    },
+  },
+
+  neighbour: {
+    id: 'neighbour',
+    claim: 'the first reaches the second directly: its neighbour table has the second’s hardware address',
+    async look({ pid, second }) {
+      const ip = plain(await eth0(second))
+      const mac = find(await linksOf(second), 'eth0')?.mac ?? 'none'
+      const known = neighbour(pid, ip) ?? 'none'
+      return finding(
+        known === mac,
+        [
+          seen(`/proc/${pid}/net/arp (${ip})`, null, known),
+          seen(`RTM_GETLINK in ${second} (eth0)`, null, mac),
+        ],
+        'Likeliest: a router stands between the two: they are in different networks, or the host answers for the other (proxy_arp).',
+      )
+    },
+  },
+} satisfies Record<string, Check<Wiring>>
+
+/** Whose hardware address the first container uses for the second, in the words of a prediction. */
+export async function whoseAddress({ pid, second, host }: Wiring & { pid: number }): Promise<string> {
+  const mac = neighbour(pid, plain(await eth0(second)))
+  const { near, far, outside } = await cableOf(second, host)
+  if (mac === near?.mac) return 'the second container’s'
+  if (mac === far?.mac) return 'that of the cable’s end on the host'
+  return outside.some(link => link.mac === mac) ? 'the host’s, that of the bridge' : 'none'
+}
