@@ -92,7 +92,7 @@ export const step: Step<Measured> = {
     },
     {
       title: 'As many processes as it may have',
-      explain: `A loop that starts process after process can bring a whole machine down, because the table of processes is one for all. The pids controller counts: the limit here is ${LIMITS.pids}. Above it \`fork\` is refused with EAGAIN, and nobody is killed. A second container with the same limits gets a loop that starts ${FORKS} times \`sleep\` in the background.`,
+      explain: `A loop that starts process after process can bring a whole machine down, because the table of processes is one for all. The pids controller counts: the limit here is ${LIMITS.pids}. Above it \`fork\` is refused with EAGAIN, and nobody is killed. A second container with this limit gets a loop that starts ${FORKS} times \`sleep\` in the background.`,
       source: { file: 'chapters/4-limits/experiments.ts', symbol: 'forkTooOften' },
       predict: {
         question: `How many processes are there in that container, after ${FORKS} times “sleep &”?`,

@@ -83,12 +83,12 @@ export const step: Step<Stack> = {
     {
       title: 'Copy-up: writing to what is only read',
       explain:
-        'The container appends a line to `/etc/os-release`, a file of the image. Overlay works with whole files: at the first open for writing it copies the file from the lower directory to the upper one, with owner, mode and times, and from then on the copy hides the original. That is why a database belongs in a volume and not in a layer.',
+        'The container appends a line to `/etc/os-release`, a file of the image. The lower directory is only ever read; yet this container must see the file changed, with its owner and mode as before, and all others must see it as it was. Whatever is written goes to the upper directory.',
       predict: {
-        question: 'One line was appended to a file of the image. What is in the container’s own layer now?',
+        question: 'The container appends one line to a file of the image. What is then in its own layer?',
         choices: ['nothing: the image was changed', 'only the line', 'the whole file, with the line'],
         answer: checks.copyUp.what,
-        why: 'Overlay knows whole files only. The first write to a large one takes as long as a copy of it.',
+        why: 'Overlay stacks whole files: at the first open for writing it copies the file up, with owner, mode and times, and the copy hides the original. For a large file that takes long, so a database belongs in a volume and not in a layer.',
       },
       act: onOverlay(async lab => {
         await tell(lab, lab.scene, 'echo VARIANT_ID=container >> /etc/os-release')
@@ -101,7 +101,7 @@ export const step: Step<Stack> = {
       explain:
         'Now it deletes `/etc/group`, which lies in the image too. The file must stay for the other containers, and yet be gone for this one. So overlay leaves a mark of that name in the upper directory, which hides whatever is below: a whiteout.',
       predict: {
-        question: '`rm /etc/group` succeeds. What is at etc/group in the upper directory?',
+        question: 'rm /etc/group succeeds. What is then at etc/group in the upper directory?',
         choices: ['nothing', 'an empty file', 'a character device'],
         answer: checks.whiteout.what,
         why: 'A character device with the numbers 0:0, which no driver has. It holds no data, and nothing is lost below.',
@@ -115,7 +115,7 @@ export const step: Step<Stack> = {
     {
       title: 'Opaque: a directory made anew',
       explain:
-        'Directories of the same name are merged, entry by entry. But a directory that was removed and made again must begin empty. Overlay marks it with an extended attribute, `overlay.opaque`: look no further down. In a user namespace the attribute is in the `user.` space; root’s overlays outside of any use `trusted.`, which nobody else may write.',
+        'Directories of the same name are merged, entry by entry. But a directory that was removed and made again must begin empty. Overlay marks it with an extended attribute, `overlay.opaque`: look no further down. In a user namespace the attribute is in the `user.` space; outside of one, root’s overlays use `trusted.`, which nobody else may write.',
       act: onOverlay(async lab => {
         keepsXattrs(lab)
         await tell(lab, lab.scene, 'rm -r /var && mkdir /var && echo mine > /var/new')
@@ -126,13 +126,13 @@ export const step: Step<Stack> = {
     {
       title: 'Two containers on the same layers',
       explain:
-        'A second container starts with the same lower directories and an upper one of its own. Nothing is copied: that is why a container starts in milliseconds whatever the size of its image, and why a hundred of them need the disk space, and the page cache, of one.',
+        'A second container starts with the same lower directories, and with an upper and a work directory of its own. Then each of the two writes a file that the other must not see.',
       source: { file: 'lib/guide/image-layers.ts', symbol: 'onImageLayers' },
       predict: {
         question: 'How many files of the image does the second container have copies of, once it runs?',
         choices: ['all', 'those that it runs', 'none'],
         answer: checks.nothingCopied.what,
-        why: 'Reading and executing go straight to the lower file. Only a write makes a copy.',
+        why: 'Reading and executing go straight to the lower file; only a write makes a copy. So a container starts in milliseconds whatever the size of its image, and a hundred of them need the disk space, and the page cache, of one.',
       },
       act: onOverlay(async lab => {
         const second = layered(await lab.another('a second container on the same layers', {}))

@@ -103,7 +103,10 @@ export const nat = {
     claim: 'the rule has counted one packet: the first of the connection',
     look(scene) {
       const count = ruleCount(scene)
-      const said = count === undefined ? 'no such rule' : `${count} packets to ${show(scene.published.to)}`
+      const said =
+        count === undefined
+          ? 'no such rule'
+          : `${count} ${count === 1 ? 'packet' : 'packets'}, to ${show(scene.published.to)}`
       return finding(
         count === 1,
         seen(scene.rules.map(word => word.split('/').at(-1)).join(' '), said, null),

@@ -98,42 +98,37 @@ export async function exchange<S>(
 ): Promise<Exchange> {
   const story = new Story(lab)
   const sockets: number[] = []
-  const keep = ({ socket, tape }: { socket: number; tape: Replayed[] }) => {
-    sockets.push(socket)
-    return { socket, tape }
-  }
   try {
-    const receiver = keep(
-      await story.open(to, `waits on port ${PORT}`, SOCK_DGRAM, (tape, socket) => {
-        tape.bind(socket, sockaddr({ address: ANY, port: PORT }), SOCKADDR_IN)
-      }),
-    ).socket
-    const sender = keep(
-      await story.open(from, `sends to ${to.address}`, SOCK_DGRAM, (tape, socket) =>
-        send(tape, socket, { address: to.address, port: PORT }, wanted),
-      ),
+    const there = await story.open(to, `waits on port ${PORT}`, SOCK_DGRAM, (tape, socket) => {
+      tape.bind(socket, sockaddr({ address: ANY, port: PORT }), SOCKADDR_IN)
+    })
+    sockets.push(there.socket)
+    const here = await story.open(from, `sends to ${to.address}`, SOCK_DGRAM, (tape, socket) =>
+      send(tape, socket, { address: to.address, port: PORT }, wanted),
     )
+    sockets.push(here.socket)
     const source = new Uint8Array(SOCKADDR_IN)
-    const sent = count(sender.tape, 'sendto')
+    const sent = count(here.tape, 'sendto')
     const result: Exchange = { sent, arrived: 0, source: endpoint(source), answered: 0, refused: null }
-    if (sent === 0) return { ...result, refused: refusal(sender.tape) }
+    if (sent === 0) return { ...result, refused: refusal(here.tape) }
 
-    const read = await story.act(to, 'reads', tape => receive(tape, receiver, source, sent))
+    const read = await story.act(to, 'reads', tape => receive(tape, there.socket, source, sent))
     result.arrived = count(read, 'recvfrom')
     result.source = endpoint(source)
     if (result.arrived === 0) return result
 
     const answers = await story.act(to, 'answers', tape =>
-      send(tape, receiver, result.source, result.arrived),
+      send(tape, there.socket, result.source, result.arrived),
     )
     if (refusal(answers)) return { ...result, refused: refusal(answers) }
     const back = await story.act(from, 'reads the answers', tape =>
-      receive(tape, sender.socket, new Uint8Array(SOCKADDR_IN), count(answers, 'sendto')),
+      receive(tape, here.socket, new Uint8Array(SOCKADDR_IN), result.arrived),
     )
     return { ...result, answered: count(back, 'recvfrom') }
   } finally {
-    const whom = from.pid === to.pid ? `${from.name}, to itself` : `${from.name}, to ${to.name} and back`
-    story.show(whom)
+    const [receiver = -1, sender = -1] = sockets
+    const whom = from.pid === to.pid ? 'itself' : to.name
+    story.show(`${from.name} (socket ${sender}) to ${whom} (socket ${receiver}), and back`)
     for (const fd of sockets) closeSync(fd)
   }
 }
@@ -171,7 +166,7 @@ export async function converse<S>(
       tape.recvfrom(caller.socket, told, told.length, 0, null, null),
     )
   }
-  story.show(`${client.name}, to port ${at.port} of ${at.address}`)
+  story.show(`${client.name} (socket ${caller.socket}) connects, and ${server.name} answers`)
   const text = (bytes: Uint8Array) => Buffer.from(bytes).toString().replaceAll('\0', '')
   return { client: text(told), server: text(heard) }
 }

@@ -60,7 +60,7 @@ export const step: Step<Wiring> = {
     {
       title: 'The loopback',
       explain:
-        'Without its loopback link a process cannot even talk to itself. `ip link set lo up` is one message to the kernel over a netlink socket, RTM_SETLINK. The kernel then adds 127.0.0.1 and its route by itself. First without: a datagram to 127.0.0.1; then the message; then the same again.',
+        'Without its loopback link a process cannot even talk to itself. `ip link set lo up` is one message to the kernel over a netlink socket, RTM_SETLINK. The kernel then adds 127.0.0.1 and its route by itself. First without: a datagram to 127.0.0.1; then the message; then some datagrams more, each of them answered. A visitor makes these calls: a child of ours that joins the namespace with `setns` and opens a socket there (both left out below).',
       source: { file: 'lib/kernel/rtnetlink.ts', symbol: 'openRtnetlinkIn' },
       async act(lab) {
         const place = { pid: lab.scene.bare, name: 'a container without a network', address: '127.0.0.1' }

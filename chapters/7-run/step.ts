@@ -109,7 +109,13 @@ export const step: Step<Ran> = {
           const { output } = await ownCommand(undefined, ['ps', '--json'])
           const found = (JSON.parse(output) as { name: string; pid: number }[]).find(row => row.name === name)
           if (found) scene.listed = { ...found, pids: nsPids(found.pid) }
-          scene.exec = await minilab('exec', name, 'sh', '-c', 'readlink /proc/1/ns/mnt; readlink /proc/self/ns/mnt')
+          scene.exec = await minilab(
+            'exec',
+            name,
+            'sh',
+            '-c',
+            'readlink /proc/1/ns/mnt; readlink /proc/self/ns/mnt',
+          )
           scene.killed = await minilab('kill', name)
         } finally {
           await minilab('rm', '-f', name)

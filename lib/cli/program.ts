@@ -1,7 +1,9 @@
 import { Command, CommanderError } from 'commander'
 import { fail } from './fail.ts'
+import { cleanCommand } from './clean.ts'
 import { containerCommands } from './containers.ts'
 import { runCommand } from './run.ts'
+import { doctorCommand } from './doctor.ts'
 import { stepCommand } from './step.ts'
 import { EXIT } from './exit.ts'
 
@@ -21,7 +23,7 @@ export async function main(argv: string[], version: string): Promise<void> {
 Begin with:  sudo minilab step 1      (or without sudo)
 Exit status: 0 all well · 1 a check failed · 2 wrong use · 3 the machine lacks something`,
     )
-  for (const add of [stepCommand, runCommand, containerCommands]) add(program)
+  for (const add of [stepCommand, runCommand, containerCommands, doctorCommand, cleanCommand]) add(program)
   try {
     await program.parseAsync(argv)
   } catch (error) {

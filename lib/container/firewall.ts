@@ -1,32 +1,10 @@
-import { spawnSync } from 'node:child_process'
-import { accessSync, constants } from 'node:fs'
-import { join } from 'node:path'
 import { readControl, writeControl } from '../kernel/control-file.ts'
 import { SyscallError } from '../kernel/syscall-error.ts'
 import { currentNetns, type Ledger } from './ledger.ts'
 import { LimitedError } from './limited.ts'
+import { findProgram, runRuleTool } from './rule-tool.ts'
 
 /** What the host passes on between its links, and what its firewall says to that. */
-
-// an ordinary user's PATH often lacks the folders of the administrator's programs
-const FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin']
-
-/** The path of a program of the host, or undefined where it is not installed. */
-export function findProgram(name: string): string | undefined {
-  const folders = [...(process.env.PATH ?? '').split(':').filter(Boolean), ...FOLDERS]
-  return folders.map(folder => join(folder, name)).find(isExecutable)
-}
-
-/** Runs a program that changes rules; returns what it printed. Throws a LimitedError with what it said. */
-export function runRuleTool([program = '', ...args]: readonly string[], input = ''): string {
-  const { status, stdout, stderr, error } = spawnSync(program, args, { input, encoding: 'utf8' })
-  if (status === 0) return stdout
-  const said = error?.message ?? stderr.trim().split('\n')[0] ?? ''
-  throw new LimitedError(
-    `${program} failed: ${said || `status ${status}`}`,
-    'see that the kernel has its modules: sudo modprobe -a nf_tables nft_chain_nat nft_masq',
-  )
-}
 
 /**
  * Makes the host a router for packets that come in by a link. The setting counts for each link by itself
@@ -54,25 +32,33 @@ export function forwardFrom(ledger: Ledger, link: string): void {
  */
 export function letThrough(ledger: Ledger, bridge: string, address: string): void {
   const iptables = findProgram('iptables')
-  if (!iptables) return
-  const rules = spawnSync(iptables, ['-w', '-S', 'FORWARD'], { encoding: 'utf8' }).stdout ?? ''
-  if (!rules.startsWith('-P FORWARD DROP')) return
-  const directions = [
-    ['-i', bridge, '-s', address],
-    ['-o', bridge, '-d', address],
-  ]
-  for (const match of directions) {
-    const rule = ['FORWARD', ...match, '-j', 'ACCEPT']
-    ledger.add({ kind: 'rules', remove: [iptables, '-w', '-D', ...rule], netns: currentNetns() })
-    runRuleTool([iptables, '-w', '-I', ...rule])
-  }
+  if (!iptables || !runRuleTool([iptables, '-w', '-S', 'FORWARD']).said.startsWith('-P FORWARD DROP')) return
+  addIptables(ledger, iptables, 'filter', ['FORWARD', '-i', bridge, '-s', address, '-j', 'ACCEPT'])
+  addIptables(ledger, iptables, 'filter', ['FORWARD', '-o', bridge, '-d', address, '-j', 'ACCEPT'])
 }
 
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false // not there, or not for us: both mean that it cannot be used
-  }
+/** Puts a rule before all others of its chain; noted in the ledger first. Throws a LimitedError. */
+export function addIptables(ledger: Ledger, path: string, table: string, rule: readonly string[]): void {
+  const command = (action: string) => [path, '-w', '-t', table, action, ...rule]
+  ledger.add({ kind: 'rules', probe: command('-C'), remove: command('-D'), netns: currentNetns() })
+  refuse(runRuleTool(command('-I')))
+}
+
+/** nft(8): a table of our own, made in one transaction and removed as a whole; noted in the ledger first. Throws a LimitedError. */
+export function addNftTable(ledger: Ledger, path: string, name: string, text: readonly string[]): void {
+  const table = ['table', 'ip', name]
+  const [probe, remove] = [
+    [path, 'list', ...table],
+    [path, 'delete', ...table],
+  ]
+  ledger.add({ kind: 'rules', probe, remove, netns: currentNetns() })
+  refuse(runRuleTool([path, '-f', '-'], text.join('\n') + '\n'))
+}
+
+function refuse({ ok, said }: { ok: boolean; said: string }): void {
+  if (ok) return
+  throw new LimitedError(
+    `the kernel’s packet filter cannot be given rules here: ${said}`,
+    'see that it has its modules: sudo modprobe -a nf_tables nft_chain_nat nft_masq',
+  )
 }

@@ -17,7 +17,7 @@ export const layers: Part = {
     if (!layers) return
     const { folder } = layers
     // `minilab run` without --rm keeps what was written; `minilab rm` takes it away
-    if (!layers.keep) ledger.add({ kind: 'folder', path: folder })
+    ledger.add({ kind: 'folder', path: folder, ...(layers.keep && { unless: 'state.json' }) })
     // what is setuid in there must be out of reach of the host's other users
     makeFolder(folder, 0o700)
     // the mode of upper's top is that of the container's "/"

@@ -1,12 +1,13 @@
 import {
-  appendFileSync,
   closeSync,
   existsSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
+  writeSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { CgroupChange } from '../kernel/make-cgroup.ts'
@@ -17,11 +18,13 @@ import { undo } from './undo.ts'
 /** One thing on the host that the kernel does not take back by itself when a container ends. */
 export type Entry =
   | CgroupChange
-  | { kind: 'folder'; path: string }
+  // `unless`: a file in it with which it may stay, as a container of `minilab run` has once it has started
+  | { kind: 'folder'; path: string; unless?: string }
   | { kind: 'process'; pid: number; started: number }
   // what belongs to a network namespace names it by inode: with the namespace the thing is gone too
   | { kind: 'link'; name: string; netns: number }
-  | { kind: 'rules'; remove: string[]; netns: number }
+  // `probe` succeeds while they are there
+  | { kind: 'rules'; probe: string[]; remove: string[]; netns: number }
   | { kind: 'sysctl'; path: string; before: string; set: string; netns: number }
 
 /** What was removed, in words: `cgroup /sys/fs/cgroup/pids/minilab/x`. */
@@ -35,6 +38,8 @@ export class Ledger {
   readonly path: string
   readonly dataFolder: string
   readonly entries: Entry[] = []
+  /** stays open while we hold anything: by that the kernel itself tells whose ledgers live (living.ts) */
+  #fd: number | undefined
 
   constructor(dataFolder: string) {
     this.dataFolder = dataFolder
@@ -44,40 +49,47 @@ export class Ledger {
 
   /** Notes a change that is about to be made. */
   add(entry: Entry): void {
-    if (this.entries.length === 0) mkdirSync(dirname(this.path), { recursive: true })
+    if (this.#fd === undefined) {
+      mkdirSync(dirname(this.path), { recursive: true })
+      this.#fd = openSync(this.path, 'a')
+    }
     this.entries.push(entry)
-    appendFileSync(this.path, JSON.stringify(entry) + '\n')
+    writeSync(this.#fd, JSON.stringify(entry) + '\n')
   }
 
   /** Undoes everything, latest first, and forgets it. What another ledger still needs stays. */
   async settle(): Promise<Removed[]> {
-    return settleFile(this.path, this.entries)
+    const removed = await settleFile(this.path, this.entries)
+    if (this.#fd !== undefined) closeSync(this.#fd)
+    this.#fd = undefined
+    return removed
   }
 }
 
 let counter = 0
 const bootId = () => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').slice(0, 8)
 
-/** Undoes what commands left that ended without doing so: killed, or lost in a reboot. */
-export async function recover(dataFolder: string): Promise<Removed[]> {
-  const removed: Removed[] = []
+/**
+ * Undoes what commands left that ended without doing so: killed, or lost in a reboot. What is removed is added to `removed`
+ * at once, so that it is known too where a later removal throws.
+ */
+export async function recover(dataFolder: string, removed: Removed[] = []): Promise<Removed[]> {
   for (const path of ledgers(dataFolder)) {
     if (ownerLives(path)) continue
     // only one of several commands that find this ledger gets to rename it
-    const mine = `${path}.${process.pid}`
+    const mine = path.replace(/(\.jsonl)?(\.\d+)?$/, `.jsonl.${process.pid}`)
     try {
       renameSync(path, mine)
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') continue
       throw error
     }
-    removed.push(...(await settleFile(mine, parse(mine))))
+    await settleFile(mine, parse(mine), removed)
   }
   return removed
 }
 
-async function settleFile(path: string, entries: Entry[]): Promise<Removed[]> {
-  const removed: Removed[] = []
+async function settleFile(path: string, entries: Entry[], removed: Removed[] = []): Promise<Removed[]> {
   const others = () =>
     ledgers(join(path, '../..'))
       .filter(p => p !== path)
@@ -95,13 +107,15 @@ export function held(dataFolder: string): Entry[] {
   return ledgers(dataFolder).flatMap(parse)
 }
 
-function ledgers(dataFolder: string): string[] {
+/** The files of all ledgers of a data folder. */
+export function ledgers(dataFolder: string): string[] {
   const folder = join(dataFolder, 'ledger')
   if (!existsSync(folder)) return []
   return readdirSync(folder).map(name => join(folder, name))
 }
 
-function ownerLives(path: string): boolean {
+/** Whether the command that wrote a ledger, or that is undoing it, still runs. */
+export function ownerLives(path: string): boolean {
   const [pid = '', started = '', boot = ''] = path.slice(path.lastIndexOf('/') + 1).split('-')
   if (boot !== bootId()) return false
   // a ledger being settled carries its settler's pid behind a second dot
@@ -112,7 +126,8 @@ function ownerLives(path: string): boolean {
   return true
 }
 
-function parse(path: string): Entry[] {
+/** The entries of a ledger; none where it is settled by now. */
+export function parse(path: string): Entry[] {
   let text: string
   try {
     text = readFileSync(path, 'utf8')

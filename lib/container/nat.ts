@@ -1,7 +1,8 @@
 import type { Endpoint } from '../kernel/sockaddr.ts'
-import { findProgram, runRuleTool } from './firewall.ts'
-import { currentNetns, type Ledger } from './ledger.ts'
+import { addIptables, addNftTable } from './firewall.ts'
+import type { Ledger } from './ledger.ts'
 import { LimitedError } from './limited.ts'
+import { findProgram } from './rule-tool.ts'
 
 /**
  * Network address translation: the kernel rewrites addresses of packets on their way, by rules that one of two programs
@@ -41,11 +42,11 @@ export function addNat(ledger: Ledger, name: string, nat: Nat): NatRules {
       'neither nft nor iptables is installed here, and only they can give the kernel rules',
       'sudo apt-get install nftables',
     )
-  return found.tool === 'nft' ? withNft(ledger, name, nat, found.path) : withIptables(ledger, nat, found.path)
+  const { tool, path } = found
+  return tool === 'nft' ? withNft(ledger, path, nat, name) : withIptables(ledger, path, nat)
 }
 
-/** nft(8): a table of our own, made in one transaction and removed as a whole. */
-function withNft(ledger: Ledger, name: string, { publish, masquerade }: Nat, path: string): NatRules {
+function withNft(ledger: Ledger, path: string, { publish, masquerade }: Nat, name: string): NatRules {
   const text = [
     `table ip ${name} {`,
     '  chain incoming {',
@@ -61,27 +62,22 @@ function withNft(ledger: Ledger, name: string, { publish, masquerade }: Nat, pat
     '  }',
     '}',
   ]
-  ledger.add({ kind: 'rules', remove: [path, 'delete', 'table', 'ip', name], netns: currentNetns() })
-  runRuleTool([path, '-f', '-'], text.join('\n') + '\n')
+  addNftTable(ledger, path, name, text)
   return { tool: 'nft', text, list: [path, 'list', 'table', 'ip', name] }
 }
 
-/** iptables(8): rules among those of others, each removed by what it says. */
-function withIptables(ledger: Ledger, { publish, masquerade }: Nat, path: string): NatRules {
-  const tcp = ['-p', 'tcp']
+function withIptables(ledger: Ledger, path: string, { publish, masquerade }: Nat): NatRules {
   const rules = [
-    ...publish.map(({ at, to }) =>
-      [
-        ['PREROUTING', '-d', at.address, ...tcp, '--dport', String(at.port)],
-        ['-j', 'DNAT', '--to-destination', `${to.address}:${to.port}`],
-      ].flat(),
+    ...publish.map(
+      ({ at, to }) =>
+        `PREROUTING -d ${at.address} -p tcp --dport ${at.port} -j DNAT --to-destination ${to.address}:${to.port}`,
     ),
-    ...masquerade.map(({ from, out }) => ['POSTROUTING', '-s', from, '-o', out, '-j', 'MASQUERADE']),
+    ...masquerade.map(({ from, out }) => `POSTROUTING -s ${from} -o ${out} -j MASQUERADE`),
   ]
-  const table = [path, '-w', '-t', 'nat']
-  for (const rule of rules) {
-    ledger.add({ kind: 'rules', remove: [...table, '-D', ...rule], netns: currentNetns() })
-    runRuleTool([...table, '-A', ...rule])
+  for (const rule of rules) addIptables(ledger, path, 'nat', rule.split(' '))
+  return {
+    tool: 'iptables',
+    text: rules.map(rule => `-I ${rule}`),
+    list: [path, '-w', '-t', 'nat', '-S', '-v'],
   }
-  return { tool: 'iptables', text: rules.map(rule => `-A ${rule.join(' ')}`), list: [...table, '-S', '-v'] }
 }

@@ -127,7 +127,7 @@ function describe(request: RunRequest, source: RootSource, id: string): Containe
   if (request.network === 'host') shareHostNetwork(spec)
 
   const ledger = new Ledger(dataFolder())
-  if (!isImage && request.remove) ledger.add({ kind: 'folder', path: folder })
+  if (!isImage) ledger.add({ kind: 'folder', path: folder, ...(!request.remove && { unless: 'state.json' }) })
   return {
     id,
     spec,

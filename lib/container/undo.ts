@@ -1,16 +1,17 @@
-import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { removeTree } from '../image/tree.ts'
 import { removeCgroup } from '../kernel/cgroup.ts'
 import { listFile } from '../kernel/cgroupfs.ts'
 import { readControl, writeControl } from '../kernel/control-file.ts'
-import { namespaceInode } from '../kernel/procfs.ts'
+import { isGone, namespaceInode } from '../kernel/procfs.ts'
 import { openRtnetlink } from '../kernel/rtnetlink.ts'
 import { endProcess, findProcess } from '../kernel/signal.ts'
 import { SyscallError } from '../kernel/syscall-error.ts'
 import type { Entry, Removed } from './ledger.ts'
 import { LimitedError } from './limited.ts'
 import { withNetworkLock } from './lock.ts'
+import { runRuleTool } from './rule-tool.ts'
 
 type Undo = {
   [K in Entry['kind']]: (
@@ -40,8 +41,8 @@ const undoing: Undo = {
     return off.length ? `controllers ${off.join(' ')} in ${path}` : undefined
   },
 
-  folder({ path }) {
-    if (!existsSync(path)) return undefined
+  folder({ path, unless }) {
+    if (!existsSync(path) || (unless && existsSync(join(path, unless)))) return undefined
     removeTree(path)
     return `folder ${path}`
   },
@@ -57,29 +58,29 @@ const undoing: Undo = {
     return withNetworkLock(() => deleteLink(name))
   },
 
-  rules({ remove: [program = '', ...args], netns }) {
-    if (netns !== namespaceInode('self', 'net')) return undefined
-    const { status, stderr, error } = spawnSync(program, args, { encoding: 'utf8' })
-    if (status === 0) return `rules: ${args.join(' ')}`
-    // nft and iptables both answer 1 for "no such table" and "no such rule"
-    if (status === 1) return undefined
-    throw new LimitedError(
-      `firewall rules of ours are left: ${error?.message ?? stderr.trim()}`,
-      `remove them: ${program} ${args.join(' ')}`,
-    )
+  rules({ probe, remove, netns }) {
+    if (netns !== namespaceInode('self', 'net') || !runRuleTool(probe).ok) return undefined
+    const { ok, said } = runRuleTool(remove)
+    if (ok) return `rules: ${remove.slice(1).join(' ')}`
+    throw new LimitedError(`firewall rules of ours are left: ${said}`, `remove them: ${remove.join(' ')}`)
   },
 
   sysctl({ path, before, set, netns }, others) {
-    if (netns !== namespaceInode('self', 'net') || !existsSync(path)) return undefined
+    if (netns !== namespaceInode('self', 'net')) return undefined
     if (others().some(other => other.kind === 'sysctl' && other.path === path)) return undefined
-    if (readControl(path) !== set) return undefined // somebody else has changed it since
-    writeControl(path, before)
-    return `${path} back to ${before}`
+    try {
+      if (readControl(path) !== set) return undefined // somebody else has changed it since
+      writeControl(path, before)
+      return `${path} back to ${before}`
+    } catch (error) {
+      if (isGone(error)) return undefined // and the link with it, perhaps just now
+      throw error
+    }
   },
 }
 
 /** A bridge stays while others are plugged into it: whoever leaves last takes it away. */
-function deleteLink(name: string): Removed | undefined {
+export function deleteLink(name: string): Removed | undefined {
   const rtnetlink = openRtnetlink()
   try {
     const links = rtnetlink.links()

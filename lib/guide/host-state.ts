@@ -32,7 +32,7 @@ function cgroups(id: string): string[] {
     })
   return hierarchies()
     .flatMap(h => walk(h.mount))
-    .filter(path => !/\/minilab(-self)?(\/|$)/.test(path) || path.includes(id))
+    .filter(path => path.includes(id)) // a system's own come and go all the time
     .map(path => `cgroup ${path}`)
 }
 

@@ -5,24 +5,33 @@ import type { Check, Finding, Report, Step } from './step.ts'
 import { sourceLine } from './source-line.ts'
 import { fit, micro, wrap } from './text.ts'
 
+/** Colours on a terminal; none with `--plain`, NO_COLOR, or into a pipe. */
+export function inkFor(plain: boolean): ChalkInstance {
+  return new Chalk({ level: !plain && process.stdout.isTTY && !process.env.NO_COLOR ? 2 : 0 })
+}
+
+/** How many columns a text may use; with `--plain` the same for every window. */
+export function widthFor(plain: boolean): number {
+  return plain ? 88 : Math.min(88, Math.max(40, process.stdout.columns ?? 88))
+}
+
 /** Where the text of a step goes. Nothing here decides anything: it is told what happened. */
 export class Presenter {
   readonly #write: (text: string) => void
   readonly #ink: ChalkInstance
   readonly #width: number
+  #limitedReason = ''
   /** nothing is printed: stdout belongs to a JSON document */
   readonly quiet: boolean
 
   /**
    * `plain`: no colour, no dependence on the window's width. `quiet`: nothing at all (`--json`).
-   * NO_COLOR and a pipe are respected through chalk's own detection.
    */
   constructor({ plain = false, quiet = false }: { plain?: boolean; quiet?: boolean } = {}) {
     this.quiet = quiet
     this.#write = quiet ? () => {} : text => process.stdout.write(text)
-    const colour = !plain && process.stdout.isTTY && !process.env.NO_COLOR
-    this.#ink = new Chalk({ level: colour ? 2 : 0 })
-    this.#width = plain ? 88 : Math.min(88, Math.max(40, process.stdout.columns ?? 88))
+    this.#ink = inkFor(plain)
+    this.#width = widthFor(plain)
   }
 
   line(text = ''): void {
@@ -43,6 +52,7 @@ export class Presenter {
   }
 
   stage(number: number, count: number, title: string): void {
+    this.#limitedReason = ''
     this.line()
     this.line(this.#ink.bold(` ${number}/${count}  ${title}`))
   }
@@ -114,7 +124,8 @@ export class Presenter {
     const { green, red, yellow, dim } = this.#ink
     const mark = finding.limited ? yellow('–') : finding.ok ? green('✔') : red('✘')
     this.line(`   ${mark}  ${this.#code(check.claim)}`)
-    if (finding.limited) this.#indented(`not looked at: ${finding.limited}`, yellow)
+    if (finding.limited && finding.limited !== this.#limitedReason)
+      this.#indented(`not looked at: ${finding.limited}`, yellow)
     for (const { source, host, container } of finding.evidence) {
       const values = [host === null ? '' : `host ${host}`, container === null ? '' : `container ${container}`]
       const text = values.filter(Boolean).join('   ')
@@ -132,8 +143,10 @@ export class Presenter {
     for (const line of wrap(text, this.#width - 8)) this.line(`      ${ink(line)}`)
   }
 
+  /** Says it once for a stage: its checks need not repeat it. */
   limited(reason: string, remedy: string): void {
     const { yellow, dim } = this.#ink
+    this.#limitedReason = reason
     this.#indented(`limited here: ${reason}`, yellow)
     this.#indented(`to have it: ${remedy}`, dim)
     this.line()

@@ -1,3 +1,4 @@
+import { constants } from 'node:os'
 import { LimitedError } from '../container/limited.ts'
 import { recover } from '../container/ledger.ts'
 import { dataFolder } from '../image/data-folder.ts'
@@ -30,6 +31,7 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
   const checks: Report['checks'] = []
   const limited: Report['limited'] = []
   const score = { right: 0, asked: 0 }
+  const letGo = onInterrupt(lab)
   try {
     for (const [i, stage] of step.stages.entries()) {
       presenter.stage(i + 1, step.stages.length, stage.title)
@@ -53,6 +55,7 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
     if (options.keep) await lab.keepUntilEnter()
   } finally {
     await lab.close()
+    letGo()
   }
   const report: Report = {
     step: step.number,
@@ -70,6 +73,15 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
   if (report.host.left.length > 0) report.ok = false
   presenter.end(step, report, score)
   return report
+}
+
+/** Ctrl-C or a polite end between two prompts: what was made is taken back first. At a prompt inquirer hears the key. */
+function onInterrupt<S>(lab: Lab<S>): () => void {
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+  const end = (signal: NodeJS.Signals) =>
+    void lab.close().finally(() => process.exit(128 + constants.signals[signal]))
+  for (const signal of signals) process.once(signal, end)
+  return () => signals.forEach(signal => process.off(signal, end))
 }
 
 async function act<S>(lab: Lab<S>, stage: Stage<S>): Promise<LimitedError | undefined> {

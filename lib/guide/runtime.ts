@@ -1,11 +1,11 @@
-import { execFileSync, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { closeSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { closeSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
+import { execa } from 'execa'
 import type { Container } from '../container/part.ts'
 import type { Spec } from '../container/spec.ts'
 import { Cgroup } from '../kernel/cgroup.ts'
-import { UsageError } from '../kernel/errors.ts'
+import { MachineError } from '../image/error.ts'
 import { foreignChanges, makeCgroup, planCgroup } from '../kernel/make-cgroup.ts'
 import { startTime } from '../kernel/procfs.ts'
 import { ended, findProcess, send } from '../kernel/signal.ts'
@@ -53,9 +53,15 @@ export async function startForeign(runtime: string, container: Container, folder
   const spec = specFor(runtime, container.spec)
   writeFileSync(join(bundle, 'config.json'), JSON.stringify(spec, null, 2))
   noteCgroups(container, spec)
-  const state = ['--root', join(bundle, 'state')]
+  const log = join(bundle, 'log')
+  const state = ['--root', join(bundle, 'state'), '--log', log]
   const pidFile = join(bundle, 'pid')
-  await run(runtime, [...state, 'create', '--bundle', bundle, '--pid-file', pidFile, container.id], container)
+  await run(
+    runtime,
+    [...state, 'create', '--bundle', bundle, '--pid-file', pidFile, container.id],
+    container,
+    log,
+  )
   const pid = Number(readFileSync(pidFile, 'utf8'))
   // without a cgroup of its own, by which `minilab clean` would find it
   if (!spec.linux.cgroupsPath) container.ledger.add({ kind: 'process', pid, started: startTime(pid) })
@@ -84,19 +90,20 @@ function noteCgroups({ ledger, spec: { linux } }: Container, { linux: { cgroupsP
   if (planned instanceof Cgroup) makeCgroup(planned, CONTROLLERS, change => ledger.add(change))
 }
 
-async function run(runtime: string, args: string[], { stdio = [0, 1, 2] }: Container): Promise<void> {
+async function run(
+  runtime: string,
+  args: string[],
+  { stdio = [0, 1, 2] }: Container,
+  log: string,
+): Promise<void> {
   const [stdin, stdout, stderr] = stdio
-  // what it says while it creates goes to our stderr; the container's own program inherits the given three
-  const child = spawn(runtime, args, { stdio: [stdin, stdout, stderr] })
-  const [status] = (await Promise.race([once(child, 'exit'), missing(child, runtime)])) as [number | null]
-  if (status !== 0)
-    throw new UsageError(
-      `${runtime} ${args.includes('create') ? 'create' : ''} failed with status ${status}`,
-      `run it by hand: ${runtime} ${args.join(' ')}`,
-    )
-}
-
-async function missing(child: ReturnType<typeof spawn>, runtime: string): Promise<never> {
-  await once(child, 'error').catch(() => undefined)
-  throw new UsageError(`there is no runtime "${runtime}" on this machine`, `sudo apt-get install ${runtime}`)
+  // the container's own program inherits the three; execa waits for the runtime alone, not for them to be closed
+  const ran = await execa(runtime, args, { stdin, stdout, stderr, reject: false, buffer: false })
+  if (ran.code === 'ENOENT')
+    throw new MachineError(`there is no ${runtime} here`, `sudo apt-get install ${runtime}`)
+  if (!ran.failed) return
+  const reason = existsSync(log)
+    ? readFileSync(log, 'utf8').trim().split('\n').at(-1)
+    : `status ${ran.exitCode}`
+  throw new MachineError(`${runtime} does not create the container here: ${reason}`, 'try another --runtime')
 }

@@ -28,16 +28,20 @@ export function isOpaque(xattrs: Map<string, Buffer>): boolean {
 }
 
 /**
- * Makes a directory opaque in the form that an overlay mounted by this process looks for: `trusted` is root's alone.
- * Throws the SyscallError where the file system takes neither form.
+ * Makes a directory opaque for every overlay that may be mounted on it: `trusted` is root's alone, and what a user
+ * namespace mounts (ours, as root too) looks for `user` only. Throws the SyscallError where neither form is taken.
  */
 export function makeOpaque(path: string): void {
-  try {
-    writeXattr(path, 'trusted.overlay.opaque', YES)
-  } catch (error) {
-    if (codeOf(error) !== 'EPERM') throw error
-    writeXattr(path, 'user.overlay.opaque', YES)
-  }
+  const refused = ['trusted', 'user'].flatMap(form => {
+    try {
+      writeXattr(path, `${form}.overlay.opaque`, YES)
+      return []
+    } catch (error) {
+      if (!['EPERM', 'EOPNOTSUPP'].includes(codeOf(error) ?? '')) throw error
+      return [error]
+    }
+  })
+  if (refused.length === 2) throw refused[1]
 }
 
 /** The attribute, if there is one, which says that part of this file is still in a lower layer (redirect_dir, metacopy). */

@@ -184,7 +184,7 @@ export class Unpacking {
         throw new UsageError('an extended attribute in the tar is larger than Linux allows', MAKE_AGAIN)
       if (value === null) this.notes.add(`extended attribute ${shown(name)} left out where it is not text`)
       else
-        this.#allowed(`extended attribute ${shown(name)} left out`, ['EPERM', 'ENOTSUP'], () =>
+        this.#allowed(`extended attribute ${shown(name)} left out`, ['EPERM', 'EOPNOTSUPP'], () =>
           writeXattr(at, name, value),
         )
     }

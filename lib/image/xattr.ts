@@ -29,7 +29,7 @@ function supported(call: () => number): number | undefined {
   try {
     return call()
   } catch (error) {
-    if (error instanceof SyscallError && error.code === 'ENOTSUP') return undefined
+    if (error instanceof SyscallError && error.code === 'EOPNOTSUPP') return undefined
     throw error
   }
 }

@@ -60,10 +60,10 @@ export class Cgroup {
   }
 
   /**
-   * Stops every process in it, or lets them go on; resolves when the kernel says that it is so.
-   * Throws a UsageError where there is no freezer, where we would stop ourselves, and where a process cannot be stopped.
+   * Stops every process in it, or lets them go on; resolves when the kernel says that it is so. Throws a UsageError when it
+   * has not come to that after `patience` milliseconds, and where there is no freezer, or we would stop ourselves.
    */
-  async freeze(frozen: boolean): Promise<void> {
+  async freeze(frozen: boolean, patience = PATIENCE): Promise<void> {
     const freezer = this.controller('freezer')
     if (!freezer)
       throw new UsageError(
@@ -76,10 +76,10 @@ export class Cgroup {
     const { file, on, off } = FREEZER[version]
     const state = frozen ? on : off
     this.write(join(path, file), state)
-    if (await settled(version, path, state)) return
+    if (await settled(version, path, state, patience)) return
     if (frozen) this.write(join(path, file), off)
     throw new UsageError(
-      `${path} would not ${frozen ? 'freeze' : 'thaw'} within ${PATIENCE / 1000} s`,
+      `${path} would not ${frozen ? 'freeze' : 'thaw'} within ${patience} ms`,
       frozen
         ? `a process in it hangs in the kernel: ps -o pid,stat,wchan -p ${members(path).join(',')}`
         : 'a cgroup above it is frozen: thaw that one',
@@ -93,11 +93,11 @@ const FREEZER = {
 }
 
 /** Waits until the kernel has stopped (or let go) every process; false where it does not come to that. */
-async function settled(version: 1 | 2, path: string, state: string): Promise<boolean> {
+async function settled(version: 1 | 2, path: string, state: string, patience: number): Promise<boolean> {
   const events = join(path, 'cgroup.events')
-  if (version === 2) return until(() => readControl(events).includes(`frozen ${state}`), PATIENCE, events)
+  if (version === 2) return until(() => readControl(events).includes(`frozen ${state}`), patience, events)
   // cgroup-v1/freezer-subsystem.rst: FREEZING until all have stopped. There is no event for it; each reading looks anew
-  return until(() => readControl(join(path, FREEZER[1].file)) === state, PATIENCE)
+  return until(() => readControl(join(path, FREEZER[1].file)) === state, patience)
 }
 
 /** The cgroup that a process is in, whoever made it: /proc/<pid>/cgroup. */
@@ -130,6 +130,7 @@ export async function removeCgroup(path: string, use: CgroupUse): Promise<boolea
   if (use === 'ourselves') return goBack(path) && remove(path)
   if (use === 'parent') return remove(path)
   if (holdsUs(path)) throw new UsageError(`we are in ${path} ourselves`, 'leave it first')
+  thawV1(path)
   for (const entry of readdirSync(path, { withFileTypes: true }))
     if (entry.isDirectory()) await removeCgroup(join(path, entry.name), use)
   await empty(path)
@@ -179,16 +180,19 @@ function killMember(path: string, pid: number): void {
   }
 }
 
-/** A frozen process dies only once it is thawed (v1; v2 since 5.2 lets it die frozen). */
+/** A frozen process dies only once it is thawed: v1. On v2 it can be killed as it is. */
 function thaw(pid: number): void {
   try {
     const freezer = hierarchyOf('freezer', hierarchies(pid))
-    if (freezer?.version !== 1) return
-    const file = join(freezer.own, FREEZER[1].file)
-    if (existsSync(file)) writeControl(file, FREEZER[1].off)
+    if (freezer) thawV1(freezer.own)
   } catch (error) {
     if (!isGone(error)) throw error // it has died meanwhile
   }
+}
+
+function thawV1(path: string): void {
+  const file = join(path, FREEZER[1].file)
+  if (existsSync(file)) writeControl(file, FREEZER[1].off)
 }
 
 /** Moves every process of a leaf to the cgroup above; false where that one still hands controllers down for others. */

@@ -47,6 +47,10 @@ const flag = (args: Args, bit: number, at = 0) => (BigInt(Number(args[at])) & Bi
 const cloneFlags = (args: Args) => BigInt((args[0] as { flags: number }).flags)
 const lacksSysAdmin = () => (BigInt('0x' + (status('self').CapEff ?? '0')) & (1n << 21n)) === 0n
 
+/** The directories that an overlay mount names: Documentation/filesystems/overlayfs.rst. */
+const overlayFolders = (data: unknown) =>
+  [...String(data).matchAll(/(?:lower|upper|work)dir=([^,]*)/g)].flatMap(([, paths = '']) => paths.split(':'))
+
 const needRoot = 'run it with sudo, or with --rootless: a user namespace gives you the rights over its own'
 
 // The calls that beginners trip over. Sources: the ERRORS sections of section 2 man pages, fs/namespace.c, kernel/fork.c.
@@ -84,13 +88,18 @@ const causes: Record<string, Rule[]> = {
     ),
   ],
   'mount ENOENT': [
-    ([source, target], earlier) => {
+    ([source, target, type, , data], earlier) => {
       if (did('pivot_root', earlier) || did('chroot', earlier)) return undefined // other paths than ours
       if (missing(target))
         return { cause: `there is no ${String(target)} to mount on`, remedy: `mkdir -p ${String(target)}` }
       if (typeof source === 'string' && source.startsWith('/') && missing(source))
         return { cause: `there is no ${source}`, remedy: `mkdir -p ${source}, or correct the source` }
-      return undefined
+      const folder = type === 'overlay' && overlayFolders(data).find(missing)
+      if (!folder) return undefined
+      return {
+        cause: `there is no ${folder}, one of overlay’s directories`,
+        remedy: `mkdir -p ${folder}, or correct lowerdir, upperdir and workdir`,
+      }
     },
   ],
   'mount ENODEV': [
@@ -108,7 +117,7 @@ const causes: Record<string, Rule[]> = {
   ],
   'mount EINVAL': [
     when(
-      (args, earlier) => args[2] === 'overlay' && did('mount', earlier),
+      args => args[2] === 'overlay',
       'overlay refused its options: lowerdir and upperdir must exist and upperdir may not itself lie on overlay; workdir must be empty and on the file system of upperdir',
       'read the reason in dmesg | tail',
     ),

@@ -143,7 +143,7 @@ export function kindOf(name: string): Kind<unknown> {
   )
 }
 
-/** `MS_PRIVATE|MS_REC`, with what has no name in hexadecimal; 0 stays 0 (but O_RDONLY, which is 0, is named). */
+/** `MS_REC|MS_PRIVATE`, with what has no name in hexadecimal; 0 stays 0 (but O_RDONLY, which is 0, is named). */
 export function flags(prefix: string, value: number): string {
   const names: string[] = []
   let rest = BigInt(value)
@@ -162,10 +162,13 @@ function enumerator(prefix: string, value: number): string {
   return group(prefix).find(([, v]) => v === BigInt(value))?.[0] ?? String(value)
 }
 
-function group(prefix: string): [string, bigint][] {
-  return Object.entries(constants)
-    .filter(([name]) => name.startsWith(prefix))
-    .map(([name, value]) => [name, BigInt(value)])
+// lowest bit first, as strace has it
+const byValue = Object.entries(constants)
+  .map(([name, value]) => [name, BigInt(value)] as const)
+  .sort(([, a], [, b]) => Number(a - b))
+
+function group(prefix: string) {
+  return byValue.filter(([name]) => name.startsWith(prefix))
 }
 
 /** A C string literal. */

@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, mkdirSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { Cgroup, type CgroupUse, move } from './cgroup.ts'
 import { CORE, hierarchies, type Hierarchy, hierarchyOf, listFile } from './cgroupfs.ts'
@@ -27,6 +27,21 @@ const LEAF = 'minilab-self'
 function base({ mount, own }: Hierarchy): string {
   if (isRoot() && writable(mount)) return mount
   return basename(own) === LEAF ? dirname(own) : own
+}
+
+/** Every cgroup of ours that is there, known by its place and name, in an order in which they can be removed. */
+export function ourCgroups(): Extract<CgroupChange, { kind: 'cgroup' }>[] {
+  return hierarchies().flatMap(hierarchy => {
+    const start = base(hierarchy)
+    const below = (path: string) => (existsSync(path) ? readdirSync(path, { withFileTypes: true }) : [])
+    const containers = below(join(start, OURS)).filter(entry => entry.isDirectory())
+    const places: [string, CgroupUse][] = [
+      ...containers.map(({ name }): [string, CgroupUse] => [join(start, OURS, name), 'container']),
+      [join(start, OURS), 'parent'],
+      [join(start, LEAF), 'ourselves'],
+    ]
+    return places.filter(([path]) => existsSync(path)).map(([path, use]) => ({ kind: 'cgroup', path, use }))
+  })
 }
 
 const isRoot = () => process.getuid?.() === 0
@@ -169,16 +184,20 @@ function leaveForLeaf(folder: string, note: Note): void {
 }
 
 /**
- * What another runtime, as root, makes for a cgroupsPath and may leave: a directory in each hierarchy, and its parent where
- * that is ours.
+ * What another runtime, as root, makes for a cgroupsPath and may leave: a directory in each hierarchy, its parent where that
+ * is ours, and on v2 controllers handed down at the root.
  */
 export function foreignChanges(name: string): CgroupChange[] {
-  return hierarchies().flatMap(({ mount }): CgroupChange[] => {
+  return hierarchies().flatMap(({ version, mount }): CgroupChange[] => {
     const path = join(mount, name)
     const parent = dirname(path)
-    return [
-      ...(basename(parent) === OURS ? [{ kind: 'cgroup', path: parent, use: 'parent' } as const] : []),
-      { kind: 'cgroup', path, use: 'container' },
-    ]
+    const changes: CgroupChange[] = [{ kind: 'cgroup', path, use: 'container' }]
+    if (basename(parent) === OURS) changes.unshift({ kind: 'cgroup', path: parent, use: 'parent' })
+    const file = join(mount, 'cgroup.subtree_control')
+    const already = listFile(file)
+    const enabled = listFile(join(mount, 'cgroup.controllers')).filter(c => !already.includes(c))
+    if (version === 2 && isRoot() && enabled.length > 0)
+      changes.unshift({ kind: 'controllers', path: file, enabled })
+    return changes
   })
 }

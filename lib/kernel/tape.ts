@@ -39,13 +39,13 @@ type MaybeLater<A extends readonly unknown[]> = { [I in keyof A]: number extends
 type Recorder = { [C in keyof Syscalls]: (...args: MaybeLater<Args<C>>) => Later }
 
 /** The typed methods of the table; `tape.mount(…)` records what `now.mount(…)` would do at once. */
+// eslint-disable-next-line typescript/no-unsafe-declaration-merging -- the methods are made from the table below
 export interface Tape extends Recorder {}
 
 /**
  * The system calls that a child will make, in order, recorded before it exists. See launch.ts for how they run:
  * no JavaScript can, between clone3 and execve.
  */
-// eslint-disable-next-line typescript/no-unsafe-declaration-merging -- the methods are made from the table below
 export class Tape {
   readonly ops: Op[] = []
   /** the part that records now */

@@ -1,0 +1,1 @@
+export async function printDiagnosis(_flags: { json?: boolean; plain?: boolean }): Promise<void> {}

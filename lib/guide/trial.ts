@@ -1,0 +1,70 @@
+import { randomBytes } from 'node:crypto'
+import { defaultSpec, NAMESPACE_TYPES } from '../container/default-spec.ts'
+import type { Ledger } from '../container/ledger.ts'
+import { LimitedError } from '../container/limited.ts'
+import { namespaces } from '../container/namespaces.ts'
+import type { Container, Part } from '../container/part.ts'
+import type { NamespaceType } from '../container/spec.ts'
+import { compose } from '../container/start.ts'
+import { MachineError } from '../image/error.ts'
+import { UsageError } from '../kernel/errors.ts'
+import { SyscallError } from '../kernel/syscall-error.ts'
+import type { Tape } from '../kernel/tape.ts'
+
+/** What is to be tried in a container that runs no program: it ends as soon as its parts are done. */
+export interface Attempted {
+  /** its namespaces; all eight unless given */
+  kinds?: readonly NamespaceType[]
+  /** what it is made of besides its namespaces */
+  parts?: readonly Part[]
+  change?(container: Container): void
+  /** calls that it makes itself, at the end */
+  inside?(tape: Tape): void
+  /** what is done from outside while it waits at its gate */
+  attach?(pid: number): void | Promise<void>
+}
+
+/** An error of ours that says what was refused, and mostly why and what to do. */
+export type Refusal = SyscallError | LimitedError | UsageError | MachineError
+
+/**
+ * Tries something for real, by the same parts that the steps are made of. Resolves to what was refused, undefined where
+ * nothing was. What is made on the host is noted in the ledger, which the caller settles.
+ */
+export async function attempt(
+  ledger: Ledger,
+  rootless: boolean,
+  { kinds = NAMESPACE_TYPES, parts = [], change, inside, attach }: Attempted,
+): Promise<Refusal | undefined> {
+  const spec = defaultSpec('/', [], rootless)
+  spec.linux.namespaces = kinds.map(type => ({ type }))
+  const id = `doctor-${randomBytes(3).toString('hex')}`
+  spec.linux.cgroupsPath = `/minilab/${id}`
+  const container: Container = { id, spec, rootfs: '/', ledger, diesWithUs: true }
+  change?.(container)
+  const end: Part = {
+    name: 'end',
+    attach: (_, pid) => attach?.(pid),
+    inside(tape) {
+      inside?.(tape)
+      tape.exit_group(0)
+    },
+  }
+  try {
+    const { child } = await compose([namespaces, ...parts, end]).start(container)
+    await child.exit
+    return undefined
+  } catch (error) {
+    if (isRefusal(error)) return error
+    throw error
+  }
+}
+
+export function isRefusal(error: unknown): error is Refusal {
+  return [SyscallError, LimitedError, UsageError, MachineError].some(kind => error instanceof kind)
+}
+
+/** What to do about a refusal, as far as it says so itself. */
+export function remedyOf(refusal: Refusal): string | undefined {
+  return refusal instanceof SyscallError ? refusal.diagnosis?.remedy : refusal.remedy
+}

@@ -1,0 +1,89 @@
+import { spawnSync } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { userFolder } from '../support/minilab.ts'
+import { Terminal } from '../support/terminal.ts'
+
+const noTmux = spawnSync('tmux', ['-V']).status !== 0
+
+// skipped where there is no tmux: a pipe is no terminal, and these tests are about terminals
+describe.skipIf(noTmux)('in a real terminal', () => {
+  test('a step asks for a prediction, and scores it', async () => {
+    const data = userFolder()
+    const terminal = new Terminal({ MINILAB_DATA: data })
+    terminal.minilab('step 1')
+    await terminal.shows('How many of its eight namespaces')
+    terminal.key('Down')
+    terminal.key('Enter')
+    await terminal.shows('You said 1 (pid); the kernel says 0.')
+    await terminal.shows('0 of 1 predicted')
+    terminal.minilab('step 1')
+    await terminal.shows(/How many of its eight namespaces[^]*How many of its eight namespaces[^]*❯ 0/)
+    terminal.key('Enter')
+    await terminal.shows('You predicted it: 0.')
+    await terminal.shows('1 of 1 predicted')
+  })
+
+  test('Ctrl-C at a prompt leaves cleanly, with status 130 and nothing behind', async () => {
+    const data = userFolder()
+    const terminal = new Terminal({ MINILAB_DATA: data })
+    terminal.minilab('step 2; echo status=$?')
+    await terminal.shows('What does it get?')
+    terminal.key('C-c')
+    await terminal.shows('status=130')
+    expect(terminal.screen()).not.toMatch(/Error|^\s+at /m)
+    expect(readdirSync(join(data, 'ledger'))).toEqual([])
+    expect(spawnSync('pgrep', ['-f', data]).stdout.toString()).toBe('')
+  })
+
+  test('--keep holds the container until Enter, and Ctrl-C ends it too', async () => {
+    const data = userFolder()
+    const terminal = new Terminal({ MINILAB_DATA: data })
+    terminal.minilab('step 1 --yes --keep; echo status=$?')
+    await terminal.shows('Enter ends it.')
+    terminal.key('Enter')
+    await terminal.shows('status=0')
+    terminal.minilab('step 1 --yes --keep; echo status=$?')
+    await terminal.shows(/Enter ends it.[^]*Enter ends it./)
+    terminal.key('C-c')
+    await terminal.shows('status=130')
+    expect(readdirSync(join(data, 'ledger'))).toEqual([])
+  })
+
+  test('run -it: a terminal of its own, resized with ours, and Ctrl-C is the container’s', async () => {
+    const terminal = new Terminal({ MINILAB_DATA: userFolder() })
+    terminal.minilab('run -it --rm -e PS1=inside# default sh; echo status=$?')
+    await terminal.shows('inside#')
+    terminal.type('tty; echo size $(stty size)')
+    await terminal.shows('/dev/pts/0')
+    await terminal.shows('size 40 100')
+    terminal.resize(80, 30)
+    await expect
+      .poll(() => (terminal.type('echo size $(stty size)'), terminal.screen()), { timeout: 10_000 })
+      .toContain('size 30 80')
+    terminal.type('sleep 1000; echo after=$?')
+    await terminal.shows('sleep 1000')
+    terminal.key('C-c')
+    terminal.type('echo still here; exit 5')
+    await terminal.shows(/^still here/m)
+    await terminal.shows('status=5')
+    // our own terminal is as it was: it echoes and edits lines again
+    terminal.type('echo back again')
+    await terminal.shows(/^back again/m)
+  })
+
+  test('exec -it joins with a second terminal', async () => {
+    const terminal = new Terminal({ MINILAB_DATA: userFolder() })
+    terminal.minilab('run -d --name box default sleep 1000')
+    await terminal.shows(/^[0-9a-f]{12}$/m)
+    terminal.minilab('exec -it -e PS1=second# box sh; echo status=$?')
+    await terminal.shows('second#')
+    terminal.type('tty; echo $(stty size); exit 6')
+    await terminal.shows(/^\/dev\/pts\/\d/m)
+    await terminal.shows('40 100')
+    await terminal.shows('status=6')
+    terminal.minilab('rm -f box; echo removed=$?')
+    await terminal.shows('removed=0')
+  })
+})

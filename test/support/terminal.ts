@@ -1,0 +1,65 @@
+import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
+import { expect, onTestFinished } from 'vitest'
+
+const ENTRY = join(import.meta.dirname, '../../bin.mjs')
+
+/** A real terminal: a tmux server of the test's own, in which `minilab` can be typed. */
+export class Terminal {
+  readonly #socket = `minilab-${process.pid}-${Math.random().toString(36).slice(2)}`
+
+  constructor(env: Record<string, string>, { columns = 100, rows = 40 } = {}) {
+    onTestFinished(() => void this.#tmux('kill-server'))
+    const variables = Object.entries(env).flatMap(([name, value]) => ['-e', `${name}=${value}`])
+    const size = ['-x', String(columns), '-y', String(rows)]
+    this.#tmux(
+      '-f',
+      '/dev/null',
+      'new-session',
+      '-d',
+      '-s',
+      'test',
+      ...size,
+      ...variables,
+      "PS1='ready> ' exec sh -i",
+    )
+    this.#tmux('set-option', '-g', 'history-limit', '5000')
+  }
+
+  #tmux(...args: string[]): string {
+    return execFileSync('tmux', ['-L', this.#socket, ...args], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+  }
+
+  /** Everything on the screen and above it. */
+  screen(): string {
+    return this.#tmux('capture-pane', '-p', '-J', '-S', '-', '-t', 'test')
+  }
+
+  /** Waits until the screen shows something: keys that come before a prompt is drawn are lost. */
+  async shows(what: string | RegExp): Promise<void> {
+    const seen = expect.poll(() => this.screen(), { timeout: 20_000, interval: 50 })
+    await (typeof what === 'string' ? seen.toContain(what) : seen.toMatch(what))
+  }
+
+  type(line: string): void {
+    this.#tmux('send-keys', '-t', 'test', '-l', line)
+    this.key('Enter')
+  }
+
+  /** Types `minilab ARGS`. */
+  minilab(args: string): void {
+    this.type(`${process.execPath} ${ENTRY} ${args}`)
+  }
+
+  /** A key by tmux's name: `C-c`, `Down`, `Enter`. */
+  key(name: string): void {
+    this.#tmux('send-keys', '-t', 'test', name)
+  }
+
+  resize(columns: number, rows: number): void {
+    this.#tmux('resize-window', '-t', 'test', '-x', String(columns), '-y', String(rows))
+  }
+}
