@@ -35,7 +35,7 @@ export const LIMITS = {
 export const FORKS = 40
 
 const PERIODS = 10
-const PATIENCE = 4000 // ms, for what takes a second at most
+const PATIENCE = 2500 // ms, for what takes a second at most
 
 /** A number that the kernel keeps for the cgroup of a process; NaN where there is none. */
 export const counter = (pid: number, what: keyof typeof readings) => Number(readCgroup(pid, what)?.value)

@@ -5,12 +5,15 @@ import { recover } from '../container/ledger.ts'
 import { environment, user } from '../container/run-options.ts'
 import { containerFolder, findState, isRunning, running, type State, states } from '../container/state.ts'
 import { dataFolder } from '../image/data-folder.ts'
+import { MachineError } from '../image/error.ts'
 import { removeTree } from '../image/tree.ts'
 import { shellStatus } from '../kernel/child.ts'
 import { UsageError } from '../kernel/errors.ts'
-import { ended, send } from '../kernel/signal.ts'
+import { ended, endProcess, findProcess, send } from '../kernel/signal.ts'
 import { suggest } from '../kernel/suggest.ts'
 import type { ExecFlags } from './containers.ts'
+
+const KEEPER_PATIENCE = 20_000 // ms
 
 /** `minilab ps`: what is there, from the state files and the kernel. */
 export function ps(flags: { all?: boolean; json?: boolean }): void {
@@ -113,21 +116,31 @@ function signalNumber(name: string): number {
 /** `minilab rm`: the container's own layer, its state, its log. */
 export async function rm(words: string[], force = false): Promise<void> {
   for (const state of words.map(findState)) {
-    const pidfd = running(state)
-    if (pidfd !== undefined) {
-      try {
-        if (!force) throw new UsageError(`${state.name} still runs`, `minilab kill ${state.name}, or rm -f`)
-        send(pidfd, 'SIGKILL')
-        await ended(pidfd)
-      } finally {
-        closeSync(pidfd)
-      }
+    if (isRunning(state)) {
+      if (!force) throw new UsageError(`${state.name} still runs`, `minilab kill ${state.name}, or rm -f`)
+      await endProcess(state.pid, state.started)
     }
+    await keeperDone(state)
     removeTree(containerFolder(state.id))
     if (state.log) rmSync(state.log, { force: true })
     console.log(state.name)
   }
   await recover(dataFolder())
+}
+
+/** Waits until whoever looks after a container has noted its end and taken back what was made for it. */
+async function keeperDone({ name, keeper }: State): Promise<void> {
+  const pidfd = findProcess(keeper.pid, keeper.started)
+  if (pidfd === undefined) return
+  try {
+    if (await ended(pidfd, KEEPER_PATIENCE)) return
+    throw new MachineError(
+      `process ${keeper.pid}, which looks after ${name}, does not end`,
+      `kill ${keeper.pid}`,
+    )
+  } finally {
+    closeSync(pidfd)
+  }
 }
 
 /** `minilab logs`. */

@@ -1,3 +1,4 @@
+import { closeSync } from 'node:fs'
 import { CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWUSER, F_SETFD, PR_SET_PDEATHSIG } from '../kernel/constants.ts'
 import { Child, type Exit } from '../kernel/child.ts'
 import { writeControl } from '../kernel/control-file.ts'
@@ -9,6 +10,12 @@ import { Tape } from '../kernel/tape.ts'
 import { handOnStdio } from './program.ts'
 
 const SIGKILL = 9
+
+const ON_BENCH = {
+  MINILAB_BENCH: '1',
+  // iptables locks a file that only root may write; the rules here are nobody else's, so this one will do
+  XTABLES_LOCKFILE: '/proc/self/ns/user',
+}
 
 /**
  * The bench: a program (ourselves, again) in a user, mount and network namespace of its own, where an ordinary user is
@@ -26,9 +33,7 @@ export async function startOnBench(
   const gate = new Gate()
   gate.record(tape)
   tape.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) // what is killed with SIGKILL cannot pass it on
-  const variables = Object.entries({ ...env, MINILAB_BENCH: '1' }).map(
-    ([name, value]) => `${name}=${value ?? ''}`,
-  )
+  const variables = Object.entries({ ...env, ...ON_BENCH }).map(([name, value]) => `${name}=${value ?? ''}`)
   tape.execve(args[0] ?? '', args, variables)
   const launched = launch(tape, CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET)
   // where clone3 is refused nobody comes to the gate: the end of file is our cue to look at the reason
@@ -66,6 +71,7 @@ async function setUp(pid: number): Promise<void> {
 /** Runs ourselves on the bench and passes signals on; resolves to how that ended. */
 export async function runOnBench(args: string[], env: NodeJS.ProcessEnv, keep: number[] = []): Promise<Exit> {
   const child = await startOnBench(args, env, keep)
+  for (const fd of keep) closeSync(fd) // the bench has its copies; ours would keep a port taken and a pipe open
   const passOn = (signal: NodeJS.Signals) => {
     // Ctrl-C at a terminal reaches the whole foreground group, so the bench has it already: we only must not die first
     if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal)

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { removeAbandoned } from '../image/layer-store.ts'
@@ -6,7 +5,7 @@ import { removeTree } from '../image/tree.ts'
 import { ourCgroups } from '../kernel/make-cgroup.ts'
 import { isGone, words } from '../kernel/procfs.ts'
 import { openRtnetlink } from '../kernel/rtnetlink.ts'
-import { findProgram } from './rule-tool.ts'
+import { findProgram, runRuleTool } from './rule-tool.ts'
 import { currentNetns, type Entry, recover, type Removed } from './ledger.ts'
 import { type Held, heldByLiving, openFiles } from './living.ts'
 import { withNetworkLock } from './lock.ts'
@@ -28,7 +27,9 @@ export interface Cleaned {
 export async function clean(dataFolder: string): Promise<Cleaned> {
   const done: Cleaned = { removed: [], kept: [], failed: false }
   // recover() throws at the first ledger that cannot be undone; that one is ours from then on, and left out the next time
-  while (!(await attempt(done, 'what a ledger names', async () => void (await recover(dataFolder, done.removed)))));
+  while (
+    !(await attempt(done, 'what a ledger names', async () => void (await recover(dataFolder, done.removed))))
+  );
 
   // looked for first, then asked who holds it: every change was noted before it was made
   const found = [...ourCgroups(), ...tables(), ...folders(dataFolder)].filter(isOwn)
@@ -45,7 +46,8 @@ export async function clean(dataFolder: string): Promise<Cleaned> {
     await attempt(done, path, async () => (removeTree(path), `file ${path}`))
   }
   await attempt(done, join(dataFolder, 'tmp'), async () => removeAbandoned().map(path => `folder ${path}`))
-  for (const link of links()) await attempt(done, `link ${link}`, async () => sweepLink(done, dataFolder, link))
+  for (const link of links())
+    await attempt(done, `link ${link}`, async () => sweepLink(done, dataFolder, link))
   return done
 }
 
@@ -84,12 +86,13 @@ function sweepLink(done: Cleaned, dataFolder: string, name: string): Removed | u
 function tables(): Entry[] {
   const nft = findProgram('nft')
   if (!nft || !isRoot()) return []
-  const { status, stdout } = spawnSync(nft, ['--json', 'list', 'tables'], { encoding: 'utf8' })
-  if (status !== 0) return [] // no nf_tables in this kernel, so no table either
-  const { nftables } = JSON.parse(stdout) as { nftables: { table?: { family: string; name: string } }[] }
+  const { ok, said } = runRuleTool([nft, '--json', 'list', 'tables'])
+  if (!ok) return [] // no nf_tables in this kernel, so no table either
+  const { nftables } = JSON.parse(said) as { nftables: { table?: { family: string; name: string } }[] }
   return nftables.flatMap(({ table }): Entry[] => {
     if (!table || !TABLE.test(table.name)) return []
-    return [{ kind: 'rules', remove: [nft, 'delete', 'table', table.family, table.name], netns: currentNetns() }]
+    const [probe, remove] = ['list', 'delete'].map(verb => [nft, verb, 'table', table.family, table.name])
+    return [{ kind: 'rules', probe: probe!, remove: remove!, netns: currentNetns() }]
   })
 }
 

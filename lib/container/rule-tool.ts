@@ -16,10 +16,7 @@ export function runRuleTool(
   [program = '', ...args]: readonly string[],
   input = '',
 ): { ok: boolean; said: string } {
-  const env = { ...process.env }
-  // iptables locks a file that only root may write; on the bench, whose rules are nobody else's, any file will do
-  if (env.MINILAB_BENCH) env.XTABLES_LOCKFILE = '/proc/self/ns/net'
-  const { status, stdout, stderr, error } = spawnSync(program, args, { input, env, encoding: 'utf8' })
+  const { status, stdout, stderr, error } = spawnSync(program, args, { input, encoding: 'utf8' })
   if (status === 0) return { ok: true, said: stdout }
   return { ok: false, said: error?.message ?? (stderr.trim().split('\n')[0] || `exit status ${status}`) }
 }

@@ -80,6 +80,7 @@ export async function runContainer(request: RunRequest): Promise<number> {
       address: container.network?.address ?? null,
       pid: child.pid,
       started: startTime(child.pid),
+      keeper: { pid: process.pid, started: startTime('self') },
       spec: container.spec,
     })
     request.started?.(id)

@@ -27,6 +27,8 @@ export interface State {
   /** its first process: pid and start time together are never reused */
   pid: number
   started: number
+  /** the process of ours that looks after it, until it has noted how it ended */
+  keeper: { pid: number; started: number }
   spec: Spec
   exit?: { status: number; at: string }
 }

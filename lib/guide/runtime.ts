@@ -1,7 +1,6 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { closeSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
-import { execa } from 'execa'
 import type { Container } from '../container/part.ts'
 import type { Spec } from '../container/spec.ts'
 import { Cgroup } from '../kernel/cgroup.ts'
@@ -96,14 +95,15 @@ async function run(
   { stdio = [0, 1, 2] }: Container,
   log: string,
 ): Promise<void> {
-  const [stdin, stdout, stderr] = stdio
-  // the container's own program inherits the three; execa waits for the runtime alone, not for them to be closed
-  const ran = await execa(runtime, args, { stdin, stdout, stderr, reject: false, buffer: false })
-  if (ran.code === 'ENOENT')
-    throw new MachineError(`there is no ${runtime} here`, `sudo apt-get install ${runtime}`)
-  if (!ran.failed) return
-  const reason = existsSync(log)
-    ? readFileSync(log, 'utf8').trim().split('\n').at(-1)
-    : `status ${ran.exitCode}`
+  const child = spawn(runtime, args, { stdio })
+  // `exit`, not `close`: the container's own program inherits the three and keeps them open
+  const status = await new Promise<number | null>((resolve, reject) => {
+    child.on('exit', resolve)
+    child.on('error', () =>
+      reject(new MachineError(`there is no ${runtime} here`, `sudo apt-get install ${runtime}`)),
+    )
+  })
+  if (status === 0) return
+  const reason = existsSync(log) ? readFileSync(log, 'utf8').trim().split('\n').at(-1) : `status ${status}`
   throw new MachineError(`${runtime} does not create the container here: ${reason}`, 'try another --runtime')
 }

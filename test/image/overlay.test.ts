@@ -25,10 +25,13 @@ describe.each(users)('as %s', (name, user) => {
     `mount -t overlay overlay merged -o ${root ? 'redirect_dir=off,metacopy=off' : 'userxattr'},lowerdir=${lower.join(':')}${extra}`
 
   /** The tree that the overlay shows, seen in a mount namespace that goes away afterwards. */
-  const merged = (dir: string, mount: string, changes = ':') =>
-    run<Digest>(user, `return lib.treeDigest('${dir}/merged')`, {
+  const merged = (dir: string, mount: string, changes = ':') => {
+    const { entries } = run<Digest>(user, `return lib.treeDigest('${dir}/merged')`, {
       wrapper: [...unshare, '/bin/sh', '-ec', `cd ${dir}; ${mount}; (cd merged; ${changes}); exec "$0" "$@"`],
     })
+    // each kind of overlay shows the other kind's mark of an opaque directory like any attribute
+    return entries.map(({ opaque: _, ...entry }) => entry)
+  }
 
   test('an upper directory, packed and unpacked, gives the same view over the same lower one', context => {
     const reason = hindrance(user, unshare)
@@ -55,7 +58,7 @@ describe.each(users)('as %s', (name, user) => {
     // the judge: the kernel's own overlay, with the unpacked layer in place of the upper directory
     const after = merged(dir, overlay(['unpacked', 'lower']))
     expect(after).toEqual(before)
-    expect(after.entries.map(({ path }) => path)).not.toContain('again/old')
+    expect(after.map(({ path }) => path)).not.toContain('again/old')
     expect(run<Digest>(user, `return lib.treeDigest('${dir}/lower')`)).toEqual(lowerBefore)
 
     // the form that the OCI prescribes

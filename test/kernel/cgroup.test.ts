@@ -1,27 +1,32 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, describe, expect, test } from 'vitest'
+import { Ledger } from '../../lib/container/ledger.ts'
 import { Cgroup, cgroupOf, removeCgroup } from '../../lib/kernel/cgroup.ts'
 import { CORE, hierarchies, hierarchyOf, readCgroup } from '../../lib/kernel/cgroupfs.ts'
-import { type CgroupChange, makeCgroup, planCgroup } from '../../lib/kernel/make-cgroup.ts'
+import { makeCgroup, planCgroup } from '../../lib/kernel/make-cgroup.ts'
 import { until } from '../../lib/kernel/until.ts'
 import { isRoot } from './is-root.ts'
 
-const made: CgroupChange[] = []
+// noted as every command does: `minilab clean`, run by another test, leaves alone what a living process has noted
+const folder = mkdtempSync(join(tmpdir(), 'minilab-cgroup-'))
+const ledger = new Ledger(folder)
 const running: ChildProcess[] = []
 let count = 0
 
 afterEach(async () => {
-  for (const change of made.splice(0).reverse())
-    if (change.kind === 'cgroup') await removeCgroup(change.path, change.use)
+  await ledger.settle()
+  ledger.entries.length = 0
   for (const child of running.splice(0)) child.kill('SIGKILL')
 })
+afterAll(() => rmSync(folder, { recursive: true }))
 
 /** Makes a cgroup beside those of other tests and commands; removed after the test. */
 function make(planned: Cgroup, controllers: string[]): Cgroup {
-  makeCgroup(planned, controllers, change => made.push(change))
+  makeCgroup(planned, controllers, change => ledger.add(change))
   return planned
 }
 
@@ -99,7 +104,7 @@ describe.skipIf(!isRoot).each(freezers)(`cgroup v$version at $mount${needsRoot}`
     const { pid } = loop()
     second.join(pid)
     // both have noted it: whoever ends last removes it
-    expect(made.filter(c => c.kind === 'cgroup' && c.path === shared)).toHaveLength(2)
+    expect(ledger.entries.filter(c => c.kind === 'cgroup' && c.path === shared)).toHaveLength(2)
     expect(await removeCgroup(first.folders[0]!.path, 'container')).toBe(true)
     expect(await removeCgroup(shared, 'parent')).toBe(false)
     expect(second.pids()).toEqual([pid])
@@ -146,9 +151,9 @@ describe.skipIf(!isRoot)(`a cgroup for several controllers${needsRoot}`, () => {
     // each call is in the log, mkdir before the write of the pid
     const calls = cgroup.log.map(({ call, args }) => `${call} ${args}`)
     expect(calls.filter(c => c.includes('cgroup.procs'))).toHaveLength(cgroup.folders.length)
-    for (const { path: folder } of cgroup.folders)
-      expect(calls.indexOf(`mkdir ${JSON.stringify(folder)}`)).toBeLessThan(
-        calls.indexOf(`write ${JSON.stringify(join(folder, 'cgroup.procs'))}, "${child.pid}"`),
+    for (const { path: directory } of cgroup.folders)
+      expect(calls.indexOf(`mkdir ${JSON.stringify(directory)}`)).toBeLessThan(
+        calls.indexOf(`write ${JSON.stringify(join(directory, 'cgroup.procs'))}, "${child.pid}"`),
       )
   })
 

@@ -1,42 +1,17 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { text } from 'node:stream/consumers'
 import { describe, expect, test } from 'vitest'
 import * as bpf from '../../lib/kernel/bpf.ts'
 import * as c from '../../lib/kernel/constants.ts'
-import { writeControl } from '../../lib/kernel/control-file.ts'
-import { launch } from '../../lib/kernel/launch.ts'
-import { now } from '../../lib/kernel/now.ts'
-import { SyscallError } from '../../lib/kernel/syscall-error.ts'
 import { syscallNumber } from '../../lib/kernel/syscall-numbers.ts'
 import { Tape } from '../../lib/kernel/tape.ts'
 import { isRoot } from './is-root.ts'
-import { atGate, folder, refusal } from './replay.ts'
+import { folder, refusal } from './replay.ts'
+import { expectSaid, type Said } from './said.ts'
 
-// Each mistake is really made and really refused, in a child with namespaces of its own or by a user who has no right to
-// do it, so that nothing of this machine is changed.
+// Each mistake is really made and really refused, in a child with namespaces of its own: nothing of this machine is changed.
 
 const { CLONE_NEWUSER, CLONE_NEWNS, CLONE_NEWPID, MS_BIND, MS_PRIVATE, MS_REC, MS_REMOUNT, MS_SHARED } = c
 const MOUNTS = CLONE_NEWUSER | CLONE_NEWNS
-
-/** What a refusal shall say: the call and its error, and a part of the cause and of the remedy. */
-interface Said {
-  error: string
-  cause: RegExp
-  remedy: RegExp
-}
-
-function expectSaid(
-  { call, code, diagnosis }: Pick<SyscallError, 'call' | 'code' | 'diagnosis'>,
-  { error, cause, remedy }: Said,
-) {
-  expect({ error: `${call} ${code}`, ...diagnosis }).toEqual({
-    error,
-    cause: expect.stringMatching(cause),
-    remedy: expect.stringMatching(remedy),
-  })
-}
 
 /** A mistake on a tape; `root` is an empty folder of the test's own. */
 interface Mistake extends Said {
@@ -183,11 +158,11 @@ const mistakes: Record<string, Mistake> = {
     cause: /only a mount point can be remounted/,
     remedy: /bind-mount it on itself first/,
   },
-  'the same /proc twice': {
-    flags: MOUNTS | CLONE_NEWPID,
-    record(tape) {
-      tape.mount('proc', '/proc', 'proc', 0, null)
-      tape.mount('proc', '/proc', 'proc', 0, null)
+  'the same sysfs twice': {
+    flags: MOUNTS | c.CLONE_NEWNET,
+    record(tape, root) {
+      tape.mount('sysfs', root, 'sysfs', 0, null)
+      tape.mount('sysfs', root, 'sysfs', 0, null)
     },
     error: 'mount EBUSY',
     cause: /mounted exactly there already/,
@@ -258,6 +233,15 @@ const mistakes: Record<string, Mistake> = {
     error: 'execve ENOEXEC',
     cause: /neither a program for this architecture nor a script with #!/,
     remedy: /#!\/bin\/sh/,
+  },
+  'a user namespace in a chroot': {
+    record(tape, root) {
+      tape.chroot(root)
+      tape.become({ flags: c.CLONE_VM + c.CLONE_VFORK + CLONE_NEWUSER })
+    },
+    error: 'clone3 EPERM',
+    cause: /forbids user namespaces to ordinary users, or we are in a chroot/,
+    remedy: /on the machine itself/,
   },
   'clone3 behind a seccomp filter that does not know it': {
     record(tape) {

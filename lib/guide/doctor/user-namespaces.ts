@@ -1,3 +1,5 @@
+import { isWholeMap } from './surroundings.ts'
+
 /** Why there can be no user namespaces, and what would help. */
 export interface Explanation {
   found: string
@@ -51,7 +53,11 @@ export function explainUserNamespaces(rootless: boolean, evidence: Evidence): Ex
   for (const { file, refuses, root, allow } of KNOBS) {
     if (evidence.sysctl(file) !== refuses || (!rootless && !root)) continue
     const found = `forbidden: ${file.replace('/', '.')} = ${refuses}`
-    return { found: root ? found : `${found}, to ordinary users`, fix: `sudo sysctl -w ${allow}`, sudo: !root }
+    return {
+      found: root ? found : `${found}, to ordinary users`,
+      fix: `sudo sysctl -w ${allow}`,
+      sudo: !root,
+    }
   }
   if (!rootless && !isWholeMap(evidence.uidMap))
     return {
@@ -70,9 +76,4 @@ export function explainUserNamespaces(rootless: boolean, evidence: Evidence): Ex
     fix: rootless ? 'sudo ./minilab doctor' : 'dmesg | tail',
     sudo: rootless,
   }
-}
-
-/** user_namespaces(7): outside of any user namespace every id is mapped to itself. */
-export function isWholeMap(uidMap: string): boolean {
-  return /^\s*0\s+0\s+4294967295\s*$/.test(uidMap)
 }

@@ -1,18 +1,17 @@
-import { randomBytes } from 'node:crypto'
-import { defaultSpec, NAMESPACE_TYPES } from '../container/default-spec.ts'
-import type { Ledger } from '../container/ledger.ts'
-import { LimitedError } from '../container/limited.ts'
-import { namespaces } from '../container/namespaces.ts'
-import type { Container, Part } from '../container/part.ts'
-import type { NamespaceType } from '../container/spec.ts'
-import { compose } from '../container/start.ts'
-import { MachineError } from '../image/error.ts'
-import { UsageError } from '../kernel/errors.ts'
-import { SyscallError } from '../kernel/syscall-error.ts'
-import type { Tape } from '../kernel/tape.ts'
+import { defaultSpec, NAMESPACE_TYPES } from '../../container/default-spec.ts'
+import { LimitedError } from '../../container/limited.ts'
+import { namespaces } from '../../container/namespaces.ts'
+import type { Container, Part } from '../../container/part.ts'
+import type { NamespaceType } from '../../container/spec.ts'
+import { compose } from '../../container/start.ts'
+import { MachineError } from '../../image/error.ts'
+import { UsageError } from '../../kernel/errors.ts'
+import { SyscallError } from '../../kernel/syscall-error.ts'
+import type { Tape } from '../../kernel/tape.ts'
+import type { Machine } from './probe.ts'
 
-/** What is to be tried in a container that runs no program: it ends as soon as its parts are done. */
-export interface Attempted {
+/** What is tried in a container that runs no program: it ends as soon as its parts are done. */
+interface Trial {
   /** its namespaces; all eight unless given */
   kinds?: readonly NamespaceType[]
   /** what it is made of besides its namespaces */
@@ -24,21 +23,16 @@ export interface Attempted {
   attach?(pid: number): void | Promise<void>
 }
 
-/** An error of ours that says what was refused, and mostly why and what to do. */
-export type Refusal = SyscallError | LimitedError | UsageError | MachineError
-
 /**
  * Tries something for real, by the same parts that the steps are made of. Resolves to what was refused, undefined where
- * nothing was. What is made on the host is noted in the ledger, which the caller settles.
+ * nothing was. What is made on the host is noted in the machine's ledger.
  */
 export async function attempt(
-  ledger: Ledger,
-  rootless: boolean,
-  { kinds = NAMESPACE_TYPES, parts = [], change, inside, attach }: Attempted,
+  { id, rootless, ledger }: Machine,
+  { kinds = NAMESPACE_TYPES, parts = [], change, inside, attach }: Trial,
 ): Promise<Refusal | undefined> {
   const spec = defaultSpec('/', [], rootless)
   spec.linux.namespaces = kinds.map(type => ({ type }))
-  const id = `doctor-${randomBytes(3).toString('hex')}`
   spec.linux.cgroupsPath = `/minilab/${id}`
   const container: Container = { id, spec, rootfs: '/', ledger, diesWithUs: true }
   change?.(container)
@@ -50,9 +44,19 @@ export async function attempt(
       tape.exit_group(0)
     },
   }
-  try {
+  return refusalOf(async () => {
     const { child } = await compose([namespaces, ...parts, end]).start(container)
     await child.exit
+  })
+}
+
+/** An error of ours that says what was refused, and mostly why and what to do. */
+export type Refusal = SyscallError | LimitedError | UsageError | MachineError
+
+/** Does something; resolves to what was refused. */
+export async function refusalOf(act: () => void | Promise<void>): Promise<Refusal | undefined> {
+  try {
+    await act()
     return undefined
   } catch (error) {
     if (isRefusal(error)) return error
@@ -67,4 +71,9 @@ export function isRefusal(error: unknown): error is Refusal {
 /** What to do about a refusal, as far as it says so itself. */
 export function remedyOf(refusal: Refusal): string | undefined {
   return refusal instanceof SyscallError ? refusal.diagnosis?.remedy : refusal.remedy
+}
+
+/** Why it was refused: the cause where that is known, else what the kernel said. */
+export function reasonOf(refusal: Refusal): string {
+  return refusal instanceof SyscallError ? (refusal.diagnosis?.cause ?? refusal.message) : refusal.message
 }

@@ -1,0 +1,103 @@
+import { existsSync } from 'node:fs'
+import { machine as hardware, release } from 'node:os'
+import type { Probed } from './doctor/machine.ts'
+import type { Verdict } from './doctor/probe.ts'
+
+/** The document that `minilab doctor --json` prints. */
+export interface Diagnosis {
+  kernel: string
+  arch: string
+  mode: 'root' | 'rootless'
+  probes: { id: string; title: string; ok: Verdict; found: string; fix: string | null }[]
+  chapters: ChapterVerdict[]
+}
+
+/** What a step will do here: all of it; all but some stages, which say so; or nothing. */
+export interface ChapterVerdict {
+  step: number
+  name: string
+  verdict: Verdict
+  reasons: string[]
+  fix: string[]
+}
+
+interface Needs {
+  name: string
+  /** what the step cannot be without */
+  needs: string[]
+  /** what it can: without that some of its stages are limited */
+  wants?: string[]
+}
+
+const PROCESS = ['architecture', 'proc', 'kernel']
+const NAMESPACES = [...PROCESS, 'user-namespaces', 'namespaces']
+const ROOT = [...NAMESPACES, 'disk', 'programs', 'root']
+
+/** What each chapter is made of, by the ids of the probes. */
+const CHAPTERS: Needs[] = [
+  { name: 'cli', needs: PROCESS },
+  { name: 'namespaces', needs: NAMESPACES },
+  { name: 'root', needs: ROOT },
+  { name: 'limits', needs: ROOT, wants: ['cgroups'] },
+  { name: 'layers', needs: ROOT, wants: ['overlay'] },
+  { name: 'network', needs: [...ROOT, 'links'], wants: ['nat', 'forwarding'] },
+  { name: 'run', needs: [...ROOT, 'overlay', 'links', 'hardening'], wants: ['cgroups'] },
+]
+
+/** Finds out what this machine can show, to root or (`rootless`) to us. What is made for that is gone afterwards. */
+export async function diagnose(rootless: boolean, dataFolder: string): Promise<Diagnosis> {
+  const probes = foundations()
+  // everything else makes system calls by machine code, and reads /proc
+  if (probes.every(({ ok }) => ok === 'ok'))
+    probes.push(...(await (await import('./doctor/machine.ts')).lookAtMachine(rootless, dataFolder)))
+  return {
+    kernel: release(),
+    arch: hardware(),
+    mode: rootless ? 'rootless' : 'root',
+    probes: probes.map(({ id, title, ok, found, fix }) => ({ id, title, ok, found, fix: fix ?? null })),
+    chapters: judge(probes),
+  }
+}
+
+function foundations(): Probed[] {
+  const known = ['x64', 'arm64'].includes(process.arch)
+  const mounted = existsSync('/proc/self/status')
+  return [
+    {
+      id: 'architecture',
+      title: 'architecture',
+      ok: known ? 'ok' : 'blocked',
+      found: hardware(),
+      ...(!known && { fix: 'use a machine or VM with x86-64 or arm64' }),
+    },
+    {
+      id: 'proc',
+      title: '/proc',
+      ok: mounted ? 'ok' : 'blocked',
+      found: mounted ? 'mounted' : 'not mounted',
+      ...(!mounted && { fix: 'sudo mount -t proc proc /proc' }),
+    },
+  ]
+}
+
+/** What follows for each chapter. */
+export function judge(probes: readonly Probed[]): ChapterVerdict[] {
+  return CHAPTERS.map(({ name, needs, wants = [] }, i) => {
+    const bad = probes.filter(({ id, ok }) => ok !== 'ok' && [...needs, ...wants].includes(id))
+    const blocked = bad.some(({ id, ok }) => ok === 'blocked' && needs.includes(id))
+    const reasons = bad.filter(({ untried }) => !untried)
+    const fixes = reasons.flatMap(({ fix, sudo }) => [
+      ...(fix && !fix.startsWith(SUDO) ? [fix] : []),
+      ...(sudo ? [`${SUDO} step ${i + 1}`] : []),
+    ])
+    return {
+      step: i + 1,
+      name,
+      verdict: blocked ? 'blocked' : bad.length ? 'limited' : 'ok',
+      reasons: reasons.map(({ title, found }) => `${title}: ${found}`),
+      fix: [...new Set(fixes)],
+    }
+  })
+}
+
+const SUDO = 'sudo ./minilab'

@@ -1,0 +1,148 @@
+import { release } from 'node:os'
+import { join } from 'node:path'
+import { NAMESPACE_TYPES } from '../../container/default-spec.ts'
+import { hardening } from '../../container/hardening.ts'
+import { layers, overlayRefused } from '../../container/layers.ts'
+import { limits } from '../../container/limits.ts'
+import { root } from '../../container/root.ts'
+import { defaultProfile } from '../../container/seccomp-default.ts'
+import type { NamespaceType } from '../../container/spec.ts'
+import { writeXattr } from '../../image/xattr.ts'
+import { defaultCapabilities } from '../../kernel/capabilities.ts'
+import { cgroupMode, hierarchies, hierarchyOf } from '../../kernel/cgroupfs.ts'
+import { CLOSE_RANGE_CLOEXEC } from '../../kernel/constants.ts'
+import { mountOf } from '../../kernel/mountinfo.ts'
+import { ok, OTHER_FOLDER, OWN_MACHINE, type Probe } from './probe.ts'
+import { isWholeMap, sysctl } from './surroundings.ts'
+import { attempt, reasonOf, refusalOf, remedyOf } from './trial.ts'
+import { explainUserNamespaces } from './user-namespaces.ts'
+
+const LAST_FD = 0xffffffff
+
+/** What containers are made of. Each is tried by the part that the steps make it by; the rest is read for the reason. */
+export const containerProbes: Probe[] = [
+  {
+    id: 'kernel',
+    title: 'kernel',
+    async look(machine) {
+      const name = `Linux ${release()}`
+      // as every container of ours begins: clone3, and close_range with the flag that came last (5.11)
+      const refusal = await attempt(machine, {
+        kinds: [],
+        inside: tape => void tape.close_range(3, LAST_FD, CLOSE_RANGE_CLOEXEC),
+      })
+      if (!refusal) return ok(name)
+      const fix = machine.around.filtered ? OWN_MACHINE : 'sudo apt full-upgrade (Linux 5.11 or later)'
+      return { ok: 'blocked', found: `${name}: ${refusal.message}`, fix }
+    },
+  },
+
+  {
+    id: 'user-namespaces',
+    title: 'user namespaces',
+    after: ['kernel'],
+    async look(machine) {
+      // with a mount namespace: making its mounts private is refused where the new root got no capabilities
+      const refusal = await attempt(machine, { kinds: ['user', 'mount'] })
+      if (!refusal) return ok(`may be made${machine.rootless ? ' by ordinary users' : ''}`)
+      const { uidMap, mark } = machine.around
+      const evidence = { sysctl, uidMap, container: mark, refusal: refusal.message }
+      return { ok: 'blocked', ...explainUserNamespaces(machine.rootless, evidence) }
+    },
+  },
+
+  {
+    id: 'namespaces',
+    title: 'other namespaces',
+    after: ['user-namespaces'],
+    async look(machine) {
+      const kinds = NAMESPACE_TYPES.filter(kind => kind !== 'user')
+      const refusal = await attempt(machine, {})
+      if (!refusal) return ok(kinds.join(', '))
+      const refused: NamespaceType[] = []
+      for (const kind of kinds) if (await attempt(machine, { kinds: ['user', kind] })) refused.push(kind)
+      // namespaces(7), /proc/sys/user
+      const [capped] = refused.map(limitOn).filter(limit => sysctl(`user/${limit}`) === '0')
+      const found = refused.length ? `refused: ${refused.join(', ')}` : refusal.message
+      const fix = capped ? `sudo sysctl -w user.${capped}=15000` : (remedyOf(refusal) ?? OWN_MACHINE)
+      return { ok: 'blocked', found, fix }
+    },
+  },
+
+  {
+    id: 'root',
+    title: 'a root of its own',
+    after: ['namespaces', 'disk'],
+    async look(machine) {
+      const refusal = await attempt(machine, {
+        parts: [root],
+        change: container => void (container.rootfs = join(machine.folder, 'rootfs')),
+      })
+      if (!refusal) return ok('pivot_root, with a new /proc, /dev and /sys')
+      return { ok: 'blocked', found: reasonOf(refusal), fix: remedyOf(refusal) ?? OWN_MACHINE }
+    },
+  },
+
+  {
+    id: 'cgroups',
+    title: 'control groups',
+    after: ['kernel', 'disk'],
+    async look(machine) {
+      const version = hierarchyOf('memory')?.version
+      const mode = cgroupMode()
+      const refusal = await attempt(machine, { kinds: [], parts: [limits] })
+      if (!refusal) return ok(`${mode}${mode === 'hybrid' ? `, memory on v${version}` : ''}`)
+      const { readOnly, uidMap } = machine.around
+      const sudo =
+        machine.rootless && isWholeMap(uidMap) && !hierarchies().some(({ mount }) => readOnly.includes(mount))
+      // only root may write to v1's, and there is no safe way to hand a part of them on
+      const fix = sudo && version === 1 ? 'sudo ./minilab step 4' : (remedyOf(refusal) ?? OWN_MACHINE)
+      return { ok: 'limited', found: `${mode}: ${reasonOf(refusal)}`, fix, sudo }
+    },
+  },
+
+  {
+    id: 'overlay',
+    title: 'overlay',
+    after: ['user-namespaces', 'disk'],
+    async look(machine) {
+      const { folder, dataFolder } = machine
+      const refusal = await attempt(machine, {
+        kinds: ['user', 'mount'],
+        parts: [layers],
+        change: container => {
+          container.layers = { lower: [join(folder, 'lower')], folder: join(folder, 'own') }
+          container.rootfs = join(folder, 'own/merged')
+        },
+      })
+      if (refusal) {
+        const explained = overlayRefused(refusal, dataFolder) ?? refusal
+        return { ok: 'blocked', found: reasonOf(explained), fix: remedyOf(explained) ?? OTHER_FOLDER }
+      }
+      const unmarked = await refusalOf(() => writeXattr(folder, 'user.minilab', Buffer.from('?')))
+      if (!unmarked) return ok(`works on ${mountOf(folder)?.type}`)
+      const found = `works, but ${dataFolder} keeps no user.* attributes, which mark a directory as opaque`
+      return { ok: 'limited', found, fix: OTHER_FOLDER }
+    },
+  },
+
+  {
+    id: 'hardening',
+    title: 'seccomp, capabilities',
+    after: ['namespaces'],
+    async look(machine) {
+      const refusal = await attempt(machine, {
+        parts: [hardening],
+        change: ({ spec }) => void (spec.linux.seccomp = defaultProfile([...defaultCapabilities])),
+      })
+      if (!refusal) return ok('can be filtered, and dropped')
+      return { ok: 'blocked', found: reasonOf(refusal), fix: remedyOf(refusal) ?? OWN_MACHINE }
+    },
+  },
+]
+
+/** The switch that says how many namespaces of a kind a user may have; it names two kinds as /proc/<pid>/ns does. */
+function limitOn(kind: NamespaceType): string {
+  const names: Partial<Record<NamespaceType, string>> = { mount: 'mnt', network: 'net' }
+  return `max_${names[kind] ?? kind}_namespaces`
+}

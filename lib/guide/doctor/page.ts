@@ -1,0 +1,56 @@
+import type { ChapterVerdict, Diagnosis } from '../doctor.ts'
+import { inkFor, widthFor } from '../present.ts'
+import { wrap } from '../text.ts'
+import type { Verdict } from './probe.ts'
+
+const MARKS: Record<Verdict, string> = { ok: '✔', limited: '–', blocked: '✘' }
+const COLUMN = 22
+const INDENT = ' '.repeat(COLUMN + 6)
+
+/** The diagnosis as a page: the machine, then what it can show, then what to do next. */
+export function page({ kernel, arch, mode, probes, chapters }: Diagnosis, plain: boolean): string {
+  const { bold, cyan, dim, green, red, yellow } = inkFor(plain)
+  const width = widthFor(plain)
+  const colours = { ok: green, limited: yellow, blocked: red }
+  const lines: string[] = []
+  const row = (verdict: Verdict, name: string, text: string, fixes: string[]) => {
+    const [first = '', ...more] = wrap(text, width - COLUMN - 6)
+    lines.push(`   ${colours[verdict](MARKS[verdict])}  ${name.padEnd(COLUMN)}${first}`)
+    for (const line of more) lines.push(INDENT + line)
+    for (const [i, fix] of fixes.entries()) {
+      const [command = '', ...rest] = wrap(fix, width - COLUMN - 9)
+      lines.push(`${INDENT}${dim(i === 0 ? '→ ' : 'or ')}${cyan(command)}`)
+      for (const line of rest) lines.push(`${INDENT}   ${cyan(line)}`)
+    }
+  }
+
+  const head = ' minilab doctor '
+  lines.push(cyan('━━') + bold(head) + cyan('━'.repeat(Math.max(2, width - head.length - 2))))
+  lines.push(dim(` Linux ${kernel} on ${arch}, ${mode === 'root' ? 'as root' : 'without root'}`))
+  lines.push('', bold(' This machine'), '')
+  for (const { title, ok, found, fix } of probes) row(ok, title, found, fix === null ? [] : [fix])
+  lines.push('', bold(' What it can show'), '')
+  for (const { step, name, verdict, reasons, fix } of chapters) {
+    const because = reasons.map(reason => reason.slice(0, reason.indexOf(':'))).join(', ')
+    row(verdict, `step ${step}  ${name}`, verdict === 'ok' ? 'all of it' : `${verdict}: ${because}`, fix)
+  }
+  lines.push('', ...wrap(next(chapters, mode), width - 4).map(line => `   ${line}`), '')
+  return lines.join('\n')
+}
+
+/** What to do now. */
+function next(chapters: ChapterVerdict[], mode: Diagnosis['mode']): string {
+  const begin = mode === 'root' ? 'sudo ./minilab step 1' : './minilab step 1'
+  const blocked = chapters.filter(({ verdict }) => verdict === 'blocked')
+  const limited = chapters.filter(({ verdict }) => verdict === 'limited')
+  const sudo = chapters.some(({ fix }) => fix.some(command => command.startsWith('sudo ./minilab')))
+  const more = sudo ? ' As root you could have more: sudo ./minilab doctor' : ''
+  const names = (list: ChapterVerdict[]) => list.map(({ step }) => step).join(', ')
+  if (blocked.length === chapters.length)
+    return `Next: put right what is marked ${MARKS.blocked} above, the first one first, and ask again.${more}`
+  if (blocked.length)
+    return `Next: ${begin}; for step ${names(blocked)} put right what is marked ${MARKS.blocked} above, and ask again.${more}`
+  if (limited.length)
+    return `Next: ${begin}. Step ${names(limited)} will say which of its stages cannot be had here, and run the rest.${more}`
+  return `Next: ${begin}. Everything that the steps need is there.`
+}

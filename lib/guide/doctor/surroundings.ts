@@ -1,0 +1,68 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { hierarchies } from '../../kernel/cgroupfs.ts'
+import { type Mount, mountinfo, mountOf } from '../../kernel/mountinfo.ts'
+import { status } from '../../kernel/procfs.ts'
+
+/** Signs that we are in a container ourselves, and what is withheld from us there. */
+export interface Surroundings {
+  /** what says so, in words; undefined where nothing does */
+  mark: string | undefined
+  /** /proc/self/uid_map */
+  uidMap: string
+  /** paths below /proc that other mounts cover */
+  covered: string[]
+  /** whether a seccomp filter is in force */
+  filtered: boolean
+  readOnly: string[]
+}
+
+/** How container engines mark what they start. A mark proves little: images that became a VM's disk bear it too. */
+const MARKS: [path: string, says: (text: string) => string][] = [
+  ['/run/systemd/container', text => text.trim()], // systemd's container interface
+  ['/run/.containerenv', () => 'podman'],
+  ['/.dockerenv', () => 'docker'],
+]
+
+export function surroundings(mounts = mountinfo()): Surroundings {
+  const mark = MARKS.find(([path]) => existsSync(path))
+  return {
+    mark: mark && `${mark[1](readFileSync(mark[0], 'utf8'))}, by ${mark[0]}`,
+    uidMap: readFileSync('/proc/self/uid_map', 'utf8'),
+    covered: mounts.filter(covers).map(({ target }) => target),
+    filtered: status('self').Seccomp === '2', // proc_pid_status(5)
+    readOnly: ['/proc/sys', ...hierarchies().map(({ mount }) => mount)].filter(path =>
+      isReadOnly(path, mounts),
+    ),
+  }
+}
+
+/** A mount over a part of /proc, as engines make them to hide it; two file systems belong there. */
+function covers({ target, type }: Mount): boolean {
+  return target.startsWith('/proc/') && type !== 'binfmt_misc' && type !== 'autofs'
+}
+
+export function isReadOnly(path: string, mounts = mountinfo()): boolean {
+  return mountOf(path, mounts)?.options.includes('ro') ?? false
+}
+
+/** The value of a switch below /proc/sys; undefined where this kernel has no such switch. */
+export function sysctl(file: string): string | undefined {
+  const path = join('/proc/sys', file)
+  return existsSync(path) ? readFileSync(path, 'utf8').trim() : undefined
+}
+
+/** user_namespaces(7): outside of any user namespace every id is mapped to itself. */
+export function isWholeMap(uidMap: string): boolean {
+  return /^\s*0\s+0\s+4294967295\s*$/.test(uidMap)
+}
+
+/** What is withheld, in words; none on a machine of one's own. */
+export function withheld({ uidMap, covered, filtered, readOnly }: Surroundings): string[] {
+  return [
+    ...(isWholeMap(uidMap) ? [] : ['only some user ids are mapped']),
+    ...(covered.length ? [`parts of /proc are covered (${covered[0]} …)`] : []),
+    ...(readOnly.length ? [`${readOnly[0]} is read-only`] : []),
+    ...(filtered ? ['a seccomp filter is in force'] : []),
+  ]
+}

@@ -1,0 +1,266 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { checks } from '../../chapters/4-limits/checks.ts'
+import { LIMITS, type Measured } from '../../chapters/4-limits/experiments.ts'
+import { step } from '../../chapters/4-limits/step.ts'
+import { limits } from '../../lib/container/limits.ts'
+import type { Part } from '../../lib/container/part.ts'
+import { finding, seen } from '../../lib/guide/evidence.ts'
+import { Presenter } from '../../lib/guide/present.ts'
+import { runStep } from '../../lib/guide/run-step.ts'
+import type { Report, Stage, Step } from '../../lib/guide/step.ts'
+import { Cgroup } from '../../lib/kernel/cgroup.ts'
+import { hierarchies, readCgroup } from '../../lib/kernel/cgroupfs.ts'
+import { planCgroup } from '../../lib/kernel/make-cgroup.ts'
+import { processExists } from '../../lib/kernel/procfs.ts'
+import { isRoot, left, runMinilab, userFolder, type UserName, users } from '../support/minilab.ts'
+
+afterEach(() => void vi.unstubAllEnvs())
+
+const IDS = Object.values(checks).map(check => check.id)
+const planned = planCgroup('minilab/x', ['memory', 'cpu', 'pids'])
+const canLimit = planned instanceof Cgroup
+const noLimits = canLimit ? '' : ` (skipped: ${planned.reason})`
+const hasRunc = ['/usr/sbin/runc', '/usr/bin/runc'].some(path => existsSync(path))
+const noRunc = hasRunc ? '' : ' (skipped: there is no runc here)'
+
+async function document(user: UserName, ...args: string[]): Promise<Report> {
+  const ran = await runMinilab(['step', '4', '--yes', '--json', ...args], { user })
+  expect(ran.stderr).toBe('')
+  const [report] = ran.json()
+  expect(ran.status).toBe(report?.ok ? 0 : 1)
+  return report!
+}
+
+/** Every directory of a container's id, in every hierarchy. */
+function cgroupsOf(id: string): string[] {
+  return hierarchies()
+    .map(({ mount }) => join(mount, 'minilab'))
+    .filter(path => existsSync(path))
+    .flatMap(path => readdirSync(path).map(name => join(path, name)))
+    .filter(path => path.includes(id))
+}
+
+/** The id of a step's containers, from where the first one was. */
+function idOf(report: Report): string {
+  const [row] = report.checks.find(check => check.id === 'own-cgroup')?.evidence ?? []
+  return /minilab\/([0-9a-f]+)-0$/.exec(row?.container ?? '')?.[1] ?? 'no id'
+}
+
+const failed = (report: Report) => report.checks.filter(check => check.ok === false)
+
+describe.each(users)('as %s', user => {
+  test('every check holds, or the kernel’s refusal is told; nothing is left', async () => {
+    const report = await document(user)
+    expect(failed(report)).toEqual([])
+    expect(report.ok).toBe(true)
+    expect(report.checks.map(check => check.id)).toEqual(IDS)
+    expect(left(report)).toEqual([])
+    const looked = report.checks.filter(check => check.ok)
+    if (report.limited.length > 0) {
+      // all or nothing: every stage of this step needs a cgroup
+      expect(user === 'ordinary' || !canLimit).toBe(true)
+      expect(looked).toEqual([])
+      expect(report.limited).toHaveLength(step.stages.length)
+      for (const { reason, remedy } of report.limited) expect([reason, remedy].includes('')).toBe(false)
+      for (const check of report.checks) expect(check.limited).toBe(report.limited[0]?.reason)
+    } else {
+      expect(looked).toHaveLength(IDS.length)
+      expect(cgroupsOf(idOf(report))).toEqual([])
+    }
+  })
+
+  test('the child waits at the gate before its cgroup namespace and its program', async () => {
+    const calls = (await document(user)).tape.map(({ call, args }) => `${call} ${args}`)
+    const gate = calls.findIndex(call => call.startsWith('read '))
+    const namespace = calls.indexOf('unshare CLONE_NEWCGROUP')
+    expect(gate).toBeGreaterThan(0)
+    expect(namespace).toBeGreaterThan(gate)
+    expect(calls.at(-1)).toMatch(/^execve /)
+  })
+})
+
+describe.skipIf(!isRoot || !canLimit)(`as root${noLimits}`, () => {
+  test('--rootless too: the limits are set from outside the user namespace, by us', async () => {
+    const report = await document('root', '--rootless')
+    expect(report).toMatchObject({ mode: 'rootless', limited: [], ok: true })
+    expect(left(report)).toEqual([])
+  })
+
+  test('what was written on the host is in the report: directories, limits, then the pid', async () => {
+    const [first] = (await document('root')).launches
+    expect(first?.purpose).toContain('on the host')
+    const calls = first!.tape.map(({ call, args }) => `${call} ${args}`)
+    expect(calls.some(call => call.startsWith('mkdir "'))).toBe(true)
+    expect(calls.some(call => call.includes(`"${LIMITS.memory}"`))).toBe(true)
+    expect(calls.at(-1)).toMatch(/^write ".*\/cgroup\.procs", "\d+"$/)
+  })
+
+  test.skipIf(!hasRunc)(`the same checks hold on runc’s container${noRunc}`, async () => {
+    const report = await document('root', '--runtime', 'runc')
+    expect(failed(report)).toEqual([])
+    expect(report.checks.every(check => check.ok)).toBe(true)
+    expect(report).toMatchObject({ runtime: 'runc', tape: [] })
+    expect(left(report)).toEqual([])
+    expect(cgroupsOf(idOf(report))).toEqual([])
+  })
+
+  test.skipIf(!hasRunc).each(['minilab', 'runc'])(
+    `killed with its container running, the next command removes what it left: %s${noRunc}`,
+    async runtime => {
+      const data = userFolder('root')
+      const args = ['bin.mjs', 'step', '4', '--yes', '--keep', '--runtime', runtime]
+      const child = spawn(process.execPath, args, {
+        cwd: join(import.meta.dirname, '../..'),
+        stdio: ['pipe', 'ignore', 'pipe'],
+        env: { ...process.env, MINILAB_DATA: data },
+      })
+      let pid = 0
+      for await (const line of createInterface(child.stderr)) {
+        pid = Number(/first process is (\d+)/.exec(line)?.[1] ?? 0)
+        if (pid) break
+      }
+      // another door than the step’s own: the kernel’s files of that process, read by us
+      const path =
+        /\/minilab\/[0-9a-f]+-0/.exec(readFileSync(`/proc/${pid}/cgroup`, 'utf8'))?.[0] ?? 'no cgroup'
+      expect(readCgroup(pid, 'memoryLimit')?.value).toBe(String(LIMITS.memory))
+      expect(readCgroup(pid, 'pidsLimit')?.source).toContain(path)
+      const id = path.slice('/minilab/'.length, -2)
+      expect(cgroupsOf(id)).not.toEqual([])
+      child.kill('SIGKILL')
+      await once(child, 'exit')
+      expect(cgroupsOf(id)).not.toEqual([])
+      const next = await runMinilab(['step', '1', '--yes', '--json'], { user: 'root', data })
+      expect(next.status).toBe(0)
+      expect(cgroupsOf(id)).toEqual([])
+      expect(processExists(pid)).toBe(false)
+      expect(readdirSync(join(data, 'ledger'))).toEqual([])
+    },
+  )
+})
+
+/** Runs a changed step in this process, with a data folder of its own. */
+async function run(changed: Partial<Step<Measured>>): Promise<Report> {
+  vi.stubEnv('MINILAB_DATA', userFolder('root'))
+  const options = { rootless: false, runtime: 'minilab', keep: false, ask: false, command: [] }
+  return runStep({ ...step, ...changed }, { ...options, presenter: new Presenter({ quiet: true }) })
+}
+
+const withLimits = (changed: Partial<Part>) => ({
+  parts: step.parts.map(part => (part === limits ? { ...limits, ...changed } : part)),
+})
+const then = (stage: Stage<Measured>, act: NonNullable<Stage<Measured>['act']>): Stage<Measured> => ({
+  ...stage,
+  async act(lab) {
+    await stage.act?.(lab)
+    await act(lab)
+  },
+})
+
+describe.skipIf(!isRoot || !canLimit)(`wrong ways, each rejected${noLimits}`, () => {
+  const [first, ...others] = step.stages as [Stage<Measured>, ...Stage<Measured>[]]
+  const diagnoses = (report: Report) => Object.fromEntries(failed(report).map(c => [c.id, c.diagnosis]))
+
+  test('the limits are written, and the process never joins', async () => {
+    const report = await run(withLimits({ attach() {} }))
+    expect(diagnoses(report)).toMatchObject({
+      'own-cgroup': expect.stringContaining('never joined') as string,
+      'limits-set': expect.stringContaining('another cgroup') as string,
+      'oom-kill': expect.stringContaining('never joined') as string,
+      'oom-sigkill': expect.stringContaining('got all the memory') as string,
+      'cpu-throttled': expect.stringContaining('never joined') as string,
+      'cpu-share': expect.stringContaining('never joined') as string,
+      'pids-stopped': expect.stringContaining('never joined') as string,
+      frozen: expect.stringContaining('we would have stopped ourselves') as string,
+    })
+    expect(left(report)).toEqual([])
+  })
+
+  test('it joins, but too late: after its program has begun', async () => {
+    const late = then(first, async ({ box }) => box?.container.cgroup?.join(box.pid))
+    const report = await run({ ...withLimits({ attach() {} }), stages: [late] })
+    expect(diagnoses(report)).toEqual({
+      'limited-from-the-first-instruction': expect.stringContaining('joined too late') as string,
+    })
+  })
+
+  test('it has no cgroup namespace that would tell', async () => {
+    const report = await run({
+      stages: [first],
+      spec(spec, lab) {
+        step.spec?.(spec, lab)
+        spec.linux.namespaces = spec.linux.namespaces.filter(ns => ns.type !== 'cgroup')
+      },
+    })
+    expect(diagnoses(report)).toEqual({
+      'limited-from-the-first-instruction': expect.stringContaining('CLONE_NEWCGROUP') as string,
+    })
+  })
+
+  test('it joins a cgroup without limits', async () => {
+    const memory = others.filter(stage => stage.checks?.includes(checks.oomKill))
+    const report = await run({
+      spec: spec => void (spec.root.readonly = true),
+      stages: [first, ...memory],
+    })
+    expect(Object.keys(diagnoses(report))).toEqual(['limits-set', 'oom-kill', 'oom-sigkill'])
+  })
+
+  test('a twentieth of the processor, where a fifth was asked for', async () => {
+    const report = await run({
+      spec(spec, lab) {
+        step.spec?.(spec, lab)
+        spec.linux.resources!.cpu = { ...LIMITS.cpu, quota: LIMITS.cpu.quota / 4 }
+      },
+      stages: [first, ...others.filter(stage => stage.checks?.includes(checks.share))],
+    })
+    expect(Object.keys(diagnoses(report))).toEqual(['limits-set', 'cpu-share'])
+    expect(diagnoses(report)['cpu-share']).toContain('It got less')
+  })
+})
+
+test.skipIf(!isRoot || !canLimit)(`the right predictions are among the choices${noLimits}`, async () => {
+  const stages = step.stages.map(({ predict, checks: own = [], ...stage }, i) => {
+    if (!predict) return { ...stage, checks: own }
+    const answered = {
+      id: `prediction-${i}`,
+      claim: predict.question,
+      async look(scene: Parameters<typeof predict.answer>[0]) {
+        const answer = await predict.answer(scene)
+        return finding(predict.choices.includes(answer), seen('', null, answer), 'no choice')
+      },
+    }
+    return { ...stage, checks: [answered] }
+  })
+  const report = await run({ stages })
+  const answers = report.checks.filter(check => check.id.startsWith('prediction'))
+  expect(failed(report)).toEqual([])
+  expect(answers.map(check => check.evidence[0]?.container)).toEqual([
+    '/',
+    '137',
+    '20 %',
+    'at most 20: the limit',
+  ])
+})
+
+test('--dry-run and --spec make nothing; the spec has the limits', () => {
+  const minilab = (...args: string[]) =>
+    execFileSync(process.execPath, ['bin.mjs', 'step', '4', ...args], {
+      cwd: join(import.meta.dirname, '../..'),
+      encoding: 'utf8',
+      env: { ...process.env, MINILAB_DATA: '/nonexistent/minilab' },
+    })
+  expect(minilab('--dry-run')).toContain('unshare(CLONE_NEWCGROUP)')
+  const { linux } = JSON.parse(minilab('--spec')) as { linux: { resources?: object; cgroupsPath?: string } }
+  expect(existsSync('/nonexistent')).toBe(false)
+  if (canLimit)
+    expect(linux).toMatchObject({
+      cgroupsPath: expect.stringMatching(/\/minilab\/[0-9a-f]+-0$/) as string,
+      resources: { memory: { limit: LIMITS.memory }, pids: { limit: LIMITS.pids } },
+    })
+  else expect(linux.cgroupsPath).toBeUndefined()
+})
