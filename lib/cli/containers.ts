@@ -20,8 +20,7 @@ export function containerCommands(program: Command): void {
     .option(
       '-e, --env <NAME=value>',
       'set a variable (again for more)',
-      (value: string, before: string[]) => [...before, value],
-      [],
+      (value: string, before: string[] = []) => [...before, value],
     )
     .option('-w, --workdir <path>', 'working directory inside')
     .option('-u, --user <user[:group]>', 'run as this user')
@@ -49,7 +48,7 @@ export function containerCommands(program: Command): void {
 export interface ExecFlags {
   interactive?: boolean
   tty?: boolean
-  env: string[]
+  env?: string[]
   workdir?: string
   user?: string
 }

@@ -82,7 +82,7 @@ export async function exec(word: string, command: string[], flags: ExecFlags): P
       args: command,
       env: environment(main.env, [
         ...(flags.tty ? [`TERM=${process.env.TERM ?? 'xterm'}`] : []),
-        ...flags.env,
+        ...(flags.env ?? []),
       ]),
       cwd: flags.workdir ?? main.cwd,
       user: flags.user === undefined ? main.user : user(flags.user, [`/proc/${state.pid}/root`]),

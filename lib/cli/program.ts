@@ -14,7 +14,7 @@ export async function main(argv: string[], version: string): Promise<void> {
       'Learn how containers work by building one: real system calls, proved against the live kernel.',
     )
     .version(version, '-V, --version')
-    .showHelpAfterError('(minilab --help shows what there is)')
+    .configureOutput({ outputError: (text, write) => write(oneLine(text)) })
     .enablePositionalOptions()
     .exitOverride()
     .addHelpText(
@@ -24,10 +24,17 @@ Begin with:  sudo minilab step 1      (or without sudo)
 Exit status: 0 all well · 1 a check failed · 2 wrong use · 3 the machine lacks something`,
     )
   for (const add of [stepCommand, runCommand, containerCommands, doctorCommand, cleanCommand]) add(program)
+  if (argv.length === 2) return program.outputHelp()
   try {
     await program.parseAsync(argv)
   } catch (error) {
     if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : EXIT.usage
     else fail(error)
   }
+}
+
+/** commander's `error: unknown command 'stpe'\n(Did you mean step?)` as one line that says what to do. */
+function oneLine(text: string): string {
+  const [, problem = text, hint] = /^error: (.*?)\.?\s*(?:\(Did you mean (.*?)\?\))?\s*$/s.exec(text) ?? []
+  return `minilab: ${problem}: ${hint ? `did you mean ${hint}?` : 'minilab --help shows what there is'}\n`
 }

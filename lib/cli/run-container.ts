@@ -31,7 +31,7 @@ export async function run(image: string, command: string[], flags: RunFlags): Pr
   const request = read(image, command, flags)
   const handed: Handed = told
     ? (JSON.parse(told) as Handed)
-    : { listeners: flags.publish.map(text => listen(port(text))) }
+    : { listeners: (flags.publish ?? []).map(text => listen(port(text))) }
   if (flags.detach && handed.notify === undefined) return detach(handed)
   if (request.rootless && request.network === 'bridge' && process.env.MINILAB_BENCH === undefined) {
     process.exitCode = await onBench(handed)
@@ -45,7 +45,7 @@ export async function run(image: string, command: string[], flags: RunFlags): Pr
 
 function read(image: string, command: string[], flags: RunFlags): RunRequest {
   const network = networkMode(flags.network)
-  if (flags.publish.length && network !== 'bridge')
+  if (flags.publish?.length && network !== 'bridge')
     throw new UsageError(`-p needs a bridge, and the network is ${network}`, 'leave out --network')
   if (flags.tty && flags.detach)
     throw new UsageError('-t needs a terminal and -d leaves it', 'choose one of them')
@@ -59,11 +59,11 @@ function read(image: string, command: string[], flags: RunFlags): RunRequest {
     interactive: flags.interactive ?? false,
     terminal: flags.tty ?? false,
     resources: resources(flags),
-    env: [...(flags.tty ? [`TERM=${process.env.TERM ?? 'xterm'}`] : []), ...flags.env],
-    volumes: flags.volume.map(volume),
+    env: [...(flags.tty ? [`TERM=${process.env.TERM ?? 'xterm'}`] : []), ...(flags.env ?? [])],
+    volumes: (flags.volume ?? []).map(volume),
     network,
     listeners: [],
-    ports: flags.publish.map(text => (port(text), text)),
+    ports: (flags.publish ?? []).map(text => (port(text), text)),
     readOnly: flags.readOnly ?? false,
     capabilities: keptCapabilities(flags.capAdd, flags.capDrop),
     ...(flags.name !== undefined && { name: flags.name }),

@@ -10,20 +10,20 @@ export interface RunFlags {
   memory?: string
   cpus?: string
   pidsLimit?: string
-  env: string[]
+  env?: string[]
   workdir?: string
   user?: string
-  volume: string[]
+  volume?: string[]
   network: string
-  publish: string[]
+  publish?: string[]
   readOnly?: boolean
   hostname?: string
-  capAdd: string[]
-  capDrop: string[]
+  capAdd?: string[]
+  capDrop?: string[]
   rootless?: boolean
 }
 
-const list = (value: string, before: string[]) => [...before, value]
+const list = (value: string, before: string[] = []) => [...before, value]
 
 /** `minilab run`: everything the seven chapters teach, together. */
 export function runCommand(program: Command): void {
@@ -40,16 +40,16 @@ export function runCommand(program: Command): void {
     .option('-m, --memory <size>', 'memory limit, such as 64m')
     .option('--cpus <number>', 'processor limit, such as 0.5')
     .option('--pids-limit <number>', 'how many processes it may have')
-    .option('-e, --env <NAME=value>', 'set a variable (again for more)', list, [])
+    .option('-e, --env <NAME=value>', 'set a variable (again for more)', list)
     .option('-w, --workdir <path>', 'working directory inside')
     .option('-u, --user <user[:group]>', 'run as this user of the image')
-    .option('-v, --volume <host:container[:ro]>', 'bind a directory or file (again for more)', list, [])
+    .option('-v, --volume <host:container[:ro]>', 'bind a directory or file (again for more)', list)
     .option('--network <mode>', 'none, host or bridge', 'bridge')
-    .option('-p, --publish <host:container>', 'publish a port (again for more)', list, [])
+    .option('-p, --publish <host:container>', 'publish a port (again for more)', list)
     .option('--read-only', 'mount its root read-only')
     .option('--hostname <name>', 'its host name')
-    .option('--cap-add <capability>', 'keep a capability that is dropped by default', list, [])
-    .option('--cap-drop <capability>', 'drop one more; ALL drops every one', list, [])
+    .option('--cap-add <capability>', 'keep a capability that is dropped by default', list)
+    .option('--cap-drop <capability>', 'drop one more; ALL drops every one', list)
     .option('--rootless', 'in a user namespace, also as root')
     .passThroughOptions()
     .action(async (image: string, command: string[], flags: RunFlags) => {

@@ -19,7 +19,7 @@ export function stepCommand(program: Command): void {
   program
     .command('step')
     .description('run a step: 1 to 7, its name, or all')
-    .argument('<step>', steps.map(({ name }, i) => `${i + 1} ${name}`).join(', ') + ', all')
+    .argument('[step]', steps.map(({ name }, i) => `${i + 1} ${name}`).join(', ') + ', all')
     .argument('[command...]', 'after --: a command to run in a container like the step’s own')
     .option('-y, --yes', 'do not ask for predictions')
     .option('--json', 'print one JSON document for each step')
@@ -33,7 +33,8 @@ export function stepCommand(program: Command): void {
         .choices(['minilab', 'runc', 'crun'])
         .default('minilab'),
     )
-    .action(async (word: string, command: string[], flags: StepFlags) => {
+    .action(async (word: string | undefined, command: string[], flags: StepFlags) => {
+      if (word === undefined) return list()
       const numbers = which(word)
       const { runSteps } = await import('./run-steps.ts')
       await runSteps(numbers, command, flags)
@@ -52,4 +53,12 @@ function which(word: string): number[] {
       ? `did you mean ${near}?`
       : `they are ${steps.map(({ name }, i) => `${i + 1} ${name}`).join(', ')}, or all`,
   )
+}
+
+/** `minilab step` alone: what there is to run. */
+async function list(): Promise<void> {
+  for (const { load } of steps) {
+    const { number, name, title } = await load()
+    console.log(`minilab step ${number}   ${name.padEnd(12)} ${title}`)
+  }
 }

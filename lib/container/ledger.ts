@@ -59,8 +59,9 @@ export class Ledger {
 
   /** Undoes everything, latest first, and forgets it. What another ledger still needs stays. */
   async settle(): Promise<Removed[]> {
+    if (this.#fd === undefined) return [] // nothing was noted
     const removed = await settleFile(this.path, this.entries)
-    if (this.#fd !== undefined) closeSync(this.#fd)
+    closeSync(this.#fd)
     this.#fd = undefined
     return removed
   }

@@ -81,7 +81,7 @@ export function volume(text: string): MountSpec {
 }
 
 /** The capabilities that stay: Docker's default, less --cap-drop, and more by --cap-add; ALL means every one. */
-export function keptCapabilities(add: string[], drop: string[]): string[] {
+export function keptCapabilities(add: string[] = [], drop: string[] = []): string[] {
   const dropAll = drop.some(word => word.toUpperCase() === 'ALL')
   const base = dropAll ? 0n : capabilityMask(defaultCapabilities)
   const dropped = capabilityMask(drop.filter(word => word.toUpperCase() !== 'ALL').flatMap(parseCapability))

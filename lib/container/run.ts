@@ -79,7 +79,7 @@ export async function runContainer(request: RunRequest): Promise<number> {
       log: request.log ?? null,
       address: container.network?.address ?? null,
       pid: child.pid,
-      started: startTime(child.pid),
+      started: child.started,
       keeper: { pid: process.pid, started: startTime('self') },
       spec: container.spec,
     })

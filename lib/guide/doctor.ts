@@ -87,8 +87,8 @@ export function judge(probes: readonly Probed[]): ChapterVerdict[] {
     const blocked = bad.some(({ id, ok }) => ok === 'blocked' && needs.includes(id))
     const reasons = bad.filter(({ untried }) => !untried)
     const fixes = reasons.flatMap(({ fix, sudo }) => [
-      ...(fix && !fix.startsWith(SUDO) ? [fix] : []),
-      ...(sudo ? [`${SUDO} step ${i + 1}`] : []),
+      ...(fix ? [fix.replace(/minilab step \d/, `minilab step ${i + 1}`)] : []),
+      ...(sudo ? [`sudo ./minilab step ${i + 1}`] : []),
     ])
     return {
       step: i + 1,
@@ -99,5 +99,3 @@ export function judge(probes: readonly Probed[]): ChapterVerdict[] {
     }
   })
 }
-
-const SUDO = 'sudo ./minilab'

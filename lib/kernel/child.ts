@@ -2,6 +2,7 @@ import { closeSync } from 'node:fs'
 import { constants } from 'node:os'
 import { P_PIDFD, WEXITED, WNOHANG } from './constants.ts'
 import { now } from './now.ts'
+import { startTime } from './procfs.ts'
 
 /** How a process ended: by exit(status), or by a signal. */
 export interface Exit {
@@ -16,6 +17,8 @@ const SIGINFO = { size: 128, code: 8, pid: 16, status: 24 } // offsets in siginf
 export class Child {
   readonly pid: number
   readonly pidfd: number
+  /** in clock ticks since boot: with the pid, a name that is never reused */
+  readonly started: number
   /** resolves once, when the process has ended and is reaped */
   readonly exit: Promise<Exit>
 
@@ -23,6 +26,7 @@ export class Child {
   constructor(pid: number, pidfd: number) {
     this.pid = pid
     this.pidfd = pidfd
+    this.started = startTime(pid) // as long as it is not reaped, it is there to be read
     this.exit = new Promise((resolve, reject) => {
       const look = () => {
         try {

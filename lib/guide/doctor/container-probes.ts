@@ -14,7 +14,7 @@ import { CLOSE_RANGE_CLOEXEC } from '../../kernel/constants.ts'
 import { mountOf } from '../../kernel/mountinfo.ts'
 import { ok, OTHER_FOLDER, OWN_MACHINE, type Probe } from './probe.ts'
 import { isWholeMap, sysctl } from './surroundings.ts'
-import { attempt, reasonOf, refusalOf, remedyOf } from './trial.ts'
+import { answerOf, attempt, reasonOf, refusalOf, remedyOf } from './trial.ts'
 import { explainUserNamespaces } from './user-namespaces.ts'
 
 const LAST_FD = 0xffffffff
@@ -32,8 +32,9 @@ export const containerProbes: Probe[] = [
         inside: tape => void tape.close_range(3, LAST_FD, CLOSE_RANGE_CLOEXEC),
       })
       if (!refusal) return ok(name)
-      const fix = machine.around.filtered ? OWN_MACHINE : 'sudo apt full-upgrade (Linux 5.11 or later)'
-      return { ok: 'blocked', found: `${name}: ${refusal.message}`, fix }
+      const { filtered } = machine.around
+      const found = `${name}: ${answerOf(refusal)}${filtered ? ', perhaps by a seccomp filter' : ''}`
+      return { ok: 'blocked', found, fix: filtered ? OWN_MACHINE : 'sudo apt full-upgrade (Linux 5.11 or later)' }
     },
   },
 
@@ -46,7 +47,7 @@ export const containerProbes: Probe[] = [
       const refusal = await attempt(machine, { kinds: ['user', 'mount'] })
       if (!refusal) return ok(`may be made${machine.rootless ? ' by ordinary users' : ''}`)
       const { uidMap, mark } = machine.around
-      const evidence = { sysctl, uidMap, container: mark, refusal: refusal.message }
+      const evidence = { sysctl, uidMap, container: mark, refusal: answerOf(refusal) }
       return { ok: 'blocked', ...explainUserNamespaces(machine.rootless, evidence) }
     },
   },
@@ -63,7 +64,7 @@ export const containerProbes: Probe[] = [
       for (const kind of kinds) if (await attempt(machine, { kinds: ['user', kind] })) refused.push(kind)
       // namespaces(7), /proc/sys/user
       const [capped] = refused.map(limitOn).filter(limit => sysctl(`user/${limit}`) === '0')
-      const found = refused.length ? `refused: ${refused.join(', ')}` : refusal.message
+      const found = refused.length ? `refused: ${refused.join(', ')}` : answerOf(refusal)
       const fix = capped ? `sudo sysctl -w user.${capped}=15000` : (remedyOf(refusal) ?? OWN_MACHINE)
       return { ok: 'blocked', found, fix }
     },

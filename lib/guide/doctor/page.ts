@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { ChapterVerdict, Diagnosis } from '../doctor.ts'
 import { inkFor, widthFor } from '../present.ts'
 import { wrap } from '../text.ts'
@@ -30,9 +31,11 @@ export function page({ kernel, arch, mode, probes, chapters }: Diagnosis, plain:
   lines.push('', bold(' This machine'), '')
   for (const { title, ok, found, fix } of probes) row(ok, title, found, fix === null ? [] : [fix])
   lines.push('', bold(' What it can show'), '')
-  for (const { step, name, verdict, reasons, fix } of chapters) {
+  for (const [i, { step, name, verdict, reasons, fix }] of chapters.entries()) {
     const because = reasons.map(reason => reason.slice(0, reason.indexOf(':'))).join(', ')
-    row(verdict, `step ${step}  ${name}`, verdict === 'ok' ? 'all of it' : `${verdict}: ${because}`, fix)
+    const same = isDeepStrictEqual(fix, chapters[i - 1]?.fix) // said in the line above already
+    const text = verdict === 'ok' ? 'all of it' : `${verdict}: ${because}`
+    row(verdict, `step ${step}  ${name}`, text, same ? [] : fix)
   }
   lines.push('', ...wrap(next(chapters, mode), width - 4).map(line => `   ${line}`), '')
   return lines.join('\n')

@@ -6,7 +6,7 @@ import { BUSYBOX, planBusybox, planHostPrograms } from '../../image/programs.ts'
 import { mountOf } from '../../kernel/mountinfo.ts'
 import { ok, OTHER_FOLDER, OWN_MACHINE, type Probe } from './probe.ts'
 import { withheld } from './surroundings.ts'
-import { isRefusal, remedyOf } from './trial.ts'
+import { isRefusal } from './trial.ts'
 
 /** MiB: without `least` nothing can be written; `enough` is what an image of the host's own programs may take. */
 const ROOM = { least: 4, enough: 64 }
@@ -24,7 +24,7 @@ export const placeProbes: Probe[] = [
       } catch (error) {
         const refusal = fileError(`write to ${dataFolder}`, error)
         if (!isRefusal(refusal)) throw error
-        return { ok: 'blocked', found: refusal.message, fix: remedyOf(refusal) }
+        return { ok: 'blocked', found: refusal.message, fix: OTHER_FOLDER }
       }
       const mount = mountOf(folder)
       const { bavail, bsize } = statfsSync(folder)

@@ -5,6 +5,7 @@ import type { Container, Part } from '../../container/part.ts'
 import type { NamespaceType } from '../../container/spec.ts'
 import { compose } from '../../container/start.ts'
 import { MachineError } from '../../image/error.ts'
+import { errnoMeaning } from '../../kernel/errno.ts'
 import { UsageError } from '../../kernel/errors.ts'
 import { SyscallError } from '../../kernel/syscall-error.ts'
 import type { Tape } from '../../kernel/tape.ts'
@@ -75,5 +76,12 @@ export function remedyOf(refusal: Refusal): string | undefined {
 
 /** Why it was refused: the cause where that is known, else what the kernel said. */
 export function reasonOf(refusal: Refusal): string {
-  return refusal instanceof SyscallError ? (refusal.diagnosis?.cause ?? refusal.message) : refusal.message
+  if (!(refusal instanceof SyscallError)) return refusal.message
+  return refusal.diagnosis?.cause ?? answerOf(refusal)
+}
+
+/** What the kernel said: the call without its arguments, which are long. */
+export function answerOf(refusal: Refusal): string {
+  if (!(refusal instanceof SyscallError)) return refusal.message
+  return `${refusal.call} fails with ${refusal.code} (${errnoMeaning(refusal.errno)})`
 }

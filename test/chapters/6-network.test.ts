@@ -1,0 +1,353 @@
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, describe, expect, onTestFinished, test } from 'vitest'
+import { checks } from '../../chapters/6-network/checks.ts'
+import { bothEnds } from '../../chapters/6-network/readings.ts'
+import { unwired, type Wiring } from '../../chapters/6-network/wiring.ts'
+import type { Check, Report, Scene } from '../../lib/guide/step.ts'
+import { connect, hold, lacking, type Network, releaseAll } from '../kernel/network.ts'
+import { isRoot, left, runMinilab, userFolder, type UserName, users } from '../support/minilab.ts'
+
+afterEach(releaseAll)
+
+const IDS = [
+  ['empty-network', 'loopback-up'],
+  ['address', 'cable', 'bridge', 'default-route'],
+  ['host-datagrams', 'host-counters'],
+  ['two-addresses', 'container-datagrams', 'container-counters', 'neighbour'],
+  ['forwarding', 'no-way-back'],
+  ['published-port', 'both-ways', 'rule-counter', 'masquerade'],
+  ['mode-none', 'mode-host', 'mode-bridge'],
+].flat()
+const NAT = ['published-port', 'both-ways', 'rule-counter', 'masquerade']
+
+const missing = (command: string, ...args: string[]) => spawnSync(command, args).status !== 0
+const noNft = missing('nft', '--version') ? ' (nft is not installed)' : ''
+const asRoot = isRoot ? '' : ' (only as root)'
+
+async function document(user: UserName, wrapper: string[] = [], data = userFolder(user)): Promise<Report> {
+  const ran = await runMinilab(['step', '6', '--yes', '--json'], { user, wrapper, data })
+  expect(ran.stderr).toBe('')
+  const [report] = ran.json()
+  expect(ran.status).toBe(report?.ok ? 0 : 1)
+  return report!
+}
+
+const failed = (report: Report) => report.checks.filter(check => check.ok === false)
+const bridgeOf = (report: Report) =>
+  report.host.changed.find(line => line.startsWith('+ link mlb-'))?.slice('+ link '.length) ?? ''
+const hostLinks = () =>
+  (JSON.parse(execFileSync('ip', ['-j', 'link'], { encoding: 'utf8' })) as { ifname: string }[]).map(
+    link => link.ifname,
+  )
+
+describe.skipIf(lacking || noNft).each(users)(`as %s${lacking || noNft}`, user => {
+  test('every check holds, and nothing is left', async () => {
+    const data = userFolder(user)
+    const report = await document(user, [], data)
+    expect(failed(report)).toEqual([])
+    expect(report.checks.map(({ id }) => id)).toEqual(IDS)
+    expect(report).toMatchObject({ step: 6, mode: user === 'root' ? 'root' : 'rootless', limited: [] })
+    expect(left(report)).toEqual([])
+    expect(hostLinks()).not.toContain(bridgeOf(report))
+    expect(readdirSync(join(data, 'ledger'))).toEqual([])
+  })
+
+  test('the document has the requests and calls by which it came about, in their order', async () => {
+    const report = await document(user)
+    expect(report.tape.at(-1)).toMatchObject({ call: 'execve', errno: null })
+    const made = (purpose: string) =>
+      report.launches
+        .find(launch => launch.purpose === purpose)
+        ?.tape.map(({ call, args }) => `${call} ${args}`)
+    const bridge = bridgeOf(report)
+    const cable = bridge.replace('mlb-', 'ml-') + '-1'
+    expect(made('netlink requests on the host')).toEqual([
+      `RTM_NEWLINK bridge "${bridge}"`,
+      expect.stringMatching(new RegExp(`^RTM_NEWADDR \\S+\\.1/24 dev "${bridge}"$`)),
+      `RTM_SETLINK dev "${bridge}" up`,
+      expect.stringMatching(new RegExp(`^RTM_NEWLINK veth "${cable}" peer "eth0" netns \\d+$`)),
+      expect.stringMatching(new RegExp(`^RTM_SETLINK dev "${cable}" alias "\\S+\\.2"$`)),
+      `RTM_SETLINK dev "${cable}" master "${bridge}"`,
+      `RTM_SETLINK dev "${cable}" up`,
+    ])
+    expect(made('netlink requests in the container’s network namespace')).toEqual([
+      'RTM_SETLINK dev "lo" up',
+      expect.stringMatching(/^RTM_NEWADDR \S+\.2\/24 dev "eth0"$/),
+      'RTM_SETLINK dev "eth0" up',
+      expect.stringMatching(/^RTM_NEWROUTE default via \S+\.1$/),
+    ])
+    const connection = report.launches.find(({ purpose }) =>
+      purpose.startsWith('the machine outside connects'),
+    )
+    expect(connection?.tape.find(({ call }) => call === 'connect')).toMatchObject({ result: 0, errno: null })
+  })
+})
+
+describe.skipIf(asRoot || lacking || noNft)(
+  `in a network namespace that we can look into${asRoot || lacking || noNft}`,
+  () => {
+    const within = (net: Network) => ['nsenter', '-t', String(net.pid), '-n']
+    /** Everything that a step could leave there. */
+    const state = (net: Network) => ({
+      links: net.names(),
+      rules: net.run('nft', 'list', 'ruleset'),
+      routes: net.ip('route'),
+      forwarding: net.run('sysctl', '-n', 'net.ipv4.ip_forward', 'net.ipv4.conf.lo.forwarding'),
+    })
+
+    test('links, rules, routes and settings are afterwards what they were', async () => {
+      const net = await hold('-n')
+      const before = state(net)
+      const report = await document('root', within(net))
+      expect(failed(report)).toEqual([])
+      expect(state(net)).toEqual(before)
+    })
+
+    test('two at once do not meet', async () => {
+      const net = await hold('-n')
+      const reports = await Promise.all([document('root', within(net)), document('root', within(net))])
+      expect(reports.flatMap(failed)).toEqual([])
+      expect(reports.flatMap(left)).toEqual([])
+      const gateways = reports.map(
+        report => report.checks.find(({ id }) => id === 'address')?.evidence[0]?.host,
+      )
+      expect(new Set(gateways).size).toBe(2)
+      expect(net.names()).toEqual(['lo'])
+    })
+
+    test('what a killed step left, the next command takes back', async () => {
+      const net = await hold('-n')
+      const before = state(net)
+      const data = userFolder('root')
+      const entry = join(import.meta.dirname, '../../bin.mjs')
+      const [command = '', ...args] = [
+        ...within(net),
+        process.execPath,
+        entry,
+        'step',
+        '6',
+        '--yes',
+        '--keep',
+      ]
+      const child = spawn(command, args, {
+        stdio: ['pipe', 'ignore', 'pipe'],
+        env: { ...process.env, MINILAB_DATA: data },
+      })
+      onTestFinished(() => void child.kill('SIGKILL'))
+      for await (const text of child.stderr) if (String(text).includes('Enter ends it')) break
+      child.kill('SIGKILL')
+      await once(child, 'exit')
+      expect(net.run('nft', 'list', 'ruleset')).toContain('dnat to')
+      expect(net.names().some(name => name.startsWith('mlb-'))).toBe(true)
+
+      const next = await runMinilab(['step', '1', '--json'], { user: 'root', data, wrapper: within(net) })
+      expect(next.status).toBe(0)
+      expect(state(net)).toEqual(before)
+    })
+
+    test('a firewall that drops what it forwards is named, and the rest runs', async () => {
+      const net = await hold('-n')
+      net.run(
+        'nft',
+        'add table ip guard; add chain ip guard forward { type filter hook forward priority 0; policy drop; }',
+      )
+      const before = state(net)
+      const report = await document('root', within(net))
+      expect(failed(report).map(({ id }) => id)).toEqual(
+        expect.arrayContaining(['no-way-back', ...NAT.slice(0, 2)]),
+      )
+      expect(failed(report).map(({ diagnosis }) => diagnosis)).toEqual(
+        expect.arrayContaining([expect.stringContaining('firewall drops what it forwards')]),
+      )
+      const held = report.checks.filter(check => check.ok).map(({ id }) => id)
+      expect(held).toEqual(
+        expect.arrayContaining(['cable', 'host-datagrams', 'host-counters', 'mode-bridge']),
+      )
+      expect(state(net)).toEqual(before)
+    })
+
+    test('without nft and iptables one stage says so, and the rest runs', async () => {
+      const hide =
+        'for d in /usr/local/sbin /usr/sbin /sbin; do mount -t tmpfs none $d; done; PATH=/nowhere exec "$@"'
+      const report = await document('root', ['unshare', '-mn', 'sh', '-c', hide, 'sh'])
+      expect(report.ok).toBe(true)
+      expect(report.limited).toEqual([
+        {
+          stage: 'A published port, and a borrowed address',
+          reason: expect.stringContaining('neither nft nor iptables'),
+          remedy: 'sudo apt-get install nftables',
+        },
+      ])
+      const without = report.checks.filter(check => check.ok === null)
+      expect(without.map(({ id }) => id)).toEqual(NAT)
+      expect(report.checks.filter(check => check.ok)).toHaveLength(IDS.length - NAT.length)
+      expect(left(report)).toEqual([])
+    })
+  },
+)
+
+// What a container engine does, done by iproute2's messages and not by our network part: the checks must hold there too,
+// and each must reject a plausible mistake with the words for it.
+describe.skipIf(lacking)(`the checks, on namespaces wired by hand${lacking}`, () => {
+  const flag = isRoot ? '-n' : '-Urn'
+  const shell = { run: () => Promise.reject(new Error('no check of this chapter asks the shell')) }
+
+  /** A host with a bridge, and two containers on it. */
+  async function wire() {
+    const [host, one, two, bare] = [await hold(flag), await hold(flag), await hold(flag), await hold(flag)]
+    const net = { host: await connect(host.pid), one: await connect(one.pid), two: await connect(two.pid) }
+    net.host.addBridge('br0')
+    net.host.addAddress('br0', '10.77.0.1/24')
+    net.host.setUp('br0')
+    for (const [name, inside, last] of [
+      ['one', one, 2],
+      ['two', two, 3],
+    ] as const) {
+      net.host.addVeth(name, 'eth0', { pid: inside.pid })
+      net.host.setMaster(name, 'br0')
+      net.host.setUp(name)
+      net[name].setUp('lo')
+      net[name].addAddress('eth0', `10.77.0.${last}/24`)
+      net[name].setUp('eth0')
+      net[name].addRoute({ to: 'default', via: '10.77.0.1' })
+    }
+    const scene: Scene & Wiring = {
+      ...unwired(),
+      pid: one.pid,
+      shell,
+      host: host.pid,
+      bridge: 'br0',
+      bare: bare.pid,
+      second: two.pid,
+      modes: { none: bare.pid, host: host.pid, bridge: one.pid },
+    }
+    return { host, one, two, bare, net, scene }
+  }
+
+  type Wired = Awaited<ReturnType<typeof wire>>
+  const look = async (check: Check<Wiring>, scene: Scene & Wiring) => check.look(scene)
+
+  test('hold where it is done right', async () => {
+    const { scene, net, one, bare } = await wire()
+    await expect.poll(() => net.host.link('one').running).toBe(true) // linkwatch takes its time
+    for (const check of [
+      checks.empty,
+      checks.address,
+      checks.cable,
+      checks.bridge,
+      checks.route,
+      checks.apart,
+    ])
+      expect(await look(check, scene), check.id).toMatchObject({ ok: true })
+    ping(one, '10.77.0.3')
+    expect(await look(checks.neighbour, scene)).toMatchObject({ ok: true })
+    bare.run('ip', 'link', 'set', 'lo', 'up')
+    for (const check of checks.modes) expect(await look(check, scene), check.id).toMatchObject({ ok: true })
+  })
+
+  /** Any datagram makes the kernel ask for the hardware address. */
+  const ping = (from: Network, to: string) => {
+    const send = `const s = require('node:dgram').createSocket('udp4'); s.send('x', 9, '${to}', () => s.close())`
+    from.run(process.execPath, '-e', send)
+  }
+
+  const mutants: [mistake: string, check: Check<Wiring>, says: RegExp, make: (wired: Wired) => void][] = [
+    [
+      'lo was set up already',
+      checks.empty,
+      /set lo up already/,
+      w => w.bare.run('ip', 'link', 'set', 'lo', 'up'),
+    ],
+    ['no network namespace', checks.empty, /CLONE_NEWNET is missing/, w => (w.scene.bare = w.host.pid)],
+    ['no address', checks.address, /has no address/, w => w.one.run('ip', 'addr', 'flush', 'dev', 'eth0')],
+    [
+      'an address of another network',
+      checks.address,
+      /different addresses of one network/,
+      w => {
+        w.one.run('ip', 'addr', 'flush', 'dev', 'eth0')
+        w.one.run('ip', 'addr', 'add', '10.78.0.2/24', 'dev', 'eth0')
+      },
+    ],
+    ['the host’s end is down', checks.cable, /not set up/, w => w.net.host.setDown('one')],
+    ['no cable', checks.cable, /never made/, w => w.net.host.delete('one')],
+    [
+      'not plugged in',
+      checks.bridge,
+      /never given a master/,
+      w => w.host.run('ip', 'link', 'set', 'one', 'nomaster'),
+    ],
+    ['no default route', checks.route, /before eth0 was up/, w => w.one.run('ip', 'route', 'del', 'default')],
+    [
+      'another gateway',
+      checks.route,
+      /not the bridge’s address/,
+      w => w.one.run('ip', 'route', 'replace', 'default', 'via', '10.77.0.3'),
+    ],
+    [
+      'one network namespace for two',
+      checks.apart,
+      /joined the network namespace/,
+      w => (w.scene.second = w.one.pid),
+    ],
+    [
+      'a router in between',
+      checks.neighbour,
+      /a router stands between/,
+      w => w.one.run('ip', 'neigh', 'add', '10.77.0.3', 'lladdr', '02:00:00:00:00:01', 'dev', 'eth0'),
+    ],
+    [
+      'datagrams that were lost',
+      checks.arrived('withHost'),
+      /firewall of the host drops/,
+      w => Object.assign(w.scene.exchanges.withHost, { sent: 20, arrived: 19, answered: 19 }),
+    ],
+    ['nothing was sent', checks.arrived('withSecond'), /firewall/, () => undefined],
+    [
+      'counters of two different cables',
+      checks.counted('withHost'),
+      /not two ends of one cable/,
+      w => {
+        const ends = [
+          { pid: w.host.pid, link: 'two' },
+          { pid: w.one.pid, link: 'eth0' },
+        ] as const
+        const before = bothEnds(...ends)
+        ping(w.one, '10.77.0.1')
+        w.scene.exchanges.withHost = {
+          ...w.scene.exchanges.withHost,
+          sent: 1,
+          cables: [{ ends: [...ends], before }],
+        }
+      },
+    ],
+    ['mode none with lo down', checks.modes[0]!, /a link was not set up/, () => undefined],
+    [
+      'mode none with a cable',
+      checks.modes[0]!,
+      /CLONE_NEWNET is missing/,
+      w => (w.scene.modes.none = w.two.pid),
+    ],
+    [
+      'mode host with a namespace',
+      checks.modes[1]!,
+      /CLONE_NEWNET was among/,
+      w => (w.scene.modes.host = w.two.pid),
+    ],
+    [
+      'mode bridge on the host',
+      checks.modes[2]!,
+      /CLONE_NEWNET is missing/,
+      w => (w.scene.modes.bridge = w.host.pid),
+    ],
+  ]
+  test.each(mutants)('reject: %s', async (_, check, says, make) => {
+    const wired = await wire()
+    make(wired)
+    const finding = await look(check, wired.scene)
+    expect(finding).toMatchObject({ ok: false, diagnosis: expect.stringMatching(says) })
+  })
+})

@@ -1,0 +1,68 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { isRoot, type UserName, users } from '../support/minilab.ts'
+import { lacking } from '../kernel/network.ts'
+
+const library = JSON.stringify(new URL('../../lib/container/bench.ts', import.meta.url).href)
+const ORDINARY = { uid: 65534, gid: 65534 }
+
+/** A minilab that runs a program on the bench and says how that ended. */
+function onBench(user: UserName, ...program: string[]) {
+  const script = `
+    import { runOnBench } from ${library}
+    const exit = await runOnBench(process.argv.slice(1), process.env)
+    console.log(JSON.stringify(exit))`
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script, ...program], {
+    cwd: '/',
+    stdio: ['pipe', 'pipe', 'inherit'],
+    ...(isRoot && user === 'ordinary' ? ORDINARY : {}),
+  })
+  onTestFinished(() => void child.kill('SIGKILL'))
+  child.stdout.setEncoding('utf8')
+  const lines = child.stdout.iterator({ destroyOnReturn: false }) as AsyncIterator<string>
+  return { child, line: async () => String((await lines.next()).value).trim() }
+}
+
+describe.skipIf(lacking).each(users)(`as %s${lacking}`, user => {
+  test('its only user is root there, and it has a loopback that is up, no other link and no firewall lock of the host’s', async () => {
+    const look = 'id -u; cat /proc/self/uid_map; ip -br link; echo $MINILAB_BENCH $XTABLES_LOCKFILE'
+    const { child } = onBench(user, '/bin/sh', '-c', look)
+    const { uid } = isRoot && user === 'ordinary' ? ORDINARY : { uid: process.getuid!() }
+    let said = ''
+    for await (const text of child.stdout) said += String(text)
+    const [id, map, links, env] = said.split('\n').map(line => line.trim().split(/\s+/))
+    expect(id).toEqual(['0'])
+    expect(map).toEqual(['0', String(uid), '1'])
+    expect(links?.slice(0, 2)).toEqual(['lo', 'UNKNOWN']) // what a loopback says that is up
+    expect(env).toEqual(['1', '/proc/self/ns/user'])
+  })
+
+  test('an exit status passes through', async () => {
+    const { line } = onBench(user, '/bin/sh', '-c', 'exit 7')
+    expect(JSON.parse(await line())).toEqual({ status: 7, signal: null })
+  })
+
+  test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('%s is passed on, and waited for', async signal => {
+    const { child, line } = onBench(user, '/bin/sh', '-c', 'echo ready; exec cat')
+    expect(await line()).toBe('ready')
+    child.kill(signal)
+    expect(JSON.parse(await line())).toEqual({ status: null, signal })
+    expect(await once(child, 'exit')).toEqual([0, null])
+  })
+
+  test('it goes with us when we are killed', async () => {
+    const { child, line } = onBench(user, '/bin/sh', '-c', 'echo $$; exec cat')
+    const pid = Number(await line())
+    child.kill('SIGKILL')
+    // its copy of our stdout is closed when it has ended, and only then
+    expect(await line()).toBe('undefined')
+    expect(spawnSync('kill', ['-0', String(pid)]).status).not.toBe(0)
+  })
+
+  test('a program that is not there is one line', async () => {
+    const { child } = onBench(user, '/no/such/program')
+    child.stdout.resume()
+    expect((await once(child, 'exit'))[0]).not.toBe(0)
+  })
+})

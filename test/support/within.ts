@@ -1,0 +1,31 @@
+// Runs a command in namespaces of its own, or with a container's rights: an environment for tests that needs no tool.
+//   node within.ts '{"kinds": ["user", "mount"], "confined": true}' COMMAND…
+import { defaultSpec } from '../../lib/container/default-spec.ts'
+import { hardening } from '../../lib/container/hardening.ts'
+import { Ledger } from '../../lib/container/ledger.ts'
+import { namespaces } from '../../lib/container/namespaces.ts'
+import { program } from '../../lib/container/program.ts'
+import { defaultProfile } from '../../lib/container/seccomp-default.ts'
+import type { NamespaceType } from '../../lib/container/spec.ts'
+import { compose } from '../../lib/container/start.ts'
+import { dataFolder } from '../../lib/image/data-folder.ts'
+import { defaultCapabilities } from '../../lib/kernel/capabilities.ts'
+import { shellStatus } from '../../lib/kernel/child.ts'
+
+export interface Within {
+  /** in a user namespace every id is mapped to itself */
+  kinds?: NamespaceType[]
+  /** with the capabilities and the seccomp filter of Docker's containers */
+  confined?: boolean
+}
+
+const [, , options = '{}', ...command] = process.argv
+const { kinds = [], confined = false } = JSON.parse(options) as Within
+const spec = defaultSpec('/', command, false)
+spec.process.env = Object.entries(process.env).map(([name, value]) => `${name}=${value}`)
+spec.process.cwd = process.cwd()
+spec.linux.namespaces = kinds.map(type => ({ type }))
+spec.linux.seccomp = defaultProfile([...defaultCapabilities])
+const container = { id: 'within', spec, rootfs: '/', ledger: new Ledger(dataFolder()), diesWithUs: true }
+const { child } = await compose([namespaces, ...(confined ? [hardening] : []), program]).start(container)
+process.exitCode = shellStatus(await child.exit)
