@@ -70,15 +70,20 @@ async function setUp(pid: number): Promise<void> {
 
 /** Runs ourselves on the bench and passes signals on; resolves to how that ended. */
 export async function runOnBench(args: string[], env: NodeJS.ProcessEnv, keep: number[] = []): Promise<Exit> {
-  const child = await startOnBench(args, env, keep)
-  for (const fd of keep) closeSync(fd) // the bench has its copies; ours would keep a port taken and a pipe open
+  let child: Child | undefined
+  const early: NodeJS.Signals[] = []
   const passOn = (signal: NodeJS.Signals) => {
     // Ctrl-C at a terminal reaches the whole foreground group, so the bench has it already: we only must not die first
-    if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal)
+    if (signal === 'SIGINT' && process.stdin.isTTY) return
+    if (child) child.kill(signal)
+    else early.push(signal)
   }
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const
   for (const signal of signals) process.on(signal, passOn)
   try {
+    child = await startOnBench(args, env, keep)
+    for (const fd of keep) closeSync(fd) // the bench has its copies; ours would keep a port taken and a pipe open
+    for (const signal of early) child.kill(signal)
     return await child.exit
   } finally {
     for (const signal of signals) process.off(signal, passOn)

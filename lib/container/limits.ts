@@ -94,16 +94,25 @@ export const limits: Part = {
   },
 }
 
-/** Notes a change once. What other commands have enabled on v2 is noted too: whoever ends last takes it back. */
+/**
+ * Notes each change once. Controllers that another command has handed down for itself, and would take back, are noted as ours
+ * too: the kernel refuses that while we use them, and then it is on us, as those who end last.
+ */
 function noteIn(ledger: Ledger): (change: CgroupChange) => void {
   const noted = new Set(ledger.entries.map(entry => JSON.stringify(entry)))
-  const note = (change: CgroupChange) => {
-    const line = JSON.stringify(change)
-    if (!noted.has(line)) ledger.add(change)
+  return change => {
+    let entry = change
+    if (change.kind === 'controllers') {
+      const others = held(ledger.dataFolder).flatMap(other =>
+        other.kind === 'controllers' && other.path === change.path ? other.enabled : [],
+      )
+      entry = { ...change, enabled: [...new Set([...change.enabled, ...others])] }
+      if (entry.enabled.length === 0) return
+    }
+    const line = JSON.stringify(entry)
+    if (!noted.has(line)) ledger.add(entry)
     noted.add(line)
   }
-  for (const entry of held(ledger.dataFolder)) if (entry.kind === 'controllers') note(entry)
-  return note
 }
 
 /** Writes the limits that `resources` asks for to the files of a cgroup. Throws a SyscallError with the remedy. */

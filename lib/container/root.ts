@@ -64,7 +64,10 @@ export const root: Part = {
     tape.umount2('.', MNT_DETACH) // the old root: it lies on top of ".", see pivot_root(2)
     tape.chdir('/')
     cover(tape, spec)
-    if (spec.root.readonly) tape.mount(null, '/', null, MS_BIND | MS_REMOUNT | MS_RDONLY, null)
+    if (spec.root.readonly) {
+      const locked = container.layers ? 0 : lockedFlags(mountOf(container.rootfs)?.options ?? [])
+      tape.mount(null, '/', null, MS_BIND | MS_REMOUNT | MS_RDONLY | locked, null)
+    }
   },
 }
 

@@ -37,10 +37,10 @@ const ROOT = [...NAMESPACES, 'disk', 'programs', 'root']
 const CHAPTERS: Needs[] = [
   { name: 'cli', needs: PROCESS },
   { name: 'namespaces', needs: NAMESPACES },
-  { name: 'root', needs: ROOT },
-  { name: 'limits', needs: ROOT, wants: ['cgroups'] },
+  { name: 'root', needs: [...ROOT, 'image-root'] },
+  { name: 'limits', needs: [...ROOT, 'image-root'], wants: ['cgroups'] },
   { name: 'layers', needs: ROOT, wants: ['overlay'] },
-  { name: 'network', needs: [...ROOT, 'links'], wants: ['nat', 'forwarding'] },
+  { name: 'network', needs: [...ROOT, 'image-root', 'links'], wants: ['nat', 'forwarding'] },
   { name: 'run', needs: [...ROOT, 'overlay', 'links', 'hardening'], wants: ['cgroups'] },
 ]
 

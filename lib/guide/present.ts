@@ -182,6 +182,9 @@ export class Presenter {
       ? red(`✘ ${failed.length} of ${looked.length} checks failed`)
       : green(`✔ ${looked.length} checks hold`)
     const notLooked = report.checks.length - looked.length
+    const meanwhile = counted(report.host.changed)
+    const after = report.host.left.length ? '' : '; it is as before'
+    if (meanwhile) this.line(dim(`      on the host there were meanwhile ${meanwhile}${after}`))
     const rest = [
       notLooked ? yellow(`${notLooked} not possible here`) : '',
       score?.asked ? `${score.right} of ${score.asked} predicted` : '',
@@ -201,4 +204,14 @@ export class Presenter {
   #code(text: string): string {
     return text.replace(/`([^`]+)`/g, (_, code: string) => this.#ink.cyan(code))
   }
+}
+
+/** `1 process, 8 namespaces, 5 cgroups`: what came into being on the host, counted by its first word. */
+function counted(changed: readonly string[]): string {
+  const kinds = changed.filter(line => line.startsWith('+ ')).map(line => line.split(' ')[1] ?? '')
+  const plural = (kind: string) => (kind.endsWith('s') ? `${kind}es` : `${kind}s`)
+  return [...new Set(kinds)]
+    .map(kind => [kind, kinds.filter(other => other === kind).length] as const)
+    .map(([kind, count]) => `${count} ${count === 1 ? kind : plural(kind)}`)
+    .join(', ')
 }

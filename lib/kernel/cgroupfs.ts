@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { type Mount, mountinfo } from './mountinfo.ts'
 
 /** One cgroup hierarchy: where it is mounted, which controllers it holds, and where a process is in it. */
@@ -60,7 +60,7 @@ export function parseHierarchies(
 /** The path of /proc/<pid>/cgroup as a directory: a mount may show only a part of the hierarchy, its `root`. */
 function below({ target, root }: Mount, path: string): string {
   const shown = path === root || path.startsWith(root + '/')
-  return join(target, root !== '/' && shown ? path.slice(root.length) : path)
+  return resolve(join(target, root !== '/' && shown ? path.slice(root.length) : path))
 }
 
 export function cgroupMode(found = hierarchies()): CgroupMode {

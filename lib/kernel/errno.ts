@@ -1,7 +1,13 @@
 import { constants } from 'node:os'
 import { getSystemErrorMessage } from 'node:util'
 
-const names = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]))
+// errno(3): two numbers have a second name each, which the kernel does not use
+const SECOND_NAMES = ['EWOULDBLOCK', 'ENOTSUP']
+const names = new Map(
+  Object.entries(constants.errno)
+    .filter(([name]) => !SECOND_NAMES.includes(name))
+    .map(([name, number]) => [number, name]),
+)
 
 /** `EPERM` for 1: the name of an error number, from errno(3). */
 export function errnoName(errno: number): string {

@@ -6,7 +6,7 @@ import { readControl } from './control-file.ts'
 import { UsageError } from './errors.ts'
 import { isGone } from './procfs.ts'
 
-/** A change on the host that the kernel does not take back by itself. */
+/** A change on the host that the kernel does not take back by itself. `enabled` may be empty: handed down by others already. */
 export type CgroupChange =
   { kind: 'cgroup'; path: string; use: CgroupUse } | { kind: 'controllers'; path: string; enabled: string[] }
 
@@ -165,9 +165,8 @@ function handDown(cgroup: Cgroup, folder: string, wanted: string[], note: Note):
   const missing = listFile(join(folder, 'cgroup.controllers')).filter(
     c => wanted.includes(c) && !enabled.includes(c),
   )
-  if (missing.length === 0) return
   note({ kind: 'controllers', path: file, enabled: missing })
-  cgroup.write(file, missing.map(c => `+${c}`).join(' '))
+  if (missing.length > 0) cgroup.write(file, missing.map(c => `+${c}`).join(' '))
 }
 
 /** cgroups(7), no internal processes: where we sit in a cgroup, it can hand nothing down until we have left it for a leaf. */

@@ -169,6 +169,26 @@ describe.skipIf(asRoot || lacking || noNft)(
       expect(state(net)).toEqual(before)
     })
 
+    const noIptables = missing('iptables', '--version') ? ' (iptables is not installed)' : ''
+    test.skipIf(noIptables)(
+      `with iptables alone, and a firewall that drops by default${noIptables}`,
+      async () => {
+        const hide = `
+      mount --bind /dev/null "$(command -v nft)"
+      iptables -P FORWARD DROP && iptables -P INPUT DROP
+      iptables -A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT
+      iptables -S >&2 && "$@" && iptables -S >&2 && iptables -t nat -S >&2`
+        const wrapper = ['unshare', '-mn', 'sh', '-ec', hide, 'sh']
+        const ran = await runMinilab(['step', '6', '--json'], { user: 'root', wrapper })
+        const [report] = ran.json()
+        expect(report && failed(report)).toEqual([])
+        expect(report).toMatchObject({ ok: true, limited: [], host: { left: [] } })
+        const rules = ran.stderr.split('\n').filter(line => line.startsWith('-A'))
+        expect(rules).toHaveLength(2) // the one from before, twice
+        expect(rules[1]).toBe(rules[0])
+      },
+    )
+
     test('without nft and iptables one stage says so, and the rest runs', async () => {
       const hide =
         'for d in /usr/local/sbin /usr/sbin /sbin; do mount -t tmpfs none $d; done; PATH=/nowhere exec "$@"'

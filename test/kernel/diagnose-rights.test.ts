@@ -63,7 +63,7 @@ describe('a refusal here', () => {
     await once(child, 'exit')
     const tape = new Tape()
     tape.setns(pidfd, CLONE_NEWNS)
-    const error = await refusal(tape, MOUNTS)
+    const error = await refusal(tape, CLONE_NEWUSER)
     now.close(pidfd)
     expectSaid(error, { error: 'setns ESRCH', cause: /^the process has gone$/, remedy: /minilab ps/ })
   })
@@ -127,7 +127,7 @@ describe('a refusal of an ordinary user', () => {
       remedy: /with sudo, or with --rootless/,
     },
     'a mount': {
-      code: `tape.mount('none', '/minilab-test', 'tmpfs', 0, null); await play(tape)`,
+      code: `tape.mount('none', '/mnt', 'tmpfs', 0, null); await play(tape)`,
       error: 'mount EPERM',
       cause: /mounting needs CAP_SYS_ADMIN/,
       remedy: /with sudo, or with --rootless/,
@@ -150,7 +150,11 @@ describe('a refusal of an ordinary user', () => {
         gate.record(tape)
         const launched = launch(tape, c.CLONE_NEWUSER)
         await gate.reached()
-        writeControl('/proc/' + launched.pid() + '/gid_map', '0 ' + process.getgid() + ' 1')`,
+        try {
+          writeControl('/proc/' + launched.pid() + '/gid_map', '0 ' + process.getgid() + ' 1')
+        } finally {
+          gate.close()
+        }`,
       error: 'write EPERM',
       cause: /gid_map only after "deny" is in setgroups/,
       remedy: /write setgroups "deny" first/,

@@ -85,6 +85,30 @@ export const containerProbes: Probe[] = [
   },
 
   {
+    id: 'image-root',
+    title: 'an image as root',
+    after: ['root'],
+    // where a chapter has no layers yet, the image's own directory is the root, read-only
+    async look(machine) {
+      const rootfs = join(machine.folder, 'rootfs')
+      const type = mountOf(rootfs)?.type
+      if (mountOf(rootfs)?.options.includes('noexec')) {
+        const found = `no program may run from ${machine.dataFolder} (${type}, mounted with noexec)`
+        return { ok: 'blocked', found, fix: OTHER_FOLDER }
+      }
+      const refusal = await attempt(machine, {
+        parts: [root],
+        change(container) {
+          container.rootfs = rootfs
+          container.spec.root.readonly = true
+        },
+      })
+      if (!refusal) return ok(`works on ${type}`)
+      return { ok: 'blocked', found: reasonOf(refusal), fix: remedyOf(refusal) ?? OTHER_FOLDER }
+    },
+  },
+
+  {
     id: 'cgroups',
     title: 'control groups',
     after: ['kernel', 'disk'],

@@ -21,6 +21,7 @@ const ORDER = [
     'user-namespaces',
     'namespaces',
     'root',
+    'image-root',
     'cgroups',
     'overlay',
     'links',

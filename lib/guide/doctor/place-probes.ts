@@ -31,12 +31,6 @@ export const placeProbes: Probe[] = [
       const free = (bavail * bsize) / 2 ** 20
       const amount = free < 1024 ? `${Math.floor(free)} MB` : `${(free / 1024).toFixed(1)} GB`
       const found = `${dataFolder} on ${mount?.type}, ${amount} free`
-      if (mount?.options.includes('noexec'))
-        return {
-          ok: 'blocked',
-          found: `${found}, but no program may run from there (noexec)`,
-          fix: OTHER_FOLDER,
-        }
       if (free >= ROOM.enough) return ok(found)
       return { ok: free < ROOM.least ? 'blocked' : 'limited', found, fix: OTHER_FOLDER }
     },
