@@ -7,6 +7,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     pool: 'forks', // a test file may change its process: namespaces, signals, umask
+    maxWorkers: 4, // most of a test's time is spent waiting for processes
     testTimeout: 60_000,
     hookTimeout: 60_000,
     reporters: process.env.CI ? ['default', 'json'] : ['default'],

@@ -3,7 +3,7 @@ import { finding, notHere, seen } from '../../lib/guide/evidence.ts'
 import type { Check, Evidence, Scene } from '../../lib/guide/step.ts'
 import { hierarchyOf, pathIn, readCgroup } from '../../lib/kernel/cgroupfs.ts'
 import { namespaceInode } from '../../lib/kernel/procfs.ts'
-import { counter, FORKS, isApart, LIMITS, type Measured } from './experiments.ts'
+import { ASKED, counter, FORKS, isApart, LIMITS, type Measured, shareOf } from './experiments.ts'
 
 type Own = Scene & Measured
 
@@ -154,20 +154,19 @@ export const checks = {
     id: 'cpu-share',
     claim: 'it used the share of a processor that its quota gives, within a fifth',
     look({ pid, cpu }) {
-      const wanted = LIMITS.cpu.quota / LIMITS.cpu.period
       const { microseconds, wall } = cpu ?? { microseconds: NaN, wall: NaN }
-      const share = microseconds / wall
+      const share = shareOf(cpu)
       return finding(
-        Math.abs(share / wanted - 1) <= 0.2,
+        Math.abs(share / ASKED - 1) <= 0.2,
         [
-          seen('quota / period', null, fraction(wanted)),
+          seen('quota / period', null, fraction(ASKED)),
           seen(
             `${readCgroup(pid, 'cpuUsage')?.source ?? 'no cgroup counts its time'}, over time`,
             null,
             `${Math.round(microseconds / 1000)} of ${Math.round(wall / 1000)} ms = ${fraction(share)}`,
           ),
         ],
-        share < wanted
+        share < ASKED
           ? 'It got less. Likeliest: this machine is too busy to give it its share, or a cgroup above it has a lower quota.'
           : `It got more, or nothing counted it. ${NOT_JOINED}`,
       )
@@ -244,7 +243,7 @@ export const predictions = {
   share: {
     choices: ['100 %', '50 %', '20 %'],
     answer: ({ cpu }: Own) => {
-      const percent = (100 * (cpu?.microseconds ?? NaN)) / (cpu?.wall ?? NaN)
+      const percent = 100 * shareOf(cpu)
       return percent < 35 ? '20 %' : percent < 75 ? '50 %' : '100 %'
     },
   },

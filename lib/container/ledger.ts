@@ -95,10 +95,16 @@ async function settleFile(path: string, entries: Entry[], removed: Removed[] = [
     ledgers(join(path, '../..'))
       .filter(p => p !== path)
       .flatMap(parse)
+  const failures: unknown[] = []
   for (const entry of entries.toReversed()) {
-    const what = await undo(entry, others)
-    if (what) removed.push(what)
+    try {
+      const what = await undo(entry, others)
+      if (what) removed.push(what)
+    } catch (error) {
+      failures.push(error) // the others are taken back all the same; the file stays, so the next command tries again
+    }
   }
+  if (failures.length > 0) throw failures[0]
   rmSync(path, { force: true })
   return removed
 }

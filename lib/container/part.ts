@@ -10,9 +10,9 @@ export interface Part {
   name: string
   /** 1. at the clone: which CLONE_NEW* flags it needs */
   flags?(spec: Spec): number
-  /** 2. on the host, before the clone: make a cgroup, a bridge */
+  /** 2. on the host, before the clone: make a cgroup, the folders of a layer */
   prepare?(container: Container): void | Promise<void>
-  /** 3. on the host, while the child waits at the gate: uid_map, cgroup.procs, the veth pair */
+  /** 3. on the host, while the child waits at the gate: uid_map, cgroup.procs, the bridge and the veth pair */
   attach?(container: Container, pid: number): void | Promise<void>
   /** 4. in the child, after the gate: what it does to itself */
   inside?(tape: Tape, container: Container, gate: Gate): void

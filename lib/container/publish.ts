@@ -3,6 +3,7 @@ import { connect, createServer, type Server } from 'node:net'
 import { AF_INET, SO_REUSEADDR, SOCK_CLOEXEC, SOCK_STREAM, SOL_SOCKET } from '../kernel/constants.ts'
 import { UsageError } from '../kernel/errors.ts'
 import { now } from '../kernel/now.ts'
+import { SOCKADDR_IN, sockaddr } from '../kernel/sockaddr.ts'
 import { SyscallError } from '../kernel/syscall-error.ts'
 import type { Port } from './run-options.ts'
 
@@ -20,8 +21,7 @@ export function listen({ address, host, container }: Port): Listener {
   const fd = now.socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)
   try {
     now.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, new Uint8Array(Int32Array.of(1).buffer), 4)
-    const bytes = sockaddr(address, host)
-    now.bind(fd, bytes, bytes.length)
+    now.bind(fd, sockaddr({ address, port: host }), SOCKADDR_IN)
     now.listen(fd, 128)
     return { fd, port: container }
   } catch (error) {
@@ -35,25 +35,6 @@ export function listen({ address, host, container }: Port): Listener {
           : `cannot be had (${error.code})`
     throw new UsageError(`port ${address}:${host} ${why}`, 'publish another one: -p 8080:80')
   }
-}
-
-/** struct sockaddr_in: family in the machine's order, port and address in the network's. ip(7) */
-function sockaddr(address: string, port: number): Uint8Array {
-  return Uint8Array.of(
-    AF_INET,
-    0,
-    port >> 8,
-    port & 255,
-    ...address.split('.').map(Number),
-    0,
-    0,
-    0,
-    0,
-    0,
-    0,
-    0,
-    0,
-  )
 }
 
 /** Passes on every connection to the container: what Docker's userland proxy does. Takes over the listening socket. */

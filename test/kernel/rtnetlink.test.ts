@@ -29,7 +29,11 @@ describe.skipIf(lacking).each(namespaces)(`in a namespace of unshare %s${lacking
     const named = (name: string) => links.find(link => link.ifname === name)!
     expect(named('mlab0')).toMatchObject({ linkinfo: { info_kind: 'veth' }, master: 'br0', link: 'eth0' })
     expect(named('br0')).toMatchObject({ linkinfo: { info_kind: 'bridge' } })
-    expect(named('eth0')).toMatchObject({ mtu: 1400, address: '02:42:ac:11:00:02', ifalias: 'to the container' })
+    expect(named('eth0')).toMatchObject({
+      mtu: 1400,
+      address: '02:42:ac:11:00:02',
+      ifalias: 'to the container',
+    })
     expect(named('eth0').flags).toContain('UP')
     expect(named('mlab0').flags).not.toContain('UP')
 

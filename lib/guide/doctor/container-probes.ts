@@ -34,7 +34,11 @@ export const containerProbes: Probe[] = [
       if (!refusal) return ok(name)
       const { filtered } = machine.around
       const found = `${name}: ${answerOf(refusal)}${filtered ? ', perhaps by a seccomp filter' : ''}`
-      return { ok: 'blocked', found, fix: filtered ? OWN_MACHINE : 'sudo apt full-upgrade (Linux 5.11 or later)' }
+      return {
+        ok: 'blocked',
+        found,
+        fix: filtered ? OWN_MACHINE : 'sudo apt full-upgrade (Linux 5.11 or later)',
+      }
     },
   },
 

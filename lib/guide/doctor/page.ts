@@ -43,17 +43,19 @@ export function page({ kernel, arch, mode, probes, chapters }: Diagnosis, plain:
 
 /** What to do now. */
 function next(chapters: ChapterVerdict[], mode: Diagnosis['mode']): string {
-  const begin = mode === 'root' ? 'sudo ./minilab step 1' : './minilab step 1'
-  const blocked = chapters.filter(({ verdict }) => verdict === 'blocked')
-  const limited = chapters.filter(({ verdict }) => verdict === 'limited')
+  const begin = `Next: begin with ${mode === 'root' ? 'sudo ' : ''}./minilab step 1.`
+  const steps = (verdict: Verdict) =>
+    chapters
+      .filter(chapter => chapter.verdict === verdict)
+      .map(({ step }) => step)
+      .join(', ')
   const sudo = chapters.some(({ fix }) => fix.some(command => command.startsWith('sudo ./minilab')))
   const more = sudo ? ' As root you could have more: sudo ./minilab doctor' : ''
-  const names = (list: ChapterVerdict[]) => list.map(({ step }) => step).join(', ')
-  if (blocked.length === chapters.length)
+  if (chapters[0]?.verdict === 'blocked')
     return `Next: put right what is marked ${MARKS.blocked} above, the first one first, and ask again.${more}`
-  if (blocked.length)
-    return `Next: ${begin}; for step ${names(blocked)} put right what is marked ${MARKS.blocked} above, and ask again.${more}`
-  if (limited.length)
-    return `Next: ${begin}. Step ${names(limited)} will say which of its stages cannot be had here, and run the rest.${more}`
-  return `Next: ${begin}. Everything that the steps need is there.`
+  if (steps('blocked'))
+    return `${begin} For step ${steps('blocked')} put right what is marked ${MARKS.blocked} above, and ask again.${more}`
+  if (steps('limited'))
+    return `${begin} Step ${steps('limited')} will say which of its stages cannot be had here, and run the rest.${more}`
+  return `${begin} Everything that the steps need is there.`
 }

@@ -1,0 +1,104 @@
+import { spawnSync } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import type { Report, TapeEntry } from '../../lib/guide/step.ts'
+import { runMinilab, userFolder, users } from '../support/minilab.ts'
+
+// What a tape prints is what the kernel was asked, seen by ptrace(2): nothing left out, nothing else, in this order.
+
+const tried = spawnSync('strace', ['-o', '/dev/null', 'true'])
+const lacking = tried.error
+  ? ' (no strace: apt-get install strace)'
+  : tried.status
+    ? ` (strace cannot trace here: ${tried.stderr.toString().trim()})`
+    : ''
+
+type Seen = Pick<TapeEntry, 'call' | 'result' | 'errno'>
+
+/** One process as strace saw it, each call in a line: `1700000000.123456 mount("proc", …) = -1 EPERM (…)`. */
+const LINE = /^([\d.]+) (\w+)\((.*)\) += (\?|-?\w+)(?: ([A-Z]\w+))?/
+
+interface Call extends Seen {
+  time: number
+  args: string
+}
+
+function traces(folder: string): Map<number, Call[]> {
+  const byPid = new Map<number, Call[]>()
+  for (const file of readdirSync(folder)) {
+    const lines = readFileSync(join(folder, file), 'utf8').split('\n')
+    const calls = lines.map(line => LINE.exec(line)).filter(match => match !== null)
+    byPid.set(Number(file.split('.').at(-1)), calls.map(parse))
+  }
+  return byPid
+}
+
+function parse([, time, call = '', args = '', value = '', errno = null]: (string | undefined)[]): Call {
+  const octal = /^0\d/.test(value) // strace prints a umask so
+  const result = value === '?' ? null : octal ? parseInt(value, 8) : Number(value)
+  return { time: Number(time), call, args, result, errno }
+}
+
+/** The calls of each child that was launched, from its clone3 to where it stopped sharing our memory, in the order of their launch. */
+function launched(folder: string): Seen[][] {
+  const byPid = traces(folder)
+  return [...byPid.values()]
+    .flat()
+    .filter(({ call, args }) => call === 'clone3' && /CLONE_VFORK.*CLONE_CLEAR_SIGHAND/.test(args))
+    .sort((a, b) => a.time - b.time)
+    .map(({ result }) => replayed(byPid.get(result ?? 0) ?? []))
+}
+
+function replayed(calls: Call[]): Seen[] {
+  const left = calls.findIndex(({ call, result }) => call === 'execve' && result === 0)
+  const until = left === -1 ? calls : calls.slice(0, left + 1)
+  // after a refused call the launchpad itself leaves
+  const { call, args } = until.at(-1) ?? {}
+  const tape = call === 'exit_group' && args === '127' ? until.slice(0, -1) : until
+  return tape.map(({ call, result, errno }) => ({
+    call,
+    errno,
+    result: call === 'execve' && !result ? null : result,
+  }))
+}
+
+/** The children that a report tells of: the step's own container, and the other launches in their order. */
+function told({ tape, launches }: Report): { own: Seen[]; others: Seen[][] } {
+  const bare = (entries: TapeEntry[]): Seen[] =>
+    entries.map(({ call, result, errno }) => ({ call, errno, result }))
+  // what we did ourselves is reported in the same way: netlink requests, directories and files of a cgroup
+  const byUs = (entries: TapeEntry[]) => entries.every(({ call }) => /^(RTM_\w+|mkdir|write)$/.test(call))
+  return { own: bare(tape), others: launches.filter(l => !byUs(l.tape)).map(l => bare(l.tape)) }
+}
+
+/** A child that only opens a netlink socket in a network namespace, for requests that are reported as such. */
+const opensSocket = (calls: Seen[]) =>
+  /^(prctl )?setns socket exit_group$/.test(calls.map(({ call }) => call).join(' '))
+
+describe.skipIf(lacking).each(users)(`as %s, strace sees what the tapes say${lacking}`, user => {
+  test.each([1, 2, 3, 4, 5])('step %i', async step => {
+    const folder = userFolder(user)
+    const wrapper = [
+      'strace',
+      '-ff',
+      '-ttt',
+      '-qq',
+      '-s',
+      '0',
+      '-e',
+      'signal=none',
+      '-o',
+      join(folder, 'trace'),
+    ]
+    const ran = await runMinilab(['step', String(step), '--json', '--yes'], { user, wrapper })
+    expect(ran.stderr).toBe('')
+    const [report] = ran.json()
+    const { own, others } = told(report!)
+    const children = launched(folder).filter(calls => !opensSocket(calls))
+    expect(own.at(-1)).toEqual({ call: 'execve', result: null, errno: null })
+    expect(children).toContainEqual(own)
+    const place = children.findIndex(calls => JSON.stringify(calls) === JSON.stringify(own))
+    expect(children.toSpliced(place, 1)).toEqual(others)
+  })
+})
