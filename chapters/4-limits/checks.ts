@@ -127,7 +127,7 @@ export const checks = {
       return finding(
         oom?.status === 137 && output.trim() === 'here',
         [
-          seen('$? after dd', null, `${oom?.status} (128 + SIGKILL would be 137)`),
+          seen('$? after dd (128 + SIGKILL is 137)', null, String(oom?.status)),
           seen('echo here', null, output.trim()),
         ],
         oom?.status === 0
@@ -139,7 +139,7 @@ export const checks = {
 
   throttled: {
     id: 'cpu-throttled',
-    claim: 'the endless loop was held back in period after period',
+    claim: 'the endless loop was held back: the kernel counted periods with throttling',
     look({ pid, cpu }) {
       const before = cpu?.throttledBefore ?? NaN
       return finding(

@@ -1,4 +1,11 @@
+import { readFileSync } from 'node:fs'
+
 /** Whether to do without the machine's root: because we are not root, because it was asked for, or as we are on the bench. */
 export function isRootless(asked = false): boolean {
-  return asked || process.env.MINILAB_BENCH !== undefined || process.getuid?.() !== 0
+  return asked || process.env.MINILAB_BENCH !== undefined || process.getuid?.() !== 0 || !hasAllIds()
+}
+
+/** Root of a user namespace with a few ids (unshare -r, a rootless engine's container) is no root of the machine. */
+function hasAllIds(): boolean {
+  return /^\s*0\s+0\s+4294967295\s*$/.test(readFileSync('/proc/self/uid_map', 'utf8'))
 }

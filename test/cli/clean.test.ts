@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, openSync, readdirSync, rmSync, writeFileSync } f
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { isolated, type Isolated } from '../support/isolated.ts'
-import { isRoot, runMinilab, type RunOptions, userFolder, users } from '../support/minilab.ts'
+import { isRoot, runMinilab, type RunOptions, userFolder, type UserName, users } from '../support/minilab.ts'
 
 interface Document {
   removed: string[]
@@ -130,7 +130,7 @@ describe.skipIf(!isRoot)('what a killed step leaves (cgroups and links take root
     const place = await isolated()
     const [command = '', ...rest] = place.wrapper
     const run = (...args: string[]) => execFileSync(command, [...rest, ...args])
-    run('ip', 'link', 'add', 'ml-abcdef', 'type', 'dummy')
+    run('ip', 'link', 'add', 'ml-abcdef', 'type', 'bridge')
     run('ip', 'link', 'add', 'ml-else', 'type', 'veth', 'peer', 'name', 'other')
     run('ip', 'link', 'add', 'mlb-else', 'type', 'bridge')
     if (nft) run(nft, 'add', 'table', 'ip', 'mlb-else')
@@ -154,6 +154,9 @@ describe.skipIf(!isRoot)('what a killed step leaves (cgroups and links take root
   })
 })
 
+// root cleans in a place of its own: what other tests are about to clean must be left to them
+const place = async (user: UserName) => ({ user, wrapper: user === 'root' ? (await isolated()).wrapper : [] })
+
 describe.each(users)('files, as %s', user => {
   test('half-made things go; containers that `rm` removes, and what is in use, stay', async () => {
     const data = userFolder(user)
@@ -175,26 +178,26 @@ describe.each(users)('files, as %s', user => {
     })
     onTestFinished(() => void reader.kill('SIGKILL'))
 
-    const { removed, kept } = await clean({ user, data })
+    const options = { data, ...(await place(user)) }
+    const { removed, kept } = await clean(options)
     const named = gone.map(path => `${path.endsWith('.log') ? 'file' : 'folder'} ${join(data, path)}`)
-    expect(removed.filter(what => what.includes(data)).sort()).toEqual(named.sort())
-    expect(kept.filter(({ what }) => what.includes(data))).toEqual([])
+    expect(removed.sort()).toEqual(named.sort())
+    expect(kept).toEqual([])
     for (const path of gone) expect([path, existsSync(join(data, path))]).toEqual([path, false])
     for (const path of stay) expect([path, existsSync(join(data, path))]).toEqual([path, true])
-    expect((await clean({ user, data })).removed.filter(what => what.includes(data))).toEqual([])
+    expect((await clean(options)).removed).toEqual([])
   })
 
   test('a data folder that is not there is not made', async () => {
     const data = join(userFolder(user), 'data')
-    const { removed } = await clean({ user, data })
-    expect(removed.filter(what => what.includes(data))).toEqual([])
+    expect(await clean({ data, ...(await place(user)) })).toEqual({ removed: [], kept: [] })
     expect(existsSync(data)).toBe(false)
   })
 })
 
 test('in words: one line each, or that there is nothing', async () => {
   const data = userFolder()
-  const wrapper = isRoot ? (await isolated()).wrapper : []
+  const { wrapper } = await place(users[0]!)
   mkdirSync(join(data, 'containers/012345-0'), { recursive: true })
   const run = async () => (await runMinilab(['clean'], { data, wrapper })).stdout
   expect(await run()).toBe(`✔ removed folder ${join(data, 'containers/012345-0')}\n`)

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { steps } from '../../lib/cli/steps.ts'
@@ -8,7 +8,9 @@ import { page } from '../../lib/guide/doctor/page.ts'
 import type { Verdict } from '../../lib/guide/doctor/probe.ts'
 import { type Evidence, explainUserNamespaces } from '../../lib/guide/doctor/user-namespaces.ts'
 import { hierarchies } from '../../lib/kernel/cgroupfs.ts'
+import { isolated } from '../support/isolated.ts'
 import { isRoot, runMinilab, type RunOptions, userFolder, type UserName, users } from '../support/minilab.ts'
+import type { Within } from '../support/within.ts'
 
 async function doctor(options: RunOptions): Promise<Diagnosis & { status: number | null }> {
   const { status, stdout, stderr } = await runMinilab(['doctor', '--json'], options)
@@ -31,8 +33,8 @@ const chapterOf = ({ chapters }: Diagnosis, step: number) => chapters[step - 1]
 describe.each(users)('as %s', user => {
   test('the document tells about the machine and each chapter, and nothing is left of the trials', async () => {
     const data = userFolder(user)
-    const links = readdirSync('/sys/class/net')
-    const diagnosis = await doctor({ user, data })
+    const place = user === 'root' ? await isolated() : undefined
+    const diagnosis = await doctor({ user, data, wrapper: place?.wrapper ?? [] })
     expect(diagnosis).toMatchObject({
       kernel: readFileSync('/proc/sys/kernel/osrelease', 'utf8').trim(),
       arch: execFileSync('uname', ['-m'], { encoding: 'utf8' }).trim(),
@@ -51,10 +53,8 @@ describe.each(users)('as %s', user => {
       expect([reasons.length > 0, fix.length > 0]).toEqual([verdict !== 'ok', verdict !== 'ok'])
     expect(readdirSync(join(data, 'containers'))).toEqual([])
     expect(readdirSync(join(data, 'ledger'))).toEqual([])
-    expect(readdirSync('/sys/class/net')).toEqual(links)
-    for (const { mount } of hierarchies())
-      if (existsSync(join(mount, 'minilab')))
-        expect(readdirSync(join(mount, 'minilab')).filter(name => name.startsWith('doctor-'))).toEqual([])
+    expect(place?.links() ?? ['lo']).toEqual(['lo'])
+    expect(place?.cgroups() ?? []).toEqual([])
   })
 
   test('it agrees with the steps', async () => {
@@ -90,7 +90,7 @@ interface Environment {
 }
 
 const shell = (script: string) => ['/bin/sh', '-ec', `${script}; exec "$@"`, 'sh']
-const within = (options: object) => [
+const within = (options: Within) => [
   process.execPath,
   join(import.meta.dirname, '../support/within.ts'),
   JSON.stringify(options),

@@ -4,12 +4,17 @@ import { createConnection, createServer } from 'node:net'
 import { join } from 'node:path'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
+import { removeTree } from '../../lib/image/tree.ts'
 import { namespaceInode, nsPids } from '../../lib/kernel/procfs.ts'
-import { isRoot, runMinilab, userFolder, users } from '../support/minilab.ts'
+import { isRoot, makeUserFolder, runMinilab, userFolder, type UserName, users } from '../support/minilab.ts'
+
+// one data folder a user for all tests that leave nothing in it, so that the default image is made once
+const shared = Object.fromEntries(users.map(user => [user, makeUserFolder(user)])) as Record<UserName, string>
+afterAll(() => users.forEach(user => removeTree(shared[user])))
 
 /** `minilab run --rm default sh -c SCRIPT` with flags. */
-const sh = (user: 'root' | 'ordinary', flags: string[], script: string, data = userFolder(user)) =>
+const sh = (user: 'root' | 'ordinary', flags: string[], script: string, data = shared[user]) =>
   runMinilab(['run', '--rm', ...flags, 'default', 'sh', '-c', script], { user, data })
 
 interface Row {
@@ -155,7 +160,7 @@ describe.each(users)('run as %s', user => {
     [['kill', '-s', 'SIGKIL', 'x'], 2, 'did you mean SIGKILL?'],
     [['runn', 'default'], 2, 'run'],
   ])('%j: status %i, one line', async (args, status, line) => {
-    const data = userFolder(user)
+    const data = shared[user]
     const ran = await runMinilab(args, { user, data })
     expect(ran.stdout).toBe('')
     expect(ran.stderr).toContain(line)

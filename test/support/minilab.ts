@@ -36,8 +36,14 @@ export interface RunOptions {
 
 /** A folder of a user's own, removed after the test. */
 export function userFolder(user: UserName = users[0]!): string {
-  const folder = mkdtempSync(join(tmpdir(), 'minilab-test-'))
+  const folder = makeUserFolder(user)
   onTestFinished(() => removeTree(folder))
+  return folder
+}
+
+/** A folder of a user's own, for several tests; whoever makes it removes it. */
+export function makeUserFolder(user: UserName): string {
+  const folder = mkdtempSync(join(tmpdir(), 'minilab-test-'))
   chmodSync(folder, 0o755)
   if (isRoot && user === 'ordinary') chownSync(folder, ORDINARY.uid, ORDINARY.gid)
   return folder
