@@ -3,7 +3,7 @@ import { NAMESPACES } from '../kernel/procfs.ts'
 import type { IdMapping, MountSpec, NamespaceType, Spec } from './spec.ts'
 
 /** What Docker hides of /proc and /sys (moby oci/defaults.go): kernel memory, keys, timers, firmware. */
-export const MASKED_PATHS = [
+const MASKED_PATHS = [
   '/proc/acpi',
   '/proc/asound',
   '/proc/interrupts',
@@ -19,7 +19,7 @@ export const MASKED_PATHS = [
 ]
 
 /** What may be read but not written: through these the whole machine is configured. */
-export const READONLY_PATHS = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger']
+const READONLY_PATHS = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger']
 
 const MOUNTS: MountSpec[] = [
   { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },

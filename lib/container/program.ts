@@ -46,7 +46,7 @@ function execvp(tape: Tape, args: string[], env: string[]): void {
   })
 }
 
-export function searchPath(command: string, env: readonly string[]): string[] {
+function searchPath(command: string, env: readonly string[]): string[] {
   if (command.includes('/')) return [command]
   const path = env.find(entry => entry.startsWith('PATH='))?.slice(5) ?? DEFAULT_PATH
   return path.split(':').map(folder => posix.join(folder || '.', command))

@@ -15,7 +15,7 @@ import { suggest } from '../kernel/suggest.ts'
 const UNITS: Record<string, number> = { '': 1, b: 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 }
 
 /** `64m` → bytes, as docker reads it. Throws a UsageError. */
-export function parseSize(text: string): number {
+function parseSize(text: string): number {
   const [, digits = '', unit = ''] = /^(\d+(?:\.\d+)?)([bkmgt]?)(?:i?b)?$/i.exec(text) ?? []
   const bytes = Math.floor(Number(digits) * (UNITS[unit.toLowerCase()] ?? NaN))
   if (digits && Number.isSafeInteger(bytes) && bytes > 0) return bytes

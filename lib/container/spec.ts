@@ -45,7 +45,7 @@ export interface IdMapping {
   size: number
 }
 
-export interface LinuxSpec {
+interface LinuxSpec {
   namespaces: { type: NamespaceType; path?: string }[]
   uidMappings?: IdMapping[]
   gidMappings?: IdMapping[]

@@ -9,9 +9,6 @@ import { foreignChanges, makeCgroup, planCgroup } from '../kernel/make-cgroup.ts
 import { startTime } from '../kernel/procfs.ts'
 import { ended, findProcess, send } from '../kernel/signal.ts'
 
-/** Runtimes other than our own that a step's container can be given to: the same checks must hold on theirs. */
-export const OTHER_RUNTIMES = ['runc', 'crun'] as const
-
 /** Kinds of namespaces that a runtime's version does not know: it would refuse the whole spec. */
 const UNKNOWN_NAMESPACES: Record<string, string[]> = { runc: ['time'], crun: ['time'] }
 

@@ -5,19 +5,19 @@ import * as constants from './constants.ts'
  * The kinds of arguments that system calls take: how each becomes a 64-bit word, and how it is printed.
  * The table of system calls (syscalls.ts) names these kinds; types, encoding and printing all come from here.
  */
-export interface OpenHow {
+interface OpenHow {
   flags: number
   mode?: number
   resolve?: number
 }
 /** struct clone_args of clone3(2), the members that we use. `stack` is made where it is encoded. */
-export interface CloneArgs {
+interface CloneArgs {
   flags: number
   exitSignal?: number
   /** 4 bytes that CLONE_PARENT_SETTID fills with the child's pid */
   parentTid?: Uint8Array
 }
-export interface Rlimit {
+interface Rlimit {
   cur: number | bigint
   max: number | bigint
 }

@@ -19,7 +19,7 @@ import { type Namespace, namespaceInode } from './procfs.ts'
 import { type Replayed, Tape } from './tape.ts'
 
 /** The clone flag of each kind of namespace: namespaces(7). */
-export const NAMESPACE_FLAGS: Record<Namespace, number> = {
+const NAMESPACE_FLAGS: Record<Namespace, number> = {
   user: CLONE_NEWUSER,
   pid: CLONE_NEWPID,
   mnt: CLONE_NEWNS,
