@@ -62,13 +62,19 @@ async function onBench(number: number, command: string[], flags: StepFlags): Pro
   return shellStatus(await runOnBench(args, { ...process.env, MINILAB_DATA: dataFolder() }))
 }
 
-/** `--dry-run` and `--spec`: what would be done. Nothing is made. */
+/** `--dry-run` and `--spec`: what would be done. Nothing is made but, for a spec that can be run, the default image. */
 async function show<S>(step: Step<S>, options: LabOptions, flags: StepFlags): Promise<void> {
   const lab = new Lab(step, options)
   try {
-    const container = await lab.container({ dry: true })
+    const container = await lab.container(flags.spec ? { image: true } : { dry: true })
     if (flags.spec) {
-      console.log(JSON.stringify(specFor(options.runtime, container.spec), null, 2))
+      const { spec, layers } = container
+      // an overlay is made by our engine, not by a runtime: what others can run is the image itself, read-only
+      if (layers) spec.root = { path: layers.lower[0] ?? '/', readonly: true }
+      // as runc takes it, so that whoever gets this file can run it
+      console.log(
+        JSON.stringify(specFor(options.runtime === 'minilab' ? 'runc' : options.runtime, spec), null, 2),
+      )
       return
     }
     const gate = new Gate()

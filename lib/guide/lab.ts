@@ -50,6 +50,8 @@ export interface BoxOptions {
   change?(container: Container): void
   /** nothing may be made, not even the default image: for `--dry-run` */
   dry?: boolean
+  /** the image is needed even where the step itself uses the host's own files: for a runtime other than ours */
+  image?: boolean
 }
 
 /** What the stages of a step work with: they start containers by it, and look from inside; it remembers every tape. */
@@ -164,7 +166,7 @@ export class Lab<S = object> {
     const { rootless } = this.options
     const id = `${this.id}-${this.#count++}`
     // steps 1 and 2 use the host's own files; another runtime always needs a root file system
-    const ownRoot = this.step.parts.includes(root) || this.options.runtime !== 'minilab'
+    const ownRoot = this.step.parts.includes(root) || this.options.runtime !== 'minilab' || options.image
     const layers = options.dry ? plannedLayers('default') : ownRoot ? (await findImage('default')).layers : []
     const rootfs = ownRoot ? (layers.at(-1) ?? '/') : '/'
     const spec: Spec = defaultSpec(rootfs, ['/bin/sh'], rootless)

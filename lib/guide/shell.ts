@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { closeSync, createReadStream, writeSync } from 'node:fs'
+import { closeSync, writeSync } from 'node:fs'
+import { Socket } from 'node:net'
 import { O_CLOEXEC } from '../kernel/constants.ts'
 import { int32s, now } from '../kernel/now.ts'
 import type { Shell } from './step.ts'
@@ -20,7 +21,8 @@ export class PipedShell implements Shell {
     const [ourIn = -1, theirOut = -1] = pipe()
     this.stdio = [theirIn, theirOut, theirOut]
     this.#commands = ourOut
-    this.#answers = createReadStream('', { fd: ourIn })[Symbol.asyncIterator]()
+    // not a stream of node:fs: that one would read in a libuv worker, for which process.exit() waits
+    this.#answers = new Socket({ fd: ourIn, readable: true, writable: false })[Symbol.asyncIterator]()
   }
 
   /** To be called when the container's program has its copies: only then is its end an end of file for us. */
