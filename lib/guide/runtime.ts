@@ -22,7 +22,7 @@ const CONTROLLERS = ['memory', 'cpu', 'pids']
 export function specFor(runtime: string, spec: Spec): Spec {
   const unknown = UNKNOWN_NAMESPACES[runtime] ?? []
   const { timeOffsets: _, cgroupsPath, resources, ...linux } = spec.linux
-  const planned = planCgroup(cgroupsPath ?? '', CONTROLLERS)
+  const planned = cgroupsPath && planCgroup(cgroupsPath, CONTROLLERS)
   const [folder] = planned instanceof Cgroup ? planned.folders : []
   return {
     ...spec,
