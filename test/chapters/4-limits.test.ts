@@ -244,15 +244,16 @@ test.skipIf(!isRoot || !canLimit)(`the right predictions are among the choices${
 })
 
 test('--dry-run and --spec make nothing; the spec has the limits', () => {
+  const data = join(userFolder(), 'not-made')
   const minilab = (...args: string[]) =>
     execFileSync(process.execPath, ['bin.mjs', 'step', '4', ...args], {
       cwd: join(import.meta.dirname, '../..'),
       encoding: 'utf8',
-      env: { ...process.env, MINILAB_DATA: '/nonexistent/minilab' },
+      env: { ...process.env, MINILAB_DATA: data },
     })
   expect(minilab('--dry-run')).toContain('unshare(CLONE_NEWCGROUP)')
   const { linux } = JSON.parse(minilab('--spec')) as { linux: { resources?: object; cgroupsPath?: string } }
-  expect(existsSync('/nonexistent')).toBe(false)
+  expect(existsSync(data)).toBe(false)
   if (canLimit)
     expect(linux).toMatchObject({
       cgroupsPath: expect.stringMatching(/\/minilab\/[0-9a-f]+-0$/) as string,

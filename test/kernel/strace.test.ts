@@ -34,10 +34,10 @@ function traces(folder: string): Map<number, Call[]> {
   return byPid
 }
 
-function parse([, time, call = '', args = '', value = '', errno = null]: (string | undefined)[]): Call {
+function parse([, time, call = '', args = '', value = '', errno]: (string | undefined)[]): Call {
   const octal = /^0\d/.test(value) // strace prints a umask so
   const result = value === '?' ? null : octal ? parseInt(value, 8) : Number(value)
-  return { time: Number(time), call, args, result, errno }
+  return { time: Number(time), call, args, result, errno: errno ?? null }
 }
 
 /** A child, from its clone3 to where it stopped sharing the memory of the process that launched it. */
