@@ -48,6 +48,9 @@ function inode(kind: Namespace): Check<Made> {
 /** Whose child a container's first process is: ours, or (after another runtime has left) that of an init. */
 const runtimeOf = (pid: number) => Number(status(pid).PPid)
 
+/** Every id mapped to itself: the map of the machine's own user namespace. */
+const ALL_IDS = '0 0 4294967295'
+
 const hostFile = (path: string) => readFileSync(path, 'utf8')
 const inside = async ({ shell }: Scene, command: string) => (await shell.run(command)).output.trim()
 const uptime = (text: string) => Number(text.split(' ')[0])
@@ -83,7 +86,7 @@ export const checks = {
       const fields = (path: string) => hostFile(path).trim().replace(/\s+/g, ' ')
       const map = fields(`/proc/${pid}/uid_map`)
       return finding(
-        map !== '' && map !== fields('/proc/self/uid_map'),
+        map !== '' && map !== ALL_IDS && namespaceInode(pid, 'user') !== namespaceInode('self', 'user'),
         seen(`/proc/${pid}/uid_map`, fields('/proc/self/uid_map'), map || '(empty)'),
         map
           ? 'The map is the same as ours. Likeliest: the child is in our user namespace, or every id was mapped to itself.'

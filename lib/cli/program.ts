@@ -1,3 +1,4 @@
+import { constants } from 'node:os'
 import { Command, CommanderError } from 'commander'
 import { fail } from './fail.ts'
 import { cleanCommand } from './clean.ts'
@@ -25,6 +26,7 @@ Exit status: 0 all well · 1 a check failed · 2 wrong use · 3 the machine lack
     )
   for (const add of [stepCommand, runCommand, containerCommands, doctorCommand, cleanCommand]) add(program)
   if (argv.length === 2) return program.outputHelp()
+  process.stdout.on('error', readerGone)
   try {
     await program.parseAsync(argv)
   } catch (error) {
@@ -37,4 +39,10 @@ Exit status: 0 all well · 1 a check failed · 2 wrong use · 3 the machine lack
 function oneLine(text: string): string {
   const [, problem = text, hint] = /^error: (.*?)\.?\s*(?:\(Did you mean (.*?)\?\))?\s*$/s.exec(text) ?? []
   return `minilab: ${problem}: ${hint ? `did you mean ${hint}?` : 'minilab --help shows what there is'}\n`
+}
+
+/** `minilab … | head`: whoever read our output has gone. What is under way takes back what it made, and ends. */
+function readerGone(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') return fail(error)
+  if (!process.emit('SIGPIPE', 'SIGPIPE')) process.exit(128 + constants.signals.SIGPIPE)
 }

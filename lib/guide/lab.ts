@@ -166,7 +166,10 @@ export class Lab<S = object> {
     const { rootless } = this.options
     const id = `${this.id}-${this.#count++}`
     // steps 1 and 2 use the host's own files; another runtime always needs a root file system
-    const ownRoot = this.step.parts.some(part => part.name === root.name) || this.options.runtime !== 'minilab' || options.image
+    const ownRoot =
+      this.step.parts.some(part => part.name === root.name) ||
+      this.options.runtime !== 'minilab' ||
+      options.image
     const layers = options.dry ? plannedLayers('default') : ownRoot ? (await findImage('default')).layers : []
     const rootfs = ownRoot ? (layers.at(-1) ?? '/') : '/'
     const spec: Spec = defaultSpec(rootfs, ['/bin/sh'], rootless)

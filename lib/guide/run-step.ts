@@ -77,7 +77,7 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
 
 /** Ctrl-C or a polite end between two prompts: what was made is taken back first. At a prompt inquirer hears the key. */
 function onInterrupt<S>(lab: Lab<S>): () => void {
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGPIPE'] as const
   const end = (signal: NodeJS.Signals) =>
     void lab.close().finally(() => process.exit(128 + constants.signals[signal]))
   for (const signal of signals) process.once(signal, end)

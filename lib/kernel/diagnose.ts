@@ -86,6 +86,10 @@ const causes: Record<string, Rule[]> = {
       'mounting needs CAP_SYS_ADMIN in the user namespace that owns the mount namespace',
       needRoot,
     ),
+    say(
+      'the mount namespace belongs to another user namespace than the one that the call is made in',
+      'ask for both at once: CLONE_NEWUSER and CLONE_NEWNS',
+    ),
   ],
   'mount ENOENT': [
     ([source, target, type, , data], earlier) => {
@@ -205,7 +209,7 @@ const causes: Record<string, Rule[]> = {
   'clone3 ENOSYS': [
     say(
       'clone3 is missing or filtered: a kernel before 5.3, or a seccomp filter around us',
-      'run outside the container, on Linux 5.10 or later',
+      'run outside the container, on Linux 5.11 or later',
     ),
   ],
   'clone3 EAGAIN': [say('the limit on processes is reached', 'see ulimit -u and pids.max of this cgroup')],

@@ -163,12 +163,18 @@ type Kinds<A extends readonly string[]> = {
 export type Args<C extends Call> = Kinds<Syscalls[C]>
 
 /** Each argument of a call: its name and its kind. */
-export function parameters(call: Call): { name: string; kind: ReturnType<typeof kindOf> }[] {
-  return syscalls[call].map(parameter => {
-    const colon = parameter.indexOf(':')
-    return { name: parameter.slice(0, colon), kind: kindOf(parameter.slice(colon + 1)) }
-  })
-}
+export const parameters = (call: Call) => parsed[call]
+
+// read once: a container's tape has some eighty calls
+const parsed = Object.fromEntries(
+  Object.entries(syscalls).map(([call, list]) => [
+    call,
+    list.map(parameter => {
+      const colon = parameter.indexOf(':')
+      return { name: parameter.slice(0, colon), kind: kindOf(parameter.slice(colon + 1)) }
+    }),
+  ]),
+) as Record<Call, { name: string; kind: ReturnType<typeof kindOf> }[]>
 
 /** The arguments as strace prints them. */
 export function printArgs(call: Call, args: readonly unknown[]): string {

@@ -12,7 +12,7 @@ import type { Check, Step } from '../../lib/guide/step.ts'
 import { treeDigest } from '../../lib/image/tree-digest.ts'
 import { MS_REC, MS_SHARED } from '../../lib/kernel/constants.ts'
 import { mountinfo } from '../../lib/kernel/mountinfo.ts'
-import type { Op } from '../../lib/kernel/tape.ts'
+import type { Op, Tape } from '../../lib/kernel/tape.ts'
 import { isRoot, left, runMinilab, userFolder, users } from '../support/minilab.ts'
 
 afterEach(() => void vi.unstubAllEnvs())
@@ -100,11 +100,14 @@ test('what the kernel answers to each prediction is one of the choices', async (
 /** Wrong ways to build it, all in a mount namespace of their own. Each check must see through them, and say why. */
 describe('mutants', () => {
   /** The part with other calls on its tape. */
-  const calls = (change: (ops: Op[]) => Op[]): Partial<Step<Roots>> => {
+  const calls = (change: (ops: Op[]) => Op[], then?: (tape: Tape) => void): Partial<Step<Roots>> => {
     const inside: Part['inside'] = (tape, container, gate) => {
+      // where the break-out gets out, it makes its directory in there: not in this machine's
+      tape.mount('none', '/dev/shm', 'tmpfs', 0, null)
       const before = tape.ops.length
       root.inside?.(tape, container, gate)
       tape.ops.push(...change(tape.ops.splice(before)))
+      then?.(tape)
     }
     return { parts: step.parts.map(part => (part === root ? { ...root, inside } : part)) }
   }
@@ -139,19 +142,10 @@ describe('mutants', () => {
     },
     {
       name: 'mounts shared',
-      change: {
-        parts: step.parts.map(part =>
-          part === root
-            ? {
-                ...root,
-                inside(tape, container, gate) {
-                  root.inside?.(tape, container, gate)
-                  tape.mount(null, '/', null, MS_REC | MS_SHARED, null)
-                },
-              }
-            : part,
-        ),
-      },
+      change: calls(
+        ops => ops,
+        tape => tape.mount(null, '/', null, MS_REC | MS_SHARED, null),
+      ),
       rejected: { 'private-mounts': /MS_REC\|MS_PRIVATE, NULL\) was forgotten/ },
     },
     {

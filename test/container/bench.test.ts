@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -45,8 +46,10 @@ describe.skipIf(lacking).each(users)(`as %s${lacking}`, user => {
   })
 
   test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('%s is passed on, and waited for', async signal => {
-    const { child, line } = onBench(user, '/bin/sh', '-c', 'echo ready; exec cat')
-    expect(await line()).toBe('ready')
+    const { child, line } = onBench(user, '/bin/sh', '-c', 'echo $$; exec cat')
+    const pid = Number(await line())
+    // once it is cat: a shell may answer a signal in a way of its own
+    await expect.poll(() => readFileSync(`/proc/${pid}/comm`, 'utf8'), { interval: 5 }).toBe('cat\n')
     child.kill(signal)
     expect(JSON.parse(await line())).toEqual({ status: null, signal })
     expect(await once(child, 'exit')).toEqual([0, null])

@@ -109,6 +109,14 @@ const mistakes: Record<string, Mistake> = {
     cause: /does not own the one we are in/,
     remedy: /CLONE_NEWNET/,
   },
+  'a mount in a user namespace alone': {
+    flags: CLONE_NEWUSER,
+    record: (tape, root) => tape.mount('none', root, 'tmpfs', 0, null),
+    error: 'mount EPERM',
+    // of an ordinary user we rather say that he is none
+    cause: isRoot ? /belongs to another user namespace/ : /needs CAP_SYS_ADMIN/,
+    remedy: isRoot ? /CLONE_NEWUSER and CLONE_NEWNS/ : /--rootless/,
+  },
   'a mount on nothing': {
     record: (tape, root) => tape.mount('none', `${root}/missing`, 'tmpfs', 0, null),
     error: 'mount ENOENT',
