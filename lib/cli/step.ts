@@ -36,6 +36,11 @@ export function stepCommand(program: Command): void {
     .action(async (word: string | undefined, command: string[], flags: StepFlags) => {
       if (word === undefined) return list()
       const numbers = which(word)
+      if (command.length > 0 && !process.argv.includes('--'))
+        throw new UsageError(
+          `"${command[0]}" is too much`,
+          `a command goes behind --: minilab step ${word} -- ${command.join(' ')}`,
+        )
       const { runSteps } = await import('./run-steps.ts')
       await runSteps(numbers, command, flags)
     })

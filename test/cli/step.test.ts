@@ -84,6 +84,7 @@ describe.each(users)('step, as %s', user => {
     [['step', '9'], 'there is no step "9"'],
     [['step', 'rot'], 'did you mean root?'],
     [['step', '3', '--jsno'], 'did you mean --json?'],
+    [['step', '1', '2'], 'minilab step 1 -- 2'],
     [['step', '3', '--runtime', 'rnc'], 'runc'],
     [['step', '5', '--runtime', 'runc'], 'goes with steps 2, 3, 4'],
   ])('%j: wrong use, one line', async (args, line) => {
