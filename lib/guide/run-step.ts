@@ -2,6 +2,7 @@ import { constants } from 'node:os'
 import { LimitedError } from '../container/limited.ts'
 import { recover } from '../container/ledger.ts'
 import { dataFolder } from '../image/data-folder.ts'
+import { now } from '../kernel/now.ts'
 import type { Replayed } from '../kernel/tape.ts'
 import { difference, hostState } from './host-state.ts'
 import { Lab, type LabOptions } from './lab.ts'
@@ -31,7 +32,7 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
   const checks: Report['checks'] = []
   const limited: Report['limited'] = []
   const score = { right: 0, asked: 0 }
-  const letGo = onInterrupt(lab)
+  const interrupt = onInterrupt(lab)
   try {
     for (const [i, stage] of step.stages.entries()) {
       presenter.stage(i + 1, step.stages.length, stage.title)
@@ -53,9 +54,13 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
     }
     if (options.command.length > 0) await lab.runCommand(options.command)
     if (options.keep) await lab.keepUntilEnter()
+  } catch (error) {
+    // what fails because its container was just ended is no news: the end is near
+    if (interrupt.came) await new Promise(() => {})
+    throw error
   } finally {
     await lab.close()
-    letGo()
+    interrupt.letGo()
   }
   const report: Report = {
     step: step.number,
@@ -76,12 +81,16 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
 }
 
 /** Ctrl-C or a polite end between two prompts: what was made is taken back first. At a prompt inquirer hears the key. */
-function onInterrupt<S>(lab: Lab<S>): () => void {
+function onInterrupt<S>(lab: Lab<S>): { came: boolean; letGo(): void } {
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGPIPE'] as const
-  const end = (signal: NodeJS.Signals) =>
-    void lab.close().finally(() => process.exit(128 + constants.signals[signal]))
+  const state = { came: false, letGo: () => signals.forEach(signal => process.off(signal, end)) }
+  const end = (signal: NodeJS.Signals) => {
+    state.came = true
+    // process.exit() would wait for a child that waits at its gate for us: leave by the system call itself
+    void lab.close().finally(() => now.exit_group(128 + constants.signals[signal]))
+  }
   for (const signal of signals) process.once(signal, end)
-  return () => signals.forEach(signal => process.off(signal, end))
+  return state
 }
 
 async function act<S>(lab: Lab<S>, stage: Stage<S>): Promise<LimitedError | undefined> {

@@ -1,6 +1,9 @@
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { constants } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { describe, expect, test } from 'vitest'
 import { cgroupMode, hierarchies } from '../../lib/kernel/cgroupfs.ts'
 import { isRoot, runMinilab, userFolder, users } from '../support/minilab.ts'
@@ -94,6 +97,26 @@ describe.each(users)('step, as %s', user => {
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
   })
 })
+
+test.each(['SIGTERM', 'SIGINT', 'SIGPIPE'] as const)(
+  '%s in the middle: everything is taken back',
+  async signal => {
+    const data = userFolder()
+    const entry = join(import.meta.dirname, '../../bin.mjs')
+    const child = spawn(process.execPath, [entry, 'step', '4', '--yes'], {
+      env: { ...process.env, MINILAB_DATA: data },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    const errors = text(child.stderr)
+    const ended = once(child, 'exit')
+    for await (const chunk of child.stdout) if (String(chunk).includes('we made a child')) break
+    // leaving the loop closes our end of the pipe: for SIGPIPE that is all it takes
+    if (signal !== 'SIGPIPE') child.kill(signal)
+    expect(await ended).toEqual([128 + constants.signals[signal], null])
+    expect(await errors).toBe('')
+    expect(readdirSync(join(data, 'ledger'))).toEqual([])
+  },
+)
 
 describe.runIf(isRoot)('step, as root', () => {
   test('all --rootless does the same in a user namespace', async () => {
