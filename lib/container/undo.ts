@@ -6,7 +6,7 @@ import { listFile } from '../kernel/cgroupfs.ts'
 import { readControl, writeControl } from '../kernel/control-file.ts'
 import { isGone, namespaceInode } from '../kernel/procfs.ts'
 import { openRtnetlink } from '../kernel/rtnetlink.ts'
-import { endProcess, findProcess } from '../kernel/signal.ts'
+import { endProcess } from '../kernel/signal.ts'
 import { SyscallError } from '../kernel/syscall-error.ts'
 import type { Entry, Removed } from './ledger.ts'
 import { LimitedError } from './limited.ts'
@@ -48,9 +48,7 @@ const undoing: Undo = {
   },
 
   async process({ pid, started }) {
-    if (findProcess(pid, started) === undefined) return undefined
-    await endProcess(pid, started)
-    return `process ${pid}`
+    return (await endProcess(pid, started)) ? `process ${pid}` : undefined
   },
 
   link({ name, netns }) {

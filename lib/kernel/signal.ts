@@ -36,13 +36,13 @@ export function findProcess(pid: number, started?: number): number | undefined {
   }
 }
 
-/** Kills exactly this process and waits for its end. Nothing where it has gone already. */
-export async function endProcess(pid: number, started?: number): Promise<void> {
+/** Kills exactly this process and waits for its end. False where it had gone already. */
+export async function endProcess(pid: number, started?: number): Promise<boolean> {
   const pidfd = findProcess(pid, started)
-  if (pidfd === undefined) return
+  if (pidfd === undefined) return false
   try {
     send(pidfd, 'SIGKILL')
-    await ended(pidfd)
+    return await ended(pidfd)
   } finally {
     closeSync(pidfd)
   }
