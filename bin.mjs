@@ -11,9 +11,15 @@ if (Number.parseInt(process.versions.node) < 24) {
 // A launch that waits at its gate holds a libuv worker. libuv reads this once, at the first asynchronous call.
 process.env.UV_THREADPOOL_SIZE ||= '8'
 
-// Only the owner writes the cache: root's files would stand in the way of the owner's next `npm ci`.
+// Only the owner writes the checkout's cache: root's files would stand in the way of the owner's next `npm ci`. Everybody
+// else has one of their own; where that cannot be written to, Node does without. Root under sudo may have another's HOME.
 const here = import.meta.dirname
-if (process.getuid() === statSync(here).uid) module.enableCompileCache(`${here}/node_modules/.cache/v8`)
+const uid = process.getuid()
+const { HOME, XDG_CACHE_HOME = `${HOME}/.cache` } = uid === 0 ? { HOME: '/root' } : process.env
+const ownCache =
+  uid === statSync(here).uid ? `${here}/node_modules/.cache/v8` : `${XDG_CACHE_HOME}/minilab/v8`
+process.env.NODE_COMPILE_CACHE ||= ownCache // also for ourselves on the bench, where everybody is uid 0
+module.enableCompileCache(process.env.NODE_COMPILE_CACHE)
 
 // A checkout has the sources; the npm package has what `prepack` made of them (Node strips no types under node_modules).
 await import(existsSync(`${here}/lib/cli/main.ts`) ? './lib/cli/main.ts' : './dist/lib/cli/main.js')

@@ -1,15 +1,21 @@
 import { readlinkSync } from 'node:fs'
+import { constants } from 'node:os'
 import { finding, seen } from '../../lib/guide/evidence.ts'
 import type { Check, Scene } from '../../lib/guide/step.ts'
 import { descriptors, namespaceInode, NAMESPACES, status, words } from '../../lib/kernel/procfs.ts'
 import type { Started } from './step.ts'
 
-const list = (items: string[]) => JSON.stringify(items)
-const same = (a: string[], b: string[]) => list(a) === list(b)
+const list = (items: readonly string[]) => JSON.stringify(items)
+const same = (a: readonly string[], b: readonly string[]) => list(a) === list(b)
+const SIGUSR1 = 10
 
 /** The kinds of namespaces in which the process differs from us. */
 const ownNamespaces = (pid: number) =>
   NAMESPACES.filter(kind => namespaceInode(pid, kind) !== namespaceInode('self', kind))
+
+/** Whether a mask of signals, such as `SigIgn` of /proc/<pid>/status, has one: signal n is bit n - 1. */
+const hasSignal = (mask: string | undefined, signal: number) =>
+  ((BigInt('0x' + (mask ?? '0')) >> BigInt(signal - 1)) & 1n) === 1n
 
 export const checks = {
   argv: {
@@ -17,11 +23,7 @@ export const checks = {
     claim: 'the arguments arrived one by one, blanks and empty ones too',
     look({ pid, args }) {
       const got = words(`/proc/${pid}/cmdline`)
-      return finding(
-        same(got, args),
-        seen(`/proc/${pid}/cmdline`, null, list(got)),
-        `Asked for ${list(args)}. Likeliest: the arguments were joined into one string and split again by a shell.`,
-      )
+      return finding(same(got, args), seen(`/proc/${pid}/cmdline`, null, list(got)), whyArgs(args, got))
     },
   },
   environ: {
@@ -29,14 +31,18 @@ export const checks = {
     claim: 'its environment is exactly what it was given, nothing of ours',
     look({ pid, env }) {
       const got = words(`/proc/${pid}/environ`)
+      const ours = words('/proc/self/environ')
+      const names = (entries: string[]) => entries.map(e => e.split('=')[0]).join(' ')
       return finding(
         same(got, env),
-        seen(
-          `/proc/${pid}/environ`,
-          `${words('/proc/self/environ').length} variables`,
-          got.map(e => e.split('=')[0]).join(' '),
-        ),
-        `Asked for ${list(env)}, found ${list(got)}. Likeliest: our own environment was passed on to execve.`,
+        seen(`/proc/${pid}/environ`, `${ours.length} variables`, names(got)),
+        got.some(entry => ours.includes(entry) && !env.includes(entry))
+          ? 'It has variables of ours, secrets too if there are any: our own environment was passed on to execve.'
+          : whyEnv(
+              names(env.filter(e => !got.includes(e))),
+              names(got.filter(e => !env.includes(e))),
+              got.length,
+            ),
       )
     },
   },
@@ -48,19 +54,33 @@ export const checks = {
       return finding(
         got === cwd,
         seen(`/proc/${pid}/cwd`, process.cwd(), got),
-        `Asked for ${cwd}. Likeliest: chdir was left out, so the child kept our working directory.`,
+        got === process.cwd()
+          ? `Asked for ${cwd}. It is still in our working directory: chdir was left out.`
+          : `Asked for ${cwd}: it was sent elsewhere.`,
       )
     },
   },
   descriptors: {
     id: 'descriptors',
     claim: 'it has descriptors 0, 1 and 2, and no other of ours',
-    look({ pid }) {
-      const got = Object.keys(descriptors(pid)).filter(fd => Number(fd) < 10) // a shell keeps its own above 9
+    async look({ pid, shell }) {
+      await shell.run(':') // what its loader opens is closed once it answers
+      const got = descriptors(pid)
+      const stdio = ['0', '1', '2']
+      const missing = stdio.filter(fd => !(fd in got))
+      // a shell may keep copies of these three, above 9
+      const own = (fd: string) => Number(fd) > 9 && stdio.some(n => got[n] === got[fd])
+      const leaked = Object.keys(got).filter(fd => !stdio.includes(fd) && !own(fd))
       return finding(
-        same(got, ['0', '1', '2']),
-        seen(`/proc/${pid}/fd`, Object.keys(descriptors('self')).length + ' open', got.join(' ')),
-        'Likeliest: descriptors were not marked close-on-exec before execve, or the three were never handed on.',
+        missing.length + leaked.length === 0,
+        seen(
+          `/proc/${pid}/fd`,
+          Object.keys(descriptors('self')).length + ' open',
+          Object.keys(got).join(' ') || 'none',
+        ),
+        leaked.length
+          ? `It can use ${leaked.map(fd => `${fd} (${got[fd]})`).join(', ')}: neither closed nor marked close-on-exec before execve.`
+          : `There is no ${missing.join(', ')}: not handed on. Node marks its own 0, 1 and 2 close-on-exec.`,
       )
     },
   },
@@ -72,7 +92,7 @@ export const checks = {
       return finding(
         parent === process.pid,
         seen(`/proc/${pid}/status (PPid)`, process.pid, parent),
-        'Its parent is somebody else. Likeliest: it was started through another process, which then ended.',
+        `Its parent is ${parent}, which takes in orphans: it was started through a process in between, and that one ended.`,
       )
     },
   },
@@ -83,7 +103,9 @@ export const checks = {
       return finding(
         exited?.status === 42,
         seen('waitid(P_PIDFD)', null, exited ? `status ${exited.status}` : 'still running'),
-        'Likeliest: the status of a shell or helper in between was taken for that of the program.',
+        exited?.status === 42 << 8
+          ? `${42 << 8} is 42 · 256: the status word of wait(2) was taken as it is, without WEXITSTATUS.`
+          : 'This is how another ended: the status of a process in between was taken for that of the program.',
       )
     },
   },
@@ -91,10 +113,15 @@ export const checks = {
     id: 'exit-signal',
     claim: 'a death by signal is told apart from an exit: SIGTERM',
     look({ killed }) {
+      const { SIGTERM } = constants.signals
       return finding(
         killed?.signal === 'SIGTERM' && killed.status === null,
         seen('waitid(P_PIDFD)', null, killed?.signal ?? `status ${killed?.status}`),
-        'Likeliest: only the exit status was read, and si_code, which says how the process ended, was ignored.',
+        killed?.status === SIGTERM
+          ? `${SIGTERM} is the number of SIGTERM: it was read as a status, and what tells an exit from a death (si_code, WIFSIGNALED) was ignored.`
+          : killed?.status === 128 + SIGTERM
+            ? `${128 + SIGTERM} is 128 + SIGTERM, as a shell says it: there is a shell in between, and its status was read.`
+            : 'This is how another ended: a process in between, and not the program, was waited for.',
       )
     },
   },
@@ -102,16 +129,18 @@ export const checks = {
     id: 'signal-caught',
     claim: 'a signal that we send reaches its handler',
     look({ pid, answered }) {
-      const caught = BigInt('0x' + (status(pid).SigCgt ?? '0'))
-      const handled = (caught >> 9n) & 1n // SIGUSR1 is 10: bit 9 of the mask, proc_pid_status(5)
+      const { SigCgt, SigIgn } = status(pid) // proc_pid_status(5)
+      const how = hasSignal(SigCgt, SIGUSR1) ? 'handled' : hasSignal(SigIgn, SIGUSR1) ? 'ignored' : 'neither'
       return finding(
-        handled === 1n && answered === 'caught SIGUSR1',
+        how === 'handled' && answered === 'caught SIGUSR1',
         seen(
-          `/proc/${pid}/status (SigCgt)`,
+          `/proc/${pid}/status (SigCgt, SigIgn)`,
           null,
-          `${handled ? 'SIGUSR1 handled' : 'no handler'}, it said: ${answered || 'nothing'}`,
+          `SIGUSR1 ${how}, it said: ${answered || 'nothing'}`,
         ),
-        'Likeliest: the signal went to another process (a wrapper), or was blocked or ignored when the program started.',
+        how === 'ignored'
+          ? 'SIGUSR1 was ignored when the program started: execve hands that on, and a shell cannot catch it any more.'
+          : 'The program did not get it: the signal was sent to a process in between.',
       )
     },
   },
@@ -137,3 +166,23 @@ export const checks = {
     },
   },
 } satisfies Record<string, Check<Started> & { own?(scene: Scene): string }>
+
+/** What was done to the environment: names that are missing, names that nobody asked for, and how many arrived at all. */
+function whyEnv(missing: string, more: string, arrived: number): string {
+  if (arrived === 0) return `${missing} did not arrive: execve was called with an empty environment.`
+  if (missing)
+    return `${missing} did not arrive${more && `, and ${more} did, in another form`}: only a part of it was handed on.`
+  return `It also has ${more}, which nobody has asked for.`
+}
+
+/** What was done to the arguments, where that can be told from what arrived. */
+function whyArgs(args: readonly string[], got: readonly string[]): string {
+  const line = (words: readonly string[]) => words.join(' ').trim().replace(/ +/g, ' ')
+  if (got.length > args.length && same(got.slice(-args.length), args))
+    return `What we started is not the program but a wrapper: ${list(got.slice(0, -args.length))} stands before it.`
+  if (got.length === 1 && line(got) === line(args))
+    return `Asked for ${list(args)}: the arguments were joined into one string, and execve takes a list of them.`
+  if (line(got) === line(args))
+    return `Asked for ${list(args)}: the arguments were joined into one string, and split again at the blanks, as a shell does.`
+  return `Asked for ${list(args)}: something else was started.`
+}

@@ -1,5 +1,6 @@
 import { program } from '../../lib/container/program.ts'
 import type { Exit } from '../../lib/kernel/child.ts'
+import type { Lab } from '../../lib/guide/lab.ts'
 import type { Step } from '../../lib/guide/step.ts'
 import { checks } from './checks.ts'
 
@@ -18,7 +19,14 @@ export interface Started {
 const wanted = {
   args: ['/bin/sh', '-s', '--', 'one', 'two words', ''],
   env: ['PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin', 'LESSON=a container is a process', 'EMPTY='],
-  cwd: '/tmp',
+  cwd: process.cwd() === '/tmp' ? '/' : '/tmp', // not ours: who stays where we are shall be found out
+}
+
+/** How another program like ours ends that is told to. */
+async function ending(lab: Lab<Started>, command: string): Promise<Exit | undefined> {
+  const { shell, child } = await lab.another(`a shell that is told: ${command}`, {})
+  shell.write(`${command}\n`)
+  return child?.exit
 }
 
 export const step: Step<Started> = {
@@ -46,11 +54,11 @@ export const step: Step<Started> = {
     {
       title: 'How a process ends',
       explain:
-        'A process ends by `exit(status)` or by a signal, and its parent learns which with `waitid`. Docker, systemd and your shell all pass this on; a shell shows a death by signal as 128 plus the number of the signal. Three more programs show it: one exits with 42, one sends itself SIGTERM, and the shell from above, which is still there, is told to catch SIGUSR1 and then gets it from us.',
+        'A process ends by `exit(status)` or by a signal, and its parent learns which with `waitid`. Docker, systemd and your shell all pass this on; a shell shows a death by signal as 128 plus the number of the signal. Three shells show it: one is told to exit with 42, one to send itself SIGTERM, and that from above, which is still there, to catch SIGUSR1, which it then gets from us.',
       source: { file: 'lib/kernel/child.ts', symbol: 'Child' },
       async act(lab) {
-        lab.scene.exited = await lab.run('exit with 42', { args: ['/bin/sh', '-c', 'exit 42'] })
-        lab.scene.killed = await lab.run('die by SIGTERM', { args: ['/bin/sh', '-c', 'kill -TERM $$'] })
+        lab.scene.exited = await ending(lab, 'exit 42')
+        lab.scene.killed = await ending(lab, 'kill -TERM $$')
         await lab.scene.shell.run('trap "echo caught SIGUSR1" USR1')
         lab.box?.child?.kill('SIGUSR1')
         lab.scene.answered = (await lab.scene.shell.run(':')).output.trim()

@@ -5,31 +5,33 @@ import { mountinfo } from '../../lib/kernel/mountinfo.ts'
 import { type Namespace, namespaceInode, NAMESPACES, nsPids, status } from '../../lib/kernel/procfs.ts'
 import type { Made } from './step.ts'
 
-/** What each kind of window shows, and the likeliest reason why it is still the host's. */
-const KINDS: Record<Namespace, { claim: string; flag: string; hint: string }> = {
-  user: { claim: 'users and capabilities', flag: 'CLONE_NEWUSER', hint: '' },
-  pid: {
-    claim: 'process ids',
-    flag: 'CLONE_NEWPID',
-    hint: ', or unshare() was called and nothing forked after it',
-  },
-  mnt: { claim: 'mounts', flag: 'CLONE_NEWNS', hint: '' },
-  uts: { claim: 'the host name', flag: 'CLONE_NEWUTS', hint: '' },
-  ipc: { claim: 'System V queues and POSIX message queues', flag: 'CLONE_NEWIPC', hint: '' },
-  net: { claim: 'network links, addresses and ports', flag: 'CLONE_NEWNET', hint: '' },
-  cgroup: {
-    claim: 'the root of its cgroups',
-    flag: 'CLONE_NEWCGROUP',
-    hint: ', or unshare(CLONE_NEWCGROUP) never ran',
-  },
-  time: { claim: 'the clocks that count from boot', flag: 'CLONE_NEWTIME', hint: '' },
+/** What each kind of window shows, and the flag that asks for one. */
+const KINDS: Record<Namespace, { claim: string; flag: string }> = {
+  user: { claim: 'users and capabilities', flag: 'CLONE_NEWUSER' },
+  pid: { claim: 'process ids', flag: 'CLONE_NEWPID' },
+  mnt: { claim: 'mounts', flag: 'CLONE_NEWNS' },
+  uts: { claim: 'the host name', flag: 'CLONE_NEWUTS' },
+  ipc: { claim: 'System V queues and POSIX message queues', flag: 'CLONE_NEWIPC' },
+  net: { claim: 'network links, addresses and ports', flag: 'CLONE_NEWNET' },
+  cgroup: { claim: 'the root of its cgroups', flag: 'CLONE_NEWCGROUP' },
+  time: { claim: 'the clocks that count from boot', flag: 'CLONE_NEWTIME' },
+}
+
+const isOurs = (pid: number, kind: Namespace) => namespaceInode(pid, kind) === namespaceInode('self', kind)
+
+/** Why a process is still in our namespace of a kind. */
+function whyOurs(pid: number, kind: Namespace): string {
+  const { flag } = KINDS[kind]
+  if (kind === 'pid' && namespaceInode(pid, 'pid_for_children') !== namespaceInode(pid, 'pid'))
+    return 'unshare(CLONE_NEWPID) was called, which is for the children that come after it, and nothing forked after it.'
+  if (kind === 'cgroup') return `Nobody called unshare(${flag}), nor is it among the clone flags.`
+  return `${flag} is missing from the clone flags.`
 }
 
 function inode(kind: Namespace): Check<Made> {
-  const { claim, flag, hint } = KINDS[kind]
   return {
     id: `own-${kind}`,
-    claim: `${kind}: ${claim} of its own`,
+    claim: `${kind}: ${KINDS[kind].claim} of its own`,
     look({ pid }) {
       const host = namespaceInode('self', kind)
       const container = namespaceInode(pid, kind)
@@ -39,7 +41,7 @@ function inode(kind: Namespace): Check<Made> {
       return finding(
         host !== container,
         seen(`/proc/${pid}/ns/${kind}`, host, container),
-        `The child shares the host's ${kind} namespace. Likeliest: ${flag} is missing from the clone flags${hint}.`,
+        `It shares our ${kind} namespace. ${whyOurs(pid, kind)}`,
       )
     },
   }
@@ -52,8 +54,21 @@ const runtimeOf = (pid: number) => Number(status(pid).PPid)
 const ALL_IDS = '0 0 4294967295'
 
 const hostFile = (path: string) => readFileSync(path, 'utf8')
-const inside = async ({ shell }: Scene, command: string) => (await shell.run(command)).output.trim()
+/** A file of the kernel, read by the shell itself: one that cannot fork (see whyOurs) still can answer. */
+const inside = async ({ shell }: Scene, path: string) =>
+  (await shell.run(`while IFS= read -r line; do echo "$line"; done <${path}`)).output
+const ownPid = async ({ shell }: Scene) => (await shell.run('echo $$')).output.trim()
 const uptime = (text: string) => Number(text.split(' ')[0])
+
+/** Where something is that was made inside. */
+const say = (there: boolean) => (there ? 'there' : 'absent')
+
+/** Why what a visitor made is not only in the container, for each kind of namespace alike. */
+function whyNotInside(pid: number, kind: Namespace, host: boolean, container: boolean): string {
+  if (isOurs(pid, kind)) return `It shares our ${kind} namespace: ${KINDS[kind].flag} is missing.`
+  if (host && !container) return 'It was made outside: the visitor never joined the container (setns).'
+  return 'It is nowhere: the kernel refused to make it.'
+}
 
 export const checks = {
   inodes: NAMESPACES.map(inode),
@@ -62,35 +77,39 @@ export const checks = {
     id: 'pid-one',
     claim: 'it is process 1 inside, and has another number outside',
     async inside(scene: Scene & Made) {
-      const pid = await inside(scene, 'echo $$')
+      const pid = await ownPid(scene)
       return pid === '1' || pid === '2' ? pid : 'the same number as outside'
     },
     async look(scene) {
       const numbers = nsPids(scene.pid)
-      const own = await inside(scene, 'echo $$')
+      const own = await ownPid(scene)
       return finding(
-        numbers.length > 1 && numbers.at(-1) === 1 && own === '1' && scene.pid !== 1,
+        numbers.length > 1 && numbers.at(-1) === 1 && own === '1',
         [
           seen(`/proc/${scene.pid}/status (NSpid)`, numbers[0] ?? 'none', numbers.at(-1) ?? 'none'),
           seen('echo $$', null, own),
         ],
-        'NSpid has no second column, or it is not 1. Likeliest: CLONE_NEWPID is missing, or the process was not the first in its namespace.',
+        isOurs(scene.pid, 'pid')
+          ? `NSpid has no second column. ${whyOurs(scene.pid, 'pid')}`
+          : `The program is process ${own}; process 1 is a wrapper, which came first and started it.`,
       )
     },
   },
 
   uidMap: {
     id: 'uid-map',
-    claim: 'its users are mapped to others than they seem',
+    claim: 'a map says who its users are outside, and not that everyone is himself',
     look({ pid }) {
       const fields = (path: string) => hostFile(path).trim().replace(/\s+/g, ' ')
       const map = fields(`/proc/${pid}/uid_map`)
       return finding(
-        map !== '' && map !== ALL_IDS && namespaceInode(pid, 'user') !== namespaceInode('self', 'user'),
+        map !== '' && map !== ALL_IDS && !isOurs(pid, 'user'),
         seen(`/proc/${pid}/uid_map`, fields('/proc/self/uid_map'), map || '(empty)'),
-        map
-          ? 'The map is the same as ours. Likeliest: the child is in our user namespace, or every id was mapped to itself.'
-          : 'The map is empty, so every id is the overflow id 65534. Likeliest: nobody wrote /proc/<pid>/uid_map before the gate was opened.',
+        isOurs(pid, 'user')
+          ? `The map is ours: it is in our own user namespace. ${whyOurs(pid, 'user')}`
+          : map
+            ? 'Every id is mapped to itself: whoever gets out as root is root outside.'
+            : 'The map is empty, so every id is the overflow id 65534: nobody wrote /proc/<pid>/uid_map before the gate was opened.',
       )
     },
   },
@@ -102,11 +121,18 @@ export const checks = {
       const { pid } = scene
       const [first = '', outside = ''] = hostFile(`/proc/${pid}/uid_map`).trim().split(/\s+/)
       const uid = (status(pid).Uid ?? '').split('\t')[0] ?? ''
-      const own = await inside(scene, 'id -u')
+      const own = /^Uid:\s+(\d+)/m.exec(await inside(scene, '/proc/self/status'))?.[1] ?? ''
       return finding(
-        own === '0' && first === '0' && uid === outside,
-        [seen(`/proc/${pid}/status (Uid)`, uid, null), seen('id -u', null, own)],
-        `Inside it is ${own}, outside ${uid}; the map sends 0 to ${outside || 'nothing'}. Likeliest: after the map was written the child never became uid 0 (setresuid).`,
+        !isOurs(pid, 'user') && own === '0' && first === '0' && uid === outside,
+        [
+          seen(`/proc/${pid}/status (Uid)`, uid, null),
+          seen('/proc/self/status (Uid), read inside', null, own),
+        ],
+        isOurs(pid, 'user')
+          ? `There is no inside: it is in our own user namespace. ${whyOurs(pid, 'user')}`
+          : outside === ''
+            ? `Inside it is ${own}, which stands for whoever is not in the map, and the map is empty: nobody wrote it.`
+            : `Inside it is ${own}, outside ${uid}, and the map sends 0 to ${outside}: after the map was written it never became uid 0 (setresuid).`,
       )
     },
   },
@@ -115,14 +141,15 @@ export const checks = {
     id: 'hostname',
     claim: 'renamed inside, the machine keeps its name',
     async look(scene) {
-      const host = hostFile('/proc/sys/kernel/hostname').trim()
-      const container = await inside(scene, 'uname -n')
+      const path = '/proc/sys/kernel/hostname'
+      const [host, container] = [hostFile(path).trim(), (await inside(scene, path)).trim()]
+      const [outside, within] = [host === scene.hostname, container === scene.hostname]
       return finding(
-        container === scene.hostname && host !== scene.hostname,
-        seen('uname -n, /proc/sys/kernel/hostname', host, container),
-        host === scene.hostname
-          ? 'The host was renamed too. Likeliest: CLONE_NEWUTS is missing.'
-          : 'The new name cannot be seen inside. Likeliest: it was set before the clone, or in another namespace.',
+        within && !outside,
+        seen(path, host, container),
+        within && outside && !isOurs(scene.pid, 'uts')
+          ? 'The machine has that name, too: it was set before the clone, and a new uts namespace begins as a copy of the old one.'
+          : whyNotInside(scene.pid, 'uts', outside, within),
       )
     },
   },
@@ -133,31 +160,37 @@ export const checks = {
     async look(scene) {
       const has = (table: string) =>
         table.split('\n').some(line => Number(line.trim().split(/\s+/)[0]) === scene.queueKey)
-      const host = has(hostFile('/proc/sysvipc/msg'))
-      const container = has(await inside(scene, 'cat /proc/sysvipc/msg'))
-      const say = (there: boolean) => (there ? 'there' : 'absent')
+      const path = '/proc/sysvipc/msg'
+      const [host, container] = [has(hostFile(path)), has(await inside(scene, path))]
       return finding(
         container && !host,
-        seen(`/proc/sysvipc/msg (key ${scene.queueKey})`, say(host), say(container)),
-        host
-          ? 'Likeliest: CLONE_NEWIPC is missing.'
-          : 'The queue is not in the container either: it was made in another ipc namespace.',
+        seen(`${path} (key ${scene.queueKey})`, say(host), say(container)),
+        whyNotInside(scene.pid, 'ipc', host, container),
       )
     },
   },
 
   mount: {
     id: 'mount',
-    claim: 'a mount made inside is not there outside',
+    claim: 'a mount made inside is not there outside, nor the other way round',
     look({ pid, mountSource }) {
-      const at = (who: number | 'self') =>
-        mountinfo(who).find(m => m.source === mountSource)?.target ?? 'absent'
+      const at = (who: number | 'self') => mountinfo(who).find(m => m.source === mountSource)?.target
+      const travels = (who: number | 'self') => mountinfo(who).find(m => m.target === '/')?.propagation ?? []
+      const [host, container] = [at('self'), at(pid)]
+      const separate = !isOurs(pid, 'mnt')
       return finding(
-        at(pid) !== 'absent' && at('self') === 'absent',
-        seen(`/proc/${pid}/mountinfo (${mountSource})`, at('self'), at(pid)),
-        at('self') === 'absent'
-          ? 'The mount is nowhere: it was made in another mount namespace.'
-          : 'It came out to the host. Likeliest: CLONE_NEWNS is missing, or the new namespace still propagates: mount(NULL, "/", NULL, MS_REC|MS_PRIVATE, NULL) was forgotten.',
+        container !== undefined && host === undefined && travels(pid).length === 0,
+        [
+          seen(`/proc/${pid}/mountinfo (${mountSource})`, host ?? 'absent', container ?? 'absent'),
+          seen(
+            `/proc/${pid}/mountinfo (propagation of /)`,
+            travels('self').join(' ') || 'private',
+            travels(pid).join(' ') || 'private',
+          ),
+        ],
+        separate && travels(pid).length > 0
+          ? `Its mounts are still tied to ours (${travels(pid).join(' ')}): mount(NULL, "/", NULL, MS_REC|MS_PRIVATE, NULL) was forgotten.`
+          : whyNotInside(pid, 'mnt', host !== undefined, container !== undefined),
       )
     },
   },
@@ -166,11 +199,12 @@ export const checks = {
     id: 'link',
     claim: 'a network link made inside is not there outside',
     look({ pid, link }) {
-      const has = (path: string) => (hostFile(path).includes(`${link}:`) ? 'there' : 'absent')
+      const has = (path: string) => hostFile(path).includes(`${link}:`)
+      const [host, container] = [has('/proc/self/net/dev'), has(`/proc/${pid}/net/dev`)]
       return finding(
-        has(`/proc/${pid}/net/dev`) === 'there' && has('/proc/self/net/dev') === 'absent',
-        seen(`/proc/${pid}/net/dev (${link})`, has('/proc/self/net/dev'), has(`/proc/${pid}/net/dev`)),
-        'Likeliest: CLONE_NEWNET is missing, so the link was made in the host’s network namespace.',
+        container && !host,
+        seen(`/proc/${pid}/net/dev (${link})`, say(host), say(container)),
+        whyNotInside(pid, 'net', host, container),
       )
     },
   },
@@ -179,22 +213,28 @@ export const checks = {
     id: 'uptime',
     claim: 'its boot clock runs a day ahead of ours',
     async inside(scene: Scene & Made) {
-      const ahead = uptime(await inside(scene, 'cat /proc/uptime')) - uptime(hostFile('/proc/uptime'))
+      const ahead = uptime(await inside(scene, '/proc/uptime')) - uptime(hostFile('/proc/uptime'))
       return Math.abs(ahead) < 60 ? 'the same' : ahead > 0 ? 'a day longer' : 'near zero'
     },
     async look(scene) {
-      const container = uptime(await inside(scene, 'cat /proc/uptime'))
-      const host = uptime(hostFile('/proc/uptime'))
-      if (namespaceInode(scene.pid, 'time') === null) return notHere('this kernel has no time namespaces')
-      if (
-        namespaceInode(scene.pid, 'time') === namespaceInode('self', 'time') &&
-        runtimeOf(scene.pid) !== process.pid
-      )
+      const { pid } = scene
+      if (namespaceInode(pid, 'time') === null) return notHere('this kernel has no time namespaces')
+      if (isOurs(pid, 'time') && runtimeOf(pid) !== process.pid)
         return notHere('this version of the runtime makes no time namespaces')
+      const container = uptime(await inside(scene, '/proc/uptime'))
+      const host = uptime(hostFile('/proc/uptime'))
+      const offsets = hostFile(`/proc/${pid}/timens_offsets`).trim().replace(/ +/g, ' ').split('\n')
       return finding(
         Math.abs(container - host - scene.uptimeAhead) < 60,
-        seen('/proc/uptime', `${host} s`, `${container} s`),
-        'Likeliest: the offsets were written after the first process had entered, or CLONE_NEWTIME is missing.',
+        [
+          seen('/proc/uptime', `${host} s`, `${container} s`),
+          seen(`/proc/${pid}/timens_offsets`, null, offsets.join(', ')),
+        ],
+        isOurs(pid, 'time')
+          ? `It shares our time namespace: ${KINDS.time.flag} is missing.`
+          : offsets.every(line => line.endsWith(' 0 0'))
+            ? 'Its clocks run like ours: the offsets were never written, or after the first process had entered, when the kernel takes none.'
+            : 'Another clock was moved: /proc/uptime follows boottime, and not monotonic.',
       )
     },
   },

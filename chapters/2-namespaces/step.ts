@@ -1,9 +1,10 @@
 import { namespaces } from '../../lib/container/namespaces.ts'
 import { program } from '../../lib/container/program.ts'
+import { FIRST_SUBORDINATE_ID } from '../../lib/image/layer-store.ts'
 import type { Step } from '../../lib/guide/step.ts'
-import { MS_NODEV } from '../../lib/kernel/constants.ts'
-import { openRtnetlinkIn } from '../../lib/kernel/rtnetlink.ts'
+import { OFFSETS_REFUSED, offsetsPossible } from '../../lib/kernel/time-offsets.ts'
 import { checks } from './checks.ts'
+import { leaveThings } from './visitor.ts'
 
 /** The names of what is made inside, to be looked for outside. */
 export interface Made {
@@ -15,7 +16,6 @@ export interface Made {
   uptimeAhead: number
 }
 
-const IPC_CREAT = 0o1000
 const UPTIME_AHEAD = 86_400
 
 export const step: Step<Made> = {
@@ -38,10 +38,11 @@ export const step: Step<Made> = {
   spec(spec, { rootless }) {
     // as root we can hand out ids that nobody has; an ordinary user has only his own to give
     if (!rootless) {
-      spec.linux.uidMappings = [{ containerID: 0, hostID: 100_000, size: 65_536 }]
-      spec.linux.gidMappings = [{ containerID: 0, hostID: 100_000, size: 65_536 }]
+      const ids = { containerID: 0, hostID: FIRST_SUBORDINATE_ID, size: 65_536 }
+      Object.assign(spec.linux, { uidMappings: [ids], gidMappings: [ids] })
     }
-    spec.linux.timeOffsets = { boottime: { secs: UPTIME_AHEAD }, monotonic: { secs: 0 } }
+    const boottime = { secs: offsetsPossible() ? UPTIME_AHEAD : 0 }
+    spec.linux.timeOffsets = { boottime, monotonic: { secs: 0 } }
   },
 
   stages: [
@@ -69,33 +70,15 @@ export const step: Step<Made> = {
       title: 'Root, but only here',
       explain:
         'A user namespace maps ids: “0 inside is 100000 outside”, say. Whoever is root inside holds every capability, but only over what belongs to the namespace; outside he is a user with no rights at all. This is why containers work without root: the one namespace that anybody may create gives the right to create all others.',
-      source: { file: 'lib/container/namespaces.ts', symbol: 'mapIds' },
+      source: { file: 'lib/kernel/id-maps.ts', symbol: 'writeIdMaps' },
       checks: [checks.uidMap, checks.rootInside],
     },
     {
       title: 'Make something inside, look for it outside',
       explain:
         'Now a visitor joins the container with `setns`, as `docker exec` does, and leaves things behind: another host name, a message queue, a mount, a network link. If each window is really the container’s own, none of it can be found on the host.',
-      source: { file: 'lib/kernel/visit.ts', symbol: 'visit' },
-      async act(lab) {
-        const { hostname, queueKey, mountSource, link, pid } = lab.scene
-        await lab.inside(
-          'a visitor renames the machine and makes a queue and a mount',
-          ['user', 'mnt', 'uts', 'ipc'],
-          tape => {
-            tape.sethostname(hostname, hostname.length)
-            tape.msgget(queueKey, IPC_CREAT | 0o600)
-            tape.mount(mountSource, '/tmp', 'tmpfs', MS_NODEV, 'size=64k')
-          },
-        )
-        const network = await openRtnetlinkIn(pid)
-        try {
-          network.addVeth(link, `${link}-peer`)
-        } finally {
-          lab.requests('a netlink request in its network namespace', network.log)
-          network.close()
-        }
-      },
+      source: { file: 'chapters/2-namespaces/visitor.ts', symbol: 'leaveThings' },
+      act: async lab => leaveThings(lab),
       checks: [checks.hostname, checks.queue, checks.mount, checks.link],
     },
     {
@@ -108,6 +91,7 @@ export const step: Step<Made> = {
         answer: checks.uptime.inside,
         why: 'We asked for an offset of 86400 seconds on the boot clock; /proc/uptime follows the reader’s time namespace.',
       },
+      act: async lab => void (offsetsPossible() || lab.limit(OFFSETS_REFUSED.reason, OFFSETS_REFUSED.remedy)),
       checks: [checks.uptime],
     },
   ],

@@ -1,10 +1,13 @@
-import { AT_FDCWD } from '../../lib/kernel/constants.ts'
-import type { Tape } from '../../lib/kernel/tape.ts'
+import { openSync } from 'node:fs'
+import type { Lab } from '../../lib/guide/lab.ts'
+import { AT_FDCWD, CLONE_NEWUSER, O_DIRECTORY } from '../../lib/kernel/constants.ts'
+import { Tape } from '../../lib/kernel/tape.ts'
+import type { Roots } from './step.ts'
 
 const STEPS_UP = 32
 
 /** Where a process's paths begin, as the kernel names it: device and inode of "/". Filled when the tape has run. */
-export class RootSeen {
+class RootSeen {
   readonly #stat = new Uint8Array(144) // struct stat: st_dev at 0, st_ino at 8, on x86-64 and arm64 alike
 
   /** Records a look at "/". */
@@ -18,17 +21,52 @@ export class RootSeen {
   }
 }
 
+/** Into the first jail, as chroot(8) does it. */
+function enter(tape: Tape, jail: string): void {
+  tape.chdir(jail)
+  tape.chroot('.')
+}
+
 /**
- * The classic way out of a chroot: chroot(2) leaves the working directory where it is. So make a second jail deeper
- * inside, enter it without going there, and the working directory is outside: from there ".." knows no bounds, because
- * the kernel stops ".." only at the process's root, and that is now behind.
+ * The classic way out of a chroot: chroot(2) leaves the working directory where it is. So enter a second jail deeper
+ * inside without going there, and the working directory is outside: from there ".." knows no bounds, because the kernel
+ * stops ".." only at the process's root, and that is now behind.
  */
-export function breakOut(tape: Tape): RootSeen {
-  tape.attempt.mkdirat(AT_FDCWD, 'breakout', 0o700) // it may be there from an earlier attempt
-  tape.chroot('breakout')
+export function breakOut(tape: Tape, second: string): void {
+  tape.chroot(second)
   for (let i = 0; i < STEPS_UP; i++) tape.chdir('..')
   tape.chroot('.')
+}
+
+/** A child goes into an empty jail, and out of it again. */
+export async function chrootAndOut(lab: Lab<Roots>, { into = enter, out = breakOut } = {}): Promise<void> {
+  const tape = new Tape()
+  into(tape, lab.folder('jail'))
+  const inJail = new RootSeen()
+  inJail.look(tape)
+  tape.attempt.mkdirat(AT_FDCWD, 'second', 0o700) // whoever is in no jail may be where nothing can be made
+  out(tape, 'second')
+  const after = new RootSeen()
+  after.look(tape)
+  // chroot needs CAP_SYS_CHROOT: without root, a user namespace gives it
+  await lab.outside('into a chroot, and out of it', tape, lab.options.rootless ? CLONE_NEWUSER : 0)
+  lab.scene.inJail = inJail.toString()
+  lab.scene.afterBreakOut = after.toString()
+}
+
+/** A visitor stands where the container's process stands, and does the same. It makes nothing: /dev is its second jail. */
+export async function breakOutOfContainer(lab: Lab<Roots>): Promise<void> {
+  // setns(2) would put it at the root of the mount namespace, whatever root the process has
+  const root = lab.keep(openSync(`/proc/${lab.scene.pid}/root`, O_DIRECTORY))
   const seen = new RootSeen()
-  seen.look(tape)
-  return seen
+  const record = (tape: Tape) => {
+    tape.fchdir(root)
+    tape.chroot('.')
+    breakOut(tape, 'dev')
+    seen.look(tape)
+  }
+  await lab.inside('the same break-out, from inside the container', ['user', 'mnt'], record, {
+    onRefusal: 'stop',
+  })
+  lab.scene.afterSecondBreakOut = seen.toString()
 }

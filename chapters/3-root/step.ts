@@ -3,9 +3,7 @@ import { namespaces } from '../../lib/container/namespaces.ts'
 import { program } from '../../lib/container/program.ts'
 import { root } from '../../lib/container/root.ts'
 import type { Step } from '../../lib/guide/step.ts'
-import { CLONE_NEWUSER } from '../../lib/kernel/constants.ts'
-import { Tape } from '../../lib/kernel/tape.ts'
-import { breakOut, RootSeen } from './break-out.ts'
+import { breakOutOfContainer, chrootAndOut } from './break-out.ts'
 import { checks } from './checks.ts'
 
 /** Where "/" was, as device:inode, for whom. */
@@ -45,19 +43,7 @@ export const step: Step<Roots> = {
         answer: checks.escape.where,
         why: 'The kernel stops “..” only at the process’s own root. That root had moved below the working directory, so nothing stopped it.',
       },
-      async act(lab) {
-        const tape = new Tape()
-        const jail = lab.folder('jail')
-        tape.chdir(jail)
-        tape.chroot('.')
-        const inJail = new RootSeen()
-        inJail.look(tape)
-        const out = breakOut(tape)
-        // chroot needs CAP_SYS_CHROOT: without root, a user namespace gives it
-        await lab.outside('into a chroot, and out of it', tape, lab.options.rootless ? CLONE_NEWUSER : 0)
-        lab.scene.inJail = inJail.toString()
-        lab.scene.afterBreakOut = out.toString()
-      },
+      act: async lab => chrootAndOut(lab),
       checks: [checks.jail, checks.escape],
     },
     {
@@ -71,21 +57,14 @@ export const step: Step<Roots> = {
     {
       title: 'The same break-out once more',
       explain:
-        'A visitor joins the container and does exactly what worked above. It has every capability over the container’s namespaces, so each call succeeds. Look at where it ends.',
+        'A visitor joins the container, goes where its process is, and makes the calls that worked above; `/dev`, which is there, serves as the second jail. It has every capability over the container’s namespaces, so each call succeeds. Look at where it ends.',
       predict: {
         question: 'And now “/” is …',
         choices: ['the host’s root', 'the container’s root'],
         answer: checks.held.where,
         why: '“..” also stops at the root of the mount namespace, and above the container’s root there is no mount left.',
       },
-      async act(lab) {
-        let seen = new RootSeen()
-        await lab.inside('the same break-out, from inside the container', ['user', 'mnt'], tape => {
-          tape.chdir('/dev/shm') // the image is read-only: this is a place to make the second jail in
-          seen = breakOut(tape)
-        })
-        lab.scene.afterSecondBreakOut = seen.toString()
-      },
+      act: async lab => breakOutOfContainer(lab),
       checks: [checks.held],
     },
     {

@@ -1,30 +1,89 @@
 import { readFileSync } from 'node:fs'
 import { finding, notHere, seen } from '../../lib/guide/evidence.ts'
-import type { Check, Evidence, Scene } from '../../lib/guide/step.ts'
-import { hierarchyOf, pathIn, readCgroup } from '../../lib/kernel/cgroupfs.ts'
+import type { Check, Evidence } from '../../lib/guide/step.ts'
+import { hierarchyOf, pathIn, readCgroup, type readings } from '../../lib/kernel/cgroupfs.ts'
 import { namespaceInode } from '../../lib/kernel/procfs.ts'
-import { ASKED, counter, FORKS, isApart, LIMITS, type Measured, shareOf } from './experiments.ts'
-
-type Own = Scene & Measured
-
-/** The hierarchies that matter here: one on v2, one for each controller on v1. */
-const relevant = () => [
-  ...new Map(
-    ['memory', 'cpu', 'pids', 'freezer'].flatMap(controller => {
-      const hierarchy = hierarchyOf(controller)
-      return hierarchy ? [[hierarchy.mount, { controller, hierarchy }] as const] : []
-    }),
-  ).values(),
-]
-
-const NOT_JOINED =
-  'Likeliest: the limit was written, but the process never joined: its pid is not in the cgroup.procs of that directory.'
+import {
+  fraction,
+  NOT_ASKED,
+  NOT_AWAITED,
+  NOT_JOINED,
+  otherBandwidth,
+  otherPidsLimit,
+  stoppedBySignal,
+  unlimited,
+} from './causes.ts'
+import { type Measured, shareOf } from './experiments.ts'
+import { ASKED, bandwidth, counter, isApart, isFrozen, LIMITS, relevant } from './readings.ts'
 
 /** A number of the kernel's before and now, as evidence. */
 const risen = (pid: number, what: Parameters<typeof counter>[1], before: number): Evidence =>
   seen(readCgroup(pid, what)?.source ?? what, null, `${before} → ${counter(pid, what)}`)
 
-const fraction = (share: number) => `${(100 * share).toFixed(1)} %`
+/** What each file of its cgroup should hold, and why it could hold something else. */
+const WANTED: {
+  what: keyof typeof readings
+  v1: string
+  v2?: string
+  /** where there is no such file, nothing can be wrong with it */
+  optional?: true
+  why(pid: number): string
+}[] = [
+  {
+    what: 'memoryLimit',
+    v1: `${LIMITS.memory}`,
+    v2: `${LIMITS.memory}`,
+    why: pid => unlimited(pid, 'memory'),
+  },
+  {
+    what: 'swapLimit',
+    v1: `${LIMITS.memory}`,
+    v2: '0',
+    optional: true, // swap accounting can be switched off
+    why: pid =>
+      counter(pid, 'memoryLimit') === LIMITS.memory
+        ? 'Memory is limited, swap is not: on a machine that has swap, what does not fit goes there instead of ending the program.'
+        : unlimited(pid, 'memory'),
+  },
+  {
+    what: 'cpuQuota',
+    v1: `${LIMITS.cpu.quota}`,
+    v2: `${LIMITS.cpu.quota} ${LIMITS.cpu.period}`,
+    why: otherBandwidth,
+  },
+  { what: 'cpuPeriod', v1: `${LIMITS.cpu.period}`, why: otherBandwidth },
+  { what: 'pidsLimit', v1: `${LIMITS.pids}`, v2: `${LIMITS.pids}`, why: otherPidsLimit },
+]
+
+/** Who has the right quota and uses less of it is held back by something else. */
+const quotaIsThere = (pid: number) =>
+  bandwidth(pid).quota / bandwidth(pid).period === ASKED && isApart(pid, 'cpu')
+const TOO_BUSY =
+  'others keep this machine so busy that it cannot use up its quota (or a cgroup above it has a lower one)'
+
+/** A check of the files that hold limits: all, or some. */
+export function limitsSet(id: string, claim: string, some?: (keyof typeof readings)[]): Check<Measured> {
+  const wanted = WANTED.filter(({ what }) => some?.includes(what) ?? true)
+  return {
+    id,
+    claim,
+    look({ pid }) {
+      const rows = wanted.flatMap(({ what, v1, v2 = v1, optional, why }) => {
+        const read = readCgroup(pid, what)
+        if (!read && optional) return []
+        if (read?.version === 2 && what === 'cpuPeriod') return [] // beside the quota
+        const ok = read?.value === (read?.version === 2 ? v2 : v1)
+        return { evidence: seen(read?.source ?? what, null, read?.value ?? 'no such file'), ok, why }
+      })
+      const reasons = new Set(rows.filter(row => !row.ok).map(row => row.why(pid)))
+      return finding(
+        reasons.size === 0,
+        rows.map(row => row.evidence),
+        [...reasons].join(' '),
+      )
+    },
+  }
+}
 
 export const checks = {
   apart: {
@@ -46,7 +105,7 @@ export const checks = {
       return finding(
         rows.length > 0 && !rows.some(row => row.same),
         rows.map(row => row.evidence),
-        `It is in the same cgroup as we are. ${NOT_JOINED}`,
+        NOT_JOINED,
       )
     },
   },
@@ -71,50 +130,29 @@ export const checks = {
         return finding(
           false,
           evidence,
-          'It shares our cgroup namespace, so nothing tells when it joined. Likeliest: unshare(CLONE_NEWCGROUP) never ran.',
+          'It shares our cgroup namespace, so nothing tells when it joined: unshare(CLONE_NEWCGROUP) never ran.',
         )
       return finding(
         rows.every(row => row.root),
         evidence,
-        'Its cgroup is not the root of its cgroup namespace, which was made before execve. Likeliest: it joined too late (cgroup.procs was written after the gate was opened), or never.',
+        relevant().some(({ controller }) => isApart(pid, controller))
+          ? 'Its cgroup is not the root of its cgroup namespace, so that was made while it was still in ours. Either it joined too late (cgroup.procs was written after the gate was opened), or the namespace came too early (CLONE_NEWCGROUP in the flags of the clone).'
+          : NOT_JOINED,
       )
     },
   },
 
-  limits: {
-    id: 'limits-set',
-    claim: 'the limits of that cgroup are those that we asked for',
-    look({ pid }) {
-      const rows = (
-        [
-          ['memoryLimit', LIMITS.memory],
-          ['cpuQuota', LIMITS.cpu.quota],
-          ['pidsLimit', LIMITS.pids],
-        ] as const
-      ).map(([what, wanted]) => {
-        const read = readCgroup(pid, what)
-        return {
-          evidence: seen(read?.source ?? what, null, read?.value ?? 'no such file'),
-          ok: read?.value.split(' ')[0] === String(wanted), // v2's cpu.max has the period behind the quota
-        }
-      })
-      return finding(
-        rows.every(row => row.ok),
-        rows.map(row => row.evidence),
-        `Asked for ${LIMITS.memory} bytes, ${LIMITS.cpu.quota} of ${LIMITS.cpu.period} µs, ${LIMITS.pids} processes. Likeliest: the limits were written to another cgroup than the one that the process is in.`,
-      )
-    },
-  },
+  limits: limitsSet('limits-set', 'the limits of that cgroup are those that we asked for'),
 
   oomKill: {
     id: 'oom-kill',
     claim: 'the kernel’s out-of-memory killer struck there, once',
     look({ pid, oom }) {
       const before = oom?.killsBefore ?? NaN
-      return finding(
-        counter(pid, 'oomKills') === before + 1,
-        risen(pid, 'oomKills', before),
-        `The counter of kills did not rise by one. ${NOT_JOINED}`,
+      return finding(counter(pid, 'oomKills') === before + 1, risen(pid, 'oomKills', before), () =>
+        counter(pid, 'memoryLimit') === LIMITS.memory && isApart(pid, 'memory')
+          ? 'The limit is there, but the counter of kills did not rise by one. Likeliest: what did not fit went to swap.'
+          : `Nobody was killed. ${unlimited(pid, 'memory')}`,
       )
     },
   },
@@ -122,7 +160,7 @@ export const checks = {
   sigkill: {
     id: 'oom-sigkill',
     claim: 'the program ended by SIGKILL; the shell that started it lives on',
-    async look({ oom, shell }) {
+    async look({ pid, oom, shell }) {
       const { output } = await shell.run('echo here')
       return finding(
         oom?.status === 137 && output.trim() === 'here',
@@ -130,9 +168,8 @@ export const checks = {
           seen('$? after dd (128 + SIGKILL is 137)', null, String(oom?.status)),
           seen('echo here', null, output.trim()),
         ],
-        oom?.status === 0
-          ? `It got all the memory that it wanted. ${NOT_JOINED}`
-          : 'It ended in another way than by SIGKILL. Likeliest: it was refused the memory (a resource limit) instead of being killed for using it.',
+        () =>
+          `${oom?.status === 0 ? 'It got all the memory that it wanted.' : 'It was not killed, but ended by itself.'} ${unlimited(pid, 'memory')}`,
       )
     },
   },
@@ -141,11 +178,13 @@ export const checks = {
     id: 'cpu-throttled',
     claim: 'the endless loop was held back: the kernel counted periods with throttling',
     look({ pid, cpu }) {
-      const before = cpu?.throttledBefore ?? NaN
+      if (!cpu) return finding(false, seen('its periods', null, 'counted with ours'), otherBandwidth(pid))
+      const held = counter(pid, 'cpuThrottled') > cpu.throttledBefore
+      if (!held && quotaIsThere(pid)) return notHere(TOO_BUSY)
       return finding(
-        counter(pid, 'cpuThrottled') > before,
-        [risen(pid, 'cpuThrottled', before), seen('periods measured', null, cpu?.periods ?? 'none')],
-        `It was never held back. ${NOT_JOINED}`,
+        held,
+        [risen(pid, 'cpuThrottled', cpu.throttledBefore), seen('periods measured', null, cpu.periods)],
+        () => `It was never held back. ${otherBandwidth(pid)}`,
       )
     },
   },
@@ -154,21 +193,25 @@ export const checks = {
     id: 'cpu-share',
     claim: 'it used the share of a processor that its quota gives, within a fifth',
     look({ pid, cpu }) {
-      const { microseconds, wall } = cpu ?? { microseconds: NaN, wall: NaN }
+      const { quota, period } = bandwidth(pid)
       const share = shareOf(cpu)
+      const given = quota > 0 ? `${quota} of ${period} µs = ${fraction(quota / period)}` : 'none'
+      if (share < 0.8 * ASKED && quotaIsThere(pid)) return notHere(TOO_BUSY)
+      const used = cpu && `${Math.round(cpu.microseconds / 1000)} of ${Math.round(cpu.wall / 1000)} ms`
       return finding(
-        Math.abs(share / ASKED - 1) <= 0.2,
+        quotaIsThere(pid) && Math.abs(share / ASKED - 1) <= 0.2,
         [
-          seen('quota / period', null, fraction(ASKED)),
+          seen('quota and period of its cgroup', null, given),
           seen(
-            `${readCgroup(pid, 'cpuUsage')?.source ?? 'no cgroup counts its time'}, over time`,
+            cpu ? `${readCgroup(pid, 'cpuUsage')?.source}, over time` : 'its processor time',
             null,
-            `${Math.round(microseconds / 1000)} of ${Math.round(wall / 1000)} ms = ${fraction(share)}`,
+            used ? `${used} = ${fraction(share)}` : 'counted with ours',
           ),
         ],
-        share < ASKED
-          ? 'It got less. Likeliest: this machine is too busy to give it its share, or a cgroup above it has a lower quota.'
-          : `It got more, or nothing counted it. ${NOT_JOINED}`,
+        () =>
+          quotaIsThere(pid)
+            ? 'It got more than its quota. Likeliest: it is counted with processes of other cgroups.'
+            : otherBandwidth(pid),
       )
     },
   },
@@ -178,11 +221,18 @@ export const checks = {
     claim: 'the loop stopped at the limit: the next fork was refused',
     look({ forker = 0 }) {
       const row = (what: 'pidsLimit' | 'pidsCurrent' | 'pidsRefused') =>
-        seen(readCgroup(forker, what)?.source ?? what, null, counter(forker, what))
+        seen(
+          readCgroup(forker, what)?.source ?? what,
+          null,
+          readCgroup(forker, what)?.value ?? 'no such file',
+        )
       return finding(
-        counter(forker, 'pidsCurrent') <= LIMITS.pids && counter(forker, 'pidsRefused') > 0,
+        counter(forker, 'pidsLimit') === LIMITS.pids &&
+          counter(forker, 'pidsCurrent') <= LIMITS.pids &&
+          counter(forker, 'pidsRefused') > 0,
         [row('pidsLimit'), row('pidsCurrent'), row('pidsRefused')],
-        `No fork was refused. ${NOT_JOINED}`,
+        () =>
+          `${counter(forker, 'pidsRefused') > 0 ? 'A fork was refused, but too late.' : 'No fork was refused here.'} ${otherPidsLimit(forker)}`,
       )
     },
   },
@@ -190,15 +240,18 @@ export const checks = {
   frozen: {
     id: 'frozen',
     claim: 'the kernel called it frozen',
-    look({ freezer }) {
+    look({ pid, freezer }) {
       if (!hierarchyOf('freezer')) return notHere('no mounted cgroup hierarchy can freeze')
-      const { state } = freezer ?? {}
+      const { state, asked, first = '' } = freezer ?? {}
+      const row = seen(state?.source ?? 'freezer', null, state?.value ?? 'not tried: it is in ours')
       return finding(
-        state !== undefined && ['FROZEN', '1'].includes(state.value),
-        seen(state?.source ?? 'freezer', null, state?.value ?? 'not in a freezer cgroup of its own'),
-        freezer
-          ? 'Likeliest: FROZEN was written and not waited for; the kernel says FREEZING until the last process has stopped.'
-          : `It is in the same freezer cgroup as we are, so it was not tried: we would have stopped ourselves. ${NOT_JOINED}`,
+        isFrozen(state),
+        first.startsWith('T') ? [row, seen(`/proc/${pid}/status (State)`, null, first)] : row,
+        !freezer
+          ? NOT_JOINED
+          : first.startsWith('T')
+            ? stoppedBySignal(freezer)
+            : `The kernel called it ${state?.value}. ${asked?.value === '0' ? NOT_ASKED : NOT_AWAITED}`,
       )
     },
   },
@@ -208,51 +261,21 @@ export const checks = {
     claim: 'frozen, its endless loop used no processor time; thawed, it went on',
     look({ pid, freezer }) {
       if (!hierarchyOf('freezer')) return notHere('no mounted cgroup hierarchy can freeze')
-      const { stopped, later, thawed } = freezer ?? { stopped: NaN, later: NaN, thawed: NaN }
+      if (!freezer) return finding(false, seen('freezer', null, 'not tried: it is in ours'), NOT_JOINED)
+      const { state, asked, first, stopped, later, after, thawed } = freezer
+      const times = [stopped, later, thawed].map(Math.round).join(' → ')
       return finding(
         stopped === later && thawed > later,
-        seen(
-          readCgroup(pid, 'cpuUsage')?.source ?? 'no cgroup counts its time',
-          null,
-          `${Math.round(stopped)} → ${Math.round(later)} → ${Math.round(thawed)} µs`,
-        ),
+        [
+          seen(readCgroup(pid, 'cpuUsage')?.source ?? 'cpuUsage', null, `${times} µs`),
+          seen(after?.source ?? 'freezer', null, `${state?.value} → ${after?.value}`),
+        ],
         stopped < later
-          ? 'It went on while it was to be frozen. Likeliest: one process was frozen (SIGSTOP, or its pid alone moved to a freezer), and not the whole cgroup.'
-          : `It did not go on after that. Likeliest: the cgroup was never thawed. Or nothing was measured: ${NOT_JOINED}`,
+          ? `It still ran after we had looked. ${first.startsWith('T') ? stoppedBySignal(freezer) : asked?.value === '0' ? NOT_ASKED : NOT_AWAITED}`
+          : isFrozen(after)
+            ? 'It did not go on, and the kernel still calls it frozen: the cgroup was never thawed.'
+            : 'It was thawed, and did not go on. Likeliest: a cgroup above it is frozen.',
       )
     },
   },
 } satisfies Record<string, Check<Measured>>
-
-/** What the predictions offer, and which of it the kernel made true. */
-export const predictions = {
-  path: {
-    choices: ['the path that the host sees', '/'],
-    async answer({ shell }: Own) {
-      const [first] = relevant()
-      const path = first && pathIn((await shell.run('cat /proc/self/cgroup')).output, first.hierarchy)
-      return path === '/' ? '/' : 'the path that the host sees'
-    },
-  },
-
-  status: {
-    choices: ['0', '1', '137'],
-    answer: ({ oom }: Own) => String(oom?.status),
-  },
-
-  share: {
-    choices: ['100 %', '50 %', '20 %'],
-    answer: ({ cpu }: Own) => {
-      const percent = 100 * shareOf(cpu)
-      return percent < 35 ? '20 %' : percent < 75 ? '50 %' : '100 %'
-    },
-  },
-
-  pids: {
-    choices: [`${FORKS + 1}: the loop and all that it starts`, `at most ${LIMITS.pids}: the limit`],
-    answer: ({ forker = 0 }: Own) =>
-      counter(forker, 'pidsCurrent') <= LIMITS.pids
-        ? `at most ${LIMITS.pids}: the limit`
-        : `${FORKS + 1}: the loop and all that it starts`,
-  },
-}

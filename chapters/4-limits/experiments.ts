@@ -2,15 +2,10 @@ import { setTimeout } from 'node:timers/promises'
 import type { Lab } from '../../lib/guide/lab.ts'
 import type { Scene } from '../../lib/guide/step.ts'
 import { cgroupOf } from '../../lib/kernel/cgroup.ts'
-import {
-  type CgroupValue,
-  cpuUsageMicroseconds,
-  hierarchies,
-  hierarchyOf,
-  readCgroup,
-  type readings,
-} from '../../lib/kernel/cgroupfs.ts'
+import { type CgroupValue, cpuUsageMicroseconds, readCgroup } from '../../lib/kernel/cgroupfs.ts'
+import { status } from '../../lib/kernel/procfs.ts'
 import { until } from '../../lib/kernel/until.ts'
+import { ASKED, bandwidth, counter, isApart, isFrozen, LIMITS } from './readings.ts'
 
 /** What the experiments of this step measured. */
 export interface Measured {
@@ -18,31 +13,36 @@ export interface Measured {
   cpu?: { throttledBefore: number; microseconds: number; wall: number; periods: number }
   /** the first process of the container in which the fork loop ran */
   forker?: number
-  freezer?: { state: CgroupValue | undefined; stopped: number; later: number; thawed: number }
+  freezer?: Stopped
   /** the endless loop, as the container numbers it */
   loop?: string
 }
 type Own = Scene & Measured
 
-/** What the step's containers may use. */
-export const LIMITS = {
-  memory: 64 * 2 ** 20,
-  cpu: { quota: 20_000, period: 100_000 }, // microseconds: a fifth of one processor
-  pids: 20,
+/** A container that was told to stop, and then to go on: what the kernel called it, and its processor time in µs. */
+export interface Stopped {
+  state: CgroupValue | undefined
+  /** whether it was told to */
+  asked: CgroupValue | undefined
+  /** of its first process, as /proc/<pid>/status has it */
+  first: string
+  stopped: number
+  later: number
+  /** what the kernel called it when it should go on */
+  after: CgroupValue | undefined
+  thawed: number
 }
 
 /** How often the fork loop tries. */
 export const FORKS = 40
 
-const PERIODS = 10
-const PATIENCE = 2500 // ms, for what takes a second at most
+const MEASURED = 1_000_000 // µs: ten periods
+const PATIENCE = 10_000 // ms, for what takes a second where nobody else wants the processor
 
-/** A number that the kernel keeps for the cgroup of a process; NaN where there is none. */
-export const counter = (pid: number, what: keyof typeof readings) => Number(readCgroup(pid, what)?.value)
-
-/** Whether a process is in another cgroup than we are. */
-export function isApart(pid: number, controller: string): boolean {
-  return hierarchyOf(controller, hierarchies(pid))?.own !== hierarchyOf(controller)?.own
+/** An act that needs a cgroup of its own; where the kernel gives none, its stage says so. */
+export const withCgroup = (act: (lab: Lab<Measured>) => Promise<void>) => async (lab: Lab<Measured>) => {
+  if (lab.refused) lab.limit(lab.refused.reason, lab.refused.remedy)
+  await act(lab)
 }
 
 /** A program inside touches twice the memory that its cgroup may have. */
@@ -56,22 +56,23 @@ export async function useTooMuchMemory({ scene }: Lab<Measured>): Promise<void> 
 export async function useAllProcessorTime({ scene }: Lab<Measured>): Promise<void> {
   const throttledBefore = counter(scene.pid, 'cpuThrottled')
   scene.loop = (await scene.shell.run('while :; do :; done & echo $!')).output.trim()
+  if (!isApart(scene.pid, 'cpu')) return // what our own cgroup uses says nothing of it
   // a quota is a ceiling: others who keep the machine busy can only take from it, so the best of four counts
   for (let i = 0; i < 4; i++) {
     const measured = { throttledBefore, ...(await measure(scene)) }
     if (!scene.cpu || shareOf(measured) > shareOf(scene.cpu)) scene.cpu = measured
-    if (!(shareOf(scene.cpu) < 0.95 * ASKED)) return
+    const { quota, period } = bandwidth(scene.pid)
+    if (quota / period !== ASKED || shareOf(scene.cpu) >= 0.95 * ASKED) return
   }
 }
 
-/** The share of one processor that the quota gives, and that which was measured. */
-export const ASKED = LIMITS.cpu.quota / LIMITS.cpu.period
+/** The share of one processor that was measured. */
 export const shareOf = (cpu: Measured['cpu']) => (cpu?.microseconds ?? NaN) / (cpu?.wall ?? NaN)
 
 /** Processor time over whole periods, from the end of one to the end of another. */
 async function measure(scene: Own) {
   const first = await periodAfter(scene, 1)
-  const last = await periodAfter(scene, PERIODS)
+  const last = await periodAfter(scene, MEASURED / bandwidth(scene.pid).period)
   return {
     microseconds: last.used - first.used,
     wall: Number(last.at - first.at) / 1000,
@@ -81,7 +82,9 @@ async function measure(scene: Own) {
 
 async function periodAfter({ pid }: Own, count: number) {
   const end = counter(pid, 'cpuPeriods') + count
-  await until(() => counter(pid, 'cpuPeriods') >= end, PATIENCE)
+  // without a quota there are no periods, and a moment tells enough
+  if (bandwidth(pid).quota > 0) await until(() => counter(pid, 'cpuPeriods') >= end, PATIENCE)
+  else await setTimeout(LIMITS.cpu.period / 1000)
   return {
     periods: counter(pid, 'cpuPeriods'),
     used: cpuUsageMicroseconds(pid) ?? NaN,
@@ -96,32 +99,61 @@ export async function forkTooOften(lab: Lab<Measured>): Promise<void> {
   })
   lab.scene.forker = pid
   // in a subshell: a shell that cannot fork gives up
-  shell.write(`(i=0; while [ $i -lt ${FORKS} ]; do sleep 100 & i=$((i + 1)); done) </dev/null\n`)
-  const refused = readCgroup(pid, 'pidsRefused')
-  // v2 tells of it by an event; v1 since Linux 6.11 no longer, kernel/cgroup/pids.c
-  const event = refused?.version === 2 ? refused.file : undefined
-  if (refused) await until(() => counter(pid, 'pidsRefused') > 0, PATIENCE, event)
+  const loop = shell.run(`(i=0; while [ $i -lt ${FORKS} ]; do sleep 100 & i=$((i + 1)); done)`)
+  let over = false
+  const end = () => (over = true)
+  loop.then(end, end) // some shells try again for long: then it ends with its container
+  if (!isApart(pid, 'pids')) return // our own cgroup counts more than these
+  // v1 has no event for it since Linux 6.11, kernel/cgroup/pids.c
+  await until(() => over || counter(pid, 'pidsRefused') > 0, PATIENCE)
 }
 
-/** Stops the container while its loop runs, and lets it go on. */
+/** Freezes the container while its loop runs, and lets it go on. */
 export async function freeze(lab: Lab<Measured>): Promise<void> {
   const { scene } = lab
   if (!isApart(scene.pid, 'freezer')) return // we would stop ourselves
-  const used = () => cpuUsageMicroseconds(scene.pid) ?? NaN
   const cgroup = cgroupOf(scene.pid)
-  let [state, stopped, later]: [CgroupValue | undefined, number, number] = [undefined, NaN, NaN]
   try {
-    await cgroup.freeze(true)
-    state = readCgroup(scene.pid, 'frozen')
-    stopped = used()
-    // that nothing happens has no event; longer than a period, after which a throttled loop would go on
-    await setTimeout((2.5 * LIMITS.cpu.period) / 1000)
-    later = used()
-  } finally {
-    await cgroup.freeze(false)
+    scene.freezer = await stopAndGoOn(
+      scene,
+      () => cgroup.freeze(true),
+      () => cgroup.freeze(false),
+    )
+  } catch (error) {
+    await cgroup.freeze(false) // a frozen process cannot end
+    throw error
   }
-  await until(() => used() > later, PATIENCE)
-  scene.freezer = { state, stopped, later, thawed: used() }
   lab.requests('from outside, we stopped it and let it go on', cgroup.log)
   await scene.shell.run(`kill -KILL ${scene.loop}`)
+}
+
+/** Stops a container and lets it go on, each in a way that is to be tried, and looks what its loop does meanwhile. */
+export async function stopAndGoOn(
+  { pid }: Scene,
+  stop: () => Promise<void>,
+  goOn: () => Promise<void>,
+): Promise<Stopped> {
+  const used = () => cpuUsageMicroseconds(pid) ?? NaN
+  await stop()
+  const [state, first, stopped] = [readCgroup(pid, 'frozen'), status(pid).State ?? '', used()]
+  const asked = readCgroup(pid, 'toldToFreeze')
+  // that nothing happens has no event; longer than a period, after which a throttled loop would go on
+  await setTimeout((2.5 * LIMITS.cpu.period) / 1000)
+  const later = used()
+  await goOn()
+  const after = readCgroup(pid, 'frozen')
+  if (!isFrozen(after)) await until(() => used() > later, PATIENCE)
+  return { state, asked, first, stopped, later, after, thawed: used() }
+}
+
+/** Until the endless loop has used up its quota: it is then held back until the next period begins. */
+export async function untilThrottled({ pid }: Scene): Promise<void> {
+  const periods = counter(pid, 'cpuPeriods')
+  await until(() => counter(pid, 'cpuPeriods') > periods, 1000)
+  // a quota that gives more than there are processors holds nothing back: so it is not waited for without end
+  let used = NaN
+  for (let looks = 200; looks > 0 && used !== cpuUsageMicroseconds(pid); looks--) {
+    used = cpuUsageMicroseconds(pid) ?? NaN
+    await setTimeout(5)
+  }
 }

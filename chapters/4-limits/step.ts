@@ -4,24 +4,20 @@ import { program } from '../../lib/container/program.ts'
 import { root } from '../../lib/container/root.ts'
 import type { Lab } from '../../lib/guide/lab.ts'
 import type { Step } from '../../lib/guide/step.ts'
-import { checks, predictions } from './checks.ts'
+import { checks } from './checks.ts'
 import {
   forkTooOften,
   FORKS,
   freeze,
-  LIMITS,
   type Measured,
   useAllProcessorTime,
   useTooMuchMemory,
+  withCgroup,
 } from './experiments.ts'
+import { predictions } from './predictions.ts'
+import { LIMITS } from './readings.ts'
 
 const MiB = 2 ** 20
-
-/** An act that needs a cgroup of its own; where the kernel gives none, its stage says so. */
-const withCgroup = (act: (lab: Lab<Measured>) => Promise<void>) => async (lab: Lab<Measured>) => {
-  if (lab.refused) lab.limit(lab.refused.reason, lab.refused.remedy)
-  await act(lab)
-}
 
 /** Starts the container, and shows what was done on the host for it. */
 async function begin(lab: Lab<Measured>): Promise<void> {

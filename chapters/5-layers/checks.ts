@@ -5,6 +5,7 @@ import type { Check, Scene } from '../../lib/guide/step.ts'
 import { treeDigest } from '../../lib/image/tree-digest.ts'
 import { readXattrs } from '../../lib/image/xattr.ts'
 import { mountinfo } from '../../lib/kernel/mountinfo.ts'
+import { copiedAtStart, misbuilt, notItsOwn } from './causes.ts'
 import {
   below,
   changedLayers,
@@ -16,6 +17,7 @@ import {
   inside,
   rootMount,
   short,
+  some,
   text,
   upperOf,
 } from './readings.ts'
@@ -25,23 +27,36 @@ import { tarChecks } from './tar-checks.ts'
 /** overlayfs.rst, "whiteouts and opaque directories" */
 const WHITEOUT = 'character device 0:0'
 
+/** What `ls` prints, in one line. */
+const words = (text: string) => text.replaceAll('\n', ' ') || '(empty)'
+
+/** Whether a stack of lower directories is not the image, but the same as it. */
+function isCopy({ before }: Stack, dirs: readonly string[]): boolean {
+  const hashes = dirs.map(dir => existsSync(dir) && treeDigest(dir).hash)
+  return JSON.stringify(hashes) === JSON.stringify(before)
+}
+
 export const checks = {
   overlay: {
     id: 'overlay-root',
     claim: 'its `/` is an overlay: the image below, a directory of its own above',
-    look({ pid, lower, folder }) {
+    look(scene) {
+      const { pid, lower, folder } = scene
       const top = rootMount(pid)
-      const [below, above] = [directories(top, 'lowerdir'), directories(top, 'upperdir')]
+      const stack = directories(top, 'lowerdir')
+      const [above] = directories(top, 'upperdir')
       return finding(
-        top?.type === 'overlay' && below === lower.join(':') && above === upperOf({ folder }),
+        top?.type === 'overlay' && stack.join(':') === lower.join(':') && above === upperOf({ folder }),
         [
           seen(`/proc/${pid}/mountinfo (/)`, rootMount()?.type ?? 'none', top?.type ?? 'none'),
-          seen('its lowerdir', null, below || 'none'),
-          seen('its upperdir', null, above || 'none'),
+          seen('its lowerdir', null, stack.join(':') || 'none'),
+          seen('its upperdir', null, above ?? 'none'),
         ],
-        top?.type === 'overlay'
-          ? `Expected ${lower.join(':')} under ${folder}/upper. Likeliest: two paths were exchanged, or the layers are in the wrong order (topmost first).`
-          : 'It stands on a plain directory. Likeliest: the overlay was mounted, but pivot_root went to another directory than the merged one; or it was mounted after pivot_root.',
+        () =>
+          misbuilt(scene) ??
+          (isCopy(scene, stack)
+            ? 'It stands on a copy of the image: the image was copied for each container in place of being shared.'
+            : `Expected ${lower.join(':')} under ${folder}/upper. Likeliest: the layers are in the wrong order (topmost first).`),
       )
     },
   },
@@ -50,9 +65,9 @@ export const checks = {
     id: 'overlay-hidden',
     claim: 'the host has no such mount: where the container sees its root, the host sees an empty directory',
     async look(scene) {
-      const upper = upperOf(scene)
+      const top = rootMount(scene.pid)
       const mounts = (who: number | 'self') =>
-        mountinfo(who).filter(m => directories(m, 'upperdir') === upper).length
+        mountinfo(who).filter(m => m.type === 'overlay' && m.device === top?.device).length
       const merged = entries(join(scene.folder, 'merged')).length
       const container = (await inside(scene, 'echo /*')).split(' ').length
       return finding(
@@ -61,11 +76,12 @@ export const checks = {
           seen('mountinfo (mounts of this overlay)', mounts('self') || 'none', mounts(scene.pid) || 'none'),
           seen(`${scene.folder}/merged, echo /*`, `${merged} entries`, `${container} entries`),
         ],
-        mounts('self')
-          ? 'It is mounted on the host as well. Likeliest: it was mounted by the parent, or before the child’s mounts were made private.'
-          : merged
-            ? 'Likeliest: something was written to the merged directory while nothing was mounted there.'
-            : 'It is not in the container either. Likeliest: the overlay was never mounted, or in another mount namespace.',
+        () =>
+          mounts(scene.pid) === 0
+            ? `There is no such mount in the container either. ${misbuilt(scene)}`
+            : mounts('self')
+              ? 'It is mounted on the host as well: by the parent, before the clone, in place of by the child.'
+              : 'Something was written to the merged directory on the host, where nothing is mounted: the container never sees it.',
       )
     },
   },
@@ -86,7 +102,8 @@ export const checks = {
           ),
           seen(`${upperOf(scene)}`, `${own.length} files`, null),
         ],
-        `There is already: ${own.join(', ')}. Likeliest: something wrote to the new root before it had /dev, /proc and its other mounts.`,
+        () =>
+          `There is already ${some(own)}. ${copiedAtStart(scene, upperOf(scene)) ?? 'Likeliest: something wrote to the new root before it had /dev, /proc and its other mounts.'}`,
       )
     },
   },
@@ -116,9 +133,8 @@ export const checks = {
             `ends in ${container.split('\n').at(-1)}`,
           ),
         ],
-        copy === ''
-          ? 'There is no copy. Likeliest: the container’s root is not the merged directory, or upperdir is another directory than thought.'
-          : 'The copy is not what the container sees. Likeliest: another container has the same upper directory, or it was changed from outside while mounted.',
+        () =>
+          `${copy === '' ? 'There is no copy in upper.' : 'The copy is not what the container sees.'} ${misbuilt(scene) ?? 'Likeliest: the upper directory was changed from outside while it was mounted.'}`,
       )
     },
   },
@@ -132,7 +148,8 @@ export const checks = {
       return finding(
         changed.length === 0 && !text(path).includes('VARIANT_ID=container'),
         seen(path, text(path).split('\n').find(Boolean) ?? '(empty)', null),
-        'The image itself was written to. Likeliest: the container’s root is the image’s directory, without an overlay over it.',
+        () =>
+          `The image was written to. ${misbuilt(scene) ?? 'Likeliest: by something else than this container.'}`,
       )
     },
   },
@@ -154,9 +171,12 @@ export const checks = {
           seen('etc/group in the image, /etc/group inside', image, container),
           seen('etc/group in upper', mark, null),
         ],
-        image === 'gone'
-          ? 'It was deleted from the image, for every container. Likeliest: the container’s root is the image’s directory, without an overlay over it.'
-          : 'Likeliest: the file was removed from the upper directory behind overlay’s back, so that the lower one shows through again.',
+        () =>
+          image === 'gone'
+            ? `It was deleted from the image, for every container. ${misbuilt(scene)}`
+            : container === 'there'
+              ? 'It is still there. Likeliest: it was to be deleted in the upper directory, where it never was, and not in the container.'
+              : 'Likeliest: the mark was removed from the upper directory behind overlay’s back.',
       )
     },
   },
@@ -173,12 +193,14 @@ export const checks = {
       return finding(
         value?.toString() === 'y' && container === 'new' && image !== '',
         [
-          seen('var in the image, ls /var inside', image || '(empty)', container || '(empty)'),
+          seen('var in the image, ls /var inside', words(image), words(container)),
           seen(`getxattr of var in upper`, `${name} = ${value?.toString() ?? 'not set'}`, null),
         ],
-        value
-          ? 'It is marked, but entries of the image show. Likeliest: the mark is trusted.overlay.opaque, which an overlay mounted with userxattr does not look at.'
-          : 'Likeliest: the new directory was made in the upper directory behind overlay’s back, so it is merged with the old one; or the overlay was mounted without userxattr in a user namespace.',
+        () =>
+          misbuilt(scene) ??
+          (value
+            ? 'It is marked, but entries of the image show. Likeliest: the mark is not of the kind that this overlay looks at.'
+            : 'It has no mark, so the two are merged. Likeliest: the new directory was made in the upper directory behind overlay’s back.'),
       )
     },
   },
@@ -186,12 +208,13 @@ export const checks = {
   shared: {
     id: 'shared-lower',
     claim: 'both read the same files of the image, the very same inodes',
-    look({ pid, second, ...scene }) {
+    look(scene) {
+      const { pid, second } = scene
       // overlayfs.rst, "Inode properties": with all layers on one file system st_ino is that of the file underneath
       const inode = (path: string) => statSync(path, { throwIfNoEntry: false })?.ino ?? 'missing'
       const image = inode(below(scene, 'etc/passwd'))
       const inodes = [pid, second?.pid].map(who => inode(`/proc/${who}/root/etc/passwd`))
-      const [one, two] = [pid, second?.pid].map(who => directories(rootMount(who), 'lowerdir'))
+      const [one, two] = [pid, second?.pid].map(who => directories(rootMount(who), 'lowerdir').join(':'))
       return finding(
         one === two && one !== '' && inodes.every(number => number === image),
         [
@@ -199,9 +222,12 @@ export const checks = {
           seen('lowerdir of the second', null, two || 'none'),
           seen('inode of etc/passwd', image, inodes.join(' and ')),
         ],
-        one === two
-          ? 'The stacks are the same, the files are not. Likeliest: one of them has a copy of its own, because it was opened for writing.'
-          : 'They stand on different directories. Likeliest: the image was copied for each container in place of being shared.',
+        () =>
+          misbuilt(scene) ??
+          notItsOwn(scene) ??
+          (one !== two
+            ? 'They stand on different directories: the image was copied for each container in place of being shared.'
+            : `One of them has a copy of its own. ${copiedAtStart(scene, upperOf(scene)) ?? ''}`),
       )
     },
   },
@@ -224,7 +250,10 @@ export const checks = {
           seen('files of the image', scene.lower.flatMap(contents).length, null),
           seen(`${scene.second && upperOf(scene.second)}`, `${copiesOf(scene)} of them`, null),
         ],
-        'Likeliest: the image was copied to the upper directory before the start, or its programs were touched (chmod, chown) at the start.',
+        () =>
+          notItsOwn(scene) ??
+          copiedAtStart(scene, upperOf(scene.second!)) ??
+          'It has changed files of the image.',
       )
     },
   },
@@ -238,10 +267,10 @@ export const checks = {
       return finding(
         first === 'from-the-first' && second === 'from-the-second',
         [
-          seen('ls /root in the first', null, first || '(empty)'),
-          seen('ls /root in the second', null, second || '(empty)'),
+          seen('ls /root in the first', null, words(first)),
+          seen('ls /root in the second', null, words(second)),
         ],
-        'Likeliest: both were given the same upper directory, or both write to the image itself.',
+        () => misbuilt(scene) ?? notItsOwn(scene) ?? 'Likeliest: what they were told to write was refused.',
       )
     },
   },
@@ -256,8 +285,12 @@ export const checks = {
       ].map(({ at, wanted }) => ({ at, found: contents(at), wanted: wanted.toSorted() }))
       return finding(
         rows.every(({ found, wanted }) => JSON.stringify(found) === JSON.stringify(wanted)),
-        rows.map(({ at, found }) => seen(at, found.join(' ') || '(empty)', null)),
-        `Expected ${rows.map(({ wanted }) => wanted.join(' ')).join(' and ')}. Likeliest: a write went to the image, to the other container, or to a mount over the layer.`,
+        rows.map(({ at, found }) => seen(at, some(found), null)),
+        () =>
+          misbuilt(scene) ??
+          notItsOwn(scene) ??
+          copiedAtStart(scene, upperOf(scene)) ??
+          `Expected ${rows.map(({ wanted }) => wanted.join(' ')).join(' and ')}. Likeliest: a write was refused, or went to a mount over the layer.`,
       )
     },
   },
@@ -272,7 +305,8 @@ export const checks = {
         scene.lower.map((dir, i) =>
           seen(dir, `before ${short(scene.before[i])}  after ${short(after[i])}`, null),
         ),
-        `Changed: ${changedLayers(scene).join(', ')}. Likeliest: a container’s root is the image’s directory itself, or the image was given as upperdir.`,
+        () =>
+          `Changed: ${changedLayers(scene).join(', ')}. ${misbuilt(scene) ?? 'Likeliest: by something else than these containers.'}`,
       )
     },
   },

@@ -1,5 +1,6 @@
-import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs'
+import { createReadStream, existsSync, lstatSync, openSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { extract } from 'tar-stream'
 import type { Shell } from '../../lib/guide/step.ts'
 import { treeDigest } from '../../lib/image/tree-digest.ts'
 import { type Mount, mountinfo } from '../../lib/kernel/mountinfo.ts'
@@ -24,12 +25,14 @@ export function rootMount(pid: number | 'self' = 'self'): Mount | undefined {
   return mountinfo(pid).findLast(m => m.target === '/')
 }
 
-/** The paths that an option of a mount names, as they were before they were escaped for it; '' where it has none. */
-export function directories(mount: Mount | undefined, option: 'lowerdir' | 'upperdir'): string {
+/** The paths that an option of a mount names, as they were before they were escaped for it; none without such an option. */
+export function directories(mount: Mount | undefined, option: 'lowerdir' | 'upperdir'): string[] {
   const value = mount?.superOptions.find(o => o.startsWith(`${option}=`))?.slice(option.length + 1) ?? ''
   return value
     .replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8)))
-    .replace(/\\(.)/g, '$1')
+    .split(/(?<!\\):/)
+    .filter(Boolean)
+    .map(path => path.replace(/\\(.)/g, '$1'))
 }
 
 /** What a layer says, path by path: files, whiteouts and opaque directories; not directories that only lead there. */
@@ -60,7 +63,23 @@ export function describe(path: string): string {
     : `${stat.size} bytes`
 }
 
+/** A list of paths, the first few of them by name. */
+export const some = (paths: readonly string[]) =>
+  paths.length === 0
+    ? '(empty)'
+    : paths.slice(0, 6).join(' ') + (paths.length > 6 ? ` and ${paths.length - 6} more` : '')
+
 /** The beginning of each digest in a text. */
 export function short(hash = 'none'): string {
   return hash.replaceAll(/sha256:([0-9a-f]{6})[0-9a-f]*/g, '$1…')
+}
+
+/** What a tar says it has, entry by entry. */
+export async function entriesOfTar(tar: string): Promise<{ name: string; type: string }[]> {
+  const found: { name: string; type: string }[] = []
+  for await (const entry of createReadStream('', { fd: openSync(tar, 'r') }).pipe(extract())) {
+    found.push({ name: entry.header.name, type: entry.header.type ?? 'file' })
+    entry.resume()
+  }
+  return found
 }

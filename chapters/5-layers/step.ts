@@ -67,8 +67,8 @@ export const step: Step<Stack> = {
         'Step 3 had to make the image read-only, because all containers share it. The overlay file system gives each of them a writable view of it: one `mount` call takes a stack of lower directories, which it only ever reads, and one upper directory, which takes every write; the merged view becomes the container’s root. The call is made in the container’s own mount namespace, so the host never sees this mount, and nobody has to unmount it.',
       source: { file: 'lib/container/layers.ts', symbol: 'layers' },
       async act(lab) {
-        const { layers } = await findImage('default')
-        lab.scene.lower = layers.toReversed()
+        // unless there is a copy that stands in for it
+        if (lab.scene.lower.length === 0) lab.scene.lower = (await findImage('default')).layers.toReversed()
         lab.scene.before = lab.scene.lower.map(dir => treeDigest(dir).hash)
         try {
           lab.scene.folder = layered(await lab.begin()).folder
@@ -149,18 +149,7 @@ export const step: Step<Stack> = {
       explain:
         'Commit a container, and its upper directory becomes a new layer of a new image. Layers travel as tar archives, and a tar cannot rely on overlay’s devices and attributes; the OCI image specification writes them as empty files instead. `.wh.NAME` says that NAME is deleted, `.wh..wh..opq` that its directory is opaque. Here the first container’s layer is packed, unpacked elsewhere, and put on top of the image for a third container.',
       source: { file: 'lib/image/pack.ts', symbol: 'packLayer' },
-      act: onOverlay(async lab => {
-        const { scene } = lab
-        const folder = lab.folder('layer')
-        scene.tar = join(folder, 'layer.tar')
-        scene.unpacked = join(folder, 'unpacked')
-        await packLayer(join(scene.folder, 'upper'), scene.tar, { overlay: true })
-        await unpackLayer(scene.tar, scene.unpacked, { overlay: true })
-        const box = await lab.another('a third container, on the packed layer and the image', {
-          change: ({ layers }) => void layers?.lower.unshift(scene.unpacked),
-        })
-        scene.third = layered(box)
-      }),
+      act: onOverlay(lab => throughTar(lab)),
       checks: [checks.tar, checks.sameTree, checks.sameView],
     },
   ],
@@ -179,10 +168,41 @@ const layered = ({ pid, shell, container }: Box): Layered => ({
 /** The options of the overlay's mount call, one a line: the printed tape has no room for them. */
 function showOptions({ tape, presenter }: Lab<Stack>): void {
   const { args = '' } = tape.find(({ args }) => args.startsWith('"overlay"')) ?? {}
-  const [, options = ''] = /"(lowerdir=.*)"/.exec(args) ?? []
+  const [, options] = /"(lowerdir=.*)"/.exec(args) ?? []
+  if (options === undefined) return
   presenter.note('The options of the mount, in full:')
   for (const option of options.split(/(?<!\\),/)) presenter.line(`        ${option}`)
   presenter.line()
+}
+
+/** A way of a layer through a tar: each of these can be done otherwise. */
+interface Way {
+  pack(upper: string, tar: string): Promise<unknown>
+  unpack(tar: string, dir: string): Promise<unknown>
+  /** the lower directories of a container on top of it, topmost first */
+  stack(lower: string[], layer: string): string[]
+}
+const RIGHT: Way = {
+  pack: (upper, tar) => packLayer(upper, tar, { overlay: true }),
+  unpack: (tar, dir) => unpackLayer(tar, dir, { overlay: true }),
+  stack: (lower, layer) => [layer, ...lower],
+}
+
+/** Packs the first container's layer, unpacks it elsewhere, and starts a third container on top of it. */
+export async function throughTar(lab: Lab<Stack>, changed: Partial<Way> = {}): Promise<void> {
+  const { pack, unpack, stack } = { ...RIGHT, ...changed }
+  const { scene } = lab
+  const folder = lab.folder('layer')
+  scene.tar = join(folder, 'layer.tar')
+  scene.unpacked = join(folder, 'unpacked')
+  await pack(join(scene.folder, 'upper'), scene.tar)
+  await unpack(scene.tar, scene.unpacked)
+  const box = await lab.another('a third container, on the packed layer and the image', {
+    change({ layers }) {
+      if (layers) layers.lower = stack(layers.lower, scene.unpacked)
+    },
+  })
+  scene.third = layered(box)
 }
 
 /** Tells a container's shell to do something, and shows what. */
@@ -193,7 +213,7 @@ async function tell(lab: Lab<Stack>, { shell }: { shell: Shell }, command: strin
 }
 
 /** An act that needs a container with layers: where there can be none, it is limited as the first stage was. */
-function onOverlay(act: (lab: Lab<Stack>) => Promise<void>): (lab: Lab<Stack>) => Promise<void> {
+export function onOverlay(act: (lab: Lab<Stack>) => Promise<void>): (lab: Lab<Stack>) => Promise<void> {
   return async lab => {
     const { refused } = lab.scene
     if (refused) throw new LimitedError('there is no container with layers here', refused.remedy)
@@ -202,7 +222,7 @@ function onOverlay(act: (lab: Lab<Stack>) => Promise<void>): (lab: Lab<Stack>) =
 }
 
 /** The stage on opaque directories is limited where the data folder's file system keeps no user.* attributes. */
-function keepsXattrs(lab: Lab<Stack>): void {
+export function keepsXattrs(lab: Lab<Stack>): void {
   const { folder } = lab.scene
   try {
     writeXattr(folder, 'user.minilab', Buffer.from('?'))

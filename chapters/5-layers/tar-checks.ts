@@ -1,11 +1,11 @@
-import { createReadStream, openSync, readdirSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { extract } from 'tar-stream'
 import { finding, seen } from '../../lib/guide/evidence.ts'
 import type { Check } from '../../lib/guide/step.ts'
 import { treeDigest } from '../../lib/image/tree-digest.ts'
 import { mountinfo } from '../../lib/kernel/mountinfo.ts'
-import { short, upperOf } from './readings.ts'
+import { copiedAtStart, lost, misbuilt } from './causes.ts'
+import { directories, entriesOfTar, rootMount, short, upperOf } from './readings.ts'
 import type { Stack } from './step.ts'
 
 /** A layer packed and unpacked: the tar, the tree, and what a container sees on top of it. */
@@ -14,16 +14,17 @@ export const tarChecks = {
     id: 'oci-whiteouts',
     claim: 'in the tar, deletions are empty files named `.wh.…`',
     async look(scene) {
-      const names = await namesIn(scene.tar)
+      const names = (await entriesOfTar(scene.tar)).map(({ name }) => name)
       const wanted = marks(upperOf(scene))
       const found = names.filter(name => name.includes('.wh.'))
+      const ok = wanted.length > 0 && JSON.stringify(found.toSorted()) === JSON.stringify(wanted)
       return finding(
-        wanted.length > 0 && JSON.stringify(found.toSorted()) === JSON.stringify(wanted),
+        ok,
         [
           seen('the entries of layer.tar', names.filter(name => !found.includes(name)).join(' '), null),
           seen('… and its whiteouts', found.join(' ') || 'none', null),
         ],
-        `Expected ${wanted.join(' ')}. Likeliest: the upper directory was packed by plain tar, which keeps the device 0:0 and loses the attribute.`,
+        ok ? '' : (misbuilt(scene) ?? (await lost(scene)) ?? `Expected ${wanted.join(' ') || 'a whiteout'}.`),
       )
     },
   },
@@ -31,13 +32,14 @@ export const tarChecks = {
   sameTree: {
     id: 'same-tree',
     claim: 'unpacked again, it is the same tree',
-    look(scene) {
+    async look(scene) {
       const [packed, unpacked] = [treeDigest(upperOf(scene)), treeDigest(scene.unpacked)]
       const different = unpacked.entries.filter(
         (entry, i) => JSON.stringify(entry) !== JSON.stringify(packed.entries[i]),
       )
+      const ok = packed.hash === unpacked.hash
       return finding(
-        packed.hash === unpacked.hash,
+        ok,
         [
           seen(
             'digest of the upper directory',
@@ -50,7 +52,7 @@ export const tarChecks = {
             null,
           ),
         ],
-        `Different: ${different[0]?.path ?? 'something is missing'}. Likeliest: whiteouts were not turned back into devices, or owners and modes were lost.`,
+        ok ? '' : ((await lost(scene)) ?? `Different: ${different[0]?.path ?? 'something is missing'}.`),
       )
     },
   },
@@ -58,10 +60,12 @@ export const tarChecks = {
   sameView: {
     id: 'same-view',
     claim: 'on top of the image, it gives a third container the same view as the first',
-    look(scene) {
+    async look(scene) {
+      const stack = directories(rootMount(scene.third?.pid), 'lowerdir')
       const [first, third] = [view(scene, scene.pid), view(scene, scene.third?.pid)]
+      const ok = first.hash === third.hash && first.files > 0
       return finding(
-        first.hash === third.hash && first.files > 0,
+        ok,
         [
           seen(
             `/proc/${scene.pid}/root/{${first.names}}`,
@@ -73,8 +77,16 @@ export const tarChecks = {
             null,
             `${third.files} files, ${short(third.hash)}`,
           ),
+          seen('lowerdir of the third', null, stack.join(':') || 'none'),
         ],
-        'Likeliest: the layers are in the wrong order (topmost first), or an opaque directory was marked for the other kind of overlay: trusted.overlay.opaque is not looked at where userxattr is.',
+        ok
+          ? ''
+          : (misbuilt(scene) ??
+              (await lost(scene)) ??
+              (scene.third && copiedAtStart(scene, upperOf(scene.third))) ??
+              (stack[0] === scene.unpacked
+                ? 'Likeliest: an opaque directory is marked for the other kind of overlay: trusted.overlay.opaque is not looked at where userxattr is.'
+                : 'The layers are in the wrong order: the new one lies below the image, and lowerdir has the topmost first.')),
       )
     },
   },
@@ -88,15 +100,6 @@ function marks(upper: string): string[] {
       return rdev === '0:0' ? [path.replace(/[^/]*$/, '.wh.$&')] : []
     })
     .sort()
-}
-
-async function namesIn(tar: string): Promise<string[]> {
-  const names: string[] = []
-  for await (const entry of createReadStream('', { fd: openSync(tar, 'r') }).pipe(extract())) {
-    names.push(entry.header.name)
-    entry.resume()
-  }
-  return names
 }
 
 /** What a container sees of the directories in which the first has changed something; all others are the image's. */

@@ -1,8 +1,9 @@
-import { finding, seen } from '../../lib/guide/evidence.ts'
+import { seen } from '../../lib/guide/evidence.ts'
 import type { Check } from '../../lib/guide/step.ts'
 import { namespaceInode } from '../../lib/kernel/procfs.ts'
 import type { Link } from '../../lib/kernel/rtnetlink.ts'
 import { networkOf } from '../../lib/kernel/subnet.ts'
+import { fault, judged, routeFault, sharing } from './fault.ts'
 import {
   ask,
   cableOf,
@@ -36,14 +37,17 @@ export const links = {
     claim: 'a new network namespace has one link, `lo`, and that is down',
     async look({ bare, host }) {
       const links = await linksOf(bare)
-      return finding(
+      return judged(
         links.length === 1 && state(links[0]) === 'lo, down',
         seen(
           `RTM_GETLINK in ${bare}`,
           `${linkNames(host).length} links`,
           links.map(link => state(link)).join(', '),
         ),
-        'Likeliest: CLONE_NEWNET is missing, so these are the host’s links; or something has set lo up already.',
+        () => sharing(bare, host),
+        find(links, 'lo')?.up
+          ? 'lo is up. Likeliest: it was looked at only after somebody had set it up.'
+          : 'It has other links already. Likeliest: it is not new, but another container’s.',
       )
     },
   },
@@ -51,11 +55,11 @@ export const links = {
   loopback: {
     id: 'loopback-up',
     claim: 'it reaches itself once `lo` is up, and not before',
-    async look({ bare, loopback }) {
+    async look({ bare, host, loopback }) {
       const lo = find(await linksOf(bare), 'lo')
       const risen = rise(loopback.before, packets({ pid: bare, link: 'lo' }))
       const { down, up } = loopback
-      return finding(
+      return judged(
         down.refused === 'ENETUNREACH' &&
           lo?.up === true &&
           up.sent > 0 &&
@@ -66,7 +70,10 @@ export const links = {
           seen(`RTM_GETLINK in ${bare}`, null, state(lo)),
           seen(`/proc/${bare}/net/dev (lo)`, null, inAndOut(risen)),
         ],
-        'Likeliest: nobody has set lo up in this namespace; every runtime has to do it.',
+        () => sharing(bare, host),
+        lo?.up
+          ? 'It went through before already. Likeliest: somebody had set lo up by then.'
+          : 'lo is still down. Likeliest: nobody has set it up in this namespace; every runtime has to do it.',
       )
     },
   },
@@ -77,12 +84,11 @@ export const links = {
     async look({ pid, bridge, host }) {
       const own = ipv4(await ask(host, net => net.addresses()), bridge)
       const container = await eth0(pid)
-      return finding(
+      return judged(
         ![own, container].includes('none') && networkOf(own) === networkOf(container) && own !== container,
         seen(`RTM_GETADDR (${bridge}, eth0)`, own, container),
-        container === 'none'
-          ? 'eth0 has no address. Likeliest: it was given to the end that stayed on the host, or before the link was moved (a move takes addresses away).'
-          : 'Both must be different addresses of one network. Likeliest: the bridge has none, or the lengths of the prefixes differ.',
+        () => fault({ pid, bridge, host }),
+        'Both have the same address.',
       )
     },
   },
@@ -90,20 +96,15 @@ export const links = {
   cable: {
     id: 'cable',
     claim: '`eth0` is one end of a veth pair, and the other end is a link of the host; both are up',
-    async look({ pid, host }) {
+    async look({ pid, bridge, host }) {
       const { near, far } = await cableOf(pid, host)
       const end = (link?: Link) =>
         link ? `${link.name} is ${link.index}, peer ${link.peerIndex}` : 'no such link'
-      return finding(
-        near?.kind === 'veth' &&
-          far?.kind === 'veth' &&
-          far.peerIndex === near.index &&
-          near.running &&
-          far.running,
+      return judged(
+        near?.kind === 'veth' && far?.kind === 'veth' && near.running && far.running,
         seen('RTM_GETLINK (IFLA_LINK)', end(far), end(near)),
-        far
-          ? `The host’s end is ${state(far)}, the container’s ${state(near)}. Likeliest: one of them was not set up, and a cable carries only while both are.`
-          : 'Likeliest: both ends are in the container, or the pair was never made.',
+        () => fault({ pid, bridge, host }),
+        'eth0 is the end of no cable: its other end is a link of neither.',
       )
     },
   },
@@ -114,14 +115,15 @@ export const links = {
     async look({ pid, bridge, host }) {
       const { far, outside } = await cableOf(pid, host)
       const master = outside.find(({ index }) => index === far?.master)
-      return finding(
+      return judged(
         master?.name === bridge && master.kind === 'bridge' && master.up,
         seen(
-          `RTM_GETLINK (IFLA_MASTER of ${far?.name})`,
+          far ? `RTM_GETLINK (IFLA_MASTER of ${far.name})` : 'RTM_GETLINK',
           master ? `${state(master)}, a ${master.kind}` : 'none',
           null,
         ),
-        'Likeliest: the link was never given a master (ip link set NAME master BRIDGE), or the bridge was not set up.',
+        () => fault({ pid, bridge, host }),
+        `It is plugged into ${master?.name}, which is another one.`,
       )
     },
   },
@@ -133,7 +135,8 @@ export const links = {
       const gateway = plain(ipv4(await ask(host, net => net.addresses()), bridge))
       const route = defaultRoute(pid)
       const asked = (await ask(pid, net => net.routes())).find(({ to }) => to === 'default')
-      return finding(
+      const via = asked?.via ? `via ${asked.via} ` : ''
+      return judged(
         gateway !== 'none' && route?.via === gateway && route.link === 'eth0' && asked?.via === gateway,
         [
           seen(
@@ -141,9 +144,10 @@ export const links = {
             `${bridge} is ${gateway}`,
             route ? `via ${route.via}, ${route.link}` : 'none',
           ),
-          seen('RTM_GETROUTE', null, asked ? `default via ${asked.via} dev ${asked.dev}` : 'none'),
+          seen('RTM_GETROUTE', null, asked ? `default ${via}dev ${asked.dev}` : 'none'),
         ],
-        'Likeliest: the route was added before eth0 was up (the kernel answers ENETUNREACH), or its gateway is not the bridge’s address.',
+        () => routeFault({ pid, bridge, host }),
+        'It leads by another link than eth0.',
       )
     },
   },
@@ -168,18 +172,22 @@ function mode([name, claim]: readonly ['none' | 'host' | 'bridge', string]): Che
       const pid = modes[name]
       const [ours, theirs] = [namespaceInode(host, 'net'), namespaceInode(pid, 'net')]
       const links = (await linksOf(pid)).map(link => state(link)).sort()
-      const shown = own ? links.join(' · ') : `${links.length} links, ${bridge} among them`
-      return finding(
-        own
-          ? ours !== theirs && links.join() === own.join()
-          : ours === theirs && links.includes(`${bridge}, up`),
+      const shown = own ? links.join(' · ') : `${links.length} links`
+      return judged(
+        own ? ours !== theirs && links.join() === own.join() : ours === theirs,
         [
           seen(`/proc/${pid}/ns/net`, ours, theirs),
           seen(`RTM_GETLINK in ${pid}`, `${linkNames(host).length} links`, shown),
         ],
-        own
-          ? `Expected ${own.join(' · ')} in a namespace of its own. Likeliest: CLONE_NEWNET is missing, or a link was not set up.`
-          : 'Likeliest: CLONE_NEWNET was among the clone flags all the same.',
+        async () => {
+          if (!own)
+            return 'It has a network namespace of its own. Likeliest: CLONE_NEWNET was among the clone flags all the same.'
+          if (ours === theirs) return sharing(pid, host)
+          if (links.includes('lo, down'))
+            return 'lo is down. Likeliest: whoever made the namespace did not set it up; no mode does without.'
+          return name === 'bridge' ? fault({ pid, bridge, host }) : undefined
+        },
+        `There are more links than ${own?.join(' and ')}. Likeliest: it was given a cable all the same.`,
       )
     },
   }

@@ -1,28 +1,46 @@
-import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { finding, seen } from '../../lib/guide/evidence.ts'
-import type { Check } from '../../lib/guide/step.ts'
+import { seen } from '../../lib/guide/evidence.ts'
+import type { Check, Scene } from '../../lib/guide/step.ts'
 import type { Endpoint } from '../../lib/kernel/sockaddr.ts'
+import { forwardFault, forwarding, forwardingKnob, judged, routeFault } from './fault.ts'
 import { ask, connections, eth0, ipv4, plain, show } from './readings.ts'
+import { type Rule, rulesThat } from './rules.ts'
 import type { Wiring } from './wiring.ts'
 
 /** Checks of the way to the world outside: routing, and the translation of addresses. */
+
+type Whole = Scene & Wiring
+
+/** What keeps packets from the way through the host: in front of it, or on it. */
+async function onTheWay({ pid, host, bridge, outside }: Whole): Promise<string | undefined> {
+  return (await routeFault({ pid, host, bridge })) ?? forwardFault(bridge, outside.hostLink)
+}
+
+const FIREWALL =
+  'Likeliest: the host’s firewall drops what it forwards (docker and ufw set it up so): sudo nft list ruleset shows it. With --rootless there is none.'
 
 export const routing = {
   forwarding: {
     id: 'forwarding',
     claim: 'the host passes packets on from these two links, whatever it does with others',
-    look({ bridge, outside }) {
-      const knob = (link: string) => `/proc/sys/net/ipv4/conf/${link}/forwarding`
-      const read = (path: string) => readFileSync(path, 'utf8').trim()
+    look(scene) {
+      const { bridge, outside } = scene
       const links = [bridge, outside.hostLink]
-      return finding(
-        links.every(link => read(knob(link)) === '1'),
+      return judged(
+        links.every(link => forwarding(link) === '1'),
         [
-          ...links.map(link => seen(knob(link), read(knob(link)), null)),
-          seen('/proc/sys/net/ipv4/ip_forward', read('/proc/sys/net/ipv4/ip_forward'), null),
+          ...links.map(link => seen(forwardingKnob(link), forwarding(link) ?? 'no such link', null)),
+          seen(
+            '/proc/sys/net/ipv4/ip_forward',
+            readFileSync('/proc/sys/net/ipv4/ip_forward', 'utf8').trim(),
+            null,
+          ),
         ],
-        'Likeliest: only the link by which packets leave was switched; it is the one by which they come in that counts.',
+        async () =>
+          forwarding(bridge) === undefined
+            ? routeFault({ pid: scene.pid, host: scene.host, bridge })
+            : forwardFault(bridge, outside.hostLink),
+        'There is no such link.',
       )
     },
   },
@@ -30,18 +48,16 @@ export const routing = {
   unanswered: {
     id: 'no-way-back',
     claim: 'the datagram arrives outside, and the outside has no route for an answer',
-    async look({ pid, unanswered, outside }) {
+    async look(scene) {
+      const { pid, unanswered, outside } = scene
       const routes = await ask(outside.pid, net => net.routes())
       const own = plain(await eth0(pid))
-      return finding(
-        unanswered.arrived === 1 && unanswered.source.address === own && unanswered.refused === 'ENETUNREACH',
+      const { sent, arrived, source, refused } = unanswered
+      return judged(
+        arrived === 1 && source.address === own && refused === 'ENETUNREACH',
         [
-          seen(
-            'recvfrom outside',
-            null,
-            unanswered.arrived ? `from ${show(unanswered.source)}` : 'nothing arrived',
-          ),
-          seen('sendto outside', null, unanswered.refused ?? 'no error'),
+          seen('recvfrom outside', null, arrived ? `from ${show(source)}` : 'nothing arrived'),
+          seen(sent ? 'sendto outside' : 'sendto in the container', null, refused ?? 'no error'),
           seen(
             `RTM_GETROUTE in ${outside.pid}`,
             null,
@@ -51,9 +67,12 @@ export const routing = {
               .join(', '),
           ),
         ],
-        unanswered.arrived
-          ? 'Likeliest: addresses were translated already, or the outside has a default route.'
-          : 'Likeliest: the host does not forward, or its firewall drops what it forwards (docker and ufw set it up so): sudo nft list ruleset shows it. With --rootless there is none.',
+        () => onTheWay(scene),
+        !arrived
+          ? FIREWALL
+          : source.address === own
+            ? 'The outside knows a way to the container’s private address. Likeliest: it was given a default route.'
+            : `It came from ${source.address}. Likeliest: addresses are translated already.`,
       )
     },
   },
@@ -65,22 +84,45 @@ export function fate({ unanswered }: Wiring): string {
   return unanswered.refused ? 'it cannot even be sent' : 'it is lost on the way'
 }
 
+/** The rules for what comes to the host's address that is published. */
+const publishing = (scene: Wiring) =>
+  rulesThat(scene.rules, ({ to }) => to !== undefined, scene.published.at.address)
+
+/** What keeps connections from the container, although packets could get there. */
+function misdirected(scene: Wiring): string | undefined {
+  const { at, to } = scene.published
+  const [rule] = publishing(scene)
+  if (!rule) return `There is no rule for what comes to ${at.address}.`
+  if (rule.stateless)
+    return 'The rule rewrites packets without connection tracking (notrack). So nobody puts the host’s address back into the answers: they come from the container’s own, and the outside has never heard of it.'
+  if (rule.chain !== 'prerouting')
+    return `The rule is in a chain of the hook ${rule.chain}, which only the host’s own packets pass: what comes from outside passes prerouting.`
+  if (rule.port !== at.port)
+    return `The rule is for port ${rule.port}, and the outside asks for ${at.port}. Likeliest: the two ports were confused.`
+  if (rule.to !== show(to)) return `The rule sends to ${rule.to}, and the container is ${show(to)}.`
+  return undefined
+}
+
+const why = async (scene: Whole) => (await onTheWay(scene)) ?? misdirected(scene)
+
 export const nat = {
   published: {
     id: 'published-port',
     claim: 'a TCP connection from outside to the host’s port ends in the container',
-    look({ pid, outside, published }) {
+    look(scene) {
+      const { pid, outside, published } = scene
       const client = connections(outside.pid).find(c => show(c.remote) === show(published.at))
       const server = connections(pid).find(c => show(c.local) === show(published.to))
       const way = (c?: { local: Endpoint; remote: Endpoint }) =>
         c ? `${show(c.local)} ⇄ ${show(c.remote)}` : 'no connection'
-      return finding(
+      return judged(
         client !== undefined && server !== undefined && show(server.remote) === show(client.local),
         [
           seen(`/proc/${outside.pid}/net/tcp, outside`, null, way(client)),
           seen(`/proc/${pid}/net/tcp`, null, way(server)),
         ],
-        `The outside ${client ? 'has' : 'has no'} connection to ${show(published.at)}. Likeliest: the rule names another address or port, nothing listens in the container, or the host’s firewall drops what it forwards.`,
+        () => why(scene),
+        `The outside ${client ? 'has' : 'has no'} connection to ${show(published.at)}. ${FIREWALL}`,
       )
     },
   },
@@ -88,12 +130,13 @@ export const nat = {
   messages: {
     id: 'both-ways',
     claim: 'what each side says, the other one reads',
-    look({ conversation }) {
-      const { client, server } = conversation
-      return finding(
+    look(scene) {
+      const { client, server } = scene.conversation
+      return judged(
         server === 'who is there?' && client === 'the container',
         [seen('recvfrom in the container', null, server), seen('recvfrom outside', null, client)],
-        'Likeliest: the answers find no way back: without connection tracking they leave with the container’s own address.',
+        () => why(scene),
+        FIREWALL,
       )
     },
   },
@@ -102,15 +145,15 @@ export const nat = {
     id: 'rule-counter',
     claim: 'the rule has counted one packet: the first of the connection',
     look(scene) {
-      const count = ruleCount(scene)
-      const said =
-        count === undefined
-          ? 'no such rule'
-          : `${count} ${count === 1 ? 'packet' : 'packets'}, to ${show(scene.published.to)}`
-      return finding(
-        count === 1,
+      const rule = publishedRule(scene)
+      const said = rule
+        ? `${rule.packets} ${rule.packets === 1 ? 'packet' : 'packets'}, to ${rule.to}`
+        : 'no such rule'
+      return judged(
+        rule?.packets === 1,
         seen(scene.rules.map(word => word.split('/').at(-1)).join(' '), said, null),
-        'Likeliest: the rule is in no chain that packets from outside pass (prerouting), or another rule took the packet first.',
+        () => why(scene),
+        'Likeliest: another rule took the packet first.',
       )
     },
   },
@@ -118,35 +161,43 @@ export const nat = {
   masqueraded: {
     id: 'masquerade',
     claim: 'outside, the container’s packets bear the host’s address, and answers find back',
-    async look({ pid, masqueraded, outside, host }) {
+    async look(scene) {
+      const { pid, outside, host } = scene
       const own = plain(await eth0(pid))
       const hosts = plain(ipv4(await ask(host, net => net.addresses()), outside.hostLink))
-      const { arrived, answered, source } = masqueraded
-      return finding(
+      const { arrived, answered, source } = scene.masqueraded
+      return judged(
         arrived === 1 && source.address === hosts && answered === 1,
         [
           seen(`RTM_GETADDR (${outside.hostLink}, eth0)`, hosts, own),
           seen('recvfrom outside', null, arrived ? `from ${show(source)}` : 'nothing arrived'),
-          seen('recvfrom in the container', null, `${answered} answer`),
+          seen('recvfrom in the container', null, answered ? 'the answer' : 'no answer'),
         ],
-        source.address === own
-          ? 'It came with its own address. Likeliest: the rule names another network or link, or is not in postrouting.'
-          : 'Likeliest: the host’s firewall drops what it forwards: sudo nft list ruleset shows it.',
+        async () => (await onTheWay(scene)) ?? (source.address === own ? unmasked(scene) : undefined),
+        FIREWALL,
       )
     },
   },
 } satisfies Record<string, Check<Wiring>>
 
+/** Why a packet kept its own address. */
+function unmasked({ rules, outside, masqueraded: { source } }: Wiring): string {
+  const around = source.address.replace(/\d+$/, '') // iptables lists the rules of others too
+  const [rule] = rulesThat(rules, ({ masquerade }) => masquerade, outside.hostLink, around)
+  const came = `It came with its own address, ${source.address}.`
+  if (!rule) return `${came} Likeliest: nobody has given the host a rule to masquerade.`
+  return rule.out === outside.hostLink
+    ? `${came} The rule is for packets from ${rule.from}.`
+    : `${came} The rule is for packets that leave by ${rule.out}, and these leave by ${outside.hostLink}.`
+}
+
 /** How often the rule was looked up, in the words of a prediction. */
 export function lookups(scene: Wiring): string {
-  const count = ruleCount(scene) ?? 0
+  const count = publishedRule(scene)?.packets ?? 0
   return count > 1 ? 'each packet of the connection' : String(count)
 }
 
-/** How many packets the rule that publishes the port has counted; undefined where there is no such rule. */
-function ruleCount({ rules: [program = '', ...args], published: { to } }: Wiring): number | undefined {
-  const list = execFileSync(program, args, { encoding: 'utf8' }).split('\n')
-  // nft: `counter packets 1 bytes 60 dnat to …`; iptables -S -v: `--to-destination … -c 1 60`
-  const count = /counter packets (\d+)|-c (\d+) /.exec(list.find(line => line.includes(show(to))) ?? '')
-  return count ? Number(count[1] ?? count[2]) : undefined
+/** The rule that publishes the container's port; undefined where there is no such rule. */
+function publishedRule(scene: Wiring): Rule | undefined {
+  return publishing(scene).find(({ to, stateless }) => to === show(scene.published.to) && !stateless)
 }

@@ -29,7 +29,7 @@ export function packets({ pid, link }: End): Packets {
 export function bothEnds(a: End, b: End): [Packets, Packets] {
   for (;;) {
     const [first, second, again] = [packets(a), packets(b), packets(a)]
-    if (first.in === again.in && first.out === again.out) return [first, second]
+    if (inAndOut(first) === inAndOut(again)) return [first, second]
   }
 }
 
@@ -95,16 +95,20 @@ export const eth0 = async (pid: number) => ipv4(await ask(pid, net => net.addres
 /** `10.44.0.2` of `10.44.0.2/24` */
 export const plain = (address: string) => address.replace(/\/.*/, '')
 
-/** A container's eth0, the link of the host that it names as its other end, and all other links of the host. */
+/** A container's eth0, its other end, where that is a link of the host, and all links of both. */
 export async function cableOf(
   pid: number,
   host: number,
-): Promise<{ near?: Link; far?: Link; outside: Link[] }> {
+): Promise<{ near?: Link; far?: Link; inside: Link[]; outside: Link[] }> {
   const [inside, outside] = [await linksOf(pid), await linksOf(host)]
   const near = find(inside, 'eth0')
-  const far = near && outside.find(({ index }) => index === near.peerIndex)
-  return { ...(near && { near }), ...(far && { far }), outside }
+  // an index counts only within its namespace: of a cable in another one, or within this, a link here may have the same
+  const far = near && outside.find(link => areEnds(near, link) && link.linkNetnsId !== null)
+  return { ...(near && { near }), ...(far && { far }), inside, outside }
 }
+
+/** Whether two links name each other as the other end. */
+export const areEnds = (a: Link, b: Link) => a.peerIndex === b.index && b.peerIndex === a.index
 
 export const rise = (before: Packets, now: Packets) => ({ in: now.in - before.in, out: now.out - before.out })
 export const inAndOut = (risen: Packets) => `+${risen.in} in, +${risen.out} out`

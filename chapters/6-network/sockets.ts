@@ -11,7 +11,7 @@ import {
 } from '../../lib/kernel/constants.ts'
 import { type Endpoint, endpoint, sockaddr, SOCKADDR_IN, timeval } from '../../lib/kernel/sockaddr.ts'
 import type { Later, Replayed, Tape } from '../../lib/kernel/tape.ts'
-import type { Conversation, Exchange } from './wiring.ts'
+import { type Conversation, type Exchange, NOTHING } from './wiring.ts'
 
 /**
  * Traffic for the experiments. A visitor joins a network namespace and opens a socket there; it shares our descriptors,
@@ -24,7 +24,9 @@ export interface Place {
   name: string
 }
 
-const PATIENCE = timeval(2) // what has not come in this many seconds does not come
+// over a veth a packet is delivered while it is sent (drivers/net/veth.c), unless ARP has to ask first: what has not come
+// in this many seconds does not come. Less than the second after which TCP would send its SYN again.
+const PATIENCE = timeval(0.3)
 const ANY = '0.0.0.0'
 const ADDRESS_LENGTH = Buffer.from(Uint32Array.of(SOCKADDR_IN).buffer)
 
@@ -89,13 +91,18 @@ function receive(tape: Tape, socket: number, source: Uint8Array, wanted: number)
   }
 }
 
-/** Datagrams from one place to an address in another, each answered to the address that it seemed to come from. */
+/**
+ * Datagrams from one place to an address in another, each answered to the address that it seemed to come from. None where
+ * there is no address to send them to.
+ */
 export async function exchange<S>(
   lab: Lab<S>,
   from: Place,
-  to: Place & { address: string },
+  to: Place & { address: string | undefined },
   wanted: number,
 ): Promise<Exchange> {
+  const { address } = to
+  if (address === undefined) return NOTHING
   const story = new Story(lab)
   const sockets: number[] = []
   try {
@@ -103,8 +110,8 @@ export async function exchange<S>(
       tape.bind(socket, sockaddr({ address: ANY, port: PORT }), SOCKADDR_IN)
     })
     sockets.push(there.socket)
-    const here = await story.open(from, `sends to ${to.address}`, SOCK_DGRAM, (tape, socket) =>
-      send(tape, socket, { address: to.address, port: PORT }, wanted),
+    const here = await story.open(from, `sends to ${address}`, SOCK_DGRAM, (tape, socket) =>
+      send(tape, socket, { address, port: PORT }, wanted),
     )
     sockets.push(here.socket)
     const source = new Uint8Array(SOCKADDR_IN)
@@ -152,8 +159,10 @@ export async function converse<S>(
     tape.connect(socket, sockaddr(at), SOCKADDR_IN)
     tape.sendto(socket, question, question.length, 0, null, 0)
   })
-  lab.keep(caller.socket)
-  if (!refusal(caller.tape)) {
+  // one that has not come about would be tried again
+  if (refusal(caller.tape)) closeSync(caller.socket)
+  else {
+    lab.keep(caller.socket)
     const accepted = await story.act(server, 'accepts, reads and answers', tape => {
       const length = ADDRESS_LENGTH
       const connection = tape.accept4(listener.socket, new Uint8Array(SOCKADDR_IN), length, SOCK_CLOEXEC)

@@ -1,22 +1,28 @@
-import { forwardFrom } from '../../lib/container/firewall.ts'
 import { limits } from '../../lib/container/limits.ts'
 import { namespaces } from '../../lib/container/namespaces.ts'
 import { addNat } from '../../lib/container/nat.ts'
-import { planNetwork, shareHostNetwork } from '../../lib/container/network-plan.ts'
+import { planNetwork } from '../../lib/container/network-plan.ts'
 import { network } from '../../lib/container/network.ts'
 import { program } from '../../lib/container/program.ts'
 import { root } from '../../lib/container/root.ts'
 import type { Step } from '../../lib/guide/step.ts'
 import type { Requested } from '../../lib/kernel/netlink.ts'
-import { openRtnetlinkIn } from '../../lib/kernel/rtnetlink.ts'
 import { answers, checks } from './checks.ts'
-import { makeOutside } from './outside.ts'
-import { bothEnds, cableOf, type End, eth0, packets, plain } from './readings.ts'
-import { converse, exchange, type Place } from './sockets.ts'
-import { type Counted, type Exchange, unwired, type Wiring } from './wiring.ts'
-
-const DATAGRAMS = 20
-const host: Place = { pid: process.pid, name: 'the host' }
+import {
+  beARouter,
+  cables,
+  counted,
+  DATAGRAMS,
+  eachMode,
+  host,
+  loopback,
+  MODES,
+  place,
+  sendToSecond,
+  translate,
+} from './experiments.ts'
+import { exchange } from './sockets.ts'
+import { unwired, type Wiring } from './wiring.ts'
 
 export const step: Step<Wiring> = {
   number: 6,
@@ -62,19 +68,7 @@ export const step: Step<Wiring> = {
       explain:
         'Without its loopback link a process cannot even talk to itself. `ip link set lo up` is one message to the kernel over a netlink socket, RTM_SETLINK. The kernel then adds 127.0.0.1 and its route by itself. First without: a datagram to 127.0.0.1; then the message; then some datagrams more, each of them answered. A visitor makes these calls: a child of ours that joins the namespace with `setns` and opens a socket there (both left out below).',
       source: { file: 'lib/kernel/rtnetlink.ts', symbol: 'openRtnetlinkIn' },
-      async act(lab) {
-        const place = { pid: lab.scene.bare, name: 'a container without a network', address: '127.0.0.1' }
-        const down = await exchange(lab, place, place, 1)
-        const net = await openRtnetlinkIn(place.pid)
-        try {
-          net.setUp('lo')
-        } finally {
-          lab.requests('a netlink request in its network namespace', net.log)
-          net.close()
-        }
-        const before = packets({ pid: place.pid, link: 'lo' })
-        lab.scene.loopback = { down, before, up: await exchange(lab, place, place, DATAGRAMS) }
-      },
+      act: lab => loopback(lab, lab.scene.bare),
       checks: [checks.loopback],
     },
     {
@@ -96,9 +90,10 @@ export const step: Step<Wiring> = {
         'Every link counts the packets that come in and go out. Here the host sends some datagrams to the container, and each is answered. What goes into the cable on one side has to come out on the other: the counters of both ends are read before and after.',
       source: { file: 'chapters/6-network/sockets.ts', symbol: 'exchange' },
       async act(lab) {
-        const cable = await ends(lab.scene.pid)
-        const to = { pid: lab.scene.pid, name: 'the container', address: plain(await eth0(lab.scene.pid)) }
-        lab.scene.exchanges.withHost = await counted([cable], () => exchange(lab, host, to, DATAGRAMS))
+        const cable = await cables(lab.scene.pid)
+        lab.scene.exchanges.withHost = await counted(cable, () =>
+          exchange(lab, host, place(lab.box, 'the container'), DATAGRAMS),
+        )
       },
       checks: [checks.arrived('withHost'), checks.counted('withHost')],
     },
@@ -118,12 +113,8 @@ export const step: Step<Wiring> = {
         why: 'A switch passes frames on as they are. The host is no stop on the way, so it does not route here, and its address is not needed.',
       },
       async act(lab) {
-        const { pid } = await lab.another('a second container', {})
-        lab.scene.second = pid
-        const from = { pid: lab.scene.pid, name: 'the first container' }
-        const to = { pid, name: 'the second container', address: plain(await eth0(pid)) }
-        const cables = [await ends(from.pid), await ends(to.pid)]
-        lab.scene.exchanges.withSecond = await counted(cables, () => exchange(lab, from, to, DATAGRAMS))
+        const second = await lab.another('a second container', {})
+        await sendToSecond(lab, second.pid, second.container.network?.address)
       },
       checks: [checks.apart, checks.arrived('withSecond'), checks.counted('withSecond'), checks.neighbour],
     },
@@ -138,18 +129,7 @@ export const step: Step<Wiring> = {
         answer: answers.fate,
         why: 'The datagram says that it comes from the container’s address. That is a private one (RFC 1918): outside nobody has a route to it.',
       },
-      async act(lab) {
-        const { scene } = lab
-        const outside = await makeOutside(lab)
-        for (const link of [scene.bridge, outside.hostLink]) forwardFrom(lab.ledger, link)
-        scene.outside = outside
-        scene.unanswered = await exchange(
-          lab,
-          { pid: scene.pid, name: 'the container' },
-          { ...scene.outside, name: 'the machine outside' },
-          1,
-        )
-      },
+      act: lab => beARouter(lab, (bridge, out) => [bridge, out]),
       checks: [checks.forwarding, checks.unanswered],
     },
     {
@@ -163,25 +143,7 @@ export const step: Step<Wiring> = {
         answer: answers.lookups,
         why: 'Only the first packet of a connection is looked up in the rules. Connection tracking remembers what was done to it, and does the same to all that follow.',
       },
-      async act(lab) {
-        const { scene } = lab
-        const inside = { pid: scene.pid, name: 'the container', address: plain(await eth0(scene.pid)) }
-        const outside = { ...scene.outside, name: 'the machine outside' }
-        if (!outside.pid)
-          lab.limit('there is no machine outside, because the host may not route', 'see the stage before')
-        scene.published.at.address = outside.hostAddress
-        scene.published.to.address = inside.address
-        const { at, to } = scene.published
-        const subnet = lab.box?.container.network?.subnet ?? inside.address
-        const { tool, text, list } = addNat(lab.ledger, scene.bridge, {
-          publish: [{ at, to }],
-          masquerade: [{ from: subnet, out: outside.hostLink }],
-        })
-        scene.rules = list
-        lab.presenter.block(`rules for ${tool}`, text)
-        scene.conversation = await converse(lab, outside, at, { ...inside, port: to.port })
-        scene.masqueraded = await exchange(lab, inside, outside, 1)
-      },
+      act: lab => translate(lab, nat => addNat(lab.ledger, lab.scene.bridge, nat)),
       checks: [checks.published, checks.messages, checks.ruleCounter, checks.masqueraded],
     },
     {
@@ -189,18 +151,7 @@ export const step: Step<Wiring> = {
       explain:
         'Container engines let you choose. `none`: a network namespace with nothing but the loopback. `host`: no network namespace at all; the container uses the host’s links and ports, and gives up the isolation. `bridge`: what this step has built, and what docker does when you ask for nothing.',
       source: { file: 'lib/container/network-plan.ts', symbol: 'planNetwork' },
-      async act(lab) {
-        const none = await lab.another('a container in mode none', {
-          change: container => (container.network = planNetwork('none')),
-        })
-        const shared = await lab.another('a container in mode host', {
-          change: container => {
-            container.network = planNetwork('host')
-            shareHostNetwork(container.spec)
-          },
-        })
-        lab.scene.modes = { none: none.pid, host: shared.pid, bridge: lab.scene.pid }
-      },
+      act: lab => eachMode(lab, MODES),
       checks: checks.modes,
     },
   ],
@@ -208,21 +159,6 @@ export const step: Step<Wiring> = {
   recap:
     'A container’s network is a namespace, a cable and a switch; the way to the rest of the world is routing and two rewritten addresses. All of it was made by messages to the kernel, and nothing of it needs a program that keeps running.',
   next: '`minilab step 7` puts all of it together: `minilab run`.',
-}
-
-/** The two ends of a container's cable. */
-async function ends(pid: number): Promise<[End, End]> {
-  const { far } = await cableOf(pid, host.pid)
-  return [
-    { pid: host.pid, link: far?.name ?? '' },
-    { pid, link: 'eth0' },
-  ]
-}
-
-/** Does something, with the counters of cables from before it. */
-async function counted(cables: [End, End][], task: () => Promise<Exchange>): Promise<Counted> {
-  const before = cables.map(pair => ({ ends: pair, before: bothEnds(...pair) }))
-  return { ...(await task()), cables: before }
 }
 
 const changes = (requests: readonly Requested[]) => requests.filter(({ call }) => !call.startsWith('RTM_GET'))

@@ -1,7 +1,9 @@
-import { finding, seen } from '../../lib/guide/evidence.ts'
-import type { Check } from '../../lib/guide/step.ts'
+import { seen } from '../../lib/guide/evidence.ts'
+import type { Check, Scene } from '../../lib/guide/step.ts'
 import { namespaceInode } from '../../lib/kernel/procfs.ts'
+import { fault, judged } from './fault.ts'
 import {
+  ask,
   bothEnds,
   cableOf,
   type End,
@@ -19,15 +21,40 @@ import type { Wiring } from './wiring.ts'
 /** Checks of what went through the cables. */
 
 type Way = 'withHost' | 'withSecond'
+type Both = Scene & Wiring
+
+/** What keeps a container's packets from the host, or from the other container. */
+async function between(way: Way, { pid, second, host, bridge }: Both): Promise<string | undefined> {
+  const first = await fault({ pid, host, bridge })
+  if (first || way === 'withHost') return first
+  const [one, two] = [await eth0(pid), await eth0(second)]
+  if (namespaceInode(pid, 'net') === namespaceInode(second, 'net'))
+    return 'Both are in one network namespace, with one cable. Likeliest: the second one joined that of the first, as the containers of a pod do.'
+  if (one === two)
+    return `Both have the address ${one}, so the first one talks to itself. Likeliest: nobody had noted that it was taken.`
+  const other = await fault({ pid: second, host, bridge })
+  if (other) return other
+  const ends = [await cableOf(pid, host), await cableOf(second, host)].flatMap(({ far }) => far?.name ?? [])
+  return (await ask(host, net => ends.every(name => net.isIsolated(name))))
+    ? 'Both ends on the bridge are isolated, and the switch passes nothing on between two such ends (bridge(8)).'
+    : undefined
+}
 
 export const arrived = (which: Way): Check<Wiring> => ({
   id: which === 'withHost' ? 'host-datagrams' : 'container-datagrams',
   claim: 'every datagram arrived, and every answer came back',
-  look({ exchanges }) {
-    const { sent, arrived, answered, source } = exchanges[which]
-    return finding(
+  look(scene) {
+    const { sent, arrived, answered, source, refused } = scene.exchanges[which]
+    return judged(
       sent > 0 && arrived === sent && answered === sent,
-      seen('recvfrom', null, `${arrived} of ${sent} arrived from ${show(source)}, ${answered} answers`),
+      sent === 0
+        ? seen('sendto', null, refused ?? 'there is no address to send to')
+        : seen(
+            'recvfrom',
+            null,
+            `${arrived} of ${sent} arrived${arrived ? ` from ${show(source)}` : ''}, ${answered} answers`,
+          ),
+      () => between(which, scene),
       'Likeliest: a firewall of the host drops them (with br_netfilter also what only crosses a bridge): sudo nft list ruleset shows it. With --rootless there is none.',
     )
   },
@@ -36,14 +63,14 @@ export const arrived = (which: Way): Check<Wiring> => ({
 export const counted = (which: Way): Check<Wiring> => ({
   id: which === 'withHost' ? 'host-counters' : 'container-counters',
   claim: 'both ends of the cable counted them: what went in here came out there',
-  look({ exchanges }) {
-    const { cables, sent: least } = exchanges[which]
+  look(scene) {
+    const { cables, sent: least } = scene.exchanges[which]
     const risen = cables.map(({ ends, before }) => {
       const now = bothEnds(...ends)
       return { ends, far: rise(before[0], now[0]), near: rise(before[1], now[1]) }
     })
     const name = ({ pid, link }: End) => `/proc/${pid === process.pid ? 'self' : pid}/net/dev (${link})`
-    return finding(
+    return judged(
       least > 0 &&
         risen.length > 0 &&
         risen.every(
@@ -54,6 +81,7 @@ export const counted = (which: Way): Check<Wiring> => ({
         seen(name(there), inAndOut(far), null),
         seen(name(here), null, inAndOut(near)),
       ]),
+      () => between(which, scene),
       `Each counter must rise by ${least} or more (ARP takes a few besides), and as much on one end as on the other. Likeliest: the packets took another way, or these are not two ends of one cable.`,
     )
   },
@@ -63,16 +91,18 @@ export const second = {
   apart: {
     id: 'two-addresses',
     claim: 'two containers on one bridge: two network namespaces, two addresses',
-    async look({ pid, second }) {
+    async look(scene) {
+      const { pid, second } = scene
       const [one, two] = [await eth0(pid), await eth0(second)]
       const [ours, theirs] = [namespaceInode(pid, 'net'), namespaceInode(second, 'net')]
-      return finding(
+      return judged(
         one !== 'none' && two !== 'none' && one !== two && ours !== theirs,
         [
           seen(`/proc/${pid}/ns/net`, null, `${ours}, ${one}`),
           seen(`/proc/${second}/ns/net`, null, `${theirs}, ${two}`),
         ],
-        'Likeliest: the second one joined the network namespace of the first (as the containers of a pod do), or both took the same address.',
+        () => between('withSecond', scene),
+        'The first has an address, and the second has none.',
       )
     },
   },
@@ -80,16 +110,18 @@ export const second = {
   neighbour: {
     id: 'neighbour',
     claim: 'the first reaches the second directly: its neighbour table has the second’s hardware address',
-    async look({ pid, second }) {
+    async look(scene) {
+      const { pid, second } = scene
       const ip = plain(await eth0(second))
       const mac = find(await linksOf(second), 'eth0')?.mac ?? 'none'
       const known = neighbour(pid, ip) ?? 'none'
-      return finding(
-        known === mac,
+      return judged(
+        known === mac && mac !== 'none',
         [
           seen(`/proc/${pid}/net/arp (${ip})`, null, known),
           seen(`RTM_GETLINK in ${second} (eth0)`, null, mac),
         ],
+        () => between('withSecond', scene),
         'Likeliest: a router stands between the two: they are in different networks, or the host answers for the other (proxy_arp).',
       )
     },

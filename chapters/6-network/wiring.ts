@@ -56,7 +56,7 @@ export interface Counted extends Exchange {
 }
 
 const NOWHERE = { address: '', port: 0 }
-const NOTHING: Exchange = { sent: 0, arrived: 0, source: NOWHERE, answered: 0, refused: null }
+export const NOTHING: Exchange = { sent: 0, arrived: 0, source: NOWHERE, answered: 0, refused: null }
 
 /** Before anything was made. */
 export const unwired = (): Wiring => ({

@@ -8,26 +8,11 @@ import { program } from '../../lib/container/program.ts'
 import { root } from '../../lib/container/root.ts'
 import { defaultProfile } from '../../lib/container/seccomp-default.ts'
 import { onImageLayers } from '../../lib/guide/image-layers.ts'
-import type { Answer } from '../../lib/guide/own-command.ts'
-import { ownCommand } from '../../lib/guide/own-command.ts'
 import type { Step } from '../../lib/guide/step.ts'
-import { nsPids } from '../../lib/kernel/procfs.ts'
 import { checks } from './checks.ts'
+import { byCommandLine, COMMANDS, commands, type Ran, unasked } from './commands.ts'
 
 const MEMORY = 64 * 1024 * 1024
-
-/** What the commands of the last stage answered. */
-export interface Ran {
-  memory: number
-  run: Answer
-  /** of a container that runs in the background: as ps tells it, and as the kernel does */
-  listed: { name: string; pid: number; pids: number[] } | undefined
-  exec: Answer
-  killed: Answer
-  left: Answer
-}
-
-const silent: Answer = { status: null, output: '' }
 
 export const step: Step<Ran> = {
   number: 7,
@@ -35,14 +20,7 @@ export const step: Step<Ran> = {
   title: 'All parts together, and what root may still do',
   parts: [namespaces, layers, root, limits, network, hardening, program],
   teaches: ['hardening'],
-  scene: () => ({
-    memory: MEMORY,
-    run: silent,
-    listed: undefined,
-    exec: silent,
-    killed: silent,
-    left: silent,
-  }),
+  scene: () => ({ memory: MEMORY, ...unasked() }),
 
   spec(spec) {
     const { effective = [] } = spec.process.capabilities ?? {}
@@ -52,7 +30,8 @@ export const step: Step<Ran> = {
 
   container(container, lab) {
     onImageLayers(container)
-    container.network = planNetwork('bridge', `mlb-${lab.id}`)
+    // its neighbours on the bridge are no business of it: every other isolated link is out of reach
+    container.network = { ...planNetwork('bridge', `mlb-${lab.id}`), isolated: true }
   },
 
   stages: [
@@ -91,38 +70,15 @@ export const step: Step<Ran> = {
     {
       title: 'All seven chapters at once',
       explain:
-        'Nothing of the earlier steps is lost: this container has its namespaces, its layers, its limits and its cable. Every line below is read from the kernel again.',
-      checks: [checks.namespaces, checks.layers, checks.limits, checks.network],
+        'Nothing of the earlier steps is lost: this container has its namespaces, its layers, its limits and its cable. New is that the cable’s end at the bridge is isolated: the switch passes on nothing between two such ends, so containers cannot reach each other. Every line below is read from the kernel again.',
+      checks: [checks.namespaces, checks.layers, checks.limits, checks.network, checks.isolated],
     },
     {
-      title: 'The same by the command line',
+      title: COMMANDS,
       explain:
         'These parts are what `minilab run` puts together. Below it runs a program to its end and hands on the exit status; then it starts a container in the background, joins it with `exec`, ends it with `kill` and removes it with `rm`. With `-it` it gives you a terminal: try it yourself afterwards.',
       source: { file: 'lib/container/run.ts', symbol: 'runContainer' },
-      async act(lab) {
-        const { scene, id } = lab
-        const name = `step7-${id}`
-        const minilab = (...args: string[]) => ownCommand(lab.presenter, args)
-        scene.run = await minilab('run', '--rm', 'default', 'sh', '-c', 'echo I am process $$; exit 7')
-        try {
-          await minilab('run', '-d', '--name', name, 'default', 'sleep', '1000')
-          const { output } = await ownCommand(undefined, ['ps', '--json'])
-          const found = (JSON.parse(output) as { name: string; pid: number }[]).find(row => row.name === name)
-          if (found) scene.listed = { ...found, pids: nsPids(found.pid) }
-          scene.exec = await minilab(
-            'exec',
-            name,
-            'sh',
-            '-c',
-            'readlink /proc/1/ns/mnt; readlink /proc/self/ns/mnt',
-          )
-          scene.killed = await minilab('kill', name)
-        } finally {
-          await minilab('rm', '-f', name)
-        }
-        scene.left = await ownCommand(undefined, ['ps', '-a', '--json'])
-        scene.left.output = String(scene.left.output.includes(name))
-      },
+      act: lab => byCommandLine(lab, commands),
       checks: [checks.run, checks.background, checks.exec, checks.removed],
     },
   ],

@@ -2,24 +2,38 @@ import { CommandError } from '../container/command-error.ts'
 import { LimitedError } from '../container/limited.ts'
 import { MachineError } from '../image/error.ts'
 import { UsageError } from '../kernel/errors.ts'
+import { WrittenError } from '../labs/problem.ts'
 import { SyscallError } from '../kernel/syscall-error.ts'
 import { EXIT } from './exit.ts'
 
 /** Says in one line what is wrong and what to do about it, and sets the exit status. A defect of ours keeps its stack. */
 export function fail(error: unknown): void {
   const [status, line] = describe(error)
-  if (line) process.stderr.write(`minilab: ${line}\n`)
+  if (line) process.stderr.write(`minilab: ${status === EXIT.failed ? line : printable(line)}\n`)
   process.exitCode = status
+}
+
+const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu
+
+/** A text with words of a stranger in it, fit for one line of a terminal: control characters escaped, endless words cut. */
+export function printable(text: string): string {
+  return text
+    .replace(/\S{1000,}/g, word => `${word.slice(0, 200)}…${word.slice(-50)}`)
+    .replace(UNPRINTABLE, char => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
 function describe(error: unknown): [status: number, line: string] {
   if (error instanceof CommandError) return [error.status, `${error.message}: ${error.remedy}`]
+  if (error instanceof WrittenError) {
+    const { at, message, remedy } = error
+    return [EXIT.usage, `${at ? `${at.file}:${at.line} (${at.text}): ` : ''}${message}: ${remedy}`]
+  }
   if (error instanceof UsageError) return [EXIT.usage, `${error.message}: ${error.remedy}`]
   if (error instanceof MachineError || error instanceof LimitedError)
     return [EXIT.machine, `${error.message}: ${error.remedy}`]
   if (error instanceof SyscallError) {
-    const why = error.diagnosis ? `: ${error.diagnosis.cause}: ${error.diagnosis.remedy}` : ''
-    return [EXIT.machine, error.message + why]
+    const { cause, remedy } = error.diagnosis ?? {}
+    return [EXIT.machine, [error.message, cause, remedy ?? remedyFor(error.code)].filter(Boolean).join(': ')]
   }
   // @inquirer/prompts throws this at Ctrl-C; its class is not exported
   if (error instanceof Error && error.name === 'ExitPromptError') return [EXIT.interrupted, '']
@@ -27,7 +41,19 @@ function describe(error: unknown): [status: number, line: string] {
   if (code && syscall)
     return [
       EXIT.machine,
-      `${syscall} ${path ?? ''} failed with ${code}: is the disk full, or /proc missing? minilab doctor tells`,
+      `${[syscall, path].filter(Boolean).join(' ')} failed with ${code}: ${remedyFor(code)}`,
     ]
   return [EXIT.failed, error instanceof Error ? (error.stack ?? error.message) : String(error)]
+}
+
+/** What to do where nothing is known but the errno: errno(3). */
+const remedyFor = (code: string) => REMEDIES[code] ?? 'minilab doctor tells what this machine offers'
+
+const REMEDIES: Record<string, string> = {
+  ENOSPC: 'free some space (df, df -i), or set MINILAB_DATA to a folder on a larger disk',
+  EDQUOT: 'free some of your quota, or set MINILAB_DATA to a folder on another disk',
+  EMFILE: 'allow more open files (ulimit -n)',
+  ENFILE: 'the whole machine has too many files open: end some programs',
+  ENOMEM: 'end some programs, or allow more memory (free, ulimit -v, and the limits of the cgroup we are in)',
+  EAGAIN: 'end some programs, or allow more processes (ulimit -u, and pids.max of the cgroup we are in)',
 }

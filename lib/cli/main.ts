@@ -1,14 +1,25 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { ownFolder } from '../own-folder.ts'
 
-const version = (): string => (JSON.parse(readFileSync(packageFile(), 'utf8')) as { version: string }).version
+const version = (): string =>
+  (JSON.parse(readFileSync(join(ownFolder, 'package.json'), 'utf8')) as { version: string }).version
 
-/** package.json lies two folders above the sources, three above the compiled files of a package. */
-function packageFile(): string {
-  const up = import.meta.filename.endsWith('.ts') ? '../..' : '../../..'
-  return join(import.meta.dirname, up, 'package.json')
+/** Whether the command starts what may be hostile, and is meant to withstand it: see own-program.ts. */
+function startsHostile([, , command = '', ...words]: readonly string[]): boolean {
+  return (
+    ['run', 'exec', 'quiz'].includes(command) ||
+    (command === 'step' && words.some(word => /^(7|run|all)$/.test(word)))
+  )
 }
 
 // looked at first: commander alone costs as much as Node's own start
 if (process.argv[2] === '--version' || process.argv[2] === '-V') console.log(version())
-else await (await import('./program.ts')).main(process.argv, version())
+else {
+  try {
+    if (startsHostile(process.argv)) await (await import('../container/own-program.ts')).protectOwnProgram()
+    await (await import('./program.ts')).main(process.argv, version())
+  } catch (error) {
+    ;(await import('./fail.ts')).fail(error)
+  }
+}

@@ -1,22 +1,36 @@
-import { closeSync, readFileSync, rmSync } from 'node:fs'
+import { closeSync, existsSync, readFileSync, rmSync } from 'node:fs'
 import { constants } from 'node:os'
 import { execIn } from '../container/exec.ts'
 import { recover } from '../container/ledger.ts'
-import { environment, user } from '../container/run-options.ts'
-import { containerFolder, findState, isRunning, running, type State, states } from '../container/state.ts'
+import { heldByLiving } from '../container/living.ts'
+import { environment, workdir } from '../container/run-options.ts'
+import {
+  containerFolder,
+  damagedIds,
+  findState,
+  isRunning,
+  running,
+  type State,
+  states,
+} from '../container/state.ts'
+import { user } from '../container/user.ts'
 import { dataFolder } from '../image/data-folder.ts'
 import { MachineError } from '../image/error.ts'
 import { removeTree } from '../image/tree.ts'
 import { shellStatus } from '../kernel/child.ts'
 import { UsageError } from '../kernel/errors.ts'
+import { bootId, children } from '../kernel/procfs.ts'
 import { ended, endProcess, findProcess, send } from '../kernel/signal.ts'
-import { suggest } from '../kernel/suggest.ts'
+import { hint } from '../kernel/suggest.ts'
 import type { ExecFlags } from './containers.ts'
+import { printable } from './fail.ts'
 
 const KEEPER_PATIENCE = 20_000 // ms
 
 /** `minilab ps`: what is there, from the state files and the kernel. */
 export function ps(flags: { all?: boolean; json?: boolean }): void {
+  for (const id of damagedIds())
+    process.stderr.write(`minilab: the state of container ${id} is damaged: minilab rm -f ${id} removes it\n`)
   const rows = states().flatMap(state => {
     const up = isRunning(state)
     if (!up && !flags.all) return []
@@ -54,6 +68,7 @@ export function ps(flags: { all?: boolean; json?: boolean }): void {
     String(row.pid ?? ''),
     row.ports.join(' '),
   ])
+  for (const row of cells) row.forEach((cell, column) => void (row[column] = printable(cell)))
   const widths = cells[0]!.map((_, column) => Math.max(...cells.map(row => row[column]!.length)))
   for (const row of cells)
     console.log(
@@ -84,7 +99,7 @@ export async function exec(word: string, command: string[], flags: ExecFlags): P
         ...(flags.tty ? [`TERM=${process.env.TERM ?? 'xterm'}`] : []),
         ...(flags.env ?? []),
       ]),
-      cwd: flags.workdir ?? main.cwd,
+      cwd: flags.workdir === undefined ? main.cwd : workdir(flags.workdir),
       user: flags.user === undefined ? main.user : user(flags.user, [`/proc/${state.pid}/root`]),
     },
     { interactive: flags.interactive ?? false, terminal: flags.tty ?? false },
@@ -109,13 +124,17 @@ function signalNumber(name: string): number {
   const full = name.toUpperCase().startsWith('SIG') ? name.toUpperCase() : `SIG${name.toUpperCase()}`
   const number = constants.signals[full as NodeJS.Signals]
   if (number !== undefined) return number
-  const near = suggest(full, Object.keys(constants.signals))
-  throw new UsageError(`there is no signal "${name}"`, near ? `did you mean ${near}?` : 'kill -l lists them')
+  throw new UsageError(
+    `there is no signal "${name}"`,
+    hint(full, Object.keys(constants.signals), 'kill -l lists them'),
+  )
 }
 
 /** `minilab rm`: the container's own layer, its state, its log. */
 export async function rm(words: string[], force = false): Promise<void> {
-  for (const state of words.map(findState)) {
+  const damaged = damagedIds()
+  for (const word of words.filter(id => damaged.includes(id))) await removeDamaged(word, force)
+  for (const state of words.filter(word => !damaged.includes(word)).map(findState)) {
     if (isRunning(state)) {
       if (!force) throw new UsageError(`${state.name} still runs`, `minilab kill ${state.name}, or rm -f`)
       await endProcess(state.pid, state.started)
@@ -128,9 +147,30 @@ export async function rm(words: string[], force = false): Promise<void> {
   await recover(dataFolder())
 }
 
+/** Of a container without a state we know its folder, and from a ledger the process that looks after it, if there is one. */
+async function removeDamaged(id: string, force: boolean): Promise<void> {
+  const folder = containerFolder(id)
+  if (!force)
+    throw new UsageError(
+      `the state of ${id} is damaged, so it may still run`,
+      `minilab rm -f ${id} removes it`,
+    )
+  const keeper = heldByLiving(dataFolder()).find(
+    ({ entry }) => entry.kind === 'folder' && entry.path === folder,
+  )
+  if (keeper) {
+    for (const pid of children(keeper.pid)) await endProcess(pid)
+    await keeperDone({ name: id, keeper, boot: bootId() })
+  }
+  removeTree(folder)
+  console.log(id)
+}
+
+type Looked = Pick<State, 'name' | 'boot'> & { keeper: { pid: number; started?: number } }
+
 /** Waits until whoever looks after a container has noted its end and taken back what was made for it. */
-async function keeperDone({ name, keeper }: State): Promise<void> {
-  const pidfd = findProcess(keeper.pid, keeper.started)
+async function keeperDone({ name, keeper, boot }: Looked): Promise<void> {
+  const pidfd = boot === bootId() ? findProcess(keeper.pid, keeper.started) : undefined
   if (pidfd === undefined) return
   try {
     if (await ended(pidfd, KEEPER_PATIENCE)) return
@@ -148,5 +188,6 @@ export function logs(word: string): void {
   const { log, name } = findState(word)
   if (!log)
     throw new UsageError(`${name} wrote to its terminal`, 'only containers started with -d have a log')
+  if (!existsSync(log)) throw new UsageError(`the log of ${name} is not there any more`, `minilab rm ${name}`)
   process.stdout.write(readFileSync(log))
 }

@@ -1,12 +1,28 @@
 import { constants } from 'node:os'
 import { Command, CommanderError } from 'commander'
-import { fail } from './fail.ts'
+import { fail, printable } from './fail.ts'
+import { labCommands } from './lab.ts'
+import { classCommand } from './class.ts'
 import { cleanCommand } from './clean.ts'
 import { containerCommands } from './containers.ts'
+import { devCommand } from './dev.ts'
 import { runCommand } from './run.ts'
 import { doctorCommand } from './doctor.ts'
+import { escapeCommand } from './escape.ts'
+import { quizCommand } from './quiz.ts'
+import { reportCommand } from './report.ts'
 import { stepCommand } from './step.ts'
+import { workspaceCommands } from './workspace.ts'
 import { EXIT } from './exit.ts'
+
+/** In the order in which a newcomer meets them. */
+const COMMANDS = {
+  'See how it works': [stepCommand, quizCommand, escapeCommand],
+  'Write it yourself': [labCommands, workspaceCommands],
+  'Use it': [runCommand, containerCommands],
+  'This machine': [doctorCommand, cleanCommand],
+  'Hand in, and teach': [reportCommand, classCommand, devCommand],
+}
 
 /** Parses the command line and runs the command; sets the exit status. */
 export async function main(argv: string[], version: string): Promise<void> {
@@ -24,21 +40,28 @@ export async function main(argv: string[], version: string): Promise<void> {
 Begin with:  sudo minilab step 1      (or without sudo)
 Exit status: 0 all well · 1 a check failed · 2 wrong use · 3 the machine lacks something`,
     )
-  for (const add of [stepCommand, runCommand, containerCommands, doctorCommand, cleanCommand]) add(program)
+  for (const [heading, commands] of Object.entries(COMMANDS)) {
+    program.commandsGroup(`${heading}:`)
+    for (const add of commands) add(program)
+  }
   if (argv.length === 2) return program.outputHelp()
   process.stdout.on('error', readerGone)
   try {
     await program.parseAsync(argv)
   } catch (error) {
     if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : EXIT.usage
-    else fail(error)
+    else {
+      fail(error)
+      // what could not be ended would keep us here for ever: it ends with us (PR_SET_PDEATHSIG)
+      process.exit()
+    }
   }
 }
 
 /** commander's `error: unknown command 'stpe'\n(Did you mean step?)` as one line that says what to do. */
 function oneLine(text: string): string {
   const [, problem = text, hint] = /^error: (.*?)\.?\s*(?:\(Did you mean (.*?)\?\))?\s*$/s.exec(text) ?? []
-  return `minilab: ${problem}: ${hint ? `did you mean ${hint}?` : 'minilab --help shows what there is'}\n`
+  return `minilab: ${printable(problem)}: ${hint ? `did you mean ${hint}?` : 'minilab --help shows what there is'}\n`
 }
 
 /** `minilab … | head`: whoever read our output has gone. What is under way takes back what it made, and ends. */

@@ -1,14 +1,24 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
-import { runOnBench } from '../container/bench.ts'
+import { type BenchOptions, runOnBench } from '../container/bench.ts'
+import { recover } from '../container/ledger.ts'
 import { listen, type Listener } from '../container/publish.ts'
 import { runContainer, type RunRequest } from '../container/run.ts'
-import { keptCapabilities, networkMode, port, resources, volume } from '../container/run-options.ts'
-import { dataFolder } from '../image/data-folder.ts'
+import {
+  hostName,
+  keptCapabilities,
+  networkMode,
+  port,
+  resources,
+  volume,
+  workdir,
+} from '../container/run-options.ts'
+import { dataFolder, makeDir } from '../image/data-folder.ts'
+import { codeOf, MachineError } from '../image/error.ts'
 import { shellStatus } from '../kernel/child.ts'
 import { UsageError } from '../kernel/errors.ts'
 import { EXIT } from './exit.ts'
@@ -22,6 +32,8 @@ interface Handed {
   notify?: number
   /** the file that takes its output */
   log?: string
+  /** who takes back what is left: see RunRequest */
+  keeper?: number
 }
 
 /** Checks everything that was asked for, and then runs it: here, on the bench, or in the background. */
@@ -33,14 +45,45 @@ export async function run(image: string, command: string[], flags: RunFlags): Pr
     ? (JSON.parse(told) as Handed)
     : { listeners: (flags.publish ?? []).map(text => listen(port(text))) }
   if (flags.detach && handed.notify === undefined) return detach(handed)
-  if (request.rootless && request.network === 'bridge' && process.env.MINILAB_BENCH === undefined) {
-    process.exitCode = await onBench(handed)
+  const { notify, log, listeners, keeper } = handed
+  const needsBench =
+    request.rootless && request.network === 'bridge' && process.env.MINILAB_BENCH === undefined
+  if (flags.mine && keeper === undefined && (needsBench || process.geteuid?.() === 0)) {
+    process.exitCode = await keep(handed, needsBench)
     return
   }
-  const { notify, log, listeners } = handed
+  if (needsBench) {
+    process.exitCode = await again(handed)
+    return
+  }
   if (log !== undefined) request.log = log
-  if (notify !== undefined) request.started = id => (writeSync(notify, id), closeSync(notify))
-  process.exitCode = await runContainer({ ...request, listeners })
+  if (notify !== undefined) request.started = id => tell(notify, id, log)
+  if (keeper !== undefined) request.keeper = keeper
+  const runIt = flags.mine ? (await import('./run-mine.ts')).runMine : runContainer
+  process.exitCode = await runIt({ ...request, listeners })
+}
+
+/**
+ * Has the learner's parts put to work by ourselves once more, where what they mount by mistake reaches nobody; takes back what
+ * is left when that process has ended, and its mounts with it: else we might remove, below one of them, what is not ours.
+ */
+async function keep(handed: Handed, needsBench: boolean): Promise<number> {
+  await recover(dataFolder())
+  const status = await again({ ...handed, keeper: process.pid }, { mountsOnly: !needsBench })
+  await recover(dataFolder())
+  return status
+}
+
+/** Says the id to whoever started us. Who is gone by now has not heard it, and nobody will read the log: throws. */
+function tell(notify: number, id: string, log: string | undefined): void {
+  try {
+    writeSync(notify, id)
+  } catch (error) {
+    if (log !== undefined && codeOf(error) === 'EPIPE') rmSync(log, { force: true })
+    throw error
+  } finally {
+    closeSync(notify)
+  }
 }
 
 function read(image: string, command: string[], flags: RunFlags): RunRequest {
@@ -67,20 +110,20 @@ function read(image: string, command: string[], flags: RunFlags): RunRequest {
     readOnly: flags.readOnly ?? false,
     capabilities: keptCapabilities(flags.capAdd, flags.capDrop),
     ...(flags.name !== undefined && { name: flags.name }),
-    ...(flags.workdir !== undefined && { workdir: flags.workdir }),
+    ...(flags.workdir !== undefined && { workdir: workdir(flags.workdir) }),
     ...(flags.user !== undefined && { user: flags.user }),
-    ...(flags.hostname !== undefined && { hostname: flags.hostname }),
+    ...(flags.hostname !== undefined && { hostname: hostName(flags.hostname) }),
   }
 }
 
-/** The same command line by ourselves again, in a user and network namespace; listening sockets go along. */
-async function onBench(handed: Handed): Promise<number> {
+/** The same command line by ourselves again, on the bench or in other namespaces; listening sockets go along. */
+async function again(handed: Handed, options: BenchOptions = {}): Promise<number> {
   const keep = [
     ...handed.listeners.map(({ fd }) => fd),
     ...(handed.notify === undefined ? [] : [handed.notify]),
   ]
   const env = { ...process.env, MINILAB_DATA: dataFolder(), MINILAB_HANDED: JSON.stringify(handed) }
-  const ended = runOnBench([process.execPath, ...process.argv.slice(1)], env, keep)
+  const ended = runOnBench([process.execPath, ...process.argv.slice(1)], env, { ...options, keep })
   return shellStatus(await ended)
 }
 
@@ -90,8 +133,20 @@ async function onBench(handed: Handed): Promise<number> {
  */
 async function detach({ listeners }: Handed): Promise<void> {
   const log = join(dataFolder(), 'logs', `${process.pid}-${Date.now()}.log`)
-  mkdirSync(dirname(log), { recursive: true })
+  makeDir(dirname(log))
   const output = openSync(log, 'a', 0o640)
+  let id = ''
+  try {
+    id = await started(output, log, listeners)
+    if (id) console.log(id)
+    else process.stderr.write(readFileSync(log, 'utf8'))
+  } finally {
+    if (!id) rmSync(log)
+  }
+}
+
+/** The id of a container whose program has been started by another process of ours; '' where its log says why it was not. */
+async function started(output: number, log: string, listeners: Listener[]): Promise<string> {
   // descriptor 3 is the pipe by which it answers; the listening sockets follow
   const handed: Handed = { notify: 3, log, listeners: listeners.map(({ port }, i) => ({ port, fd: 4 + i })) }
   const child = spawn(process.execPath, process.argv.slice(1), {
@@ -99,16 +154,20 @@ async function detach({ listeners }: Handed): Promise<void> {
     stdio: ['ignore', output, output, 'pipe', ...listeners.map(({ fd }) => fd)],
     env: { ...process.env, MINILAB_HANDED: JSON.stringify(handed) },
   })
-  const exited = once(child, 'exit')
   closeSync(output)
+  if (child.pid === undefined) throw ((await once(child, 'error')) as [Error])[0]
+  const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>
   const id = await text(child.stdio[3] as Readable)
   if (id) {
-    console.log(id)
     child.unref()
-    return
+    return id
   }
-  const [status] = (await exited) as [number | null]
-  process.stderr.write(readFileSync(log, 'utf8'))
-  rmSync(log)
+  const [status, signal] = await exited
+  if (signal)
+    throw new MachineError(
+      `process ${child.pid}, which was to look after the container, was killed by ${signal}`,
+      'minilab clean takes back what it had made',
+    )
   process.exitCode = status ?? EXIT.failed
+  return ''
 }

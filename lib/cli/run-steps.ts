@@ -1,5 +1,6 @@
 import { runOnBench } from '../container/bench.ts'
 import { Gate } from '../kernel/gate.ts'
+import type { Stand } from '../container/read-only.ts'
 import { compose } from '../container/start.ts'
 import { dataFolder } from '../image/data-folder.ts'
 import { shellStatus } from '../kernel/child.ts'
@@ -7,15 +8,16 @@ import { UsageError } from '../kernel/errors.ts'
 import { Lab, type LabOptions } from '../guide/lab.ts'
 import { Presenter } from '../guide/present.ts'
 import { runStep } from '../guide/run-step.ts'
+import { withStandIn } from '../guide/stand-in.ts'
 import { specFor } from '../guide/runtime.ts'
 import type { Step } from '../guide/step.ts'
 import { EXIT } from './exit.ts'
 import { isRootless } from './rootless.ts'
-import type { StepFlags } from './step.ts'
+import { mayAsk, type StepFlags } from './step.ts'
 import { steps } from './steps.ts'
 
 /** The first step whose host side needs rights over links: without root it runs on the bench. */
-const NEEDS_BENCH = 6
+export const NEEDS_BENCH = 6
 const OTHER_RUNTIME = [2, 3, 4]
 
 /** Runs steps one after the other; the exit status is that of the worst. */
@@ -26,18 +28,20 @@ export async function runSteps(numbers: number[], command: string[], flags: Step
       `--runtime ${flags.runtime} goes with steps ${OTHER_RUNTIME.join(', ')}`,
       'leave it out for the others',
     )
+  const wrong = flags.mutant !== undefined || flags.without !== undefined
+  if (wrong) return runWrong(numbers, command, flags, rootless)
   for (const number of numbers) {
     const step = await steps[number - 1]!.load()
     const presenter = new Presenter({ plain: flags.plain ?? false, quiet: flags.json ?? false })
     const options = { rootless, runtime: flags.runtime, keep: flags.keep ?? false, presenter }
     if (flags.dryRun || flags.spec) await show(step, options, flags)
     else if (rootless && number >= NEEDS_BENCH && !process.env.MINILAB_BENCH)
-      worst(await onBench(number, command, flags))
+      worst(await onBench(number, command, flags, rootless))
     else {
-      const ask = !flags.yes && !flags.json && process.stdin.isTTY && process.stdout.isTTY
-      const report = await runStep(step, { ...options, ask, command })
+      const report = await runStep(step, { ...options, ask: mayAsk(flags), command })
       if (flags.json) process.stdout.write(JSON.stringify(report) + '\n')
       if (!report.ok) worst(EXIT.failed)
+      if (report.predictions.length > 0) (await import('./keep-predictions.ts')).keepPredictions(report)
     }
   }
 }
@@ -46,20 +50,42 @@ function worst(status: number): void {
   process.exitCode = Math.max(Number(process.exitCode ?? 0), status)
 }
 
+/** A step built wrongly, on the bench. */
+async function runWrong(
+  numbers: number[],
+  command: string[],
+  flags: StepFlags,
+  rootless: boolean,
+): Promise<void> {
+  const [number = 0, ...more] = numbers
+  if (more.length > 0)
+    throw new UsageError('a mutant is one step’s', 'name the step: minilab step 3 --mutant chroot')
+  if (flags.runtime !== 'minilab' || flags.keep || flags.spec || flags.dryRun || command.length > 0)
+    throw new UsageError(
+      '--mutant and --without go with --yes, --json, --plain, --rootless',
+      'leave out the rest',
+    )
+  const { chooseWrong, runWrongly } = await import('./mutants.ts')
+  const wrong = await chooseWrong(number, flags, rootless)
+  if (process.env.MINILAB_BENCH) return worst(await runWrongly(wrong, flags, rootless))
+  await withStandIn(async stand => worst(await onBench(number, command, flags, rootless, stand)))
+}
+
 /** The same step by ourselves again, in a user and network namespace. */
-async function onBench(number: number, command: string[], flags: StepFlags): Promise<number> {
+async function onBench(
+  number: number,
+  command: string[],
+  flags: StepFlags,
+  rootless: boolean,
+  stand?: Stand,
+): Promise<number> {
   const on = (['yes', 'json', 'plain', 'keep'] as const).filter(name => flags[name]).map(name => `--${name}`)
-  const args = [
-    process.execPath,
-    process.argv[1]!,
-    'step',
-    String(number),
-    ...on,
-    '--rootless',
-    '--',
-    ...command,
-  ]
-  return shellStatus(await runOnBench(args, { ...process.env, MINILAB_DATA: dataFolder() }))
+  if (rootless) on.push('--rootless')
+  if (flags.mutant !== undefined) on.push('--mutant', flags.mutant)
+  for (const name of flags.without ?? []) on.push('--without', name)
+  const args = [process.execPath, process.argv[1]!, 'step', String(number), ...on, '--', ...command]
+  const env = { ...process.env, MINILAB_DATA: dataFolder() }
+  return shellStatus(await runOnBench(args, env, { allIds: !rootless, ...(stand && { stand }) }))
 }
 
 /** `--dry-run` and `--spec`: what would be done. Nothing is made but, for a spec that can be run, the default image. */

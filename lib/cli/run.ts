@@ -21,6 +21,7 @@ export interface RunFlags {
   capAdd?: string[]
   capDrop?: string[]
   rootless?: boolean
+  mine?: boolean
 }
 
 const list = (value: string, before: string[] = []) => [...before, value]
@@ -51,6 +52,7 @@ export function runCommand(program: Command): void {
     .option('--cap-add <capability>', 'keep a capability that is dropped by default', list)
     .option('--cap-drop <capability>', 'drop one more; ALL drops every one', list)
     .option('--rootless', 'in a user namespace, also as root')
+    .option('--mine', 'of your own parts: those of the labs')
     .passThroughOptions()
     .action(async (image: string, command: string[], flags: RunFlags) => {
       const { run } = await import('./run-container.ts')

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander'
 import { UsageError } from '../kernel/errors.ts'
-import { suggest } from '../kernel/suggest.ts'
+import { hint } from '../kernel/suggest.ts'
 import { steps } from './steps.ts'
 
 export interface StepFlags {
@@ -12,6 +12,14 @@ export interface StepFlags {
   rootless?: boolean
   keep?: boolean
   runtime: string
+  without?: string[]
+  mutant?: string
+  listMutants?: boolean
+}
+
+/** Whether there is somebody to be asked for predictions. */
+export function mayAsk({ yes, json }: StepFlags): boolean {
+  return !yes && !json && process.stdin.isTTY && process.stdout.isTTY
 }
 
 /** `minilab step N`: the commands of the seven chapters. */
@@ -28,6 +36,9 @@ export function stepCommand(program: Command): void {
     .option('--spec', 'print the container as an OCI config.json')
     .option('--rootless', 'in a user namespace, also as root')
     .option('--keep', 'let the container stay until Enter is pressed')
+    .option('--without <name>', 'build it without a part, a namespace or a system call', collect)
+    .option('--mutant <name>', 'build it by a misconception, and see which checks break')
+    .option('--list-mutants', 'the misconceptions that this step knows')
     .addOption(
       new Option('--runtime <name>', 'who makes the step’s container')
         .choices(['minilab', 'runc', 'crun'])
@@ -35,28 +46,29 @@ export function stepCommand(program: Command): void {
     )
     .action(async (word: string | undefined, command: string[], flags: StepFlags) => {
       if (word === undefined) return list()
-      const numbers = which(word)
+      const numbers = whichSteps(word)
       if (command.length > 0 && !process.argv.includes('--'))
         throw new UsageError(
           `"${command[0]}" is too much`,
           `a command goes behind --: minilab step ${word} -- ${command.join(' ')}`,
         )
+      if (flags.listMutants) return (await import('./mutants.ts')).listMutants(numbers, flags)
       const { runSteps } = await import('./run-steps.ts')
       await runSteps(numbers, command, flags)
     })
 }
 
+const collect = (value: string, earlier: string[] = []) => [...earlier, value]
+
 /** The numbers that a word means: `3`, `root`, `all`. Throws a UsageError with the nearest name. */
-function which(word: string): number[] {
+export function whichSteps(word: string): number[] {
   if (word === 'all') return steps.map((_, i) => i + 1)
   const number = /^[1-9]\d*$/.test(word) ? Number(word) : steps.findIndex(({ name }) => name === word) + 1
   if (number >= 1 && number <= steps.length) return [number]
-  const near = suggest(word, [...steps.map(({ name }) => name), 'all'])
+  const names = [...steps.map(({ name }) => name), 'all']
   throw new UsageError(
     `there is no step "${word}"`,
-    near
-      ? `did you mean ${near}?`
-      : `they are ${steps.map(({ name }, i) => `${i + 1} ${name}`).join(', ')}, or all`,
+    hint(word, names, `they are ${steps.map(({ name }, i) => `${i + 1} ${name}`).join(', ')}, or all`),
   )
 }
 

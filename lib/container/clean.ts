@@ -9,7 +9,7 @@ import { findProgram, runRuleTool } from './rule-tool.ts'
 import { currentNetns, type Entry, recover, type Removed } from './ledger.ts'
 import { type Held, heldByLiving, openFiles } from './living.ts'
 import { withNetworkLock } from './lock.ts'
-import { states } from './state.ts'
+import { containerFolder, damagedIds, states } from './state.ts'
 import { deleteLink, undo } from './undo.ts'
 
 /** What `minilab clean` has taken away, and what is ours but stays, each with its reason. */
@@ -33,7 +33,8 @@ export async function clean(dataFolder: string): Promise<Cleaned> {
 
   // looked for first, then asked who holds it: every change was noted before it was made
   const found = [...ourCgroups(), ...tables(), ...folders(dataFolder)].filter(isOwn)
-  const logs = logFiles(dataFolder)
+  const damaged = damagedIds()
+  const logs = damaged.length ? [] : logFiles(dataFolder) // one of them may be theirs
   const open = openFiles()
   const held = heldByLiving(dataFolder, open)
   for (const entry of found) {
@@ -41,6 +42,11 @@ export async function clean(dataFolder: string): Promise<Cleaned> {
     if (holder) done.kept.push({ what: name(entry), why: runs(holder) })
     else await attempt(done, name(entry), async () => undo(entry, () => []))
   }
+  for (const id of damaged)
+    done.kept.push({
+      what: `folder ${containerFolder(id)}`,
+      why: `its state is damaged: minilab rm -f ${id}`,
+    })
   for (const path of logs) {
     if (open.some(({ target }) => target === path)) continue
     await attempt(done, path, async () => (removeTree(path), `file ${path}`))

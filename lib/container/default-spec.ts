@@ -83,6 +83,7 @@ export function defaultSpec(rootfs: string, args: string[], rootless: boolean): 
       uidMappings: mappings(rootless, process.getuid?.() ?? 0),
       gidMappings: mappings(rootless, process.getgid?.() ?? 0),
       resources: {},
+      rootfsPropagation: 'rprivate', // runc's own default is a slave of the host, in which the host's mounts appear
       maskedPaths: MASKED_PATHS,
       readonlyPaths: READONLY_PATHS,
     },

@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, openSync } from 'node:fs'
-import { cgroupOf } from '../kernel/cgroup.ts'
+import { Cgroup, cgroupOf } from '../kernel/cgroup.ts'
 import { Child, type Exit } from '../kernel/child.ts'
 import {
   CLONE_PARENT,
@@ -17,19 +17,18 @@ import {
   TIOCSPTLCK,
 } from '../kernel/constants.ts'
 import { UsageError } from '../kernel/errors.ts'
-import { failure } from '../kernel/failure.ts'
 import { Gate } from '../kernel/gate.ts'
-import { launch } from '../kernel/launch.ts'
+import { launchGated } from '../kernel/launch-gated.ts'
 import { int32s, now } from '../kernel/now.ts'
 import { namespaceInode, type Namespace } from '../kernel/procfs.ts'
 import { Tape } from '../kernel/tape.ts'
 import { foreignNamespaces } from '../kernel/visit.ts'
-import { commandError } from './command-error.ts'
 import { hardening } from './hardening.ts'
 import { Ledger } from './ledger.ts'
 import type { Container } from './part.ts'
 import { handOnStdio, program } from './program.ts'
 import { pump } from './pump.ts'
+import { startError } from './start-error.ts'
 import { running, type State } from './state.ts'
 import type { ProcessSpec } from './spec.ts'
 import { dataFolder } from '../image/data-folder.ts'
@@ -84,29 +83,28 @@ export async function execIn(state: State, process_: ProcessSpec, options: ExecO
   hardening.inside?.(tape, container, gate)
   program.inside?.(tape, container, gate)
 
-  const launched = launch(tape)
-  const over = launched.replayed.catch(() => undefined).finally(() => gate.closeChildEnd())
   try {
-    if (await gate.reached()) {
-      // into its cgroup first: what runs in the container counts as the container's
-      const cgroup = cgroupOf(state.pid)
-      if (cgroup.folders.some(({ path }) => path.includes(state.id))) cgroup.join(launched.pid())
-      gate.pass()
-    }
-    const replayed = await launched.replayed
-    await new Child(launched.pid(), launched.pidfd()).exit
-    const failed = failure(tape, replayed)
+    const {
+      child: first,
+      tape: replayed,
+      failed,
+    } = await launchGated(tape, gate, 0, [
+      launched => {
+        // into its cgroup first: what runs in the container counts as the container's
+        const { folders } = cgroupOf(state.pid)
+        new Cgroup(folders.filter(({ path }) => path.includes(state.id))).join(launched.pid())
+      },
+    ])
+    await first.exit
     const [second = 0] = int32s(pid)
     const child = second ? new Child(second, now.pidfd_open(second, 0)) : undefined
     if (failed) {
       await child?.exit
-      throw failed.call === 'execve' ? commandError(process_.args[0] ?? '', replayed, failed) : failed
+      throw startError(process_, replayed, failed)
     }
     if (!child) throw new UsageError(`${state.name} ended meanwhile`, 'look at minilab ps -a')
     return await attend(child, pair, options)
   } finally {
-    await over
-    gate.close()
     closeSync(pidfd)
   }
 }

@@ -1,7 +1,9 @@
-import { chmodSync, mkdirSync, statfsSync } from 'node:fs'
+import { chmodSync, statfsSync } from 'node:fs'
 import { join } from 'node:path'
+import { makeDir } from '../image/data-folder.ts'
 import { UsageError } from '../kernel/errors.ts'
 import { SyscallError } from '../kernel/syscall-error.ts'
+import type { Ledger } from './ledger.ts'
 import { LimitedError } from './limited.ts'
 import type { Container, Part } from './part.ts'
 import { has } from './spec.ts'
@@ -15,11 +17,7 @@ export const layers: Part = {
 
   prepare({ layers, rootfs, ledger }) {
     if (!layers) return
-    const { folder } = layers
-    // `minilab run` without --rm keeps what was written; `minilab rm` takes it away
-    ledger.add({ kind: 'folder', path: folder, ...(layers.keep && { unless: 'state.json' }) })
-    // what is setuid in there must be out of reach of the host's other users
-    makeFolder(folder, 0o700)
+    const folder = notedFolder(layers, ledger)
     // the mode of upper's top is that of the container's "/"
     for (const path of [join(folder, 'upper'), join(folder, 'work'), rootfs]) makeFolder(path, 0o755)
   },
@@ -30,8 +28,17 @@ export const layers: Part = {
   },
 }
 
+/** Makes the folder that a container's own directories go into, and notes it. */
+export function notedFolder({ folder, keep }: NonNullable<Container['layers']>, ledger: Ledger): string {
+  // `minilab run` without --rm keeps what was written; `minilab rm` takes it away
+  ledger.add({ kind: 'folder', path: folder, ...(keep && { unless: 'state.json' }) })
+  // what is setuid in there must be out of reach of the host's other users
+  makeFolder(folder, 0o700)
+  return folder
+}
+
 function makeFolder(path: string, mode: number): void {
-  mkdirSync(path, { recursive: true })
+  makeDir(path)
   chmodSync(path, mode) // whatever the umask
 }
 
@@ -39,7 +46,7 @@ const PAGE = 4096
 const OVERLAYFS_SUPER_MAGIC = 0x794c7630 // statfs(2)
 
 /** The options of an overlay mount: Documentation/filesystems/overlayfs.rst. Throws a UsageError for too many layers. */
-function overlayOptions({ layers, spec }: Container): string {
+export function overlayOptions({ layers, spec }: Container): string {
   const { lower, folder } = layers ?? { lower: [], folder: '' }
   const options = [
     `lowerdir=${lower.map(escape).join(':')}`, // topmost first

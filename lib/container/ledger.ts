@@ -1,18 +1,19 @@
 import {
   closeSync,
   existsSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
   renameSync,
-  rmSync,
+  statSync,
   writeSync,
 } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
+import { makeDir } from '../image/data-folder.ts'
+import { removeTree } from '../image/tree.ts'
 import type { CgroupChange } from '../kernel/make-cgroup.ts'
-import { namespaceInode, startTime } from '../kernel/procfs.ts'
-import { findProcess } from '../kernel/signal.ts'
+import { bootId, isAlive, namespaceInode, startTime } from '../kernel/procfs.ts'
+import { belongsTo, readEntry } from './ledger-entry.ts'
 import { undo } from './undo.ts'
 
 /** One thing on the host that the kernel does not take back by itself when a container ends. */
@@ -50,7 +51,7 @@ export class Ledger {
   /** Notes a change that is about to be made. */
   add(entry: Entry): void {
     if (this.#fd === undefined) {
-      mkdirSync(dirname(this.path), { recursive: true })
+      makeDir(dirname(this.path))
       this.#fd = openSync(this.path, 'a')
     }
     this.entries.push(entry)
@@ -68,7 +69,6 @@ export class Ledger {
 }
 
 let counter = 0
-const bootId = () => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').slice(0, 8)
 
 /**
  * Undoes what commands left that ended without doing so: killed, or lost in a reboot. What is removed is added to `removed`
@@ -78,14 +78,20 @@ export async function recover(dataFolder: string, removed: Removed[] = []): Prom
   for (const path of ledgers(dataFolder)) {
     if (ownerLives(path)) continue
     // only one of several commands that find this ledger gets to rename it
-    const mine = path.replace(/(\.jsonl)?(\.\d+)?$/, `.jsonl.${process.pid}`)
+    const mine = path.replace(/\.jsonl.*$/, `.jsonl.${process.pid}-${startTime('self')}`)
     try {
       renameSync(path, mine)
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') continue
       throw error
     }
-    await settleFile(mine, parse(mine), removed)
+    const { entries, damaged } = read(mine)
+    const ours = entries.filter(entry => belongsTo(entry, dataFolder))
+    // of what was made before a reboot only the files are still there: a process, a link or a setting is another's by now
+    const there = bootOf(path) === bootId() ? ours : ours.filter(({ kind }) => kind === 'folder')
+    await settleFile(mine, there, removed)
+    const lost = damaged + entries.length - ours.length
+    if (lost > 0) removed.push(`ledger ${path}, of which ${lost} lines make no sense`)
   }
   return removed
 }
@@ -105,7 +111,7 @@ async function settleFile(path: string, entries: Entry[], removed: Removed[] = [
     }
   }
   if (failures.length > 0) throw failures[0]
-  rmSync(path, { force: true })
+  removeTree(path)
   return removed
 }
 
@@ -118,35 +124,45 @@ export function held(dataFolder: string): Entry[] {
 export function ledgers(dataFolder: string): string[] {
   const folder = join(dataFolder, 'ledger')
   if (!existsSync(folder)) return []
-  return readdirSync(folder).map(name => join(folder, name))
+  return readdirSync(folder)
+    .filter(name => LEDGER.test(name))
+    .map(name => join(folder, name))
 }
+
+/** pid, start time, beginning of the boot id, count; of one that is being settled also its settler's pid and start time */
+const LEDGER = /^\d+-\d+-[0-9a-f]{8}-\d+\.jsonl(\.\d+-\d+)?$/
+
+const bootOf = (path: string) => basename(path).split('-')[2]
 
 /** Whether the command that wrote a ledger, or that is undoing it, still runs. */
 export function ownerLives(path: string): boolean {
-  const [pid = '', started = '', boot = ''] = path.slice(path.lastIndexOf('/') + 1).split('-')
-  if (boot !== bootId()) return false
-  // a ledger being settled carries its settler's pid behind a second dot
-  const settler = /\.jsonl\.(\d+)$/.exec(path)?.[1]
-  const pidfd = settler ? findProcess(Number(settler)) : findProcess(Number(pid), Number(started))
-  if (pidfd === undefined) return false
-  closeSync(pidfd)
-  return true
+  if (bootOf(path) !== bootId()) return false
+  const [pid = '', started = ''] = basename(path).split('-')
+  // a ledger being settled carries its settler's name behind a second dot
+  const settler = /\.jsonl\.(\d+)-(\d+)$/.exec(path)
+  return settler ? isAlive(Number(settler[1]), Number(settler[2])) : isAlive(Number(pid), Number(started))
 }
 
 /** The entries of a ledger; none where it is settled by now. */
 export function parse(path: string): Entry[] {
-  let text: string
+  return read(path).entries
+}
+
+const MOST = 2 ** 26 // bytes: nobody has noted as much
+
+/** The entries of a ledger, and how many of its lines are none. */
+function read(path: string): { entries: Entry[]; damaged: number } {
+  let text = ''
   try {
-    text = readFileSync(path, 'utf8')
+    const stat = statSync(path)
+    if (stat.isFile() && stat.size < MOST) text = readFileSync(path, 'utf8')
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [] // settled meanwhile
-    throw error
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error // settled meanwhile
   }
   // a line cut short by a kill belongs to a change that was not made yet
-  return text
-    .split('\n')
-    .slice(0, -1)
-    .map(line => JSON.parse(line) as Entry)
+  const lines = text.split('\n').slice(0, -1)
+  const entries = lines.flatMap(line => readEntry(line) ?? [])
+  return { entries, damaged: lines.length - entries.length }
 }
 
 /** The inode of the network namespace we are in: what a link's entry is bound to. */

@@ -80,18 +80,31 @@ export const limits: Part = {
     const { spec, ledger } = container
     const resources = spec.linux.resources ?? {}
     const wanted = LIMITS.filter(l => l.value(resources) !== undefined).map(l => l.controller)
-    const useful = WHERE_THERE.filter(name => hierarchyOf(name))
-    const controllers = [...new Set([...ALWAYS, ...wanted, ...useful])]
-    const planned = planCgroup(spec.linux.cgroupsPath ?? `/minilab/${container.id}`, controllers)
-    if (!(planned instanceof Cgroup)) throw new LimitedError(planned.reason, planned.remedy)
-    makeCgroup(planned, controllers, noteIn(ledger))
-    container.cgroup = planned
-    setLimits(planned, resources)
+    container.cgroup = notedCgroup(ledger, spec.linux.cgroupsPath ?? `/minilab/${container.id}`, wanted)
+    setLimits(container.cgroup, resources)
   },
 
   attach({ cgroup }, pid) {
     cgroup?.join(pid)
   },
+}
+
+/**
+ * Makes a cgroup with the controllers that every container has, and some more, and notes it; with `last: false` all but its
+ * own directories. Throws a LimitedError where there can be none.
+ */
+export function notedCgroup(
+  ledger: Ledger,
+  name: string,
+  more: readonly string[] = [],
+  options?: { last: boolean },
+): Cgroup {
+  const useful = WHERE_THERE.filter(controller => hierarchyOf(controller))
+  const controllers = [...new Set([...ALWAYS, ...more, ...useful])]
+  const planned = planCgroup(name, controllers)
+  if (!(planned instanceof Cgroup)) throw new LimitedError(planned.reason, planned.remedy)
+  makeCgroup(planned, controllers, noteIn(ledger), options)
+  return planned
 }
 
 /**

@@ -15,8 +15,9 @@ import {
   O_RDONLY,
 } from '../kernel/constants.ts'
 import { writeControl } from '../kernel/control-file.ts'
+import { writeIdMaps } from '../kernel/id-maps.ts'
 import type { Part } from './part.ts'
-import { has, type IdMapping, type NamespaceType, type Spec } from './spec.ts'
+import { has, type IdMapping, type NamespaceType } from './spec.ts'
 
 /** The clone flag for each kind, by the names that config.json uses: namespaces(7). */
 const FLAGS: Record<NamespaceType, number> = {
@@ -43,11 +44,12 @@ export const namespaces: Part = {
   },
 
   attach({ spec }, pid) {
-    if (has(spec, 'user')) mapIds(pid, spec)
-    const { monotonic, boottime } = spec.linux.timeOffsets ?? {}
+    const { uidMappings, gidMappings } = spec.linux
+    if (has(spec, 'user')) writeIdMaps(pid, format(uidMappings), format(gidMappings))
     // time_namespaces(7): the offsets can be set until the first process has entered, that is, until our execve
-    if (monotonic) writeControl(`/proc/${pid}/timens_offsets`, offset('monotonic', monotonic))
-    if (boottime) writeControl(`/proc/${pid}/timens_offsets`, offset('boottime', boottime))
+    // those of zero are there already, also where the kernel takes none: time-offsets.ts
+    for (const [clock, { secs = 0, nanosecs = 0 }] of Object.entries(spec.linux.timeOffsets ?? {}))
+      if (secs || nanosecs) writeControl(`/proc/${pid}/timens_offsets`, `${clock} ${secs} ${nanosecs}`)
   },
 
   inside(tape, { spec }) {
@@ -73,15 +75,4 @@ export const namespaces: Part = {
   },
 }
 
-/** Writes the maps of a new user namespace; user_namespaces(7) gives the rules. Throws a SyscallError with the remedy. */
-function mapIds(pid: number, { linux }: Spec): void {
-  const format = (map: IdMapping[] = []) => map.map(m => `${m.containerID} ${m.hostID} ${m.size}\n`).join('')
-  // without CAP_SETGID over the parent namespace a gid_map is accepted only once setgroups is denied
-  if (process.getuid?.() !== 0) writeControl(`/proc/${pid}/setgroups`, 'deny')
-  writeControl(`/proc/${pid}/uid_map`, format(linux.uidMappings))
-  writeControl(`/proc/${pid}/gid_map`, format(linux.gidMappings))
-}
-
-function offset(clock: string, { secs = 0, nanosecs = 0 }): string {
-  return `${clock} ${secs} ${nanosecs}`
-}
+const format = (map: IdMapping[] = []) => map.map(m => `${m.containerID} ${m.hostID} ${m.size}\n`).join('')

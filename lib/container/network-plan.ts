@@ -9,6 +9,8 @@ export const NETWORK_MODES: readonly NetworkMode[] = ['none', 'host', 'bridge']
 export interface Network {
   mode: NetworkMode
   bridge: string
+  /** others that are isolated too cannot be reached over the bridge, only the host and what lies beyond */
+  isolated?: boolean
   /** in mode bridge: `10.44.0.2`, its network `10.44.0.0/24`, and the bridge's own address, the way out */
   address?: string
   subnet?: string

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { untilRunning } from '../kernel/link-events.ts'
 import { openRtnetlink, openRtnetlinkIn, type Rtnetlink } from '../kernel/rtnetlink.ts'
 import { letThrough } from './firewall.ts'
-import { currentNetns, type Ledger } from './ledger.ts'
+import { currentNetns } from './ledger.ts'
 import { LimitedError } from './limited.ts'
 import { withNetworkLock } from './lock.ts'
 import type { Network } from './network-plan.ts'
@@ -40,18 +40,15 @@ export const network: Part = {
 }
 
 /** The host's side: the bridge, and the cable from it straight into the container's namespace. */
-function plugIn(host: Rtnetlink, { id, ledger }: Container, network: Network, pid: number): void {
-  const gateway = switchedOn(host, network.bridge, ledger)
-  network.subnet = networkOf(gateway)
-  network.gateway = gateway.replace(/\/.*/, '')
-  network.address = freeAddress(host, gateway)
-  network.hostLink = linkName(id)
-  ledger.add({ kind: 'link', name: network.hostLink, netns: currentNetns() })
-  host.addVeth(network.hostLink, 'eth0', { pid })
-  host.setAlias(network.hostLink, network.address)
-  host.setMaster(network.hostLink, network.bridge)
-  host.setUp(network.hostLink)
-  letThrough(ledger, network.bridge, network.address)
+function plugIn(host: Rtnetlink, container: Container, network: Network, pid: number): void {
+  const { bridge, bridgeAddress, hostLink, address } = planCable(host, container, network)
+  switchOn(host, bridge, bridgeAddress)
+  host.addVeth(hostLink, 'eth0', { pid })
+  host.setAlias(hostLink, address)
+  host.setMaster(hostLink, bridge)
+  if (network.isolated) host.isolate(hostLink)
+  host.setUp(hostLink)
+  letThrough(container.ledger, bridge, address)
 }
 
 /** What the container's own administrator would do: links up, an address, the way out. */
@@ -76,18 +73,42 @@ async function configureInside({ mode, requests, ...chosen }: Network, pid: numb
   }
 }
 
-/** The bridge, made where it is missing; returns its address with the length of its network: `10.44.0.1/24`. */
-function switchedOn(host: Rtnetlink, bridge: string, ledger: Ledger): string {
-  ledger.add({ kind: 'link', name: bridge, netns: currentNetns() })
-  const own = host.addresses().find(({ dev, address }) => dev === bridge && !address.includes(':'))
-  if (own) return own.address
-  const subnet = freeNetwork(host, POOL)
-  const address = subnet.replace(nth(subnet, 0), nth(subnet, 1))
+/** The names and addresses that a container's cable is made with; the bridge's address has the length of its network. */
+export type Cable = Required<Pick<Network, 'bridge' | 'subnet' | 'gateway' | 'address' | 'hostLink'>> & {
+  bridgeAddress: string
+}
+
+/**
+ * Chooses names and addresses that nobody else has, and notes in the ledger what is about to be made with them. Nobody else
+ * may choose meanwhile: withNetworkLock. Throws a LimitedError where no network or address is free.
+ */
+export function planCable(host: Rtnetlink, { id, ledger }: Container, network: Network): Cable {
+  const { bridge } = network
+  const bridgeAddress = ownAddress(host, bridge) ?? firstAddress(freeNetwork(host, POOL))
+  const chosen = {
+    subnet: networkOf(bridgeAddress),
+    gateway: bridgeAddress.replace(/\/.*/, ''),
+    address: freeAddress(host, bridgeAddress),
+    hostLink: linkName(id),
+  }
+  for (const name of [bridge, chosen.hostLink]) ledger.add({ kind: 'link', name, netns: currentNetns() })
+  Object.assign(network, chosen)
+  return { bridge, bridgeAddress, ...chosen }
+}
+
+/** The bridge, made where it is missing. */
+function switchOn(host: Rtnetlink, bridge: string, address: string): void {
+  if (ownAddress(host, bridge)) return
   if (!host.links().some(link => link.name === bridge)) host.addBridge(bridge)
   host.addAddress(bridge, address)
   host.setUp(bridge)
-  return address
 }
+
+/** The address of a bridge with the length of its network: `10.44.0.1/24`. */
+const ownAddress = (host: Rtnetlink, bridge: string) =>
+  host.addresses().find(({ dev, address }) => dev === bridge && !address.includes(':'))?.address
+
+const firstAddress = (subnet: string) => subnet.replace(nth(subnet, 0), nth(subnet, 1))
 
 /** The first of some networks to which the host has no route, not even to a part of it. Throws a LimitedError. */
 export function freeNetwork(host: Rtnetlink, pool: readonly string[]): string {

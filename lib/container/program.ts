@@ -1,5 +1,6 @@
 import { posix } from 'node:path'
-import { CLOSE_RANGE_CLOEXEC, F_SETFD, PR_SET_PDEATHSIG, SIGPIPE, SIGXFSZ } from '../kernel/constants.ts'
+import { F_SETFD, PR_SET_PDEATHSIG, SIGPIPE, SIGXFSZ } from '../kernel/constants.ts'
+import type { Gate } from '../kernel/gate.ts'
 import type { Tape } from '../kernel/tape.ts'
 import type { Part } from './part.ts'
 
@@ -13,15 +14,21 @@ const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
  */
 export const program: Part = {
   name: 'process',
-  inside(tape, { spec, diesWithUs }) {
+  inside(tape, { spec, diesWithUs }, gate) {
     const { args, cwd, env } = spec.process
+    if (diesWithUs) dieWithUs(tape, gate)
+    // whatever else is open is not the container's business; closed now, and not at the execve, so that no path (the
+    // working directory, a link of the image) can lead there through /proc/self/fd: CVE-2024-21626
+    tape.close_range(3, LAST_FD, 0)
     tape.chdir(cwd)
-    // prctl(2): cleared by a change of credentials, so it comes after them
-    if (diesWithUs) tape.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
-    // whatever else we have open is not the container's business (CVE-2024-21626 was one such descriptor)
-    tape.close_range(3, LAST_FD, CLOSE_RANGE_CLOEXEC)
     execvp(tape, args, env)
   },
+}
+
+/** From here on the child ends when we do. prctl(2): cleared by a change of credentials, so it comes after them. */
+export function dieWithUs(tape: Tape, gate: Gate): void {
+  tape.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
+  gate.recordLife(tape)
 }
 
 /**

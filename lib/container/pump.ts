@@ -21,7 +21,10 @@ export function pump(master: number, interactive: boolean): { done: Promise<void
       else reject(error)
     })
   })
-  const send = (chunk: Buffer) => void writeSync(master, chunk)
+  let open = true
+  output.on('close', () => (open = false))
+  // a key that comes when the container has ended is nobody's
+  const send = (chunk: Buffer) => void (open && writeSync(master, chunk))
   if (interactive) {
     if (stdin.isTTY) stdin.setRawMode(true)
     stdin.on('data', send)

@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs'
+import { existsSync, realpathSync, statSync } from 'node:fs'
 import { posix } from 'node:path'
 import {
   AT_FDCWD,
@@ -12,21 +12,29 @@ import {
   MS_RDONLY,
   MS_REC,
   MS_REMOUNT,
+  O_CLOEXEC,
+  O_DIRECTORY,
+  O_PATH,
   OPEN_TREE_CLOEXEC,
   OPEN_TREE_CLONE,
+  RESOLVE_NO_MAGICLINKS,
+  RESOLVE_NO_SYMLINKS,
   S_IFBLK,
   S_IFCHR,
   S_IFIFO,
   S_IFREG,
 } from '../kernel/constants.ts'
 import { mountOf } from '../kernel/mountinfo.ts'
+import { inFirstUserNamespace } from '../kernel/procfs.ts'
 import type { Later, Tape } from '../kernel/tape.ts'
 import { lockedFlags, mountOptions } from './mount-options.ts'
 import type { Container, Part } from './part.ts'
 import { type DeviceSpec, has, type MountSpec, type Spec } from './spec.ts'
 
+const OPEN_HOW_SIZE = 24
+
 /** The devices that every container has: runtime-spec config-linux.md, "Default Devices". */
-const DEVICES: DeviceSpec[] = [
+export const DEVICES: DeviceSpec[] = [
   { path: '/dev/null', type: 'c', major: 1, minor: 3, fileMode: 0o666 },
   { path: '/dev/zero', type: 'c', major: 1, minor: 5, fileMode: 0o666 },
   { path: '/dev/full', type: 'c', major: 1, minor: 7, fileMode: 0o666 },
@@ -35,7 +43,7 @@ const DEVICES: DeviceSpec[] = [
   { path: '/dev/tty', type: 'c', major: 5, minor: 0, fileMode: 0o666 },
 ]
 
-const LINKS = {
+export const LINKS = {
   '/dev/fd': '/proc/self/fd',
   '/dev/stdin': '/proc/self/fd/0',
   '/dev/stdout': '/proc/self/fd/1',
@@ -47,10 +55,12 @@ const LINKS = {
  * Chapter 3. A root file system of one's own. The order matters:
  *
  * 1. take hold of what the host lends (devices, volumes), as descriptors, while its paths can still be reached;
- * 2. make the new root a mount point and pivot to it: from here on every path, and every symbolic link in it, is
- *    resolved inside the container, so a hostile image cannot send a mount elsewhere;
- * 3. mount /proc, /dev, /sys while the old root is still there (a user namespace gets a new proc only then);
- * 4. let go of the old root; 5. cover what remains dangerous.
+ * 2. make the new root a mount point and pivot to it;
+ * 3. mount /proc and /sys while the old root is still there (a user namespace gets new ones only then). It lies on top of
+ *    "/", and ".." leads up into it: so these two are mounted on real directories only;
+ * 4. let go of the old root: from here on every path, and every symbolic link in it, ends inside the container, so a
+ *    hostile image cannot send a mount, a folder or a file elsewhere;
+ * 5. mount the rest; cover what remains dangerous, before a volume can put something else in the place of /dev/null.
  */
 export const root: Part = {
   name: 'root',
@@ -58,23 +68,88 @@ export const root: Part = {
     const { spec } = container
     const lent = borrow(tape, spec)
     pivotRoot(tape, container)
-    const there = ['/', ...spec.mounts.map(m => m.destination)]
-    for (const mount of spec.mounts) attach(tape, mount, there, lent.get(mount))
-    devices(tape, spec, lent)
+    const early = spec.mounts.filter(isEarly)
+    for (const mount of early) {
+      tape.attempt.mkdirat(AT_FDCWD, mount.destination, 0o755)
+      open(tape, mount.destination, RESOLVE_NO_SYMLINKS) // CVE-2019-19921: refused where the image has a link
+      mountNew(tape, mount)
+    }
     tape.umount2('.', MNT_DETACH) // the old root: it lies on top of ".", see pivot_root(2)
     tape.chdir('/')
-    cover(tape, spec)
-    if (spec.root.readonly) {
-      const locked = container.layers ? 0 : lockedFlags(mountOf(container.rootfs)?.options ?? [])
-      tape.mount(null, '/', null, MS_BIND | MS_REMOUNT | MS_RDONLY | locked, null)
-    }
+
+    const late = spec.mounts.filter(mount => !early.includes(mount))
+    const [volumes, dev] = [
+      late.findIndex(isVolume),
+      late.findIndex(({ destination }) => destination === '/dev'),
+    ]
+    const own = volumes === -1 ? late : late.slice(0, Math.max(volumes, dev + 1)) // devices are made in it
+    const there = ['/', ...spec.mounts.map(m => m.destination)]
+    for (const mount of own) attach(tape, mount, there, lent.get(mount))
+    devices(tape, spec, lent)
+    cover(tape, spec, lent)
+    for (const mount of late.slice(own.length)) attach(tape, mount, there, lent.get(mount))
+    if (spec.root.readonly) closeRoot(tape, container)
   },
 }
 
+/** The root made read-only. */
+function closeRoot(tape: Tape, { layers, rootfs }: Container): void {
+  const kept = layers ? 0 : plainFlags(rootfs)
+  tape.mount(null, '/', null, MS_BIND | MS_REMOUNT | MS_RDONLY | kept, null)
+}
+
+/**
+ * What the spec asks for besides a root: volumes, and that nobody may write to it. As two parts of their own, one before a root
+ * part that knows nothing of them, the other after it.
+ */
+export function volumesAround(): [before: Part, after: Part] {
+  const lent: Lent = new Map()
+  return [
+    {
+      name: root.name,
+      inside: (tape, { spec }) =>
+        spec.mounts.filter(isVolume).forEach(mount => lent.set(mount, take(tape, mount))),
+    },
+    {
+      name: root.name,
+      inside(tape, container) {
+        const there = ['/', ...container.spec.mounts.map(m => m.destination)]
+        for (const [mount, copy] of lent) attach(tape, mount as MountSpec, there, copy)
+        if (container.spec.root.readonly) closeRoot(tape, container)
+      },
+    },
+  ]
+}
+
+/** What the kernel gives a user namespace only while another of its kind is in sight: mount_too_revealing(), fs/namespace.c. */
+function isEarly({ type = '', destination }: MountSpec): boolean {
+  return ['proc', 'sysfs'].includes(type) && posix.dirname(destination) === '/'
+}
+
+/** What somebody else lends, and may fill with anything; the host's /sys, in mode host, is none. */
+function isVolume({ destination, options }: MountSpec): boolean {
+  return isBind(options) && !`${destination}/`.startsWith('/sys/')
+}
+
+/** Of its own, or one that we are in ourselves, as on the bench. */
+const inUserNamespace = (spec: Spec) => has(spec, 'user') || !inFirstUserNamespace()
+
+const isBind = (options: MountSpec['options']) => (mountOptions(options).flags & MS_BIND) !== 0
+
+/** Whether /dev is a new file system of the container's own, with nothing in it but what we make. */
+function hasOwnDev({ mounts }: Spec): boolean {
+  const dev = mounts.find(({ destination }) => destination === '/dev')
+  return dev !== undefined && !isBind(dev.options)
+}
+
 /** Makes the container's directory the root of its mount namespace; the old root stays stacked over it for now. */
-function pivotRoot(tape: Tape, { rootfs, layers }: Container): void {
+function pivotRoot(tape: Tape, { spec, rootfs, layers }: Container): void {
   // pivot_root(2): new_root must be a mount point. An overlay is one; a plain directory becomes one, bound on itself
-  if (!layers) tape.mount(rootfs, rootfs, null, MS_BIND | MS_REC, null)
+  if (!layers) {
+    tape.mount(rootfs, rootfs, null, MS_BIND | MS_REC, null)
+    // a stranger's device file must open nothing; the overlay of a user namespace has that by itself
+    if (hasOwnDev(spec)) tape.mount(null, rootfs, null, MS_BIND | MS_REMOUNT | plainFlags(rootfs), null)
+  }
   tape.chdir(rootfs)
   tape.pivot_root('.', '.') // pivot_root(2): with both the same, no directory for the old root is needed
 }
@@ -84,31 +159,37 @@ type Lent = Map<MountSpec | string, Later>
 /** Detached copies of the host's mounts and devices that the container shall have: open_tree(2). */
 function borrow(tape: Tape, spec: Spec): Lent {
   const lent: Lent = new Map()
-  const take = (source: string, flags = 0) =>
-    tape.open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | flags)
-  for (const mount of spec.mounts) {
-    const { flags } = mountOptions(mount.options)
-    if (flags & MS_BIND) lent.set(mount, take(mount.source ?? '', flags & MS_REC ? AT_RECURSIVE : 0))
-  }
+  for (const mount of spec.mounts) if (isBind(mount.options)) lent.set(mount, take(tape, mount))
   // user_namespaces(7): no device nodes can be made in one, but the host's can be bound
-  if (has(spec, 'user')) for (const { path } of DEVICES) lent.set(path, take(path))
+  if (inUserNamespace(spec) && hasOwnDev(spec))
+    for (const { path } of DEVICES) lent.set(path, take(tape, { source: path }))
+  // a /dev/null of the image or of a volume may be anything, even a link to what is to be covered (CVE-2025-31133)
+  if (!hasOwnDev(spec))
+    for (const path of maskedFiles(spec)) lent.set(path, take(tape, { source: '/dev/null' }))
   return lent
+}
+
+function take(tape: Tape, { source = '', options }: Omit<MountSpec, 'destination'>): Later {
+  const all = mountOptions(options).flags & MS_REC ? AT_RECURSIVE : 0
+  return tape.open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | all)
 }
 
 /** One entry of the spec's mounts, at its place. A missing place is made, as runc does. */
 function attach(tape: Tape, mount: MountSpec, there: string[], lent?: Later): void {
-  const { destination, type = 'bind', source = 'none' } = mount
-  const { flags, data, propagation } = mountOptions(mount.options)
-  if (lent) {
-    makePlace(tape, destination, there, isDirectory(source))
-    place(tape, lent, destination)
-    const locked = lockedFlags(mountOf(source)?.options ?? [])
-    const extra = (flags & ~(MS_BIND | MS_REC)) | locked
-    if (extra !== locked) tape.mount(null, destination, null, MS_BIND | MS_REMOUNT | extra, null)
-  } else {
-    makePlace(tape, destination, there, true)
-    tape.mount(source, destination, type, flags, data)
-  }
+  const { destination, source = '', options } = mount
+  makePlace(tape, destination, there, !lent || isDirectory(source))
+  if (!lent) return mountNew(tape, mount)
+  place(tape, lent, destination)
+  const { flags, propagation } = mountOptions(options)
+  const locked = lockedOn(source)
+  const extra = (flags & ~(MS_BIND | MS_REC)) | locked
+  if (extra !== locked) tape.mount(null, destination, null, MS_BIND | MS_REMOUNT | extra, null)
+  if (propagation) tape.mount(null, destination, null, propagation, null)
+}
+
+function mountNew(tape: Tape, { destination, type = 'none', source = 'none', options }: MountSpec): void {
+  const { flags, data, propagation } = mountOptions(options)
+  tape.mount(source, destination, type, flags, data)
   if (propagation) tape.mount(null, destination, null, propagation, null)
 }
 
@@ -120,22 +201,33 @@ function place(tape: Tape, lent: Later, destination: string): void {
 function makePlace(tape: Tape, path: string, there: string[], folder: boolean): void {
   const parents: string[] = []
   for (let at = posix.dirname(path); !there.includes(at); at = posix.dirname(at)) parents.unshift(at)
-  for (const parent of parents) tape.attempt.mkdirat(AT_FDCWD, parent, 0o755)
-  if (folder) tape.attempt.mkdirat(AT_FDCWD, path, 0o755)
-  else tape.attempt.mknodat(AT_FDCWD, path, S_IFREG | 0o644, 0)
+  for (const place of [...parents, path]) {
+    const [above, name] = [posix.dirname(place), posix.basename(place)]
+    // where a link of the image leads to /proc/<pid>/root or fd/<n>, it leads out of the container: symlink(7), magic links
+    const [at, last] = there.includes(above)
+      ? [AT_FDCWD, place]
+      : [open(tape, above, RESOLVE_NO_MAGICLINKS), name]
+    if (folder || place !== path) tape.attempt.mkdirat(at, last, 0o755)
+    else tape.attempt.mknodat(at, last, S_IFREG | 0o644, 0)
+  }
+}
+
+/** A descriptor for a directory of the container, found without the links that `resolve` forbids. */
+function open(tape: Tape, path: string, resolve: number): Later {
+  return tape.openat2(AT_FDCWD, path, { flags: O_PATH | O_DIRECTORY | O_CLOEXEC, resolve }, OPEN_HOW_SIZE)
 }
 
 /** /dev: the default devices (bound in a user namespace, else made), those of the spec, and the usual links. */
 function devices(tape: Tape, spec: Spec, lent: Lent): void {
-  // without a /dev of its own (a spec may leave it out) the image's is used as it is
-  if (!spec.mounts.some(m => m.destination === '/dev')) return
+  // without a /dev of its own (a spec may leave it out, or bind one) that is used as it is
+  if (!hasOwnDev(spec)) return
   for (const { path } of DEVICES) {
     const bound = lent.get(path)
     if (!bound) continue
     tape.mknodat(AT_FDCWD, path, S_IFREG | 0o666, 0)
     place(tape, bound, path)
   }
-  const made = [...(has(spec, 'user') ? [] : DEVICES), ...(spec.linux.devices ?? [])]
+  const made = [...(inUserNamespace(spec) ? [] : DEVICES), ...(spec.linux.devices ?? [])]
   if (made.length) tape.umask(0)
   for (const { path, type, fileMode = 0o666, major = 0, minor = 0, uid = 0, gid = 0 } of made) {
     const kind = type === 'b' ? S_IFBLK : type === 'p' ? S_IFIFO : S_IFCHR
@@ -148,17 +240,29 @@ function devices(tape: Tape, spec: Spec, lent: Lent): void {
 }
 
 /** Hides masked paths behind /dev/null or an empty read-only tmpfs, and makes others read-only. Absent ones do not matter. */
-function cover(tape: Tape, { linux }: Spec): void {
+function cover(tape: Tape, { linux }: Spec, lent: Lent): void {
   for (const path of linux.maskedPaths ?? []) {
-    // every procfs and sysfs has the same shape, so ours tells whether a path is a file or a directory
-    if (isDirectory(path)) tape.attempt.mount('tmpfs', path, 'tmpfs', MS_RDONLY, 'size=0k')
-    else tape.attempt.mount('/dev/null', path, null, MS_BIND, null)
+    const bound = lent.get(path)
+    if (isDirectory(path)) tape.ifThere.mount('tmpfs', path, 'tmpfs', MS_RDONLY, 'size=0k')
+    else if (bound) tape.ifThere.move_mount(bound, '', AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH)
+    else tape.ifThere.mount('/dev/null', path, null, MS_BIND, null)
   }
   for (const path of linux.readonlyPaths ?? []) {
-    tape.attempt.mount(path, path, null, MS_BIND | MS_REC, null)
+    tape.ifThere.mount(path, path, null, MS_BIND | MS_REC, null)
     const kept = MS_NOSUID | MS_NODEV | MS_NOEXEC // a remount sets all flags anew: keep those that /proc and /sys have
-    tape.attempt.mount(null, path, null, MS_BIND | MS_REMOUNT | MS_RDONLY | kept, null)
+    tape.ifThere.mount(null, path, null, MS_BIND | MS_REMOUNT | MS_RDONLY | kept, null)
   }
 }
 
+const maskedFiles = ({ linux }: Spec) => (linux.maskedPaths ?? []).filter(path => !isDirectory(path))
+
+// every procfs and sysfs has the same shape, so ours tells whether a path of them is a file or a directory
 const isDirectory = (path: string) => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
+
+/** The flags of a root that is a plain directory. */
+const plainFlags = (rootfs: string) => MS_NODEV | lockedOn(rootfs)
+
+/** The flags that a mount of what lies at a path of the host must keep. */
+function lockedOn(path: string): number {
+  return lockedFlags(existsSync(path) ? (mountOf(realpathSync(path))?.options ?? []) : [])
+}

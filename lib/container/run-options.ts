@@ -1,6 +1,7 @@
-import { readFileSync, realpathSync } from 'node:fs'
-import { join } from 'node:path'
-import { isAbsolute } from 'node:path/posix'
+import { realpathSync } from 'node:fs'
+import { isIPv4 } from 'node:net'
+import { isAbsolute, normalize } from 'node:path/posix'
+import { fileError } from '../image/error.ts'
 import {
   capabilityMask,
   capabilityNames,
@@ -8,9 +9,10 @@ import {
   parseCapability,
 } from '../kernel/capabilities.ts'
 import { UsageError } from '../kernel/errors.ts'
+import { quote } from '../kernel/kinds.ts'
 import { NETWORK_MODES, type NetworkMode } from './network-plan.ts'
 import type { MountSpec, ResourcesSpec } from './spec.ts'
-import { suggest } from '../kernel/suggest.ts'
+import { hint } from '../kernel/suggest.ts'
 
 const UNITS: Record<string, number> = { '': 1, b: 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 }
 
@@ -19,7 +21,7 @@ function parseSize(text: string): number {
   const [, digits = '', unit = ''] = /^(\d+(?:\.\d+)?)([bkmgt]?)(?:i?b)?$/i.exec(text) ?? []
   const bytes = Math.floor(Number(digits) * (UNITS[unit.toLowerCase()] ?? NaN))
   if (digits && Number.isSafeInteger(bytes) && bytes > 0) return bytes
-  throw new UsageError(`"${text}" is no size`, 'write a number with b, k, m or g behind it, such as 64m')
+  throw new UsageError(`${quote(text)} is no size`, 'write a number with b, k, m or g behind it, such as 64m')
 }
 
 /** The limits of `run`; empty where none was asked for. `--cpus 0.5` is half of each 100 ms. */
@@ -33,18 +35,35 @@ export function resources(flags: { memory?: string; cpus?: string; pidsLimit?: s
     found.memory = { limit, swap: limit }
   }
   if (flags.cpus !== undefined) {
-    const cpus = Number(flags.cpus)
+    const cpus = /^\d+(\.\d*)?$|^\.\d+$/.test(flags.cpus) ? Number(flags.cpus) : NaN
     if (!(cpus >= 0.01 && cpus <= 4096))
-      throw new UsageError(`"${flags.cpus}" is no number of cpus`, 'write a decimal such as 0.5')
+      throw new UsageError(`${quote(flags.cpus)} is no number of cpus`, 'write a decimal such as 0.5')
     found.cpu = { quota: Math.round(cpus * 100_000), period: 100_000 }
   }
-  if (flags.pidsLimit !== undefined) found.pids = { limit: positive('--pids-limit', flags.pidsLimit) }
+  if (flags.pidsLimit !== undefined) found.pids = { limit: processes(flags.pidsLimit) }
   return found
 }
 
-function positive(flag: string, text: string): number {
-  if (/^[1-9]\d{0,6}$/.test(text)) return Number(text)
-  throw new UsageError(`${flag} "${text}" is no positive whole number`, 'write a number such as 100')
+const PID_MAX_LIMIT = 4194304 // linux/threads.h: no machine has more pids, and no cgroup takes a higher limit
+
+function processes(text: string): number {
+  if (/^[1-9]\d*$/.test(text) && Number(text) <= PID_MAX_LIMIT) return Number(text)
+  throw new UsageError(
+    `--pids-limit ${quote(text)} is no positive whole number up to ${PID_MAX_LIMIT}`,
+    'write a number such as 100',
+  )
+}
+
+/** `--hostname NAME`. Throws a UsageError for what sethostname(2) refuses, or no resolver understands: hostname(7). */
+export function hostName(text: string): string {
+  if (/^[a-zA-Z0-9_]([a-zA-Z0-9_.-]{0,62}[a-zA-Z0-9_])?$/.test(text)) return text
+  throw new UsageError(`${quote(text)} is no host name`, 'use letters, digits and . -, at most 64')
+}
+
+/** `-w PATH`. Whether the container has such a directory is seen when it starts. */
+export function workdir(text: string): string {
+  if (isAbsolute(text) && !text.includes('\0')) return text
+  throw new UsageError(`-w ${quote(text)} is no absolute path`, 'begin it with /')
 }
 
 /** `-e NAME=value`; `-e NAME` takes it from our own environment. Later ones win. */
@@ -52,7 +71,8 @@ export function environment(base: string[], given: string[]): string[] {
   const variables = new Map(base.map(entry => split(entry)))
   for (const entry of given) {
     const [name, value] = split(entry)
-    if (!name) throw new UsageError(`-e "${entry}" has no name`, 'write NAME=value')
+    if (!name || entry.includes('\0'))
+      throw new UsageError(`-e ${quote(entry)} is no variable`, 'write NAME=value')
     if (entry.includes('=')) variables.set(name, value)
     else if (process.env[name] !== undefined) variables.set(name, process.env[name])
   }
@@ -64,19 +84,28 @@ function split(entry: string): [string, string] {
   return at === -1 ? [entry, ''] : [entry.slice(0, at), entry.slice(at + 1)]
 }
 
-/** `-v HOST:CONTAINER[:ro]` as a bind mount. Throws a UsageError where there is no such path on the host. */
+/**
+ * `-v HOST:CONTAINER[:ro]` as a bind mount. Throws a UsageError where there is no such path on the host, and for a place
+ * that is the container's own: all of "/", or what the kernel shows in /proc, /dev and /sys.
+ */
 export function volume(text: string): MountSpec {
-  const [source = '', destination = '', mode = 'rw', ...more] = text.split(':')
-  if (!source || !isAbsolute(destination) || more.length || !['ro', 'rw'].includes(mode))
+  const [source = '', place = '', mode = 'rw', ...more] = text.split(':')
+  if (!source || !isAbsolute(place) || more.length || !['ro', 'rw'].includes(mode) || text.includes('\0'))
     throw new UsageError(
-      `-v "${text}" is no volume`,
+      `-v ${quote(text)} is no volume`,
       'write /on/the/host:/in/the/container, and :ro to protect it',
     )
+  const destination = normalize(place).replace(/(?<=.)\/$/, '')
+  if (/^\/((dev|sys)?|proc(\/.*)?)$/.test(destination))
+    throw new UsageError(`-v ${quote(text)}: ${destination} is the container’s own`, 'choose another place')
   try {
     return { destination, source: realpathSync(source), type: 'bind', options: ['rbind', 'rprivate', mode] }
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    throw new UsageError(`-v: there is no ${source} on the host`, `mkdir -p ${source}`)
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw fileError(`use -v ${quote(text)}`, error)
+    throw new UsageError(
+      `-v: there is no ${source} on the host`,
+      'make it first (mkdir), or correct the path',
+    )
   }
 }
 
@@ -99,50 +128,16 @@ export function port(text: string): Port {
   const [, address = '0.0.0.0', host = '', container = ''] =
     /^(?:(\d+\.\d+\.\d+\.\d+):)?(\d+):(\d+)(?:\/tcp)?$/.exec(text) ?? []
   const valid = (n: string) => Number(n) >= 1 && Number(n) <= 65535
-  if (valid(host) && valid(container)) return { address, host: Number(host), container: Number(container) }
-  throw new UsageError(`-p "${text}" is no port`, 'write HOST:CONTAINER, such as 8080:80 (tcp)')
+  if (isIPv4(address) && valid(host) && valid(container))
+    return { address, host: Number(host), container: Number(container) }
+  throw new UsageError(`-p ${quote(text)} is no port`, 'write HOST:CONTAINER, such as 8080:80 (tcp)')
 }
 
 export function networkMode(word: string): NetworkMode {
   const mode = NETWORK_MODES.find(known => known === word)
   if (mode) return mode
-  const near = suggest(word, NETWORK_MODES)
   throw new UsageError(
-    `there is no network "${word}"`,
-    near ? `did you mean ${near}?` : `there are ${NETWORK_MODES.join(', ')}`,
+    `there is no network ${quote(word)}`,
+    hint(word, NETWORK_MODES, `there are ${NETWORK_MODES.join(', ')}`),
   )
-}
-
-/** `-u NAME|UID[:GROUP|GID]`: numbers as they are, names from the image's /etc/passwd and /etc/group. */
-export function user(text: string, layersTopFirst: string[]): { uid: number; gid: number } {
-  const [name = '', group] = text.split(':')
-  const account = lookUp('passwd', name, layersTopFirst)
-  const uid = number(name) ?? account?.[2]
-  if (uid === undefined)
-    throw new UsageError(`there is no user "${name}" in the image’s /etc/passwd`, 'give a number')
-  const gid =
-    group === undefined ? (account?.[3] ?? 0) : (number(group) ?? lookUp('group', group, layersTopFirst)?.[2])
-  if (gid === undefined)
-    throw new UsageError(`there is no group "${group}" in the image’s /etc/group`, 'give a number')
-  return { uid: Number(uid), gid: Number(gid) }
-}
-
-const number = (text: string) => (/^\d+$/.test(text) ? Number(text) : undefined)
-
-/** The line of a name (or of an id, in its third field) in the image's own passwd or group. */
-function lookUp(file: string, name: string, layersTopFirst: string[]): string[] | undefined {
-  for (const layer of layersTopFirst) {
-    let text: string
-    try {
-      text = readFileSync(join(layer, 'etc', file), 'utf8')
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') continue // in a layer below, perhaps
-      throw error
-    }
-    return text
-      .split('\n')
-      .map(line => line.split(':'))
-      .find(fields => fields[0] === name || fields[2] === name)
-  }
-  return undefined
 }

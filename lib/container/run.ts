@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, openSync } from 'node:fs'
+import { existsSync, openSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { findImage, type RootSource } from '../image/store.ts'
 import { removeTree } from '../image/tree.ts'
@@ -7,8 +7,9 @@ import { dataFolder } from '../image/data-folder.ts'
 import { Cgroup } from '../kernel/cgroup.ts'
 import { type Child, type Exit, shellStatus } from '../kernel/child.ts'
 import { UsageError } from '../kernel/errors.ts'
+import { quote } from '../kernel/kinds.ts'
 import { planCgroup } from '../kernel/make-cgroup.ts'
-import { startTime } from '../kernel/procfs.ts'
+import { bootId, startTime } from '../kernel/procfs.ts'
 import { defaultSpec } from './default-spec.ts'
 import { hardening } from './hardening.ts'
 import { layers } from './layers.ts'
@@ -23,14 +24,15 @@ import { program } from './program.ts'
 import { forward, type Listener } from './publish.ts'
 import { pump } from './pump.ts'
 import { root } from './root.ts'
-import { environment, user } from './run-options.ts'
+import { environment } from './run-options.ts'
 import { defaultProfile } from './seccomp-default.ts'
 import type { MountSpec, ResourcesSpec } from './spec.ts'
 import { compose } from './start.ts'
 import { containerFolder, states, writeState } from './state.ts'
 import { terminal } from './terminal.ts'
+import { user } from './user.ts'
 
-/** All seven chapters, in the order in which the child applies them. */
+/** All seven chapters and what they have no room for, in the order in which the child applies them. */
 const PARTS: readonly Part[] = [namespaces, layers, root, limits, network, terminal, hardening, program]
 
 /** What `minilab run` was asked for, read and checked. */
@@ -55,18 +57,23 @@ export interface RunRequest {
   capabilities: string[]
   /** the file that takes its output, with -d */
   log?: string
+  /** the process of ours that takes back what it leaves, where that is not this one: it may have lost its way among mounts */
+  keeper?: number
   /** hears of the container's id when its program has started */
   started?(id: string): void
 }
 
-/** Runs a container to its end; resolves to its exit status as a shell gives it. Nothing is left behind when it fails. */
-export async function runContainer(request: RunRequest): Promise<number> {
-  await recover(dataFolder())
+/**
+ * Runs a container to its end, of our parts or of others; resolves to its exit status as a shell gives it. Nothing is left
+ * behind when it fails, but what a `keeper` takes back.
+ */
+export async function runContainer(request: RunRequest, all = PARTS): Promise<number> {
+  if (!request.keeper) await recover(dataFolder())
   const source = await findImage(request.image)
   const id = randomBytes(6).toString('hex')
   const name = chooseName(request.name, id)
   const container = describe(request, source, id)
-  const parts = partsFor(request, container)
+  const parts = partsFor(request, container, all)
   try {
     const { child } = await compose(parts).start(container)
     writeState({
@@ -78,9 +85,10 @@ export async function runContainer(request: RunRequest): Promise<number> {
       ports: request.ports,
       log: request.log ?? null,
       address: container.network?.address ?? null,
+      boot: bootId(),
       pid: child.pid,
       started: child.started,
-      keeper: { pid: process.pid, started: startTime('self') },
+      keeper: keeperOf(request),
       spec: container.spec,
     })
     request.started?.(id)
@@ -88,12 +96,16 @@ export async function runContainer(request: RunRequest): Promise<number> {
     recordExit(id, status)
     return status
   } catch (error) {
-    removeTree(containerFolder(id)) // what never ran leaves nothing
+    // what never ran leaves nothing; without its state the ledger says so of the folder
+    if (request.keeper) rmSync(join(containerFolder(id), 'state.json'), { force: true })
+    else removeTree(containerFolder(id))
     throw error
   } finally {
-    await container.ledger.settle()
+    if (!request.keeper) await container.ledger.settle()
   }
 }
+
+const keeperOf = ({ keeper: pid = process.pid }: RunRequest) => ({ pid, started: startTime(pid) })
 
 function describe(request: RunRequest, source: RootSource, id: string): Container {
   const folder = containerFolder(id)
@@ -117,7 +129,7 @@ function describe(request: RunRequest, source: RootSource, id: string): Containe
   process.terminal = request.terminal
   process.env = environment([...process.env, `HOSTNAME=${spec.hostname}`, ...Env], request.env)
   process.cwd = request.workdir ?? (WorkingDir || '/')
-  Object.assign(process.user, user(request.user ?? (User || '0'), lower))
+  Object.assign(process.user, user(request.user ?? (User || '0:0'), lower))
   const sets = {
     bounding: request.capabilities,
     permitted: request.capabilities,
@@ -128,7 +140,8 @@ function describe(request: RunRequest, source: RootSource, id: string): Containe
   if (request.network === 'host') shareHostNetwork(spec)
 
   const ledger = new Ledger(dataFolder())
-  if (!isImage) ledger.add({ kind: 'folder', path: folder, ...(!request.remove && { unless: 'state.json' }) })
+  if (!isImage || request.keeper)
+    ledger.add({ kind: 'folder', path: folder, ...(!request.remove && { unless: 'state.json' }) })
   return {
     id,
     spec,
@@ -143,12 +156,12 @@ function describe(request: RunRequest, source: RootSource, id: string): Containe
 }
 
 /** Without a cgroup of our own there are no limits: no matter, unless some were asked for. */
-function partsFor({ resources }: RunRequest, { id }: Container): readonly Part[] {
+function partsFor({ resources }: RunRequest, { id }: Container, all: readonly Part[]): readonly Part[] {
   const refused = planCgroup(`/minilab/${id}`, ['memory', 'cpu', 'pids'])
-  if (refused instanceof Cgroup) return PARTS
+  if (refused instanceof Cgroup) return all
   if (Object.keys(resources).length > 0)
     throw new LimitedError(`limits cannot be set: ${refused.reason}`, refused.remedy)
-  return PARTS.filter(part => part !== limits)
+  return all.filter(part => part.name !== limits.name)
 }
 
 /** Looks after a running container: its ports, its terminal, our signals; resolves to how it ended. */
@@ -173,8 +186,11 @@ async function attend(request: RunRequest, container: Container, child: Child): 
 
 function chooseName(wanted: string | undefined, id: string): string {
   if (wanted === undefined) return `lab-${id.slice(0, 4)}`
-  if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(wanted))
-    throw new UsageError(`"${wanted}" is no name for a container`, 'use letters, digits and _ . -')
+  if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/.test(wanted))
+    throw new UsageError(
+      `${quote(wanted)} is no name for a container`,
+      'use letters, digits and _ . -, at most 128',
+    )
   const other = states().find(state => state.name === wanted)
   if (other)
     throw new UsageError(

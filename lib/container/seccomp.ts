@@ -14,7 +14,7 @@ import {
 } from '../kernel/bpf.ts'
 import type { Label, Program } from '../kernel/bpf.ts'
 import { UsageError } from '../kernel/errors.ts'
-import { suggest } from '../kernel/suggest.ts'
+import { hint } from '../kernel/suggest.ts'
 import { arch, numbers } from '../kernel/syscall-numbers.ts'
 import type { Arch } from '../kernel/syscall-numbers.ts'
 
@@ -252,10 +252,10 @@ function returnValue(action: keyof typeof actions, errnoRet?: number): number {
 /** The entry of a table under a word of the profile. */
 function known<T>(kind: string, word: string, table: Record<string, T>): T {
   if (Object.hasOwn(table, word)) return table[word]!
-  const near = suggest(word, Object.keys(table))
+  const names = Object.keys(table)
   throw new UsageError(
     `unknown seccomp ${kind} ${JSON.stringify(word)}`,
-    near ? `did you mean ${near}?` : `use one of ${Object.keys(table).join(', ')}`,
+    hint(word, names, `use one of ${names.join(', ')}`),
   )
 }
 

@@ -1,11 +1,15 @@
-import { Child } from '../kernel/child.ts'
-import { failure } from '../kernel/failure.ts'
+import type { Child } from '../kernel/child.ts'
+import { diagnose } from '../kernel/diagnose.ts'
+import { errnoNumber } from '../kernel/errno.ts'
+import { UsageError } from '../kernel/errors.ts'
 import { Gate } from '../kernel/gate.ts'
-import { launch } from '../kernel/launch.ts'
+import type { Launched } from '../kernel/launch.ts'
+import { launchGated } from '../kernel/launch-gated.ts'
+import { SyscallError } from '../kernel/syscall-error.ts'
 import { type Replayed, Tape } from '../kernel/tape.ts'
-import { commandError } from './command-error.ts'
 import type { Container, Part } from './part.ts'
 import { handOnStdio } from './program.ts'
+import { startError } from './start-error.ts'
 import { takeTerminal } from './terminal.ts'
 
 /** A container that runs: its first process, and the system calls by which it came to be. */
@@ -46,47 +50,52 @@ export function compose(parts: readonly Part[]) {
         for (const part of parts) await part.prepare?.(container)
         const gate = new Gate()
         const { tape, flags } = this.record(container, gate)
-        return atTheGate(container, parts, gate, tape, flags)
+        return launchParts(container, parts, gate, tape, flags)
       })
     },
   }
 }
 
-async function atTheGate(
+/** Our share while the child waits: at its first gate that of each part, at the second the copy of its terminal. */
+async function launchParts(
   container: Container,
   parts: readonly Part[],
   gate: Gate,
   tape: Tape,
   flags: number,
 ): Promise<Started> {
-  const launched = launch(tape, flags)
-  let child: Child | undefined
-  // where clone3 is refused nobody comes to the gate: the end of file is our cue to look at the reason
-  const refused = launched.replayed.catch(() => undefined).finally(() => gate.closeChildEnd())
-  try {
-    const waits = await gate.reached()
-    if (launched.pid()) child = new Child(launched.pid(), launched.pidfd())
-    if (waits) {
+  const { terminal } = container
+  const { child, clone, ...arrived } = await launchGated(tape, gate, flags, [
+    async launched => {
       for (const part of parts) await part.attach?.(container, launched.pid())
-      gate.pass()
-      if (container.terminal && (await gate.reached())) {
-        takeTerminal(container.terminal, launched)
-        gate.pass()
-      }
-    }
-    const replayed = await launched.replayed
-    const failed = failure(tape, replayed)
-    if (failed?.call === 'execve') throw commandError(container.spec.process.args[0] ?? '', replayed, failed)
-    if (failed || !child) throw failed ?? new Error('the child was lost before it reached the gate')
-    return { container, child, clone: launched.clone, tape: replayed }
-  } catch (error) {
-    child?.kill('SIGKILL')
-    await child?.exit
-    throw error
-  } finally {
-    gate.close()
-    await refused
+    },
+    ...(terminal ? [(launched: Launched) => takeTerminal(terminal, launched)] : []),
+  ])
+  const failed = arrived.failed ?? noProgram(arrived.tape)
+  if (!failed) return { container, child, clone, tape: arrived.tape }
+  await child.exit
+  throw failed instanceof SyscallError ? startError(container.spec.process, arrived.tape, failed) : failed
+}
+
+/** Why a child has come to the end of its tape, and is no program: one that is never returned from its execve. */
+function noProgram(tape: readonly Replayed[]): Error | undefined {
+  if (tape.at(-1)?.result === null) return undefined
+  const at = tape.findLastIndex(({ call, errno }) => call === 'execve' && errno !== null)
+  if (at !== -1) {
+    const { call, args, errno } = tape[at]!
+    const number = errnoNumber(errno!)
+    return new SyscallError(
+      call,
+      args,
+      number,
+      { number: at + 1, of: tape.length },
+      diagnose(call, [], number),
+    )
   }
+  return new UsageError(
+    'the child made all its calls, and ended: none of them was an execve, so it never became a program',
+    'let `execve` be its last call: it does not return',
+  )
 }
 
 // A child at its gate shares our memory: one that changes its credentials marks the memory undumpable, and then another's

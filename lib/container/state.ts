@@ -1,18 +1,12 @@
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  writeFileSync,
-} from 'node:fs'
-import { join } from 'node:path'
-import { dataFolder } from '../image/data-folder.ts'
+import { existsSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { dataFolder, makeDir } from '../image/data-folder.ts'
 import { UsageError } from '../kernel/errors.ts'
+import { bootId, isAlive, isGone } from '../kernel/procfs.ts'
 import { findProcess } from '../kernel/signal.ts'
-import { suggest } from '../kernel/suggest.ts'
+import { hint } from '../kernel/suggest.ts'
 import type { Spec } from './spec.ts'
+import { isState } from './state-shape.ts'
 
 /** What is remembered of a container that `minilab run` made: <data>/containers/<id>/state.json. */
 export interface State {
@@ -24,7 +18,9 @@ export interface State {
   ports: string[]
   address: string | null
   log: string | null
-  /** its first process: pid and start time together are never reused */
+  /** since when the machine runs: until its next start, a pid and a start time together are never reused */
+  boot: string
+  /** its first process */
   pid: number
   started: number
   /** the process of ours that looks after it, until it has noted how it ended */
@@ -40,54 +36,76 @@ export function containerFolder(id: string): string {
 /** Writes the state at once or not at all: a new file, then rename(2). */
 export function writeState(state: State): void {
   const folder = containerFolder(state.id)
-  mkdirSync(folder, { recursive: true })
+  makeDir(folder)
   const partial = join(folder, `state.json.${process.pid}`)
   writeFileSync(partial, JSON.stringify(state, null, 2))
   renameSync(partial, join(folder, 'state.json'))
 }
 
-/** All containers of `minilab run`, oldest first. */
+/** All containers of `minilab run` whose state can be read, oldest first. */
 export function states(): State[] {
-  const folder = join(dataFolder(), 'containers')
-  if (!existsSync(folder)) return []
-  return readdirSync(folder)
-    .flatMap(id => {
-      const path = join(folder, id, 'state.json')
-      return existsSync(path) ? [JSON.parse(readFileSync(path, 'utf8')) as State] : []
-    })
+  return ids()
+    .flatMap(id => readState(id) || [])
     .sort((a, b) => a.created.localeCompare(b.created))
 }
+
+/** The ids of containers whose state.json is damaged: we do not know any more what they are, nor whether they run. */
+export function damagedIds(): string[] {
+  return ids().filter(id => readState(id) === false)
+}
+
+function ids(): string[] {
+  const folder = join(dataFolder(), 'containers')
+  if (!existsSync(folder)) return []
+  return readdirSync(folder).filter(id => existsSync(join(folder, id, 'state.json')))
+}
+
+const MOST = 2 ** 24 // bytes of a state.json
+
+/** The state of a container; false where its file makes no sense, undefined where it has gone meanwhile. */
+function readState(id: string): State | false | undefined {
+  const path = join(containerFolder(id), 'state.json')
+  try {
+    const stat = statSync(path)
+    if (!stat.isFile() || stat.size > MOST) return false
+    const state: unknown = JSON.parse(readFileSync(path, 'utf8'))
+    // whose folder and log are removed, and whose process is killed, must not be another's
+    return isState(state) && state.id === id && isLog(state.log) && state
+  } catch (error) {
+    if (isGone(error)) return undefined
+    if (error instanceof SyntaxError) return false
+    throw error
+  }
+}
+
+const isLog = (log: string | null) => log === null || dirname(log) === join(dataFolder(), 'logs')
 
 /** The container that a word means: a name, an id, or the beginning of one id. Throws a UsageError with what there is. */
 export function findState(word: string): State {
   const all = states()
   const exact = all.find(state => state.name === word || state.id === word)
   if (exact) return exact
-  const [first, ...more] = all.filter(state => state.id.startsWith(word))
+  const [first, ...more] = word === '' ? [] : all.filter(state => state.id.startsWith(word))
   if (first && more.length === 0) return first
   if (first)
     throw new UsageError(
       `"${word}" begins the ids of ${more.length + 1} containers`,
       'give more of it, or the name',
     )
-  const near = suggest(
-    word,
-    all.map(({ name }) => name),
-  )
+  if (damagedIds().includes(word))
+    throw new UsageError(`the state of ${word} is damaged`, `minilab rm -f ${word} removes it`)
+  const names = all.map(({ name }) => name)
   throw new UsageError(
     `there is no container "${word}"`,
-    near ? `did you mean ${near}?` : 'minilab ps -a shows what there is',
+    hint(word, names, 'minilab ps -a shows what there is'),
   )
 }
 
 /** A pidfd for the container's first process, which the caller closes; undefined where it has ended. */
-export function running({ pid, started }: State): number | undefined {
-  return findProcess(pid, started)
+export function running({ pid, started, boot }: State): number | undefined {
+  return boot === bootId() ? findProcess(pid, started) : undefined
 }
 
 export function isRunning(state: State): boolean {
-  const pidfd = running(state)
-  if (pidfd === undefined) return false
-  closeSync(pidfd)
-  return true
+  return state.boot === bootId() && isAlive(state.pid, state.started)
 }

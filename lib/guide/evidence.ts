@@ -1,9 +1,17 @@
 import type { Evidence, Finding } from './step.ts'
 
-/** A finding from one comparison: what was read on both sides, and what to say where the claim does not hold. */
-export function finding(ok: boolean, evidence: Evidence | Evidence[], diagnosis: string): Finding {
+/**
+ * A finding from one comparison: what was read on both sides, and what to say where the claim does not hold; as a function
+ * where more must be read to tell.
+ */
+export function finding(
+  ok: boolean,
+  evidence: Evidence | Evidence[],
+  diagnosis: string | (() => string),
+): Finding {
   const rows = Array.isArray(evidence) ? evidence : [evidence]
-  return ok ? { ok, evidence: rows } : { ok, evidence: rows, diagnosis }
+  if (ok) return { ok, evidence: rows }
+  return { ok, evidence: rows, diagnosis: typeof diagnosis === 'string' ? diagnosis : diagnosis() }
 }
 
 /** Something read: `seen(source, host, container)`; null for the side that was not asked. */

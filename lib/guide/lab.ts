@@ -10,10 +10,11 @@ import { LimitedError } from '../container/limited.ts'
 import type { Container, Part } from '../container/part.ts'
 import type { Spec } from '../container/spec.ts'
 import { root } from '../container/root.ts'
+import { unsheltered } from '../container/shelter.ts'
 import { compose, type Started } from '../container/start.ts'
 import { dataFolder } from '../image/data-folder.ts'
 import { findImage, plannedLayers } from '../image/store.ts'
-import { Cgroup } from '../kernel/cgroup.ts'
+import { Cgroup, thaw } from '../kernel/cgroup.ts'
 import { type Child, shellStatus } from '../kernel/child.ts'
 import { planCgroup, type Refused } from '../kernel/make-cgroup.ts'
 import type { Replayed, Tape } from '../kernel/tape.ts'
@@ -52,6 +53,8 @@ export interface BoxOptions {
   dry?: boolean
   /** the image is needed even where the step itself uses the host's own files: for a runtime other than ours */
   image?: boolean
+  /** its name, where it shall be the same each time */
+  id?: string
 }
 
 /** What the stages of a step work with: they start containers by it, and look from inside; it remembers every tape. */
@@ -70,6 +73,11 @@ export class Lab<S = object> {
     return this.#tape
   }
   #tape: readonly Replayed[] = []
+  #begun = false
+  /** whether the step's own container was to start, and did not */
+  get stillborn(): boolean {
+    return this.#begun && !this.box
+  }
 
   /** the step's own container */
   box: Box | undefined
@@ -86,11 +94,12 @@ export class Lab<S = object> {
   /** Why there can be no limits here; undefined where there can. */
   get refused(): Refused | undefined {
     const planned = planCgroup(`minilab/${this.id}`, ['memory', 'cpu', 'pids'])
-    return planned instanceof Cgroup ? undefined : planned
+    return planned instanceof Cgroup ? undefined : (unsheltered() ?? planned)
   }
 
   /** Starts the step's own container, the one that the checks are about, and shows its tape. */
   async begin(): Promise<Box> {
+    this.#begun = true
     this.box = await this.start({})
     this.scene.pid = this.box.pid
     this.scene.shell = this.box.shell
@@ -164,7 +173,7 @@ export class Lab<S = object> {
   /** The description of a container of this step; nothing is made yet. */
   async container(options: BoxOptions = {}): Promise<Container> {
     const { rootless } = this.options
-    const id = `${this.id}-${this.#count++}`
+    const id = options.id ?? `${this.id}-${this.#count++}`
     // steps 1 and 2 use the host's own files; another runtime always needs a root file system
     const ownRoot =
       this.step.parts.some(part => part.name === root.name) ||
@@ -177,7 +186,7 @@ export class Lab<S = object> {
     const container: Container = { id, spec, rootfs: spec.root.path, ledger: this.ledger, diesWithUs: true }
     const parts = options.parts ?? this.step.parts
     // what no part of this step looks at must not be promised to another runtime either
-    if (!parts.includes(hardening)) {
+    if (!parts.some(part => part.name === hardening.name)) {
       delete spec.process.capabilities
       spec.process.noNewPrivileges = false
     }
@@ -190,7 +199,7 @@ export class Lab<S = object> {
 
   /** The parts that can be had here: without a cgroup of our own, limits are left out, and their stages say so. */
   parts(wanted: readonly Part[] = this.step.parts): readonly Part[] {
-    return this.refused ? wanted.filter(part => part !== limits) : wanted
+    return this.refused ? wanted.filter(part => part.name !== limits.name) : wanted
   }
 
   private async start(options: BoxOptions): Promise<Box> {
@@ -230,6 +239,7 @@ export class Lab<S = object> {
     this.boxes.splice(at, 1)
     box.shell.end()
     box.child?.kill('SIGKILL')
+    if (box.container.cgroup) thaw(box.pid) // it may be frozen, and then it would not die
     await box.remove?.()
   }
 
@@ -263,7 +273,10 @@ export class Lab<S = object> {
   /** Ends all containers of the step and takes back what was made on the host. */
   async close(): Promise<string[]> {
     for (const fd of this.#kept.splice(0)) closeSync(fd)
-    for (const box of [...this.boxes]) await box.end()
-    return this.ledger.settle()
+    const failures: unknown[] = []
+    for (const box of [...this.boxes]) await box.end().catch(error => failures.push(error))
+    const removed = await this.ledger.settle() // ends what is left in a cgroup of ours, too
+    if (failures.length > 0) throw failures[0]
+    return removed
   }
 }

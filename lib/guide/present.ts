@@ -18,8 +18,8 @@ export function widthFor(plain: boolean): number {
 /** Where the text of a step goes. Nothing here decides anything: it is told what happened. */
 export class Presenter {
   readonly #write: (text: string) => void
-  readonly #ink: ChalkInstance
-  readonly #width: number
+  protected readonly ink: ChalkInstance
+  protected readonly width: number
   #limitedReason = ''
   /** nothing is printed: stdout belongs to a JSON document */
   readonly quiet: boolean
@@ -30,8 +30,8 @@ export class Presenter {
   constructor({ plain = false, quiet = false }: { plain?: boolean; quiet?: boolean } = {}) {
     this.quiet = quiet
     this.#write = quiet ? () => {} : text => process.stdout.write(text)
-    this.#ink = inkFor(plain)
-    this.#width = widthFor(plain)
+    this.ink = inkFor(plain)
+    this.width = widthFor(plain)
   }
 
   line(text = ''): void {
@@ -43,25 +43,30 @@ export class Presenter {
     mode: string,
     runtime: string,
   ): void {
-    const { bold, dim, cyan } = this.#ink
-    const head = ` Step ${number} · ${name} `
-    this.line(cyan('━━') + bold(head) + cyan('━'.repeat(Math.max(2, this.#width - head.length - 2))))
+    const { bold, dim } = this.ink
+    this.head(` Step ${number} · ${name} `)
     this.line(bold(` ${title}`))
     const others = runtime === 'minilab' ? '' : `, containers made by ${runtime}`
     this.line(dim(` ${mode === 'root' ? 'as root' : 'without root, in a user namespace'}${others}`))
   }
 
+  /** The line on top. */
+  protected head(text: string): void {
+    const { bold, cyan } = this.ink
+    this.line(cyan('━━') + bold(text) + cyan('━'.repeat(Math.max(2, this.width - text.length - 2))))
+  }
+
   stage(number: number, count: number, title: string): void {
     this.#limitedReason = ''
     this.line()
-    this.line(this.#ink.bold(` ${number}/${count}  ${title}`))
+    this.line(this.ink.bold(` ${number}/${count}  ${title}`))
   }
 
   /** A paragraph, wrapped; `code` in backquotes stands out. */
   explain(text: string, source?: { file: string; symbol: string }): void {
     this.line()
-    for (const line of wrap(text, this.#width - 6)) this.line(`      ${this.#code(line)}`)
-    if (source) this.line(this.#ink.dim(`      the code: ${sourceLine(source)}`))
+    for (const line of wrap(text, this.width - 6)) this.line(`      ${this.code(line)}`)
+    if (source) this.line(this.ink.dim(`      the code: ${sourceLine(source)}`))
     this.line()
   }
 
@@ -70,14 +75,11 @@ export class Presenter {
     if (replayed.length === 0 || !clone) return
     const total = replayed.reduce((sum, { ns }) => sum + ns, clone.ns)
     this.#heading('we made a child …')
-    for (const line of wrap(
-      `clone3(${clone.args}) = ${clone.result}`.replaceAll('|', '| '),
-      this.#width - 12,
-    ))
-      this.line(this.#ink.dim('      │ ') + this.#ink.cyan(line.replaceAll('| ', '|')))
+    for (const line of wrap(`clone3(${clone.args}) = ${clone.result}`.replaceAll('|', '| '), this.width - 12))
+      this.line(this.ink.dim('      │ ') + this.ink.cyan(line.replaceAll('| ', '|')))
     this.line(
-      this.#ink.dim('      ├ ') +
-        this.#ink.italic(`… and it made ${replayed.length} system calls; all that took ${micro(total)}`),
+      this.ink.dim('      ├ ') +
+        this.ink.italic(`… and it made ${replayed.length} system calls; all that took ${micro(total)}`),
     )
     this.#tapeLines(lines(replayed, step.teaches))
     this.line()
@@ -93,59 +95,59 @@ export class Presenter {
   /** Text as it is, line by line: rules, a file. */
   block(heading: string, text: readonly string[]): void {
     this.#heading(heading)
-    for (const line of text) this.line(this.#ink.dim('      │ ') + line)
+    for (const line of text) this.line(this.ink.dim('      │ ') + line)
     this.line()
   }
 
   #heading(text: string): void {
-    this.line(this.#ink.dim(`      ┌ `) + this.#ink.italic(text))
+    this.line(this.ink.dim(`      ┌ `) + this.ink.italic(text))
   }
 
   #tapeLines(tape: TapeLine[]): void {
-    const { dim, red, green, cyan } = this.#ink
+    const { dim, red, green, cyan } = this.ink
     for (const line of tape) {
       if ('summary' in line) {
         this.line(dim(`      │ ${line.summary}`))
         continue
       }
       const { call, args, result, errno, ns } = line
-      const room = this.#width - 34 - call.length
+      const room = this.width - 34 - call.length
       const shown = fit(args, room)
       const text = `${call}(${shown})`
       const outcome = errno ? red(`= -1 ${errno}`) : green(`= ${result ?? 0}`)
       const plainOutcome = errno ? `= -1 ${errno}` : `= ${result ?? 0}`
-      const pad = ' '.repeat(Math.max(1, this.#width - 28 - text.length))
+      const pad = ' '.repeat(Math.max(1, this.width - 28 - text.length))
       const time = micro(ns).padStart(Math.max(9, 19 - plainOutcome.length))
       this.line(`${dim('      │ ')}${cyan(call)}(${shown})${pad}${outcome}${dim(time)}`)
     }
   }
 
   check(check: Pick<Check, 'claim'>, finding: Finding): void {
-    const { green, red, yellow, dim } = this.#ink
+    const { green, red, yellow, dim } = this.ink
     const mark = finding.limited ? yellow('–') : finding.ok ? green('✔') : red('✘')
-    this.line(`   ${mark}  ${this.#code(check.claim)}`)
+    this.line(`   ${mark}  ${this.code(check.claim)}`)
     if (finding.limited && finding.limited !== this.#limitedReason)
       this.#indented(`not looked at: ${finding.limited}`, yellow)
     for (const { source, host, container } of finding.evidence) {
       const values = [host === null ? '' : `host ${host}`, container === null ? '' : `container ${container}`]
       const text = values.filter(Boolean).join('   ')
-      const room = this.#width - 8 - text.length - source.length
+      const room = this.width - 8 - text.length - source.length
       if (room >= 2) this.line(`      ${text}${dim(' '.repeat(room) + source)}`)
       else {
         this.#indented(text, line => line)
-        this.line(dim(source.padStart(this.#width - 2)))
+        this.line(dim(source.padStart(this.width - 2)))
       }
     }
     if (finding.diagnosis) this.#indented(finding.diagnosis, red)
   }
 
   #indented(text: string, ink: (text: string) => string): void {
-    for (const line of wrap(text, this.#width - 8)) this.line(`      ${ink(line)}`)
+    for (const line of wrap(text, this.width - 8)) this.line(`      ${ink(line)}`)
   }
 
   /** Says it once for a stage: its checks need not repeat it. */
   limited(reason: string, remedy: string): void {
-    const { yellow, dim } = this.#ink
+    const { yellow, dim } = this.ink
     this.#limitedReason = reason
     this.#indented(`limited here: ${reason}`, yellow)
     this.#indented(`to have it: ${remedy}`, dim)
@@ -153,11 +155,11 @@ export class Presenter {
   }
 
   note(text: string): void {
-    this.#indented(text, line => this.#code(line))
+    this.#indented(text, line => this.code(line))
   }
 
   prediction(said: string, right: string, why: string): void {
-    const { green, yellow } = this.#ink
+    const { green, yellow } = this.ink
     this.line()
     this.line(
       said === right
@@ -167,14 +169,12 @@ export class Presenter {
     this.note(why)
   }
 
-  end(
-    step: Pick<Step, 'recap' | 'next' | 'number'>,
-    report: Report,
-    score?: { right: number; asked: number },
-  ): void {
-    const { bold, green, red, yellow, dim } = this.#ink
+  end(step: Pick<Step, 'recap' | 'next' | 'number'>, report: Report): void {
+    const { bold, green, red, yellow, dim } = this.ink
     const looked = report.checks.filter(c => c.ok !== null)
     const failed = looked.filter(c => !c.ok)
+    const { predictions } = report
+    const predicted = predictions.filter(({ said, answer }) => said === answer).length
     this.line()
     this.note(step.recap)
     this.line()
@@ -187,7 +187,7 @@ export class Presenter {
     if (meanwhile) this.line(dim(`      on the host there were meanwhile ${meanwhile}${after}`))
     const rest = [
       notLooked ? yellow(`${notLooked} not possible here`) : '',
-      score?.asked ? `${score.right} of ${score.asked} predicted` : '',
+      predictions.length ? `${predicted} of ${predictions.length} predicted` : '',
       report.host.left.length
         ? red(`left on the host: ${report.host.left.join(', ')}`)
         : 'nothing left on the host',
@@ -196,13 +196,16 @@ export class Presenter {
     this.line(bold(`   ${verdict}`) + `  ${rest.filter(Boolean).join(' · ')}`)
     if (step.next) {
       this.line()
-      for (const line of wrap(`Next: ${step.next}`, this.#width - 4)) this.line(`   ${this.#code(line)}`)
+      for (const line of wrap(`Next: ${step.next}`, this.width - 4)) this.line(`   ${this.code(line)}`)
+      this.line(
+        `   ${this.code(`Write it yourself: \`minilab lab ${step.number}\`   Break it: \`minilab step ${step.number} --list-mutants\``)}`,
+      )
     }
     this.line()
   }
 
-  #code(text: string): string {
-    return text.replace(/`([^`]+)`/g, (_, code: string) => this.#ink.cyan(code))
+  protected code(text: string): string {
+    return text.replace(/`([^`]+)`/g, (_, code: string) => this.ink.cyan(code))
   }
 }
 

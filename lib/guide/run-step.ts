@@ -3,17 +3,23 @@ import { LimitedError } from '../container/limited.ts'
 import { recover } from '../container/ledger.ts'
 import { dataFolder } from '../image/data-folder.ts'
 import { now } from '../kernel/now.ts'
+import { processExists } from '../kernel/procfs.ts'
 import type { Replayed } from '../kernel/tape.ts'
 import { difference, hostState } from './host-state.ts'
+import { type Refusal, refusalOf } from './refusal.ts'
 import { Lab, type LabOptions } from './lab.ts'
 import { ask } from './predict.ts'
-import type { Check, Finding, Report, Stage, Step, TapeEntry } from './step.ts'
+import type { Check, Finding, Prediction, Report, Stage, Step, TapeEntry } from './step.ts'
 
 export interface StepOptions extends LabOptions {
   /** whether to ask for predictions */
   ask: boolean
+  /** the questions to ask; all, unless given */
+  questions?: ReadonlySet<string>
   /** a command of the learner's to run in a container like the step's own, at the end */
   command: string[]
+  /** what stops the step is no error, but in the report: `refused` */
+  goOn?: boolean
 }
 
 /**
@@ -31,25 +37,29 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
   presenter.step(step, mode, runtime)
   const checks: Report['checks'] = []
   const limited: Report['limited'] = []
-  const score = { right: 0, asked: 0 }
+  let refused: Refusal | undefined
+  const predictions: Report['predictions'] = []
   const interrupt = onInterrupt(lab)
   try {
     for (const [i, stage] of step.stages.entries()) {
       presenter.stage(i + 1, step.stages.length, stage.title)
       presenter.explain(stage.explain, stage.source)
-      const said = options.ask && stage.predict ? await ask(stage.predict) : undefined
-      const refused = await act(lab, stage)
-      if (refused) {
-        limited.push({ stage: stage.title, reason: refused.message, remedy: refused.remedy })
-        presenter.limited(refused.message, refused.remedy)
+      const predict = prediction(stage, options)
+      const said = predict && (await ask(predict))
+      const [lacking, refusal] = await act(lab, stage, options.goOn)
+      refused ??= refusal
+      if (refusal && lab.stillborn) break // nothing to look at any more
+      if (refusal) continue
+      if (lacking) {
+        limited.push({ stage: stage.title, reason: lacking.message, remedy: lacking.remedy })
+        presenter.limited(lacking.message, lacking.remedy)
       }
       during = during.union(hostState(lab.id))
-      for (const check of stage.checks ?? []) checks.push(await judge(lab, check, refused))
-      if (said !== undefined && stage.predict && !refused) {
-        const right = await stage.predict.answer(lab.scene)
-        score.asked++
-        if (said === right) score.right++
-        presenter.prediction(said, right, stage.predict.why)
+      for (const check of stage.checks ?? []) checks.push(await judge(lab, check, lacking, options.goOn))
+      if (predict && said !== undefined && !lacking) {
+        const answer = await predict.answer(lab.scene)
+        predictions.push({ question: predict.question, said, answer })
+        presenter.prediction(said, answer, predict.why)
       }
     }
     if (options.command.length > 0) await lab.runCommand(options.command)
@@ -59,7 +69,8 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
     if (interrupt.came) await new Promise(() => {})
     throw error
   } finally {
-    await lab.close()
+    const left = await close(lab, options.goOn)
+    refused ??= left
     interrupt.letGo()
   }
   const report: Report = {
@@ -74,10 +85,31 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
     host: { changed: difference(before, during), left: difference(before, hostState(lab.id)) },
     launches: lab.launches.map(({ purpose, tape }) => ({ purpose, tape: entries(tape) })),
     limited,
+    predictions,
+    ...(refused && { refused }),
   }
+  if (refused) report.ok = false
   if (report.host.left.length > 0) report.ok = false
-  presenter.end(step, report, score)
+  presenter.end(step, report)
   return report
+}
+
+/** Takes back what was made; with `goOn`, what cannot be (a folder with a mount on it) goes with the bench. */
+async function close<S>(lab: Lab<S>, goOn = false): Promise<Refusal | undefined> {
+  try {
+    await lab.close()
+    return undefined
+  } catch (error) {
+    const refusal = goOn ? refusalOf(error) : undefined
+    if (!refusal) throw error
+    return refusal
+  }
+}
+
+/** What is to be asked for before a stage. */
+function prediction<S>({ predict }: Stage<S>, options: StepOptions): Prediction<S> | undefined {
+  const isAsked = options.ask && predict && (options.questions?.has(predict.question) ?? true)
+  return isAsked ? predict : undefined
 }
 
 /** Ctrl-C or a polite end between two prompts: what was made is taken back first. At a prompt inquirer hears the key. */
@@ -93,13 +125,35 @@ function onInterrupt<S>(lab: Lab<S>): { came: boolean; letGo(): void } {
   return state
 }
 
-async function act<S>(lab: Lab<S>, stage: Stage<S>): Promise<LimitedError | undefined> {
+/** What of a stage cannot be had here, and with `goOn` what stopped it. */
+async function act<S>(
+  lab: Lab<S>,
+  stage: Stage<S>,
+  goOn = false,
+): Promise<[lacking?: LimitedError, refusal?: Refusal | undefined]> {
   try {
     await stage.act?.(lab)
-    return undefined
+    return []
   } catch (error) {
-    if (error instanceof LimitedError) return error
-    throw error
+    if (error instanceof LimitedError) return [error]
+    const refusal = goOn ? refusalOf(error) : undefined
+    if (!refusal) throw error
+    return [undefined, refusal]
+  }
+}
+
+/** What a check found; with `goOn` it has failed where there is nothing to look at any more. */
+async function look<S>(lab: Lab<S>, check: Check<S>, goOn: boolean): Promise<Finding> {
+  try {
+    return await check.look(lab.scene)
+  } catch (error) {
+    const refusal = goOn ? refusalOf(error) : undefined
+    if (!refusal) throw error
+    const { child } = lab.box ?? {}
+    const exit = child && !processExists(child.pid) ? await child.exit : undefined
+    const gone =
+      exit && `The program has ended, by ${exit.signal ?? `exit(${exit.status})`}, and cannot be looked at.`
+    return { ok: false, evidence: [], diagnosis: gone ?? `${refusal.message}: ${refusal.remedy}` }
   }
 }
 
@@ -107,10 +161,11 @@ async function judge<S>(
   lab: Lab<S>,
   check: Check<S>,
   refused?: LimitedError,
+  goOn = false,
 ): Promise<Report['checks'][number]> {
   const finding: Finding = refused
     ? { ok: null, evidence: [], limited: refused.message }
-    : await check.look(lab.scene)
+    : await look(lab, check, goOn)
   lab.presenter.check(check, finding)
   return {
     id: check.id,

@@ -5,6 +5,20 @@ import { O_CLOEXEC } from '../kernel/constants.ts'
 import { int32s, now } from '../kernel/now.ts'
 import type { Shell } from './step.ts'
 
+/** The container's program is not there any more, or never listened. */
+class ShellEndedError extends Error {
+  override name = 'ShellEndedError'
+  readonly remedy =
+    'it must be a shell, with all its arguments, that reads its commands from its descriptor 0'
+
+  constructor(said: string) {
+    const words = said.trim().replaceAll(/\s*\n\s*/g, '; ')
+    super(
+      `the program in the container has ended, and cannot be asked any more${words && `; it said: ${words}`}`,
+    )
+  }
+}
+
 /**
  * The pipes by which we talk to the shell that is a step's container. It reads commands from stdin, one after the other;
  * a mark that nothing else prints tells where the answer ends.
@@ -25,9 +39,11 @@ export class PipedShell implements Shell {
     this.#answers = new Socket({ fd: ourIn, readable: true, writable: false })[Symbol.asyncIterator]()
   }
 
-  /** To be called when the container's program has its copies: only then is its end an end of file for us. */
+  /**
+   * To be called when the container's program has its copies: only then is its end an end of file for us. Where it reads we
+   * keep ours: pipe(7), what is written to a pipe that nobody reads from any more is a SIGPIPE for us.
+   */
   closeTheirs(): void {
-    closeSync(this.stdio[0])
     closeSync(this.stdio[1])
   }
 
@@ -52,7 +68,7 @@ export class PipedShell implements Shell {
         return { output: output.trimEnd(), status: Number(found[1]) }
       }
       const { value, done } = await this.#answers.next()
-      if (done) throw new Error(`the container's shell ended during: ${command}\n${this.#rest}`)
+      if (done) throw new ShellEndedError(this.#rest)
       this.#rest += value.toString()
     }
   }
@@ -64,8 +80,10 @@ export class PipedShell implements Shell {
 
   /** Ends the shell's input: it then exits. */
   end(): void {
-    if (!this.#ended) closeSync(this.#commands)
+    if (this.#ended) return
     this.#ended = true
+    closeSync(this.#commands)
+    closeSync(this.stdio[0])
   }
   #ended = false
 }

@@ -1,11 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-
-const ROOT = join(import.meta.dirname, '../..')
+import { codeFolder } from '../own-folder.ts'
 
 /** `lib/container/root.ts:42`: where a symbol is defined; the file alone in a package, which has no sources. */
 export function sourceLine({ file, symbol }: { file: string; symbol: string }): string {
-  const path = join(ROOT, file)
+  const path = join(codeFolder, file)
   if (!existsSync(path)) return file
   const defined = new RegExp(`^\\s*(export )?(async )?(const|function|class|interface) ${symbol}\\b`)
   const line = readFileSync(path, 'utf8')

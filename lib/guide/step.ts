@@ -1,6 +1,7 @@
 import type { Container, Part } from '../container/part.ts'
 import type { Spec } from '../container/spec.ts'
 import type { Lab } from './lab.ts'
+import type { Refusal } from './refusal.ts'
 
 /** What a check read: where, and what stands there for the host and for the container. */
 export interface Evidence {
@@ -100,6 +101,10 @@ export interface Report {
   launches: { purpose: string; tape: TapeEntry[] }[]
   /** stages that this machine or mode cannot run whole, each with its reason */
   limited: { stage: string; reason: string; remedy: string }[]
+  /** the predictions that were asked for: what was said, and what the kernel then said */
+  predictions: { question: string; said: string; answer: string }[]
+  /** what stopped a step that was built wrongly; the checks from there on are not among `checks` */
+  refused?: Refusal
 }
 
 export interface TapeEntry {

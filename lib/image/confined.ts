@@ -60,16 +60,46 @@ export class Confined {
   }
 
   #openDir(path: string, make: boolean): number {
+    const found = this.#resolve(path, make)
+    if (found !== undefined) return found
+    // How many of its names lead somewhere? A stranger's path may have thousands: neither recursion nor one by one will do
+    const names = path.split('/')
+    let [there, missing] = [0, names.length]
+    while (missing - there > 1) {
+      const middle = (there + missing) >> 1
+      const fd = this.#resolve(names.slice(0, middle).join('/'), true)
+      if (fd === undefined) missing = middle
+      else {
+        closeSync(fd)
+        there = middle
+      }
+    }
+    let fd = this.#resolve(names.slice(0, there).join('/') || '.')!
+    for (const name of names.slice(there)) {
+      const at = `/proc/self/fd/${fd}/${name}`
+      try {
+        mkdirSync(at)
+        chmodSync(at, 0o755)
+        const next = openSync(at, O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW)
+        closeSync(fd)
+        fd = next
+      } catch (error) {
+        closeSync(fd)
+        throw error
+      }
+    }
+    return fd
+  }
+
+  /** A descriptor for a directory; with `orNone`, undefined where it is not there. */
+  #resolve(path: string, orNone = false): number | undefined {
     const how = { flags: O_PATH | O_DIRECTORY | O_CLOEXEC, resolve: RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS }
     try {
       return now.openat2(this.#root, path, how, OPEN_HOW_SIZE)
     } catch (error) {
-      if (!make || !(error instanceof SyscallError) || error.code !== 'ENOENT') throw error
+      if (orNone && error instanceof SyscallError && error.code === 'ENOENT') return undefined
+      throw error
     }
-    const missing = this.at(path, true)
-    mkdirSync(missing)
-    chmodSync(missing, 0o755)
-    return now.openat2(this.#root, path, how, OPEN_HOW_SIZE)
   }
 }
 

@@ -4,6 +4,7 @@ import { Writable } from 'node:stream'
 import { MachineError } from './error.ts'
 import { type Image, type ImageConfig, readImage, writeImage } from './image.ts'
 import { addLayer, hasLayer } from './layer-store.ts'
+import { addPackedLayer, packedImage } from './packed.ts'
 import { type Item, makeTree, type Plan } from './plan.ts'
 import { BUSYBOX, planBusybox, planHostPrograms, TOOLS } from './programs.ts'
 
@@ -43,8 +44,9 @@ const SKELETON: [path: string, item: Item][] = [
 ]
 
 /**
- * The image "default", made from what the machine has: a static busybox (one of the paths `busybox`), else the host's
- * own programs with their libraries. Made once, and again when one of these files has changed. No network.
+ * The image "default": the one that a class pack brought, the same on every machine of a class; else made from what the
+ * machine has: a static busybox (one of the paths `busybox`), else the host's own programs with their libraries. Made
+ * once, and again when one of these files has changed. No network.
  * Throws a MachineError where there is neither, or no room or right to write.
  */
 export async function buildDefaultImage(busybox: readonly string[] = BUSYBOX): Promise<Image> {
@@ -53,6 +55,11 @@ export async function buildDefaultImage(busybox: readonly string[] = BUSYBOX): P
     .update(JSON.stringify([busybox, TOOLS, SKELETON, CONFIG]))
     .digest('hex')
   const stored = readImage(DEFAULT_IMAGE)
+  const packed = packedImage()
+  if (packed) {
+    await addPackedLayer(packed)
+    return stored?.layers.join() === packed.diffId ? stored : store([packed.diffId])
+  }
   if (stored && isCurrent(stored, recipe)) return stored
 
   const looked = new Set(busybox)
@@ -71,8 +78,12 @@ export async function buildDefaultImage(busybox: readonly string[] = BUSYBOX): P
     makeTree(plan, dir)
     return packLayer(dir, new Writable({ write: (_chunk, _encoding, done) => done() }), { overlay: false })
   })
+  return store([layer.diffId], sources)
+}
+
+function store(layers: string[], sources?: Record<string, string>): Image {
   const created = new Date().toISOString()
-  const image = { name: DEFAULT_IMAGE, layers: [layer.diffId], config: CONFIG, created, sources }
+  const image = { name: DEFAULT_IMAGE, layers, config: CONFIG, created, ...(sources && { sources }) }
   writeImage(image)
   return image
 }

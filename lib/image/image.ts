@@ -1,8 +1,10 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { UsageError } from '../kernel/errors.ts'
+import { object, optional, text, texts } from '../kernel/shape.ts'
 import { dataFolder, makeDir } from './data-folder.ts'
 import { fileError } from './error.ts'
+import { makeScratch } from './layer-store.ts'
 import { removeTree } from './tree.ts'
 
 /** What an image says about its process: part of the `config` of an OCI image configuration. */
@@ -38,26 +40,47 @@ export function isName(name: string): boolean {
   return /^[a-z0-9][a-z0-9._-]*(:[A-Za-z0-9._-]+)?$/.test(name) && name.length <= 128
 }
 
+const MOST = 2 ** 24 // bytes of an image.json
+
 /** The image of this name; undefined where there is none. Throws a UsageError where its file is damaged. */
 export function readImage(name: string): Image | undefined {
   const file = join(dataFolder(), 'images', name, 'image.json')
   if (!isName(name) || !existsSync(file)) return undefined
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as Image
+    const stat = statSync(file)
+    // Node would go on reading a file without end (or a FIFO, or a sparse one) until there is no memory left
+    const image: unknown = stat.isFile() && stat.size < MOST && JSON.parse(readFileSync(file, 'utf8'))
+    if (isImage(image)) return { ...image, name }
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw fileError(`read image "${name}"`, error)
-    throw new UsageError(`image "${name}" is damaged: ${file} is not JSON`, `remove it: rm ${file}`)
   }
+  throw new UsageError(
+    `image "${name}" is damaged: ${file} is not JSON, or says something else`,
+    `remove it: rm ${file}`,
+  )
 }
+
+const shape = object({
+  layers: texts,
+  config: object({
+    Env: optional(texts),
+    Entrypoint: optional(texts),
+    Cmd: optional(texts),
+    WorkingDir: optional(text),
+    User: optional(text),
+  }),
+  created: text,
+  sources: optional(object({})),
+})
+const isImage = (value: unknown): value is Image => shape(value)
 
 /** Stores an image under its name, in place of an older one, at once. Throws a MachineError for want of room or rights. */
 export function writeImage(image: Image): void {
   const dir = join(dataFolder(), 'images', image.name)
   makeDir(dir)
-  makeDir(join(dataFolder(), 'tmp'))
   let partial: string | undefined
   try {
-    partial = mkdtempSync(join(dataFolder(), 'tmp', `${process.pid}-`))
+    partial = makeScratch()
     writeFileSync(join(partial, 'image.json'), JSON.stringify(image, null, 2) + '\n')
     renameSync(join(partial, 'image.json'), join(dir, 'image.json'))
   } catch (error) {

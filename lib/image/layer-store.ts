@@ -1,5 +1,6 @@
 import {
   chmodSync,
+  chownSync,
   existsSync,
   mkdtempSync,
   readdirSync,
@@ -9,6 +10,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { UsageError } from '../kernel/errors.ts'
+import { inFirstUserNamespace, isAlive, processExists, startTime } from '../kernel/procfs.ts'
 import { dataFolder, makeDir } from './data-folder.ts'
 import { codeOf, fileError } from './error.ts'
 import type { LayerInfo } from './layer-info.ts'
@@ -21,6 +23,9 @@ import { removeTree } from './tree.ts'
 export function layerDir(diffId: string): string {
   return join(home(diffId), 'diff')
 }
+
+/** Who root is on the host in a container whose ids are others than the machine's: subuid(5), by default from here on. */
+export const FIRST_SUBORDINATE_ID = 100_000
 
 /** Whether the layer is there, complete. */
 export function hasLayer(diffId: string): boolean {
@@ -36,9 +41,12 @@ export async function addLayer(fill: (dir: string) => Promise<LayerInfo>): Promi
   removeAbandoned()
   let partial: string | undefined
   try {
-    makeDir(join(dataFolder(), 'layers'))
-    makeDir(join(dataFolder(), 'tmp'))
-    partial = mkdtempSync(join(dataFolder(), 'tmp', `${process.pid}-`))
+    const layers = join(dataFolder(), 'layers')
+    makeDir(layers)
+    // what is setuid in an image must be out of reach of the host's other users, and root inside is one of none of them
+    if (process.geteuid?.() === 0 && inFirstUserNamespace()) chownSync(layers, 0, FIRST_SUBORDINATE_ID)
+    chmodSync(layers, 0o710)
+    partial = makeScratch()
     const layer = await fill(join(partial, 'diff'))
     writeFileSync(join(partial, 'layer.json'), JSON.stringify(layer, null, 2))
     chmodSync(partial, 0o755)
@@ -51,11 +59,21 @@ export async function addLayer(fill: (dir: string) => Promise<LayerInfo>): Promi
   }
 }
 
+/** A new directory in the data folder for what is half-made; its name says whose it is. */
+export function makeScratch(): string {
+  const tmp = join(dataFolder(), 'tmp')
+  makeDir(tmp)
+  return mkdtempSync(join(tmp, `${process.pid}-${startTime('self')}-`))
+}
+
 /** Removes what killed processes left half-made in the data folder; returns the paths. */
 export function removeAbandoned(): string[] {
   const tmp = join(dataFolder(), 'tmp')
   if (!existsSync(tmp)) return []
-  const abandoned = readdirSync(tmp).filter(name => !existsSync(`/proc/${parseInt(name)}`))
+  const abandoned = readdirSync(tmp).filter(name => {
+    const [pid = NaN, started = NaN] = name.split('-').map(Number)
+    return Number.isNaN(started) ? !processExists(pid) : !isAlive(pid, started)
+  })
   return abandoned.map(name => {
     removeTree(join(tmp, name))
     return join(tmp, name)
@@ -76,8 +94,8 @@ function settle(partial: string, layer: LayerInfo): void {
     renameSync(partial, place)
   } catch (error) {
     if (!['ENOTEMPTY', 'EEXIST'].includes(codeOf(error) ?? '')) throw error
-    const there = JSON.parse(readFileSync(join(place, 'layer.json'), 'utf8')) as LayerInfo
-    if (there.diffId !== layer.diffId)
-      throw new UsageError(`${place} holds another layer, ${there.diffId}`, `remove it: rm -r ${place}`)
+    // its name has twelve of its digits; all of them are in its file
+    if (!readFileSync(join(place, 'layer.json'), 'utf8').includes(`"${layer.diffId}"`))
+      throw new UsageError(`${place} holds another layer, or is damaged`, `remove it: rm -r ${place}`)
   }
 }

@@ -23,22 +23,28 @@ import { OPAQUE, WHITEOUT, xattrRecord } from './tar-names.ts'
 import { deviceNumbers, FILE_TYPES, type TreeFile, walk } from './tree.ts'
 import { readXattrs } from './xattr.ts'
 
+interface PackOptions {
+  overlay: boolean
+  owner?: 'root'
+}
+
 /**
  * Packs a tree as a layer: a tar, sorted, the same bytes for the same tree. `out` is a stream, or the path of a file
  * that appears only when it is complete. With `overlay` the tree is an upper directory of overlayfs, and its whiteouts
- * and opaque directories become those of the OCI (tar-names.ts). Times are kept to the second.
+ * and opaque directories become those of the OCI (tar-names.ts). Times are kept to the second. With `owner: 'root'`
+ * everything is root's, as in an image: what a user has made belongs to the user in the store.
  *
  * Throws a UsageError for what a layer cannot express, a MachineError where a file cannot be read or written.
  */
 export async function packLayer(
   dir: string,
   out: Writable | string,
-  options: { overlay: boolean },
+  options: PackOptions,
 ): Promise<LayerInfo> {
-  if (typeof out !== 'string') return packTo(dir, out, options.overlay)
+  if (typeof out !== 'string') return packTo(dir, out, options)
   const partial = join(dirname(out), `.${basename(out)}.${process.pid}`)
   try {
-    const info = await packTo(dir, createWriteStream('', { fd: openSync(partial, 'wx') }), options.overlay)
+    const info = await packTo(dir, createWriteStream('', { fd: openSync(partial, 'wx') }), options)
     renameSync(partial, out)
     return info
   } catch (error) {
@@ -47,11 +53,11 @@ export async function packLayer(
   }
 }
 
-async function packTo(dir: string, out: Writable, overlay: boolean): Promise<LayerInfo> {
+async function packTo(dir: string, out: Writable, options: PackOptions): Promise<LayerInfo> {
   const tar = tarPack()
   const info = newLayerInfo()
   // where one side fails the stream between them is destroyed with its error, and both promises settle
-  const filling = fill(tar, dir, overlay, info).catch((error: Error) => tar.destroy(error))
+  const filling = fill(tar, dir, options, info).catch((error: Error) => tar.destroy(error))
   try {
     await pipeline(measure(tar as AsyncIterable<Buffer>, info), out)
   } catch (error) {
@@ -64,9 +70,10 @@ async function packTo(dir: string, out: Writable, overlay: boolean): Promise<Lay
 
 type Entry = Partial<Omit<Header, 'pax'>> & Pick<Header, 'name' | 'type'> & { pax?: Record<string, string> }
 
-async function fill(tar: Pack, dir: string, overlay: boolean, info: LayerInfo): Promise<void> {
+async function fill(tar: Pack, dir: string, { overlay, owner }: PackOptions, info: LayerInfo): Promise<void> {
   const firstNames = new Map<string, string>()
   for (const file of walk(dir)) {
+    if (owner === 'root') Object.assign(file.stat, { uid: 0n, gid: 0n })
     for (const entry of entriesFor(file, overlay, firstNames, info.notes)) {
       await (entry.size ? addFile(tar, entry, file.at) : addEmpty(tar, entry))
       info.entries++

@@ -80,6 +80,14 @@ function planProgram(plan: Plan, path: string): boolean {
   return true
 }
 
+/** Plans the libraries of a program that itself shall not be there; false where they cannot be told. */
+export function planLibraries(plan: Plan, path: string): boolean {
+  const loader = interpreter(path)
+  const libraries = loader ? listLibraries(loader, path) : []
+  for (const file of libraries ?? []) planHostFile(plan, file)
+  return libraries !== undefined
+}
+
 /** The loader and the shared libraries of a program, with all else that makes the loader find them. */
 function listLibraries(loader: string, program: string): string[] | undefined {
   // without the cache as long as that will do: every installation on the host changes the cache

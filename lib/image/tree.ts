@@ -31,50 +31,76 @@ export interface TreeFile {
   stat: BigIntStats
 }
 
+/** A directory that is being gone through: the names in it that are still to come, and a short path to it. */
+interface Open<P extends string | Buffer> {
+  path: P
+  names: P[]
+  near: { at: P | string; close: () => void }
+}
+
 /**
  * Every file of a tree, the root first, a directory before what is in it, names sorted; symbolic links are not
  * followed. Synchronous, as all of lib/image: libuv's workers may be in another mount namespace than this thread.
- * Throws a UsageError at a name that is not UTF-8 (Node would spell it differently).
+ * Without recursion: a stranger's tree may be deeper than our stack. Throws a UsageError at a name that is not UTF-8
+ * (Node would spell it differently).
  */
 export function* walk(dir: string): Generator<TreeFile> {
-  yield { path: '', at: `${dir}/.`, stat: lstatSync(`${dir}/.`, { bigint: true }) }
-  yield* below('', dir)
-}
-
-function* below(path: string, dir: string): Generator<TreeFile> {
-  const near = shorten(dir)
+  const open: Open<string>[] = []
+  const enter = (path: string, at: string) => {
+    const near = shorten(at)
+    open.push({ path, names: [], near })
+    open.at(-1)!.names = readdirSync(near.at).sort().toReversed()
+  }
   try {
-    for (const name of readdirSync(near.at).sort()) {
+    yield { path: '', at: `${dir}/.`, stat: lstatSync(`${dir}/.`, { bigint: true }) }
+    enter('', dir)
+    for (let here; (here = open.at(-1)) !== undefined;) {
+      const name = here.names.pop()
+      if (name === undefined) {
+        open.pop()?.near.close()
+        continue
+      }
       if (name.includes('\uFFFD'))
-        throw new UsageError(`a name in ${path || dir} is not UTF-8: "${name}"`, 'rename it')
-      const file = path ? `${path}/${name}` : name
-      const at = `${near.at}/${name}`
+        throw new UsageError(`a name in ${here.path || dir} is not UTF-8: "${name}"`, 'rename it')
+      const path = here.path ? `${here.path}/${name}` : name
+      const at = `${here.near.at}/${name}`
       const stat = lstatSync(at, { bigint: true })
-      yield { path: file, at, stat }
-      if (stat.isDirectory()) yield* below(file, at)
+      yield { path, at, stat }
+      if (stat.isDirectory()) enter(path, at)
     }
   } finally {
-    near.close()
+    for (const { near } of open) near.close()
   }
 }
 
 /** Removes a file or a whole tree, however deep, links not followed; nothing where there is nothing. */
 export function removeTree(path: string | Buffer): void {
-  const stat = lstatSync(path, { throwIfNoEntry: false })
-  if (!stat) return
-  if (!stat.isDirectory()) return unlinkSync(path)
-  // without root, a directory gives up its entries only to an owner who may write in it
-  if ((stat.mode & 0o700) !== 0o700) chmodSync(path, 0o700)
-  const near = shorten(path)
-  try {
+  const open: Open<Buffer>[] = []
+  /** Removes a file, or opens a directory, to be removed when it is empty. */
+  const remove = (at: Buffer) => {
+    const stat = lstatSync(at, { throwIfNoEntry: false })
+    if (!stat) return
+    if (!stat.isDirectory()) return unlinkSync(at)
+    // without root, a directory gives up its entries only to an owner who may write in it
+    if ((stat.mode & 0o700) !== 0o700) chmodSync(at, 0o700)
+    const near = shorten(at)
+    open.push({ path: at, names: [], near })
     // bytes, because a name need not be UTF-8
-    for (const name of readdirSync(near.at, { encoding: 'buffer' })) {
-      removeTree(Buffer.concat([Buffer.from(near.at), Buffer.from('/'), name]))
+    open.at(-1)!.names = readdirSync(near.at, { encoding: 'buffer' })
+  }
+  try {
+    remove(Buffer.from(path))
+    for (let here; (here = open.at(-1)) !== undefined;) {
+      const name = here.names.pop()
+      if (name) remove(Buffer.concat([Buffer.from(here.near.at), Buffer.from('/'), name]))
+      else {
+        open.pop()?.near.close()
+        rmdirSync(here.path)
+      }
     }
   } finally {
-    near.close()
+    for (const { near } of open) near.close()
   }
-  rmdirSync(path)
 }
 
 /**
@@ -82,7 +108,7 @@ export function removeTree(path: string | Buffer): void {
  * may be deeper, so that a long path goes on from an open descriptor.
  */
 function shorten<P extends string | Buffer>(dir: P): { at: P | string; close: () => void } {
-  if (dir.length < 1000) return { at: dir, close: () => {} }
+  if (dir.length < 400) return { at: dir, close: () => {} }
   const fd = openSync(dir, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
   return { at: `/proc/self/fd/${fd}`, close: () => closeSync(fd) }
 }

@@ -53,17 +53,27 @@ async function unpackInto(dir: string, source: Readable, name: string, overlay: 
   const unpacking = new Unpacking(tree, overlay)
   const tar = extract()
   let working: Promise<void> = Promise.resolve()
+  let refused: { error: unknown } | undefined
   tar.on('entry', (header, content, next) => {
     info.entries++
-    working = unpacking.add(header, content as unknown as Content).then(() => next(), next)
+    working = unpacking.add(header, content as unknown as Content).then(
+      () => next(),
+      (error: unknown) => {
+        refused = { error }
+        next(error as Error)
+      },
+    )
   })
   try {
     const content = await decompressed(source, name)
     await pipeline(closed(measure(content, info), name), tar as unknown as NodeJS.WritableStream)
     await working
     unpacking.finish()
-  } finally {
+  } catch (error) {
     await working
+    // where we close the entry that we cannot write, the streams say only that
+    throw refused && codeOf(error) === 'ERR_STREAM_PREMATURE_CLOSE' ? refused.error : error
+  } finally {
     tree.close()
   }
   info.notes = [...unpacking.notes]

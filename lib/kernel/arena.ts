@@ -31,16 +31,16 @@ export class Arena {
     return Arena.spare.pop() ?? new Arena()
   }
 
-  /** Copies what the kernel wrote into the callers' buffers. */
+  /** Copies what the kernel has written so far into the callers' buffers. */
   collect(): void {
     for (const { buffer, offset } of this.#outs)
       buffer.set(this.bytes.subarray(offset, offset + buffer.length))
-    this.#outs = []
   }
 
   /** Collects, and makes the arena free for others. */
   release(): void {
     this.collect()
+    this.#outs = []
     this.#next = 0
     Arena.spare.push(this)
   }

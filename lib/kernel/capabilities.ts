@@ -1,6 +1,6 @@
 // The privileges of root, one by one. capabilities(7); include/uapi/linux/capability.h
 import { UsageError } from './errors.ts'
-import { suggest } from './suggest.ts'
+import { hint } from './suggest.ts'
 
 /** Each capability and what it allows. Its number is its position: CAP_CHOWN is bit 0, CAP_CHECKPOINT_RESTORE bit 40. */
 export const capabilities = {
@@ -83,10 +83,9 @@ export function parseCapability(word: string): readonly Capability[] {
   if (upper === 'ALL') return names
   const name = upper.startsWith('CAP_') ? upper : `CAP_${upper}`
   if (Object.hasOwn(capabilities, name)) return [name as Capability]
-  const near = suggest(name, names)
   throw new UsageError(
     `unknown capability ${JSON.stringify(word)}`,
-    near ? `did you mean ${near}?` : 'see capabilities(7) for the names, or use ALL',
+    hint(name, names, 'see capabilities(7) for the names, or use ALL'),
   )
 }
 

@@ -181,13 +181,21 @@ function killMember(path: string, pid: number): void {
 }
 
 /** A frozen process dies only once it is thawed: v1. On v2 it can be killed as it is. */
-function thaw(pid: number): void {
+export function thaw(pid: number): void {
   try {
     const freezer = hierarchyOf('freezer', hierarchies(pid))
     if (freezer) thawV1(freezer.own)
   } catch (error) {
     if (!isGone(error)) throw error // it has died meanwhile
   }
+}
+
+/** Thaws a cgroup and all below it: v1, where nothing frozen dies. */
+export function thawTree(path: string): void {
+  if (!existsSync(path)) return
+  thawV1(path)
+  for (const entry of readdirSync(path, { withFileTypes: true }))
+    if (entry.isDirectory()) thawTree(join(path, entry.name))
 }
 
 function thawV1(path: string): void {

@@ -103,6 +103,8 @@ interface Reading {
 export const readings = {
   /** bytes; v2 says `max` for none */
   memoryLimit: { controller: 'memory', v1: ['memory.limit_in_bytes'], v2: ['memory.max'] },
+  /** bytes; v1: memory and swap together; v2: swap alone. No such file where swap is not accounted for */
+  swapLimit: { controller: 'memory', v1: ['memory.memsw.limit_in_bytes'], v2: ['memory.swap.max'] },
   /** how many processes the OOM killer has killed in it */
   oomKills: {
     controller: 'memory',
@@ -111,6 +113,8 @@ export const readings = {
   },
   /** v1: microseconds, -1 for no limit; v2: `quota period`, and `max` for no limit */
   cpuQuota: { controller: 'cpu', v1: ['cpu.cfs_quota_us'], v2: ['cpu.max'] },
+  /** v1: microseconds; v2: beside the quota */
+  cpuPeriod: { controller: 'cpu', v1: ['cpu.cfs_period_us'], v2: ['cpu.max'] },
   cpuPeriods: { controller: 'cpu', v1: ['cpu.stat', 'nr_periods'], v2: ['cpu.stat', 'nr_periods'] },
   cpuThrottled: { controller: 'cpu', v1: ['cpu.stat', 'nr_throttled'], v2: ['cpu.stat', 'nr_throttled'] },
   /** v1: nanoseconds; v2: microseconds */
@@ -121,6 +125,8 @@ export const readings = {
   pidsRefused: { controller: 'pids', v1: ['pids.events', 'max'], v2: ['pids.events', 'max'] },
   /** v1: THAWED, FREEZING or FROZEN; v2: 0 or 1 */
   frozen: { controller: 'freezer', v1: ['freezer.state'], v2: ['cgroup.events', 'frozen'] },
+  /** 1 where it shall be frozen, whether or not it is by now */
+  toldToFreeze: { controller: 'freezer', v1: ['freezer.self_freezing'], v2: ['cgroup.freeze'] },
 } satisfies Record<string, Reading>
 
 /** A value, the file it was read from, and that with the key in it, as evidence names it. */

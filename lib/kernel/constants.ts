@@ -96,6 +96,9 @@ export const PR_SET_CHILD_SUBREAPER = 36
 export const PR_CAP_AMBIENT = 47
 export const SECCOMP_SET_MODE_FILTER = 1
 
+// ptrace(2): linux/ptrace.h
+export const PTRACE_SEIZE = 0x4206
+
 // wait, pidfd
 export const P_PIDFD = 3
 export const WNOHANG = 1

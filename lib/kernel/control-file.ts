@@ -14,7 +14,7 @@ export function writeControl(path: string, value: string): void {
     const { code = '', syscall = 'write' } = error as NodeJS.ErrnoException
     const args =
       syscall === 'open' ? JSON.stringify(path) : `${JSON.stringify(path)}, ${JSON.stringify(value)}`
-    throw new SyscallError(syscall, args, errnoNumber(code), '', diagnoseWrite(path, code))
+    throw new SyscallError(syscall, args, errnoNumber(code), undefined, diagnoseWrite(path, code))
   }
 }
 

@@ -2,7 +2,8 @@ import { existsSync, readFileSync, statSync } from 'node:fs'
 import { CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, MS_BIND, MS_REMOUNT } from './constants.ts'
 import { errnoName } from './errno.ts'
 import { mountinfo, mountOf } from './mountinfo.ts'
-import { status } from './procfs.ts'
+import { namespaceInode, status } from './procfs.ts'
+import { OFFSETS_REFUSED } from './time-offsets.ts'
 import type { Diagnosis } from './syscall-error.ts'
 import type { Op } from './tape.ts'
 
@@ -19,8 +20,9 @@ export function diagnose(
   errno: number,
   earlier: readonly Op[] = [],
 ): Diagnosis | undefined {
-  const rules = causes[`${call} ${errnoName(errno)}`] ?? []
-  for (const rule of rules) {
+  const name = errnoName(errno)
+  const rules = causes[`${call} ${name}`] ?? []
+  for (const rule of name === 'EPERM' ? [dropped, ...rules] : rules) {
     const found = rule(args, earlier)
     if (found) return found
   }
@@ -39,6 +41,12 @@ const when =
 
 const did = (call: string, earlier: readonly Op[], test: (args: unknown[]) => boolean = () => true) =>
   earlier.some(op => op.call === call && test(op.args))
+/** What a child has taken from itself it cannot use any more. */
+const dropped = when(
+  (_, earlier) => did('capset', earlier) || did('seccomp', earlier),
+  'capset or seccomp, earlier on the same tape, took away the right to it',
+  'make this call before: rights are dropped when nothing needs them any more',
+)
 const missing = (path: unknown) => typeof path === 'string' && !existsSync(path)
 const isFile = (path: unknown) =>
   typeof path === 'string' && existsSync(path) && !statSync(path).isDirectory()
@@ -54,6 +62,13 @@ const overlayFolders = (data: unknown) =>
 const needRoot = 'run it with sudo, or with --rootless: a user namespace gives you the rights over its own'
 
 // The calls that beginners trip over. Sources: the ERRORS sections of section 2 man pages, fs/namespace.c, kernel/fork.c.
+/** user_namespaces(7): an id that has no other outside cannot be taken. */
+const notMapped = (file: string) =>
+  say(
+    `that id is not in the map of its user namespace: /proc/<pid>/${file} was not written yet, or lacks it`,
+    `write ${file} while the child waits at its gate, before it becomes somebody`,
+  )
+
 const causes: Record<string, Rule[]> = {
   'mount EPERM': [
     when(
@@ -228,6 +243,8 @@ const causes: Record<string, Rule[]> = {
       'leave those out that are the same already: compare /proc/self/ns with /proc/<pid>/ns',
     ),
   ],
+  'setresuid EINVAL': [notMapped('uid_map')],
+  'setresgid EINVAL': [notMapped('gid_map')],
   'setns ESRCH': [say('the process has gone', 'look at minilab ps')],
   'sethostname EPERM': [
     say(
@@ -274,17 +291,37 @@ function userNamespaceRefused(flags: bigint): Diagnosis | undefined {
 
 /** Writes to the kernel's control files fail with bare numbers too; `path` decides what they mean. */
 export function diagnoseWrite(path: string, code: string): Diagnosis | undefined {
+  const refused = code === 'EPERM' ? mapRefused(path) : undefined
+  if (refused) return refused
   for (const [pattern, codes, cause, remedy] of writes) {
     if (pattern.test(path) && codes.includes(code)) return { cause, remedy }
   }
   return undefined
 }
 
+/** What can be seen of why a map is refused: whose namespace it is, and whether it has one. */
+function mapRefused(path: string): Diagnosis | undefined {
+  const [, who] = /^\/proc\/(\d+|self)\/[ug]id_map$/.exec(path) ?? []
+  if (!who || !existsSync(path)) return undefined
+  const pid = who === 'self' ? who : Number(who)
+  if (namespaceInode(pid, 'user') === namespaceInode('self', 'user'))
+    return {
+      cause: 'that process is in the same user namespace as we are, which has its map already',
+      remedy: 'clone it with CLONE_NEWUSER, and write the map of the new process, not ours',
+    }
+  return readFileSync(path, 'utf8').trim()
+    ? {
+        cause: 'a map is written once, and this one is there already',
+        remedy: 'write all its lines in one write',
+      }
+    : undefined
+}
+
 const writes: [path: RegExp, codes: string[], cause: string, remedy: string][] = [
   [
     /\/[ug]id_map$/,
     ['EPERM'],
-    'without root a map may only send one id to your own, and gid_map only after "deny" is in setgroups; a map is written once',
+    'without root a map may only send one id to your own, and gid_map only after "deny" is in setgroups',
     'write setgroups "deny" first, then "0 <your id> 1"; for more ids install uidmap (newuidmap)',
   ],
   [
@@ -292,6 +329,12 @@ const writes: [path: RegExp, codes: string[], cause: string, remedy: string][] =
     ['EINVAL'],
     'a line of a map is "inside outside count", without overlap',
     'correct the mapping',
+  ],
+  [
+    /timens_offsets$/,
+    ['EACCES'],
+    `the clocks of a time namespace are settled when the first process enters it; ${OFFSETS_REFUSED.reason}`,
+    OFFSETS_REFUSED.remedy,
   ],
   [
     /cgroup\.procs$/,

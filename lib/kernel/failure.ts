@@ -19,11 +19,11 @@ export function failure(tape: Tape, replayed: readonly Replayed[]): SyscallError
   const last = replayed.at(-1)
   const op = tape.ops[replayed.length - 1]
   if (!last || !op) return undefined
-  const place = ` (call ${replayed.length} of ${tape.ops.length})`
+  const place = { number: replayed.length, of: tape.ops.length }
   if (last.result === null && NO_RETURN.includes(last.call)) return undefined
   if (last.result === null) return new SyscallError(last.call, last.args, errnoNumber('EINTR'), place, KILLED)
   if (last.errno === null && BigInt(last.result) >= op.min) return undefined
-  if (last.errno !== null && op.min < 0n) return undefined
+  if (last.errno !== null && -BigInt(errnoNumber(last.errno)) >= op.min) return undefined // that was allowed for
   const errno = last.errno === null ? errnoNumber('EPIPE') : errnoNumber(last.errno)
   const args = op.args.map(arg => (arg instanceof Later ? replayed[tape.ops.indexOf(arg.op)]?.result : arg))
   const earlier = tape.ops.slice(0, replayed.length - 1)

@@ -30,6 +30,14 @@ export class Gate {
     tape.readByte(this.#child)
   }
 
+  /**
+   * Behind PR_SET_PDEATHSIG, which tells nothing of a parent that is dead already: a write to an end that nobody has open
+   * any more is EPIPE, and ends the child. The byte is never read.
+   */
+  recordLife(tape: Tape): void {
+    tape.write(this.#child, Buffer.from('!'), 1)
+  }
+
   /** Resolves when the child waits at the gate: true; false when it ended before. */
   async reached(): Promise<boolean> {
     return (await readAsync(this.#parent, Buffer.alloc(1), 0, 1, null)).bytesRead === 1

@@ -167,8 +167,10 @@ const byValue = Object.entries(constants)
   .map(([name, value]) => [name, BigInt(value)] as const)
   .sort(([, a], [, b]) => Number(a - b))
 
+/** The constants of a prefix, or of several: `OPEN_TREE_|AT_`. */
 function group(prefix: string) {
-  return byValue.filter(([name]) => name.startsWith(prefix))
+  const prefixes = prefix.split('|')
+  return byValue.filter(([name]) => prefixes.some(one => name.startsWith(one)))
 }
 
 /** A C string literal. */

@@ -15,7 +15,7 @@ import { entry } from './launchpad-code.ts'
 import { ENTRY } from './launchpad.ts'
 import { syscallNumber } from './syscall-numbers.ts'
 import { flags as printFlags } from './kinds.ts'
-import { now } from './now.ts'
+import { int32s, now } from './now.ts'
 import { SyscallError } from './syscall-error.ts'
 import { parameters, printArgs } from './syscalls.ts'
 import { Later, type Op, type Replayed, type Tape } from './tape.ts'
@@ -44,6 +44,8 @@ export interface Launched {
   replayed: Promise<Replayed[]>
   /** What an earlier call returned, while the child waits at a gate: the memory is shared. */
   result(of: Later): number
+  /** The pid of a child's child that waits at a gate: from the buffer in which its clone3 (`Tape.become`) left it. */
+  second(parentTid: Uint8Array): number
   /** the clone3 itself, ours and so not on the child's tape: complete once `replayed` has resolved */
   clone: Replayed
 }
@@ -73,7 +75,7 @@ export function launch(tape: Tape, flags = 0): Launched {
     0,
     0,
   ])
-  const known = { pid: 0, pidfd: -1 }
+  const known = { pid: 0, pidfd: -1, second: 0 }
   const shown = `{flags=${printFlags('CLONE_', allFlags)}, exit_signal=SIGCHLD}`
   const clone: Replayed = { call: 'clone3', args: shown, result: null, errno: null, ns: 0, part: '' }
   let over = false // then the arena is another's
@@ -95,6 +97,7 @@ export function launch(tape: Tape, flags = 0): Launched {
         look()
         over = true
         replaying.delete(known.pid)
+        replaying.delete(known.second)
         stayDumpable()
         arena.collect()
         const record = error ? [] : read(tape.ops, arena, ops)
@@ -105,7 +108,7 @@ export function launch(tape: Tape, flags = 0): Launched {
         else if (Number(result) > 0) resolve(record)
         else {
           const errno = -Number(result)
-          reject(new SyscallError('clone3', shown, errno, '', diagnose('clone3', [{ flags }], errno)))
+          reject(new SyscallError('clone3', shown, errno, undefined, diagnose('clone3', [{ flags }], errno)))
         }
       },
     )
@@ -113,6 +116,12 @@ export function launch(tape: Tape, flags = 0): Launched {
   return {
     pid: () => (look(), known.pid),
     pidfd: () => (look(), known.pidfd),
+    second(parentTid) {
+      arena.collect()
+      known.second = int32s(parentTid)[0] ?? 0
+      replaying.add(known.second)
+      return known.second
+    },
     replayed,
     result: ({ op }) =>
       Number(arena.view.getBigInt64(ops + OP.size * tape.ops.indexOf(op) + OP.result, true)),
@@ -120,7 +129,7 @@ export function launch(tape: Tape, flags = 0): Launched {
   }
 }
 
-// children that still share our memory
+// children, and children of theirs, that still share our memory
 const replaying = new Set<number>()
 
 /** Whether a process is a child of ours that has neither become another program nor ended yet: at its gate, say. */

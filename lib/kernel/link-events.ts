@@ -11,6 +11,7 @@ import {
 import { now } from './now.ts'
 import type { Rtnetlink } from './rtnetlink.ts'
 import { timeval } from './sockaddr.ts'
+import { SyscallError } from './syscall-error.ts'
 
 const PATIENCE = 3 // seconds between two changes of any link
 
@@ -26,9 +27,18 @@ export function untilRunning(here: Rtnetlink, names: readonly string[]): void {
     now.setsockopt(events, SOL_SOCKET, SO_RCVTIMEO, patience, patience.length)
     now.bind(events, changesOfLinks, changesOfLinks.length)
     // subscribed first, then asked: no change can come between unnoticed
-    while (!names.every(name => here.link(name).running)) now.recvfrom(events, anyEvent, 1, 0, null, null)
+    while (!names.every(name => here.link(name).running)) nextChange(events)
   } finally {
     closeSync(events)
+  }
+}
+
+/** signal(7): with a time limit a socket's calls are interrupted by any signal, such as SIGCHLD, and not restarted. */
+function nextChange(events: number): void {
+  try {
+    now.recvfrom(events, anyEvent, 1, 0, null, null)
+  } catch (error) {
+    if (!(error instanceof SyscallError && error.code === 'EINTR')) throw error
   }
 }
 

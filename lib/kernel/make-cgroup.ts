@@ -1,5 +1,6 @@
-import { accessSync, constants, existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { constants, existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import { mayAccess } from './access.ts'
 import { Cgroup, type CgroupUse, move } from './cgroup.ts'
 import { CORE, hierarchies, type Hierarchy, hierarchyOf, listFile } from './cgroupfs.ts'
 import { readControl } from './control-file.ts'
@@ -22,9 +23,15 @@ export interface Refused {
 const OURS = 'minilab'
 /** The leaf that we sit in ourselves, where v2 asks for it. */
 const LEAF = 'minilab-self'
+/** The leaf that the first process of a bench is put into, in the cgroup that is around all that the bench does. */
+export const BENCH_LEAF = 'minilab-bench'
 
-/** Where cgroups of ours go in one hierarchy: below its root for root, below our own delegated cgroup otherwise. */
+/**
+ * Where cgroups of ours go in one hierarchy: on a bench beside the leaf that we were put into; else below its root for root,
+ * and below our own delegated cgroup for others.
+ */
 function base({ mount, own }: Hierarchy): string {
+  if (basename(own) === BENCH_LEAF) return dirname(own)
   if (isRoot() && writable(mount)) return mount
   return basename(own) === LEAF ? dirname(own) : own
 }
@@ -46,14 +53,7 @@ export function ourCgroups(): Extract<CgroupChange, { kind: 'cgroup' }>[] {
 
 const isRoot = () => process.getuid?.() === 0
 
-function writable(folder: string): boolean {
-  try {
-    accessSync(folder, constants.W_OK)
-    return true
-  } catch {
-    return false // access(2) answers only in this way
-  }
-}
+const writable = (folder: string) => mayAccess(folder, constants.W_OK)
 
 /**
  * Plans the directories of a cgroup named `name` for the wanted controllers, without making them.
@@ -105,12 +105,20 @@ function available(folder: string): string[] {
   return [...listFile(join(folder, 'cgroup.controllers')), ...CORE]
 }
 
-/** Makes the planned directories, handing the controllers down to them on v2. `note` hears of each change before it is made. */
-export function makeCgroup(cgroup: Cgroup, controllers: readonly string[], note: Note): void {
+/**
+ * Makes the planned directories, handing the controllers down to them on v2. `note` hears of each change before it is made.
+ * With `last: false` all but the directories themselves, which are noted: whoever wants them has only to make them.
+ */
+export function makeCgroup(
+  cgroup: Cgroup,
+  controllers: readonly string[],
+  note: Note,
+  { last = true } = {},
+): void {
   for (const { hierarchy, path } of cgroup.folders) {
     const wanted = controllers.filter(c => hierarchy.controllers.includes(c))
     // another minilab, ending now, may take the shared parent or its controllers away under our feet: then once more
-    const made = [1, 2, 3, 4, 5].some(() => attempt(cgroup, hierarchy, path, wanted, note))
+    const made = [1, 2, 3, 4, 5].some(() => attempt(cgroup, hierarchy, path, wanted, note, last))
     if (!made)
       throw new UsageError(
         `${path} does not get the controllers ${wanted.join(' ')}`,
@@ -119,8 +127,15 @@ export function makeCgroup(cgroup: Cgroup, controllers: readonly string[], note:
   }
 }
 
-/** True where the directory is there, with all its controllers. */
-function attempt(cgroup: Cgroup, hierarchy: Hierarchy, path: string, wanted: string[], note: Note): boolean {
+/** True where the directory is there, with all its controllers; without `last`, where it will have them. */
+function attempt(
+  cgroup: Cgroup,
+  hierarchy: Hierarchy,
+  path: string,
+  wanted: string[],
+  note: Note,
+  last: boolean,
+): boolean {
   const start = base(hierarchy)
   const parents: string[] = []
   for (let at = dirname(path); at !== start; at = dirname(at)) parents.unshift(at)
@@ -132,19 +147,21 @@ function attempt(cgroup: Cgroup, hierarchy: Hierarchy, path: string, wanted: str
       // what is handed down by a directory of ours ends with it
       if (hierarchy.version === 2) handDown(cgroup, parent, wanted, foreign ? note : () => {})
     }
-    if (!existsSync(path)) make(cgroup, path, 'container', note)
+    if (!last) note({ kind: 'cgroup', path, use: 'container' })
+    else if (!existsSync(path)) make(cgroup, path, 'container', note)
   } catch (error) {
     if (isGone(error)) return false
     throw error
   }
-  return hierarchy.version === 1 || wanted.every(c => available(path).includes(c))
+  const given = last ? available(path) : [...listFile(join(dirname(path), 'cgroup.subtree_control')), ...CORE]
+  return hierarchy.version === 1 || wanted.every(c => given.includes(c))
 }
 
 function make(cgroup: Cgroup, path: string, use: CgroupUse, note: Note): void {
   note({ kind: 'cgroup', path, use })
-  if (existsSync(path)) return
-  cgroup.logged('mkdir', [path], 0, () => mkdirSync(path, { recursive: use !== 'container' }))
-  inheritCpus(cgroup, path)
+  if (!existsSync(path))
+    cgroup.logged('mkdir', [path], 0, () => mkdirSync(path, { recursive: use !== 'container' }))
+  inheritCpus(cgroup, path) // also where another minilab has made it this very moment
 }
 
 /** cgroup-v1/cpusets.rst: a new cpuset has no processors and no memory nodes, and no process may join it so. */

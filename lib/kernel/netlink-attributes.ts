@@ -31,6 +31,7 @@ const integers = {
 }
 
 const kinds = {
+  u8: integers.u8,
   u32: integers.u32,
   i32: integers.i32,
   string: {

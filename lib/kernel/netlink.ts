@@ -61,8 +61,8 @@ export class NetlinkError extends SyscallError {
   readonly extendedAck: string | null
 
   constructor(message: Message, args: string, errno: number, extendedAck: string | null) {
-    const place = extendedAck === null ? '' : `: ${extendedAck}`
-    super(message.call, args, errno, place, message.causes[errnoName(errno)])
+    const said = extendedAck === null ? '' : `: ${extendedAck}`
+    super(message.call, args, errno, said, message.causes[errnoName(errno)])
     this.extendedAck = extendedAck
   }
 }

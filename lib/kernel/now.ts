@@ -23,7 +23,7 @@ function perform(call: Call, args: unknown[]): number {
     const result = libc.syscall(syscallNumber(call), ...words)
     const errno = koffi.errno()
     if (Number(result) !== -1) return Number(result)
-    throw new SyscallError(call, printArgs(call, args), errno, '', diagnose(call, args, errno))
+    throw new SyscallError(call, printArgs(call, args), errno, undefined, diagnose(call, args, errno))
   } finally {
     arena.release()
   }

@@ -5,14 +5,22 @@ export const NAMESPACES = ['user', 'pid', 'mnt', 'uts', 'ipc', 'net', 'cgroup', 
 export type Namespace = (typeof NAMESPACES)[number]
 type Pid = number | 'self'
 
-/** The inode that identifies a namespace of a process; null where this kernel has no such kind. */
-export function namespaceInode(pid: Pid, kind: Namespace): number | null {
+/**
+ * The inode that identifies a namespace of a process; null where this kernel has no such kind. `pid_for_children` is what
+ * its next child will be in; null while nobody has ever been in that.
+ */
+export function namespaceInode(pid: Pid, kind: Namespace | 'pid_for_children'): number | null {
   try {
     return statSync(`/proc/${pid}/ns/${kind}`).ino
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT' && processExists(pid)) return null
     throw error
   }
+}
+
+/** Whether we are in the user namespace that the machine began with: PROC_USER_INIT_INO of linux/proc_ns.h. */
+export function inFirstUserNamespace(): boolean {
+  return namespaceInode('self', 'user') === 0xeffffffd
 }
 
 /** The fields of /proc/<pid>/status, values trimmed: proc_pid_status(5). */
@@ -43,6 +51,21 @@ export function processExists(pid: Pid): boolean {
     return !/^[ZX]/.test(status(pid).State ?? '')
   } catch (error) {
     if (isGone(error)) return false
+    throw error
+  }
+}
+
+/** A name for the time since the machine was started, of 8 hexadecimal digits: start times before and after it are not to be compared. */
+export function bootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').slice(0, 8)
+}
+
+/** Whether exactly this process runs: its pid is not another's by now, and it does not merely wait to be reaped. */
+export function isAlive(pid: number, started: number): boolean {
+  try {
+    return processExists(pid) && startTime(pid) === started
+  } catch (error) {
+    if (isGone(error)) return false // between the two looks
     throw error
   }
 }

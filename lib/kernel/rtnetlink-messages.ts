@@ -23,7 +23,16 @@ export const linkAttributes = {
   IFLA_LINK: [5, 'u32'],
   IFLA_MASTER: [10, 'u32'],
   /** the value of IFLA_INFO_DATA depends on the kind: of a veth it holds vethAttributes */
-  IFLA_LINKINFO: [18, { IFLA_INFO_KIND: [1, 'string'], IFLA_INFO_DATA: [2, 'bytes'] }],
+  IFLA_LINKINFO: [
+    18,
+    {
+      IFLA_INFO_KIND: [1, 'string'],
+      IFLA_INFO_DATA: [2, 'bytes'],
+      /** the kind of the link that it belongs to, and what that one keeps for it: of a bridge these */
+      IFLA_INFO_SLAVE_KIND: [4, 'string'],
+      IFLA_INFO_SLAVE_DATA: [5, { IFLA_BRPORT_ISOLATED: [33, 'u8'] }],
+    },
+  ],
   IFLA_NET_NS_PID: [19, 'u32'],
   /** a note of whoever made the link, of at most 255 bytes */
   IFLA_IFALIAS: [20, 'string'],

@@ -78,6 +78,16 @@ export async function openRtnetlinkIn(pid: number): Promise<Rtnetlink> {
   return new Rtnetlink(replayed.find(({ call }) => call === 'socket')!.result!)
 }
 
+/** Sets up the loopback of the network namespace that a process is in: a new one has it down. */
+export async function setLoopbackUp(pid: number): Promise<void> {
+  const network = await openRtnetlinkIn(pid)
+  try {
+    network.setUp('lo')
+  } finally {
+    network.close()
+  }
+}
+
 /**
  * The links, addresses and routes of one network namespace: rtnetlink(7). Links are given by name. Each method makes
  * one request (those that need a link's index ask for it first) and throws a NetlinkError where the kernel refuses.
@@ -118,6 +128,22 @@ export class Rtnetlink extends Netlink {
 
   setMaster(link: string, bridge: string): void {
     this.#set(link, `master ${quote(bridge)}`, { IFLA_MASTER: this.link(bridge).index })
+  }
+
+  /** Of a link on a bridge: it reaches the bridge itself and what lies behind it, but no other isolated link. */
+  isolate(link: string): void {
+    const slave = { IFLA_INFO_SLAVE_KIND: 'bridge', IFLA_INFO_SLAVE_DATA: { IFLA_BRPORT_ISOLATED: 1 } }
+    const attributes = { IFLA_IFNAME: link, IFLA_LINKINFO: slave }
+    // what belongs to the bridge is changed by RTM_NEWLINK: rtnl_changelink() in net/core/rtnetlink.c
+    this.request(messages.RTM_NEWLINK, `${printDev(link)} type bridge_slave isolated on`, { attributes })
+  }
+
+  /** Whether that was done. */
+  isIsolated(link: string): boolean {
+    const answers = this.request(messages.RTM_GETLINK, printDev(link), { attributes: { IFLA_IFNAME: link } })
+    const { IFLA_INFO_SLAVE_KIND: kind, IFLA_INFO_SLAVE_DATA: data } =
+      answers[0]!.attributes.IFLA_LINKINFO ?? {}
+    return kind === 'bridge' && data?.IFLA_BRPORT_ISOLATED === 1
   }
 
   setUp(link: string): void {

@@ -2,7 +2,7 @@ import { closeSync } from 'node:fs'
 import { constants } from 'node:os'
 import { koffi } from './libc.ts'
 import { now } from './now.ts'
-import { startTime } from './procfs.ts'
+import { isAlive, processExists } from './procfs.ts'
 import { SyscallError } from './syscall-error.ts'
 
 const poll = koffi.load(null).func('int poll(void *fds, unsigned long count, int timeout)')
@@ -20,20 +20,21 @@ export async function ended(pidfd: number, milliseconds = -1): Promise<boolean> 
 }
 
 /**
- * A pidfd for a process, or undefined where it has gone. With a start time, also where the pid now belongs to another.
+ * A pidfd for a process, or undefined where it has gone, or has ended and only waits for its parent to take note (for
+ * ever, in a container whose first process does not reap). With a start time, also where the pid now belongs to another.
  */
 export function findProcess(pid: number, started?: number): number | undefined {
+  let pidfd: number
   try {
-    const pidfd = now.pidfd_open(pid, 0)
-    // the descriptor holds on to one process; the comparison tells whether it is the one meant
-    if (started === undefined || startTime(pid) === started) return pidfd
-    closeSync(pidfd)
-    return undefined
+    pidfd = now.pidfd_open(pid, 0)
   } catch (error) {
     if (error instanceof SyscallError && error.code === 'ESRCH') return undefined
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error
   }
+  // the descriptor holds on to one process; the comparison tells whether it is the one meant
+  if (started === undefined ? processExists(pid) : isAlive(pid, started)) return pidfd
+  closeSync(pidfd)
+  return undefined
 }
 
 /** Kills exactly this process and waits for its end. False where it had gone already. */

@@ -28,6 +28,7 @@ export function endpoint(bytes: Uint8Array): Endpoint {
 /** struct timeval, as SO_RCVTIMEO and SO_SNDTIMEO take it: socket(7). */
 export function timeval(seconds: number): Buffer {
   const bytes = Buffer.alloc(16)
-  bytes.writeBigInt64LE(BigInt(seconds))
+  bytes.writeBigInt64LE(BigInt(Math.trunc(seconds)))
+  bytes.writeBigInt64LE(BigInt(Math.round((seconds % 1) * 1e6)), 8)
   return bytes
 }

@@ -14,6 +14,12 @@ export function suggest(word: string, candidates: Iterable<string>): string | un
   return best
 }
 
+/** What to do about a word that is none of the candidates: the nearest one, or else what there is. */
+export function hint(word: string, candidates: Iterable<string>, otherwise: string): string {
+  const near = suggest(word, candidates)
+  return near ? `did you mean ${near}?` : otherwise
+}
+
 const plain = (word: string) => word.toLowerCase().replaceAll('-', '_')
 
 /** Damerau-Levenshtein (optimal string alignment): insertions, deletions, substitutions and swaps of neighbours. */

@@ -6,6 +6,12 @@ export interface Diagnosis {
   remedy: string
 }
 
+/** Where on a tape a call is, from 1. */
+interface Place {
+  number: number
+  of: number
+}
+
 /** A system call that the kernel refused: which, with what arguments, where on its tape, why, and what to do. */
 export class SyscallError extends Error {
   override name = 'SyscallError'
@@ -16,13 +22,19 @@ export class SyscallError extends Error {
   /** `EPERM` and so on */
   readonly code: string
   readonly diagnosis: Diagnosis | undefined
+  /** of one that was replayed: the how-manieth of its tape it is, from 1 */
+  readonly place: Place | undefined
 
-  constructor(call: string, args: string, errno: number, place = '', diagnosis?: Diagnosis) {
-    super(`${call}(${args}) = -1 ${errnoName(errno)} (${errnoMeaning(errno)})${place}`)
+  /** `more`: its place, or what else the kernel said. */
+  constructor(call: string, args: string, errno: number, more?: Place | string, diagnosis?: Diagnosis) {
+    const place = typeof more === 'object' ? more : undefined
+    const said = typeof more === 'object' ? ` (call ${more.number} of ${more.of})` : (more ?? '')
+    super(`${call}(${args}) = -1 ${errnoName(errno)} (${errnoMeaning(errno)})${said}`)
     this.call = call
     this.args = args
     this.errno = errno
     this.code = errnoName(errno)
     this.diagnosis = diagnosis
+    this.place = place
   }
 }

@@ -91,6 +91,12 @@ export const syscalls = {
   pidfd_send_signal: ['pidfd:fd', 'sig:int', 'info:hex', 'flags:int'],
   /** poll(2) through ppoll(2): wait until a descriptor is ready; fds is an array of struct pollfd */
   ppoll: ['fds:out', 'nfds:int', 'timeout:hex', 'sigmask:hex', 'size:size'],
+  /** ptrace(2): follow another process, and change what it does */
+  ptrace: ['op:enum:PTRACE_', 'pid:pid', 'addr:hex', 'data:hex'],
+  /** memfd_create(2): a file that is only in memory */
+  memfd_create: ['name:string', 'flags:hex'],
+  /** finit_module(2): load a module into the kernel */
+  finit_module: ['fd:fd', 'params:string', 'flags:int'],
 
   // namespaces
   /** unshare(2): leave a shared namespace for a new one */
@@ -114,7 +120,9 @@ export const syscalls = {
   /** chroot(2): change what this process's paths start from */
   chroot: ['path:path'],
   /** open_tree(2): a descriptor for a mount, or for a copy of it */
-  open_tree: ['dirfd:dirfd', 'path:path', 'flags:flags:OPEN_TREE_'],
+  open_tree: ['dirfd:dirfd', 'path:path', 'flags:flags:OPEN_TREE_|AT_'],
+  /** mount_setattr(2): change the attributes of a mount; attr is a struct mount_attr of 32 bytes */
+  mount_setattr: ['dirfd:dirfd', 'path:path', 'flags:flags:AT_', 'attr:bytes', 'size:size'],
   /** move_mount(2): attach a mount that a descriptor holds */
   move_mount: ['from_dirfd:dirfd', 'from:path', 'to_dirfd:dirfd', 'to:path', 'flags:flags:MOVE_MOUNT_'],
 

@@ -1,4 +1,5 @@
-import { type Args, type Call, parameters, syscalls, type Syscalls } from './syscalls.ts'
+import type { Recorder } from './recorder.ts'
+import { type Args, type Call, parameters, syscalls } from './syscalls.ts'
 
 /** The result of a call that has not run yet: given as an argument of a later call, it flows there when it is known. */
 export class Later {
@@ -33,10 +34,8 @@ export interface Replayed {
 }
 
 const LEAST = -(2n ** 63n)
+const NOT_THERE = -2n // -ENOENT
 const MOST = 2n ** 63n - 1n
-
-type MaybeLater<A extends readonly unknown[]> = { [I in keyof A]: number extends A[I] ? A[I] | Later : A[I] }
-type Recorder = { [C in keyof Syscalls]: (...args: MaybeLater<Args<C>>) => Later }
 
 /** The typed methods of the table; `tape.mount(…)` records what `now.mount(…)` would do at once. */
 // eslint-disable-next-line typescript/no-unsafe-declaration-merging -- the methods are made from the table below
@@ -59,6 +58,12 @@ export class Tape {
 
   /** The same methods, but a refusal does not end the child: for paths that need not exist, for a search along PATH. */
   readonly attempt = recorder((call, args) => this.record(call, args, { min: LEAST }))
+
+  /**
+   * The same methods, but what they are about need not be there: ENOENT does not end the child. (Nor does EPERM, which lies
+   * between it and success; whatever else is refused does, or the child would go on without.)
+   */
+  readonly ifThere = recorder((call, args) => this.record(call, args, { min: NOT_THERE }))
 
   /** As read(2) for one byte, but end of file is a failure: whoever should have written is gone. */
   readByte(fd: number): Later {
@@ -85,7 +90,7 @@ export class Tape {
 function recorder(record: (call: Call, args: unknown[]) => Later): Recorder {
   return Object.fromEntries(
     Object.keys(syscalls).map(call => [call, (...args: unknown[]) => record(call as Call, args)]),
-  ) as Recorder
+  ) as unknown as Recorder
 }
 
 for (const call of Object.keys(syscalls) as Call[]) {

@@ -5,14 +5,13 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { checks } from '../../chapters/4-limits/checks.ts'
-import { LIMITS, type Measured } from '../../chapters/4-limits/experiments.ts'
+import type { Measured } from '../../chapters/4-limits/experiments.ts'
+import { LIMITS } from '../../chapters/4-limits/readings.ts'
 import { step } from '../../chapters/4-limits/step.ts'
-import { limits } from '../../lib/container/limits.ts'
-import type { Part } from '../../lib/container/part.ts'
 import { finding, seen } from '../../lib/guide/evidence.ts'
 import { Presenter } from '../../lib/guide/present.ts'
 import { runStep } from '../../lib/guide/run-step.ts'
-import type { Report, Stage, Step, TapeEntry } from '../../lib/guide/step.ts'
+import type { Report, Step, TapeEntry } from '../../lib/guide/step.ts'
 import { Cgroup } from '../../lib/kernel/cgroup.ts'
 import { hierarchies, readCgroup } from '../../lib/kernel/cgroupfs.ts'
 import { planCgroup } from '../../lib/kernel/make-cgroup.ts'
@@ -99,7 +98,9 @@ describe.skipIf(!isRoot || !canLimit)(`as root${noLimits}`, () => {
   test.skipIf(!hasRunc)(`the same checks hold on runc’s container${noRunc}`, async () => {
     const report = await document('root', '--runtime', 'runc')
     expect(failed(report)).toEqual([])
-    expect(report.checks.every(check => check.ok)).toBe(true)
+    // a busy machine may leave it less than its quota
+    for (const { ok, limited } of report.checks.filter(check => !check.ok))
+      expect({ ok, limited }).toEqual({ ok: null, limited: expect.stringContaining('so busy') })
     expect(report).toMatchObject({ runtime: 'runc', tape: [] })
     expect(left(report)).toEqual([])
     expect(cgroupsOf(idOf(report))).toEqual([])
@@ -145,79 +146,6 @@ async function run(changed: Partial<Step<Measured>>): Promise<Report> {
   const options = { rootless: false, runtime: 'minilab', keep: false, ask: false, command: [] }
   return runStep({ ...step, ...changed }, { ...options, presenter: new Presenter({ quiet: true }) })
 }
-
-const withLimits = (changed: Partial<Part>) => ({
-  parts: step.parts.map(part => (part === limits ? { ...limits, ...changed } : part)),
-})
-const then = (stage: Stage<Measured>, act: NonNullable<Stage<Measured>['act']>): Stage<Measured> => ({
-  ...stage,
-  async act(lab) {
-    await stage.act?.(lab)
-    await act(lab)
-  },
-})
-
-describe.skipIf(!isRoot || !canLimit)(`wrong ways, each rejected${noLimits}`, () => {
-  const [first, ...others] = step.stages as [Stage<Measured>, ...Stage<Measured>[]]
-  const diagnoses = (report: Report) => Object.fromEntries(failed(report).map(c => [c.id, c.diagnosis]))
-
-  test('the limits are written, and the process never joins', async () => {
-    const report = await run(withLimits({ attach() {} }))
-    expect(diagnoses(report)).toMatchObject({
-      'own-cgroup': expect.stringContaining('never joined') as string,
-      'limits-set': expect.stringContaining('another cgroup') as string,
-      'oom-kill': expect.stringContaining('never joined') as string,
-      'oom-sigkill': expect.stringContaining('got all the memory') as string,
-      'cpu-throttled': expect.stringContaining('never joined') as string,
-      'cpu-share': expect.stringContaining('never joined') as string,
-      'pids-stopped': expect.stringContaining('never joined') as string,
-      frozen: expect.stringContaining('we would have stopped ourselves') as string,
-    })
-    expect(left(report)).toEqual([])
-  })
-
-  test('it joins, but too late: after its program has begun', async () => {
-    const late = then(first, async ({ box }) => box?.container.cgroup?.join(box.pid))
-    const report = await run({ ...withLimits({ attach() {} }), stages: [late] })
-    expect(diagnoses(report)).toEqual({
-      'limited-from-the-first-instruction': expect.stringContaining('joined too late') as string,
-    })
-  })
-
-  test('it has no cgroup namespace that would tell', async () => {
-    const report = await run({
-      stages: [first],
-      spec(spec, lab) {
-        step.spec?.(spec, lab)
-        spec.linux.namespaces = spec.linux.namespaces.filter(ns => ns.type !== 'cgroup')
-      },
-    })
-    expect(diagnoses(report)).toEqual({
-      'limited-from-the-first-instruction': expect.stringContaining('CLONE_NEWCGROUP') as string,
-    })
-  })
-
-  test('it joins a cgroup without limits', async () => {
-    const memory = others.filter(stage => stage.checks?.includes(checks.oomKill))
-    const report = await run({
-      spec: spec => void (spec.root.readonly = true),
-      stages: [first, ...memory],
-    })
-    expect(Object.keys(diagnoses(report))).toEqual(['limits-set', 'oom-kill', 'oom-sigkill'])
-  })
-
-  test('a twentieth of the processor, where a fifth was asked for', async () => {
-    const report = await run({
-      spec(spec, lab) {
-        step.spec?.(spec, lab)
-        spec.linux.resources!.cpu = { ...LIMITS.cpu, quota: LIMITS.cpu.quota / 4 }
-      },
-      stages: [first, ...others.filter(stage => stage.checks?.includes(checks.share))],
-    })
-    expect(Object.keys(diagnoses(report))).toEqual(['limits-set', 'cpu-share'])
-    expect(diagnoses(report)['cpu-share']).toContain('It got less')
-  })
-})
 
 test.skipIf(!isRoot || !canLimit)(`the right predictions are among the choices${noLimits}`, async () => {
   const stages = step.stages.map(({ predict, checks: own = [], ...stage }, i) => {

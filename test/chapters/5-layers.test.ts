@@ -1,18 +1,12 @@
-import { execFileSync } from 'node:child_process'
 import { mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { checks } from '../../chapters/5-layers/checks.ts'
 import { type Stack, step } from '../../chapters/5-layers/step.ts'
-import { layers } from '../../lib/container/layers.ts'
-import type { Container, Part } from '../../lib/container/part.ts'
-import { onImageLayers } from '../../lib/guide/image-layers.ts'
 import { Presenter } from '../../lib/guide/present.ts'
 import { runStep } from '../../lib/guide/run-step.ts'
-import type { Check, Report, Stage, Step } from '../../lib/guide/step.ts'
-import { packLayer, unpackLayer } from '../../lib/image/layer.ts'
+import type { Check, Report, Step } from '../../lib/guide/step.ts'
 import { treeDigest } from '../../lib/image/tree-digest.ts'
-import { MS_BIND, MS_REC } from '../../lib/kernel/constants.ts'
 import { mountinfo } from '../../lib/kernel/mountinfo.ts'
 import { isRoot, left, runMinilab, userFolder, type UserName, users } from '../support/minilab.ts'
 
@@ -123,134 +117,4 @@ test('what the kernel answers to each prediction is one of the choices', async (
   expect(answers).toEqual(['the whole file, with the line', 'a character device', 'none'])
   const choices = step.stages.flatMap(({ predict }) => predict?.choices ?? [])
   expect(choices).toEqual(expect.arrayContaining(answers))
-})
-
-/** Wrong ways to build it. Each check must see through them, and say why. */
-describe('mutants', () => {
-  const replaced = (inside: Part['inside']) =>
-    step.parts.map(part => (part === layers ? { ...layers, inside } : part))
-  /** The last stage done otherwise: how the layer is packed and unpacked, and where it goes in the third's stack. */
-  const layerMade = (packed: boolean, unpacked: boolean, put: 'unshift' | 'push'): Partial<Step<Stack>> => {
-    const act: Stage<Stack>['act'] = async lab => {
-      const { scene } = lab
-      const dir = lab.folder('layer')
-      ;[scene.tar, scene.unpacked] = [join(dir, 'layer.tar'), join(dir, 'unpacked')]
-      await packLayer(join(scene.folder, 'upper'), scene.tar, { overlay: packed })
-      await unpackLayer(scene.tar, scene.unpacked, { overlay: unpacked })
-      const change = ({ layers }: Container) => void layers?.lower[put](scene.unpacked)
-      const { pid, shell, container } = await lab.another('a third container', { change })
-      scene.third = { pid, shell, folder: container.layers!.folder }
-    }
-    return { stages: [...step.stages.slice(0, -1), { ...step.stages.at(-1)!, act }] }
-  }
-
-  const mutants: { name: string; change: Partial<Step<Stack>>; rejected: Record<string, RegExp> }[] = [
-    {
-      name: 'the image bound in place of an overlay',
-      change: {
-        parts: replaced((tape, { layers, rootfs }) =>
-          tape.mount(layers!.lower.at(-1)!, rootfs, null, MS_BIND | MS_REC, null),
-        ),
-      },
-      rejected: {
-        'overlay-root': /plain directory/,
-        'overlay-hidden': /never mounted/,
-        'copy-up': /no copy/,
-        'original-kept': /without an overlay/,
-        whiteout: /deleted from the image/,
-        unseen: /both write to the image/,
-        'writes-in-upper': /a write went to the image/,
-        'lower-untouched': /root is the image’s directory/,
-      },
-    },
-    {
-      name: 'one upper directory for all containers',
-      change: {
-        container(container: Container) {
-          onImageLayers(container)
-          const folder = container.layers!.folder.replace(/\d+$/, '0')
-          container.layers!.folder = folder
-          container.rootfs = join(folder, 'merged')
-        },
-      },
-      rejected: { unseen: /same upper directory/, 'writes-in-upper': /other container/ },
-    },
-    {
-      name: 'no userxattr in a user namespace',
-      change: {
-        parts: replaced((tape, { layers, rootfs }) => {
-          const { lower, folder } = layers!
-          const options = `lowerdir=${lower.join(':')},upperdir=${folder}/upper,workdir=${folder}/work`
-          tape.mount('overlay', rootfs, 'overlay', 0, options)
-        }),
-      },
-      rejected: { opaque: /without userxattr/ },
-    },
-    {
-      name: 'the upper directory packed as any other',
-      change: layerMade(false, true, 'unshift'),
-      rejected: { 'oci-whiteouts': /plain tar/ },
-    },
-    {
-      name: 'the layer unpacked without its whiteouts',
-      change: layerMade(true, false, 'unshift'),
-      rejected: { 'same-tree': /whiteouts were not turned back/, 'same-view': /Likeliest/ },
-    },
-    {
-      name: 'the new layer below the image',
-      change: layerMade(true, true, 'push'),
-      rejected: { 'same-view': /wrong order/ },
-    },
-    {
-      name: 'the image copied for each container',
-      change: {
-        container(container: Container) {
-          onImageLayers(container)
-          const { lower, folder } = container.layers!
-          container.ledger.add({ kind: 'folder', path: folder })
-          const copies = lower.map((_, i) => join(folder, `copy-${i}`))
-          mkdirSync(folder, { recursive: true })
-          lower.forEach((dir, i) => execFileSync('cp', ['-a', dir, copies[i]!]))
-          container.layers!.lower = copies
-        },
-      },
-      rejected: { 'overlay-root': /Expected/, 'shared-lower': /copied for each container/ },
-    },
-    {
-      name: 'the image copied up before the start',
-      change: {
-        container(container: Container) {
-          onImageLayers(container)
-          const { lower, folder } = container.layers!
-          container.ledger.add({ kind: 'folder', path: folder })
-          mkdirSync(folder, { recursive: true })
-          execFileSync('cp', ['-a', lower[0]!, join(folder, 'upper')])
-        },
-      },
-      rejected: { 'upper-empty': /There is already/, 'nothing-copied': /copied to the upper/ },
-    },
-    {
-      name: 'written to where nothing is mounted',
-      change: {
-        container(container: Container) {
-          onImageLayers(container)
-          container.ledger.add({ kind: 'folder', path: container.layers!.folder })
-          mkdirSync(join(container.rootfs, 'lost'), { recursive: true })
-        },
-      },
-      rejected: { 'overlay-hidden': /nothing was mounted there/ },
-    },
-  ]
-
-  test.each(mutants)('$name', async ({ change, rejected }) => {
-    vi.stubEnv('MINILAB_DATA', userFolder())
-    const report = await run({ ...step, ...change })
-    for (const [id, diagnosis] of Object.entries(rejected)) {
-      expect(report.checks.find(check => check.id === id)).toMatchObject({
-        ok: false,
-        diagnosis: expect.stringMatching(diagnosis),
-      })
-    }
-    expect(left(report)).toEqual([])
-  })
 })

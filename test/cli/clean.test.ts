@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { isolated, type Isolated } from '../support/isolated.ts'
 import { isRoot, runMinilab, type RunOptions, userFolder, type UserName, users } from '../support/minilab.ts'
+import { stateOf } from '../support/state.ts'
 
 interface Document {
   removed: string[]
@@ -168,7 +169,7 @@ describe.each(users)('files, as %s', user => {
       else mkdirSync(join(data, path, 'upper'), { recursive: true })
     }
     const log = join(data, 'logs/2-2.log')
-    const state = { id: 'abcdef012345', name: 'kept', created: '2000-01-01T00:00:00.000Z', log }
+    const state = stateOf('abcdef012345', { log })
     writeFileSync(join(data, 'containers/abcdef012345/state.json'), JSON.stringify(state))
     if (isRoot && user === 'ordinary') execFileSync('chown', ['-R', '65534:65534', data])
     // for an ordinary user only a process of their own tells what it has open

@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { steps } from '../../lib/cli/steps.ts'
+import { findProgram } from '../../lib/container/rule-tool.ts'
 import { type ChapterVerdict, type Diagnosis, judge } from '../../lib/guide/doctor.ts'
 import { page } from '../../lib/guide/doctor/page.ts'
 import type { Verdict } from '../../lib/guide/doctor/probe.ts'
@@ -80,6 +81,8 @@ interface Environment {
   name: string
   wrapper: (data: string) => string[]
   users?: UserName[]
+  /** a program that must be installed */
+  needs?: string
   data?: (folder: string) => string
   expected: Partial<Record<number, Verdict>>
   /** what stands in the place of a probe and in the fixes of a chapter */
@@ -103,6 +106,20 @@ const MASKS = `
   mount -t tmpfs tmpfs /run; mkdir /run/systemd; echo lxc > /run/systemd/container`
 const all = (verdict: Verdict, from: number, to = 7) =>
   Object.fromEntries(Array.from({ length: to - from + 1 }, (_, i) => [from + i, verdict]))
+
+/** Node, and all of ours that it needs, in a container that `minilab run` makes. */
+function insideOurs(): string[] {
+  const root = join(import.meta.dirname, '../..')
+  const lent = ['/lib', '/lib64', '/usr/lib', root, process.execPath].filter(path => existsSync(path))
+  const volumes = lent.flatMap(path => ['-v', `${path}:${path}:ro`])
+  const flags = ['--rm', '--network', 'none', '-e', 'MINILAB_DATA=/tmp/data', ...volumes]
+  return [process.execPath, join(root, 'bin.mjs'), 'run', ...flags, 'default']
+}
+const OURS = {
+  expected: all('blocked', 1),
+  fix: [1, /docker run --privileged/],
+  run: [1],
+} satisfies Partial<Environment>
 
 const environments: Environment[] = [
   {
@@ -187,6 +204,29 @@ const environments: Environment[] = [
     run: [1],
   },
   {
+    name: 'a container of our own',
+    wrapper: insideOurs,
+    ...OURS,
+    because: ['nested', 'limited', /covered .*, \/proc\/sys is read-only, a seccomp filter is in force$/],
+  },
+  {
+    name: 'a container of our own, of an ordinary user',
+    wrapper: data => [...shell(`chown 65534:65534 ${data}`), ...ORDINARY, ...insideOurs()],
+    ...OURS,
+    because: ['nested', 'limited', /only some user ids are mapped, .*a seccomp filter is in force$/],
+  },
+  {
+    // strace changes the answer of the kernel, for this file system alone
+    name: 'a kernel without overlay',
+    needs: 'strace',
+    wrapper: () =>
+      'strace -f -q -o /dev/null -P overlay -e trace=mount -e inject=mount:error=ENODEV'.split(' '),
+    expected: { ...all('ok', 1, 3), 5: 'limited', 7: 'blocked' },
+    because: ['overlay', 'blocked', /^this kernel does not know the file system "overlay"$/],
+    fix: [5, /modprobe overlay/],
+    run: [5, 7],
+  },
+  {
     name: 'root of a user namespace only',
     wrapper: () => ['unshare', '--map-root-user'],
     expected: {},
@@ -218,9 +258,10 @@ const environments: Environment[] = [
 
 describe.skipIf(!isRoot)('on a machine that lacks something (made by root)', () => {
   const cases = environments.flatMap(env => (env.users ?? ['root' as const]).map(user => ({ ...env, user })))
-  test.each(cases)(
+  test.for(cases)(
     '$name, as $user',
-    async ({ wrapper, user, data = d => d, expected, because, fix, run }) => {
+    async ({ wrapper, user, needs, data = d => d, expected, because, fix, run }, { skip }) => {
+      skip(needs !== undefined && !findProgram(needs), `there is no ${needs} here: apt-get install ${needs}`)
       const folder = userFolder(user)
       for (const name of ['lower', 'upper', 'work', 'merged']) mkdirSync(join(folder, name))
       const place = data(folder)

@@ -35,6 +35,7 @@ describe.each(users)('as %s', user => {
       host: { changed: expect.any(Array), left: expect.any(Array) },
       launches: expect.any(Array),
       limited: [],
+      predictions: [],
     })
     for (const { tape } of [report!, ...report!.launches])
       for (const entry of tape)

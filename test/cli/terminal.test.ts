@@ -86,6 +86,26 @@ describe.skipIf(noTmux)('in a real terminal', () => {
     terminal.minilab('rm -f box; echo removed=$?')
     await terminal.shows('removed=0')
   })
+
+  test('a mutant: the difference, a prediction, what breaks, and how that was predicted', async () => {
+    const terminal = new Terminal({ MINILAB_DATA: userFolder() })
+    terminal.minilab('step 3 --mutant chroot')
+    await terminal.shows('Which checks will see it?')
+    expect(terminal.screen()).toMatch(/- pivot_root\("\.", "\."\)[^]*\+ chroot\("\."\)/)
+    terminal.key('Space') // the first check is about the host’s own chroot: it holds
+    terminal.key('Enter')
+    await terminal.shows('You predicted 0 of ')
+    expect(terminal.screen()).toMatch(/✘ {2}the same calls end at the container’s own root/)
+    await terminal.shows(/ready>\s*$/)
+  })
+
+  test('Ctrl-C at the prediction of a mutant ends it quietly', async () => {
+    const terminal = new Terminal({ MINILAB_DATA: userFolder() })
+    terminal.minilab('step 3 --mutant chroot; echo status $?')
+    await terminal.shows('Which checks will see it?')
+    terminal.key('C-c')
+    await terminal.shows('status 130')
+  })
 })
 
 const entries = (folder: string) => (existsSync(folder) ? readdirSync(folder) : [])

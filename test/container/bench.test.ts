@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs'
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { isRoot, type UserName, users } from '../support/minilab.ts'
+import { isRoot, ORDINARY, userFolder, type UserName, users } from '../support/minilab.ts'
 import { processExists } from '../../lib/kernel/procfs.ts'
 import { lacking } from '../kernel/network.ts'
 
 const library = JSON.stringify(new URL('../../lib/container/bench.ts', import.meta.url).href)
-const ORDINARY = { uid: 65534, gid: 65534 }
 
 /** A minilab that runs a program on the bench and says how that ended. */
 function onBench(user: UserName, ...program: string[]) {
@@ -62,6 +62,22 @@ describe.skipIf(lacking).each(users)(`as %s${lacking}`, user => {
     // its copy of our stdout is closed when it has ended, and only then
     expect(await line()).toBe('undefined')
     await expect.poll(() => processExists(pid)).toBe(false)
+  })
+
+  test('what it prints can be had in a file', async () => {
+    const file = join(userFolder(user), 'said')
+    const script = `
+      import { openSync } from 'node:fs'
+      import { runOnBench } from ${library}
+      const [nothing, out] = [openSync('/dev/null', 'r'), openSync(process.argv[1], 'w')]
+      await runOnBench(['/bin/sh', '-c', 'echo out; echo err >&2; cat'], process.env, { stdio: [nothing, out, out] })`
+    const said = execFileSync(process.execPath, ['--input-type=module', '-e', script, file], {
+      cwd: '/',
+      encoding: 'utf8',
+      ...(isRoot && user === 'ordinary' ? ORDINARY : {}),
+    })
+    expect(said).toBe('')
+    expect(readFileSync(file, 'utf8')).toBe('out\nerr\n')
   })
 
   test('what cannot be started is an error', async () => {

@@ -1,11 +1,13 @@
 import { existsSync, lstatSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
-import { beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { unpackLayer } from '../../lib/image/layer.ts'
+import { layerDir } from '../../lib/image/layer-store.ts'
+import { importRootfs } from '../../lib/image/store.ts'
 import { treeDigest } from '../../lib/image/tree-digest.ts'
 import { removeTree } from '../../lib/image/tree.ts'
-import { folder, me, shell, type TarEntry, writeTar } from './support.ts'
+import { folder, me, ordinary, run, shell, type TarEntry, writeTar } from './support.ts'
 
 /** Beside what is unpacked: a directory that no tar may reach. */
 let dir: string
@@ -241,14 +243,162 @@ test('a file as a parent directory is refused', async () => {
   expectUntouched(REFUSED)
 })
 
-test('a tree 2,000 directories deep, and its removal', async () => {
-  const deep = Array.from({ length: 2000 }, () => 'd').join('/')
-  await unpack([{ name: `${deep}/file`, content: 'x' }])
-  const entries = treeDigest(`${dir}/out`).entries
-  expect(entries.length).toBe(2002)
-  expect(entries.at(-1)).toMatchObject({ path: `${deep}/file`, type: 'file', size: 1 })
+test('a tree 10,000 directories deep: unpacked, described, and removed', async () => {
+  const down = Array.from({ length: 2000 }, () => 'd').join('/')
+  // no name in a tar can be longer than PATH_MAX, but one link can go on where another ends
+  let [end, entries]: [string, TarEntry[]] = ['', []]
+  for (const link of ['s1', 's2', 's3', 's4', 's5']) {
+    const name = `${end}${down}`
+    const pax = { linkpath: `/${name}` }
+    entries = [
+      ...entries,
+      { name: `${name}/`, type: 'directory' },
+      { name: link, type: 'symlink', linkname: '', pax },
+    ]
+    end = `${link}/`
+  }
+  await unpack([...entries, { name: `${end}file`, content: 'x' }])
+  const found = treeDigest(`${dir}/out`).entries
+  expect(found.length).toBe(1 + 10_000 + 1 + 5)
+  const deepest = found.find(({ type }) => type === 'file')
+  expect(deepest).toMatchObject({ path: `${Array<string>(5).fill(down).join('/')}/file`, size: 1 })
+  expectUntouched(UNPACKED)
+  const open = readdirSync('/proc/self/fd').length
   removeTree(`${dir}/out`)
   expect(existsSync(`${dir}/out`)).toBe(false)
+  expect(readdirSync('/proc/self/fd').length).toBe(open)
+})
+
+describe('sizes beyond all measure', () => {
+  /** The header of a file (tar(5), ustar) that says any size: octal, or base 256 as GNU writes what is larger. */
+  const header = (size: bigint | string, type = '0') => {
+    const block = Buffer.alloc(512)
+    block.write('huge')
+    block.write('0000644\0' + '0000000\0'.repeat(2), 100)
+    if (typeof size === 'string') block.write(size, 124)
+    else {
+      block.writeUInt32BE(0x80000000, 124)
+      block.writeBigUInt64BE(size, 128)
+    }
+    block.write('00000000000\0        ' + type, 136)
+    block.write('ustar\x0000', 257)
+    block.write(
+      block
+        .reduce((sum, byte) => sum + byte, 0)
+        .toString(8)
+        .padStart(6, '0') + '\0 ',
+      148,
+    )
+    return block
+  }
+  const MIB = 2 ** 20
+
+  test.each([
+    ['a file of 8 GiB that is not there', header('77777777777\0')],
+    ['a file of 2 to the 63', header(2n ** 63n)],
+    ['a file of more than a number holds', header(2n ** 64n - 1n)],
+    ['a file of less than nothing', header('-0000000001\0')],
+    ['a file whose size is no number', header('what size?')],
+    ['a long name of 8 GiB', header('77777777777\0', 'L')],
+    ['a long link of 2 to the 60', header(2n ** 60n, 'K')],
+    ['attributes of 8 GiB', header('77777777777\0', 'x')],
+    ['attributes for all of 8 GiB', header('77777777777\0', 'g')],
+  ])('refused, and not held in memory: %s', async (_case, head) => {
+    writeFileSync(`${dir}/layer.tar`, Buffer.concat([head, Buffer.alloc(8 * MIB, 'x'), Buffer.alloc(1024)]))
+    const before = process.memoryUsage().rss
+    const refused = unpackLayer(`${dir}/layer.tar`, `${dir}/out`, { overlay: true })
+    await expect(refused).rejects.toMatchObject({
+      name: 'UsageError',
+      message: expect.stringMatching(/^.{1,300}$/),
+    })
+    expect(process.memoryUsage().rss - before).toBeLessThan(200 * MIB)
+    expectUntouched(REFUSED)
+  })
+
+  test.each(['9'.repeat(30), '-1', '1e99', 'NaN', '8589934592'])(
+    'a PAX record that says size %s',
+    async size => {
+      const refused = unpack([
+        { name: 'file', pax: { size } },
+        { name: 'next', content: 'x'.repeat(2000) },
+      ])
+      const outcome = await refused.then(
+        () => UNPACKED,
+        (error: unknown) => {
+          expect(error).toMatchObject({ name: 'UsageError', message: expect.stringMatching(/^.{1,300}$/) })
+          return REFUSED
+        },
+      )
+      expectUntouched(outcome)
+    },
+  )
+
+  test('a sparse file of tar --sparse is refused, not blown up', async () => {
+    shell(me, `cd ${dir}; mkdir t; truncate -s 1T t/sparse; tar -C t --sparse -cf layer.tar .; rm -r t`)
+    const refused = unpackLayer(`${dir}/layer.tar`, `${dir}/out`, { overlay: true })
+    await expect(refused).rejects.toMatchObject({
+      name: 'UsageError',
+      remedy: expect.stringContaining('--sparse'),
+    })
+    expectUntouched(REFUSED)
+  })
+
+  // a bomb is bounded by the disk alone: it goes there as it comes, and what was written is taken back
+  test.skipIf(me.uid !== 0)(
+    'a gzip bomb fills the disk, not the memory, and leaves nothing (mounting needs root)',
+    async () => {
+      const size = 64 * MIB
+      const bomb = Buffer.concat([
+        header(size.toString(8).padStart(11, '0') + '\0'),
+        Buffer.alloc(size),
+        Buffer.alloc(1024),
+      ])
+      writeFileSync(`${dir}/bomb.tgz`, gzipSync(bomb, { level: 1 }))
+      expect(statSync(`${dir}/bomb.tgz`).size).toBeLessThan(2 * MIB)
+      const small = [
+        'unshare',
+        '--mount',
+        'sh',
+        '-ec',
+        `mkdir $0; mount -t tmpfs -o size=4m none $0; exec "$@"`,
+        `${dir}/small`,
+      ]
+      const found = run<{ error: string; message: string; left: string[]; rss: number }>(
+        me,
+        `const before = process.memoryUsage().rss
+       const error = await lib.unpackLayer('${dir}/bomb.tgz', '${dir}/small/out', { overlay: true }).catch(error => error)
+       const rss = process.memoryUsage().rss - before
+       return { error: error.name, message: error.message, left: fs.readdirSync('${dir}/small'), rss }`,
+        { wrapper: small },
+      )
+      expect(found).toMatchObject({
+        error: 'MachineError',
+        message: expect.stringContaining('ENOSPC'),
+        left: [],
+      })
+      expect(found.rss).toBeLessThan(100 * MIB)
+    },
+  )
+})
+
+test('setuid bits and owners are kept, out of reach of the host’s other users; devices open nothing there', async () => {
+  await writeTar(`${dir}/layer.tar`, [
+    { name: 'su', mode: 0o6755, content: '#!/bin/sh' },
+    { name: 'disk', type: 'block-device', devmajor: 254, devminor: 0, mode: 0o666 },
+    { name: 'mem', type: 'character-device', devmajor: 1, devminor: 1, mode: 0o666 },
+    { name: 'odd', type: 'character-device', devmajor: 2 ** 21 - 1, devminor: 2 ** 21 - 1, mode: 0o666 },
+  ])
+  vi.stubEnv('MINILAB_DATA', `${dir}/data`)
+  const { layers } = (await importRootfs(`${dir}/layer.tar`, 'setuid')).image
+  const tree = layerDir(layers[0]!)
+  expect(statSync(`${tree}/su`).mode & 0o7777).toBe(0o6755)
+  expect(statSync(`${dir}/data/layers`).mode & 0o777).toBe(0o710)
+  if (me.uid !== 0) return expect(readdirSync(tree)).toEqual(['su'])
+  // not by its path, and by no device that is in it
+  for (const file of ['su', 'disk', 'mem'])
+    expect(() => shell(ordinary, `cat ${tree}/${file} 2>&1 | head -c 1; test -e ${tree}/${file}`)).toThrow(
+      'exit 1',
+    )
 })
 
 describe('what is truncated or damaged is refused, and nothing of it is left', () => {

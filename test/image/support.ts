@@ -101,7 +101,7 @@ export async function writeTar(path: string, entries: TarEntry[]): Promise<void>
   const tar = pack()
   const written = pipeline(tar as unknown as AsyncIterable<Buffer>, createWriteStream(path))
   for (const { content = '', ...header } of entries) {
-    if (header.type && header.type !== 'file') tar.entry(header)
+    if (header.type && !['file', 'contiguous-file'].includes(header.type)) tar.entry(header)
     else
       await new Promise((done, failed) =>
         tar.entry(header, content, error => (error ? failed(error) : done(null))),

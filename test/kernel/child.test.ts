@@ -62,7 +62,8 @@ test('a program gets its arguments and environment as they were given', async ()
   const tape = new Tape()
   tape.execve('/bin/sh', args, env)
   const child = await program(tape)
-  expect(words(`/proc/${child.pid}/cmdline`)).toEqual(args)
+  // vfork lets us go on when execve has left our memory: a little before the new one's arguments are in their place
+  await expect.poll(() => words(`/proc/${child.pid}/cmdline`), { interval: 5 }).toEqual(args)
   expect(words(`/proc/${child.pid}/environ`)).toEqual(env)
 })
 

@@ -43,6 +43,25 @@ describe.skipIf(lacking).each(namespaces)(`in a namespace of unshare %s${lacking
     expect(there.names()).toEqual(['br0', 'lo']) // both ends went
   })
 
+  test('a link on a bridge is isolated', async () => {
+    const there = await hold(flag)
+    const net = await connect(there.pid)
+    net.addBridge('br0')
+    const isolated = (name: string) =>
+      there.ip('link', 'show', name)[0]!.linkinfo.info_slave_data.isolated as boolean
+    for (const n of [0, 1]) {
+      net.addVeth(`mlab${n}`, `peer${n}`)
+      net.setMaster(`mlab${n}`, 'br0')
+    }
+    net.isolate('mlab0')
+    expect([isolated('mlab0'), isolated('mlab1')]).toEqual([true, false])
+    expect(net.log.at(-1)).toMatchObject({
+      call: 'RTM_NEWLINK',
+      args: 'dev "mlab0" type bridge_slave isolated on',
+      errno: null,
+    })
+  })
+
   test('links are read as ip reads them', async () => {
     const [there, other] = [await hold(flag), await hold(flag)]
     there.run('ip', 'link', 'add', 'one', 'type', 'veth', 'peer', 'name', 'two')

@@ -1,5 +1,5 @@
 // `npm pack`: the package holds JavaScript only, and works where npm installed it globally, on the Node found there.
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import {
   cpSync,
   existsSync,
@@ -75,18 +75,46 @@ const minilab = (...args: string[]): string =>
     env: { ...process.env, PATH: `${work}/bin:/usr/bin:/bin` },
   })
 
+/** Stdout of one that ends with another status than 0. */
+function failing(...words: [...string[], Record<string, string>]): string {
+  const env = {
+    ...process.env,
+    PATH: `${work}/bin:/usr/bin:/bin`,
+    ...(words.at(-1) as Record<string, string>),
+  }
+  const { status, stdout, stderr } = spawnSync('minilab', words.slice(0, -1) as string[], {
+    cwd: '/',
+    encoding: 'utf8',
+    env,
+  })
+  expect({ status, stderr }).toEqual({ status: 1, stderr: '' })
+  return stdout
+}
+
 test('holds what runs, and nothing else', () => {
   const files = readdirSync(installed, { recursive: true, encoding: 'utf8' }).filter(
     file => !file.startsWith('node_modules'),
   )
   expect(files).toContain('dist/lib/cli/main.js')
   expect(
-    files.filter(file => !/^(bin\.mjs|package\.json|README\.md|LICENSE|dist(\/.*)?)$/.test(file)),
+    files.filter(file => !/^(bin\.mjs|package\.json|README\.md|LICENSE|(dist|labs)(\/.*)?)$/.test(file)),
   ).toEqual([])
-  expect(files.filter(file => file.endsWith('.ts'))).toEqual([])
+  // TypeScript is there for learners only: the types of what they import, and the files that they begin with
+  const source = files.filter(file => file.endsWith('.ts') && !file.endsWith('.d.ts'))
+  expect(source.filter(file => !/^labs\/\d-\w+\/[\w-]+\.ts$/.test(file))).toEqual([])
 })
 
 test('minilab --version', () => expect(minilab('--version')).toBe(`${manifest.version}\n`))
+
+test('a workspace, and a lab of it', () => {
+  const mine = join(work, 'mine')
+  minilab('init', mine)
+  const { tasks } = JSON.parse(failing('check', '3', '--json', { MINILAB_WORKSPACE: mine })) as {
+    tasks: { checks: unknown[] }[]
+  }
+  expect(tasks.length).toBeGreaterThan(3)
+  expect(tasks.flatMap(({ checks }) => checks).length).toBeGreaterThan(3) // its container was looked at
+})
 
 test('a step, with all that it loads', () =>
   expect(minilab('step', '1', '--dry-run', '--plain')).toMatch(/execve\(/))

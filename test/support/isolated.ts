@@ -5,10 +5,12 @@ import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { hierarchies, listFile } from '../../lib/kernel/cgroupfs.ts'
 import { writeControl } from '../../lib/kernel/control-file.ts'
+import { children } from '../../lib/kernel/procfs.ts'
 
 /**
  * A place where a test is alone with its cgroups and links, whatever other tests do: a network namespace, and a mount
- * namespace in which /sys/fs/cgroup shows a part of each hierarchy as if it were all of it. For root.
+ * namespace in which /sys/fs/cgroup shows a part of each hierarchy as if it were all of it; with `pids` with its
+ * processes, too. For root.
  */
 export interface Isolated {
   /** what to write in front of a command that shall run there */
@@ -19,7 +21,7 @@ export interface Isolated {
   cgroups(): string[]
 }
 
-export async function isolated(): Promise<Isolated> {
+export async function isolated({ pids = false } = {}): Promise<Isolated> {
   const name = `mltest-${process.pid}-${count++}`
   const parts = hierarchies().map(({ mount, version }) => {
     const path = join(mount, name)
@@ -32,33 +34,41 @@ export async function isolated(): Promise<Isolated> {
   const script = parts
     .map(({ mount, path }) => `mount --bind ${path} /mnt; umount -l ${mount}; mount --move /mnt ${mount}`)
     .join('\n')
-  const holder = spawn(
-    'unshare',
-    ['--mount', '--net', '/bin/sh', '-ec', `${script}\nip link set lo up\necho ready; exec cat`],
-    { stdio: ['pipe', 'pipe', 'inherit'] },
-  )
+  const kinds = ['--mount', '--net', ...(pids ? ['--pid', '--fork', '--kill-child', '--mount-proc'] : [])]
+  const inside = `${script}\nip link set lo up\necho ready\nread -r end || { ${pids ? ABORT : ''} exit 1; }`
+  // if the tests are killed, nobody says that it is the end: then the directories go from here
+  const remove = `find ${parts.map(({ path }) => path).join(' ')} -depth -type d -exec rmdir {} \\;`
+  // a process that has just died may be counted for a moment longer, and v1 has no event for it
+  const guard = `unshare "$@" || for try in 1 2 3 4 5 6 7 8 9; do ${remove} 2>/dev/null; sleep 0.2; done`
+  const holder = spawn('/bin/sh', ['-c', guard, 'sh', ...kinds, '/bin/sh', '-ec', inside], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    detached: true, // Ctrl-C is for the tests
+  })
   onTestFinished(async () => {
     const ended = once(holder, 'exit')
-    holder.stdin.end()
+    holder.stdin.end('end\n')
     await ended
   })
   await once(holder.stdout, 'data')
+  const unshare = children(holder.pid!)[0]!
+  const pid = pids ? children(unshare)[0]! : unshare
   const walk = (path: string): string[] =>
     readdirSync(path, { withFileTypes: true })
       .filter(entry => entry.isDirectory())
       .flatMap(entry => [join(path, entry.name), ...walk(join(path, entry.name))])
   return {
-    wrapper: ['nsenter', '--target', String(holder.pid), '--mount', '--net', '--'],
+    wrapper: ['nsenter', '--target', String(pid), '--mount', '--net', ...(pids ? ['--pid'] : []), '--'],
     links: () =>
-      [...readFileSync(`/proc/${holder.pid}/net/dev`, 'utf8').matchAll(/^ *(\S+):/gm)].map(
-        ([, link]) => link!,
-      ),
+      [...readFileSync(`/proc/${pid}/net/dev`, 'utf8').matchAll(/^ *(\S+):/gm)].map(([, link]) => link!),
     cgroups: () =>
       parts.flatMap(({ mount, path }) => walk(path).map(below => mount + below.slice(path.length))),
   }
 }
 
 let count = 0
+
+/** What is frozen (v1) would not even die, and so the pid namespace could not end. */
+const ABORT = `kill -KILL -1; for file in $(find /sys/fs/cgroup -name freezer.state); do echo THAWED >$file; done;`
 
 /** On v2 a cgroup has the controllers that the one above hands down. */
 function handDown(mount: string): void {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, chownSync, mkdtempSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -11,7 +11,14 @@ import { removeTree } from '../../lib/image/tree.ts'
 const ENTRY = join(import.meta.dirname, '../../bin.mjs')
 export const isRoot = process.geteuid?.() === 0
 /** Who an ordinary user is, where the tests run as root. */
-const ORDINARY = { uid: 65534, gid: 65534 }
+export const ORDINARY = { uid: 65534, gid: 65534 }
+
+/** The compiled code that the ordinary user's runs share: as a HOME would have it that lasts longer than one test. */
+const CACHE = join(import.meta.dirname, '../../node_modules/.cache/v8-ordinary')
+if (isRoot) {
+  mkdirSync(CACHE, { recursive: true })
+  chownSync(CACHE, ORDINARY.uid, ORDINARY.gid)
+}
 
 /** Who runs minilab: whoever runs the tests, and beside root an ordinary user. */
 export type UserName = 'root' | 'ordinary'
@@ -58,7 +65,13 @@ export async function runMinilab(
   const child = spawn(command, rest, {
     cwd: '/',
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, HOME: data, MINILAB_DATA: data, ...env },
+    env: {
+      ...process.env,
+      HOME: data,
+      MINILAB_DATA: data,
+      ...(isRoot && user === 'ordinary' && { NODE_COMPILE_CACHE: CACHE }),
+      ...env,
+    },
     ...(isRoot && user === 'ordinary' ? ORDINARY : {}),
   })
   const ended = once(child, 'exit') as Promise<[number | null]>

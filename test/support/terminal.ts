@@ -39,8 +39,8 @@ export class Terminal {
   }
 
   /** Waits until the screen shows something: keys that come before a prompt is drawn are lost. */
-  async shows(what: string | RegExp): Promise<void> {
-    const seen = expect.poll(() => this.screen(), { timeout: 20_000, interval: 50 })
+  async shows(what: string | RegExp, seconds = 60): Promise<void> {
+    const seen = expect.poll(() => this.screen(), { timeout: seconds * 1000, interval: 50 })
     await (typeof what === 'string' ? seen.toContain(what) : seen.toMatch(what))
   }
 

@@ -2,6 +2,7 @@ import { statfsSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeDir } from '../../image/data-folder.ts'
 import { fileError } from '../../image/error.ts'
+import { packedImage } from '../../image/packed.ts'
 import { BUSYBOX, planBusybox, planHostPrograms } from '../../image/programs.ts'
 import { mountOf } from '../../kernel/mountinfo.ts'
 import { ok, OTHER_FOLDER, OWN_MACHINE, type Probe } from './probe.ts'
@@ -40,6 +41,7 @@ export const placeProbes: Probe[] = [
     id: 'programs',
     title: 'programs',
     look() {
+      if (packedImage()) return ok('those of the class pack, for the images')
       const busybox = BUSYBOX.find(path => planBusybox(path))
       if (busybox) return ok(`a static busybox for the images: ${busybox}`)
       if (planHostPrograms(new Set())) return ok('the host’s own for the images, with their libraries')

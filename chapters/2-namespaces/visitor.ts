@@ -1,0 +1,30 @@
+import type { Lab } from '../../lib/guide/lab.ts'
+import { MS_NODEV } from '../../lib/kernel/constants.ts'
+import type { Namespace } from '../../lib/kernel/procfs.ts'
+import { openRtnetlinkIn } from '../../lib/kernel/rtnetlink.ts'
+import type { Made } from './step.ts'
+
+const IPC_CREAT = 0o1000
+
+/**
+ * A visitor joins the container and leaves things behind. Where the kernel refuses one of them, the others are made all
+ * the same: which are there, and where, is what the checks look at.
+ */
+export async function leaveThings(
+  lab: Lab<Made>,
+  kinds: readonly Namespace[] = ['user', 'mnt', 'uts', 'ipc'],
+): Promise<void> {
+  const { hostname, queueKey, mountSource, link, pid } = lab.scene
+  await lab.inside('a visitor renames the machine and makes a queue and a mount', kinds, ({ attempt }) => {
+    attempt.sethostname(hostname, hostname.length)
+    attempt.msgget(queueKey, IPC_CREAT | 0o600)
+    attempt.mount(mountSource, '/run', 'tmpfs', MS_NODEV, 'size=64k')
+  })
+  const network = await openRtnetlinkIn(pid)
+  try {
+    network.addVeth(link, `${link}-peer`)
+  } finally {
+    lab.requests('a netlink request in its network namespace', network.log)
+    network.close()
+  }
+}

@@ -1,0 +1,180 @@
+import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
+import { finding, seen } from '../../lib/guide/evidence.ts'
+import type { Check, Scene } from '../../lib/guide/step.ts'
+import { mountinfo } from '../../lib/kernel/mountinfo.ts'
+import { children, nsPids, pids } from '../../lib/kernel/procfs.ts'
+import type { Roots } from './step.ts'
+
+/** What each device must be: major:minor, from the kernel's Documentation/admin-guide/devices.txt. */
+const DEVICES = { null: '1:3', zero: '1:5', full: '1:7', random: '1:8', urandom: '1:9', tty: '5:0' }
+
+const LINKS = {
+  fd: '/proc/self/fd',
+  stdin: '/proc/self/fd/0',
+  stdout: '/proc/self/fd/1',
+  stderr: '/proc/self/fd/2',
+}
+
+/** Files of the host's /proc that have something to tell, and must be empty in the container. */
+const MASKED = ['/proc/interrupts', '/proc/timer_list', '/proc/keys', '/proc/acpi', '/sys/firmware']
+
+/** Where a path of the container is, seen from the host. Only for paths without absolute links. */
+const inside = (pid: number, path: string) => `/proc/${pid}/root${path}`
+
+/** What /proc, /dev and /sys have, and what they do not. */
+export const contentChecks = {
+  proc: {
+    id: 'own-proc',
+    claim: '/proc shows its processes and no others',
+    async look({ pid, shell }) {
+      const listed = [...(await shell.run('echo /proc/[0-9]*')).output.matchAll(/\d+(?= |$)/g)].map(Number)
+      const own = [pid, ...children(pid)].map(each => nsPids(each).at(-1))
+      const at = (who: number | 'self') => mountinfo(who).findLast(m => m.target === '/proc')
+      const [host, container] = [at('self'), at(pid)]
+      return finding(
+        container?.type === 'proc' && listed.toSorted().join() === own.toSorted().join(),
+        [
+          seen('echo /proc/[0-9]*', `${pids().length} processes`, listed.join(' ').slice(0, 60) || 'none'),
+          seen(`/proc/${pid}/mountinfo (/proc)`, host?.device ?? 'none', container?.device ?? 'none'),
+        ],
+        !container
+          ? 'There is no /proc: the mount was left out.'
+          : container.device === host?.device
+            ? 'It shows the host’s processes, because it is the host’s /proc, bound: a new one must be mounted inside.'
+            : 'It shows the processes of another pid namespace: that of whoever mounted it.',
+      )
+    },
+  },
+
+  devices: {
+    id: 'devices',
+    claim: '/dev has null, zero, full, random, urandom and tty, and no disk',
+    look({ pid }) {
+      const found = Object.keys(DEVICES).map(name => [name, device(inside(pid, `/dev/${name}`))] as const)
+      const wrong = found.filter(([name, is]) => is !== DEVICES[name as keyof typeof DEVICES])
+      const names = readdirSync(inside(pid, '/dev'))
+      const blocks = names.filter(name => lstatSync(inside(pid, `/dev/${name}`)).isBlockDevice())
+      const at = (who: number | 'self') => mountinfo(who).findLast(m => m.target === '/dev')?.device
+      const bound = at(pid) !== undefined && at(pid) === at('self')
+      return finding(
+        wrong.length + blocks.length === 0 && !bound,
+        seen(
+          `/proc/${pid}/root/dev`,
+          `${readdirSync('/dev').length} entries`,
+          found.map(([name, is]) => `${name} ${is}`).join(', '),
+        ),
+        bound || blocks.length
+          ? `The host’s /dev was bound whole, all its devices with it: ${(blocks.length ? blocks : names).slice(0, 5).join(' ')} …`
+          : wrong.every(([, is]) => is === 'no device')
+            ? `Plain files were left in place of ${wrong.map(([name]) => name).join(' ')}: in a user namespace nobody can make a device, so the host’s are to be bound over them.`
+            : `Left out or another device: ${wrong.map(([name, is]) => `${name} (${is})`).join(' ')}.`,
+      )
+    },
+  },
+
+  terminals: {
+    id: 'own-terminals',
+    claim: 'its pseudo-terminals are its own: `/dev/pts` is a new instance',
+    look({ pid }) {
+      const at = (who: number | 'self') =>
+        mountinfo(who).findLast(m => m.target === '/dev/pts')?.device ?? 'none'
+      const ptmx = readlinkIf(inside(pid, '/dev/ptmx'))
+      return finding(
+        at(pid) !== 'none' && at(pid) !== at('self') && ptmx === 'pts/ptmx',
+        seen('mountinfo (/dev/pts), /dev/ptmx', at('self'), `${at(pid)}, ptmx → ${ptmx}`),
+        at(pid) === 'none'
+          ? 'There is no /dev/pts: devpts was not mounted.'
+          : at(pid) === at('self')
+            ? 'These are the host’s terminals, bound: whoever is inside can open those of its users.'
+            : `/dev/ptmx, by which programs ask for a terminal, does not lead to pts/ptmx: ${ptmx}.`,
+      )
+    },
+  },
+
+  links: {
+    id: 'fd-links',
+    claim: '/dev/fd, stdin, stdout and stderr lead to the process’s own descriptors',
+    look({ pid }) {
+      const found = Object.keys(LINKS).map(name => [name, readlinkIf(inside(pid, `/dev/${name}`))] as const)
+      return finding(
+        found.every(([name, target]) => target === LINKS[name as keyof typeof LINKS]),
+        seen(`/proc/${pid}/root/dev`, null, found.map(([n, t]) => `${n} → ${t}`).join(', ')),
+        'The symbolic links were left out: `echo x > /dev/stderr` and bash’s <(…) fail.',
+      )
+    },
+  },
+
+  masked: {
+    id: 'masked',
+    claim: 'what speaks of the machine is covered',
+    async look(scene) {
+      const there = MASKED.filter(path => existsSync(path))
+      const sizes = await Promise.all(there.map(async path => [path, await size(scene, path)] as const))
+      const open = sizes.filter(([, bytes]) => bytes !== 0)
+      return finding(
+        there.length > 0 && open.length === 0,
+        sizes.map(([path, bytes]) =>
+          seen(
+            path,
+            contents(path),
+            bytes === 0 ? 'empty' : `${bytes} ${isFolder(path) ? 'entries' : 'bytes'}`,
+          ),
+        ),
+        `${open.map(([path]) => path).join(', ')} can be read: never covered, or before the new /proc was mounted over what covered them.`,
+      )
+    },
+  },
+
+  readonly: {
+    id: 'readonly-paths',
+    claim: 'kernel settings can be read, not written',
+    async look({ pid, shell }) {
+      const path = '/proc/sys/kernel/domainname'
+      const read = await shell.run(`cat ${path}`)
+      const write = await shell.run(`(echo minilab > ${path})`)
+      const mount = mountinfo(pid).findLast(m => m.target === '/proc/sys')
+      return finding(
+        read.status === 0 && /read-only file system/i.test(write.output),
+        [
+          seen(`echo … > ${path}`, null, write.output.split(': ').at(-1) || 'written'),
+          seen(`/proc/${pid}/mountinfo (/proc/sys)`, null, mount?.options.join(',') ?? 'no mount'),
+        ],
+        read.status !== 0
+          ? 'They cannot even be read: there is no /proc.'
+          : mount
+            ? 'The bind mount is there, but not read-only: mount(2) ignores MS_RDONLY together with MS_BIND; it takes a second call with MS_REMOUNT.'
+            : 'Nothing is mounted on /proc/sys: it was not bound on itself, or before the new /proc was mounted over it.',
+      )
+    },
+  },
+} satisfies Record<string, Check<Roots>>
+
+function device(path: string): string {
+  const stat = lstatSync(path, { throwIfNoEntry: false })
+  if (!stat) return 'missing'
+  if (!stat.isCharacterDevice()) return 'no device'
+  return `${stat.rdev >> 8}:${stat.rdev & 255}`
+}
+
+function readlinkIf(path: string): string {
+  const stat = lstatSync(path, { throwIfNoEntry: false })
+  return stat?.isSymbolicLink() ? readlinkSync(path) : stat ? 'no link' : 'missing'
+}
+
+/** How much a path of the container tells, in bytes or entries. What is absent tells nothing. */
+async function size({ shell }: Scene, path: string): Promise<number> {
+  const { output } = await shell.run(isFolder(path) ? `ls ${path} | wc -w` : `cat ${path} | wc -c`)
+  return Number(output.trim().split('\n').at(-1)) // below what the command complained of
+}
+
+const isFolder = (path: string) => statSync(path).isDirectory()
+
+function contents(path: string): string {
+  if (isFolder(path)) return `${readdirSync(path).length} entries`
+  try {
+    return `${readFileSync(path).length} bytes`
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EACCES') return 'for root only'
+    throw error
+  }
+}

@@ -1,0 +1,197 @@
+import {
+  callsOf,
+  changeAct,
+  changeCalls,
+  changeSpec,
+  type Mutant,
+  withoutCalls,
+} from '../../lib/guide/mutant.ts'
+import type { Step } from '../../lib/guide/step.ts'
+import { MS_BIND, MS_RDONLY, MS_REC, MS_REMOUNT, MS_SHARED } from '../../lib/kernel/constants.ts'
+import type { Op } from '../../lib/kernel/tape.ts'
+import { breakOut, chrootAndOut } from './break-out.ts'
+import type { Roots } from './step.ts'
+
+const CHROOT = 'chroot, and the way out of it'
+
+/** Wrong ways to build this chapter's part. */
+export const mutants: Mutant<Roots>[] = [
+  {
+    name: 'chdir-for-chroot',
+    misconception: 'going into a directory was thought to make it the root',
+    breaks: { 'chroot-jail': 'chroot was never called' },
+    change: step =>
+      changeAct(step, CHROOT, lab => chrootAndOut(lab, { into: (tape, jail) => void tape.chdir(jail) })),
+  },
+  {
+    name: 'chdir-to-second-jail',
+    misconception: 'the break-out followed the usual advice to call chdir with chroot',
+    breaks: { 'chroot-escape': 'moved into the second jail' },
+    change: step =>
+      changeAct(step, CHROOT, lab =>
+        chrootAndOut(lab, {
+          out(tape, second) {
+            tape.chdir(second)
+            breakOut(tape, '.')
+          },
+        }),
+      ),
+  },
+  {
+    name: 'chroot',
+    misconception: 'chroot was used in place of pivot_root',
+    breaks: {
+      'own-root': 'chroot was used in place of pivot_root',
+      'old-root-gone': 'chroot was used',
+      'pivot-holds': 'chroot in place of pivot_root',
+    },
+    change: step =>
+      withoutCalls(
+        changeCalls(step, 'root', ops =>
+          ops.flatMap(op => (op.call === 'pivot_root' ? callsOf('root', tape => tape.chroot('.')) : [op])),
+        ),
+        'root',
+        ({ call }) => call === 'umount2',
+      ),
+  },
+  {
+    name: 'no-pivot',
+    misconception: 'the new root was made ready, and nobody moved in',
+    breaks: {
+      'own-root': 'pivot_root was left out',
+      'old-root-gone': 'pivot_root was left out',
+      'pivot-holds': 'pivot_root was left out',
+    },
+    change: step => withoutCalls(step, 'root', ({ call }) => ['pivot_root', 'umount2'].includes(call)),
+  },
+  {
+    name: 'old-root-kept',
+    misconception: 'pivot_root was thought to do away with the old root, which nobody unmounted',
+    breaks: {
+      'old-root-gone': 'umount2(".", MNT_DETACH) was forgotten',
+      'pivot-holds': 'the old root was never unmounted',
+    },
+    change: step => withoutCalls(step, 'root', ({ call }) => call === 'umount2'),
+  },
+  {
+    name: 'no-private',
+    misconception: 'a new mount namespace was thought to be separate: private propagation was forgotten',
+    breaks: { 'private-mounts': 'MS_REC|MS_PRIVATE, NULL) was forgotten' },
+    change: step => withoutCalls(step, 'namespaces', ({ call }) => call === 'mount'),
+  },
+  {
+    name: 'shared',
+    misconception: 'its mounts were made shared, as they are on most machines',
+    breaks: { 'private-mounts': 'made shared (MS_SHARED)' },
+    change: step =>
+      changeCalls(step, 'root', ops => [
+        ...ops,
+        ...callsOf('root', tape => tape.mount(null, '/', null, MS_REC | MS_SHARED, null)),
+      ]),
+  },
+  {
+    name: 'host-proc',
+    misconception: 'the host’s /proc was bound, and thought to show what the reader may see',
+    breaks: {
+      'own-proc': 'it is the host’s /proc, bound',
+      masked: 'before the new /proc was mounted over',
+      'readonly-paths': 'before the new /proc was mounted over',
+    },
+    change: step => bound(step, '/proc'),
+  },
+  {
+    name: 'no-proc',
+    misconception: '/proc was thought to be part of every image',
+    breaks: { 'own-proc': 'the mount was left out', 'readonly-paths': 'there is no /proc' },
+    change: step =>
+      changeSpec(step, spec => void (spec.mounts = spec.mounts.filter(m => m.destination !== '/proc'))),
+  },
+  {
+    name: 'host-dev',
+    misconception: 'the host’s /dev was bound whole, because it has all that is needed',
+    breaks: { devices: 'bound whole', 'own-terminals': 'the host’s terminals, bound' },
+    change: step =>
+      changeSpec(bound(step, '/dev'), spec => {
+        spec.mounts = spec.mounts.filter(m => !m.destination.startsWith('/dev/'))
+      }),
+  },
+  {
+    name: 'plain-files',
+    misconception: 'the places for the devices were made, and nothing was mounted on them',
+    breaks: { devices: 'Plain files were left' },
+    change: step =>
+      withoutCalls(
+        step,
+        'root',
+        ({ call, args }) => call === 'move_mount' && /^\/dev\/\w+$/.test(String(args[3])),
+      ),
+  },
+  {
+    name: 'no-tty',
+    misconception: 'a container without a terminal was thought to need no /dev/tty',
+    breaks: { devices: 'tty (missing)' },
+    change: step =>
+      withoutCalls(step, 'root', ({ call, args }) => call !== 'open_tree' && args.includes('/dev/tty')),
+  },
+  {
+    name: 'host-terminals',
+    misconception: 'the host’s /dev/pts was bound, and thought to be the same for everybody',
+    breaks: { 'own-terminals': 'the host’s terminals, bound' },
+    change: step => bound(step, '/dev/pts'),
+  },
+  {
+    name: 'no-links',
+    misconception: 'devices were thought to be all of /dev: the links in it were left out',
+    breaks: { 'fd-links': 'symbolic links were left out', 'own-terminals': 'does not lead to pts/ptmx' },
+    change: step => withoutCalls(step, 'root', ({ call }) => call === 'symlinkat'),
+  },
+  {
+    name: 'covered-early',
+    misconception: 'paths of /proc and /sys were covered before the new ones were mounted over them',
+    breaks: {
+      masked: 'before the new /proc was mounted over',
+      'readonly-paths': 'before the new /proc was mounted over',
+    },
+    change: step =>
+      changeCalls(step, 'root', ops => {
+        const covers = ({ call, args }: Op) => call === 'mount' && /^\/(proc|sys)\/./.test(String(args[1]))
+        const rest = ops.filter(op => !covers(op))
+        const proc = rest.findIndex(({ call, args }) => call === 'mount' && args[2] === 'proc')
+        return [...rest.slice(0, proc), ...ops.filter(covers), ...rest.slice(proc)]
+      }),
+  },
+  {
+    name: 'one-call',
+    misconception: 'a read-only bind mount was thought to be one call, with MS_BIND|MS_RDONLY',
+    breaks: {
+      'readonly-paths': 'it takes a second call with MS_REMOUNT',
+      'readonly-root': 'never remounted',
+    },
+    change: step =>
+      changeCalls(step, 'root', ops =>
+        ops
+          .filter(op => !(flags(op) & MS_REMOUNT))
+          .map(op => (isOnItself(op) ? { ...op, args: op.args.with(3, flags(op) | MS_RDONLY) } : op)),
+      ),
+  },
+  {
+    name: 'writable-root',
+    misconception: 'an image was thought to be safe from those who run it: it stayed writable',
+    breaks: { 'readonly-root': 'never remounted' },
+    change: step => changeSpec(step, spec => void (spec.root.readonly = false)),
+  },
+]
+
+/** The step with the host's directory bound in the place of a file system of its own, behind all others, as volumes are. */
+function bound(step: Step<Roots>, path: string): Step<Roots> {
+  return changeSpec(step, spec => {
+    const others = spec.mounts.filter(({ destination }) => destination !== path)
+    spec.mounts = [...others, { destination: path, type: 'bind', source: path, options: ['rbind'] }]
+  })
+}
+
+/** The flags of a mount; 0 for any other call. */
+const flags = ({ call, args }: Op) => (call === 'mount' ? Number(args[3]) : 0)
+
+/** A directory bound on itself, to be made read-only by the next call. */
+const isOnItself = (op: Op) => (flags(op) & MS_BIND) !== 0 && op.args[0] === op.args[1]

@@ -1,0 +1,154 @@
+import { statSync } from 'node:fs'
+import { finding, seen } from '../../lib/guide/evidence.ts'
+import type { Check } from '../../lib/guide/step.ts'
+import { type Mount, mountinfo } from '../../lib/kernel/mountinfo.ts'
+import { namespaceMounts, rootMount } from '../../lib/kernel/namespace-mounts.ts'
+import type { Roots } from './step.ts'
+
+const rootOf = (path: string) => {
+  const { dev, ino } = statSync(path, { bigint: true })
+  return `${dev}:${ino}`
+}
+
+/** The file system of the host's "/", where it is mounted whole. */
+function hostRootsIn(mounts: Mount[]): Mount[] {
+  const host = mountinfo().find(m => m.target === '/')
+  return mounts.filter(m => m.device === host?.device && m.root === '/')
+}
+
+/** Where “/” is, of whom, and what else is in reach. */
+export const rootChecks = {
+  jail: {
+    id: 'chroot-jail',
+    claim: 'in the chroot, `/` is another directory than the host’s',
+    look({ host, inJail }) {
+      return finding(
+        inJail !== host && inJail !== '',
+        seen('newfstatat("/") as device:inode', host, inJail),
+        'Its “/” is the host’s: chdir moves only the working directory, and chroot was never called.',
+      )
+    },
+  },
+
+  escape: {
+    id: 'chroot-escape',
+    claim: 'mkdir, chroot and chdir lead out of it again: `/` is the host’s',
+    where: ({ host, inJail, afterBreakOut }: Roots) =>
+      afterBreakOut === host ? 'the host’s root' : afterBreakOut === inJail ? 'the jail' : 'the second jail',
+    look({ host, afterBreakOut }) {
+      return finding(
+        afterBreakOut === host,
+        seen('newfstatat("/") as device:inode', host, afterBreakOut),
+        'It ended in a jail: the working directory was moved into the second jail, and so “..” stopped there.',
+      )
+    },
+  },
+
+  ownRoot: {
+    id: 'own-root',
+    claim: 'its root is the root of its mount namespace, and none of ours',
+    async look({ pid, host }) {
+      const container = rootOf(`/proc/${pid}/root/.`)
+      const top = rootMount(pid)
+      // whoever joins the namespace sees what the root lies on; nothing, where it is the root
+      const below = (await namespaceMounts(pid)).find(({ id }) => id === top?.parent && id !== top.id)
+      return finding(
+        container !== host && top !== undefined && below === undefined,
+        [
+          seen(`/proc/${pid}/root (device:inode)`, host, container),
+          seen(
+            `/proc/${pid}/mountinfo (/)`,
+            describe(mountinfo().find(m => m.target === '/')),
+            describe(top),
+          ),
+          seen('mountinfo, by setns: it is mounted on', null, describe(below)),
+        ],
+        container === host
+          ? 'It still stands on the host’s root: pivot_root was left out.'
+          : 'Its “/” is a place somewhere in the host’s tree, which is still there: chroot was used in place of pivot_root.',
+      )
+    },
+  },
+
+  oldRootGone: {
+    id: 'old-root-gone',
+    claim: 'the host’s root is in none of its mounts',
+    async look({ pid, host }) {
+      const [visible, all] = [mountinfo(pid), await namespaceMounts(pid)]
+      const [still] = [...hostRootsIn(visible), ...hostRootsIn(all)]
+      return finding(
+        still === undefined,
+        seen(
+          `/proc/${pid}/mountinfo, and by setns`,
+          `${mountinfo().length} mounts`,
+          `${visible.length} mounts, the host’s root: ${still?.target ?? 'not there'}`,
+        ),
+        rootOf(`/proc/${pid}/root/.`) === host
+          ? 'It is its own root as well: pivot_root was left out.'
+          : hostRootsIn(visible).length > 0
+            ? 'It lies on top of the new root: umount2(".", MNT_DETACH) was forgotten after pivot_root.'
+            : 'It cannot be seen from below, but is there: chroot was used, which leaves all mounts as they are.',
+      )
+    },
+  },
+
+  propagation: {
+    id: 'private-mounts',
+    claim: 'no mount travels from it to the host, nor from the host to it',
+    look({ pid }) {
+      const tied = (who: number | 'self', how: string) =>
+        mountinfo(who).filter(m => m.propagation.some(p => p.startsWith(how))).length
+      const count = (who: number | 'self') => `${tied(who, 'shared:')} shared, ${tied(who, 'master:')} slaves`
+      return finding(
+        tied(pid, 'shared:') + tied(pid, 'master:') === 0,
+        seen(`/proc/${pid}/mountinfo (propagation)`, count('self'), count(pid)),
+        tied(pid, 'shared:')
+          ? 'Its mounts were made shared (MS_SHARED): whoever gets a copy of its namespace gets its mounts, too.'
+          : 'They are slaves of ours, so what is mounted on the host appears in it: mount(NULL, "/", NULL, MS_REC|MS_PRIVATE, NULL) was forgotten.',
+      )
+    },
+  },
+
+  held: {
+    id: 'pivot-holds',
+    claim: 'the same calls end at the container’s own root',
+    where: ({ host, afterSecondBreakOut }: Roots) =>
+      afterSecondBreakOut === host ? 'the host’s root' : 'the container’s root',
+    look({ pid, host, afterSecondBreakOut }) {
+      const own = rootOf(`/proc/${pid}/root/.`)
+      return finding(
+        afterSecondBreakOut === own && own !== host,
+        seen('newfstatat("/") after the break-out', host, afterSecondBreakOut),
+        own === host
+          ? 'It was on the host’s root all the time: pivot_root was left out.'
+          : afterSecondBreakOut !== host
+            ? 'It ended neither here nor there: a call was refused to the visitor.'
+            : hostRootsIn(mountinfo(pid)).length > 0
+              ? 'It reached the host: the old root was never unmounted, and “..” led up into it.'
+              : 'It reached the host: chroot in place of pivot_root left a tree above, and “..” led up into it.',
+      )
+    },
+  },
+
+  readonlyRoot: {
+    id: 'readonly-root',
+    claim: 'the shared image cannot be written to',
+    async look({ pid, shell }) {
+      const name = `/not-here-${pid}` // who can make it takes it back
+      const write = await shell.run(`mkdir ${name} && rmdir ${name}`)
+      const { options = [] } = rootMount(pid) ?? {}
+      return finding(
+        options.includes('ro') && /read-only file system/i.test(write.output),
+        [
+          seen(`mkdir ${name}`, null, write.output.split(': ').at(-1) || 'made'),
+          seen(`/proc/${pid}/mountinfo (/)`, null, options.join(',')),
+        ],
+        'The root was never remounted with MS_BIND|MS_REMOUNT|MS_RDONLY: every container of this image gets what one writes.',
+      )
+    },
+  },
+} satisfies Record<string, Check<Roots> & { where?(scene: Roots): string }>
+
+function describe(mount?: { type: string; root: string }): string {
+  return mount ? `${mount.type} ${mount.root.length > 34 ? '…' + mount.root.slice(-33) : mount.root}` : 'none'
+}

@@ -1,0 +1,111 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { getPriority } from 'node:os'
+import { basename, dirname, join } from 'node:path'
+import { listFile, readCgroup } from '../../lib/kernel/cgroupfs.ts'
+import type { Stopped } from './experiments.ts'
+import { bandwidth, counter, isApart, LIMITS } from './readings.ts'
+
+// Why nothing held a process back, as far as the kernel shows it.
+
+export const NOT_JOINED =
+  'It is in the same cgroup as we are. It never joined one of its own: its pid was not written to the cgroup.procs there, and what limits may have been written do not concern it.'
+
+export const NOT_ASKED = 'Nobody has told that cgroup to freeze.'
+export const NOT_AWAITED =
+  'It was told to freeze, and that was not waited for: a process that is throttled, or deep in the kernel, stops only when it gets on.'
+
+/** What a SIGSTOP does, in place of the freezer. */
+export function stoppedBySignal({ stopped, later }: Stopped): string {
+  return stopped < later
+    ? 'SIGSTOP was sent to its first process: that one is stopped (T), and what it has started runs on. Nobody has frozen the cgroup.'
+    : 'SIGSTOP was sent to its processes (T): whoever is forked meanwhile is not stopped, and any of them can be sent SIGCONT. Nobody has frozen the cgroup.'
+}
+
+/** What can be limited here: the file that says so, and what is often done in place of it. */
+const LIMITED = {
+  memory: {
+    reading: 'memoryLimit',
+    instead: (pid: number) =>
+      resourceLimit(pid, 'Max address space') &&
+      'Its cgroup has no memory limit; RLIMIT_AS was set instead. A resource limit counts addresses, for each process by itself, and lets a call fail in place of ending the program.',
+  },
+  cpu: {
+    reading: 'cpuQuota',
+    instead: (pid: number) =>
+      getPriority(pid) > getPriority() &&
+      `Its cgroup has no quota; it was made nice instead (nice ${getPriority(pid)}). That gives way to others, and limits nothing while nobody else wants the processor.`,
+  },
+  pids: {
+    reading: 'pidsLimit',
+    instead: (pid: number) =>
+      resourceLimit(pid, 'Max processes') &&
+      'Its cgroup has no limit of processes; RLIMIT_NPROC was set instead. That one counts all processes of a user, wherever they run, and does not hold for root.',
+  },
+} as const
+
+type Limited = keyof typeof LIMITED
+
+/** Why the cgroup of a process has no limit of this kind. */
+export function unlimited(pid: number, what: Limited): string {
+  if (!isApart(pid, what)) return NOT_JOINED
+  return (
+    LIMITED[what].instead(pid) ||
+    elsewhere(pid, what) ||
+    'It joined a cgroup of its own, but no limit was written to the files in there.'
+  )
+}
+
+/** What is wrong with a quota. */
+export function otherBandwidth(pid: number): string {
+  const { quota, period } = bandwidth(pid)
+  if (!(quota > 0) || !isApart(pid, 'cpu')) return unlimited(pid, 'cpu')
+  const given = `${quota} of every ${period} µs are ${fraction(quota / period)} of a processor.`
+  return quota === LIMITS.cpu.quota
+    ? `The quota is as asked, the period is not: ${given}`
+    : `Another quota was written: ${given}`
+}
+
+/** What is wrong with a limit of processes. */
+export function otherPidsLimit(pid: number): string {
+  const limit = counter(pid, 'pidsLimit')
+  if (!(limit > 0) || !isApart(pid, 'pids')) return unlimited(pid, 'pids')
+  if (limit === LIMITS.pids) return 'The limit is there. Likeliest: the loop did not come that far.'
+  return limit === LIMITS.pids + 1
+    ? `The limit is ${limit}, one more than asked: the container’s first process counts like any other.`
+    : `The limit is ${limit}, not ${LIMITS.pids}.`
+}
+
+export const fraction = (share: number) => `${(100 * share).toFixed(1)} %`
+
+/** A cgroup beside its own, made for the same container, that has another limit and holds nobody. */
+function elsewhere(pid: number, what: Limited): string | undefined {
+  const own = readCgroup(pid, LIMITED[what].reading)
+  if (!own) return undefined
+  const folder = dirname(own.file)
+  const parent = dirname(folder)
+  const [id = ''] = /^[^-]+-\d+/.exec(basename(folder)) ?? []
+  const other = readdirSync(parent).find(name => {
+    const file = join(parent, name, basename(own.file))
+    return (
+      id &&
+      name.startsWith(id) &&
+      existsSync(file) &&
+      readFileSync(file, 'utf8').trimEnd() !== own.value &&
+      listFile(join(parent, name, 'cgroup.procs')).length === 0
+    )
+  })
+  return (
+    other &&
+    `The limits were written to another cgroup (${other}, in which there is no process) than the one that it joined (${basename(folder)}).`
+  )
+}
+
+/** Whether a soft resource limit of a process, by its name in /proc/<pid>/limits, is another than ours. */
+function resourceLimit(pid: number, name: string): boolean {
+  const [its, ours] = [pid, 'self'].map(who =>
+    readFileSync(`/proc/${who}/limits`, 'utf8')
+      .split('\n')
+      .find(line => line.startsWith(name)),
+  )
+  return its !== ours
+}

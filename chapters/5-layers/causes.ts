@@ -1,0 +1,78 @@
+import { lstatSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Scene } from '../../lib/guide/step.ts'
+import { treeDigest } from '../../lib/image/tree-digest.ts'
+import { namespaceInode } from '../../lib/kernel/procfs.ts'
+import { below, contents, directories, entriesOfTar, rootMount, upperOf } from './readings.ts'
+import type { Stack } from './step.ts'
+
+// Why a layer is not what it should be, as far as the kernel and the files show it. Each is undefined where that is in order.
+
+type Own = Scene & Stack
+
+/** What is wrong with the mount that all else stands on. */
+export function misbuilt({ pid, lower }: Own): string | undefined {
+  const top = rootMount(pid)
+  if (top?.type !== 'overlay') {
+    const image = lower.find(dir => statSync(dir).ino === statSync(`/proc/${pid}/root`).ino)
+    return image
+      ? 'Its root is the image itself, without an overlay over it: all that it writes goes there.'
+      : 'Its root is a plain directory, without an overlay over it.'
+  }
+  if (directories(top, 'upperdir').some(dir => lower.includes(dir)))
+    return 'Upper and lower are exchanged: the image is the upperdir, which takes every write.'
+  const inUserNamespace = namespaceInode(pid, 'user') !== namespaceInode('self', 'user')
+  if (inUserNamespace && !top.superOptions.includes('userxattr'))
+    return 'The overlay was mounted in a user namespace without userxattr, so it cannot mark a directory opaque.'
+  return undefined
+}
+
+/** What the second container has that should be the first one’s alone. */
+export function notItsOwn({ pid, second }: Own): string | undefined {
+  const [first, other] = [rootMount(pid), rootMount(second?.pid)]
+  const [upper = ''] = directories(first, 'upperdir')
+  if (directories(other, 'upperdir').includes(upper)) return 'Both have the same upper directory.'
+  if (directories(other, 'lowerdir').includes(upper))
+    return 'The second stands on the upper directory of the first: a running container was taken for an image.'
+  return undefined
+}
+
+/** Why there are files of the image in a container’s own layer, before anybody has changed one. */
+export function copiedAtStart(scene: Own, upper: string): string | undefined {
+  const image = scene.lower.flatMap(contents)
+  const copies = contents(upper).filter(path => image.includes(path) && !scene.touched.includes(path))
+  if (copies.length === 0) return undefined
+  if (image.every(path => copies.includes(path) || scene.touched.includes(path)))
+    return 'The image was copied to the upper directory before the start.'
+  const same = (path: string) => lstatSync(join(upper, path)).size === lstatSync(below(scene, path)).size
+  return copies.some(same)
+    ? `A program of the image was touched at the start (chmod, chown): a change of the mode alone copies all of ${copies[0]}.`
+    : `At the start it changed ${copies[0]}.`
+}
+
+/** What a layer has lost on its way through the tar. */
+export async function lost(scene: Own): Promise<string | undefined> {
+  const inTar = await entriesOfTar(scene.tar)
+  const [packed, unpacked] = [upperOf(scene), scene.unpacked].map(dir => treeDigest(dir).entries) as [
+    Entries,
+    Entries,
+  ]
+  const opaque = packed.find(entry => entry.opaque)
+  if (inTar.some(({ type }) => type === 'character-device'))
+    return 'It was packed by plain tar, which keeps the device 0:0 and loses the attribute of the opaque directory.'
+  if (opaque && !inTar.some(({ name }) => name.endsWith('/.wh..wh..opq')))
+    return `It was copied without extended attributes before it was packed: that ${opaque.path} is opaque was lost.`
+  if (unpacked.some(({ path }) => /(^|\/)\.wh\./.test(path)))
+    return 'It was unpacked by plain tar, for which a file .wh.… is a file like any other.'
+  if (packed.some(({ path, rdev }) => rdev === '0:0' && !unpacked.some(entry => entry.path === path)))
+    return 'Its whiteouts were left out when it was unpacked, as for a tree that nothing lies below.'
+  for (const before of packed) {
+    const after = unpacked.find(({ path }) => path === before.path)
+    if (after && owner(after) !== owner(before))
+      return `Modes or owners were lost: ${before.path || '/'} was ${owner(before)}, and is ${owner(after)}.`
+  }
+  return undefined
+}
+
+type Entries = ReturnType<typeof treeDigest>['entries']
+const owner = ({ mode, uid, gid }: Entries[number]) => `${mode} ${uid}:${gid}`

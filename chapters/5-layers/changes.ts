@@ -1,0 +1,124 @@
+import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
+import type { Container, Part } from '../../lib/container/part.ts'
+import type { Lab } from '../../lib/guide/lab.ts'
+import { changeAct, changeCalls, changePart } from '../../lib/guide/mutant.ts'
+import type { Step } from '../../lib/guide/step.ts'
+import { findImage } from '../../lib/image/store.ts'
+import { MNT_DETACH, MS_BIND, MS_REC } from '../../lib/kernel/constants.ts'
+import { mountinfo } from '../../lib/kernel/mountinfo.ts'
+import { now } from '../../lib/kernel/now.ts'
+import type { Tape } from '../../lib/kernel/tape.ts'
+import { onOverlay, type Stack, throughTar } from './step.ts'
+
+// How the mutants of this chapter change the step.
+
+type Own = Step<Stack>
+
+/** The stages that they change, by their titles. */
+export const STAGES = {
+  mount: 'A stack of directories',
+  delete: 'Whiteout: deleting what cannot be deleted',
+  anew: 'Opaque: a directory made anew',
+  two: 'Two containers on the same layers',
+  tar: 'A layer is a tar',
+}
+
+/** The directory of the first container's layer. */
+export const firstFolder = (lab: Lab<Stack>) => join(lab.ledger.dataFolder, 'containers', `${lab.id}-0`)
+
+/** The step whose containers have other directories. */
+export function changeLayers(
+  step: Own,
+  change: (container: Container, lab: Lab<Stack>) => Partial<NonNullable<Container['layers']>>,
+): Own {
+  return {
+    ...step,
+    async container(container, lab) {
+      await step.container?.(container, lab)
+      if (container.layers) container.layers = { ...container.layers, ...change(container, lab) }
+    },
+  }
+}
+
+/**
+ * The step whose first container has its own /root before the second comes. overlayfs.rst, "Changes to underlying file
+ * systems": what a directory shows that appears in a layer only later is undefined.
+ */
+export function withRootInUpper(step: Own): Own {
+  return changeAct(step, STAGES.two, async (lab, right) => {
+    await lab.scene.shell?.run('touch /root')
+    await right(lab)
+  })
+}
+
+/** The step on a copy of the image: what a mutant spoils must not be what all share. */
+export function onACopy(step: Own): Own {
+  const copied = changeLayers(step, ({ layers }, { scene }) => ({
+    lower: scene.lower.length > 0 ? [...scene.lower] : (layers?.lower ?? []),
+  }))
+  return changeAct(copied, STAGES.mount, async (lab, right) => {
+    const { layers } = await findImage('default')
+    const folder = lab.folder('image')
+    lab.scene.lower = layers.toReversed().map((dir, i) => copy(dir, join(folder, `layer-${i}`)))
+    await right(lab)
+  })
+}
+
+/** A copy of a directory, with all that is in it; `from/.` goes into one that is there. */
+export function copy(from: string, to: string): string {
+  execFileSync('cp', ['-a', from, to])
+  return to
+}
+
+/** The step that does something more on the host, once a container's directories are made. */
+export function afterPrepare(step: Own, more: (container: Container) => void): Own {
+  return changePart(step, 'layers', right => ({
+    ...right,
+    async prepare(container) {
+      await right.prepare?.(container)
+      more(container)
+    },
+  }))
+}
+
+/** The step whose overlay is mounted with other options. */
+export function changeOptions(step: Own, change: (options: string) => string): Own {
+  return changeCalls(step, 'layers', ops =>
+    ops.map(op => ({ ...op, args: [...op.args.slice(0, -1), change(String(op.args.at(-1)))] })),
+  )
+}
+
+/** The upper directory in the place of the topmost lower one, and the other way round; a backslash escapes a separator. */
+export function exchange(options: string): string {
+  const one = String.raw`((?:\\.|[^:,\\])+)`
+  return options.replace(new RegExp(`^lowerdir=${one}(.*?),upperdir=${one}`), 'lowerdir=$3$2,upperdir=$1')
+}
+
+/** The step whose containers record something else in the place of the overlay's mount. */
+export function insteadOfOverlay(step: Own, inside: NonNullable<Part['inside']>): Own {
+  return changePart(step, 'layers', right => ({ ...right, inside }))
+}
+
+/** Makes what is mounted there already one's own mount, which pivot_root(2) takes: mount_namespaces(7), "locked". */
+export function bindOnItself(tape: Tape, { rootfs }: Container): void {
+  tape.mount(rootfs, rootfs, null, MS_BIND | MS_REC, null)
+}
+
+/** The step that unmounts what it has mounted on the host, so that it can be removed; the containers keep theirs. */
+export function unmountedAtTheEnd(step: Own): Own {
+  return changeAct(step, STAGES.tar, async (lab, right) => {
+    await right(lab)
+    const ours = join(lab.ledger.dataFolder, 'containers', lab.id)
+    for (const { target } of mountinfo()) if (target.startsWith(ours)) now.umount2(target, MNT_DETACH)
+  })
+}
+
+/** The last stage with another way to pack, to unpack, or to stack. */
+export function changeTar(step: Own, changed: Parameters<typeof throughTar>[1]): Own {
+  return changeAct(
+    step,
+    STAGES.tar,
+    onOverlay(lab => throughTar(lab, changed)),
+  )
+}

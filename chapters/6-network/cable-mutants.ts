@@ -1,0 +1,174 @@
+import { shareHostNetwork } from '../../lib/container/network-plan.ts'
+import { changeAct, changeSpec, type Mutant } from '../../lib/guide/mutant.ts'
+import { nth, room } from '../../lib/kernel/subnet.ts'
+import { early, instead, wired, without } from './wire-wrongly.ts'
+import type { Wiring } from './wiring.ts'
+
+/** Wrong ways to connect a container. */
+
+/** The checks that need a connection, by how far the packets would have to get. */
+const TO_HOST = ['host-datagrams', 'host-counters']
+const TO_OTHER = ['container-datagrams', 'container-counters', 'neighbour']
+const OUT = ['no-way-back', 'masquerade']
+const IN = ['published-port', 'both-ways']
+const ALL = [...TO_HOST, ...TO_OTHER, ...OUT, ...IN]
+
+/** Several checks that say the same. */
+export const say = (words: string, ...ids: string[]) => Object.fromEntries(ids.map(id => [id, words]))
+
+export const mutants: Mutant<Wiring>[] = [
+  {
+    name: 'network-namespace-missing',
+    misconception: 'CLONE_NEWNET was left out of the clone flags, so every container has the host’s network',
+    breaks: say(
+      'CLONE_NEWNET is missing',
+      ...['empty-network', 'loopback-up', 'address', 'cable', 'bridge', 'default-route', 'two-addresses'],
+      ...[...ALL, 'forwarding', 'rule-counter', 'mode-none', 'mode-bridge'],
+    ),
+    change: step => changeSpec(step, shareHostNetwork),
+  },
+  {
+    name: 'loopback-left-down',
+    misconception: 'nobody set the loopback link up, because it is there in any case',
+    breaks: say('lo is down', 'mode-none', 'mode-bridge'),
+    change: step => wired(step, without('loopback up')),
+  },
+  {
+    name: 'no-cable',
+    misconception: 'the bridge was made, and no veth pair to connect the container to it',
+    breaks: say(
+      'the veth pair was never made',
+      ...['address', 'cable', 'bridge', 'default-route', 'two-addresses', ...ALL, 'mode-bridge'],
+    ),
+    change: step => wired(step, without('cable')),
+  },
+  {
+    name: 'eth0-left-on-host',
+    misconception: 'the veth pair was made on the host, and its second end never moved into the container',
+    breaks: say(
+      'the second end was never moved',
+      ...['address', 'cable', 'bridge', 'default-route', 'two-addresses', ...ALL, 'mode-bridge'],
+    ),
+    change: step =>
+      wired(
+        step,
+        instead('cable', ({ host, hostLink }) => host.addVeth(hostLink, 'eth0')),
+      ),
+  },
+  {
+    name: 'both-ends-inside',
+    misconception: 'the veth pair was made inside the container, and no end of it moved to the host',
+    breaks: say('no end moved out to the host', 'cable', 'bridge', 'two-addresses', ...ALL, 'mode-bridge'),
+    change: step =>
+      wired(
+        step,
+        instead('cable', ({ inside }) => inside.addVeth('eth1', 'eth0')),
+      ),
+  },
+  {
+    name: 'eth0-left-down',
+    misconception: 'eth0 was given its address and never set up',
+    breaks: say('eth0 is down', 'cable', 'default-route', ...ALL, 'mode-bridge'),
+    change: step => wired(step, without('eth0 up')),
+  },
+  {
+    name: 'hosts-end-left-down',
+    misconception: 'only the container’s end of the cable was set up, and not the host’s',
+    breaks: say('only the container’s end was set up', 'cable', ...ALL),
+    change: step => wired(step, without('host’s end up')),
+  },
+  {
+    name: 'not-plugged-in',
+    misconception: 'the host’s end of the cable was set up, but not made a port of the bridge',
+    breaks: say('never given a master', 'bridge', ...ALL),
+    change: step => wired(step, without('plug')),
+  },
+  {
+    name: 'bridge-left-down',
+    misconception: 'the bridge was made and plugged in, and never set up itself',
+    breaks: say('made and never set up', 'bridge', ...ALL),
+    change: step => wired(step, without('bridge up')),
+  },
+  {
+    name: 'address-before-move',
+    misconception: 'eth0 was given its address on the host and moved into the container afterwards',
+    breaks: say('a move takes addresses away', ...['address', 'default-route', 'two-addresses', ...ALL]),
+    change: step =>
+      wired(step, right =>
+        instead('cable', ({ host, hostLink, full, pid }) => {
+          host.addVeth(hostLink, 'eth0')
+          host.addAddress('eth0', full)
+          host.moveTo('eth0', { pid })
+        })(without('address')(right)),
+      ),
+  },
+  {
+    name: 'address-at-wrong-end',
+    misconception: 'the container’s address was given to the end of the cable that stays on the host',
+    breaks: say('the end that stays on the host', ...['address', 'default-route', 'two-addresses', ...ALL]),
+    change: step =>
+      wired(
+        step,
+        instead('address', ({ host, hostLink, full }) => host.addAddress(hostLink, full)),
+      ),
+  },
+  {
+    name: 'prefix-length-32',
+    misconception: 'eth0 was given its address without the length of the network',
+    breaks: say('without the length of its network', 'address', 'default-route', ...ALL),
+    change: step =>
+      wired(
+        step,
+        instead('address', ({ inside, address }) => inside.addAddress('eth0', `${address}/32`)),
+      ),
+  },
+  {
+    name: 'address-of-another-network',
+    misconception: 'eth0 was given an address of a network that the bridge is not in',
+    breaks: say('are in two networks', 'address', 'default-route', 'two-addresses', ...ALL),
+    change: step =>
+      wired(
+        step,
+        instead('address', ({ inside }) => inside.addAddress('eth0', '172.17.0.2/16')),
+      ),
+  },
+  {
+    name: 'route-before-up',
+    misconception: 'the default route was added before eth0 was up, and the kernel’s refusal passed over',
+    breaks: say('added before eth0 was up', 'default-route', ...OUT, ...IN),
+    change: step => wired(step, early('route', 'eth0 up')),
+  },
+  {
+    name: 'route-without-gateway',
+    misconception: 'the default route leads into eth0, as if all the world were on the bridge',
+    breaks: say('names no gateway', 'default-route', ...OUT, ...IN),
+    change: step =>
+      wired(
+        step,
+        instead('route', ({ inside }) => inside.addRoute({ to: 'default', dev: 'eth0' })),
+      ),
+  },
+  {
+    name: 'route-to-nobody',
+    misconception: 'the default route leads to an address where a router usually is, and here there is none',
+    breaks: say('The default route leads to', 'default-route', ...OUT, ...IN),
+    change: step =>
+      wired(
+        step,
+        instead('route', ({ inside, full }) =>
+          inside.addRoute({ to: 'default', via: nth(full, room(full)) }),
+        ),
+      ),
+  },
+  {
+    name: 'address-taken-twice',
+    misconception: 'nobody noted which addresses are taken, so the second container got the first one’s',
+    breaks: say('so the first one talks to itself', 'two-addresses', ...TO_OTHER),
+    change: step =>
+      // whom of the two the host would find by ARP later is chance, so the second one ends before
+      changeAct(wired(step, without('note')), 'The host as a router', async (lab, right) => {
+        await lab.boxes.find(({ pid }) => pid === lab.scene.second)?.end()
+        await right(lab)
+      }),
+  },
+]

@@ -1,0 +1,229 @@
+import { runRuleTool } from '../../lib/container/rule-tool.ts'
+import { addNat, type Nat, type NatRules, type NatTool } from '../../lib/container/nat.ts'
+import { planNetwork } from '../../lib/container/network-plan.ts'
+import type { Lab } from '../../lib/guide/lab.ts'
+import { MachineError } from '../../lib/image/error.ts'
+import { changeAct, type Mutant } from '../../lib/guide/mutant.ts'
+import type { Step } from '../../lib/guide/step.ts'
+import { writeControl } from '../../lib/kernel/control-file.ts'
+import { children } from '../../lib/kernel/procfs.ts'
+import { openRtnetlinkIn } from '../../lib/kernel/rtnetlink.ts'
+import { beARouter, eachMode, loopback, MODES, sendToSecond, translate } from './experiments.ts'
+import { forwardingKnob } from './fault.ts'
+import { say } from './cable-mutants.ts'
+import type { Wiring } from './wiring.ts'
+
+/** Wrong ways to use a network namespace, to route, to translate addresses and to choose a mode. */
+
+/** What connections and datagrams that need an answer find out alike. */
+const through = (words: string, ...more: string[]) =>
+  say(words, 'masquerade', 'published-port', 'both-ways', ...more)
+const published = (words: string) => say(words, 'published-port', 'both-ways', 'rule-counter')
+
+export const mutants: Mutant<Wiring>[] = [
+  {
+    name: 'loopback-up-too-early',
+    misconception: 'the loopback link was set up as soon as there was a namespace, and only then looked at',
+    breaks: {
+      'empty-network': 'only after somebody had set it up',
+      'loopback-up': 'It went through before already',
+    },
+    change: step =>
+      changeAct(step, 'An empty network namespace', async (lab, right) => {
+        await right(lab)
+        const net = await openRtnetlinkIn(lab.scene.bare)
+        net.setUp('lo')
+        net.close()
+      }),
+  },
+  {
+    name: 'loopback-up-on-host',
+    misconception: 'the request to set lo up was sent from the host’s namespace, and so set up the host’s',
+    breaks: { 'loopback-up': 'lo is still down' },
+    change: step => changeAct(step, 'The loopback', lab => loopback(lab, lab.scene.host)),
+  },
+  {
+    name: 'one-namespace-for-two',
+    misconception: 'the second program was started in the first one’s network namespace, as in a pod',
+    breaks: {
+      'two-addresses': 'joined that of the first',
+      'container-counters': 'Both are in one network namespace',
+      neighbour: 'Both are in one network namespace',
+    },
+    change: step =>
+      changeAct(step, 'A second container', async lab => {
+        lab.box?.shell.write('sleep 1000 &\n')
+        await lab.box?.shell.run('true') // by then it is there
+        const [second = 0] = children(lab.scene.pid)
+        await sendToSecond(lab, second, lab.box?.container.network?.address)
+      }),
+  },
+  {
+    name: 'no-forwarding',
+    misconception: 'a machine with two links was taken for a router, and nobody switched forwarding on',
+    breaks: through('Likeliest: nobody has switched it on', 'no-way-back', 'forwarding'),
+    change: step => forwarding(step, () => []),
+  },
+  {
+    name: 'forwarding-only-out',
+    misconception: 'forwarding was switched on for the link by which the container’s packets leave the host',
+    breaks: through('it is the one by which they come in that counts', 'no-way-back', 'forwarding'),
+    change: step => forwarding(step, (_, out) => [out]),
+  },
+  {
+    name: 'forwarding-only-in',
+    misconception: 'forwarding was switched on for the container’s packets, and not for the answers to them',
+    breaks: through('the outside’s packets come in by the other link', 'forwarding'),
+    change: step => forwarding(step, bridge => [bridge]),
+  },
+  {
+    name: 'masquerade-left-out',
+    misconception: 'the host was a router, and nobody told it to lend the container its address',
+    breaks: { masquerade: 'nobody has given the host a rule' },
+    change: step => rules(step, nat => ({ ...nat, masquerade: [] })),
+  },
+  {
+    name: 'masquerade-other-network',
+    misconception: 'the rule to masquerade was written for docker’s network, and not for this bridge’s',
+    breaks: { masquerade: 'The rule is for packets from 172.17.0.0/16' },
+    change: step =>
+      rules(step, nat => ({
+        ...nat,
+        masquerade: nat.masquerade.map(({ out }) => ({ from: '172.17.0.0/16', out })),
+      })),
+  },
+  {
+    name: 'masquerade-other-link',
+    misconception: 'the rule to masquerade names the link by which packets come in, the bridge',
+    breaks: { masquerade: 'The rule is for packets that leave by mlb-' },
+    change: step =>
+      rules(step, (nat, { scene }) => ({
+        ...nat,
+        masquerade: nat.masquerade.map(({ from }) => ({ from, out: scene.bridge })),
+      })),
+  },
+  {
+    name: 'published-ports-confused',
+    misconception:
+      'the two ports were confused: the rule is for the container’s port, and sends to the host’s',
+    breaks: published('the two ports were confused'),
+    change: step =>
+      rules(step, nat => ({
+        ...nat,
+        publish: nat.publish.map(({ at, to }) => ({
+          at: { ...at, port: to.port },
+          to: { ...to, port: at.port },
+        })),
+      })),
+  },
+  {
+    name: 'published-to-the-bridge',
+    misconception: 'the rule sends connections to the bridge’s address in place of the container’s',
+    breaks: published('The rule sends to 10.44.0.1:80'),
+    change: step =>
+      rules(step, (nat, { box }) => ({
+        ...nat,
+        publish: nat.publish.map(({ at, to }) => ({
+          at,
+          to: { ...to, address: box?.container.network?.gateway ?? '' },
+        })),
+      })),
+  },
+  {
+    name: 'published-in-output',
+    misconception:
+      'the rule stands where the host’s own packets pass, and not where those from outside come in',
+    breaks: published('which only the host’s own packets pass'),
+    change: step =>
+      rewritten(step, {
+        nft: text => text.replace('hook prerouting', 'hook output'),
+        iptables: text => text.replace('PREROUTING', 'OUTPUT'),
+      }),
+  },
+  {
+    name: 'no-connection-tracking',
+    misconception: 'only the packets that come in were rewritten, and the way back forgotten',
+    breaks: published('without connection tracking'),
+    change: step =>
+      rewritten(step, {
+        nft: text =>
+          text
+            .replace('type nat hook prerouting priority -100', 'type filter hook prerouting priority raw')
+            .replace(/dnat to (\S+):(\d+)/, 'notrack ip daddr set $1 tcp dport set $2'),
+      }),
+  },
+  {
+    name: 'mode-none-with-cable',
+    misconception: 'mode none was taken for “nothing published”, and the container plugged in all the same',
+    breaks: { 'mode-none': 'it was given a cable all the same' },
+    change: step =>
+      modes(step, ({ scene }) => ({
+        none: container => (container.network = planNetwork('bridge', scene.bridge)),
+      })),
+  },
+  {
+    name: 'mode-none-on-host',
+    misconception: 'mode none was taken for “no network namespace”',
+    breaks: { 'mode-none': 'CLONE_NEWNET is missing' },
+    change: step => modes(step, () => ({ none: MODES.host })),
+  },
+  {
+    name: 'mode-host-with-namespace',
+    misconception: 'in mode host no cable was made, and CLONE_NEWNET given to clone all the same',
+    breaks: { 'mode-host': 'CLONE_NEWNET was among the clone flags' },
+    change: step => modes(step, () => ({ host: container => (container.network = planNetwork('host')) })),
+  },
+]
+
+/** The step with forwarding switched on for other links, and off for the rest. */
+function forwarding(step: Step<Wiring>, choose: (bridge: string, out: string) => string[]): Step<Wiring> {
+  return changeAct(step, 'The host as a router', lab =>
+    beARouter(lab, (bridge, out) => {
+      // a new network namespace may take it over from the machine: ip-sysctl.rst, devconf_inherit_init_net
+      for (const link of [bridge, out]) writeControl(forwardingKnob(link), '0')
+      return choose(bridge, out)
+    }),
+  )
+}
+
+const NAT = 'A published port, and a borrowed address'
+
+/** The step with other rules asked for. */
+function rules(step: Step<Wiring>, change: (right: Nat, lab: Lab<Wiring>) => Nat): Step<Wiring> {
+  return changeAct(step, NAT, lab =>
+    translate(lab, right => addNat(lab.ledger, lab.scene.bridge, change(right, lab))),
+  )
+}
+
+/** The step with rules of another text. */
+function rewritten(
+  step: Step<Wiring>,
+  edit: Partial<Record<NatTool, (line: string) => string>>,
+): Step<Wiring> {
+  return changeAct(step, NAT, lab =>
+    translate(lab, nat => {
+      const right = addNat(lab.ledger, lab.scene.bridge, nat)
+      const change = edit[right.tool]
+      if (!change) return lab.limit(`${right.tool} has no such rule`, 'sudo apt-get install nftables')
+      const text = right.text.map(change)
+      replace(right, lab.scene.bridge, text)
+      return { ...right, text }
+    }),
+  )
+}
+
+/** Takes rules away and gives the kernel others in their place. */
+function replace({ tool, text, list: [program = ''] }: NatRules, table: string, others: string[]): void {
+  const run = (args: string[], input = '') => {
+    const { ok, said } = runRuleTool([program, ...args], input)
+    if (!ok) throw new MachineError(said, `see ${tool}(8)`)
+  }
+  if (tool === 'nft') return run(['-f', '-'], [`delete table ip ${table}`, ...others, ''].join('\n'))
+  for (const rule of [...text.map(line => line.replace('-I', '-D')), ...others])
+    run(['-w', '-t', 'nat', ...rule.split(' ')])
+}
+
+/** The step with containers of other modes than those that are called for. */
+function modes(step: Step<Wiring>, change: (lab: Lab<Wiring>) => Partial<typeof MODES>): Step<Wiring> {
+  return changeAct(step, 'Three modes', lab => eachMode(lab, { ...MODES, ...change(lab) }))
+}

@@ -1,0 +1,133 @@
+import { existsSync } from 'node:fs'
+import { forwardFrom } from '../../lib/container/firewall.ts'
+import type { Nat, NatRules } from '../../lib/container/nat.ts'
+import { planNetwork, shareHostNetwork } from '../../lib/container/network-plan.ts'
+import type { Container } from '../../lib/container/part.ts'
+import type { Box, Lab } from '../../lib/guide/lab.ts'
+import { openRtnetlinkIn } from '../../lib/kernel/rtnetlink.ts'
+import { forwardingKnob } from './fault.ts'
+import { makeOutside } from './outside.ts'
+import { bothEnds, cableOf, type End, packets } from './readings.ts'
+import { converse, exchange, type Place } from './sockets.ts'
+import type { Counted, Exchange, Wiring } from './wiring.ts'
+
+/** What the stages do; what they are given is what can be got wrong. */
+
+export const DATAGRAMS = 20
+export const host: Place = { pid: process.pid, name: 'the host' }
+
+/** Where a container's sockets are opened, and the address that is meant to be its own. */
+export const place = (box: Box | undefined, name: string) => ({
+  pid: box?.pid ?? 0,
+  name,
+  address: box?.container.network?.address,
+})
+
+/** A datagram to itself, then the loopback set up where process `whose` is, then more of them. */
+export async function loopback(lab: Lab<Wiring>, whose: number): Promise<void> {
+  const itself = { pid: lab.scene.bare, name: 'a container without a network', address: '127.0.0.1' }
+  const down = await exchange(lab, itself, itself, 1)
+  const net = await openRtnetlinkIn(whose)
+  try {
+    net.setUp('lo')
+  } finally {
+    lab.requests('a netlink request in its network namespace', net.log)
+    net.close()
+  }
+  const before = packets({ pid: itself.pid, link: 'lo' })
+  lab.scene.loopback = { down, before, up: await exchange(lab, itself, itself, DATAGRAMS) }
+}
+
+type Cable = [End, End]
+
+/** The cable of each of some containers: its two ends. */
+export async function cables(...pids: number[]): Promise<Cable[]> {
+  const all = await Promise.all(
+    pids.map(async (pid): Promise<Cable[]> => {
+      const { far } = await cableOf(pid, host.pid)
+      return far
+        ? [
+            [
+              { pid: host.pid, link: far.name },
+              { pid, link: 'eth0' },
+            ],
+          ]
+        : []
+    }),
+  )
+  return all.flat()
+}
+
+/** Does something, with the counters of cables from before it. */
+export async function counted(pairs: Cable[], task: () => Promise<Exchange>): Promise<Counted> {
+  const before = pairs.map(pair => ({ ends: pair, before: bothEnds(...pair) }))
+  return { ...(await task()), cables: before }
+}
+
+/** The first container sends to a second one. */
+export async function sendToSecond(
+  lab: Lab<Wiring>,
+  pid: number,
+  address: string | undefined,
+): Promise<void> {
+  lab.scene.second = pid
+  const from = place(lab.box, 'the first container')
+  const to = { pid, name: 'the second container', address }
+  lab.scene.exchanges.withSecond = await counted(await cables(from.pid, pid), () =>
+    exchange(lab, from, to, DATAGRAMS),
+  )
+}
+
+/** A machine outside, and the host as a router for what comes in by the chosen links; the container sends one datagram. */
+export async function beARouter(
+  lab: Lab<Wiring>,
+  choose: (bridge: string, out: string) => string[],
+): Promise<void> {
+  const { scene } = lab
+  const made = await makeOutside(lab)
+  const links = choose(scene.bridge, made.hostLink)
+  for (const link of links.filter(name => existsSync(forwardingKnob(name)))) forwardFrom(lab.ledger, link)
+  scene.outside = made
+  const outside = { ...made, name: 'the machine outside' }
+  scene.unanswered = await exchange(lab, place(lab.box, 'the container'), outside, 1)
+}
+
+/** Gives the host rules; then a connection from outside to the published port, and a datagram to the outside. */
+export async function translate(lab: Lab<Wiring>, give: (right: Nat) => NatRules): Promise<void> {
+  const { scene } = lab
+  const inside = place(lab.box, 'the container')
+  const outside = { ...scene.outside, name: 'the machine outside' }
+  if (!outside.pid)
+    lab.limit('there is no machine outside, because the host may not route', 'see the stage before')
+  const { subnet } = lab.box?.container.network ?? {}
+  if (inside.address === undefined || subnet === undefined) return
+  scene.published.at.address = outside.hostAddress
+  scene.published.to.address = inside.address
+  const { at, to } = scene.published
+  const { tool, text, list } = give({
+    publish: [{ at, to }],
+    masquerade: [{ from: subnet, out: outside.hostLink }],
+  })
+  scene.rules = list
+  lab.presenter.block(`rules for ${tool}`, text)
+  scene.conversation = await converse(lab, outside, at, { ...inside, port: to.port })
+  scene.masqueraded = await exchange(lab, inside, outside, 1)
+}
+
+/** What a container's description becomes in the two other modes. */
+export const MODES = {
+  none(container: Container) {
+    container.network = planNetwork('none')
+  },
+  host(container: Container) {
+    container.network = planNetwork('host')
+    shareHostNetwork(container.spec)
+  },
+}
+
+/** A container of each of them, beside the step's own. */
+export async function eachMode(lab: Lab<Wiring>, modes: typeof MODES): Promise<void> {
+  const none = await lab.another('a container in mode none', { change: modes.none })
+  const shared = await lab.another('a container in mode host', { change: modes.host })
+  lab.scene.modes = { none: none.pid, host: shared.pid, bridge: lab.scene.pid }
+}

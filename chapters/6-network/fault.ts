@@ -1,0 +1,174 @@
+import { readFileSync } from 'node:fs'
+import { finding } from '../../lib/guide/evidence.ts'
+import type { Evidence, Finding } from '../../lib/guide/step.ts'
+import { namespaceInode } from '../../lib/kernel/procfs.ts'
+import type { Link } from '../../lib/kernel/rtnetlink.ts'
+import { networkOf } from '../../lib/kernel/subnet.ts'
+import { areEnds, ask, cableOf, defaultRoute, find, ipv4, plain } from './readings.ts'
+
+/**
+ * Why packets do not get through: what the kernel shows of the way from a container to the host, from its network
+ * namespace to its address, and beyond. The first thing that is wrong stops them, whatever else may be.
+ */
+
+/** A container, the host's side of its network, and what the kernel says of both. */
+interface Way {
+  pid: number
+  host: number
+  bridge: string
+}
+
+interface Look {
+  shared: boolean
+  near: Link | undefined
+  far: Link | undefined
+  inside: Link[]
+  outside: Link[]
+  bridge: Link | undefined
+  /** addresses with the lengths of their networks, or `none`: eth0's, the bridge's, that of the cable's other end */
+  own: string
+  gateway: string
+  farOwn: string
+}
+
+/** Two links here that are the ends of one cable: it was never divided. */
+const wholeCable = (links: Link[]) =>
+  links.filter(a => a.linkNetnsId === null && links.some(b => areEnds(a, b))).map(({ name }) => name)
+
+const SHARED =
+  'It is in the host’s own network namespace. Likeliest: CLONE_NEWNET is missing from the clone flags.'
+
+/** What to say of a process that is in the host's network namespace. */
+export function sharing(pid: number, host: number): string | undefined {
+  return namespaceInode(pid, 'net') === namespaceInode(host, 'net') ? SHARED : undefined
+}
+
+/** In the order of the way: what is wrong, and the words for it. */
+const FAULTS: readonly (readonly [wrong: (look: Look) => boolean, words: (look: Look) => string])[] = [
+  [({ shared }) => shared, () => SHARED],
+  [
+    ({ near, outside }) => !near && wholeCable(outside).length > 0,
+    ({ outside }) =>
+      `There is no eth0 inside: both ends of the cable, ${wholeCable(outside).join(' and ')}, are on the host. Likeliest: the second end was never moved into the container’s network namespace.`,
+  ],
+  [
+    ({ near }) => !near,
+    () =>
+      'There is no eth0 inside, and no end of a cable on the host. Likeliest: the veth pair was never made.',
+  ],
+  [
+    ({ inside }) => wholeCable(inside).length > 0,
+    ({ inside }) =>
+      `Both ends of the cable, ${wholeCable(inside).join(' and ')}, are in the container. Likeliest: the pair was made in there, and no end moved out to the host.`,
+  ],
+  [
+    ({ near }) => !near?.up,
+    () =>
+      'eth0 is down. Likeliest: it was given an address and never set up; a link that is down has no routes either.',
+  ],
+  [
+    ({ far }) => !far?.up,
+    ({ far }) =>
+      `The host’s end of the cable, ${far?.name}, is down. Likeliest: only the container’s end was set up, and a cable carries only while both are.`,
+  ],
+  [({ bridge }) => !bridge, () => 'The host has no such bridge. Likeliest: it was never made.'],
+  [
+    ({ far }) => !far?.master,
+    ({ far }) =>
+      `The host’s end of the cable, ${far?.name}, is plugged into no bridge. Likeliest: it was never given a master.`,
+  ],
+  [
+    ({ bridge }) => !bridge?.up,
+    ({ bridge }) => `The bridge ${bridge?.name} is down. Likeliest: it was made and never set up.`,
+  ],
+  [
+    ({ own, farOwn }) => own === 'none' && farOwn !== 'none',
+    ({ far, farOwn }) =>
+      `eth0 has no address: ${farOwn} is that of ${far?.name}. Likeliest: it was given to the end that stays on the host.`,
+  ],
+  [
+    ({ own }) => own === 'none',
+    () =>
+      'eth0 has no address. Likeliest: it was never given one, or before the link was moved into the container: a move takes addresses away.',
+  ],
+  [
+    ({ own }) => own.endsWith('/32'),
+    ({ own, gateway }) =>
+      `${own} is a network of one address, and the bridge’s is ${networkOf(gateway)}. Likeliest: the address was given without the length of its network.`,
+  ],
+  [
+    ({ gateway }) => gateway === 'none',
+    ({ bridge }) =>
+      `The bridge ${bridge?.name} has no address. Likeliest: none was given to it, so the host itself is not on that network.`,
+  ],
+  [
+    ({ own, gateway }) => networkOf(own) !== networkOf(gateway),
+    ({ own, gateway }) => `${own} and the bridge’s ${gateway} are in two networks, which no switch connects.`,
+  ],
+]
+
+async function look({ pid, host, bridge: name }: Way): Promise<Look> {
+  const { near, far, inside, outside } = await cableOf(pid, host)
+  const addresses = await ask(host, net => net.addresses())
+  return {
+    shared: sharing(pid, host) !== undefined,
+    near,
+    far,
+    inside,
+    outside,
+    bridge: find(outside, name),
+    own: ipv4(await ask(pid, net => net.addresses()), 'eth0'),
+    gateway: ipv4(addresses, name),
+    farOwn: far ? ipv4(addresses, far.name) : 'none',
+  }
+}
+
+/** What keeps a container's packets from the host; undefined where nothing is to be seen that would. */
+export async function fault(way: Way): Promise<string | undefined> {
+  const seen = await look(way)
+  return FAULTS.find(([wrong]) => wrong(seen))?.[1](seen)
+}
+
+/** What keeps a container's packets from all that is not on its bridge. */
+export async function routeFault(way: Way): Promise<string | undefined> {
+  const found = await fault(way)
+  if (found) return found
+  const gateway = plain(ipv4(await ask(way.host, net => net.addresses()), way.bridge))
+  const route = defaultRoute(way.pid)
+  if (!route)
+    return 'There is no default route. Likeliest: it was added before eth0 was up (the kernel answers ENETUNREACH then), or never.'
+  if (route.via === '0.0.0.0')
+    return 'The default route names no gateway, so eth0 asks by ARP for addresses that nobody on the bridge has.'
+  return route.via === gateway
+    ? undefined
+    : `The default route leads to ${route.via}, and the bridge is ${gateway}.`
+}
+
+/** Whether the host is a router for what comes in by a link: `1` or `0`; undefined where it has no such link. */
+export function forwarding(link: string): string | undefined {
+  const links = readFileSync('/proc/self/net/dev', 'utf8')
+  if (!new RegExp(`^ *${link}:`, 'm').test(links)) return undefined
+  return readFileSync(forwardingKnob(link), 'utf8').trim()
+}
+export const forwardingKnob = (link: string) => `/proc/sys/net/ipv4/conf/${link}/forwarding`
+
+/** What keeps packets from their way through the host, there or back. */
+export function forwardFault(bridge: string, out: string): string | undefined {
+  const [there, back] = [forwarding(bridge), forwarding(out)]
+  if (there === '1' && back === '1') return undefined
+  if (there !== '1' && back !== '1')
+    return 'The host is no router: forwarding is off for both links. Likeliest: nobody has switched it on.'
+  return there === '1'
+    ? `The host passes nothing on that comes in by ${out}. Likeliest: only the container’s side was thought of, and the outside’s packets come in by the other link.`
+    : `The host passes nothing on that comes in by ${bridge}. Likeliest: only the link by which packets leave was switched; it is the one by which they come in that counts.`
+}
+
+/** A finding whose diagnosis is looked for only where the claim does not hold; `otherwise`: where nothing is found. */
+export async function judged(
+  ok: boolean,
+  evidence: Evidence | Evidence[],
+  why: () => Promise<string | undefined> | string | undefined,
+  otherwise: string,
+): Promise<Finding> {
+  return finding(ok, evidence, ok ? '' : ((await why()) ?? otherwise))
+}

@@ -1,0 +1,108 @@
+import type { Network } from '../../lib/container/network-plan.ts'
+import { changePart } from '../../lib/guide/mutant.ts'
+import type { Step } from '../../lib/guide/step.ts'
+import { untilRunning } from '../../lib/kernel/link-events.ts'
+import { NetlinkError } from '../../lib/kernel/netlink.ts'
+import { openRtnetlink, openRtnetlinkIn, type Rtnetlink } from '../../lib/kernel/rtnetlink.ts'
+import { find } from './readings.ts'
+import type { Wiring } from './wiring.ts'
+
+/** What a cable is made with: rtnetlink on the host and in the container, and what the network part has chosen. */
+interface Cable {
+  host: Rtnetlink
+  inside: Rtnetlink
+  /** the container's first process */
+  pid: number
+  hostLink: string
+  bridge: string
+  gateway: string
+  address: string
+  /** the address with the length of the network: `10.44.0.2/24` */
+  full: string
+}
+
+/** One request of the wiring; by their names they can be left out, replaced and put elsewhere. */
+type Request = readonly [name: string, make: (cable: Cable) => void]
+
+/** The requests for one cable, in their order: what plugIn and configureInside in lib/container/network.ts make. */
+const REQUESTS: readonly Request[] = [
+  ['loopback up', ({ inside }) => inside.setUp('lo')],
+  ['bridge up', ({ host, bridge }) => host.setUp(bridge)],
+  ['cable', ({ host, hostLink, pid }) => host.addVeth(hostLink, 'eth0', { pid })],
+  ['note', ({ host, hostLink, address }) => host.setAlias(hostLink, address)],
+  ['plug', ({ host, hostLink, bridge }) => host.setMaster(hostLink, bridge)],
+  ['host’s end up', ({ host, hostLink }) => host.setUp(hostLink)],
+  ['address', ({ inside, full }) => inside.addAddress('eth0', full)],
+  ['eth0 up', ({ inside }) => inside.setUp('eth0')],
+  ['route', ({ inside, gateway }) => inside.addRoute({ to: 'default', via: gateway })],
+]
+
+/**
+ * The step with every cable made by other requests than the right ones. Those that the kernel then refuses are passed
+ * over, as by a script without `set -e`.
+ */
+export function wired(
+  step: Step<Wiring>,
+  edit: (right: readonly Request[]) => readonly Request[],
+): Step<Wiring> {
+  return changePart(step, 'network', right => ({
+    ...right,
+    async attach(container, pid) {
+      const { network } = container
+      if (!network) return
+      const inside = await openRtnetlinkIn(pid)
+      const host = openRtnetlink()
+      try {
+        // the network part chooses names and addresses, and waits for a bridge that is up
+        if (find(host.links(), network.bridge)) host.setUp(network.bridge)
+        await right.attach?.(container, pid)
+        remake({ ...network, host, inside, pid }, edit(REQUESTS))
+      } finally {
+        host.close()
+        inside.close()
+      }
+    },
+  }))
+}
+
+/** The request left out. */
+export const without =
+  (...names: string[]) =>
+  (right: readonly Request[]) =>
+    right.filter(([name]) => !names.includes(name))
+
+/** Another request in the place of one. */
+export const instead =
+  (name: string, make: Request[1]) =>
+  (right: readonly Request[]): Request[] =>
+    right.map(request => (request[0] === name ? [name, make] : request))
+
+/** One request before another that it should follow. */
+export const early =
+  (name: string, before: string) =>
+  (right: readonly Request[]): Request[] => {
+    const moved = right.filter(request => request[0] === name)
+    return without(name)(right).flatMap(request => (request[0] === before ? [...moved, request] : [request]))
+  }
+
+/** Takes back what the network part has made, and makes it anew. */
+function remake(made: Network & Pick<Cable, 'host' | 'inside' | 'pid'>, requests: readonly Request[]): void {
+  const { host, inside, hostLink, bridge, address, subnet, gateway } = made
+  const names = requests.map(([name]) => name)
+  if (!names.includes('loopback up')) inside.setDown('lo')
+  if (made.mode !== 'bridge') return
+  if (!hostLink || !address || !subnet || !gateway) throw new Error('the network part has chosen nothing')
+  host.delete(hostLink)
+  if (!names.includes('bridge up')) host.setDown(bridge)
+  const full = address + subnet.replace(/.*\//, '/')
+  for (const [, make] of requests)
+    try {
+      make({ ...made, hostLink, address, gateway, full })
+    } catch (error) {
+      if (!(error instanceof NetlinkError)) throw error
+    }
+  // what can carry packets does so a moment after it was set up: see untilRunning
+  const far = find(host.links(), hostLink)
+  if (!far?.up || !find(inside.links(), 'eth0')?.up) return
+  untilRunning(host, [hostLink, ...(far.master && names.includes('bridge up') ? [bridge] : [])])
+}

@@ -1,0 +1,100 @@
+import { closeSync } from 'node:fs'
+import { containerFolder } from '../../lib/container/state.ts'
+import type { Lab } from '../../lib/guide/lab.ts'
+import { type Answer, ownCommand } from '../../lib/guide/own-command.ts'
+import { type Namespace, namespaceInode, nsPids, startTime } from '../../lib/kernel/procfs.ts'
+import { ended, findProcess } from '../../lib/kernel/signal.ts'
+
+/** What setns(2) can join of a container, in the order in which `exec` is asked for it. */
+export const JOINED: readonly Namespace[] = ['user', 'pid', 'mnt', 'uts', 'ipc', 'net', 'cgroup']
+
+/** A container in the background, as ps tells it, and as the kernel does. */
+interface Listed {
+  id: string
+  name: string
+  pid: number
+  /** its first process's number in each pid namespace, outermost first */
+  pids: number[]
+  /** the namespaces that it is in: `mnt:[4026532259]` */
+  namespaces: string[]
+}
+
+/** What the commands answered. */
+export interface Ran extends Answers {
+  memory: number
+}
+interface Answers {
+  run: Answer
+  listed: Listed | undefined
+  exec: Answer
+  killed: Answer
+  /** whether its first process had ended after that */
+  ended: boolean
+  /** whether `ps -a` still lists it after `rm` */
+  left: boolean
+}
+
+const silent: Answer = { status: null, output: '' }
+
+/** Before anything was asked. */
+export const unasked = (): Answers => ({
+  run: silent,
+  listed: undefined,
+  exec: silent,
+  killed: silent,
+  ended: false,
+  left: true,
+})
+
+export const WHERE = `for kind in ${JOINED.join(' ')}; do readlink /proc/self/ns/$kind; done`
+
+/** The title of the stage in which they are typed. */
+export const COMMANDS = 'The same by the command line'
+
+/** What is typed after `minilab`, by what it is for; `name` is that of the container in the background. */
+export const commands = {
+  run: (): string[] => ['run', '--rm', 'default', 'sh', '-c', 'echo I am process $$; exit 7'],
+  start: (name: string) => ['run', '-d', '--name', name, 'default', 'sleep', '1000'],
+  exec: (name: string) => ['exec', name, 'sh', '-c', WHERE],
+  kill: (name: string) => ['kill', name],
+  remove: (name: string) => ['rm', '-f', name],
+}
+
+const PATIENCE = 2000 // ms: SIGKILL takes one or two, on a machine that has nothing else to do
+
+/** One container that runs to its end, and one in the background that is joined, killed and removed. */
+export async function byCommandLine(
+  { scene, id, presenter, ledger }: Lab<Ran>,
+  type: typeof commands,
+): Promise<void> {
+  const name = `step7-${id}`
+  scene.run = await ownCommand(presenter, type.run())
+  try {
+    await ownCommand(presenter, type.start(name))
+    const found = (await list('ps')).find(row => row.name === name)
+    if (found) {
+      // it outlives its command, but it shall not outlive us, even where we are killed
+      ledger.add({ kind: 'folder', path: containerFolder(found.id) })
+      ledger.add({ kind: 'process', pid: found.pid, started: startTime(found.pid) })
+      scene.listed = { ...found, pids: nsPids(found.pid), namespaces: namespacesOf(found.pid) }
+    }
+    const pidfd = found && findProcess(found.pid)
+    scene.exec = await ownCommand(presenter, type.exec(name))
+    scene.killed = await ownCommand(presenter, type.kill(name))
+    if (pidfd !== undefined) {
+      scene.ended = await ended(pidfd, PATIENCE)
+      closeSync(pidfd)
+    }
+    await ownCommand(presenter, type.remove(name))
+    scene.left = (await list('ps', '-a')).some(row => row.name === name)
+  } finally {
+    if (scene.left) await ownCommand(undefined, ['rm', '-f', name])
+  }
+}
+
+async function list(...command: string[]): Promise<{ id: string; name: string; pid: number }[]> {
+  const { output } = await ownCommand(undefined, [...command, '--json'])
+  return JSON.parse(output) as { id: string; name: string; pid: number }[]
+}
+
+const namespacesOf = (pid: number) => JOINED.map(kind => `${kind}:[${namespaceInode(pid, kind)}]`)

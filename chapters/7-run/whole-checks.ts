@@ -1,0 +1,123 @@
+import { finding, notHere, seen } from '../../lib/guide/evidence.ts'
+import type { Check } from '../../lib/guide/step.ts'
+import { Cgroup } from '../../lib/kernel/cgroup.ts'
+import { readCgroup } from '../../lib/kernel/cgroupfs.ts'
+import { planCgroup } from '../../lib/kernel/make-cgroup.ts'
+import { mountinfo } from '../../lib/kernel/mountinfo.ts'
+import { namespaceInode, NAMESPACES } from '../../lib/kernel/procfs.ts'
+import { type Address, type Link, openRtnetlink, openRtnetlinkIn } from '../../lib/kernel/rtnetlink.ts'
+import type { Ran } from './commands.ts'
+
+/** Checks of what the earlier chapters taught: all of it is in this container, too. */
+
+/** The container's end of its cable. */
+async function eth0(pid: number): Promise<{ address: Address | undefined; link: Link | undefined }> {
+  const net = await openRtnetlinkIn(pid)
+  try {
+    return {
+      address: net.addresses().find(({ dev, address }) => dev === 'eth0' && !address.includes(':')),
+      link: net.links().find(({ name }) => name === 'eth0'),
+    }
+  } finally {
+    net.close()
+  }
+}
+
+function whyNoNetwork(pid: number, link: Link | undefined): string | undefined {
+  if (namespaceInode(pid, 'net') === namespaceInode('self', 'net'))
+    return 'It is in the host’s own network namespace. Likeliest: CLONE_NEWNET is missing.'
+  return link
+    ? undefined
+    : 'There is no eth0. Likeliest: the network part is missing, or the veth end was left in the host.'
+}
+
+export const whole = {
+  namespaces: {
+    id: 'namespaces',
+    claim: 'eight namespaces of its own',
+    look({ pid }) {
+      const kinds = NAMESPACES.filter(kind => namespaceInode('self', kind) !== null)
+      const differ = kinds.filter(kind => namespaceInode(pid, kind) !== namespaceInode('self', kind))
+      return finding(
+        differ.length === kinds.length,
+        seen(`/proc/${pid}/ns`, null, differ.join(' ')),
+        `Shared with the host: ${kinds.filter(kind => !differ.includes(kind)).join(' ')}. Likeliest: a flag is missing from clone3 (CLONE_NEW…).`,
+      )
+    },
+  },
+
+  layers: {
+    id: 'layers',
+    claim: 'its root is an overlay that the host does not have',
+    look({ pid }) {
+      const top = mountinfo(pid).find(m => m.target === '/')
+      const onHost = mountinfo().some(m => m.type === 'overlay' && m.device === top?.device)
+      return finding(
+        top?.type === 'overlay' && !onHost,
+        seen(`/proc/${pid}/mountinfo (/)`, onHost ? 'there too' : 'absent', top?.type ?? 'none'),
+        onHost
+          ? 'The host has it mounted, too. Likeliest: it was mounted before the clone, and stays there when the container has gone.'
+          : 'Its root is a plain directory. Likeliest: the layers part is missing, and what it writes goes into the image.',
+      )
+    },
+  },
+
+  limits: {
+    id: 'limits',
+    claim: 'its memory is limited',
+    look({ pid, memory }) {
+      const limit = readCgroup(pid, 'memoryLimit')
+      const ours = readCgroup(process.pid, 'memoryLimit')
+      const planned = planCgroup('/minilab', ['memory', 'cpu', 'pids'])
+      if (!limit || !(planned instanceof Cgroup))
+        return notHere('no cgroup of its own can be had here: step 4 says why, and what would help')
+      return finding(
+        limit.value === String(memory),
+        seen(limit.source, ours?.value ?? null, limit.value),
+        limit.source === ours?.source
+          ? 'It is in the same cgroup as we are. Likeliest: its pid was never written to cgroup.procs.'
+          : 'It is in a cgroup of its own, with another limit. Likeliest: ours was written to another cgroup, or never.',
+      )
+    },
+  },
+
+  network: {
+    id: 'network',
+    claim: 'it has an eth0 with an address of its own',
+    async look({ pid }) {
+      const { address, link } = await eth0(pid)
+      return finding(
+        address !== undefined && link?.kind === 'veth' && link.running,
+        seen(
+          `rtnetlink in /proc/${pid}/ns/net`,
+          null,
+          `${link?.kind ?? 'no eth0'}, ${address?.address ?? 'no address'}`,
+        ),
+        whyNoNetwork(pid, link) ?? 'eth0 is down, or has no address: step 6 tells why.',
+      )
+    },
+  },
+
+  isolated: {
+    id: 'isolated',
+    claim: 'the other containers on its bridge are out of its reach',
+    async look({ pid }) {
+      const { link } = await eth0(pid)
+      const host = openRtnetlink()
+      try {
+        const end = host
+          .links()
+          .find(({ index, peerIndex }) => index === link?.peerIndex && peerIndex === link.index)
+        const isolated = end !== undefined && host.isIsolated(end.name)
+        return finding(
+          isolated,
+          seen(`RTM_GETLINK (IFLA_BRPORT_ISOLATED of ${end?.name ?? 'no link'})`, isolated ? 1 : 0, null),
+          whyNoNetwork(pid, link) ??
+            'The bridge passes everything on between its ports. Likeliest: the port was never isolated, as in a network of docker’s.',
+        )
+      } finally {
+        host.close()
+      }
+    },
+  },
+} satisfies Record<string, Check<Ran>>

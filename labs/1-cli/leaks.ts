@@ -1,0 +1,33 @@
+import { finding, seen } from '../../lib/guide/evidence.ts'
+import type { Lab } from '../../lib/guide/lab.ts'
+import type { Check } from '../../lib/guide/step.ts'
+import { closeSync } from 'node:fs'
+import { O_DIRECTORY, O_RDONLY, AT_FDCWD } from '../../lib/kernel/constants.ts'
+import { now } from '../../lib/kernel/now.ts'
+
+/** A number that nothing else has here, and that nobody would guess. */
+const FAR_AWAY = 137
+
+/** Opens a directory without O_CLOEXEC, as runc did: CVE-2024-21626. Closed with the lab. */
+export function leakADirectory<S>(lab: Lab<S>): void {
+  const fd = now.openat(AT_FDCWD, '/', O_RDONLY | O_DIRECTORY, 0)
+  lab.keep(now.dup3(fd, FAR_AWAY, 0))
+  closeSync(fd)
+}
+
+/** That we are still where we were; to be called before the step begins. */
+export function stayed<S>(): Check<S> {
+  const before = process.cwd()
+  return {
+    id: 'we-stayed',
+    claim: 'we ourselves are where we were',
+    look() {
+      const here = process.cwd()
+      return finding(
+        here === before,
+        seen('/proc/self/cwd', here, null),
+        `We were in ${before}, and are in ${here}: process.chdir() moves whoever runs this JavaScript, that is us; the child inherits it only because it comes later.`,
+      )
+    },
+  }
+}

@@ -1,0 +1,78 @@
+import { constants } from 'node:os'
+import type { Started } from '../../chapters/1-cli/step.ts'
+import { program } from '../../lib/container/program.ts'
+import { finding, seen } from '../../lib/guide/evidence.ts'
+import type { Stage } from '../../lib/guide/step.ts'
+import { refusalOf } from '../../lib/guide/refusal.ts'
+import type { Exit } from '../../lib/kernel/child.ts'
+
+const ENDS = ['exit 0', 'exit 42', 'exit 255', 'kill -TERM $$', 'kill -KILL $$']
+
+interface Shown {
+  command: string
+  exit: Exit
+  /** what a shell printed for the same */
+  shell: number
+  /** what the learner's function says, or why it says nothing */
+  mine: number | string
+}
+
+/** Processes end in several ways; a real shell, and the learner's function, say what they make of it. */
+export function statusStage(shellStatus: (exit: Exit) => number): Stage<Started> {
+  const shown: Shown[] = []
+  return {
+    title: 'What a shell shows',
+    explain:
+      'The same ends once below us, where `waitid` tells of them, and once below a shell, which prints `$?`.',
+    async act(lab) {
+      const { shell } = await lab.another('a shell that waits for others', { parts: [program] })
+      for (const command of ENDS) {
+        const other = await lab.another(`a shell that is told: ${command}`, { parts: [program] })
+        other.shell.write(`${command}\n`)
+        const exit = await other.child!.exit
+        const { status } = await shell.run(`sh -c '${command}'`)
+        shown.push({ command, exit, shell: status, mine: said(shellStatus, exit) })
+      }
+    },
+    checks: [
+      {
+        id: 'shell-status',
+        claim: '`shellStatus` says what a shell shows',
+        look() {
+          const wrong = shown.find(({ mine, shell }) => mine !== shell)
+          return finding(
+            !wrong,
+            shown.map(({ command, shell }) => seen(`sh -c '${command}'; echo $?`, shell, null)),
+            () => whyWrong(wrong!),
+          )
+        },
+      },
+    ],
+  }
+}
+
+/** An error is an answer as well: the other tasks can be looked at without this one. */
+function said(shellStatus: (exit: Exit) => number, exit: Exit): number | string {
+  try {
+    return shellStatus(exit)
+  } catch (error) {
+    const refusal = refusalOf(error)
+    if (!refusal) throw error
+    return refusal.at ? `${refusal.message} (line ${refusal.at.line})` : refusal.message
+  }
+}
+
+function whyWrong({ exit: { status, signal }, shell, mine }: Shown): string {
+  const given = `For {status: ${status}, signal: ${signal && `'${signal}'`}} you say ${mine}, a shell ${shell}`
+  const number = signal && constants.signals[signal]
+  if (typeof mine === 'string') return mine
+  if (Number.isNaN(mine) && status === 0)
+    return `${given}. Likeliest: || was used, which takes 0 for nothing; ?? asks for null only.`
+  if (status !== null) return `${given}: a status is shown as it is.`
+  if (mine === number)
+    return `${given}: that is the number of the signal alone, which an exit status could be as well.`
+  if (mine === 128) return `${given}: that is the same for every signal; which one it was belongs to it.`
+  if (Number.isInteger(mine) && mine > 0)
+    return `${given}: it is 128 and the number of the signal, ${number}.`
+  return `${given}: a death by signal must not look like an exit, and least of all like success.`
+}

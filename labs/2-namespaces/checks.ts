@@ -1,0 +1,82 @@
+import { readFileSync } from 'node:fs'
+import type { Made } from '../../chapters/2-namespaces/step.ts'
+import { finding, seen } from '../../lib/guide/evidence.ts'
+import type { Check } from '../../lib/guide/step.ts'
+import { mountinfo } from '../../lib/kernel/mountinfo.ts'
+import { namespaceInode } from '../../lib/kernel/procfs.ts'
+
+const HOSTNAME = '/proc/sys/kernel/hostname'
+
+/** The name that it has from the start, before a visitor gives it another. */
+export function named(name: string): Check<Made> {
+  return {
+    id: 'named',
+    claim: 'it has the name that the specification gives it, and the machine has another',
+    async look({ pid, shell }) {
+      const host = readFileSync(HOSTNAME, 'utf8').trim()
+      // by the shell itself: one that cannot fork can read, too
+      const container = (await shell.run(`read -r name <${HOSTNAME}; echo "$name"`)).output
+      const own = namespaceInode(pid, 'uts') !== namespaceInode('self', 'uts')
+      return finding(
+        container === name && host !== name,
+        seen(HOSTNAME, host, container),
+        host === name
+          ? own
+            ? 'The machine has got that name: it was given before the new uts namespace was there, or by us.'
+            : 'The machine has got that name: they share one uts namespace, CLONE_NEWUTS is missing.'
+          : `It should be ${name}. A new uts namespace begins as a copy of the old one, and keeps that name until sethostname is called in it.`,
+      )
+    },
+  }
+}
+
+/** Both maps, as the specification has them. */
+export function mapped(asked: () => Record<'uid_map' | 'gid_map', string>): Check<Made> {
+  return {
+    id: 'maps-asked',
+    claim: 'its users and groups are those that the specification says',
+    look({ pid }) {
+      const maps = Object.entries(asked()).map(([file, wanted]) => {
+        const got = readFileSync(`/proc/${pid}/${file}`, 'utf8')
+          .trim()
+          .replaceAll(/[ \t]+/g, ' ')
+        return { file, wanted, got: got || '(empty)' }
+      })
+      const wrong = maps.find(({ wanted, got }) => wanted !== got)
+      return finding(
+        !wrong,
+        maps.map(({ file, got }) => seen(`/proc/${pid}/${file}`, null, got)),
+        () =>
+          wrong!.got === '(empty)'
+            ? `${wrong!.file} is empty: nobody wrote it while the child waited at its gate.`
+            : `${wrong!.file} should be ${wrong!.wanted}: inside, outside, how many, of each entry of the specification.`,
+      )
+    },
+  }
+}
+
+/** No mount anywhere is tied to another. */
+export const allPrivate: Check<Made> = {
+  id: 'all-private',
+  claim: 'none of its mounts is tied to one of ours, the root no more than those below it',
+  look({ pid }) {
+    if (namespaceInode(pid, 'mnt') === namespaceInode('self', 'mnt'))
+      return finding(false, [], 'It shares our mnt namespace: CLONE_NEWNS is missing from the clone flags.')
+    const tied = mountinfo(pid).filter(({ propagation }) => propagation.length > 0)
+    const [first] = tied
+    return finding(
+      !first,
+      seen(
+        `/proc/${pid}/mountinfo (propagation)`,
+        null,
+        first ? `${first.target}: ${first.propagation.join(' ')}` : 'private',
+      ),
+      () =>
+        tied.some(({ target }) => target === '/')
+          ? first!.propagation.some(tie => tie.startsWith('shared'))
+            ? 'Its mounts are shared: what is mounted in one of those that share is mounted in all.'
+            : 'Its mounts follow ours (master): what the host mounts appears in the container. MS_PRIVATE cuts that.'
+          : `Only / itself was made private; ${tied.length} mounts below it are tied as before: MS_REC is missing.`,
+    )
+  },
+}

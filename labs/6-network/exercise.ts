@@ -1,0 +1,144 @@
+import { MODES } from '../../chapters/6-network/experiments.ts'
+import { modes } from '../../chapters/6-network/link-checks.ts'
+import type { Wiring } from '../../chapters/6-network/wiring.ts'
+import { changePart } from '../../lib/guide/mutant.ts'
+import type { Stage } from '../../lib/guide/step.ts'
+import { untilConnected } from '../../lib/labs/cable.ts'
+import { startOver } from '../../lib/labs/host-calls.ts'
+import type { Exercise } from '../../lib/labs/exercise.ts'
+
+/** First of all, so that what goes wrong with the cable does not hide it. */
+const withoutCable: Stage<Wiring> = {
+  title: 'A container without a cable',
+  explain: '',
+  async act(lab) {
+    const { pid } = await lab.another('a container in mode none', { change: MODES.none })
+    lab.scene.modes.none = pid
+    startOver()
+  },
+  checks: modes.filter(({ id }) => id === 'mode-none'),
+}
+
+/** The stages that are about the container’s cable; routing and translation are the host’s matter. */
+const ABOUT_CABLES = ['A cable and a switch', 'Packets between container and host', 'A second container']
+
+export const exercise: Exercise<Wiring> = {
+  number: 6,
+  name: 'network',
+  title: 'A cable, a switch, and the way out',
+  goal: 'You connect a container to the host and to other containers, request by request: afterwards you can say what `docker network` makes, and find the piece that is missing when packets do not arrive.',
+  manPages: ['network_namespaces(7)', 'rtnetlink(7)', 'netlink(7)', 'veth(4)', 'ip-link(8)', 'ip-route(8)'],
+  exports: { network: { part: 'network' } },
+  onHost: true,
+  build(step) {
+    const connected = changePart(step, 'network', untilConnected)
+    const stages = connected.stages.filter(({ title }) => ABOUT_CABLES.includes(title))
+    return { ...connected, stages: [withoutCable, ...stages] }
+  },
+
+  tasks: [
+    {
+      id: 'loopback',
+      title: 'Set the loopback up',
+      text: 'A new network namespace has one link, `lo`, and that is down: a process in it cannot even reach itself. Open the network settings of the container’s namespace by `openRtnetlinkIn(pid)`, and set `lo` up. Every container with a namespace of its own needs that, one without a cable (mode `none`) too. Close what you have opened, also where something in between throws.',
+      checks: ['mode-none'],
+      hints: [
+        'There are two sides, and a request goes to the one in which its socket was opened. Which side is meant here, and in which modes?',
+        '`openRtnetlinkIn(pid)` gives a promise, so `await` it. The method is `setUp`, and it comes before the line that returns in mode `none`.',
+        "`const inside = await openRtnetlinkIn(pid)`, then `try { inside.setUp('lo') … } finally { inside.close() }` around all that follows.",
+      ],
+    },
+    {
+      id: 'cable',
+      title: 'Lay a cable between host and container',
+      text: 'A veth pair is a cable with two ends. Make one: its end on the host is called `hostLink` (use this name, it is noted, and taken back in the end), the other one is `eth0` in the network namespace of process `pid`. Set both ends up, each on its own side.',
+      checks: ['cable'],
+      hints: [
+        'A link is in one namespace, and is set up there. Which of your two connections is for which end?',
+        '`addVeth(name, peerName, { pid })` on the host makes both ends, the second one right where process `pid` is. Then `setUp`, once on each side.',
+        "`host.addVeth(hostLink, 'eth0', { pid })`, `host.setUp(hostLink)`, `inside.setUp('eth0')`; `host` is what `openRtnetlink()` gives.",
+      ],
+    },
+    {
+      id: 'switch',
+      title: 'Plug it into a switch',
+      text: 'On the host, make the bridge `bridge`, give it the address `bridgeAddress`, so that the host itself is on this network, and set it up. Then plug the host’s end of the cable into it.',
+      checks: ['bridge'],
+      hints: [
+        'A bridge is a link as well: it can be down. And a cable that lies beside a switch is not plugged in.',
+        '`addBridge`, `addAddress` and `setUp` on the host; a link is plugged in by giving it a master.',
+        '`host.addBridge(bridge)`, `host.addAddress(bridge, bridgeAddress)`, `host.setUp(bridge)`, and `host.setMaster(hostLink, bridge)`.',
+      ],
+    },
+    {
+      id: 'address',
+      title: 'Give the container its address',
+      text: 'Give `eth0` the address `address`. It has the length of its network behind it (`/24`), and from that the kernel knows which addresses are neighbours. Then datagrams from the host arrive, and each is answered.',
+      checks: ['address', 'host-datagrams', 'host-counters'],
+      hints: [
+        'Each of the two ends could have an address. Who shall be reached by this one, and in which namespace is that?',
+        '`addAddress` inside. It does not matter whether the link is up by then, but it has to be there.',
+        "`inside.addAddress('eth0', address)`",
+      ],
+    },
+    {
+      id: 'route',
+      title: 'Show it the way out',
+      text: 'So far the container knows its own network and no other. Give it a default route: whatever is for elsewhere goes to `gateway`, the bridge’s address, and the host may pass it on.',
+      checks: ['default-route'],
+      hints: [
+        'A gateway has to be reachable already. From when on does the container know how?',
+        "`addRoute({ to: 'default', via: … })` inside, after `eth0` has its address and is up; before that the kernel answers ENETUNREACH.",
+        "`inside.addRoute({ to: 'default', via: gateway })`, last of all.",
+      ],
+    },
+    {
+      id: 'second',
+      title: 'Make room for a second container',
+      text: 'Your part is called for each container, and they all share one bridge. The second one must not make it anew, which the kernel refuses, but plug in its cable. Then the two can talk to each other directly: the switch passes their frames on.',
+      checks: ['two-addresses', 'container-datagrams', 'container-counters', 'neighbour'],
+      hints: [
+        'What of all that you make belongs to one container, and what to all of them?',
+        '`host.links()` lists the links that there are, each with its `name`. While `withCable` calls you, nobody else makes or removes any.',
+        '`if (!host.links().some(link => link.name === bridge)) { … }` around the three lines that make the bridge.',
+      ],
+    },
+  ],
+
+  challenge:
+    'Two containers on your bridge can reach each other, which not everybody wants. Where `container.network.isolated` is set, isolate the host’s end (`host.isolate(hostLink)`): from then on the switch passes nothing on between two such ends. `minilab step 7` checks it.',
+
+  reasons: [
+    {
+      call: 'RTM_SETLINK(dev "lo"',
+      task: 'loopback',
+      why: 'The kernel makes `lo` with the namespace, and leaves it down.',
+    },
+    {
+      call: 'RTM_NEWLINK(bridge',
+      task: 'switch',
+      why: 'A bridge is the switch that all cables are plugged into.',
+    },
+    {
+      call: 'RTM_NEWLINK(veth',
+      task: 'cable',
+      why: 'A veth pair is the only cable that leads from one network namespace into another.',
+    },
+    {
+      call: 'RTM_NEWADDR',
+      task: 'address',
+      why: 'An address with the length of its network also brings the route to that network.',
+    },
+    {
+      call: 'RTM_NEWROUTE',
+      task: 'route',
+      why: 'Without a default route whatever is not on the bridge’s own network is unreachable.',
+    },
+    {
+      call: 'RTM_SETLINK',
+      task: 'cable',
+      why: 'A new link is down and belongs to no bridge, until one says otherwise.',
+    },
+    { call: 'RTM_GETLINK', task: 'second', why: 'Whether the bridge is there already has to be asked.' },
+  ],
+}

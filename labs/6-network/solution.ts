@@ -1,0 +1,35 @@
+import { openRtnetlink, openRtnetlinkIn, type Part, withCable } from 'minilab'
+
+export const network: Part = {
+  name: 'network',
+
+  async attach(container, pid) {
+    const mode = container.network?.mode
+    if (mode === undefined || mode === 'host') return // it has the host's own links
+    // a netlink socket belongs for good to the network namespace in which it was opened: so one for each side
+    const inside = await openRtnetlinkIn(pid)
+    const host = openRtnetlink()
+    try {
+      inside.setUp('lo')
+      if (mode === 'none') return
+      withCable(container, pid, ({ hostLink, bridge, bridgeAddress, address, gateway }) => {
+        // the switch is the host's, and there for all containers: the first one makes it
+        if (!host.links().some(link => link.name === bridge)) {
+          host.addBridge(bridge)
+          host.addAddress(bridge, bridgeAddress)
+          host.setUp(bridge)
+        }
+        host.addVeth(hostLink, 'eth0', { pid })
+        host.setMaster(hostLink, bridge)
+        host.setUp(hostLink)
+        inside.addAddress('eth0', address)
+        inside.setUp('eth0')
+        // a gateway must be on a network that one is on already: so the route comes last
+        inside.addRoute({ to: 'default', via: gateway })
+      })
+    } finally {
+      host.close()
+      inside.close()
+    }
+  },
+}

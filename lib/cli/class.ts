@@ -1,0 +1,28 @@
+import type { Command } from 'commander'
+
+/** `minilab class`: for who teaches. */
+export function classCommand(program: Command): void {
+  const group = program
+    .command('class')
+    .description('for who teaches: the reports of a class, and a pack for it')
+  group
+    .command('report')
+    .description('what the reports of a class say together: who is stuck on what')
+    .argument('<file...>', 'what learners handed in: minilab report --json > ada.json')
+    .option('--html <file>', 'write it as a page too, with all diagnoses')
+    .option('--plain', 'no colour, no dependence on the window')
+    .action(async (files: string[], flags: { html?: string; plain?: boolean }) => {
+      const { printClassReport } = await import('./print-class-report.ts')
+      await printClassReport(files, flags)
+    })
+  group
+    .command('pack')
+    .description(
+      'make one archive that installs on a machine without network: sources, packages, Node, image',
+    )
+    .argument('[file]', 'by default minilab-VERSION-ARCH.tar.gz')
+    .action(async (file: string | undefined) => {
+      const { writeClassPack } = await import('./write-class-pack.ts')
+      await writeClassPack(file, program.version() ?? '')
+    })
+}

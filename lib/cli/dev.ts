@@ -1,0 +1,23 @@
+import type { Command } from 'commander'
+
+export interface DevFlags {
+  json?: boolean
+  rootless?: boolean
+  only: string
+}
+
+/** `minilab dev`: for the labs' authors. */
+export function devCommand(program: Command): void {
+  const dev = program.command('dev').description('for authors of labs')
+  dev
+    .command('check')
+    .description('prove of each task that right answers pass, and wrong ones fail by name')
+    .argument('[lab]', '1 to 7, or its name; else all')
+    .option('--json', 'print one JSON document a lab')
+    .option('--rootless', 'in a user namespace, also as root')
+    .option('--only <text>', 'the answers that have this in their name', '')
+    .action(async (word: string | undefined, flags: DevFlags) => {
+      const { devCheck } = await import('./run-dev.ts')
+      await devCheck(word, flags)
+    })
+}

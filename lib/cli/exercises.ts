@@ -1,0 +1,58 @@
+import type { Exercise, Written } from '../labs/exercise.ts'
+
+interface Row {
+  number: number
+  name: string
+  load(): Promise<Exercise>
+  solution(): Promise<Written>
+}
+
+/** The labs, by the numbers and names of their chapters, each loaded only when it is needed. */
+export const exercises: Row[] = [
+  {
+    number: 1,
+    name: 'cli',
+    load: async () => (await import('../../labs/1-cli/exercise.ts')).exercise as Exercise,
+    solution: () => import('../../labs/1-cli/solution.ts'),
+  },
+  {
+    number: 2,
+    name: 'namespaces',
+    load: async () => (await import('../../labs/2-namespaces/exercise.ts')).exercise as Exercise,
+    solution: () => import('../../labs/2-namespaces/solution.ts'),
+  },
+  {
+    number: 3,
+    name: 'root',
+    load: async () => (await import('../../labs/3-root/exercise.ts')).exercise as Exercise,
+    solution: () => import('../../labs/3-root/solution.ts'),
+  },
+  {
+    number: 4,
+    name: 'limits',
+    load: async () => (await import('../../labs/4-limits/exercise.ts')).exercise as Exercise,
+    solution: () => import('../../labs/4-limits/solution.ts'),
+  },
+  {
+    number: 5,
+    name: 'layers',
+    load: async () => (await import('../../labs/5-layers/exercise.ts')).exercise as Exercise,
+    solution: () => import('../../labs/5-layers/solution.ts'),
+  },
+  {
+    number: 6,
+    name: 'network',
+    load: async () => (await import('../../labs/6-network/exercise.ts')).exercise as Exercise,
+    solution: () => import('../../labs/6-network/solution.ts'),
+  },
+  {
+    number: 7,
+    name: 'run',
+    load: async () => (await import('../../labs/7-run/exercise.ts')).exercise as Exercise,
+    solution: () => import('../../labs/7-run/solution.ts'),
+  },
+]
+
+/** All of them, or those that `wanted` picks by their rows. */
+export const loadLabs = (wanted: (row: Row) => boolean = () => true): Promise<Exercise[]> =>
+  Promise.all(exercises.filter(wanted).map(({ load }) => load()))

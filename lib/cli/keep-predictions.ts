@@ -1,0 +1,19 @@
+import type { Report } from '../guide/step.ts'
+import { notePredictions } from '../labs/predictions.ts'
+import { changeProgress } from '../labs/progress.ts'
+import { findWorkspace } from '../labs/workspace.ts'
+import { printable } from './fail.ts'
+
+/** Notes for `minilab quiz` what was predicted in a step, where there is a workspace. A step does not fail for that. */
+export function keepPredictions(report: Report): void {
+  try {
+    const workspace = findWorkspace()
+    if (workspace) changeProgress(workspace, progress => notePredictions(progress, report))
+  } catch (error) {
+    const { message, remedy = '' } = error as Error & { remedy?: string }
+    process.stderr.write(
+      printable(`minilab: your predictions were not noted: ${[message, remedy].filter(Boolean).join(': ')}`) +
+        '\n',
+    )
+  }
+}

@@ -1,0 +1,52 @@
+import { basename, relative } from 'node:path'
+import { Presenter } from '../guide/present.ts'
+import { overview, ProgressPresenter } from '../labs/overview.ts'
+import { readProgress } from '../labs/progress.ts'
+import { resetFile } from '../labs/reset.ts'
+import { defaultFolder, fileOf, findWorkspace, initWorkspace, openWorkspace } from '../labs/workspace.ts'
+import { loadLabs } from './exercises.ts'
+import { whichLab } from './which-lab.ts'
+
+/** Makes a workspace, or adds what one lacks; says what was made and what to do next. */
+export function init(dir = defaultFolder()): void {
+  const { workspace, made } = initWorkspace(dir)
+  const { folder } = workspace
+  const presenter = new Presenter()
+  presenter.line(made.length > 0 ? `Made in ${folder}:` : `${folder} is a workspace, and lacks nothing.`)
+  for (const name of made) presenter.line(`  ${name.padEnd(26)}${PURPOSES[name] ?? 'what you write'}`)
+  const found = process.env.MINILAB_WORKSPACE ? folder : findWorkspace()?.folder
+  const go = found === folder ? '' : `\`cd ${relative('', folder)}\`, then `
+  presenter.line()
+  presenter.line(`Next: ${go}\`minilab lab 1\` shows the first task.`)
+}
+
+const PURPOSES: Record<string, string> = {
+  'progress.json': 'which tasks you have passed',
+  'package.json': 'so that Node takes your files for modules',
+  'tsconfig.json': 'so that your editor knows their types',
+  '.gitignore': 'if you keep them in git',
+  'node_modules/minilab': 'what they import',
+  'node_modules/@types/node': 'the types of Node',
+}
+
+/** Shows how far the learner is. */
+export async function showProgress(flags: { json?: boolean; plain?: boolean }): Promise<void> {
+  const workspace = openWorkspace()
+  const labs = await loadLabs()
+  const state = overview(workspace, labs, readProgress(workspace))
+  if (flags.json) console.log(JSON.stringify(state))
+  else new ProgressPresenter(flags).overview(state)
+}
+
+/** Puts a lab's start file back. */
+export async function reset(word: string): Promise<void> {
+  const workspace = openWorkspace()
+  const exercise = await whichLab(word, workspace)
+  const kept = resetFile(workspace, exercise)
+  const name = basename(fileOf(workspace, exercise))
+  console.log(
+    kept
+      ? `${name} is the start file again; what you wrote is kept as ${kept}.`
+      : `${name} is the start file: there is nothing to reset.`,
+  )
+}

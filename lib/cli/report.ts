@@ -1,0 +1,15 @@
+import type { Command } from 'commander'
+
+/** `minilab report`: what a learner hands in. */
+export function reportCommand(program: Command): void {
+  program
+    .command('report')
+    .description('what you have done in the labs, on one page, or as one file to hand in')
+    .option('--json', 'print one JSON document: minilab report --json > ada.json')
+    .option('--name <name>', 'who you are, for the report')
+    .option('--plain', 'no colour, no dependence on the window')
+    .action(async (flags: { json?: boolean; name?: string; plain?: boolean }) => {
+      const { printReport } = await import('./print-report.ts')
+      await printReport(flags, program.version() ?? '')
+    })
+}

@@ -1,0 +1,68 @@
+import { dataFolder } from '../image/data-folder.ts'
+import type { Exercise } from '../labs/exercise.ts'
+import { LabPresenter } from '../labs/present.ts'
+import { changeProgress, readProgress } from '../labs/progress.ts'
+import { runTrial, type TrialRequest } from '../labs/trial.ts'
+import { TRIAL, tryOut } from '../labs/try-out.ts'
+import { isPassed, judgeTasks, noteVerdict, type Verdict, workingOn } from '../labs/verdict.ts'
+import { fileOf, openWorkspace, type Workspace } from '../labs/workspace.ts'
+import type { CheckFlags } from './lab.ts'
+import { exercises } from './exercises.ts'
+import { EXIT } from './exit.ts'
+import { isRootless } from './rootless.ts'
+import { steps } from './steps.ts'
+import { labsBefore, whichLab } from './which-lab.ts'
+
+/** `minilab check N`; on the bench, the trial itself. */
+export async function check(word: string | undefined, flags: CheckFlags): Promise<void> {
+  const told = process.env[TRIAL]
+  if (told !== undefined) return onBench(JSON.parse(told) as TrialRequest)
+  const workspace = openWorkspace()
+  const exercise = await whichLab(word, workspace)
+  const { verdict, progress } = await checkLab(workspace, exercise, isRootless(flags.rootless))
+  if (flags.json) process.stdout.write(JSON.stringify(verdict) + '\n')
+  else new LabPresenter({ plain: flags.plain ?? false }).verdict(exercise, verdict, progress)
+  if (!verdict.passed)
+    process.exitCode = verdict.tasks.some(({ state }) => state === 'failed') ? EXIT.failed : EXIT.machine
+}
+
+/** Tries a lab out, and notes what became of it. */
+export async function checkLab(workspace: Workspace, exercise: Exercise, rootless: boolean) {
+  const own = await passedBefore(workspace, exercise)
+  const tried = await tryOut({ number: exercise.number, folder: workspace.folder, rootless, own })
+  const tasks = judgeTasks(exercise, tried)
+  const problem = tried.problem ?? null
+  const verdict: Verdict = {
+    lab: exercise.number,
+    name: exercise.name,
+    file: fileOf(workspace, exercise),
+    mode: rootless ? 'rootless' : 'root',
+    passed: tasks.every(({ state }) => state === 'passed'),
+    own,
+    tasks,
+    working: workingOn(exercise, tasks, problem !== null, readProgress(workspace)),
+    problem,
+    said: tried.said,
+    left: (tried.report?.host.left ?? []).filter(isOnMachine),
+  }
+  const progress = changeProgress(workspace, noted => noteVerdict(noted, exercise, verdict))
+  return { verdict, progress, tried }
+}
+
+/** The chapters before that the learner has passed: their own container grows from lab to lab. */
+export async function passedBefore(workspace: Workspace, exercise: Exercise): Promise<number[]> {
+  const progress = readProgress(workspace)
+  const before = await labsBefore(exercise)
+  return before.filter(lab => isPassed(progress, lab)).map(({ number }) => number)
+}
+
+/** Mounts, links and names are the bench's, and go with it; processes and cgroups are worth a word. */
+const isOnMachine = (line: string) => /^\S (process|cgroup) /.test(line)
+
+async function onBench(request: TrialRequest): Promise<void> {
+  const { load, solution } = exercises.find(({ number }) => number === request.number)!
+  const exercise = await load()
+  const step = await steps[request.number - 1]!.load()
+  const of = { step, exercise, reference: await solution(), earlier: await labsBefore(exercise) }
+  await runTrial(request, of, dataFolder())
+}

@@ -1,0 +1,59 @@
+import { readFileSync } from 'node:fs'
+import { UsageError } from '../kernel/errors.ts'
+import type { Exercise } from '../labs/exercise.ts'
+import { LabPresenter } from '../labs/present.ts'
+import type { Progress } from '../labs/progress-shape.ts'
+import { changeProgress, readProgress } from '../labs/progress.ts'
+import { begun, taskAt } from '../labs/verdict.ts'
+import { fileOf, openWorkspace, solutionFileOf } from '../labs/workspace.ts'
+import type { SolutionFlags } from './lab.ts'
+import { whichLab } from './which-lab.ts'
+
+/** `minilab lab N`: what there is to do, and what comes next. */
+export async function showLab(word: string | undefined, plain: boolean): Promise<void> {
+  const workspace = openWorkspace()
+  const exercise = await whichLab(word, workspace)
+  new LabPresenter({ plain }).lab(exercise, fileOf(workspace, exercise), readProgress(workspace))
+}
+
+/** `minilab hint N`: one more hint each time, for the first task that is not passed. */
+export async function showHint(word: string | undefined): Promise<void> {
+  const workspace = openWorkspace()
+  const exercise = await whichLab(word, workspace)
+  const presenter = new LabPresenter()
+  const progress = changeProgress(workspace, noted => nextHint(noted, exercise))
+  presenter.hints(exercise, progress)
+}
+
+/** Notes that one more hint is read of the task that is worked on. */
+export function nextHint(progress: Progress, exercise: Exercise, now = new Date().toISOString()): void {
+  const task = taskAt(progress, exercise)
+  if (!task) return
+  const noted = begun(progress, exercise, task.id, now)
+  noted.hints = Math.min(noted.hints + 1, task.hints.length)
+}
+
+/** `minilab solution N`: our file, as it is. */
+export async function showSolution(
+  word: string | undefined,
+  { giveUp = false }: SolutionFlags,
+): Promise<void> {
+  const workspace = openWorkspace()
+  const exercise = await whichLab(word, workspace)
+  if (taskAt(readProgress(workspace), exercise)) {
+    if (!giveUp)
+      throw new UsageError(
+        `you have not passed lab ${exercise.number} yet`,
+        `minilab hint ${exercise.number}, or give it up: minilab solution ${exercise.number} --give-up`,
+      )
+    changeProgress(workspace, progress => noteGivenUp(progress, exercise))
+  }
+  process.stdout.write(readFileSync(solutionFileOf(exercise)))
+}
+
+function noteGivenUp(progress: Progress, exercise: Exercise, now = new Date().toISOString()): void {
+  for (const { id } of exercise.tasks) {
+    const noted = begun(progress, exercise, id, now)
+    if (!noted.passed) noted.gaveUp ??= now
+  }
+}

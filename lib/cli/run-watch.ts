@@ -1,0 +1,154 @@
+import { emitKeypressEvents } from 'node:readline'
+import { UsageError } from '../kernel/errors.ts'
+import type { Exercise } from '../labs/exercise.ts'
+import { LabPresenter } from '../labs/present.ts'
+import { changeProgress, readProgress } from '../labs/progress.ts'
+import { resetFile } from '../labs/reset.ts'
+import { onSave } from '../labs/saved.ts'
+import { isPassed } from '../labs/verdict.ts'
+import { fileOf, openWorkspace } from '../labs/workspace.ts'
+import { exercises, loadLabs } from './exercises.ts'
+import type { CheckFlags } from './lab.ts'
+import { isRootless } from './rootless.ts'
+import { checkLab } from './run-check.ts'
+import { diff } from './run-diff.ts'
+import { nextHint } from './run-lab.ts'
+import { whichLab } from './which-lab.ts'
+
+const CLEAR = '\x1b[2J\x1b[3J\x1b[H'
+const KEYS = 'h hint · d diff · r run again · t task · l list · n next lab · x reset · q quit'
+
+/** `minilab watch N`: checks again on each save, and listens to single keys; goes to another lab only when told to. */
+export async function watch(word: string | undefined, flags: CheckFlags): Promise<void> {
+  if (!process.stdin.isTTY || !process.stdout.isTTY)
+    throw new UsageError('watch needs a terminal', 'use minilab check N')
+  const workspace = openWorkspace()
+  let exercise = await whichLab(word, workspace)
+  const rootless = isRootless(flags.rootless)
+  const presenter = new LabPresenter()
+  const queue = new Queue()
+  let stop = () => {}
+  let armed = false // x was pressed once
+  let notice = '' // to be said after the next check, which comes by itself
+
+  const say = (text: string) => presenter.note(text)
+  const footer = () => presenter.keys(KEYS)
+  const onScreen = async (show: () => void | Promise<void>) => {
+    process.stdout.write(CLEAR)
+    await show()
+    footer()
+  }
+  const failure = Promise.withResolvers<never>()
+  const run = () => void queue.put('run', check).catch(failure.reject)
+  const check = () =>
+    onScreen(async () => {
+      say(`checking lab ${exercise.number} …`)
+      const { verdict, progress } = await checkLab(workspace, exercise, rootless)
+      process.stdout.write(CLEAR)
+      presenter.verdict(exercise, verdict, progress)
+      if (notice) say(notice)
+      notice = ''
+    })
+  const enter = (next: Exercise) => {
+    stop()
+    exercise = next
+    stop = onSave(fileOf(workspace, exercise), run)
+  }
+
+  const keys: Record<string, () => void | Promise<void>> = {
+    h: () =>
+      onScreen(() =>
+        presenter.hints(
+          exercise,
+          changeProgress(workspace, noted => nextHint(noted, exercise)),
+        ),
+      ),
+    d: () => onScreen(() => diff(String(exercise.number), flags)),
+    r: run,
+    t: () => onScreen(() => presenter.lab(exercise, fileOf(workspace, exercise), readProgress(workspace))),
+    l: () =>
+      onScreen(async () => {
+        const labs = await loadLabs()
+        presenter.list(labs, readProgress(workspace), exercise.number)
+      }),
+    n: async () => {
+      const next = exercises.find(({ number }) => number > exercise.number)
+      if (!next) return onScreen(() => say('This is the last lab: `minilab run --mine default /bin/sh`'))
+      const open = !isPassed(readProgress(workspace), exercise)
+      enter(await next.load())
+      await onScreen(() => {
+        if (open)
+          say(
+            `Lab ${exercise.number - 1} is not passed yet; \`minilab watch ${exercise.number - 1}\` goes back.`,
+          )
+        presenter.lab(exercise, fileOf(workspace, exercise), readProgress(workspace))
+      })
+    },
+    x() {
+      if (!armed) {
+        say(
+          `Press x once more to put back the start file of lab ${exercise.number}; what is there is kept beside it.`,
+        )
+        armed = true
+        return
+      }
+      const kept = resetFile(workspace, exercise)
+      if (kept) notice = `The start file is back; yours is kept as ${kept}.`
+      else say('It was the start file already.')
+    },
+  }
+
+  enter(exercise)
+  run()
+  try {
+    const told = pressed(async key => {
+      const act = keys[key]
+      if (key !== 'x') armed = false
+      await queue.put(key, async () => act?.())
+    })
+    await Promise.race([told, failure.promise])
+  } finally {
+    stop()
+    process.stdin.emit('end') // whoever listens for keys has heard enough
+    await queue.done.catch(() => undefined) // that it failed is what we leave with
+    process.stdout.write('\n')
+  }
+}
+
+/** One thing after the other; what waits already is not put twice. */
+class Queue {
+  done: Promise<void> = Promise.resolve()
+  readonly #waiting = new Set<string>()
+
+  put(name: string, task: () => Promise<void>): Promise<void> {
+    if (this.#waiting.has(name)) return this.done
+    this.#waiting.add(name)
+    this.done = this.done.then(() => {
+      this.#waiting.delete(name)
+      return task()
+    })
+    return this.done
+  }
+}
+
+/** Tells of each key; resolves at q, Ctrl-C, Ctrl-D, or when the terminal goes. Rejects where the telling fails. */
+async function pressed(tell: (key: string) => Promise<void>): Promise<void> {
+  const { stdin } = process
+  emitKeypressEvents(stdin)
+  stdin.setRawMode(true)
+  stdin.resume()
+  try {
+    await new Promise<void>((resolve, reject) => {
+      stdin.on('end', resolve)
+      stdin.on('keypress', (_text: string | undefined, key: { name?: string; ctrl?: boolean }) => {
+        const { name = '', ctrl } = key
+        if (name === 'q' || (ctrl && (name === 'c' || name === 'd'))) resolve()
+        else if (!ctrl) tell(name).catch(reject)
+      })
+    })
+  } finally {
+    stdin.removeAllListeners('keypress')
+    stdin.setRawMode(false)
+    stdin.pause()
+  }
+}

@@ -1,0 +1,30 @@
+import type { Command } from 'commander'
+
+/** `minilab init`, `progress` and `reset`: the learner's folder, and how far they are. */
+export function workspaceCommands(program: Command): void {
+  program
+    .command('init')
+    .description('make a workspace: a folder for what you write in the labs')
+    .argument('[dir]', 'a new or an empty folder; mine/, unless given')
+    .action(async (dir: string | undefined) => {
+      const { init } = await import('./manage-workspace.ts')
+      init(dir)
+    })
+  program
+    .command('progress')
+    .description('see which tasks of the labs you have passed, and what is next')
+    .option('--json', 'print one JSON document')
+    .option('--plain', 'no colour, no dependence on the window')
+    .action(async (flags: { json?: boolean; plain?: boolean }) => {
+      const { showProgress } = await import('./manage-workspace.ts')
+      await showProgress(flags)
+    })
+  program
+    .command('reset')
+    .description('put a lab’s start file back; what you wrote is kept beside it')
+    .argument('<lab>', 'its number or name')
+    .action(async (word: string) => {
+      const { reset } = await import('./manage-workspace.ts')
+      await reset(word)
+    })
+}

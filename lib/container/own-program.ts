@@ -1,0 +1,64 @@
+import { closeSync, constants } from 'node:fs'
+import { mayAccess } from '../kernel/access.ts'
+import { capabilityNames } from '../kernel/capabilities.ts'
+import {
+  AT_FDCWD,
+  CLONE_FILES,
+  CLONE_NEWNS,
+  CLONE_NEWUSER,
+  F_SETFD,
+  OPEN_TREE_CLOEXEC,
+  OPEN_TREE_CLONE,
+} from '../kernel/constants.ts'
+import { now } from '../kernel/now.ts'
+import { status } from '../kernel/procfs.ts'
+import { Tape } from '../kernel/tape.ts'
+import { play } from '../kernel/visit.ts'
+import { makeReadOnly } from './read-only.ts'
+
+/** The program that this process runs, whatever its path: proc_pid_exe(5). */
+const OWN = '/proc/self/exe'
+
+/** Whether whoever has our rights could overwrite it: asked, never tried. */
+const isWritable = () => mayAccess(OWN, constants.W_OK)
+
+/**
+ * Runs this same command once more, from a read-only mount of our own program. An image's entry point can be a script
+ * that begins with `#!/proc/self/exe`: the kernel looks that path up in the child that we launch, which is still us, so
+ * that our program runs in the container, and could be opened for writing there (CVE-2019-5736). The mount is of this one
+ * file and in no mount namespace: nobody can reach it by a path, or remount it.
+ *
+ * Does not return, unless we run from such a mount already, or may not write to our program anyway. To be called before
+ * anything else: only stdin, stdout and stderr are handed on. Throws a SyscallError where the kernel refuses the mount.
+ */
+export async function protectOwnProgram(): Promise<void> {
+  if (!isWritable()) {
+    // in no mount namespace it has no path: whom we start from here on as ourselves runs from the same mount
+    if (process.execPath === '/') process.execPath = OWN
+    return
+  }
+  const mount = await readOnlyMount()
+  try {
+    for (const fd of [0, 1, 2]) now.fcntl(fd, F_SETFD, 0) // Node marks them close-on-exec
+    const args = [process.execPath, ...process.execArgv, ...process.argv.slice(1)]
+    const env = Object.entries(process.env).map(([name, value]) => `${name}=${value ?? ''}`)
+    now.execve(`/proc/self/fd/${mount}`, args, env)
+  } finally {
+    closeSync(mount) // only where the kernel refused
+  }
+}
+
+/**
+ * A descriptor for a read-only mount of our program. Made by a child in a mount namespace of its own, and where we have
+ * not the rights over that, in a user namespace too.
+ */
+async function readOnlyMount(): Promise<number> {
+  const tape = new Tape()
+  // by its path, which leads to a mount of the child's own namespace: only such a one may it copy
+  const mount = tape.open_tree(AT_FDCWD, process.execPath, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)
+  makeReadOnly(tape, mount)
+  const mayMount = capabilityNames(BigInt(`0x${status('self').CapEff}`)).includes('CAP_SYS_ADMIN')
+  // CLONE_FILES: the descriptor is ours as well
+  const replayed = await play(tape, CLONE_FILES + CLONE_NEWNS + (mayMount ? 0 : CLONE_NEWUSER))
+  return replayed[0]?.result ?? -1
+}

@@ -1,0 +1,56 @@
+import { realpathSync } from 'node:fs'
+import {
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  MOUNT_ATTR_RDONLY,
+  MOVE_MOUNT_F_EMPTY_PATH,
+  OPEN_TREE_CLOEXEC,
+  OPEN_TREE_CLONE,
+} from '../kernel/constants.ts'
+import type { Refused } from '../kernel/make-cgroup.ts'
+import { mountinfo } from '../kernel/mountinfo.ts'
+import type { Later, Tape } from '../kernel/tape.ts'
+import { mountOwnDev } from './own-dev.ts'
+import type { Shelter } from './shelter.ts'
+
+/** What a folder is exchanged for where all else is read-only. */
+export interface Stand {
+  folder: string
+  /** what is written to in its place */
+  by: string
+  /** the cgroup that what runs there is in, or why there is none */
+  shelter: Shelter | Refused
+}
+
+// struct mount_attr: attr_set, attr_clr, propagation, userns_fd
+const READ_ONLY = new Uint8Array(new BigUint64Array([BigInt(MOUNT_ATTR_RDONLY), 0n, 0n, 0n]).buffer)
+
+/** Makes a mount read-only, known by its path, or by a descriptor. */
+export function makeReadOnly(tape: Pick<Tape, 'mount_setattr'>, mount: string | Later): void {
+  if (typeof mount === 'string') tape.mount_setattr(AT_FDCWD, mount, 0, READ_ONLY, READ_ONLY.length)
+  else tape.mount_setattr(mount as never, '', AT_EMPTY_PATH, READ_ONLY, READ_ONLY.length)
+}
+
+/**
+ * Makes all files read-only, in a mount namespace of one's own; only one folder has a stand-in, which may be written to, and
+ * of the cgroups only those of the shelter. A mount namespace by itself does not protect any file: whoever is root in it
+ * writes to the same disk.
+ */
+export function protectFiles(tape: Tape, { folder, by, shelter }: Stand): void {
+  const hold = (path: string) => tape.open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)
+  const place = (mount: Later, path: string) =>
+    tape.move_mount(mount, '', AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH)
+  const ours = 'around' in shelter ? shelter.around.folders.map(({ path }) => path) : []
+  const writable = [
+    [realpathSync(folder), hold(by)] as const,
+    ...ours.map(path => [path, hold(path)] as const),
+  ]
+  for (const { target, type } of mountinfo()) {
+    // of proc the kernel lets nobody in a user namespace mount a new one where the old is read-only: mount_too_revealing(),
+    // fs/namespace.c. So the machine's root can still write to /proc/sys there.
+    // A mount that another covers, or whose path we may not pass, is out of reach for what is wrong as well
+    if (type !== 'proc') makeReadOnly(tape.attempt, target)
+  }
+  mountOwnDev(tape)
+  for (const [path, mount] of writable) place(mount, path)
+}

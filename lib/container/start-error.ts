@@ -1,0 +1,62 @@
+import { errnoNumber } from '../kernel/errno.ts'
+import { UsageError } from '../kernel/errors.ts'
+import { quote } from '../kernel/kinds.ts'
+import { SyscallError } from '../kernel/syscall-error.ts'
+import type { Replayed } from '../kernel/tape.ts'
+import { commandError } from './command-error.ts'
+import { LimitedError } from './limited.ts'
+import { namespaces } from './namespaces.ts'
+import { root } from './root.ts'
+import type { ProcessSpec } from './spec.ts'
+
+/** What stands in the image in the way of a mount, by what the kernel says of its path. */
+const IN_THE_WAY: Record<string, string> = {
+  ELOOP: 'the image has a symbolic link there that cannot be followed',
+  ENOENT: 'the image has nothing there, or a symbolic link that leads nowhere',
+  ENOTDIR: 'a directory can only lie on a directory, and a file on a file',
+  EINVAL: 'a directory can only lie on a directory, a file on a file, and both inside',
+  ENAMETOOLONG: 'the path is longer than one can be',
+}
+
+const PLACING = ['openat2', 'move_mount', 'mount']
+
+/**
+ * The call that was refused, as an error that says what to do where it was the image's or the user's doing: the program, its
+ * working directory, or a place to mount on; the refusal is then its `cause`. Other refusals come back as they are.
+ */
+export function startError(process: Asked, replayed: readonly Replayed[], failed: SyscallError): Error {
+  const error = inWords(process, replayed, failed)
+  if (error !== failed) error.cause = failed
+  return error
+}
+
+type Asked = Pick<ProcessSpec, 'args' | 'cwd' | 'user'>
+
+function inWords({ args, cwd, user }: Asked, replayed: readonly Replayed[], failed: SyscallError): Error {
+  const { call, code } = failed
+  const part = replayed.at(-1)?.part
+  if (call === 'execve') return commandError(args[0] ?? '', replayed, failed)
+  if (call === 'chdir' && part !== root.name && failed.args === quote(cwd))
+    return new UsageError(
+      `${quote(cwd)} is no directory of the container that can be entered (${code})`,
+      'choose another working directory: -w /',
+    )
+  // user_namespaces(7): an id that is not mapped cannot be taken
+  if (part !== namespaces.name && /^setres[ug]id$/.test(call) && code === 'EINVAL')
+    return new LimitedError(
+      `the container’s user namespace has no user ${user.uid}:${user.gid}: without root it has one, yourself as 0`,
+      'leave out -u, or run it with sudo',
+    )
+  const inside = replayed.some(entry => entry.call === 'pivot_root' && entry.result === 0)
+  const [place = ''] = /"\/[^"]+"/.exec(failed.args) ?? []
+  if (part !== root.name || !inside || !place || !PLACING.includes(call) || !(code in IN_THE_WAY))
+    return failed
+  // it was to be made, and that is only an attempt on the tape: most places are there already
+  const made = replayed.findLast(entry => entry.call === 'mkdirat' && entry.args.includes(place))
+  if (code === 'ENOENT' && made?.errno && !['EEXIST', 'EROFS', 'ENOENT'].includes(made.errno))
+    return new SyscallError(made.call, made.args, errnoNumber(made.errno))
+  return new UsageError(
+    `nothing can be mounted on ${place} in the container (${code}): ${IN_THE_WAY[code]}`,
+    'put that right in the image, or choose another place (-v)',
+  )
+}

@@ -1,0 +1,77 @@
+import { statSync, writeFileSync } from 'node:fs'
+import { constants } from 'node:os'
+import { join } from 'node:path'
+import { errnoName } from '../../../kernel/errno.ts'
+import { PTRACE_SEIZE } from '../../../kernel/constants.ts'
+import { type Attack, gotThrough, stopped } from '../attack.ts'
+import { said, telling } from '../said.ts'
+import { victim } from '../victim.ts'
+
+export const kill: Attack = {
+  id: 'kill',
+  title: 'kill a process of the host',
+  tries: 'It sends SIGKILL to a process of the host, by the number that this one has there.',
+  async act(target) {
+    await using other = victim()
+    const { calls, box } = await target.make(tape => tape.attempt.kill(other.pid, constants.signals.SIGKILL))
+    await box.end()
+    const call = telling(calls, 'kill')
+    const signal = await other.ended(call.errno === null)
+    if (signal) return gotThrough(`${said(call)}; process ${other.pid} of the host was ended by ${signal}`)
+    return stopped(`${said(call)}; process ${other.pid} of the host lives: ${other.field('State')}`)
+  },
+}
+
+export const ptrace: Attack = {
+  id: 'ptrace',
+  title: 'trace a process of the host',
+  tries:
+    'It attaches to a process of the host as a debugger does. Whoever has managed that reads and writes its memory.',
+  async act(target) {
+    await using other = victim()
+    // a tracer stays one through its execve, and lets go at its end
+    const { calls, box } = await target.make(tape => tape.attempt.ptrace(PTRACE_SEIZE, other.pid, 0, 0), {
+      thenRun: true,
+    })
+    const tracer = other.field('TracerPid')
+    await box.end()
+    const what = `${said(telling(calls, 'ptrace'))}; /proc/${other.pid}/status (TracerPid) on the host: ${tracer}`
+    return tracer === '0' ? stopped(what) : gotThrough(`${what}, the container’s program`)
+  },
+}
+
+/** What the script says by its exit status: this, and the number of the error that access(2) gave. */
+const ASKED = 100
+
+/** Runs as JavaScript in whatever Node `/proc/self/exe` is; asks, and never opens for writing. It ends with its stdin. */
+const SCRIPT = `#!/proc/self/exe
+const fs = require('node:fs')
+let errno = 0
+try { fs.accessSync('/proc/self/exe', fs.constants.W_OK) } catch (error) { errno = -error.errno }
+fs.readSync(0, Buffer.alloc(1))
+process.exit(${ASKED} + errno)
+`
+
+export const runtime: Attack = {
+  id: 'runtime',
+  title: 'overwrite the runtime',
+  tries:
+    'Its entry point is a script that begins with `#!/proc/self/exe`: so it is the runtime’s own program that starts in the container, where it asks whether it may be written to. With that, runc’s file was replaced on hosts (CVE-2019-5736).',
+  async act(target) {
+    const { image } = target.range
+    const name = 'entry-point.js' // with a suffix, Node need not guess what it is
+    writeFileSync(join(image, name), SCRIPT, { mode: 0o755 })
+    const box = await target.start({ args: [target.seesHost ? join(image, name) : `/${name}`] })
+    const theirs = statSync(`/proc/${box.pid}/exe`)
+    const ours = statSync('/proc/self/exe')
+    box.shell.end()
+    const exit = await box.child?.exit
+    await box.end()
+    if (theirs.ino !== ours.ino || theirs.dev !== ours.dev)
+      throw new Error(`/proc/${box.pid}/exe is not our own program, so that the attack was not made`)
+    const errno = (exit?.status ?? -1) - ASKED
+    if (errno < 0) throw new Error(`our program did not run in the container: ${JSON.stringify(exit)}`)
+    const what = `/proc/${box.pid}/exe is the host’s ${process.argv0.replace(/.*\//, '')}; access("/proc/self/exe", W_OK) = `
+    return errno === 0 ? gotThrough(`${what}0`) : stopped(`${what}-1 ${errnoName(errno)}`)
+  },
+}

@@ -1,0 +1,120 @@
+import { join } from 'node:path'
+import { cgroupOf } from '../../../kernel/cgroup.ts'
+import { hierarchyOf, readCgroup } from '../../../kernel/cgroupfs.ts'
+import { AT_FDCWD, O_WRONLY } from '../../../kernel/constants.ts'
+import { readControl } from '../../../kernel/control-file.ts'
+import { isGone, pids, words } from '../../../kernel/procfs.ts'
+import { until } from '../../../kernel/until.ts'
+import { limits } from '../../../container/limits.ts'
+import { type Attack, cannotTell, gotThrough, stopped } from '../attack.ts'
+import { said, telling } from '../said.ts'
+import { MEMORY, PROCESSES } from '../target.ts'
+
+const MiB = 2 ** 20
+
+export const raise: Attack = {
+  id: 'raise-limit',
+  title: 'raise its own limits',
+  tries: `It mounts the cgroup file system, in which its limits are files, and writes a larger one for its memory than the ${MEMORY / MiB} MiB that it may have.`,
+  async act(target) {
+    if (target.unlimited) return cannotTell(target.unlimited)
+    if (!target.has(limits)) {
+      const box = await target.start()
+      const [its, ours] = [box.pid, process.pid].map(pid => cgroupOf(pid).controller('memory')?.path)
+      await box.end()
+      if (its !== ours) throw new Error(`without the limits part it is in ${its}, and we in ${ours}`)
+      return gotThrough(
+        `there is none to raise: it is in the cgroup of whoever started it${its ? `, ${its}` : ''}`,
+      )
+    }
+    const hierarchy = hierarchyOf('memory')
+    const place = join(target.scratch, 'cgroup')
+    const [type, data, files] =
+      hierarchy?.version === 1
+        ? [
+            'cgroup',
+            hierarchy.controllers.join(','),
+            ['memory.memsw.limit_in_bytes', 'memory.limit_in_bytes'],
+          ]
+        : ['cgroup2', null, ['memory.max']]
+    const { calls, box } = await target.make(tape => {
+      tape.attempt.mkdirat(AT_FDCWD, place, 0o700)
+      tape.attempt.mount('cgroup', place, type, 0, data)
+      for (const file of files) {
+        const value = Buffer.from(String(8 * MEMORY))
+        tape.attempt.write(tape.attempt.openat(AT_FDCWD, join(place, file), O_WRONLY, 0), value, value.length)
+      }
+    })
+    const file = join(box.container.cgroup?.controller('memory')?.path ?? '', files.at(-1) ?? '')
+    const limit = Number(readControl(file)) / MiB
+    await box.end()
+    // of the last file: memory and swap together is there only where the kernel counts swap
+    const told = calls.filter(({ call }) => call !== 'mkdirat')
+    const last =
+      told
+        .slice(0, 1)
+        .concat(told.slice(-2))
+        .find(({ errno }) => errno !== null) ?? telling(calls, 'mount')
+    const what = `${said(last)}; on the host ${files.at(-1)} says ${limit} MiB`
+    return limit === MEMORY / MiB ? stopped(what) : gotThrough(what)
+  },
+}
+
+const FORKS = 60
+const PATIENCE = 5000 // ms, for what is on its way
+
+export const forks: Attack = {
+  id: 'fork-bomb',
+  title: 'start processes without end',
+  tries: `A loop starts one process after the other, until there is no room in the machine’s table for anybody else’s. (Here it gives up after ${FORKS}.)`,
+  async act(target) {
+    if (target.unlimited) return cannotTell(target.unlimited)
+    // a number that nobody else sleeps for, by which they are known
+    const seconds = String(1_000_000 + process.pid * 10 + target.number)
+    const box = await target.start()
+    try {
+      // in a shell of its own, which may give up when a fork is refused
+      const loop = `(i=0; while [ $i -lt ${FORKS} ]; do sleep ${seconds} & i=$((i + 1)); done)`
+      await box.shell.run(loop)
+      const refused = target.has(limits) ? readCgroup(box.pid, 'pidsRefused') : undefined
+      const current = readCgroup(box.pid, 'pidsCurrent')
+      if (refused && Number(refused.value) > 0)
+        return stopped(`pids.events on the host: refused, ${current?.value} of at most ${PROCESSES} run`)
+      await until(() => sleepers(seconds).length === FORKS, PATIENCE)
+      return gotThrough(`the host counts ${sleepers(seconds).length} new processes`)
+    } finally {
+      await box.end()
+      // in a pid namespace they went with its first process
+      for (const pid of sleepers(seconds)) process.kill(pid, 'SIGKILL')
+      await until(() => sleepers(seconds).length === 0, PATIENCE)
+    }
+  },
+}
+
+function sleepers(seconds: string): number[] {
+  return pids().filter(pid => {
+    try {
+      return words(`/proc/${pid}/cmdline`).join(' ') === `sleep ${seconds}`
+    } catch (error) {
+      if (isGone(error)) return false
+      throw error
+    }
+  })
+}
+
+const HOG = 128 // MiB
+
+export const memory: Attack = {
+  id: 'memory',
+  title: 'use memory without end',
+  tries: `It fills its memory, until the kernel has to take some from others, or to end somebody’s process. (Here it gives up at ${HOG} MiB; ${MEMORY / MiB} are its share.)`,
+  async act(target) {
+    if (target.unlimited) return cannotTell(target.unlimited)
+    const box = await target.start()
+    const { status } = await box.shell.run(`dd if=/dev/zero of=/dev/null bs=${HOG}M count=1`)
+    const kills = target.has(limits) ? readCgroup(box.pid, 'oomKills') : undefined
+    await box.end()
+    if (status === 0) return gotThrough(`dd has filled ${HOG} MiB, status 0`)
+    return stopped(`dd was killed, status ${status}; oom_kill of its cgroup on the host: ${kills?.value}`)
+  },
+}

@@ -1,0 +1,31 @@
+import type { Step } from '../step.ts'
+import { LimitedError } from '../../container/limited.ts'
+import type { Attack, Cell } from './attack.ts'
+import { attacks } from './attacks.ts'
+import type { Range } from './range.ts'
+import { partsUpTo, Target } from './target.ts'
+
+/** Makes all attacks on the container of one chapter, one after the other; `steps` are those of all chapters. */
+export async function attackChapter(number: number, steps: readonly Step[], range: Range): Promise<Cell[]> {
+  const step = steps.find(candidate => candidate.number === number)
+  if (!step) throw new RangeError(`there is no chapter ${number}`)
+  const target = new Target(step, partsUpTo(number, steps), range)
+  const cells: Cell[] = []
+  try {
+    for (const attack of attacks) cells.push(await attempt(attack, target))
+  } finally {
+    await target.close()
+  }
+  return cells
+}
+
+async function attempt(attack: Attack, target: Target): Promise<Cell> {
+  const place = { attack: attack.id, chapter: target.number }
+  try {
+    const outcome = await attack.act(target)
+    return { ...place, ...outcome, limited: outcome.stopped === null ? outcome.evidence : null }
+  } catch (error) {
+    if (!(error instanceof LimitedError)) throw error
+    return { ...place, stopped: null, evidence: error.message, limited: error.message }
+  }
+}

@@ -1,0 +1,49 @@
+import { closeSync, openSync, statSync } from 'node:fs'
+import { now } from '../../kernel/now.ts'
+import { SyscallError } from '../../kernel/syscall-error.ts'
+
+/** A file that the kernel shows as a block device: loop(4). */
+export interface LoopDevice {
+  path: string
+  /** its device number, as mknod(2) takes it */
+  device: number
+}
+
+// linux/loop.h
+const LOOP_CONFIGURE = 0x4c0a
+const LOOP_CTL_GET_FREE = 0x4c82
+const LO_FLAGS = { readOnly: 1, autoclear: 4 }
+/** struct loop_config: fd, block_size, struct loop_info64 with lo_flags in it, reserved */
+const CONFIG = { size: 304, fd: 0, flags: 60 }
+
+const TRIES = 10
+
+/**
+ * Puts a file behind a free loop device, read-only. The kernel frees the device when its last user has gone: we keep it
+ * open, so at our end, whatever that may be.
+ */
+export function attachLoop(file: string): LoopDevice {
+  const control = openSync('/dev/loop-control', 'r+')
+  const backing = openSync(file, 'r')
+  const config = new Uint8Array(CONFIG.size)
+  const view = new DataView(config.buffer)
+  view.setUint32(CONFIG.fd, backing, true)
+  view.setUint32(CONFIG.flags, LO_FLAGS.readOnly | LO_FLAGS.autoclear, true)
+  try {
+    for (let tries = 1; ; tries++) {
+      const path = `/dev/loop${now.ioctl(control, LOOP_CTL_GET_FREE, 0)}`
+      const device = openSync(path, 'r')
+      try {
+        now.ioctl(device, LOOP_CONFIGURE, config)
+        return { path, device: statSync(path).rdev }
+      } catch (error) {
+        closeSync(device)
+        // somebody else was faster: then the next one
+        if (!(error instanceof SyscallError && error.code === 'EBUSY' && tries < TRIES)) throw error
+      }
+    }
+  } finally {
+    closeSync(control)
+    closeSync(backing)
+  }
+}

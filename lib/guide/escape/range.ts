@@ -1,0 +1,100 @@
+import { execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { findProgram } from '../../container/rule-tool.ts'
+import { readImage } from '../../image/image.ts'
+import { layerDir } from '../../image/layer-store.ts'
+import { makeTree, type Plan } from '../../image/plan.ts'
+import { planLibraries } from '../../image/programs.ts'
+import { DEFAULT_IMAGE } from '../../image/default.ts'
+import { now } from '../../kernel/now.ts'
+import { attachLoop, type LoopDevice } from './loop.ts'
+
+/**
+ * The miniature machine on which all attacks are made: processes, mounts, links and names of its own. What is said of "the
+ * host" below is true of it alone; the machine around it is out of reach, whatever gets through.
+ */
+export interface Range {
+  rootless: boolean
+  /** what stands in the host's secret file, and on its disk: who knows it has got through */
+  token: string
+  secret: string
+  /** where containers that share the host's files may make something */
+  scratch: string
+  /** the tree that all containers share as their image: a copy */
+  image: string
+  /** the host's disk, a small file behind a loop device; or why there is none */
+  disk: LoopDevice | string
+}
+
+/** A tmpfs of the range's own lies over it: every machine has this folder, and everyone may look into it. */
+const HOME = '/dev/shm'
+
+/** Furnishes it: to be called in it, before anything asynchronous. Data goes to its own folder from then on. */
+export function makeRange(rootless: boolean): Range {
+  const stored = readImage(DEFAULT_IMAGE)
+  const layer = layerDir(stored?.layers[0] ?? '')
+  const source = openSync(layer, constants.O_DIRECTORY) // it may lie below HOME, and be covered in a moment
+  now.mount('tmpfs', HOME, 'tmpfs', 0, 'mode=755,size=256m')
+  process.env.MINILAB_DATA = join(HOME, 'data')
+  const range: Range = {
+    rootless,
+    token: randomBytes(8).toString('hex'),
+    secret: join(HOME, 'host/secret'),
+    scratch: join(HOME, 'tmp'),
+    image: layerDir(stored?.layers[0] ?? ''),
+    disk: 'a user namespace gets no disk at all',
+  }
+  for (const folder of ['host', 'tmp', 'data/images/default', 'data/containers', 'data/ledger'])
+    mkdirSync(join(HOME, folder), { recursive: true })
+  chmodSync(range.scratch, 0o1777)
+  writeFileSync(range.secret, range.token, { mode: 0o644 })
+  copyImage(`/proc/self/fd/${source}`, range.image)
+  closeSync(source)
+  writeFileSync(join(range.image, '../layer.json'), '{}')
+  writeFileSync(join(HOME, 'data/images/default/image.json'), JSON.stringify(stored))
+  if (!rootless) range.disk = makeDisk(range)
+  return range
+}
+
+/** The image, so that no attack can touch the real one; and what our own program needs to run in it. */
+function copyImage(source: string, image: string): void {
+  mkdirSync(image, { recursive: true })
+  for (const name of readdirSync(source))
+    cpSync(join(source, name), join(image, name), { recursive: true, verbatimSymlinks: true })
+  const plan: Plan = new Map()
+  planLibraries(plan, process.execPath)
+  for (const path of plan.keys())
+    if (lstatSync(join(image, path), { throwIfNoEntry: false })) plan.delete(path)
+  makeTree(plan, image)
+}
+
+const SIZE = 2 ** 20 // bytes: the least that mke2fs makes an ext4 of
+
+/** A disk with the token on it, in a file `secret`. */
+function makeDisk({ token }: Range): LoopDevice | string {
+  const mkfs = findProgram('mkfs.ext4')
+  if (!mkfs) return 'mkfs.ext4, which makes the disk, is not installed: sudo apt-get install e2fsprogs'
+  if (!existsSync('/dev/loop-control')) return 'this kernel has no loop devices: sudo modprobe loop'
+  const content = join(HOME, 'disk')
+  const file = join(HOME, 'disk.ext4')
+  mkdirSync(content)
+  writeFileSync(join(content, 'secret'), token)
+  writeFileSync(file, '')
+  truncateSync(file, SIZE)
+  execFileSync(mkfs, ['-q', '-F', '-O', '^has_journal', '-d', content, file])
+  return attachLoop(file)
+}

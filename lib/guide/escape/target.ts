@@ -1,0 +1,109 @@
+import { onImageLayers } from '../image-layers.ts'
+import { type Box, type BoxOptions, Lab } from '../lab.ts'
+import { Presenter } from '../present.ts'
+import type { Step } from '../step.ts'
+import { layers, overlayRefused } from '../../container/layers.ts'
+import { limits } from '../../container/limits.ts'
+import { namespaces } from '../../container/namespaces.ts'
+import type { Container, Part } from '../../container/part.ts'
+import { program } from '../../container/program.ts'
+import { root } from '../../container/root.ts'
+import { dataFolder } from '../../image/data-folder.ts'
+import type { Replayed, Tape } from '../../kernel/tape.ts'
+import type { Range } from './range.ts'
+
+/** What every container of the ladder is to be limited to; only the part that chapter 4 teaches makes it true. */
+export const MEMORY = 64 * 2 ** 20
+export const PROCESSES = 20
+
+/** An attack's calls, with what the kernel answered, and the container that made them. */
+export interface Made {
+  calls: Replayed[]
+  box: Box
+}
+
+/** The container of a chapter in the range: with all the parts that the chapters up to it have taught. */
+export class Target {
+  readonly number: number
+  readonly range: Range
+  readonly parts: readonly Part[]
+  readonly #lab: Lab
+
+  constructor(step: Step, parts: readonly Part[], range: Range) {
+    this.number = step.number
+    this.range = range
+    this.parts = parts
+    const presenter = new Presenter({ quiet: true })
+    this.#lab = new Lab(step, { rootless: range.rootless, runtime: 'minilab', keep: false, presenter })
+  }
+
+  /** Whether one of its parts is that of a chapter; `limits` is also wanting where the kernel gives none. */
+  has(part: Part): boolean {
+    return this.parts.some(({ name }) => name === part.name)
+  }
+
+  /** Why it has no limits though its chapter gives it some. */
+  get unlimited(): string | undefined {
+    return this.has(limits) ? this.#lab.refused?.reason : undefined
+  }
+
+  /** Whether it sees the host's files: until there is a root file system of its own. */
+  get seesHost(): boolean {
+    return !this.has(root)
+  }
+
+  /** The host's own process ids are good for something in there. */
+  get seesProcesses(): boolean {
+    return !this.has(namespaces)
+  }
+
+  /** A directory that it may write to, device nodes included. */
+  get scratch(): string {
+    return this.seesHost ? this.range.scratch : '/dev'
+  }
+
+  /**
+   * A container that makes some calls in place of its program, or right before it: with exactly the rights that the
+   * program has, when everything that confines it is in place. Record them with `tape.attempt`.
+   */
+  async make(record: (tape: Tape) => void, { thenRun = false } = {}): Promise<Made> {
+    const attack: Part = {
+      name: 'attack',
+      inside(tape) {
+        record(tape)
+        if (!thenRun) tape.exit_group(0)
+      },
+    }
+    const parts = this.parts.flatMap(part =>
+      part.name === program.name ? [attack, ...(thenRun ? [part] : [])] : [part],
+    )
+    const box = await this.start({ parts })
+    return { box, calls: box.tape.filter(({ part, call }) => part === 'attack' && call !== 'exit_group') }
+  }
+
+  /** A container with a shell in it, or with the program given. */
+  async start(options: Pick<BoxOptions, 'parts' | 'args'> = {}): Promise<Box> {
+    const change = (container: Container) => this.#furnish(container)
+    try {
+      return await this.#lab.another('an attack', { parts: this.parts, change, ...options })
+    } catch (error) {
+      throw overlayRefused(error, dataFolder()) ?? error
+    }
+  }
+
+  #furnish(container: Container): void {
+    const { linux } = container.spec
+    linux.resources = { memory: { limit: MEMORY, swap: MEMORY }, pids: { limit: PROCESSES } }
+    if (this.has(layers) && !container.layers) onImageLayers(container)
+  }
+
+  async close(): Promise<void> {
+    await this.#lab.close()
+  }
+}
+
+/** All parts that chapters have taught so far, in the order in which the last chapter puts them together. */
+export function partsUpTo(number: number, steps: readonly Step[]): Part[] {
+  const taught = new Set(steps.filter(step => step.number <= number).flatMap(step => step.parts))
+  return (steps.at(-1)?.parts ?? []).filter(part => taught.has(part))
+}

@@ -1,0 +1,74 @@
+import { compose } from '../container/start.ts'
+import type { NamespaceType } from '../container/spec.ts'
+import { UsageError } from '../kernel/errors.ts'
+import { Gate } from '../kernel/gate.ts'
+import { hint } from '../kernel/suggest.ts'
+import { Tape } from '../kernel/tape.ts'
+import { Lab, type LabOptions } from './lab.ts'
+import { changeSpec, withoutCalls, withoutPart } from './mutant.ts'
+import type { Step } from './step.ts'
+
+/** The kinds of namespaces, also by the names that /proc/<pid>/ns has for them. */
+const NAMESPACES: Record<string, NamespaceType> = {
+  user: 'user',
+  pid: 'pid',
+  mount: 'mount',
+  mnt: 'mount',
+  uts: 'uts',
+  ipc: 'ipc',
+  network: 'network',
+  net: 'network',
+  cgroup: 'cgroup',
+  time: 'time',
+}
+
+/** Without these there is no program, and nothing to look at. */
+const NEEDED = ['process', 'execve']
+
+/** What the child of a step's own container would do, recorded; nothing is made. `own`: only what its parts record. */
+export async function recordStep<S>(step: Step<S>, options: LabOptions, own = false): Promise<Tape> {
+  const lab = new Lab(step, options)
+  const gate = new Gate()
+  try {
+    const container = await lab.container({ dry: true, id: 'dry' })
+    if (!own) return compose(lab.parts()).record(container, gate).tape
+    const tape = new Tape()
+    for (const part of lab.parts()) part.inside?.(tape, container, gate)
+    return tape
+  } finally {
+    gate.closeChildEnd()
+    gate.close()
+    await lab.close()
+  }
+}
+
+/**
+ * The step without something: a part, a kind of namespace, or a system call, by its name. Throws a UsageError with the
+ * nearest name for what this step does not have.
+ */
+export async function leaveOut<S>(step: Step<S>, name: string, options: LabOptions): Promise<Step<S>> {
+  const tape = await recordStep(step, options, true)
+  const parts = step.parts.map(part => part.name)
+  const calls = [...new Set(tape.ops.map(({ call }) => String(call)))]
+  const kinds = parts.includes('namespaces') ? Object.keys(NAMESPACES) : []
+  const all = [...parts, ...calls, ...kinds].filter(known => !NEEDED.includes(known))
+  if (!all.includes(name)) {
+    throw new UsageError(
+      `step ${step.number} has no "${name}" that could be left out`,
+      hint(name, all, `it has ${[...new Set(all)].join(', ')}`),
+    )
+  }
+  if (parts.includes(name)) return withoutPart(step, name)
+  if (calls.includes(name)) {
+    return parts.reduce((changed, part) => withoutCalls(changed, part, ({ call }) => call === name), step)
+  }
+  return withoutNamespace(step, NAMESPACES[name]!)
+}
+
+/** The step without a kind of namespace: its container shares the one that we are in. */
+export function withoutNamespace<S>(step: Step<S>, kind: NamespaceType): Step<S> {
+  return changeSpec(step, spec => {
+    spec.linux.namespaces = spec.linux.namespaces.filter(({ type }) => type !== kind)
+    if (kind === 'time') delete spec.linux.timeOffsets
+  })
+}

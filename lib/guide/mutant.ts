@@ -1,0 +1,83 @@
+import type { Part } from '../container/part.ts'
+import type { Spec } from '../container/spec.ts'
+import { Later, type Op, Tape } from '../kernel/tape.ts'
+import type { Lab } from './lab.ts'
+import type { Step } from './step.ts'
+
+/** A misconception, built: one wrong way to make what a step teaches. Its checks must see it, and say what it is. */
+export interface Mutant<S = object> {
+  name: string
+  /** what its builder believed or forgot, in a sentence */
+  misconception: string
+  /** the checks that it breaks, all of them, each with words of its diagnosis that name the misconception */
+  breaks: Record<string, string>
+  /** the step, built so */
+  change(step: Step<S>): Step<S>
+  /** why there is nothing to see of it without root */
+  rootOnly?: string
+}
+
+/** The step with a part changed; parts are known by name, so that one can be changed twice. */
+export function changePart<S>(step: Step<S>, name: string, change: (part: Part) => Part): Step<S> {
+  if (!step.parts.some(part => part.name === name)) throw new Error(`step ${step.number} has no part ${name}`)
+  return { ...step, parts: step.parts.map(part => (part.name === name ? change(part) : part)) }
+}
+
+/** The step without a part. */
+export function withoutPart<S>(step: Step<S>, name: string): Step<S> {
+  return { ...step, parts: step.parts.filter(part => part.name !== name) }
+}
+
+/** The step with other calls in the place of those that a part records. */
+export function changeCalls<S>(step: Step<S>, part: string, edit: (ops: Op[]) => Op[]): Step<S> {
+  return changePart(step, part, right => ({
+    ...right,
+    inside(tape, container, gate) {
+      const before = tape.ops.length
+      right.inside?.(tape, container, gate)
+      tape.ops.push(...edit(tape.ops.splice(before)))
+    },
+  }))
+}
+
+/** Calls as a part would record them, to be put among its own. */
+export function callsOf(part: string, record: (tape: Tape) => void): Op[] {
+  const tape = new Tape()
+  tape.part = part
+  record(tape)
+  return tape.ops
+}
+
+/** The step without some of the calls that a part records, nor those that need their results. */
+export function withoutCalls<S>(step: Step<S>, part: string, leftOut: (op: Op) => boolean): Step<S> {
+  return changeCalls(step, part, ops => {
+    const gone = new Set<Op>()
+    return ops.filter(op => {
+      const needs = op.args.some(arg => arg instanceof Later && gone.has(arg.op))
+      if (!needs && !leftOut(op)) return true
+      gone.add(op)
+      return false
+    })
+  })
+}
+
+/** The step with another specification. */
+export function changeSpec<S>(step: Step<S>, change: (spec: Spec) => void): Step<S> {
+  return { ...step, spec: (spec, lab) => (step.spec?.(spec, lab), change(spec)) }
+}
+
+/** The step with another experiment in the place of a stage's, which is known by its title. */
+export function changeAct<S>(
+  step: Step<S>,
+  title: string,
+  act: (lab: Lab<S>, right: (lab: Lab<S>) => Promise<void>) => Promise<void>,
+): Step<S> {
+  if (!step.stages.some(stage => stage.title === title))
+    throw new Error(`step ${step.number} has no stage "${title}"`)
+  return {
+    ...step,
+    stages: step.stages.map(stage =>
+      stage.title === title ? { ...stage, act: lab => act(lab, async same => stage.act?.(same)) } : stage,
+    ),
+  }
+}

@@ -1,0 +1,45 @@
+import type { LabOptions } from './lab.ts'
+import { Presenter } from './present.ts'
+import { runStep } from './run-step.ts'
+import type { Report, Step } from './step.ts'
+
+/** Of a step that runs only to give live answers nothing is shown but how they compare. */
+class QuizPresenter extends Presenter {
+  readonly #shown: Presenter
+
+  constructor(plain: boolean) {
+    super({ quiet: true })
+    this.#shown = new Presenter({ plain })
+  }
+
+  override prediction(said: string, right: string, why: string): void {
+    this.#shown.prediction(said, right, why)
+  }
+}
+
+/** The questions of a step. */
+export const questionsOf = <S>({ stages }: Step<S>): string[] =>
+  stages.flatMap(({ predict }) => predict?.question ?? [])
+
+/**
+ * Asks some questions of a step anew. The step is run as far as it takes to read the right answers from the kernel.
+ * Resolves to its report: what cannot be had here was asked in vain, and is not among its predictions.
+ */
+export async function askAgain<S>(
+  step: Step<S>,
+  questions: ReadonlySet<string>,
+  { plain, ...options }: Pick<LabOptions, 'rootless'> & { plain: boolean },
+): Promise<Report> {
+  const last = step.stages.findLastIndex(({ predict }) => predict && questions.has(predict.question))
+  const part = { ...step, stages: step.stages.slice(0, last + 1) }
+  const presenter = new QuizPresenter(plain)
+  return runStep(part, {
+    ...options,
+    presenter,
+    runtime: 'minilab',
+    keep: false,
+    ask: true,
+    questions,
+    command: [],
+  })
+}

@@ -1,0 +1,80 @@
+import { recordStep } from './leave-out.ts'
+import { askWhich } from './predict.ts'
+import type { MutantPresenter } from './present-mutant.ts'
+import { runStep } from './run-step.ts'
+import type { Report, Step } from './step.ts'
+import type { LabOptions } from './lab.ts'
+
+/** A step built wrongly on purpose, and what is known of it before it runs. */
+export interface Wrong<S = object> {
+  /** `mutant no-propagation`, `without pivot_root` */
+  title: string
+  misconception?: string
+  /** the ids of the checks that must see it; undefined where that is to be found out */
+  breaks?: string[]
+  right: Step<S>
+  step: Step<S>
+}
+
+/** The document of a wrong run: that of the step, and what became of the checks. */
+export interface WrongReport extends Report {
+  wrong: { title: string; misconception: string | null; breaks: string[] | null; broke: string[] }
+}
+
+export interface WrongOptions extends LabOptions {
+  ask: boolean
+  presenter: MutantPresenter
+}
+
+/**
+ * Runs a step that is built wrongly: what differs on its tape, a prediction, which checks break, and why. To be called on
+ * the bench, where nothing can be spoiled. Resolves to the report; `ok` where exactly the checks saw it that must.
+ */
+export async function runMutant<S>(wrong: Wrong<S>, options: WrongOptions): Promise<WrongReport> {
+  const { presenter } = options
+  presenter.misconception(wrong, await tapeDifference(wrong, options))
+  const checks = wrong.right.stages.flatMap(({ checks }) => checks ?? [])
+  if (options.ask) presenter.line()
+  const said = options.ask ? await askWhich('Which checks will see it?', checks) : undefined
+  const asked = { ask: false, keep: false, command: [], goOn: true }
+  const report = await runStep(wrong.step, { ...options, ...asked })
+  const broke = report.checks.filter(({ ok }) => ok === false).map(({ id }) => id)
+  const { title, misconception = null, breaks = null } = wrong
+  const document = { ...report, wrong: { title, misconception, breaks, broke } }
+  presenter.verdict(document, said)
+  return document
+}
+
+/** Whether exactly the checks saw it that must; those that cannot be looked at here do not count. */
+export function seenAsDeclared({ wrong: { breaks, broke }, checks }: WrongReport): boolean {
+  if (!breaks) return true
+  const looked = breaks.filter(id => checks.some(check => check.id === id && check.ok !== null))
+  return looked.toSorted().join() === broke.toSorted().join()
+}
+
+/** How the wrong tape differs: calls that it lacks, calls that it has besides, or their order. */
+export interface TapeDifference {
+  calls: string[]
+  reordered: boolean
+}
+
+async function tapeDifference<S>({ right, step }: Wrong<S>, options: LabOptions): Promise<TapeDifference> {
+  const [should, does] = [await recordStep(right, options), await recordStep(step, options)].map(tape =>
+    tape.print().map(call => call.replace(/ #\d+>/g, '>')),
+  ) as [string[], string[]]
+  const calls = [
+    ...surplus(should, does).map(call => `- ${call}`),
+    ...surplus(does, should).map(call => `+ ${call}`),
+  ]
+  return { calls, reordered: calls.length === 0 && should.join('\n') !== does.join('\n') }
+}
+
+/** What the first list has more of than the second. */
+function surplus(list: readonly string[], other: readonly string[]): string[] {
+  const rest = [...other]
+  return list.filter(item => {
+    const at = rest.indexOf(item)
+    if (at !== -1) rest.splice(at, 1)
+    return at === -1
+  })
+}

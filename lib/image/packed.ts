@@ -1,0 +1,55 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { UsageError } from '../kernel/errors.ts'
+import { object, text } from '../kernel/shape.ts'
+import { codeFolder } from '../own-folder.ts'
+import { addLayer, hasLayer, layerDir } from './layer-store.ts'
+
+/** The default image as a class pack brings it, for the machines of one kind: in default.json, beside default.tar. */
+export interface PackedImage {
+  /** process.arch of the machine that its programs are from */
+  arch: string
+  /** the digest of default.tar, its only layer */
+  diffId: string
+}
+
+/** Where a class pack has it, beside the sources; elsewhere there is no such folder. */
+export const PACKED = join(codeFolder, 'image')
+const DAMAGED = 'unpack the class pack again'
+
+/** The image that came with a class pack, for this kind of machine. Throws a UsageError where it is damaged. */
+export function packedImage(): PackedImage | undefined {
+  const file = join(PACKED, 'default.json')
+  if (!existsSync(file)) return undefined
+  try {
+    const packed: unknown = JSON.parse(readFileSync(file, 'utf8'))
+    if (isPacked(packed)) return packed.arch === process.arch ? packed : undefined
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
+  }
+  throw new UsageError(`${file} is damaged`, DAMAGED)
+}
+
+const shape = object({ arch: text, diffId: text })
+const isPacked = (value: unknown): value is PackedImage => shape(value)
+
+/** Puts the layer of a packed image into the store. Throws a UsageError where it is another than the image says. */
+export async function addPackedLayer({ diffId }: PackedImage): Promise<void> {
+  if (hasLayer(diffId)) return
+  const tar = join(PACKED, 'default.tar')
+  const { unpackLayer } = await import('./unpack.ts') // tar-stream, which is seldom needed
+  await addLayer(async dir => {
+    const info = await unpackLayer(tar, dir, { overlay: false })
+    if (info.diffId !== diffId) throw new UsageError(`${tar} is damaged`, DAMAGED)
+    return info
+  })
+}
+
+/** Writes a layer of the store as the two files of a packed image, into `dir`. Throws as packLayer does. */
+export async function writePackedImage(layer: string, dir: string): Promise<void> {
+  const { packLayer } = await import('./pack.ts')
+  const tar = join(dir, 'default.tar')
+  const { diffId } = await packLayer(layerDir(layer), tar, { overlay: false, owner: 'root' })
+  const packed: PackedImage = { arch: process.arch, diffId }
+  writeFileSync(join(dir, 'default.json'), JSON.stringify(packed, null, 2) + '\n')
+}

@@ -1,0 +1,18 @@
+/**
+ * What a learner's file imports by `import { … } from 'minilab'`: the kernel's constants, the types of a part and of what it
+ * is handed, and the few helpers that are no lesson by themselves.
+ */
+export * from './kernel/constants.ts'
+export type { Cgroup } from './kernel/cgroup.ts'
+export type { Exit } from './kernel/child.ts'
+export type { Container, Part } from './container/part.ts'
+export type { Spec } from './container/spec.ts'
+export type { Gate } from './kernel/gate.ts'
+export { capabilityMask, capData, capHeader } from './kernel/capabilities.ts'
+export { compileSeccomp } from './container/seccomp.ts'
+export { Later, Tape } from './kernel/tape.ts'
+export { type Cable, withCable } from './labs/cable.ts'
+export { makeFolder, planCgroup } from './labs/plan.ts'
+export { until } from './kernel/until.ts'
+export { readXattrs } from './image/xattr.ts'
+export { openRtnetlink, openRtnetlinkIn, writeControl } from './labs/host-calls.ts'

@@ -1,0 +1,12 @@
+import { writeControl } from './control-file.ts'
+
+/**
+ * Says who the users of a new user namespace are: user_namespaces(7). Only a process outside of it can, for one in it;
+ * each line of a map is `inside outside count`. Throws a SyscallError with the remedy.
+ */
+export function writeIdMaps(pid: number, uids: string, gids: string): void {
+  // without CAP_SETGID over the parent namespace a gid_map is accepted only once setgroups is denied
+  if (process.getuid?.() !== 0) writeControl(`/proc/${pid}/setgroups`, 'deny')
+  writeControl(`/proc/${pid}/uid_map`, uids)
+  writeControl(`/proc/${pid}/gid_map`, gids)
+}

@@ -1,0 +1,77 @@
+import { letThrough } from '../container/firewall.ts'
+import { withNetworkLock } from '../container/lock.ts'
+import { planCable } from '../container/network.ts'
+import type { Container, Part } from '../container/part.ts'
+import { untilRunning } from '../kernel/link-events.ts'
+import { namespaceInode } from '../kernel/procfs.ts'
+import { openRtnetlink, openRtnetlinkIn, type Rtnetlink } from '../kernel/rtnetlink.ts'
+import { WrittenError } from './problem.ts'
+
+/** What a cable is made with: names and addresses that no other container has. */
+export interface Cable {
+  /** the name of the bridge, which may be there already */
+  bridge: string
+  /** its address, with the length of the network: `10.44.0.1/24` */
+  bridgeAddress: string
+  /** the name of the cable’s end that stays on the host */
+  hostLink: string
+  /** the container’s address, with the length of the network: `10.44.0.2/24` */
+  address: string
+  /** the bridge’s address by itself: `10.44.0.1` */
+  gateway: string
+}
+
+/**
+ * Chooses names and addresses for a container's cable, and lets `connect` make it, while no other minilab changes links.
+ * What is made under these names is taken back when the container has ended. `pid`: the container's first process.
+ */
+export function withCable(container: Container, pid: number, connect: (cable: Cable) => void): void {
+  const { network, ledger } = container
+  if (network?.mode !== 'bridge')
+    throw new WrittenError({
+      what: `there is no cable to be made in mode ${network?.mode ?? 'host'}`,
+      remedy: 'call withCable only where container.network.mode is "bridge"',
+    })
+  if (namespaceInode(pid, 'net') === namespaceInode('self', 'net'))
+    throw new WrittenError({
+      what: 'the container is in the host’s own network namespace: both ends of its cable would be on the host',
+      remedy: 'its namespaces part needs CLONE_NEWNET: lab 2',
+    })
+  const host = openRtnetlink()
+  try {
+    withNetworkLock(() => {
+      const { subnet, address, ...chosen } = planCable(host, container, network)
+      connect({ ...chosen, address: address + subnet.replace(/.*\//, '/') })
+      if (!linkOf(host, chosen.hostLink)) return
+      host.setAlias(chosen.hostLink, address) // the register of addresses that are taken: network.ts
+      letThrough(ledger, chosen.bridge, address)
+    })
+  } finally {
+    host.close()
+  }
+}
+
+/**
+ * The part, and after it the wait for its cable: links that are up carry packets a moment later (untilRunning), and only then
+ * can it be seen whether they do.
+ */
+export const untilConnected = (part: Part): Part => ({
+  ...part,
+  async attach(container, pid) {
+    await part.attach?.(container, pid)
+    const { hostLink, bridge } = container.network ?? {}
+    if (!hostLink || !bridge) return
+    const [inside, host] = [await openRtnetlinkIn(pid), openRtnetlink()]
+    try {
+      const far = linkOf(host, hostLink)
+      if (!far?.up || !linkOf(inside, 'eth0')?.up) return
+      const plugged = far.master !== null && linkOf(host, bridge)?.up
+      untilRunning(host, plugged ? [hostLink, bridge] : [hostLink])
+    } finally {
+      host.close()
+      inside.close()
+    }
+  },
+})
+
+const linkOf = (net: Rtnetlink, name: string) => net.links().find(link => link.name === name)

@@ -1,0 +1,126 @@
+import { createReadStream, existsSync, lstatSync, readFileSync, readlinkSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { createGzip } from 'node:zlib'
+import { pack as tarPack, type Pack } from 'tar-stream'
+import { DEFAULT_IMAGE } from '../image/default.ts'
+import { makeScratch } from '../image/layer-store.ts'
+import { PACKED, packedImage, writePackedImage } from '../image/packed.ts'
+import { findImage } from '../image/store.ts'
+import { removeTree, walk } from '../image/tree.ts'
+import { readImage } from '../image/image.ts'
+import { UsageError } from '../kernel/errors.ts'
+import { codeFolder, isCheckout } from '../own-folder.ts'
+import { writeWhole } from './whole-file.ts'
+
+/** What a learner needs of a checkout; without tests, without what somebody wrote in `mine`. */
+const SOURCES = `
+  .npmrc CONTRIBUTING.md LICENSE README.md bin.mjs book chapters labs lib minilab package-lock.json package.json tsconfig.json
+`.match(/\S+/g)!
+
+/** Of the packages that bring a Node, what runs; 70 MB of headers and changes less. */
+const OF_NODE = /^(bin|bin\/node|package\.json|LICENSE|)$/
+
+/** npm writes it last, and the launcher takes it for the sign that all is there: so it is the archive's last entry too. */
+const INSTALLED = 'node_modules/.package-lock.json'
+
+/** One file of the archive: its name there, and where it is here; or what is in it. */
+interface Entry {
+  name: string
+  from: string | Buffer
+}
+
+/** What was packed. */
+export interface Packed {
+  /** the folder that the archive unpacks to */
+  folder: string
+  /** for which machines: process.arch of each Node that it brings */
+  archs: string[]
+  files: number
+}
+
+/**
+ * Packs this checkout with all that it needs on a machine without network and npm: the packages, Node, the default image.
+ * The same bytes for the same input: names sorted, one time, root as the owner. `file` appears only when it is complete.
+ * Throws a UsageError where this is no checkout, a MachineError for want of room or rights.
+ */
+export async function packClass(file: string, version: string): Promise<Packed> {
+  if (!isCheckout || !existsSync(join(codeFolder, INSTALLED)))
+    throw new UsageError(
+      `${codeFolder} is no checkout with its packages: a class pack cannot be made from it`,
+      'get the sources of minilab, run ./minilab there once, then ./minilab class pack',
+    )
+  const folder = `minilab-${version}`
+  await findImage(DEFAULT_IMAGE)
+  const scratch = makeScratch()
+  try {
+    if (!packedImage()) await writePackedImage(readImage(DEFAULT_IMAGE)!.layers[0]!, scratch)
+    const entries = list(packedImage() ? PACKED : scratch)
+    const tar = tarPack()
+    await writeWhole(file, async out => {
+      const filling = fill(tar, folder, entries).catch((error: Error) => tar.destroy(error))
+      await pipeline(tar as AsyncIterable<Buffer>, createGzip({ level: 3 }), out)
+      await filling
+    })
+    const archs = entries.flatMap(({ name }) => /\/node-linux-(\w+)\/bin\/node$/.exec(name)?.[1] ?? [])
+    return { folder, archs, files: entries.length }
+  } finally {
+    removeTree(scratch)
+  }
+}
+
+function list(image: string): Entry[] {
+  const lock = JSON.parse(readFileSync(join(codeFolder, INSTALLED), 'utf8')) as {
+    packages: Record<string, { dev?: boolean }>
+  }
+  const packages = Object.entries(lock.packages).filter(([, { dev }]) => !dev)
+  const entries = [
+    ...['', ...new Set(packages.map(([path]) => dirname(path)))].map(name => ({
+      name,
+      from: join(codeFolder, name),
+    })),
+    ...SOURCES.flatMap(name => tree(name)),
+    ...packages.flatMap(([path]) => tree(path, path.includes('/node-linux-') ? OF_NODE : NOT_NESTED)),
+    ...['', 'default.json', 'default.tar'].map(name => ({
+      name: join('image', name),
+      from: join(image, name),
+    })),
+  ].sort((a, b) => (a.name < b.name ? -1 : 1))
+  const installed = JSON.stringify({ ...lock, packages: Object.fromEntries(packages) }, null, 2) + '\n'
+  return [...entries, { name: INSTALLED, from: Buffer.from(installed) }]
+}
+
+/** Packages inside of a package are named in the lockfile by themselves. */
+const NOT_NESTED = /^(?!(.*\/)?node_modules(\/|$))/
+
+/** A file or folder of the project with what is in it, as far as the paths in it are `wanted`. */
+function tree(name: string, wanted = /(?:)/): Entry[] {
+  const from = join(codeFolder, name)
+  const stat = lstatSync(from, { throwIfNoEntry: false })
+  if (!stat?.isDirectory()) return stat ? [{ name, from }] : []
+  return Array.from(walk(from), ({ path }) => path)
+    .filter(path => wanted.test(path))
+    .map(path => ({ name: join(name, path), from: join(from, path) }))
+}
+
+/** One time for everything, so that the launcher finds no lockfile newer than what is installed. */
+const TIME = new Date('2000-01-01T00:00:00Z')
+
+async function fill(tar: Pack, folder: string, entries: Entry[]): Promise<void> {
+  for (const { name, from } of entries) await add(tar, join(folder, name), from)
+  tar.finalize()
+}
+
+async function add(tar: Pack, name: string, from: string | Buffer): Promise<void> {
+  const header = { name, uid: 0, gid: 0, mtime: TIME }
+  if (typeof from !== 'string')
+    return pipeline([from], tar.entry({ ...header, mode: 0o644, size: from.length }))
+  const stat = lstatSync(from)
+  if (stat.isDirectory()) tar.entry({ ...header, type: 'directory', mode: 0o755 }, '')
+  else if (stat.isSymbolicLink())
+    tar.entry({ ...header, type: 'symlink', mode: 0o777, linkname: readlinkSync(from) }, '')
+  else {
+    const mode = stat.mode & 0o100 ? 0o755 : 0o644
+    await pipeline(createReadStream(from), tar.entry({ ...header, mode, size: stat.size }))
+  }
+}

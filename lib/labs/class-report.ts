@@ -1,0 +1,141 @@
+import { readFileSync, statSync } from 'node:fs'
+import { basename } from 'node:path'
+import { codeOf } from '../image/error.ts'
+import type { Exercise } from './exercise.ts'
+import { taskKey } from './verdict.ts'
+import { isReport, type LabReport, type ReportedTask } from './report-shape.ts'
+
+/** What the reports of a class say together. Names, checks' ids and diagnoses are a stranger's: print and write them with care. */
+export interface ClassReport {
+  exercises: readonly Exercise[]
+  learners: Learner[]
+  /** the checks that fail, what most learners fail at first */
+  failures: Failure[]
+  /** files that are no reports, and why: one line each, with the file's name */
+  problems: string[]
+  /** what of the others is not shown */
+  notes: string[]
+}
+
+export interface Learner {
+  name: string
+  /** tasks by `3-root/pivot`; those that the labs do not have are left out */
+  tasks: Map<string, ReportedTask>
+  /** when something was last done; ISO 8601, absent where nothing was */
+  last?: string
+  /** the task that failed last, of those that fail */
+  stuck?: { task: string; check: string; attempts: number; hints: number }
+}
+
+/** One check of one lab, and who fails at it. */
+export interface Failure {
+  exercise: Exercise
+  check: string
+  cells: Map<Learner, ReportedTask>
+  /** what is diagnosed most often, numbers aside, and for how many learners */
+  commonest: { diagnosis: string; count: number }
+}
+
+const MOST = 2 ** 22 // bytes: a hundred times what a report has
+
+/** Reads reports; a file that is none is a problem and no obstacle. */
+export function readClass(files: readonly string[], exercises: readonly Exercise[]): ClassReport {
+  const problems: string[] = []
+  const read = files.flatMap(file => {
+    const found = readReport(file)
+    if (typeof found !== 'string') return [{ file, report: found }]
+    problems.push(`${file} ${found}`)
+    return []
+  })
+  const ids = new Set(exercises.flatMap(exercise => exercise.tasks.map(task => taskKey(exercise, task.id))))
+  const notes: string[] = []
+  const learners = read.map(({ file, report }) => {
+    const tasks = report.exercises.flatMap(exercise =>
+      exercise.tasks.map(task => [taskKey(exercise, task.id), task] as const),
+    )
+    const unknown = tasks.filter(([id]) => !ids.has(id)).length
+    if (unknown > 0)
+      notes.push(`${file} has tasks that these labs do not have (${unknown}): they are left out`)
+    const known = new Map(tasks.filter(([id]) => ids.has(id)))
+    const alone = read.filter(other => other.report.learner.name === report.learner.name).length === 1
+    const name = report.learner.name.trim() || basename(file)
+    return about(alone ? name : `${name} (${basename(file)})`, known, report)
+  })
+  return { exercises, learners, failures: failures(exercises, learners), problems, notes }
+}
+
+/** The tasks of one lab as a learner has them; one that the report does not have was not touched. */
+export function tasksOf(exercise: Exercise, { tasks }: Learner): (ReportedTask | undefined)[] {
+  return exercise.tasks.map(task => tasks.get(taskKey(exercise, task.id)))
+}
+
+/** The report in a file, or why there is none. */
+function readReport(file: string): LabReport | string {
+  try {
+    const stat = statSync(file)
+    if (!stat.isFile()) return 'is no file'
+    if (stat.size > MOST) return 'is too large to be a report'
+    const document: unknown = JSON.parse(readFileSync(file, 'utf8'))
+    if (isReport(document)) return document
+    return 'is no report, or a damaged one: minilab report --json makes it again'
+  } catch (error) {
+    if (error instanceof SyntaxError) return 'is not JSON, or cut off: minilab report --json makes it again'
+    const code = codeOf(error)
+    if (!code) throw error
+    return WHY[code] ?? `cannot be read: ${code}`
+  }
+}
+
+const WHY: Record<string, string> = { ENOENT: 'is not there', EACCES: 'may not be read' }
+
+function about(name: string, tasks: Map<string, ReportedTask>, { predictions }: LabReport): Learner {
+  const times = [...[...tasks.values()].map(({ last }) => last), ...predictions.map(({ at }) => at)]
+  const last = times
+    .filter(time => time !== undefined)
+    .toSorted(byTime)
+    .at(-1)
+  const [stuck] = [...tasks]
+    .filter(([, { failing }]) => failing)
+    .toSorted(([, a], [, b]) => byTime(b.last, a.last))
+  return {
+    name,
+    tasks,
+    ...(last && { last: new Date(last).toISOString() }),
+    ...(stuck && {
+      stuck: {
+        task: stuck[0],
+        check: stuck[1].failing!.check,
+        attempts: stuck[1].attempts,
+        hints: stuck[1].hints,
+      },
+    }),
+  }
+}
+
+const byTime = (a = NEVER, b = NEVER) => Date.parse(a) - Date.parse(b)
+const NEVER = '1970'
+
+function failures(exercises: readonly Exercise[], learners: readonly Learner[]): Failure[] {
+  return exercises
+    .flatMap(exercise => {
+      const failing = learners.flatMap(learner =>
+        tasksOf(exercise, learner)
+          .filter(task => task !== undefined)
+          .filter(({ failing }) => failing)
+          .map(task => ({ learner, task })),
+      )
+      return [...Map.groupBy(failing, ({ task }) => task.failing!.check)].map(([check, group]): Failure => {
+        const cells = new Map(group.map(({ learner, task }) => [learner, task]))
+        return { exercise, check, cells, commonest: commonest([...cells.values()]) }
+      })
+    })
+    .toSorted((a, b) => b.cells.size - a.cells.size)
+}
+
+/** The same misconception, though inodes and pids differ. */
+function commonest(tasks: ReportedTask[]): Failure['commonest'] {
+  const diagnoses = tasks.map(({ failing }) => failing!.diagnosis)
+  const groups = [...Map.groupBy(diagnoses, diagnosis => diagnosis.replace(/\d+/g, '0')).values()]
+  const [largest = []] = groups.toSorted((a, b) => b.length - a.length)
+  return { diagnosis: largest[0] ?? '', count: largest.length }
+}

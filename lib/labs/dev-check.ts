@@ -1,0 +1,121 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import type { RightAnswer, WrongAnswer } from './answer.ts'
+import type { Exercise } from './exercise.ts'
+import { withSolutions } from './solved.ts'
+import { tryOut } from './try-out.ts'
+import { judgeTasks, type TaskVerdict, whyFailed } from './verdict.ts'
+import { fileOf, solutionFileOf, startFileOf } from './workspace.ts'
+
+/** A file that a learner might have, and what has to become of it. */
+export interface Case {
+  name: string
+  text: string
+  rootOnly?: string | undefined
+  /** undefined where all is well, else what is not */
+  judge(tasks: TaskVerdict[], problem: string): string | undefined
+}
+
+/** What the labs' authors give besides: right and wrong answers. */
+export interface Answers {
+  right: RightAnswer[]
+  wrong: WrongAnswer[]
+}
+
+const LEAST = { right: 1, wrong: 3 }
+
+/** Everything that must hold of a lab before learners see it, as far as it can be said without running it. */
+export function lint({ tasks, manPages, challenge, goal }: Exercise, { right, wrong }: Answers): string[] {
+  const short = (text: string) => text.trim().length < 20
+  return [
+    ...(short(goal) ? ['it has no goal'] : []),
+    ...(short(challenge) ? ['it has no challenge'] : []),
+    ...manPages.filter(page => !/^[\w.-]+\(\d\w*\)$/.test(page)).map(page => `"${page}" is no man page`),
+    ...tasks.flatMap(({ id, text, hints, checks }) => [
+      ...(short(text) ? [`${id} has no text`] : []),
+      ...(checks.length === 0 ? [`${id} has no checks`] : []),
+      ...(hints.length !== 3 || hints.some(short) ? [`${id} has not three hints`] : []),
+      ...(new Set(hints).size < 3 ? [`${id} has the same hint twice`] : []),
+      ...(/\b(tape|now)\.\w+\(/.test(hints[0]) ? [`the first hint of ${id} gives the line away`] : []),
+      ...(count(right, id) < LEAST.right ? [`${id} has no other right answer`] : []),
+      ...(count(wrong, id) < LEAST.wrong ? [`${id} has only ${count(wrong, id)} wrong answers`] : []),
+    ]),
+  ]
+}
+
+const count = (answers: readonly { task: string }[], id: string) =>
+  answers.filter(({ task }) => task === id).length
+
+/** All that must be run of a lab. Throws where an answer's words are not in the solution exactly once. */
+export function casesOf(exercise: Exercise, { right, wrong }: Answers): Case[] {
+  const solution = readFileSync(solutionFileOf(exercise), 'utf8')
+  const stateOf = (tasks: TaskVerdict[], id: string) => tasks.find(task => task.id === id)
+  return [
+    {
+      name: 'the reference',
+      text: solution,
+      judge: (tasks, problem) =>
+        said(
+          tasks.filter(({ state }) => state === 'failed'),
+          'does not pass',
+          problem,
+        ),
+    },
+    ...['the start file', 'an empty file'].map((name, i) => ({
+      name,
+      text: i ? '' : readFileSync(startFileOf(exercise), 'utf8'),
+      judge: (tasks: TaskVerdict[]) =>
+        said(
+          tasks.filter(({ state }) => state === 'passed'),
+          'passes',
+        ),
+    })),
+    ...wrong.map(({ task, name, edits, says, rootOnly }) => ({
+      name: `wrong: ${task}: ${name}`,
+      rootOnly,
+      text: edited(solution, edits, name),
+      judge(tasks: TaskVerdict[], problem: string) {
+        const verdict = stateOf(tasks, task)
+        if (verdict?.state !== 'failed') return verdict?.state === 'limited' ? undefined : `${task} passes`
+        const words = [...verdict.checks.map(({ diagnosis }) => diagnosis), verdict.difference, problem].join(
+          '\n',
+        )
+        return words.includes(says) ? undefined : `${task} fails, and does not say “${says}”: ${words}`
+      },
+    })),
+    ...right.map(({ task, name, edits }) => ({
+      name: `right: ${task}: ${name}`,
+      text: edited(solution, edits, name),
+      judge(tasks: TaskVerdict[], problem: string) {
+        const verdict = stateOf(tasks, task)
+        return verdict?.state === 'failed'
+          ? `${task} fails: ${whyFailed(verdict, null).diagnosis} ${problem}`
+          : undefined
+      },
+    })),
+  ]
+}
+
+function said(tasks: TaskVerdict[], what: string, more = ''): string | undefined {
+  if (tasks.length === 0) return undefined
+  return tasks.map(task => `${task.id} ${what}: ${whyFailed(task, null).diagnosis}`).join('; ') + more
+}
+
+function edited(text: string, edits: readonly [string, string][], name: string): string {
+  return edits.reduce((result, [from, to]) => {
+    const parts = result.split(from)
+    if (parts.length !== 2)
+      throw new Error(`${name}: these words are ${parts.length - 1} times in the solution: ${from}`)
+    return parts.join(to)
+  }, text)
+}
+
+/** Runs a case; resolves to what is wrong with it. `labs`: this one and those before it. */
+export async function runCase(one: Case, exercise: Exercise, labs: readonly Exercise[], rootless: boolean) {
+  return withSolutions(labs, async workspace => {
+    writeFileSync(fileOf(workspace, exercise), one.text)
+    const own = labs.map(({ number }) => number).filter(number => number < exercise.number)
+    const tried = await tryOut({ number: exercise.number, folder: workspace.folder, rootless, own })
+    const { what = '', remedy = '' } = tried.problem ?? {}
+    return one.judge(judgeTasks(exercise, tried), `${what} ${remedy}`)
+  })
+}

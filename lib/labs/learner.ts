@@ -1,0 +1,27 @@
+import { spawnSync } from 'node:child_process'
+import type { LabReport } from './report-shape.ts'
+import { sudoUser } from './owned.ts'
+
+/** Who hands in the report of this workspace: as they say, else as they sign their commits there, else as the machine knows them. */
+export function learner(folder: string, given?: string): LabReport['learner'] {
+  if (given) return { name: given, from: 'given with --name' }
+  const { name, home } = account()
+  const ids = sudoUser()
+  // not as root: the repository's and the user's own settings are theirs, not ours
+  const git = spawnSync('git', ['-C', folder, 'config', 'user.name'], {
+    encoding: 'utf8',
+    env: { ...process.env, ...(ids && { HOME: home }) },
+    ...ids,
+  })
+  const signed = git.status === 0 ? git.stdout.trim() : ''
+  return signed ? { name: signed, from: 'git config user.name' } : { name, from: 'the account’s name' }
+}
+
+/** passwd(5): name:password:UID:GID:GECOS:directory:shell; the first part of GECOS is the full name. */
+function account(): { name: string; home: string } {
+  const uid = sudoUser()?.uid ?? process.getuid!()
+  const { status, stdout } = spawnSync('getent', ['passwd', String(uid)], { encoding: 'utf8' })
+  if (status !== 0) return { name: `uid ${uid}`, home: '/' } // as in a container that has no such user
+  const [user = '', , , , gecos = '', home = '/'] = stdout.trimEnd().split(':')
+  return { name: gecos.split(',')[0] || user, home }
+}

@@ -1,0 +1,73 @@
+import { existsSync, statSync } from 'node:fs'
+import { basename } from 'node:path'
+import type { Part } from '../container/part.ts'
+import { dieWithUs } from '../container/program.ts'
+import { volumesAround } from '../container/root.ts'
+import { terminal } from '../container/terminal.ts'
+import { UsageError } from '../kernel/errors.ts'
+import { SyscallError } from '../kernel/syscall-error.ts'
+import { untilConnected } from './cable.ts'
+import type { Exercise } from './exercise.ts'
+import { WrittenError } from './problem.ts'
+import { fileOf, findWorkspace } from './workspace.ts'
+import { loadWritten, recordedAt } from './written.ts'
+
+/**
+ * The parts that the learner lists in the last lab's file, to be run for real. Throws a UsageError where there is no such
+ * file, a WrittenError with the line where it cannot be used.
+ */
+export async function ownParts(last: Exercise): Promise<readonly Part[]> {
+  const workspace = findWorkspace()
+  if (!workspace)
+    throw new UsageError(
+      'there is no workspace here or above, so no parts of yours',
+      'minilab init DIR makes one: go there then',
+    )
+  const file = fileOf(workspace, last)
+  if (!existsSync(file))
+    throw new UsageError(`${file} is missing, which lists your parts`, `minilab lab ${last.number} makes it`)
+  const { parts } = await loadWritten(workspace.folder, last)
+  if (Array.isArray(parts) && parts.length > 0) return withOurs(parts as Part[])
+  throw new UsageError(`\`parts\` in ${basename(file)} is empty`, `minilab lab ${last.number}`)
+}
+
+/** Between the learner's parts those of ours that no lab asks for: volumes, a terminal, an end with us. */
+function withOurs(parts: readonly Part[]): Part[] {
+  const [lend, place] = volumesAround()
+  const life: Part = {
+    name: 'process',
+    inside: (tape, { diesWithUs }, gate) => diesWithUs && dieWithUs(tape, gate),
+  }
+  const before: Record<string, Part[]> = { root: [lend], process: [life] }
+  const after: Record<string, Part[]> = { root: [place, terminal] }
+  return parts.flatMap(part => [
+    ...(before[part.name] ?? []),
+    part.name === 'network' ? untilConnected(part) : part,
+    ...(after[part.name] ?? []),
+  ])
+}
+
+/** Which directory is our own root: a part that pivots without a mount namespace of the container's changes it. */
+export function ownRoot(): string {
+  const { dev, ino } = statSync('/')
+  return `${dev}:${ino}`
+}
+
+/** Why nothing of ours can be found any more. */
+export const rootLost = () =>
+  new WrittenError({
+    what: 'your parts have changed the root directory of minilab itself, and not only the container’s',
+    remedy: 'the namespaces part needs CLONE_NEWNS: minilab check 2',
+  })
+
+/** What the kernel refused, with the line of the learner's from which that call came. */
+export function withLine(error: unknown): unknown {
+  const at = error instanceof SyscallError && error.place ? recordedAt.get(error.place.number) : undefined
+  if (!at) return error
+  const { message, diagnosis } = error as SyscallError
+  return new WrittenError({
+    what: [message, diagnosis?.cause].filter(Boolean).join(': '),
+    at,
+    remedy: diagnosis?.remedy ?? 'minilab check tells more',
+  })
+}

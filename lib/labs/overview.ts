@@ -1,0 +1,111 @@
+import { Presenter } from '../guide/present.ts'
+import type { Exercise } from './exercise.ts'
+import type { Progress } from './progress-shape.ts'
+import { reportedExercises } from './report.ts'
+import type { ReportedExercise, TaskState } from './report-shape.ts'
+import type { Workspace } from './workspace.ts'
+
+/** The document that `minilab progress --json` prints. */
+export interface Overview {
+  workspace: string
+  exercises: ReportedExercise[]
+  tasks: { passed: number; all: number }
+  hints: number
+  predictions: { right: number; asked: number }
+  /** the first task that was never passed; null when all were */
+  next: { exercise: string; number: number; task: string; title: string; state: TaskState } | null
+}
+
+/** How far the learner is. */
+export function overview(
+  { folder }: Workspace,
+  exercises: readonly Exercise[],
+  progress: Progress,
+): Overview {
+  const reported = reportedExercises(exercises, progress)
+  const tasks = reported.flatMap(({ number, name, tasks }) =>
+    tasks.map(task => ({ ...task, number, exercise: `${number}-${name}` })),
+  )
+  const next = tasks.find(({ passed }) => !passed)
+  const predictions = Object.values(progress.predictions)
+  return {
+    workspace: folder,
+    exercises: reported,
+    tasks: { passed: tasks.filter(({ passed }) => passed).length, all: tasks.length },
+    hints: tasks.reduce((sum, { hints }) => sum + hints, 0),
+    predictions: {
+      right: predictions.filter(({ said, answer }) => said === answer).length,
+      asked: predictions.length,
+    },
+    next: next
+      ? {
+          exercise: next.exercise,
+          number: next.number,
+          task: next.id,
+          title: next.title,
+          state: next.state,
+        }
+      : null,
+  }
+}
+
+/** How a task's state is shown. */
+export const MARKS: Record<
+  TaskState,
+  [mark: string, colour: 'green' | 'yellow' | 'red' | 'dim', meaning: string]
+> = {
+  passed: ['✔', 'green', 'passed'],
+  'gave up': ['◆', 'yellow', 'solution read first'],
+  failing: ['✘', 'red', 'failing'],
+  tried: ['◦', 'yellow', 'begun'],
+  untouched: ['·', 'dim', 'open'],
+}
+
+/** `minilab progress`: a line a chapter, a mark a task. */
+export class ProgressPresenter extends Presenter {
+  overview({ workspace, exercises, tasks, hints, predictions, next }: Overview): void {
+    const { bold, dim } = this.ink
+    this.head(' Your progress ')
+    this.line(dim(` ${workspace}`))
+    this.line()
+    const marks = Math.max(...exercises.map(({ tasks }) => 2 * tasks.length))
+    for (const { number, name, tasks } of exercises) {
+      const passed = tasks.filter(({ passed }) => passed).length
+      const read = tasks.reduce((sum, { hints }) => sum + hints, 0)
+      const row = tasks.map(({ state }) => this.#mark(state)).join(' ')
+      const room = ' '.repeat(marks - 2 * tasks.length + 3)
+      const count = `${passed} of ${tasks.length}`
+      this.line(
+        `   ${number}  ${name.padEnd(12)} ${row}${room}${count}${dim(read ? `   ${counted(read, 'hint')}` : '')}`,
+      )
+    }
+    this.line()
+    const seen = (Object.keys(MARKS) as TaskState[]).filter(state =>
+      exercises.some(({ tasks }) => tasks.some(task => task.state === state)),
+    )
+    this.line(`   ${seen.map(state => `${this.#mark(state)} ${dim(MARKS[state][2])}`).join('   ')}`)
+    this.line()
+    const { right, asked } = predictions
+    const rest = [
+      hints ? counted(hints, 'hint') : '',
+      asked ? `${right} of ${counted(asked, 'prediction')} right` : '',
+    ]
+    const sum = bold(`${tasks.passed} of ${counted(tasks.all, 'task')} passed`)
+    this.line(`   ${[sum, ...rest].filter(Boolean).join(' · ')}`)
+    this.line()
+    if (next) {
+      const command = next.state === 'untouched' ? 'lab' : 'check'
+      this.note(`Next: ${next.title}, in ${next.exercise}.ts: \`minilab ${command} ${next.number}\``)
+    } else this.note('All passed: `minilab run --mine default` runs a container of your own making.')
+    if (right < asked) this.note('`minilab quiz` asks again what you predicted wrongly.')
+    this.line()
+  }
+
+  #mark(state: TaskState): string {
+    const [mark, colour] = MARKS[state]
+    return this.ink[colour](mark)
+  }
+}
+
+/** '1 hint', '2 hints'. */
+export const counted = (count: number, thing: string) => `${count} ${thing}${count === 1 ? '' : 's'}`

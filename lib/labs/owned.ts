@@ -1,0 +1,81 @@
+import {
+  closeSync,
+  fchownSync,
+  fstatSync,
+  fsyncSync,
+  lchownSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname } from 'node:path'
+
+interface Ids {
+  uid: number
+  gid: number
+}
+
+/**
+ * To whom belongs what root makes at `path`: to whom the folder around it belongs. (We may be root by sudo, or in a checkout
+ * of somebody else's.) Undefined where it is right already, as always without root.
+ */
+function owner(path: string, made: Ids): Ids | undefined {
+  const { uid, gid } = statSync(dirname(path))
+  return process.geteuid?.() === 0 && uid !== made.uid ? { uid, gid } : undefined
+}
+
+/** Who called sudo: sudo(8). Undefined where nobody did. */
+export function sudoUser(): Ids | undefined {
+  const [uid, gid] = [process.env.SUDO_UID, process.env.SUDO_GID].map(id => Number(id || Number.NaN))
+  const called = process.geteuid?.() === 0 && Number.isSafeInteger(uid) && Number.isSafeInteger(gid)
+  return called ? ({ uid, gid } as Ids) : undefined
+}
+
+/** Makes a file, or puts another in its place: at once or not at all, also if we are killed, or the machine is, in the middle. */
+export function writeOwned(path: string, text: string | Buffer): void {
+  const partial = `${path}.new`
+  rmSync(partial, { force: true }) // of one who was killed
+  createOwned(partial, text)
+  renameSync(partial, path)
+}
+
+/** Makes a file that must not be there yet. Throws with EEXIST where it is. */
+export function createOwned(path: string, text: string | Buffer): void {
+  const file = openSync(path, 'wx')
+  try {
+    const ids = owner(path, fstatSync(file))
+    if (ids) fchownSync(file, ids.uid, ids.gid)
+    writeFileSync(file, text)
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+}
+
+export function linkOwned(target: string, path: string): void {
+  rmSync(path, { force: true })
+  symlinkSync(target, path)
+  handOver(path)
+}
+
+/** Makes a folder and those missing above it; the new ones belong to `ids`, by default to whom the one above belongs to. */
+export function makeOwnedFolder(path: string, ids?: Ids): void {
+  if (statSync(path, { throwIfNoEntry: false })) return
+  makeOwnedFolder(dirname(path), ids) // not mkdirSync's `recursive`: under /proc it tries for ever
+  try {
+    mkdirSync(path)
+    handOver(path, ids)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error // else another process was faster
+  }
+}
+
+/** Gives what root has made to whom it belongs, by default to whom the folder around it belongs. */
+export function handOver(path: string, ids = owner(path, lstatSync(path))): void {
+  if (ids) lchownSync(path, ids.uid, ids.gid)
+}

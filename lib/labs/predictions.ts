@@ -1,0 +1,18 @@
+import type { Report } from '../guide/step.ts'
+import type { Progress } from './progress-shape.ts'
+
+/** Notes what was predicted in a step, in place of earlier answers to the same questions. */
+export function notePredictions(
+  progress: Progress,
+  { step, predictions }: Pick<Report, 'step' | 'predictions'>,
+): void {
+  const at = new Date().toISOString()
+  for (const { question, said, answer } of predictions)
+    progress.predictions[question] = { step, said, answer, at }
+}
+
+/** The questions whose latest answer was not what the kernel said. */
+export function missedQuestions({ predictions }: Progress): Set<string> {
+  const missed = Object.entries(predictions).filter(([, { said, answer }]) => said !== answer)
+  return new Set(missed.map(([question]) => question))
+}

@@ -1,0 +1,211 @@
+import { basename, relative } from 'node:path'
+import { Presenter } from '../guide/present.ts'
+import { fit, wrap } from '../guide/text.ts'
+import type { Exercise, Task } from './exercise.ts'
+import type { Problem } from './problem.ts'
+import type { Progress } from './progress-shape.ts'
+import type { TapeDiff } from './tape-diff.ts'
+import { taskAt, taskKey, type TaskVerdict, type Verdict } from './verdict.ts'
+
+/** So many calls are shown before and after a difference. */
+const CONTEXT = 3
+
+/** What a lab says to whoever works on it. */
+export class LabPresenter extends Presenter {
+  /** What the checks found: the first task that fails in full, the others in a line each. */
+  verdict(exercise: Exercise, verdict: Verdict, progress: Progress): void {
+    const { bold, dim, green } = this.ink
+    const { number, tasks } = exercise
+    this.head(` Lab ${number} · ${exercise.name} `)
+    const with_ = verdict.own.length ? `, with your own parts of lab ${verdict.own.join(', ')}` : ''
+    this.line(
+      dim(` ${basename(verdict.file)}, ${verdict.mode === 'root' ? 'as root' : 'without root'}${with_}`),
+    )
+    this.line()
+    const failing = verdict.tasks.find(({ id }) => id === verdict.working)
+    for (const [i, task] of verdict.tasks.entries()) {
+      const seen = task.checks.some(({ ok }) => ok === false)
+      const early =
+        task.state === 'failed' && task !== failing && (!seen || verdict.tasks.indexOf(failing!) < i)
+      this.taskLine(i + 1, task, early)
+      if (task === failing) this.failure(task, verdict.problem)
+      if (task.state === 'limited')
+        this.note(`not looked at: ${task.checks.find(c => c.limited)?.limited ?? ''}`)
+    }
+    if (verdict.said.trim()) {
+      this.line()
+      this.block('your code printed', verdict.said.trimEnd().split('\n').slice(0, 20))
+    }
+    for (const line of verdict.left) this.note(`left behind, and taken away now: ${line}`)
+    this.line()
+    const passed = verdict.tasks.filter(({ state }) => state === 'passed').length
+    const all = `${passed} of ${tasks.length} tasks`
+    if (verdict.passed) {
+      this.line(bold(green(`   ✔ all ${tasks.length} tasks`)))
+      this.note(`For more: ${exercise.challenge}`)
+      this.line()
+      this.note(
+        number < 7
+          ? `Next: \`minilab lab ${number + 1}\`, which builds on this. Compare with ours: \`minilab solution ${number}\``
+          : 'You have written all parts: `minilab run --mine default /bin/sh` starts a container with your own code.',
+      )
+    } else {
+      const hints = failing ? (progress.tasks[taskKey(exercise, failing.id)]?.hints ?? 0) : 0
+      this.line(bold(`   ${all}`))
+      if (failing)
+        this.note(
+          hints < 3
+            ? `Stuck? \`minilab hint ${number}\` · beside the reference: \`minilab diff ${number}\` · the task again: \`minilab lab ${number}\``
+            : `Beside the reference: \`minilab diff ${number}\` · give it up: \`minilab solution ${number} --give-up\``,
+        )
+    }
+    this.line()
+  }
+
+  private taskLine(
+    number: number,
+    { id, title, state }: Pick<TaskVerdict, 'id' | 'title' | 'state'>,
+    early = false,
+  ): void {
+    const { green, red, yellow, dim } = this.ink
+    const mark =
+      state === 'passed' ? green('✔') : state === 'limited' ? yellow('–') : early ? dim('·') : red('✘')
+    const text = ` ${number}  ${id.padEnd(12)} ${title}`
+    this.line(`   ${mark}${early ? dim(text) : text}`)
+  }
+
+  /** Why a task failed: what stopped it, what the checks saw, and where its tape leaves the reference's. */
+  private failure(task: TaskVerdict, problem: Problem | null): void {
+    const { red, yellow } = this.ink
+    this.line()
+    // what stopped it later on, in a task that is still to come, would only confuse
+    if (problem && task.missing.length > 0) this.problem(problem)
+    for (const check of task.checks.filter(({ ok }) => ok === false))
+      this.check(
+        { claim: check.claim },
+        { ok: false, evidence: check.evidence, ...(check.diagnosis && { diagnosis: check.diagnosis }) },
+      )
+    if (task.missing.length && !problem)
+      for (const line of wrap(`it did not come to: ${task.missing.join(', ')}`, this.width - 8))
+        this.line(red(`      ${line}`))
+    if (task.difference)
+      for (const [i, line] of wrap(task.difference, this.width - 10).entries())
+        this.line(`   ${i ? ' ' : yellow('≠')}  ${this.code(line)}`)
+    this.line()
+  }
+
+  /** What stopped the learner's code, with its line. */
+  problem({ what, at, remedy }: Problem): void {
+    const { red, cyan, dim } = this.ink
+    for (const line of wrap(what, this.width - 8)) this.line(red(`      ${line}`))
+    if (at)
+      this.line(
+        `      ${cyan(`${at.file}:${at.line}`)}  ${dim(fit(at.text, this.width - 12 - at.file.length))}`,
+      )
+    if (remedy) this.note(remedy)
+  }
+
+  /** What there is to do in a lab, and what comes next. */
+  lab(exercise: Exercise, file: string, progress: Progress): void {
+    const { bold, dim } = this.ink
+    const { number, name, title, goal, manPages, tasks } = exercise
+    const now = taskAt(progress, exercise)
+    this.head(` Lab ${number} · ${name} `)
+    this.line(bold(` ${title}`))
+    this.line()
+    for (const line of wrap(goal, this.width - 2)) this.line(` ${this.code(line)}`)
+    for (const line of wrap(`man pages: ${manPages.join(', ')}`, this.width - 2)) this.line(dim(` ${line}`))
+    this.line()
+    for (const [i, task] of tasks.entries()) {
+      const noted = progress.tasks[taskKey(exercise, task.id)]
+      this.taskLine(i + 1, { ...task, state: noted?.passed ? 'passed' : 'failed' }, !noted?.passed)
+      if (task === now) {
+        this.line()
+        for (const line of wrap(task.text, this.width - 8)) this.line(`      ${this.code(line)}`)
+        this.line()
+      }
+    }
+    this.line()
+    this.note(`Your file: \`${relative(process.cwd(), file) || file}\``)
+    this.note(
+      now
+        ? `Write, and look what the kernel says: \`minilab watch ${number}\`, or \`minilab check ${number}\` each time. See it done by us: \`minilab step ${number}\``
+        : `All its tasks are passed. For more: ${exercise.challenge}`,
+    )
+    this.line()
+  }
+
+  /** The hints that were read so far of the task that is worked on. */
+  hints(exercise: Exercise, progress: Progress): void {
+    const { bold, dim } = this.ink
+    const { number } = exercise
+    const task = taskAt(progress, exercise)
+    if (!task)
+      return this.note(`All tasks of lab ${number} are passed. \`minilab solution ${number}\` shows ours.`)
+    const read = progress.tasks[taskKey(exercise, task.id)]?.hints ?? 0
+    this.line(bold(` Lab ${number}, task ${exercise.tasks.indexOf(task) + 1}: ${task.title}`))
+    this.line()
+    for (const [i, hint] of task.hints.slice(0, read).entries())
+      for (const [j, line] of wrap(hint, this.width - 10).entries())
+        this.line(`   ${j ? '    ' : dim(`${i + 1}/3 `)} ${this.code(line)}`)
+    this.line()
+    this.note(
+      read < 3
+        ? `Another one: \`minilab hint ${number}\``
+        : `Beside the reference: \`minilab diff ${number}\``,
+    )
+  }
+
+  /** All labs, a line each, for whoever asks where they are. */
+  list(exercises: readonly Exercise[], progress: Progress, current: number): void {
+    const { bold, green, dim } = this.ink
+    for (const exercise of exercises) {
+      const passed = exercise.tasks.filter(({ id }) => progress.tasks[taskKey(exercise, id)]?.passed).length
+      const all = passed === exercise.tasks.length
+      const text = ` ${exercise.number}  ${exercise.name.padEnd(12)} ${passed} of ${exercise.tasks.length}   ${exercise.title}`
+      this.line(`  ${all ? green('✔') : dim('·')}${exercise.number === current ? bold(text) : text}`)
+    }
+    this.line()
+  }
+
+  /** The keys that can be pressed. */
+  keys(text: string): void {
+    this.line(this.ink.dim(` ${text}`))
+  }
+
+  /** What the two tapes are about. */
+  diffHead({ number, name }: Exercise, task: Task): void {
+    this.head(` Lab ${number} · ${name} · ${task.id} `)
+    this.line()
+  }
+
+  /** Two tapes side by side. */
+  diff({ rows, first }: TapeDiff, where = 'in the child'): void {
+    const { dim, red, green, bold, cyan } = this.ink
+    this.line(dim(`      ${where}`))
+    const half = Math.floor((this.width - 10) / 2)
+    this.line(`      ${bold('you'.padEnd(half + 2))}  ${bold('the reference')}`)
+    const differs = rows.map(({ yours, reference }) => !yours || reference === undefined)
+    const near = (at: number) => differs.slice(Math.max(0, at - CONTEXT), at + CONTEXT + 1).includes(true)
+    let folded = 0
+    for (const [i, { yours, reference }] of rows.entries()) {
+      if (!near(i)) {
+        folded++
+        if (i + 1 < rows.length && !near(i + 1)) continue
+        this.line(dim(`        ⋮ ${folded} the same`))
+        folded = 0
+        continue
+      }
+      const line = yours?.at ? String(yours.at.line).padStart(4) : '    '
+      const left = fit(yours?.call ?? '', half - 4).padEnd(half - 4)
+      const right = fit(reference ?? '', half)
+      if (!differs[i]) this.line(dim(`  ${line}  ${left}  ${right}`))
+      else if (yours) this.line(`  ${cyan(line)}  ${red(left)}`)
+      else this.line(`  ${line}  ${' '.repeat(half - 4)}  ${green(right)}`)
+    }
+    this.line()
+    this.note(first ?? 'The same calls in the same order.')
+    this.note('Another tape than the reference’s may be right: the checks look at what came of it.')
+    this.line()
+  }
+}

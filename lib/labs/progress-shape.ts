@@ -1,0 +1,33 @@
+/** `progress.json`, the one file in a workspace that minilab keeps for itself; everything in it may be read by others. */
+export interface Progress {
+  /** the version of this shape */
+  minilab: 1
+  /** what is known of each task, by `3-root/pivot`; what a later version of the labs has no more stays here */
+  tasks: Record<string, TaskProgress>
+  /** what was predicted in `minilab step` and in the quiz, the latest answer to each question */
+  predictions: Record<string, PredictionProgress>
+}
+
+export interface TaskProgress {
+  /** when it was first checked, and last; ISO 8601 */
+  first: string
+  last: string
+  /** how often its check failed before it first passed */
+  attempts: number
+  /** the hints that were read: 0 to 3 */
+  hints: number
+  /** when it first passed */
+  passed?: string
+  /** when the solution was read before that */
+  gaveUp?: string
+  /** why it failed the last time; absent when it passed */
+  failing?: { check: string; diagnosis: string }
+}
+
+interface PredictionProgress {
+  step: number
+  /** what was said, and what the kernel said */
+  said: string
+  answer: string
+  at: string
+}

@@ -1,0 +1,80 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { codeOf } from '../image/error.ts'
+import { UsageError } from '../kernel/errors.ts'
+import { count, object, optional, type Shape, text } from '../kernel/shape.ts'
+import { withFileLock } from './lock.ts'
+import { writeOwned } from './owned.ts'
+import type { Progress } from './progress-shape.ts'
+import { noProgress, PROGRESS, type Workspace } from './workspace.ts'
+
+const byName =
+  (shape: Shape): Shape =>
+  value =>
+    object({})(value) && !Array.isArray(value) && Object.values(value as object).every(shape)
+
+/** What is not named here may be there too, and stays. */
+const isProgress = object({
+  minilab: value => value === 1,
+  tasks: byName(
+    object({
+      first: text,
+      last: text,
+      attempts: count,
+      hints: count,
+      passed: optional(text),
+      gaveUp: optional(text),
+      failing: optional(object({ check: text, diagnosis: text })),
+    }),
+  ),
+  predictions: byName(object({ step: count, said: text, answer: text, at: text })),
+})
+
+/** The progress in a workspace; the empty one for an empty file. Throws a UsageError where the file is damaged or newer. */
+export function readProgress({ folder }: Workspace): Progress {
+  const path = join(folder, PROGRESS)
+  const written = readFileSync(path, 'utf8')
+  if (written.trim() === '') return noProgress()
+  const document = parse(written)
+  if (isProgress(document)) return document as Progress
+  if (object({ minilab: count })(document) && (document as { minilab: number }).minilab > 1)
+    throw new UsageError(
+      `${path} was written by a newer minilab`,
+      'use that one, or update this one (git pull)',
+    )
+  throw new UsageError(
+    `${path} is damaged`,
+    'it is JSON: mend it, put back a copy of it, or empty it to begin anew',
+  )
+}
+
+function parse(written: string): unknown {
+  try {
+    return JSON.parse(written)
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined
+    throw error
+  }
+}
+
+/**
+ * Changes the progress in a workspace, and returns it. Of two commands at once none loses what the other wrote, and if we are
+ * killed in the middle the file is as it was. Throws a UsageError where the file is damaged, newer, or not ours to write.
+ */
+export function changeProgress(workspace: Workspace, change: (progress: Progress) => void): Progress {
+  const path = join(workspace.folder, PROGRESS)
+  try {
+    return withFileLock(path, () => {
+      const progress = readProgress(workspace)
+      change(progress)
+      writeOwned(path, JSON.stringify(progress, null, 2) + '\n')
+      return progress
+    })
+  } catch (error) {
+    if (!['EACCES', 'EPERM', 'EROFS'].includes(codeOf(error) ?? '')) throw error
+    throw new UsageError(
+      `${path} cannot be written to with your rights`,
+      'work in a folder of your own: minilab init DIR',
+    )
+  }
+}

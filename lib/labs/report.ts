@@ -1,0 +1,59 @@
+import type { Exercise } from './exercise.ts'
+import type { Progress, TaskProgress } from './progress-shape.ts'
+import { taskKey } from './verdict.ts'
+import type { LabReport, ReportedExercise, ReportedTask, TaskState } from './report-shape.ts'
+
+/** The document to hand in, from what is known of each task. Tasks that the labs do not have any more are left out. */
+export function makeReport(
+  exercises: readonly Exercise[],
+  progress: Progress,
+  about: Pick<LabReport, 'learner' | 'machine'>,
+): LabReport {
+  return {
+    kind: 'minilab report',
+    version: 1,
+    learner: about.learner,
+    made: new Date().toISOString(),
+    machine: about.machine,
+    exercises: reportedExercises(exercises, progress),
+    predictions: Object.entries(progress.predictions).map(([question, { step, said, answer, at }]) => ({
+      step,
+      question,
+      said,
+      answer,
+      right: said === answer,
+      at,
+    })),
+  }
+}
+
+/** Each task of each lab, in its state. */
+export function reportedExercises(exercises: readonly Exercise[], progress: Progress): ReportedExercise[] {
+  return exercises.map(({ number, name, title, tasks }) => ({
+    number,
+    name,
+    title,
+    tasks: tasks.map(task => reported(task, progress.tasks[taskKey({ number, name }, task.id)])),
+  }))
+}
+
+function reported({ id, title }: { id: string; title: string }, known?: TaskProgress): ReportedTask {
+  if (!known) return { id, title, state: 'untouched', attempts: 0, hints: 0 }
+  const { attempts, hints, first, last, passed, gaveUp, failing } = known
+  return {
+    id,
+    title,
+    state: stateOf(known),
+    attempts,
+    hints,
+    first,
+    last,
+    ...(passed && { passed }),
+    ...(gaveUp && { gaveUp }),
+    ...(failing && { failing }),
+  }
+}
+
+function stateOf({ passed, gaveUp, failing }: TaskProgress): TaskState {
+  return gaveUp ? 'gave up' : passed ? 'passed' : failing ? 'failing' : 'tried'
+}

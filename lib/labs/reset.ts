@@ -1,0 +1,40 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { UsageError } from '../kernel/errors.ts'
+import type { Exercise } from './exercise.ts'
+import { withFileLock } from './lock.ts'
+import { createOwned, writeOwned } from './owned.ts'
+import { fileOf, PROGRESS, startFileOf, type Workspace } from './workspace.ts'
+
+/**
+ * Puts an exercise's start file back. Returns the name under which what was there is kept, in the same folder; undefined
+ * where nothing had been changed. Progress stays.
+ */
+export function resetFile(
+  workspace: Workspace,
+  exercise: Pick<Exercise, 'number' | 'name'>,
+): string | undefined {
+  const [file, startFile] = [fileOf(workspace, exercise), startFileOf(exercise)]
+  if (!existsSync(startFile))
+    throw new UsageError(`this minilab lacks ${startFile}`, 'install it anew (git checkout labs)')
+  const start = readFileSync(startFile)
+  return withFileLock(join(workspace.folder, PROGRESS), () => {
+    const written = existsSync(file) ? readFileSync(file) : start
+    if (written.equals(start)) {
+      if (!existsSync(file)) writeOwned(file, start)
+      return undefined
+    }
+    const kept = freeName(file)
+    createOwned(kept, written)
+    writeOwned(file, start)
+    return basename(kept)
+  })
+}
+
+/** `3-root.before-reset.ts`, `3-root.before-reset-2.ts` … */
+function freeName(file: string): string {
+  for (let count = 1; ; count++) {
+    const name = file.replace(/\.ts$/, `.before-reset${count > 1 ? `-${count}` : ''}.ts`)
+    if (!existsSync(name)) return name
+  }
+}

@@ -1,0 +1,193 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Part } from '../container/part.ts'
+import { Lab, type LabOptions } from '../guide/lab.ts'
+import { inWords } from '../guide/refusal.ts'
+import { Presenter } from '../guide/present.ts'
+import { runStep } from '../guide/run-step.ts'
+import type { Report, Step } from '../guide/step.ts'
+import { Gate } from '../kernel/gate.ts'
+import { Tape } from '../kernel/tape.ts'
+import type { Exercise, Written } from './exercise.ts'
+import { hostCalls } from './host-calls.ts'
+import { placeIn } from './place.ts'
+import { type Problem, WrittenError } from './problem.ts'
+import type { Recorded } from './tape-diff.ts'
+import { watch } from './watchdog.ts'
+import { asWritten, loadWritten, recordedAt } from './written.ts'
+
+/** What a trial is about. */
+export interface TrialRequest {
+  number: number
+  /** where the learner's files are */
+  folder: string
+  rootless: boolean
+  /** the chapters before whose parts are to be the learner's, too; the others are ours */
+  own: number[]
+}
+
+/** What became of the learner's code: what the checks found, or what came in between. */
+export interface Trial {
+  report?: Report
+  problem?: Problem
+  /** what the learner's part records, and what a task does that has a tape of its own, by its id; beside the reference */
+  tapes: Record<string, { yours: Recorded[]; reference: string[] }>
+  /** what was done on the host */
+  host: string[]
+}
+
+/** The files in which a trial says what it found, in the data folder that stands in for the real one. */
+export const TRIAL_FILE = 'trial.json'
+export const STUCK_FILE = 'stuck.json'
+
+export interface TrialOf {
+  step: Step
+  exercise: Exercise
+  /** ours for this exercise */
+  reference: Written
+  earlier: Exercise[]
+}
+
+/**
+ * Makes the chapter's container with what the learner wrote, and lets the checks look at it. To be called on the bench, in
+ * a process of its own: whatever that code does, it ends with it. What was found is in a file as soon as it is known.
+ */
+export async function runTrial(request: TrialRequest, of: TrialOf, dataFolder: string): Promise<void> {
+  const trial: Trial = { tapes: {}, host: [] }
+  const save = () => writeFileSync(join(dataFolder, TRIAL_FILE), JSON.stringify(trial))
+  const { folder } = request
+  const stop = (error: unknown, doing: string) => {
+    trial.problem = problemOf(error, folder, doing)
+    save()
+  }
+  watch(folder, join(dataFolder, STUCK_FILE))
+  process.on('uncaughtException', error => {
+    stop(error, 'it threw')
+    process.exit(1)
+  })
+  const leaving = (status: number) => {
+    if (trial.report ?? trial.problem) return
+    const at = placeIn(folder, new Error().stack)
+    const what = at ? `it ended the process itself, with status ${status}` : 'it awaits what never happens'
+    trial.problem = { what, ...(at && { at }), remedy: 'return from the function when its work is done' }
+    save()
+  }
+  process.on('exit', leaving)
+  try {
+    const written = await loadWritten(folder, of.exercise)
+    const step = await build(request, of, written)
+    const options: LabOptions = {
+      rootless: request.rootless,
+      runtime: 'minilab',
+      keep: false,
+      presenter: new Presenter({ quiet: true }),
+    }
+    trial.tapes = await bothTapes(of, written, options)
+    trial.report = await runStep(step, { ...options, ask: false, command: [], goOn: true })
+    trial.host = hostCalls
+      .filter(({ container }) => container === 1)
+      .map(({ call, args }) => anonymous(`${call}(${args})`))
+    const { refused } = trial.report
+    const at = refused?.place === undefined ? refused?.at : recordedAt.get(refused.place)
+    if (refused)
+      trial.problem = {
+        what: inWords(refused),
+        ...(at && { at }),
+        remedy: refused.remedy,
+      }
+    save()
+  } catch (error) {
+    stop(error, 'it failed')
+  }
+}
+
+/** A call without what is another in each run: ids of containers, pids. */
+const anonymous = (call: string) =>
+  call
+    .replaceAll(/\b[0-9a-f]{6}-\d+\b|(?<=\bmlb-)[0-9a-f]{6}\b/g, '<id>')
+    .replaceAll(/\/sys\/fs\/cgroup\/(\w+\/)??(?:\S+\/)?minilab\/<id>\//g, '$1') // `memory/memory.limit_in_bytes`
+    .replaceAll(/(cgroup\.procs", "|\/proc\/|pid=?)\d+/g, '$1<pid>')
+
+function problemOf(error: unknown, folder: string, doing: string): Problem {
+  const { message, remedy, at } = asWritten(error, folder, doing) as WrittenError
+  return { what: message, ...(at && { at }), remedy }
+}
+
+/** The step, with the learner's parts in the places of ours. */
+async function build(
+  request: TrialRequest,
+  { step, exercise, earlier }: TrialOf,
+  written: Written,
+): Promise<Step> {
+  let built = step
+  const replace = (exercise: Exercise, from: Written) => {
+    for (const [name, kind] of Object.entries(exercise.exports))
+      if (typeof kind === 'object')
+        built = {
+          ...built,
+          parts: built.parts.map(part => (part.name === kind.part ? (from[name] as Part) : part)),
+        }
+  }
+  for (const before of earlier)
+    if (request.own.includes(before.number)) replace(before, await loadWritten(request.folder, before))
+  replace(exercise, written)
+  return exercise.build ? exercise.build(built, written) : built
+}
+
+/** The learner's tapes and the reference's, recorded; nothing is made. None where the learner's code throws: the run will say it. */
+async function bothTapes(
+  { step, exercise, reference }: TrialOf,
+  written: Written,
+  options: LabOptions,
+): Promise<Trial['tapes']> {
+  const tapes: Trial['tapes'] = {}
+  const both = async (name: string, record: (tape: Tape, from: Written) => Names | Promise<Names>) => {
+    const [yours, theirs] = [new Tape(), new Tape()]
+    recordedAt.clear()
+    try {
+      const names = await record(yours, written)
+      const places = yours.ops.map((_, i) => recordedAt.get(i + 1))
+      await record(theirs, reference)
+      tapes[name] = {
+        yours: yours
+          .print()
+          .map((call, i) => ({ call: plain(call, names), ...(places[i] && { at: places[i] }) })),
+        reference: theirs.print().map(call => plain(call, names)),
+      }
+    } catch (error) {
+      if (!(error instanceof WrittenError)) throw error
+    }
+  }
+  const part = Object.entries(exercise.exports).find(([, kind]) => typeof kind === 'object')?.[0]
+  if (part) await both('part', (tape, from) => recordPart(step, from[part] as Part, tape, options))
+  for (const { id, record } of exercise.tasks)
+    if (record)
+      await both(id, (tape, from) => {
+        record(tape, from)
+        return {}
+      })
+  return tapes
+}
+
+/** What long paths are called by those who write the part. */
+type Names = Record<string, string>
+
+/** `<open_tree #12>` says where on the tape; which call it is does for a comparison. */
+function plain(call: string, names: Names): string {
+  const named = Object.entries(names).reduce((text, [path, name]) => text.replaceAll(`"${path}"`, name), call)
+  return named.replaceAll(/ #\d+>/g, '>')
+}
+
+async function recordPart(step: Step, part: Part, tape: Tape, options: LabOptions): Promise<Names> {
+  const lab = new Lab(step, options)
+  const gate = new Gate()
+  try {
+    const container = await lab.container({ dry: true, id: 'dry' })
+    part.inside?.(tape, container, gate)
+    return container.rootfs === '/' ? {} : { [container.rootfs]: 'rootfs' }
+  } finally {
+    gate.closeChildEnd()
+    gate.close()
+    await lab.close()
+  }
+}

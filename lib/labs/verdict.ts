@@ -1,0 +1,124 @@
+import type { Report } from '../guide/step.ts'
+import type { Exercise, Task } from './exercise.ts'
+import type { Problem } from './problem.ts'
+import type { Progress, TaskProgress } from './progress-shape.ts'
+import { diffTapes, type TapeDiff } from './tape-diff.ts'
+import type { TriedOut } from './try-out.ts'
+
+/** What became of one task: limited where this machine lets nobody look. */
+export interface TaskVerdict {
+  id: string
+  title: string
+  state: 'passed' | 'failed' | 'limited'
+  checks: Report['checks']
+  /** of its checks those that could not be looked at, because it did not come to that */
+  missing: string[]
+  /** the first difference of its tape to the reference's, explained; only where it failed */
+  difference: string | null
+}
+
+/** What `minilab check --json` prints. */
+export interface Verdict {
+  lab: number
+  name: string
+  file: string
+  mode: 'root' | 'rootless'
+  passed: boolean
+  /** the chapters before whose parts were the learner's */
+  own: number[]
+  tasks: TaskVerdict[]
+  /** the one of them that is worked on: why it fails is what there is to say; null where none fails */
+  working: string | null
+  /** what stopped it, in words for its writer */
+  problem: Problem | null
+  /** what the learner's code printed */
+  said: string
+  left: string[]
+}
+
+/** Judges each task by what the checks found. */
+export function judgeTasks(exercise: Exercise, tried: TriedOut): TaskVerdict[] {
+  const found = tried.report?.checks ?? []
+  return exercise.tasks.map(task => {
+    const checks = found.filter(({ id }) => task.checks.includes(id))
+    const missing = task.checks.filter(id => !checks.some(check => check.id === id))
+    const failed = missing.length > 0 || checks.some(({ ok }) => ok === false)
+    const limited = !failed && checks.every(({ ok }) => ok === null)
+    const state = failed ? 'failed' : limited ? 'limited' : 'passed'
+    const difference = state === 'failed' ? (tapeDiffOf(exercise, task, tried)?.first ?? null) : null
+    return { id: task.id, title: task.title, state, checks, missing, difference }
+  })
+}
+
+/**
+ * Of the tasks that fail the one that is worked on. What stopped all of them is blamed on the first that was never passed: it
+ * is what its writer has just changed.
+ */
+export function workingOn(
+  exercise: Exercise,
+  tasks: TaskVerdict[],
+  stopped: boolean,
+  progress: Progress,
+): string | null {
+  const failed = tasks.filter(({ state }) => state === 'failed')
+  const open = failed.find(({ id }) => progress.tasks[taskKey(exercise, id)]?.passed === undefined)
+  return (stopped && open ? open : failed[0])?.id ?? null
+}
+
+/** A task's tape beside the reference's: its own where it has one, else that of the chapter's part. */
+export function tapeDiffOf(
+  exercise: Exercise,
+  task: Task,
+  { tapes }: Pick<TriedOut, 'tapes'>,
+): TapeDiff | undefined {
+  const tape = tapes[task.record ? task.id : 'part']
+  return tape && diffTapes(tape.yours, tape.reference, exercise, task)
+}
+
+/** `3-root/pivot`: the name of a task in progress.json. */
+export const taskKey = ({ number, name }: Pick<Exercise, 'number' | 'name'>, id: string) =>
+  `${number}-${name}/${id}`
+
+/** Why a task failed, in few words: the first check that saw it, or what came in between. */
+export function whyFailed(
+  { checks, missing }: TaskVerdict,
+  problem: Problem | null,
+): { check: string; diagnosis: string } {
+  const failed = checks.find(({ ok }) => ok === false)
+  if (failed) return { check: failed.id, diagnosis: failed.diagnosis ?? failed.claim }
+  return { check: missing[0] ?? '', diagnosis: problem?.what ?? 'it could not be looked at' }
+}
+
+/** What is known of a task, to be changed; begun now where nothing is. */
+export function begun(progress: Progress, exercise: Exercise, id: string, at: string): TaskProgress {
+  return (progress.tasks[taskKey(exercise, id)] ??= { first: at, last: at, attempts: 0, hints: 0 })
+}
+
+/** Notes a verdict: an attempt counts for the first task that is not passed yet, which is the one that is worked on. */
+export function noteVerdict(
+  progress: Progress,
+  exercise: Exercise,
+  verdict: Verdict,
+  now = new Date(),
+): void {
+  const at = now.toISOString()
+  for (const task of verdict.tasks) {
+    if (task.state !== 'passed' && task.id !== verdict.working) continue
+    const noted = begun(progress, exercise, task.id, at)
+    noted.last = at
+    delete noted.failing
+    if (task.state === 'passed') noted.passed ??= at
+    else {
+      noted.attempts++
+      noted.failing = whyFailed(task, verdict.problem)
+    }
+  }
+}
+
+/** The task that is worked on: the first that was never passed; undefined where all were. */
+export function taskAt({ tasks }: Progress, exercise: Exercise): Task | undefined {
+  return exercise.tasks.find(({ id }) => tasks[taskKey(exercise, id)]?.passed === undefined)
+}
+
+/** Whether every task of an exercise was passed once. */
+export const isPassed = (progress: Progress, exercise: Exercise) => taskAt(progress, exercise) === undefined

@@ -1,0 +1,61 @@
+import { writeFileSync } from 'node:fs'
+import { Session } from 'node:inspector'
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
+import { fileURLToPath } from 'node:url'
+import { now } from '../kernel/now.ts'
+
+/** How long code may run without giving anything else a turn, in milliseconds. */
+const PATIENCE = Number(process.env.MINILAB_PATIENCE ?? 5000)
+
+interface Watch {
+  beat: Int32Array
+  folder: string
+  file: string
+}
+
+/** The status with which it then ends. */
+export const ENDLESS = 87
+
+/** Where an endless loop was: what the watchdog writes. */
+export interface Stuck {
+  file: string
+  line: number
+}
+
+/**
+ * Watches this thread: when it has run for too long without a pause, the place in `folder` at which it is goes to a file as
+ * JSON (Stuck), and the process ends. Only another thread can tell, by the inspector's protocol.
+ */
+export function watch(folder: string, file: string): void {
+  const beat = new Int32Array(new SharedArrayBuffer(4))
+  const worker = new Worker(import.meta.filename, { workerData: { beat, folder, file } satisfies Watch })
+  worker.unref()
+  setInterval(() => {
+    Atomics.add(beat, 0, 1)
+    Atomics.notify(beat, 0)
+  }, PATIENCE / 10).unref()
+}
+
+function guard({ beat, folder, file }: Watch): void {
+  for (;;) if (Atomics.wait(beat, 0, Atomics.load(beat, 0), PATIENCE) === 'timed-out') break
+  const scripts = new Map<string, string>()
+  const session = new Session()
+  session.connectToMainThread()
+  session.on('Debugger.scriptParsed', ({ params }) => scripts.set(params.scriptId, params.url))
+  session.on('Debugger.paused', ({ params }) => {
+    const frames = params.callFrames.map(({ location, url }) => ({
+      file: toPath(url || (scripts.get(location.scriptId) ?? '')),
+      line: location.lineNumber + 1,
+    }))
+    const stuck = frames.find(frame => frame.file.startsWith(`${folder}/`)) ?? frames[0]
+    writeFileSync(file, JSON.stringify(stuck satisfies Stuck | undefined))
+    now.exit_group(ENDLESS) // whoever is process 1 cannot kill itself: pid_namespaces(7)
+  })
+  setInterval(() => {}, PATIENCE) // or this thread would end before the answer
+  session.post('Debugger.enable')
+  session.post('Debugger.pause')
+}
+
+const toPath = (url: string) => (url.startsWith('file:') ? fileURLToPath(url) : url)
+
+if (!isMainThread && parentPort) guard(workerData as Watch)

@@ -1,0 +1,32 @@
+import { createWriteStream, openSync, renameSync, rmSync } from 'node:fs'
+import { constants } from 'node:os'
+import { basename, dirname, join } from 'node:path'
+import type { Writable } from 'node:stream'
+import { fileError } from '../image/error.ts'
+import { handOver } from './owned.ts'
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+/**
+ * Writes a file that appears only when it is complete, in place of an older one; after an error, or Ctrl-C, nothing is
+ * left. `fill` writes to the stream, ends it, and resolves when all is written. Throws what `fill` throws, a MachineError
+ * for want of room or rights, a UsageError for a path that cannot be.
+ */
+export async function writeWhole(path: string, fill: (out: Writable) => Promise<void>): Promise<void> {
+  const partial = join(dirname(path), `.${basename(path)}.${process.pid}`)
+  const leave = (signal: NodeJS.Signals) => {
+    rmSync(partial, { force: true })
+    process.exit(128 + constants.signals[signal])
+  }
+  for (const signal of SIGNALS) process.once(signal, leave)
+  try {
+    await fill(createWriteStream('', { fd: openSync(partial, 'wx') }))
+    handOver(partial)
+    renameSync(partial, path)
+  } catch (error) {
+    rmSync(partial, { force: true })
+    throw fileError(`write ${path}`, error)
+  } finally {
+    for (const signal of SIGNALS) process.off(signal, leave)
+  }
+}

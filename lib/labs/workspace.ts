@@ -1,0 +1,240 @@
+import {
+  constants,
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  statSync,
+} from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join, relative, resolve } from 'node:path'
+import { codeOf } from '../image/error.ts'
+import { mayAccess } from '../kernel/access.ts'
+import { UsageError } from '../kernel/errors.ts'
+import { codeFolder, isCheckout, ownFolder } from '../own-folder.ts'
+import type { Exercise } from './exercise.ts'
+import { withFileLock } from './lock.ts'
+import { createOwned, linkOwned, makeOwnedFolder, sudoUser, writeOwned } from './owned.ts'
+import type { Progress } from './progress-shape.ts'
+
+/** A learner's folder: what they write, one file a chapter, and their progress. */
+export interface Workspace {
+  /** absolute, without symbolic links: so the paths in a stack trace begin with it */
+  folder: string
+}
+
+type Named = Pick<Exercise, 'number' | 'name'>
+
+/** The file that makes a folder a workspace. */
+export const PROGRESS = 'progress.json'
+
+/** `mine/` in a checkout: git-ignored, and made when it is first needed. */
+const MINE = join(ownFolder, 'mine')
+
+/** The pristine files: TypeScript also in the npm package. */
+const LABS = join(ownFolder, 'labs')
+
+export const fileOf = ({ folder }: Workspace, { number, name }: Named) => join(folder, `${number}-${name}.ts`)
+export const startFileOf = ({ number, name }: Named) => join(LABS, `${number}-${name}`, 'start.ts')
+export const solutionFileOf = ({ number, name }: Named) => join(LABS, `${number}-${name}`, 'solution.ts')
+
+export function noProgress(): Progress {
+  return { minilab: 1, tasks: {}, predictions: {} }
+}
+
+/**
+ * The workspace that a command is about: `$MINILAB_WORKSPACE`; else the nearest folder, from the current one upward, that is
+ * one or has one in `mine/`; else that of the checkout, if we may write to it. Undefined where there is none.
+ * Throws a UsageError where it is a stranger's: their code would run, with our rights.
+ */
+export function findWorkspace(from = process.cwd()): Workspace | undefined {
+  const named = process.env.MINILAB_WORKSPACE
+  if (named) return at(resolve(named))
+  for (let folder = resolve(from), last = ''; folder !== last; last = folder, folder = dirname(folder)) {
+    const found = at(folder) ?? at(join(folder, 'mine'))
+    if (found && isStranger(found.folder))
+      throw new UsageError(
+        `the workspace ${found.folder} is another user’s`,
+        'leave that folder, or name it if you trust its files: MINILAB_WORKSPACE=…',
+      )
+    if (found) return found
+  }
+  return mayAccess(MINE, constants.W_OK) ? at(MINE) : undefined
+}
+
+function at(folder: string): Workspace | undefined {
+  return isWorkspace(folder) ? { folder: realpathSync(folder) } : undefined
+}
+
+/** Also where the file is damaged: only what is surely another program's is not ours. */
+function isWorkspace(folder: string): boolean {
+  const file = join(folder, PROGRESS)
+  if (!mayAccess(file, constants.R_OK) || !statSync(file).isFile()) return false
+  try {
+    const document: unknown = JSON.parse(readFileSync(file, 'utf8'))
+    return typeof document === 'object' && document !== null && 'minilab' in document
+  } catch (error) {
+    if (error instanceof SyntaxError) return true
+    throw error
+  }
+}
+
+/** Whether somebody may have put the folder in our way, as anybody can in /tmp. */
+function isStranger(folder: string): boolean {
+  const known = [0, process.geteuid?.(), sudoUser()?.uid, statSync(ownFolder).uid]
+  return !known.includes(statSync(folder).uid)
+}
+
+/**
+ * The workspace that a command is about, with all files that it lacks; a checkout that has none yet gets its `mine/`.
+ * Throws a UsageError where there is none, or where it cannot be written.
+ */
+export function openWorkspace(): Workspace {
+  const found = findWorkspace()
+  if (found) return initWorkspace(found.folder).workspace
+  const named = process.env.MINILAB_WORKSPACE
+  if (named)
+    throw new UsageError(
+      `MINILAB_WORKSPACE is ${named}, which is no workspace`,
+      `minilab init ${named} makes it one`,
+    )
+  if (isCheckout && mayAccess(existsSync(MINE) ? MINE : ownFolder, constants.W_OK))
+    return initWorkspace(MINE).workspace
+  throw new UsageError('there is no workspace here or above', 'minilab init DIR makes one')
+}
+
+/** The folder that `minilab init` makes where none is named. */
+export const defaultFolder = () => (isCheckout ? MINE : resolve('mine'))
+
+/** One thing that belongs into a workspace. */
+interface Piece {
+  name: string
+  isThere(): boolean
+  make(): void
+}
+
+/**
+ * Makes a folder a workspace. One that is a workspace already gets what it lacks; nothing that is there is changed, but
+ * links that lead to another minilab than this. Returns with it the names of what was made.
+ * Throws a UsageError where the folder holds other things or cannot be made or written.
+ */
+export function initWorkspace(path: string): { workspace: Workspace; made: string[] } {
+  const wanted = resolve(path)
+  try {
+    const made = at(wanted) ? [] : begin(wanted)
+    const workspace = { folder: realpathSync(wanted) }
+    const missing = () => pieces(workspace.folder).filter(piece => !piece.isThere())
+    if (missing().length > 0)
+      withFileLock(join(workspace.folder, PROGRESS), () => {
+        for (const { name, make } of missing()) {
+          make()
+          made.push(name)
+        }
+      })
+    return { workspace, made }
+  } catch (error) {
+    const why = REFUSED[codeOf(error) ?? '']
+    throw why ? new UsageError(`${wanted} ${why}`, 'name another folder: minilab init DIR') : error
+  }
+}
+
+/** Makes the folder where it is missing, and the file that makes it a workspace. */
+function begin(folder: string): string[] {
+  makeOwnedFolder(folder, sudoUser())
+  const other = readdirSync(folder).find(name => !name.startsWith('.')) // git init may have come before
+  try {
+    if (other === undefined) {
+      createOwned(join(folder, PROGRESS), lines(noProgress()))
+      return [PROGRESS]
+    }
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error
+  }
+  if (isWorkspace(folder)) return [] // another process was faster
+  throw new UsageError(`${folder} holds other things (${other ?? PROGRESS})`, 'name a new or an empty folder')
+}
+
+const REFUSED: Record<string, string> = {
+  EACCES: 'cannot be written to with your rights',
+  EPERM: 'cannot be written to, or can hold no symbolic links',
+  EPROTO: 'can hold no symbolic links', // folders that VirtualBox shares
+  EOPNOTSUPP: 'can hold no symbolic links',
+  EROFS: 'is on a read-only file system',
+  ENOTDIR: 'is no directory',
+  ENOENT: 'cannot be made', // /proc
+  ELOOP: 'is a symbolic link to itself',
+  ENAMETOOLONG: 'is too long a name',
+}
+
+function pieces(folder: string): Piece[] {
+  const file = (name: string, text: () => string): Piece => {
+    const path = join(folder, name)
+    return { name, isThere: () => existsSync(path), make: () => writeOwned(path, text()) }
+  }
+  return [
+    file('package.json', () => lines(PACKAGE)),
+    file('tsconfig.json', () => lines(TSCONFIG)),
+    file('.gitignore', () => 'node_modules/\n*.new\n'),
+    link(folder, 'node_modules/minilab', codeFolder),
+    ...nodeTypes().map(types => link(folder, 'node_modules/@types/node', types)),
+    ...labs().map(lab => file(`${lab}.ts`, () => readFileSync(join(LABS, lab, 'start.ts'), 'utf8'))),
+  ]
+}
+
+/** A link, relative within a checkout, so that both can be moved, or shared with a VM, together. */
+function link(folder: string, name: string, target: string): Piece {
+  const path = join(folder, name)
+  const leadsTo = `${folder}/`.startsWith(`${ownFolder}/`) ? relative(dirname(path), target) : target
+  return {
+    name,
+    isThere() {
+      const there = lstatSync(path, { throwIfNoEntry: false })
+      return there !== undefined && (!there.isSymbolicLink() || readlinkSync(path) === leadsTo)
+    },
+    make() {
+      makeOwnedFolder(dirname(path))
+      linkOwned(leadsTo, path)
+    },
+  }
+}
+
+/** Where the types of Node are, for the editor; nowhere if the package was installed without its development dependencies. */
+function nodeTypes(): string[] {
+  const paths = createRequire(join(codeFolder, 'package.json')).resolve.paths('@types/node') ?? []
+  return paths
+    .map(path => join(path, '@types/node'))
+    .filter(path => existsSync(path))
+    .slice(0, 1)
+}
+
+function labs(): string[] {
+  if (!existsSync(LABS)) return []
+  return readdirSync(LABS)
+    .filter(name => /^\d+-/.test(name) && existsSync(join(LABS, name, 'start.ts')))
+    .sort((a, b) => Number.parseInt(a) - Number.parseInt(b))
+}
+
+const lines = (document: object) => JSON.stringify(document, null, 2) + '\n'
+
+/** `import` instead of `require`, and nothing to publish. */
+const PACKAGE = { private: true, type: 'module' }
+
+/** For the editor: Node strips the types and looks at none of this. */
+const TSCONFIG = {
+  compilerOptions: {
+    module: 'nodenext',
+    target: 'es2024',
+    lib: ['es2025'],
+    types: ['node'],
+    strict: true,
+    noEmit: true,
+    erasableSyntaxOnly: true,
+    verbatimModuleSyntax: true,
+    allowImportingTsExtensions: true,
+    skipLibCheck: true,
+  },
+  include: ['*.ts'],
+  exclude: ['*.before-reset*.ts'],
+}

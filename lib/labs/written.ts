@@ -1,0 +1,153 @@
+import { basename } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import type { Part } from '../container/part.ts'
+import { inWords, refusalOf } from '../guide/refusal.ts'
+import { SyscallError } from '../kernel/syscall-error.ts'
+import { Tape } from '../kernel/tape.ts'
+import type { Exercise, Written } from './exercise.ts'
+import { nextContainer } from './host-calls.ts'
+import { placeIn } from './place.ts'
+import { type Place, WrittenError } from './problem.ts'
+import { fileOf } from './workspace.ts'
+
+type Named = Pick<Exercise, 'number' | 'name' | 'exports'>
+
+/**
+ * What a learner's file exports, its parts guarded. Throws a WrittenError with the line where it cannot be read or run, and
+ * where it lacks something.
+ */
+export async function loadWritten(folder: string, exercise: Named): Promise<Written> {
+  const file = fileOf({ folder }, exercise)
+  const written = { ...(await importFile(folder, file)) }
+  for (const [name, kind] of Object.entries(exercise.exports)) {
+    const value = written[name]
+    if (!isOfKind(value, kind))
+      throw new WrittenError({
+        what: `${basename(file)} exports no ${name}${value === undefined ? '' : ` that is ${KINDS[kindOf(kind)]}`}`,
+        remedy: `keep the line \`export … ${name} …\` of the start file: minilab reset ${exercise.number} puts it back, and keeps yours`,
+      })
+    if (typeof kind === 'object') written[name] = guardPart(value as Part, folder, kind.part)
+    else if (kind === 'function')
+      written[name] = withLines(guard(value as () => unknown, folder, name), folder)
+    else written[name] = (value as unknown[]).map((part, i) => guardListed(part, folder, `${name}[${i}]`))
+  }
+  return written
+}
+
+const KINDS = { part: 'a part, with its functions', function: 'a function', list: 'a list of parts' }
+
+const kindOf = (kind: Exercise['exports'][string]) => (typeof kind === 'object' ? 'part' : kind)
+
+function isOfKind(value: unknown, kind: Exercise['exports'][string]): boolean {
+  if (kind === 'function') return typeof value === 'function'
+  if (kind === 'list') return Array.isArray(value)
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+async function importFile(folder: string, file: string): Promise<Written> {
+  try {
+    return (await import(pathToFileURL(file).href)) as Written
+  } catch (error) {
+    throw asWritten(error, folder, 'it cannot be loaded')
+  }
+}
+
+/** An error that came out of the learner's code, with the line. One that is known already stays as it is. */
+export function asWritten(error: unknown, folder: string, doing: string): unknown {
+  if (error instanceof WrittenError) {
+    const { message: what, remedy, at = placeIn(folder, error.stack) } = error
+    return at === error.at ? error : new WrittenError({ what, at: at!, remedy })
+  }
+  if (!(error instanceof Error))
+    return new WrittenError({ what: `${doing}: it threw ${String(error)}`, remedy: 'throw an Error' })
+  const at = placeIn(folder, error.stack)
+  const refused = error instanceof SyscallError ? refusalOf(error) : undefined
+  if (refused) return new WrittenError({ what: inWords(refused), ...(at && { at }), remedy: refused.remedy })
+  const message = (error.message.split('\n').find(line => line.trim()) ?? error.name).trim()
+  const remedy = 'remedy' in error ? String(error.remedy) : (REMEDIES[error.name] ?? 'mend that line')
+  return new WrittenError({ what: `${doing}: ${error.name}: ${message}`, ...(at && { at }), remedy })
+}
+
+const REMEDIES: Record<string, string> = {
+  SyntaxError: 'mend what is written there: an editor shows it in red',
+  ReferenceError: "is it imported? `import { … } from 'minilab'` has constants and types",
+  TypeError: 'is it what that line takes it for? A promise, for one, has to be awaited first',
+}
+
+/** The function, its errors with the learner's line. */
+function guard<A extends unknown[], R>(
+  run: (...args: A) => R,
+  folder: string,
+  name: string,
+): (...args: A) => R {
+  return (...args) => {
+    try {
+      const result = run(...args)
+      return result instanceof Promise
+        ? (result.catch((error: unknown) => {
+            throw asWritten(error, folder, name)
+          }) as R)
+        : result
+    } catch (error) {
+      throw asWritten(error, folder, name)
+    }
+  }
+}
+
+/** The learner's part under our name for it, each hook guarded. What is recorded remembers its line. */
+function guardPart(part: Part, folder: string, name: string): Part {
+  const guarded: Part = { name }
+  const first = part.prepare ? 'prepare' : 'attach'
+  for (const hook of ['flags', 'prepare', 'attach', 'inside'] as const) {
+    const run = part[hook] as ((...args: unknown[]) => unknown) | undefined
+    if (run === undefined) continue
+    if (typeof run !== 'function')
+      throw new WrittenError({ what: `${hook} of ${name} is no function`, remedy: `write ${hook}(…) { … }` })
+    const safely = guard(run.bind(part), folder, `${name}.${hook}`)
+    const counted = (...args: unknown[]) => {
+      nextContainer()
+      return safely(...args)
+    }
+    Object.assign(guarded, {
+      [hook]: hook === 'inside' ? withLines(safely, folder) : hook === first ? counted : safely,
+    })
+  }
+  return guarded
+}
+
+/** One of a list of parts, which are known by the names that they have themselves. */
+function guardListed(part: unknown, folder: string, where: string): Part {
+  const { name } = (part ?? {}) as Partial<Part>
+  if (typeof name === 'string') return guardPart(part as Part, folder, name)
+  throw new WrittenError({
+    what: `${where} is no part with a name`,
+    remedy: 'list what your files of the labs before export',
+  })
+}
+
+/** The lines from which the calls of the latest tape were recorded, by their place on it, from 1. */
+export const recordedAt = new Map<number, Place>()
+
+/** Whoever is given a tape records on it at once; each call remembers the learner's line. */
+function withLines(record: (...args: unknown[]) => unknown, folder: string): (...args: unknown[]) => unknown {
+  return (...args) => {
+    const tape = args.find(arg => arg instanceof Tape)
+    if (!tape) return record(...args)
+    const note = tape.record.bind(tape)
+    tape.record = (...call) => {
+      const place = placeIn(folder, new Error().stack)
+      if (place) recordedAt.set(tape.ops.length + 1, place)
+      return note(...call)
+    }
+    try {
+      const result = record(...args)
+      if (!(result instanceof Promise)) return result
+      throw new WrittenError({
+        what: 'it is async: what it records after an await comes too late for the tape',
+        remedy: 'record without await; what has to be awaited belongs into prepare or attach',
+      })
+    } finally {
+      delete (tape as Partial<Tape>).record // the class's own shows again
+    }
+  }
+}

@@ -1,0 +1,35 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { checks } from '../../chapters/7-run/checks.ts'
+import { cgroupMode, hierarchyOf } from '../../lib/kernel/cgroupfs.ts'
+import { left, runMinilab, userFolder, users } from '../support/minilab.ts'
+
+const IDS = Object.values(checks).map(check => check.id)
+
+describe.each(users)('as %s', user => {
+  test('every check holds that can be looked at here, and nothing is left', async () => {
+    const data = userFolder(user)
+    const { status, stderr, json } = await runMinilab(['step', '7', '--yes', '--json'], { user, data })
+    expect(stderr).toBe('')
+    const [report] = json()
+    expect(report?.checks.filter(({ ok }) => ok === false)).toEqual([])
+    expect(status).toBe(0)
+    expect(report?.checks.map(({ id }) => id).sort()).toEqual([...IDS].sort())
+    // an ordinary user has no cgroup of their own unless one was handed down to them
+    const limited = report!.checks.filter(({ ok }) => ok === null).map(({ id }) => id)
+    expect(user === 'root' && cgroupMode() !== 'none' && hierarchyOf('memory') ? limited : []).toEqual([])
+    expect(limited.filter(id => id !== 'limits')).toEqual([])
+    expect(left(report!)).toEqual([])
+    for (const folder of ['containers', 'ledger', 'logs'])
+      expect(readdirSync(join(data, folder)), folder).toEqual([])
+    // the rights go in an order in which none is needed any more
+    const calls = report!.tape.map(({ call, args }) => `${call} ${args}`)
+    const last = (call: string) => calls.findLastIndex(text => text.startsWith(call))
+    const order = ['pivot_root', 'prctl PR_CAPBSET_DROP', 'capset', 'prctl PR_SET_NO_NEW_PRIVS', 'seccomp']
+    const places = order.map(last)
+    expect(places).not.toContain(-1)
+    expect(places).toEqual(places.toSorted((a, b) => a - b))
+    expect(last('execve')).toBe(calls.length - 1)
+  }, 180_000) // it starts eight processes of ours, and who does not own the checkout has no compile cache
+})

@@ -1,0 +1,239 @@
+// Works inside an isolated place, for place.ts: it runs minilab with a fault, then what somebody would run next, and tells
+// what differs from before. One process for many runs, because a look by a process of its own takes longer than many a run.
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { text } from 'node:stream/consumers'
+import { clean } from '../../lib/container/clean.ts'
+import { findProgram } from '../../lib/container/rule-tool.ts'
+import { isRunning, type State, states } from '../../lib/container/state.ts'
+import { difference } from '../../lib/guide/host-state.ts'
+import { dataFolder } from '../../lib/image/data-folder.ts'
+import { codeOf } from '../../lib/image/error.ts'
+import { hierarchies } from '../../lib/kernel/cgroupfs.ts'
+import { mountinfo } from '../../lib/kernel/mountinfo.ts'
+import { isGone, pids, processExists, words } from '../../lib/kernel/procfs.ts'
+import { findProcess, send } from '../../lib/kernel/signal.ts'
+
+/** One run of minilab, and what somebody does next. */
+export interface Ask {
+  args: string[]
+  /** see fault.ts */
+  fault?: string
+  /** milliseconds until it is killed */
+  killAfter?: number
+  /** which process is killed then: the one that was started, or those that it has started itself */
+  victim?: 'first' | 'others'
+  /** `clean here`: as `minilab clean` does, without the start of a process; else a command of minilab's */
+  next?: 'clean here' | string[]
+}
+
+/** What came of it. */
+export interface Ran {
+  status: number | null
+  signal: NodeJS.Signals | null
+  stdout: string
+  stderr: string
+  /** it did not end */
+  hangs: boolean
+  ms: number
+  /** a line for each operation: id, call and arguments, separated by tabs */
+  operations: string[]
+  /** what differed from before when it had ended */
+  atOnce: string[]
+  /** what the next command had to complain of */
+  said: string
+  /** what differs from before after the next command, and after `rm -f` of containers that were made properly */
+  left: string[]
+  containers: number
+}
+
+const ENTRY = join(import.meta.dirname, '../../bin.mjs')
+const FAULT = join(import.meta.dirname, './fault.ts')
+const HANG = 60_000 // ms
+const PATIENCE = 10_000 // ms until the kernel has taken back what goes with a process: links, namespaces
+
+/** Everything here that a command could leave or lose. */
+function look(): Set<string> {
+  return new Set([
+    ...processes(),
+    ...mounts(),
+    ...cgroups(),
+    ...links(),
+    ...settings(),
+    ...rules(),
+    ...files(dataFolder()),
+  ])
+}
+
+const processes = () =>
+  pids().flatMap(pid => {
+    if (pid === process.pid || !processExists(pid)) return []
+    try {
+      return [`process ${pid} ${words(`/proc/${pid}/cmdline`).slice(0, 4).join(' ')}`]
+    } catch (error) {
+      if (isGone(error)) return []
+      throw error
+    }
+  })
+const mounts = () => mountinfo().map(m => `mount ${m.type} on ${m.target}`)
+const cgroups = () => hierarchies().flatMap(({ mount }) => folders(mount).map(path => `cgroup ${path}`))
+const folders = (path: string): string[] =>
+  readdirSync(path, { withFileTypes: true })
+    .filter(entry => entry.isDirectory())
+    .flatMap(({ name }) => [join(path, name), ...folders(join(path, name))])
+const links = () =>
+  [...readFileSync('/proc/self/net/dev', 'utf8').matchAll(/^ *(\S+):/gm)].map(m => `link ${m[1]}`)
+const CONF = '/proc/sys/net/ipv4/conf'
+const settings = () =>
+  readdirSync(CONF).flatMap(link => {
+    const path = join(CONF, link, 'forwarding')
+    try {
+      return [`${path} = ${readFileSync(path, 'utf8').trim()}`]
+    } catch (error) {
+      if (isGone(error)) return [] // with its link
+      throw error
+    }
+  })
+function list(path: string): string[] {
+  try {
+    return readdirSync(path)
+  } catch (error) {
+    if (isGone(error) || codeOf(error) === 'EACCES') return [] // overlay's work folder, as an ordinary user
+    throw error
+  }
+}
+const nft = findProgram('nft')
+const rules = () => (nft ? spawnSync(nft, ['list', 'ruleset'], { encoding: 'utf8' }).stdout.split('\n') : [])
+const files = (path: string): string[] =>
+  list(path).flatMap(name => {
+    const file = join(path, name)
+    const stat = lstatSync(file, { throwIfNoEntry: false })
+    if (!stat) return [] // gone meanwhile
+    if (stat.isDirectory()) return [`folder ${file} ${stat.mode.toString(8)}`, ...files(file)]
+    return [`file ${file} ${stat.mode.toString(8)} ${stat.size} ${stat.mtimeMs}`]
+  })
+
+async function minilab(
+  args: string[],
+  env: NodeJS.ProcessEnv = {},
+  { killAfter, victim }: Partial<Ask> = {},
+) {
+  const began = performance.now()
+  const child = spawn(process.execPath, [ENTRY, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+    cwd: '/',
+  })
+  const others = () => keepers().filter(pid => pid !== child.pid)
+  const victims = () => (victim === 'others' ? others() : [child.pid!])
+  let hangs = false
+  const timers = [
+    setTimeout(() => (hangs = child.kill('SIGKILL')), HANG),
+    ...(killAfter === undefined ? [] : [setTimeout(() => victims().forEach(kill), killAfter)]),
+  ]
+  const ended = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>
+  const [stdout, stderr, [status, signal]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    ended,
+  ])
+  timers.forEach(clearTimeout)
+  return { status, signal, stdout, stderr, hangs, ms: performance.now() - began }
+}
+
+function kill(pid: number): void {
+  const pidfd = findProcess(pid)
+  if (pidfd === undefined) return
+  send(pidfd, 'SIGKILL')
+  closeSync(pidfd)
+}
+
+/** Waits until something holds; the kernel has no event for it. False where it does not come to that. */
+async function eventually(holds: () => boolean): Promise<boolean> {
+  const deadline = performance.now() + PATIENCE
+  while (!holds()) {
+    if (performance.now() > deadline) return false
+    await new Promise(resolve => setTimeout(resolve, 5))
+  }
+  return true
+}
+
+let before = new Set<string>()
+let residents = new Set<string>()
+
+/** Processes of minilab's that were not there before. */
+const keepers = () =>
+  processes()
+    .filter(line => !before.has(line) && line.includes(ENTRY))
+    .map(line => Number(line.split(' ')[1]))
+
+/** Waits for a keeper that `run -d` has left in the background: it comes to its end, or looks after its container. */
+async function settled(): Promise<void> {
+  const looksAfter = (pid: number) => states().some(state => state.keeper.pid === pid && !state.exit)
+  await eventually(() => keepers().every(looksAfter))
+}
+
+/** A container that `minilab run` has made properly: it is no leftover, and `minilab rm` takes it away. */
+const isTheirs = (line: string, state: State) =>
+  line.includes(`/containers/${state.id}`) || (state.log !== null && line.includes(state.log))
+
+/** What the next command leaves, waited for as long as the kernel may need. */
+async function leftovers(): Promise<string[]> {
+  let left: string[] = []
+  await eventually(() => {
+    const made = states().filter(({ id }) => !residents.has(id))
+    if (made.some(isRunning)) return true // it runs: `rm -f` is next
+    left = difference(before, look()).filter(line => !made.some(state => isTheirs(line, state)))
+    return left.length === 0
+  })
+  return left
+}
+
+async function run({ args, fault, next, ...when }: Ask): Promise<Ran> {
+  const log = `${dataFolder()}.operations`
+  rmSync(log, { force: true })
+  const env = {
+    NODE_OPTIONS: `--import ${FAULT}`,
+    MINILAB_FAULT: fault,
+    MINILAB_FAULT_LOG: log,
+  }
+  const ran = await minilab(args, fault === undefined ? {} : env, when)
+  await settled()
+  const atOnce = difference(before, look()).filter(line => !states().some(state => isTheirs(line, state)))
+  // what somebody does next
+  let said = ''
+  if (next === 'clean here') {
+    const { removed, kept, failed } = await clean(dataFolder())
+    said = failed ? `clean failed: ${JSON.stringify({ removed, kept })}` : ''
+  } else if (next) {
+    const { status, stdout, stderr } = await minilab(next)
+    if (status !== 0) said = `${next.join(' ')} ended with ${status}: ${stdout}${stderr}`
+  }
+  const left = await leftovers()
+  // what has become a proper container goes the proper way
+  const made = states().filter(({ id }) => !residents.has(id))
+  if (made.length > 0) {
+    const { status, stderr } = await minilab(['rm', '-f', ...made.map(({ id }) => id)])
+    // one whose `run -d` was killed before it knew the id takes itself back
+    if (status !== 0 && !stderr.includes('there is no container'))
+      said += `rm -f ended with ${status}: ${stderr}`
+    left.push(...(await leftovers()))
+  }
+  const operations = fault === undefined ? [] : readFileSync(log, 'utf8').trimEnd().split('\n')
+  rmSync(log, { force: true })
+  return { ...ran, operations, atOnce, said, left, containers: made.length }
+}
+
+const answer = (value: unknown) => process.stdout.write(JSON.stringify(value) + '\n')
+for await (const line of createInterface({ input: process.stdin })) {
+  const ask = JSON.parse(line) as Ask | 'begin'
+  if (ask === 'begin') {
+    mkdirSync(join(dataFolder(), 'logs'), { recursive: true }) // made at the first `run -d`, and then it stays
+    before = look()
+    residents = new Set(states().map(({ id }) => id))
+    answer(null)
+  } else answer(await run(ask))
+}

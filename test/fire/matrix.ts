@@ -1,0 +1,192 @@
+import { expect } from 'vitest'
+import type { Report } from '../../lib/guide/step.ts'
+import type { UserName } from '../support/minilab.ts'
+import type { Ask, Ran } from './agent.ts'
+import type { Fault } from './fault.ts'
+import { makePlace, type Place } from './place.ts'
+
+export const FAULTS = ['kill', 'ENOSPC', 'EMFILE', 'EPERM', 'ENOMEM'] as const satisfies Fault[]
+
+/** An operation of a command that shall fail. */
+export interface Case {
+  args: string[]
+  /** call and arguments, without what differs from run to run; and the how many-th of this name it is */
+  operation: string
+  fault: Fault
+}
+
+/** A place, and for each command the numbers that its operations have there (see fault.ts), by their names. */
+export interface Range {
+  place: Place
+  numbers: Map<string, Map<string, string>>
+}
+
+/** Places that work side by side: in every second one a container runs already, so some things are there and stay. */
+export async function makeRanges(
+  count: number,
+  commands: string[][],
+  user: UserName = 'root',
+): Promise<Range[]> {
+  return Promise.all(
+    Array.from({ length: count }, async (_, i) => {
+      const place = await makePlace({ resident: i % 2 === 1, user })
+      const numbers = new Map<string, Map<string, string>>()
+      for (const args of commands) numbers.set(args.join(' '), await number(place, args))
+      return { place, numbers }
+    }),
+  )
+}
+
+/** All that a command does, from a run without a fault. */
+async function number(place: Place, args: string[]): Promise<Map<string, string>> {
+  const ran = await place.ask({ args, fault: 'count', next: 'clean here' })
+  expect(ran).toMatchObject({ status: 0, stderr: '', hangs: false, left: [], said: '' })
+  const seen = new Map<string, number>()
+  return new Map(
+    ran.operations.map(line => {
+      const [number = '', ...rest] = line.split('\t')
+      const name = plain(rest.join(' ').replaceAll(place.data, 'DATA'))
+      seen.set(name, (seen.get(name) ?? 0) + 1)
+      return [`${name} #${seen.get(name)}`, number]
+    }),
+  )
+}
+
+/** Without marks, ids, pids, descriptors, addresses and times. */
+const plain = (text: string) =>
+  text
+    .replace(/'\\n%s %s\\n' [0-9a-f]+/, "'\\n%s %s\\n' MARK")
+    .replace(/\b(?=[a-f]*\d)[0-9a-f]{6,}\b/g, 'ID')
+    .replace(/\d+/g, 'N')
+
+/**
+ * The operations of a command in any of the places; `#1`: without those that only repeat another in other numbers; with
+ * `wanted` those whose number it likes.
+ */
+export function operations(
+  ranges: Range[],
+  args: string[],
+  which: 'all' | '#1',
+  wanted: (number: string) => boolean = () => true,
+): string[] {
+  const found = ranges.flatMap(({ numbers }) => [...numbers.get(args.join(' '))!])
+  const names = found.filter(([name, number]) => (which === 'all' || name.endsWith(' #1')) && wanted(number))
+  return [...new Set(names.map(([name]) => name))]
+}
+
+export interface Row extends Case {
+  ran: Ran
+  /** what is wrong with it; empty where all is well */
+  wrong: string[]
+}
+
+/** Does all cases, as many at once as there are places; the one after the other in places of both sorts. */
+export async function tryAll(ranges: Range[], cases: Case[]): Promise<Row[]> {
+  const rows: Row[] = []
+  const waiting = [...cases]
+  await Promise.all(
+    ranges.map(async ({ place, numbers }) => {
+      for (let done = 0; ; done++) {
+        const at = waiting.findIndex(({ args, operation }) => numbers.get(args.join(' '))!.has(operation))
+        const [one] = at === -1 ? [] : waiting.splice(at, 1)
+        if (!one) return
+        const number = numbers.get(one.args.join(' '))!.get(one.operation)!
+        const next = NEXT[done % NEXT.length]!
+        const ask = { args: one.args, fault: `${one.fault}:${number}`, next }
+        let ran = await place.ask(ask)
+        // how often the kernel is asked until it is ready differs, and with it the numbers of what follows
+        for (let again = 0; again < 3 && !fired(ran) && ran.left.length === 0; again++)
+          ran = await place.ask(ask)
+        rows.push({ ...one, ran, wrong: judge(one, ran) })
+      }
+    }),
+  )
+  return rows
+}
+
+/** Most often the cheapest; now and then the real thing, or a command that recovers on its way. */
+const NEXT: Ask['next'][] = [
+  ...Array.from({ length: 10 }, () => 'clean here' as const),
+  ['clean'],
+  ['run', '--rm', '--network', 'none', 'default', 'true'],
+]
+
+function judge({ operation, fault }: Case, ran: Ran): string[] {
+  const wrong = ran.left.map(line => `left: ${line}`)
+  if (ran.hangs) wrong.push('it hangs')
+  if (ran.said) wrong.push(ran.said)
+  if (!fired(ran)) wrong.push('the operation did not come')
+  else if (fault !== 'kill') wrong.push(...refusal(operation, fault, ran))
+  return wrong
+}
+
+const fired = ({ operations }: Ran) => operations.some(line => /^\d+\/fired\t/.test(line))
+
+/** A refusal is told in one line: what was refused, why, and what to do. And everything was taken back at once. */
+function refusal(operation: string, fault: Fault, { status, stderr, stdout, atOnce }: Ran): string[] {
+  const wrong: string[] = []
+  // what could not be taken back then, is later
+  if (!TAKES_BACK.test(operation) && status !== 0) wrong.push(...atOnce.map(line => `left at once: ${line}`))
+  if (status === null) return [...wrong, 'it was killed']
+  const isLine = /^minilab: .+: .+\n$/.test(stderr) && stderr.includes(fault)
+  if (status !== 0 && isLine) return wrong
+  // an experiment of a step has failed: then its check says so
+  if (status === 1 && isReport(stdout) && !(JSON.parse(stdout) as Report).ok) return wrong
+  if (status !== 0) return [...wrong, `status ${status}, and it says: ${stderr || stdout.slice(0, 500)}`]
+  if (stderr) wrong.push(`status 0, and it says: ${stderr}`)
+  if (!needless(operation, fault, stdout)) wrong.push('nobody noticed')
+  return wrong
+}
+
+const TAKES_BACK =
+  /^(rmdir|unlink|rm|RTM_DELLINK|spawnSync \S+ (delete|list)|writeFile \S+(freezer.state|forwarding))/
+
+const isReport = (stdout: string) => stdout.startsWith('{')
+
+/** What a command can do without. */
+const NEEDLESS = [
+  // most images have these already; a container without them starts all the same
+  /^(mkdirat|mknodat|symlinkat) .* \w+$/,
+  // a user namespace may deny it, and there is nothing to do about that
+  /^setgroups .* \w+$/,
+  // a search along PATH goes on
+  /^execve .* \w+$/,
+  // step 6: the socket that waits for the first datagram, which cannot even be sent
+  /^(bind|setsockopt) , .* \w+$/,
+  // what is covered need not be there, and EPERM cannot be told from that: see Tape.ifThere
+  /^mount .* EPERM$/,
+]
+
+/** Whether nobody need notice that something was refused: or else a step says that a stage is limited. */
+function needless(operation: string, fault: Fault, stdout: string): boolean {
+  if (isReport(stdout) && (JSON.parse(stdout) as Report).limited.length > 0) return true
+  // what a container in the background could not take back is left to the next command
+  if (!isReport(stdout) && TAKES_BACK.test(operation)) return true
+  return NEEDLESS.some(pattern => pattern.test(`${operation} ${fault}`))
+}
+
+/** The table of a run: how many operations of each call were tried with each fault, and what was left. */
+export function table(rows: Row[]): string {
+  const calls = Map.groupBy(rows, ({ operation }) => operation.split(' ')[0]!)
+  const line = (name: string, group: Row[]) => {
+    const cells = FAULTS.map(fault => {
+      const tried = group.filter(row => row.fault === fault)
+      return String(tried.length || '·').padStart(7)
+    })
+    const left = group.reduce((sum, { ran }) => sum + ran.left.length, 0)
+    const bad = group.filter(({ wrong }) => wrong.length > 0).length
+    return `${name.padEnd(20)}${cells.join('')}${String(left).padStart(7)}${bad ? `   ${bad} wrong` : ''}`
+  }
+  const head = `${'operation'.padEnd(20)}${FAULTS.map(fault => fault.padStart(7)).join('')}${'left'.padStart(7)}`
+  return [head, ...[...calls].sort().map(([call, group]) => line(call, group)), line('all', rows)].join('\n')
+}
+
+/** What is wrong, one paragraph for each case. */
+export function complaints(rows: Row[]): string {
+  return rows
+    .filter(({ wrong }) => wrong.length > 0)
+    .map(({ args, operation, fault, wrong }) =>
+      [`${args.join(' ')} · ${operation} · ${fault}`, ...wrong].join('\n    '),
+    )
+    .join('\n')
+}

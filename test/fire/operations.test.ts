@@ -1,0 +1,73 @@
+import { expect, test } from 'vitest'
+import { isRoot } from '../support/minilab.ts'
+import { type Case, complaints, FAULTS, makeRanges, operations, type Range, table, tryAll } from './matrix.ts'
+
+// Part of it in `npm test`: a kill after every fourth operation of ours that differs from all others, and after every 24th such
+// call of the tapes; every second of these is also refused. All of it by `npm run test:fire`: every operation of every command,
+// with every fault, which takes hours.
+//   MINILAB_FIRE=all           the whole matrix
+//   MINILAB_FIRE_ONLY=REGEXP   only cases that match, such as 'step 4 .* rmdir .* kill'
+const { MINILAB_FIRE = 'some', MINILAB_FIRE_ONLY = '' } = process.env
+const all = MINILAB_FIRE === 'all'
+const HOURS = 3600_000
+const PLACES = 4
+
+const isTape = (number: string) => number.includes('/t')
+const describe = ({ args, operation, fault }: Case) => `${args.join(' ')} · ${operation} · ${fault}`
+
+async function run(ranges: Range[], cases: Case[]): Promise<void> {
+  const only = new RegExp(MINILAB_FIRE_ONLY)
+  const rows = await tryAll(
+    ranges,
+    // a tape refuses by a number that is no call's (ENOSYS): a child that may go on at EPERM does not go on at that
+    cases.filter(
+      one => only.test(describe(one)) && !(one.fault === 'EPERM' && /^mount /.test(one.operation)),
+    ),
+  )
+  console.log(table(rows))
+  expect(complaints(rows)).toBe('')
+}
+
+test.skipIf(!isRoot)(
+  'whatever befalls an operation, nothing is left after the next command, and what was refused is said',
+  async () => {
+    const commands = [
+      ['run', '-d', 'default', 'sleep', '1000'],
+      ['step', '4', '--yes', '--json'],
+      ['step', '6', '--yes', '--json'],
+    ]
+    const ranges = await makeRanges(PLACES, commands)
+    const known = new Set<string>()
+    const cases = commands.flatMap(args => {
+      if (all)
+        return operations(ranges, args, 'all').flatMap(operation =>
+          FAULTS.map(fault => ({ args, operation, fault })),
+        )
+      const isNew = (operation: string) => !known.has(operation) && known.add(operation)
+      const ours = operations(ranges, args, '#1', number => !isTape(number)).filter(isNew)
+      const theirs = operations(ranges, args, '#1', isTape).filter(isNew)
+      const some = [...ours.filter((_, i) => i % 4 === 0), ...theirs.filter((_, i) => i % 24 === 0)]
+      return some.flatMap((operation, i): Case[] => {
+        const kill = { args, operation, fault: FAULTS[0] }
+        return i % 2 ? [kill] : [kill, { args, operation, fault: FAULTS[1 + ((i / 2) % 4)]! }]
+      })
+    })
+    await run(ranges, cases)
+  },
+  24 * HOURS,
+)
+
+// where there is no cgroup by which to find them, the processes of a container have to end by themselves
+test.skipIf(!isRoot)(
+  'an ordinary user’s container ends with the command that is killed, wherever its first process is just then',
+  async () => {
+    const args = ['run', '-d', '--network', 'none', 'default', 'sleep', '1000']
+    const ranges = await makeRanges(all ? PLACES : 2, [args], 'ordinary')
+    const tape = operations(ranges, args, all ? 'all' : '#1', isTape)
+    const cases = tape
+      .filter((_, i) => all || i % 24 === 0)
+      .map((operation): Case => ({ args, operation, fault: 'kill' }))
+    await run(ranges, cases)
+  },
+  24 * HOURS,
+)

@@ -1,0 +1,43 @@
+// What `minilab dev check` proves of each lab: the reference passes, the start file and an empty one fail, wrong answers fail by
+// name, right ones pass. Here in every mode that this machine has.
+import { rmSync } from 'node:fs'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { exercises } from '../../lib/cli/exercises.ts'
+import { isRoot, makeUserFolder, runMinilab, type UserName, users } from '../support/minilab.ts'
+
+interface Mode {
+  name: string
+  user: UserName
+  flags: string[]
+}
+
+const modes: Mode[] = [
+  ...users.map(user => ({ name: user, user, flags: [] })),
+  // an ordinary user may have no cgroup to write limits to
+  ...(isRoot ? [{ name: '--rootless', user: 'root' as const, flags: ['--rootless'] }] : []),
+]
+
+test('there are seven labs, with 25 tasks or more', async () => {
+  const labs = await Promise.all(exercises.map(({ load }) => load()))
+  expect(labs.map(({ number }) => number)).toEqual([1, 2, 3, 4, 5, 6, 7])
+  expect(labs.flatMap(({ tasks }) => tasks).length).toBeGreaterThanOrEqual(25)
+})
+
+describe.each(modes)('as $name', ({ name, user, flags }) => {
+  let data = ''
+  beforeAll(() => void (data = makeUserFolder(user)))
+  afterAll(() => rmSync(data, { recursive: true }))
+
+  const labs = exercises.filter(({ number }) => name !== '--rootless' || number === 4)
+  test.each(labs)('lab $number', { timeout: 400_000 }, async ({ number }) => {
+    const { status, stdout, stderr } = await runMinilab(
+      ['dev', 'check', String(number), '--json', ...flags],
+      { user, data },
+    )
+    expect(stderr).toBe('')
+    const { results } = JSON.parse(stdout) as { results: { name: string; wrong: string | null }[] }
+    expect(results.filter(({ wrong }) => wrong !== null)).toEqual([])
+    expect(results.length).toBeGreaterThan(3)
+    expect(status).toBe(0)
+  })
+})

@@ -1,0 +1,213 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { Cgroup } from '../../lib/kernel/cgroup.ts'
+import { capabilityMask, defaultCapabilities } from '../../lib/kernel/capabilities.ts'
+import { planCgroup } from '../../lib/kernel/make-cgroup.ts'
+import { mountinfo } from '../../lib/kernel/mountinfo.ts'
+import { type Namespace, namespaceInode, nsPids, processExists, status } from '../../lib/kernel/procfs.ts'
+import { isRoot, userFolder, type UserName } from '../support/minilab.ts'
+import { Terminal } from '../support/terminal.ts'
+import { type Learner, newLearner, solution } from './support.ts'
+
+const LABS = ['1-cli', '2-namespaces', '3-root', '4-limits', '5-layers', '6-network', '7-run']
+const LAST = '7-run.ts'
+
+/** Who may have written all seven parts, and how they run them. */
+const modes: [mode: string, user: UserName, flags: string[]][] = [
+  ...(isRoot
+    ? ([
+        ['root', 'root', []],
+        ['root --rootless', 'root', ['--rootless']],
+      ] as [string, UserName, string[]][])
+    : []),
+  ['an ordinary user', 'ordinary', []],
+]
+
+/** A learner who has written all seven parts as the reference does it. */
+async function solved(user: UserName): Promise<Learner> {
+  const learner = await newLearner(user)
+  for (const lab of LABS) learner.write(`${lab}.ts`, solution(lab))
+  return learner
+}
+
+/** What containers have left in the data folder. */
+const left = ({ data }: Learner) =>
+  ['containers', 'ledger', 'logs'].flatMap(name => {
+    const folder = join(data, name)
+    return existsSync(folder) ? readdirSync(folder).map(file => join(name, file)) : []
+  })
+
+const PART = "  name: 'hardening',\n"
+const INSIDE = '  inside(tape, { spec }) {\n'
+
+/** The reference’s last file with some code after one of its lines, and what that needs imported. */
+const withCode = (after: string, code: string, imports = '') =>
+  imports + solution('7-run').replace(after, `${after}    ${code}\n`)
+
+describe.each(modes)('run --mine as %s', (_, user, flags) => {
+  test('starts an image with all seven of the learner’s parts, and hands on the exit status', async () => {
+    const learner = await solved(user)
+    const release = await learner.run([
+      'run',
+      '--mine',
+      ...flags,
+      '--rm',
+      'default',
+      'cat',
+      '/etc/os-release',
+    ])
+    expect(release).toMatchObject({
+      status: 0,
+      stderr: '',
+      stdout: expect.stringContaining('ID=minilab') as string,
+    })
+    const script = 'echo $$ $(id -u) $A $(pwd) $(hostname); exit 7'
+    const more = ['-e', 'A=b', '-w', '/tmp', '--hostname', 'box', '--network', 'none']
+    const ran = await learner.run(['run', '--mine', ...flags, '--rm', ...more, 'default', 'sh', '-c', script])
+    expect(ran).toMatchObject({ status: 7, stdout: '1 0 b /tmp box\n', stderr: '' })
+    expect(left(learner)).toEqual([])
+  })
+
+  test('is contained, as the kernel shows it; exec, logs, kill and rm work', async () => {
+    const learner = await solved(user)
+    const shell = ['sh', '-c', 'echo here; exec sleep 1000']
+    const started = await learner.run(['run', '--mine', ...flags, '-d', '--name', 'own', 'default', ...shell])
+    expect(started).toMatchObject({ status: 0, stderr: '' })
+    const id = started.stdout.trim()
+    const listed = await learner.run(['ps', '--json'])
+    const [{ pid }] = JSON.parse(listed.stdout) as [{ pid: number }]
+
+    const kinds: Namespace[] = ['user', 'pid', 'mnt', 'uts', 'ipc', 'net', 'cgroup']
+    for (const kind of kinds)
+      expect([kind, namespaceInode(pid, kind)]).not.toEqual([kind, namespaceInode('self', kind)])
+    expect(nsPids(pid).at(-1)).toBe(1)
+    const mounts = mountinfo(pid)
+    expect(mounts.find(({ target }) => target === '/')?.type).toBe('overlay')
+    const devices = new Set(mountinfo().map(({ device }) => device))
+    const shared = mounts.filter(
+      ({ device, target }) => devices.has(device) && !/^\/(dev|sys|proc)\b/.test(target),
+    )
+    expect(shared).toEqual([]) // of the host’s file systems nothing but devices and what covers
+    const mask = capabilityMask(defaultCapabilities).toString(16).padStart(16, '0')
+    expect(status(pid)).toMatchObject({ Seccomp: '2', NoNewPrivs: '1', CapEff: mask, CapBnd: mask })
+    const cgroups = readFileSync(`/proc/${pid}/cgroup`, 'utf8')
+    if (user === 'root' && planCgroup('/minilab/x', ['memory']) instanceof Cgroup)
+      expect(cgroups).toContain(id)
+
+    const joined = await learner.run([
+      'exec',
+      'own',
+      'sh',
+      '-c',
+      'cat /proc/1/comm; ls /sys/class/net; exit 3',
+    ])
+    expect(joined).toMatchObject({ status: 3, stdout: 'sleep\neth0\nlo\n' })
+    expect((await learner.run(['logs', 'own'])).stdout).toBe('here\n')
+    expect((await learner.run(['kill', 'own'])).status).toBe(0)
+    expect((await learner.run(['rm', '-f', 'own'])).status).toBe(0)
+    expect(processExists(pid)).toBe(false)
+    expect(left(learner)).toEqual([])
+  })
+
+  test('volumes, and a root that is read-only', async () => {
+    const learner = await solved(user)
+    const volume = userFolder(user)
+    const script = '(echo x > /data/here/f) 2>&1; (echo y > /ro/g) 2>&1; (echo z > /h) 2>&1; true'
+    const volumes = ['-v', `${volume}:/data/here`, '-v', `${volume}:/ro:ro`, '--read-only']
+    const ran = await learner.run([
+      'run',
+      '--mine',
+      ...flags,
+      '--rm',
+      ...volumes,
+      'default',
+      'sh',
+      '-c',
+      script,
+    ])
+    expect(ran.stdout.match(/Read-only file system/g)).toHaveLength(2)
+    expect(readdirSync(volume)).toEqual(['f'])
+  })
+
+  test.each([
+    ['prepare', PART, "prepare() { throw new Error('not today') },"],
+    ['attach', PART, "attach({ network }) { console.log(network?.hostLink); throw new Error('not today') },"],
+    ['inside', INSIDE, "throw new Error('not today')"],
+    ['a refused call', INSIDE, "tape.chdir('/nowhere') // not today"],
+  ])('a part that fails in %s is said with its line, and leaves nothing', async (_hook, after, code) => {
+    const learner = await solved(user)
+    learner.write(LAST, withCode(after, code))
+    const ran = await learner.run(['run', '--mine', ...flags, 'default', 'true'])
+    expect(ran.status).toBe(2)
+    expect(ran.stderr).toMatch(/^minilab: 7-run\.ts:\d+ \(.*not today.*\): .*\n$/)
+    expect(left(learner)).toEqual([])
+    const link = ran.stdout.trim()
+    if (link) expect(spawnSync('ip', ['link', 'show', link]).status).not.toBe(0)
+  })
+
+  test('what a part mounts by mistake reaches nobody, and nothing is removed through it', async () => {
+    const learner = await solved(user)
+    const precious = userFolder(user)
+    writeFileSync(join(precious, 'thesis'), 'all of it')
+    const mistake = `attach({ rootfs }) {
+      execFileSync('mount', ['--bind', '${precious}', rootfs])
+      throw new Error(existsSync(rootfs + '/thesis') ? 'mounted' : 'not mounted')
+    },`
+    const imports =
+      "import { execFileSync } from 'node:child_process'\nimport { existsSync } from 'node:fs'\n"
+    learner.write(LAST, withCode(PART, mistake, imports))
+    const ran = await learner.run(['run', '--mine', ...flags, '--rm', 'default', 'true'])
+    expect(ran.stderr).toContain('Error: mounted')
+    expect(mountinfo().filter(({ target }) => target.startsWith(learner.data))).toEqual([])
+    expect(readFileSync(join(precious, 'thesis'), 'utf8')).toBe('all of it')
+    expect(left(learner)).toEqual([])
+  })
+})
+
+test('a terminal of its own, by the learner’s parts', async () => {
+  const learner = await solved(isRoot ? 'root' : 'ordinary')
+  const terminal = new Terminal({ MINILAB_DATA: learner.data, MINILAB_WORKSPACE: learner.folder })
+  terminal.minilab('run --mine --rm -it default sh')
+  await terminal.shows(/[#$] $/m)
+  terminal.type('tty; exit 5')
+  await terminal.shows('/dev/pts/0')
+  await terminal.shows(/ready>\s*$/) // the prompt at the end: keys that come while the container still ends are its
+  terminal.type('echo status=$?')
+  await terminal.shows('status=5')
+  expect(left(learner)).toEqual([])
+})
+
+describe('what cannot be run is said in a line', () => {
+  test.each([
+    ['no workspace', () => {}, { MINILAB_WORKSPACE: '/nowhere' }, 'there is no workspace'],
+    ['no last file', ({ write }: Learner) => write('7-run.ts', ''), {}, '7-run.ts exports no parts'],
+    [
+      'a syntax error',
+      ({ write }: Learner) => write('3-root.ts', 'const = 3\n'),
+      {},
+      '3-root.ts:1 (const = 3)',
+    ],
+    [
+      'a throw',
+      ({ write }: Learner) => write('4-limits.ts', "export const limits = {}\nthrow new Error('later')\n"),
+      {},
+      "4-limits.ts:2 (throw new Error('later')): it cannot be loaded: Error: later",
+    ],
+    [
+      'no part',
+      ({ write }: Learner) => write('7-run.ts', 'export const parts = [1], hardening = {}\n'),
+      {},
+      'parts[0] is no part',
+    ],
+  ])('%s', async (_, change, env, words) => {
+    const learner = await solved(isRoot ? 'root' : 'ordinary')
+    change(learner)
+    const ran = await learner.run(['run', '--mine', '--rm', 'default', 'true'], env as NodeJS.ProcessEnv)
+    expect(ran.status).toBe(2)
+    expect(ran.stderr).toContain(words)
+    expect(ran.stderr.trim().split('\n')).toHaveLength(1)
+    expect(left(learner)).toEqual([])
+  })
+})

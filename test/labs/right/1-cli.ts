@@ -1,0 +1,76 @@
+import type { RightAnswer } from '../../../lib/labs/answer.ts'
+
+const CLOSE = '    tape.close_range(3, LAST_DESCRIPTOR, 0)\n'
+const CHDIR = '    tape.chdir(cwd)\n'
+
+export const right: RightAnswer[] = [
+  {
+    task: 'execve',
+    name: 'the program by another path',
+    edits: [
+      [
+        "if (command.includes('/')) return [command]",
+        "if (command.includes('/')) return ['/proc/self/root' + command]",
+      ],
+    ],
+  },
+  {
+    task: 'environment',
+    name: 'a copy of the list',
+    edits: [
+      [
+        '    const { args, env, cwd } = spec.process\n',
+        "    const { args, cwd } = spec.process\n    const env = Object.entries(Object.fromEntries(spec.process.env.map(e => e.split('=')))).map(([k, v]) => `${k}=${v}`)\n",
+      ],
+    ],
+  },
+  {
+    task: 'directory',
+    name: 'by a descriptor',
+    edits: [
+      ['import { type Exit', 'import { AT_FDCWD, O_DIRECTORY, O_RDONLY, type Exit'],
+      [CLOSE, ''],
+      [CHDIR, `    tape.fchdir(tape.openat(AT_FDCWD, cwd, O_RDONLY | O_DIRECTORY, 0))\n${CLOSE}`],
+    ],
+  },
+  {
+    task: 'descriptors',
+    name: 'marked close-on-exec',
+    edits: [
+      ['import { type Exit', 'import { CLOSE_RANGE_CLOEXEC, type Exit'],
+      [CLOSE, '    tape.close_range(3, LAST_DESCRIPTOR, CLOSE_RANGE_CLOEXEC)\n'],
+    ],
+  },
+  {
+    task: 'descriptors',
+    name: 'one by one',
+    edits: [
+      [
+        "import { constants } from 'node:os'\n",
+        "import { readdirSync } from 'node:fs'\nimport { constants } from 'node:os'\n",
+      ],
+      [
+        CLOSE,
+        "    for (const fd of readdirSync('/proc/self/fd')) if (Number(fd) > 2) tape.attempt.close(Number(fd))\n",
+      ],
+    ],
+  },
+  {
+    task: 'path',
+    name: 'attempts only',
+    edits: [
+      ['for (const path of places.slice(0, -1))', 'for (const path of places)'],
+      ['    tape.execve(places.at(-1)!, args, env)\n', ''],
+    ],
+  },
+  {
+    task: 'status',
+    name: 'asked the other way round',
+    edits: [
+      [
+        'return exit.status ?? 128 + constants.signals[exit.signal!]',
+        'return exit.signal ? 128 + constants.signals[exit.signal] : exit.status!',
+      ],
+    ],
+  },
+]

@@ -1,0 +1,46 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { onTestFinished } from 'vitest'
+import { removeTree } from '../../lib/image/tree.ts'
+import type { Verdict } from '../../lib/labs/verdict.ts'
+import { makeUserFolder, runMinilab, type UserName, users } from '../support/minilab.ts'
+
+export const LABS = join(import.meta.dirname, '../../labs')
+
+/** A learner with a workspace of their own. */
+export interface Learner {
+  folder: string
+  /** where images and state are */
+  data: string
+  /** runs minilab there */
+  run(args: string[], env?: NodeJS.ProcessEnv): ReturnType<typeof runMinilab>
+  write(file: string, text: string): void
+  check(lab: number, env?: NodeJS.ProcessEnv): Promise<Verdict>
+}
+
+/** Makes one; everything of theirs is gone after the test. `finished`: of one that runs beside others, its context's. */
+export async function newLearner(
+  user: UserName = users[0]!,
+  finished: (task: () => void) => void = onTestFinished,
+): Promise<Learner> {
+  const home = makeUserFolder(user)
+  finished(() => removeTree(home))
+  const [folder, data] = [join(home, 'mine'), join(home, 'data')]
+  const run: Learner['run'] = (args, env = {}) =>
+    runMinilab(args, { user, data, env: { MINILAB_WORKSPACE: folder, ...env } })
+  await run(['init', folder])
+  return {
+    folder,
+    data,
+    run,
+    write: (file, text) => writeFileSync(join(folder, file), text),
+    async check(lab, env) {
+      const { stdout, stderr } = await run(['check', String(lab), '--json'], env)
+      if (stderr) throw new Error(stderr)
+      return JSON.parse(stdout) as Verdict
+    },
+  }
+}
+
+/** The reference solution of a lab, `3-root`. */
+export const solution = (lab: string) => readFileSync(join(LABS, lab, 'solution.ts'), 'utf8')

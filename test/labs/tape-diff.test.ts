@@ -1,0 +1,57 @@
+import { expect, test } from 'vitest'
+import type { Reason, Task } from '../../lib/labs/exercise.ts'
+import { diffTapes } from '../../lib/labs/tape-diff.ts'
+
+const task = (id: string): Task => ({ id, title: id, text: '', checks: [], hints: ['', '', ''] })
+const tasks = [task('pivot'), task('proc'), task('dev')]
+const reasons: Reason[] = [
+  { call: 'umount2(', task: 'pivot', why: 'Only then it is gone.' },
+  { call: 'mount("proc"', task: 'proc', why: 'While another is in sight.' },
+  { call: 'mount("tmpfs"', task: 'dev', why: 'Of its own.' },
+]
+const REFERENCE = ['pivot_root(".", ".")', 'mount("proc", "/proc")', 'umount2(".")', 'mount("tmpfs", "/dev")']
+const at = (line: number) => ({ file: '3-root.ts', line, text: '' })
+const diff = (calls: string[], id = 'dev') =>
+  diffTapes(
+    calls.map((call, i) => ({ call, at: at(i + 10) })),
+    REFERENCE,
+    { reasons, tasks },
+    task(id),
+  )
+
+test('the same tape has no difference', () => {
+  const { rows, first } = diff(REFERENCE)
+  expect(first).toBe(undefined)
+  expect(rows.map(({ yours, reference }) => yours?.call === reference)).toEqual([true, true, true, true])
+})
+
+test('a call that is missing is named, with the one before it, and the reason', () => {
+  expect(diff(REFERENCE.toSpliced(2, 1)).first).toBe(
+    'The reference also calls `umount2(".")` after `mount("proc", "/proc")`. Only then it is gone.',
+  )
+})
+
+test('a call in another place is named with its line', () => {
+  const [pivot, proc, umount, dev] = REFERENCE as [string, string, string, string]
+  expect(diff([pivot, umount, proc, dev]).first).toBe(
+    'You call `umount2(".")` (line 11) earlier than the reference, which does it after `mount("proc", "/proc")`. Only then it is gone.',
+  )
+})
+
+test('a call with other arguments is said in one sentence', () => {
+  expect(diff(REFERENCE.with(2, 'umount2("/")')).first).toBe(
+    'You call `umount2("/")` (line 12), the reference `umount2(".")`. Only then it is gone.',
+  )
+})
+
+test('a call too many is named', () => {
+  expect(diff([...REFERENCE, 'chdir("/")']).first).toBe(
+    'You call `chdir("/")` (line 14), the reference does not.',
+  )
+})
+
+test('what only later tasks ask for is not missed', () => {
+  const { rows, first } = diff(['pivot_root(".", ".")', 'umount2(".")'], 'pivot')
+  expect(first).toBe(undefined)
+  expect(rows).toHaveLength(2)
+})

@@ -1,0 +1,64 @@
+// The way of a new user: an empty workspace, `watch` in a terminal, every task in order, and a container of their own in the end.
+import { spawnSync } from 'node:child_process'
+import { describe, expect, test } from 'vitest'
+import { exercises } from '../../lib/cli/exercises.ts'
+import { Cgroup } from '../../lib/kernel/cgroup.ts'
+import { planCgroup } from '../../lib/kernel/make-cgroup.ts'
+import type { WrongAnswer } from '../../lib/labs/answer.ts'
+import { readProgress } from '../../lib/labs/progress.ts'
+import { taskAt } from '../../lib/labs/verdict.ts'
+import { isRoot } from '../support/minilab.ts'
+import { Terminal } from '../support/terminal.ts'
+import { newLearner, solution } from './support.ts'
+
+const noTmux = spawnSync('tmux', ['-V']).status !== 0
+const labs = await Promise.all(exercises.map(({ load }) => load()))
+const canLimit = planCgroup('minilab/x', ['memory', 'cpu', 'pids']) instanceof Cgroup
+
+/** For each task what somebody writes who has misunderstood it, and that can be seen without root as well. */
+async function misconceptions(lab: string, tasks: { id: string }[]): Promise<{ id: string; text: string }[]> {
+  const { wrong } = (await import(`./wrong/${lab}.ts`)) as { wrong: WrongAnswer[] }
+  return tasks.flatMap(({ id }) => {
+    const answer = wrong.find(({ task, rootOnly }) => task === id && !rootOnly)
+    const edit = (text: string, [from, to]: [string, string]) => text.replace(from, () => to)
+    return answer ? [{ id, text: answer.edits.reduce(edit, solution(lab)) }] : []
+  })
+}
+
+// skipped where there is no tmux: a pipe is no terminal
+describe.skipIf(noTmux)('from an empty workspace to a runtime of one’s own', () => {
+  const modes = isRoot ? ['', ' --rootless'] : ['']
+  test.each(modes)('watch%s', { timeout: 900_000 }, async mode => {
+    const learner = await newLearner()
+    const { folder, data } = learner
+    const env = { MINILAB_WORKSPACE: folder, MINILAB_DATA: data, HOME: data }
+    const terminal = new Terminal(env, { rows: 60 })
+    const attempts = () =>
+      Object.values(readProgress({ folder }).tasks).reduce((sum, task) => sum + task.attempts, 0)
+    for (const lab of labs) {
+      const name = `${lab.number}-${lab.name}`
+      const limited = lab.number === 4 && !canLimit // nobody can look at limits here
+      terminal.minilab(`watch ${lab.number}${mode}`)
+      await terminal.shows(limited ? 'not looked at' : `0 of ${lab.tasks.length} tasks`)
+      // first a misconception about each task: it does not pass, and is told why
+      for (const { id, text } of limited ? [] : await misconceptions(name, lab.tasks)) {
+        const before = attempts()
+        learner.write(`${name}.ts`, text)
+        await expect.poll(attempts, { timeout: 60_000 }).toBeGreaterThan(before)
+        await terminal.shows(/✘[^]*Stuck\?/)
+        expect(terminal.screen()).not.toMatch(new RegExp(`✔ \\d+ +${id} `))
+      }
+      learner.write(`${name}.ts`, solution(name))
+      await terminal.shows(limited ? 'not looked at' : `all ${lab.tasks.length} tasks`)
+      await terminal.shows('q quit')
+      if (!limited) expect(taskAt(readProgress({ folder }), lab)).toBe(undefined)
+      terminal.key('q')
+      await terminal.shows(/ready> *\n*$/)
+      terminal.type('clear')
+    }
+    terminal.minilab(`run --mine --rm${mode} default sh -c 'echo pid $$ is mine'`)
+    await terminal.shows('pid 1 is mine')
+    const { stdout } = await learner.run(['progress'])
+    expect(stdout).not.toContain('minilab lab 1')
+  })
+})

@@ -1,0 +1,78 @@
+import { spawnSync } from 'node:child_process'
+import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { isRoot } from '../support/minilab.ts'
+import { Terminal } from '../support/terminal.ts'
+import { LABS, newLearner, solution } from './support.ts'
+
+const noTmux = spawnSync('tmux', ['-V']).status !== 0
+
+// skipped where there is no tmux: a pipe is no terminal
+describe.skipIf(noTmux)('watch', () => {
+  const begin = async () => {
+    const learner = await newLearner()
+    return {
+      learner,
+      terminal: new Terminal({ MINILAB_WORKSPACE: learner.folder, MINILAB_DATA: learner.data }),
+    }
+  }
+  const keys = 'h hint · d diff'
+
+  test('checks again on each save, listens to keys, and goes nowhere by itself', async () => {
+    const { learner, terminal } = await begin()
+    terminal.minilab('watch 3')
+    await terminal.shows('0 of 6 tasks')
+    await terminal.shows(keys)
+    terminal.key('h')
+    await terminal.shows('1/3')
+    expect(terminal.screen()).not.toContain('2/3')
+    terminal.key('h')
+    await terminal.shows('2/3')
+    terminal.key('t')
+    await terminal.shows('Put a process into a directory')
+
+    learner.write('3-root.ts', solution('3-root').replace("    tape.umount2('.', MNT_DETACH)\n", ''))
+    await terminal.shows('was forgotten after')
+    terminal.key('d')
+    await terminal.shows('the reference')
+    await terminal.shows('MNT_DETACH')
+
+    // as editors do: a new file in the place of the old
+    writeFileSync(join(learner.folder, '3-root.tmp'), solution('3-root'))
+    renameSync(join(learner.folder, '3-root.tmp'), join(learner.folder, '3-root.ts'))
+    await terminal.shows('all 6 tasks')
+    await terminal.shows(keys)
+    expect(terminal.screen()).toContain('Lab 3')
+    terminal.key('l')
+    await terminal.shows(/✔ 3 {2}root +6 of 6/)
+
+    terminal.key('x')
+    await terminal.shows('Press x once more')
+    terminal.key('x')
+    await terminal.shows('kept as 3-root.before-reset.ts')
+    expect(readFileSync(join(learner.folder, '3-root.before-reset.ts'), 'utf8')).toBe(solution('3-root'))
+    expect(readFileSync(join(learner.folder, '3-root.ts'), 'utf8')).toBe(
+      readFileSync(join(LABS, '3-root/start.ts'), 'utf8'),
+    )
+    terminal.key('n')
+    await terminal.shows('Lab 4')
+    terminal.key('q')
+    await terminal.shows(/ready> $/m)
+    expect(readdirSync(join(learner.data, 'containers'))).toEqual([])
+  })
+
+  // as on folders that are shared into a VM: nothing tells of a save. Only root may set that limit for a namespace
+  test.skipIf(!isRoot)('notices a save where inotify gives nothing', async () => {
+    const { learner, terminal } = await begin()
+    terminal.type(
+      'unshare -Ur sh -c \'echo 0 > /proc/sys/user/max_inotify_instances && PS1="few> " exec sh -i\'',
+    )
+    await terminal.shows(/^few> /m)
+    terminal.minilab('watch 3')
+    await terminal.shows(keys)
+    learner.write('3-root.ts', solution('3-root'))
+    await terminal.shows('all 6 tasks')
+    terminal.key('C-c')
+  })
+})

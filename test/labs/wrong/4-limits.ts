@@ -1,0 +1,229 @@
+import type { WrongAnswer } from '../../../lib/labs/answer.ts'
+
+const MKDIR = '    for (const { path } of cgroup.folders) mkdirSync(path)\n'
+const MEMORY =
+  "    if (limit) set(cgroup, 'memory', ['memory.limit_in_bytes', limit], ['memory.max', limit])\n"
+const SWAP = `    if (limit && swap)
+      set(cgroup, 'memory', ['memory.memsw.limit_in_bytes', swap], ['memory.swap.max', swap - limit])
+`
+const CPU =
+  "    if (quota) set(cgroup, 'cpu', ['cpu.cfs_period_us', period], ['cpu.max', `${quota} ${period}`])\n"
+const QUOTA = "    if (quota) set(cgroup, 'cpu', ['cpu.cfs_quota_us', quota])\n"
+const PIDS = "    if (pids.limit) set(cgroup, 'pids', ['pids.max', pids.limit], ['pids.max', pids.limit])\n"
+const NO_LIMITS: [string, string][] = [MEMORY, SWAP, CPU, QUOTA, PIDS].map(line => [line, ''])
+const JOIN = "writeControl(join(path, 'cgroup.procs'), String(pid))"
+const TOLD_V1 = '    writeControl(file, state)\n'
+const TOLD_V2 = "    writeControl(join(path, 'cgroup.freeze'), state)\n"
+const DONE_V1 = "    await until(() => readFileSync(file, 'utf8').trim() === state, 5000)\n"
+const DONE_V2 =
+  "    await until(() => readFileSync(events, 'utf8').includes(`frozen ${state}`), 5000, events)\n"
+const STATES: [string, string][] = [
+  ["frozen ? 'FROZEN' : 'THAWED'", "'FROZEN'"],
+  ["frozen ? '1' : '0'", "'1'"],
+]
+
+/** Another resource limit, as setrlimit(2) sets it, for the first process and those that it starts. */
+const withResourceLimit = (name: string, value: string): [string, string][] => [
+  ['import { type Cgroup,', `import { ${name}, type Cgroup,`],
+  [
+    '  attach({ cgroup }, pid) {',
+    `  inside(tape, { spec }) {
+    const limit = spec.linux.resources!.${value}!
+    tape.prlimit64(0, ${name}, { cur: limit, max: limit }, null)
+  },
+
+  attach({ cgroup }, pid) {`,
+  ],
+]
+
+export const wrong: WrongAnswer[] = [
+  {
+    task: 'join',
+    name: 'a directory only',
+    belief: 'whoever makes a cgroup for a container has put it in',
+    edits: [[JOIN, 'void path']],
+    says: 'It never joined one of its own',
+  },
+  {
+    task: 'join',
+    name: 'no directory',
+    belief: 'a cgroup comes into being when the first process joins it',
+    edits: [[MKDIR, ''], ...NO_LIMITS],
+    says: '= -1 ENOENT',
+  },
+  {
+    task: 'join',
+    name: 'its own number',
+    belief: 'the first process of a container is process 1, also for whoever writes it down outside',
+    edits: [[JOIN, JOIN.replace('String(pid)', "'1'")], ...NO_LIMITS],
+    says: 'cgroup.procs was given 1 in place of the child’s',
+  },
+  {
+    task: 'join',
+    name: 'ourselves',
+    belief: 'whoever is in the cgroup at the clone hands it on, so it is enough to be there in attach',
+    edits: [[JOIN, JOIN.replace('String(pid)', 'String(process.pid)')], ...NO_LIMITS],
+    says: 'cgroup.procs was given our own pid',
+  },
+  {
+    task: 'memory',
+    name: 'not swap',
+    belief: 'a limit of memory holds for swap too',
+    edits: [[SWAP, '']],
+    says: 'Memory is limited, swap is not',
+  },
+  {
+    task: 'memory',
+    name: 'a reservation',
+    belief: 'a soft limit is a limit, only a polite one',
+    edits: [
+      [
+        "['memory.limit_in_bytes', limit], ['memory.max', limit]",
+        "['memory.soft_limit_in_bytes', limit], ['memory.low', limit]",
+      ],
+      [SWAP, ''],
+    ],
+    says: 'no limit was written to the files in there',
+  },
+  {
+    task: 'memory',
+    name: 'a resource limit',
+    belief: 'setrlimit limits memory, so no cgroup is needed for that',
+    edits: [[MEMORY, ''], [SWAP, ''], ...withResourceLimit('RLIMIT_AS', 'memory!.limit')],
+    says: 'RLIMIT_AS was set instead',
+  },
+  {
+    task: 'memory',
+    name: 'in mebibytes',
+    belief: 'the kernel takes mebibytes, as Docker’s -m 64m',
+    edits: [
+      [
+        "['memory.limit_in_bytes', limit], ['memory.max', limit]",
+        "['memory.limit_in_bytes', limit / 2 ** 20], ['memory.max', limit / 2 ** 20]",
+      ],
+    ],
+    says: 'ENOMEM',
+  },
+  {
+    task: 'cpu',
+    name: 'nice',
+    belief: 'nice limits how much processor time one gets',
+    edits: [
+      [CPU, ''],
+      [QUOTA, ''],
+      [
+        "import { join } from 'node:path'\n",
+        "import { setPriority } from 'node:os'\nimport { join } from 'node:path'\n",
+      ],
+      ['    // it still waits', '    setPriority(pid, 19)\n    // it still waits'],
+    ],
+    says: 'it was made nice instead',
+  },
+  {
+    task: 'cpu',
+    name: 'shares',
+    belief: 'who has a fifth of the usual shares gets a fifth of a processor',
+    edits: [
+      [CPU, "    if (quota) set(cgroup, 'cpu', ['cpu.shares', 1024 / 5], ['cpu.weight', 100 / 5])\n"],
+      [QUOTA, ''],
+      ['String(value))\n}', 'String(Math.round(Number(value))))\n}'],
+    ],
+    says: 'no limit was written to the files in there',
+  },
+  {
+    task: 'cpu',
+    name: 'quota and period exchanged',
+    belief: 'of the two numbers, the larger one must be what it may use',
+    edits: [['const { quota, period = 100_000 } = cpu', 'const { quota: period, period: quota } = cpu']],
+    says: '100000 of every 20000 µs are 500.0 % of a processor',
+  },
+  {
+    task: 'cpu',
+    name: 'in per cent',
+    belief: 'a quota is a percentage',
+    edits: [
+      ["['cpu.max', `${quota} ${period}`]", "['cpu.max', `${(100 * quota) / period} ${period}`]"],
+      ["['cpu.cfs_quota_us', quota]", "['cpu.cfs_quota_us', (100 * quota) / period]"],
+    ],
+    says: '"20',
+  },
+  {
+    task: 'pids',
+    name: 'one more',
+    belief: 'the first process does not count: it is the container',
+    edits: [
+      [
+        "['pids.max', pids.limit], ['pids.max', pids.limit]",
+        "['pids.max', pids.limit + 1], ['pids.max', pids.limit + 1]",
+      ],
+    ],
+    says: 'first process counts like any other',
+  },
+  {
+    task: 'pids',
+    name: 'a resource limit',
+    belief: 'setrlimit limits processes, so no cgroup is needed for that',
+    edits: [[PIDS, ''], ...withResourceLimit('RLIMIT_NPROC', 'pids!.limit')],
+    says: 'RLIMIT_NPROC was set instead',
+  },
+  {
+    task: 'pids',
+    name: 'to the folder above',
+    belief: 'the number of containers’ processes is limited where they all are',
+    edits: [
+      [
+        'writeControl(join(path, file), String(value))',
+        "writeControl(join(path, file === 'pids.max' ? `../${file}` : file), String(value))",
+      ],
+    ],
+    says: 'no limit was written',
+  },
+  {
+    task: 'freeze',
+    name: 'SIGSTOP',
+    belief: 'a container is stopped by a SIGSTOP to each of its processes',
+    edits: [
+      [TOLD_V1, ''],
+      [TOLD_V2, ''],
+      [DONE_V1, ''],
+      [DONE_V2, ''],
+      [
+        '  if (version === 1) {\n    const [file,',
+        `  for (const pid of readFileSync(join(path, 'cgroup.procs'), 'utf8').trim().split('\\n'))
+    process.kill(Number(pid), frozen ? 'SIGSTOP' : 'SIGCONT')
+  if (version === 1) {
+    const [file,`,
+      ],
+    ],
+    says: 'Nobody has frozen the cgroup',
+  },
+  {
+    task: 'freeze',
+    name: 'not awaited',
+    belief: 'what the kernel is told is done when the write returns',
+    edits: [
+      [DONE_V1, ''],
+      [DONE_V2, ''],
+    ],
+    says: 'that was not waited for',
+  },
+  {
+    task: 'freeze',
+    name: 'never thawed',
+    belief: 'freezing is a switch: the same again lets it go on',
+    edits: STATES,
+    says: 'the cgroup was never thawed',
+  },
+  {
+    task: 'freeze',
+    name: 'watched only',
+    belief: 'the state of a cgroup is something that one waits for',
+    edits: [
+      [TOLD_V1, ''],
+      [TOLD_V2, ''],
+      ['=== state, 5000)', '=== state, 100)'],
+      ['`), 5000, events)', '`), 100, events)'],
+    ],
+    says: 'Nobody has told that cgroup to freeze',
+  },
+]
