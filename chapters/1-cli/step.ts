@@ -45,16 +45,12 @@ export const step: Step<Started> = {
   stages: [
     {
       title: 'Start a program',
-      explain:
-        'Every container is an ordinary process first. To start one, a process makes a copy of itself with `clone3` and the copy becomes another program with `execve`, which takes a path, the arguments and the environment. Working directory and open descriptors are simply inherited. Here the child shares our memory until its `execve`, so it can report each of its calls to us: below is what it did, with the result and the time that each call took.',
       source: { file: 'lib/container/program.ts', symbol: 'program' },
       act: async lab => void (await lab.begin()),
       checks: [checks.argv, checks.environ, checks.cwd, checks.descriptors, checks.parent],
     },
     {
       title: 'How a process ends',
-      explain:
-        'A process ends by `exit(status)` or by a signal, and its parent learns which with `waitid`. Docker, systemd and your shell all pass this on; a shell shows a death by signal as 128 plus the number of the signal. Three shells show it: one is told to exit with 42, one to send itself SIGTERM, and that from above, which is still there, to catch SIGUSR1, which it then gets from us.',
       source: { file: 'lib/kernel/child.ts', symbol: 'Child' },
       async act(lab) {
         lab.scene.exited = await ending(lab, 'exit 42')
@@ -67,8 +63,6 @@ export const step: Step<Started> = {
     },
     {
       title: 'Is it isolated?',
-      explain:
-        'The kernel keeps eight kinds of namespaces, and every process is in one of each: `/proc/<pid>/ns` shows which, as inode numbers. The same number means the same namespace. Compare those of the shell with ours.',
       predict: {
         question: 'How many of its eight namespaces does this process have to itself?',
         choices: ['0', '1 (pid)', '8'],

@@ -48,16 +48,12 @@ export const step: Step<Made> = {
   stages: [
     {
       title: 'One clone, eight namespaces',
-      explain:
-        'A namespace is a window onto one kind of the kernel’s things: processes, mounts, host name, queues, network, users, cgroups, clocks. `clone3` takes a flag for each kind; the child gets a window of its own and ours stays as it was. The child waits at the gate (the `read` below) until we have said which users it has; the cgroup namespace comes by `unshare` after that, because its root is wherever one is at that moment.',
       source: { file: 'lib/container/namespaces.ts', symbol: 'namespaces' },
       act: async lab => void (await lab.begin()),
       checks: checks.inodes,
     },
     {
       title: 'Two process ids',
-      explain:
-        'A pid namespace counts from 1. The process keeps a number in the namespace above as well, so the host can still see it and send it signals; it just cannot see out. The line `NSpid` of `/proc/<pid>/status` gives all its numbers, outermost first.',
       predict: {
         question: 'The shell inside asks for its own pid (echo $$). What does it get?',
         choices: ['the same number as outside', '1', '2'],
@@ -68,23 +64,17 @@ export const step: Step<Made> = {
     },
     {
       title: 'Root, but only here',
-      explain:
-        'A user namespace maps ids: “0 inside is 100000 outside”, say. Whoever is root inside holds every capability, but only over what belongs to the namespace; outside he is a user with no rights at all. This is why containers work without root: the one namespace that anybody may create gives the right to create all others.',
       source: { file: 'lib/kernel/id-maps.ts', symbol: 'writeIdMaps' },
       checks: [checks.uidMap, checks.rootInside],
     },
     {
       title: 'Make something inside, look for it outside',
-      explain:
-        'Now a visitor joins the container with `setns`, as `docker exec` does, and leaves things behind: another host name, a message queue, a mount, a network link. If each window is really the container’s own, none of it can be found on the host.',
       source: { file: 'chapters/2-namespaces/visitor.ts', symbol: 'leaveThings' },
       act: async lab => leaveThings(lab),
       checks: [checks.hostname, checks.queue, checks.mount, checks.link],
     },
     {
       title: 'Even time',
-      explain:
-        'The youngest kind of namespace moves the clocks that count from boot. Offsets can be written to `/proc/<pid>/timens_offsets` until the first process has entered, that is while our child waits at the gate. A container that is moved to another machine needs this: its timers must not jump.',
       predict: {
         question: 'The machine’s uptime, as the container reads it in /proc/uptime, is …',
         choices: ['the same', 'near zero', 'a day longer'],

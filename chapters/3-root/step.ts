@@ -34,8 +34,6 @@ export const step: Step<Roots> = {
   stages: [
     {
       title: 'chroot, and the way out of it',
-      explain:
-        'Since 1979 `chroot` lets a process start its paths from another directory. It was never meant as a prison: it changes one pointer and leaves the working directory, the mounts and all open descriptors as they are. Below a child goes into an empty jail and then does what every text on the subject warns of: it makes a second jail inside, enters that one without going there, and walks up.',
       source: { file: 'chapters/3-root/break-out.ts', symbol: 'breakOut' },
       predict: {
         question: 'Root, inside a chroot. After these calls its “/” is …',
@@ -48,16 +46,12 @@ export const step: Step<Roots> = {
     },
     {
       title: 'pivot_root: nothing left to walk to',
-      explain:
-        'A mount namespace has a root mount of its own, and `pivot_root` exchanges it. The image is bound on itself, because the new root must be a mount point; then the two change places, the old root comes to lie on top of “.”, and `umount2` lets go of it. After that the host’s tree is not hidden but absent. Everything that the container shall borrow from the host (its devices) is taken hold of before, as descriptors.',
       source: { file: 'lib/container/root.ts', symbol: 'root' },
       act: async lab => void (await lab.begin()),
       checks: [checks.ownRoot, checks.oldRootGone, checks.propagation],
     },
     {
       title: 'The same break-out once more',
-      explain:
-        'A visitor joins the container, goes where its process is, and makes the calls that worked above; `/dev`, which is there, serves as the second jail. It has every capability over the container’s namespaces, so each call succeeds. Look at where it ends.',
       predict: {
         question: 'And now “/” is …',
         choices: ['the host’s root', 'the container’s root'],
@@ -69,15 +63,11 @@ export const step: Step<Roots> = {
     },
     {
       title: 'What a Unix program expects: /proc, /dev, /sys',
-      explain:
-        'An image is only files; the kernel’s own file systems must be mounted for each container. A new `proc` shows the pid namespace of whoever mounts it. A user namespace may not make device nodes, so the host’s are bound one by one, and `devpts` gives terminals of its own.',
       source: { file: 'lib/container/root.ts', symbol: 'devices' },
       checks: [checks.proc, checks.devices, checks.terminals, checks.links],
     },
     {
       title: 'What it must not see',
-      explain:
-        'Much of /proc and /sys speaks of the machine, not of the container: keys, interrupts, kernel settings. Other engines agree on a list: some paths are covered by /dev/null or an empty tmpfs, others are made read-only by a bind mount on themselves that is then remounted.',
       source: { file: 'lib/container/root.ts', symbol: 'cover' },
       checks: [checks.masked, checks.readonly, checks.readonlyRoot],
     },

@@ -48,8 +48,6 @@ export const step: Step<Measured> = {
   stages: [
     {
       title: 'A directory, some numbers, a pid',
-      explain:
-        'Namespaces decide what a process sees, cgroups how much it may use. A cgroup is a directory in a file system of the kernel’s own: `mkdir` makes one, a limit is a number written to a file in it, and a process belongs to it once its pid is written to `cgroup.procs`. On cgroup v1 each controller has a tree of its own, on v2 one tree holds them all. The pid is written while the child waits at its gate, so its program is limited from the first instruction on, and whatever it starts is born into the same cgroup. There is a proof of that: a cgroup namespace shows paths from the cgroup that one was in when the namespace was made, and ours was made before `execve`.',
       source: { file: 'lib/container/limits.ts', symbol: 'limits' },
       predict: {
         question: 'The shell inside reads /proc/self/cgroup. Which path does it find there?',
@@ -64,7 +62,6 @@ export const step: Step<Measured> = {
     },
     {
       title: 'More memory than it may have',
-      explain: `The container may use ${LIMITS.memory / MiB} MiB. That is not like a full disk: the kernel hands out addresses freely, and counts a page when it is first touched. Whoever just writes to his memory makes no call that could return an error. So when the limit is reached and nothing can be reclaimed, the out-of-memory killer ends a process of that cgroup, the largest first. Here \`dd\` fills a buffer of ${(2 * LIMITS.memory) / MiB} MiB.`,
       source: { file: 'chapters/4-limits/experiments.ts', symbol: 'useTooMuchMemory' },
       predict: {
         question: 'Which exit status does the shell report for dd?',
@@ -76,7 +73,6 @@ export const step: Step<Measured> = {
     },
     {
       title: 'A fifth of a processor',
-      explain: `Processor time is limited by a quota for each period: ${LIMITS.cpu.quota / 1000} ms of every ${LIMITS.cpu.period / 1000} ms. Whoever has used up the quota is not ended, only not scheduled until the next period begins: it is throttled. That is why a container can answer slowly on an idle machine. The shell inside now starts a loop that never ends, and we measure for ten periods.`,
       source: { file: 'chapters/4-limits/experiments.ts', symbol: 'useAllProcessorTime' },
       predict: {
         question: 'How much of one processor does the endless loop get?',
@@ -88,7 +84,6 @@ export const step: Step<Measured> = {
     },
     {
       title: 'As many processes as it may have',
-      explain: `A loop that starts process after process can bring a whole machine down, because the table of processes is one for all. The pids controller counts: the limit here is ${LIMITS.pids}. Above it \`fork\` is refused with EAGAIN, and nobody is killed. A second container with this limit gets a loop that starts ${FORKS} times \`sleep\` in the background.`,
       source: { file: 'chapters/4-limits/experiments.ts', symbol: 'forkTooOften' },
       predict: {
         question: `How many processes are there in that container, after ${FORKS} times “sleep &”?`,
@@ -100,8 +95,6 @@ export const step: Step<Measured> = {
     },
     {
       title: 'Stop, and go on',
-      explain:
-        'A cgroup can also be stopped as a whole, with everything that runs in it, wherever each process is just now. Unlike after SIGSTOP, no parent is told of it, and no SIGCONT from inside undoes it. This is what `docker pause` does. We stop the container with the endless loop in it, look twice at how much processor time it has used, and let it go on.',
       source: { file: 'lib/kernel/cgroup.ts', symbol: 'Cgroup' },
       act: withCgroup(freeze),
       checks: [checks.frozen, checks.still],

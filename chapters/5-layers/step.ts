@@ -63,8 +63,6 @@ export const step: Step<Stack> = {
   stages: [
     {
       title: 'A stack of directories',
-      explain:
-        'Step 3 had to make the image read-only, because all containers share it. The overlay file system gives each of them a writable view of it: one `mount` call takes a stack of lower directories, which it only ever reads, and one upper directory, which takes every write; the merged view becomes the container’s root. The call is made in the container’s own mount namespace, so the host never sees this mount, and nobody has to unmount it.',
       source: { file: 'lib/container/layers.ts', symbol: 'layers' },
       async act(lab) {
         // unless there is a copy that stands in for it
@@ -82,8 +80,6 @@ export const step: Step<Stack> = {
     },
     {
       title: 'Copy-up: writing to what is only read',
-      explain:
-        'The container appends a line to `/etc/os-release`, a file of the image. The lower directory is only ever read; yet this container must see the file changed, with its owner and mode as before, and all others must see it as it was. Whatever is written goes to the upper directory.',
       predict: {
         question: 'The container appends one line to a file of the image. What is then in its own layer?',
         choices: ['nothing: the image was changed', 'only the line', 'the whole file, with the line'],
@@ -98,8 +94,6 @@ export const step: Step<Stack> = {
     },
     {
       title: 'Whiteout: deleting what cannot be deleted',
-      explain:
-        'Now it deletes `/etc/group`, which lies in the image too. The file must stay for the other containers, and yet be gone for this one. So overlay leaves a mark of that name in the upper directory, which hides whatever is below: a whiteout.',
       predict: {
         question: 'rm /etc/group succeeds. What is then at etc/group in the upper directory?',
         choices: ['nothing', 'an empty file', 'a character device'],
@@ -114,8 +108,6 @@ export const step: Step<Stack> = {
     },
     {
       title: 'Opaque: a directory made anew',
-      explain:
-        'Directories of the same name are merged, entry by entry. But a directory that was removed and made again must begin empty. Overlay marks it with an extended attribute, `overlay.opaque`: look no further down. In a user namespace the attribute is in the `user.` space; outside of one, root’s overlays use `trusted.`, which nobody else may write.',
       act: onOverlay(async lab => {
         keepsXattrs(lab)
         await tell(lab, lab.scene, 'rm -r /var && mkdir /var && echo mine > /var/new')
@@ -125,8 +117,6 @@ export const step: Step<Stack> = {
     },
     {
       title: 'Two containers on the same layers',
-      explain:
-        'A second container starts with the same lower directories, and with an upper and a work directory of its own. Then each of the two writes a file that the other must not see.',
       source: { file: 'lib/guide/image-layers.ts', symbol: 'onImageLayers' },
       predict: {
         question: 'How many files of the image does the second container have copies of, once it runs?',
@@ -146,8 +136,6 @@ export const step: Step<Stack> = {
     },
     {
       title: 'A layer is a tar',
-      explain:
-        'Commit a container, and its upper directory becomes a new layer of a new image. Layers travel as tar archives, and a tar cannot rely on overlay’s devices and attributes; the OCI image specification writes them as empty files instead. `.wh.NAME` says that NAME is deleted, `.wh..wh..opq` that its directory is opaque. Here the first container’s layer is packed, unpacked elsewhere, and put on top of the image for a third container.',
       source: { file: 'lib/image/pack.ts', symbol: 'packLayer' },
       act: onOverlay(lab => throughTar(lab)),
       checks: [checks.tar, checks.sameTree, checks.sameView],

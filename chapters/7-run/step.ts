@@ -37,8 +37,6 @@ export const step: Step<Ran> = {
   stages: [
     {
       title: 'Fewer rights for root',
-      explain:
-        'Root’s power is divided into some forty capabilities. Before its `execve` the child drops those that a container needs not: first from the bounding set, which caps whatever it may ever gain, then from its own. `no_new_privs` makes setuid programs harmless. Last comes a seccomp filter, a small program that the kernel asks before every system call. Each of these steps takes away what an earlier one needed, hence the order.',
       source: { file: 'lib/container/hardening.ts', symbol: 'hardening' },
       predict: {
         question: 'How many capabilities does the container’s root keep?',
@@ -57,8 +55,6 @@ export const step: Step<Ran> = {
     },
     {
       title: 'Root tries',
-      explain:
-        'The shell inside is uid 0 in its user namespace. Let it try what an intruder would: mount something, rename the machine, make another user namespace to regain all capabilities in, and write to a kernel setting.',
       predict: {
         question: 'How many of the four will succeed?',
         choices: ['0', '1', '4'],
@@ -69,14 +65,10 @@ export const step: Step<Ran> = {
     },
     {
       title: 'All seven chapters at once',
-      explain:
-        'Nothing of the earlier steps is lost: this container has its namespaces, its layers, its limits and its cable. New is that the cable’s end at the bridge is isolated: the switch passes on nothing between two such ends, so containers cannot reach each other. Every line below is read from the kernel again.',
       checks: [checks.namespaces, checks.layers, checks.limits, checks.network, checks.isolated],
     },
     {
       title: COMMANDS,
-      explain:
-        'These parts are what `minilab run` puts together. Below it runs a program to its end and hands on the exit status; then it starts a container in the background, joins it with `exec`, ends it with `kill` and removes it with `rm`. With `-it` it gives you a terminal: try it yourself afterwards.',
       source: { file: 'lib/container/run.ts', symbol: 'runContainer' },
       act: lab => byCommandLine(lab, commands),
       checks: [checks.run, checks.background, checks.exec, checks.removed],

@@ -1,4 +1,5 @@
 import { constants } from 'node:os'
+import { explanation } from '../book/explanation.ts'
 import { LimitedError } from '../container/limited.ts'
 import { recover } from '../container/ledger.ts'
 import { dataFolder } from '../image/data-folder.ts'
@@ -43,7 +44,7 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
   try {
     for (const [i, stage] of step.stages.entries()) {
       presenter.stage(i + 1, step.stages.length, stage.title)
-      presenter.explain(stage.explain, stage.source)
+      presenter.explain(explanation(step, stage.title), stage.source)
       const predict = prediction(stage, options)
       const said = predict && (await ask(predict))
       const [lacking, refusal] = await act(lab, stage, options.goOn)
@@ -117,6 +118,7 @@ function onInterrupt<S>(lab: Lab<S>): { came: boolean; letGo(): void } {
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGPIPE'] as const
   const state = { came: false, letGo: () => signals.forEach(signal => process.off(signal, end)) }
   const end = (signal: NodeJS.Signals) => {
+    if (state.came) return // the first is what ends it: its output may be closed meanwhile
     state.came = true
     // process.exit() would wait for a child that waits at its gate for us: leave by the system call itself
     void lab.close().finally(() => now.exit_group(128 + constants.signals[signal]))

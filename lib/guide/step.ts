@@ -50,9 +50,8 @@ export interface Prediction<S = object> {
 
 /** A piece of a step: explain, predict, run, look at the evidence. */
 export interface Stage<S = object> {
+  /** as its section in the book, whose first paragraph explains it */
   title: string
-  /** one paragraph; `code` in backquotes */
-  explain: string
   /** where the code that it speaks of is */
   source?: { file: string; symbol: string }
   predict?: Prediction<S>

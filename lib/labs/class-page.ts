@@ -1,5 +1,5 @@
 import { type ClassReport, type Failure, type Learner, tasksOf } from './class-report.ts'
-import { html, Html } from './html.ts'
+import { html, Html } from '../book/html.ts'
 import { counted } from './overview.ts'
 import type { ReportedTask } from './report-shape.ts'
 

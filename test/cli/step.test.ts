@@ -109,9 +109,12 @@ test.each(['SIGTERM', 'SIGINT', 'SIGPIPE'] as const)(
     })
     const errors = text(child.stderr)
     const ended = once(child, 'exit')
-    for await (const chunk of child.stdout) if (String(chunk).includes('we made a child')) break
-    // leaving the loop closes our end of the pipe: for SIGPIPE that is all it takes
-    if (signal !== 'SIGPIPE') child.kill(signal)
+    for await (const chunk of child.stdout) {
+      if (!String(chunk).includes('we made a child')) continue
+      // leaving the loop closes our end of the pipe, and that is a SIGPIPE; the others shall find it open
+      if (signal === 'SIGPIPE') break
+      child.kill(signal)
+    }
     expect(await ended).toEqual([128 + constants.signals[signal], null])
     expect(await errors).toBe('')
     expect(readdirSync(join(data, 'ledger'))).toEqual([])

@@ -1,0 +1,61 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import MarkdownIt, { type Token } from 'markdown-it'
+import { bookFolder } from './folder.ts'
+
+/** One file of the book, parsed once for every renderer. */
+export interface Page {
+  /** `3-root`: the file's name without its ending, and that of the page made of it */
+  name: string
+  title: string
+  tokens: Token[]
+  headings: Heading[]
+}
+
+export interface Heading {
+  level: number
+  text: string
+  /** the anchor, as forges make it from the text */
+  id: string
+}
+
+/** CommonMark with tables and no HTML but comments, which nothing shows. */
+const markdown = new MarkdownIt({ html: true })
+
+/** The book in its order: 0-start, the seven chapters, the appendix. `folder`: another one, for tests. */
+export function pages(folder = bookFolder): Page[] {
+  return readdirSync(folder)
+    .filter(file => file.endsWith('.md'))
+    .toSorted()
+    .map(file => parse(file.slice(0, -'.md'.length), readFileSync(join(folder, file), 'utf8')))
+}
+
+/** Parses one page. Tokens of headings get their anchor as the attribute `id`. */
+export function parse(name: string, text: string): Page {
+  const tokens = markdown.parse(text, {})
+  const headings: Heading[] = []
+  for (const [i, token] of tokens.entries()) {
+    if (token.type !== 'heading_open') continue
+    const text = plain(tokens[i + 1]?.children ?? [])
+    const before = headings.filter(other => anchor(other.text) === anchor(text)).length
+    const id = before ? `${anchor(text)}-${before}` : anchor(text)
+    token.attrSet('id', id)
+    headings.push({ level: Number(token.tag.slice(1)), text, id })
+  }
+  return { name, title: headings[0]?.text ?? name, tokens, headings }
+}
+
+/** The text of inline tokens without their marks. */
+export function plain(tokens: readonly Token[]): string {
+  return tokens
+    .map(({ type, content }) => (/break$/.test(type) ? ' ' : type === 'html_inline' ? '' : content))
+    .join('')
+}
+
+/** As GitHub and its like name a heading: only letters, digits, hyphens and underscores stay. */
+function anchor(text: string): string {
+  return text
+    .toLowerCase()
+    .replace(/[^\p{L}\p{M}\p{N}\p{Pc} -]/gu, '')
+    .replaceAll(' ', '-')
+}
