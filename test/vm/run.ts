@@ -1,4 +1,4 @@
-// `npm run test:vm -- [--arch arm64] [--mutants] [--only TEXT]`
+// `npm run test:vm -- [--arch arm64] [--mutants] [--only REGEXP]`
 // minilab on another machine: a Debian with systemd and cgroup v2 alone.
 import { rmSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -56,14 +56,14 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.once(signal, () => void (qemu ? qemu.end() : process.exit(1)))
 
 try {
-  const { arch, ...wanted } = parseArgs({
+  const { arch, only, ...wanted } = parseArgs({
     options: {
       arch: { type: 'string', default: 'x64' },
       mutants: { type: 'boolean', default: false },
       only: { type: 'string', default: '' },
     },
   }).values
-  await main(machineOf(arch), wanted)
+  await main(machineOf(arch), { ...wanted, only: new RegExp(only) })
 } catch (error) {
   const { code = '', message } = error as NodeJS.ErrnoException
   if (!(error instanceof VmProblem) && !code.startsWith('ERR_PARSE_ARGS')) throw error
