@@ -17,8 +17,6 @@ import {
 import { predictions } from './predictions.ts'
 import { LIMITS } from './readings.ts'
 
-const MiB = 2 ** 20
-
 /** Starts the container, and shows what was done on the host for it. */
 async function begin(lab: Lab<Measured>): Promise<void> {
   const { cgroup } = (await lab.begin()).container

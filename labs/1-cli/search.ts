@@ -30,7 +30,6 @@ export function searchStage(program: Part): Stage<Started> {
   let refused: string | undefined
   return {
     title: 'A command without a slash',
-    explain: `A container with files of its own is told to run \`tool\`. Of the folders of its PATH the first has none, the second one that cannot be executed, the third and the fourth one each.`,
     async act(lab) {
       const tools = lab.folder('tools')
       for (const { name, mode, status } of FOLDERS) {

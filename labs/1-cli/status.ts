@@ -22,8 +22,6 @@ export function statusStage(shellStatus: (exit: Exit) => number): Stage<Started>
   const shown: Shown[] = []
   return {
     title: 'What a shell shows',
-    explain:
-      'The same ends once below us, where `waitid` tells of them, and once below a shell, which prints `$?`.',
     async act(lab) {
       const { shell } = await lab.another('a shell that waits for others', { parts: [program] })
       for (const command of ENDS) {

@@ -13,7 +13,6 @@ export function asAskedStage(): Stage<Made> {
   let refused: string | undefined
   return {
     title: 'Only what is asked for',
-    explain: 'A second container asks for seven kinds: it shall share the network of the host.',
     async act(lab) {
       try {
         const box = await lab.another('a container that asks for no network of its own', {

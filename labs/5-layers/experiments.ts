@@ -26,7 +26,6 @@ export function threeLayers(): Stage<Stack> {
   let refused: Refusal | undefined
   return {
     title: 'An image of several layers',
-    explain: 'Two more layers lie over the image, and a container starts on all of them.',
     act: onOverlay(async lab => {
       wanted = [...NAMES.map(name => layer(lab, name)), ...lab.scene.lower]
       try {
@@ -98,7 +97,6 @@ export function readUpper(changes: Changes, tarNames: TarNames): Stage<Stack>[] 
   return [
     {
       title: 'What a container has changed',
-      explain: 'A container changes, adds and deletes; its upper directory is read from outside.',
       act: onOverlay(async lab => {
         keepsXattrs(lab)
         const { pid, shell, container } = await lab.another('a container that changes a lot', {})
@@ -111,7 +109,6 @@ export function readUpper(changes: Changes, tarNames: TarNames): Stage<Stack>[] 
     },
     {
       title: 'Its layer as a tar',
-      explain: 'The same upper directory is packed, and each of its entries is given its names.',
       act: onOverlay(async lab => {
         keepsXattrs(lab)
         if (!changer) return

@@ -10,7 +10,6 @@ import type { Exercise } from '../../lib/labs/exercise.ts'
 /** First of all, so that what goes wrong with the cable does not hide it. */
 const withoutCable: Stage<Wiring> = {
   title: 'A container without a cable',
-  explain: '',
   async act(lab) {
     const { pid } = await lab.another('a container in mode none', { change: MODES.none })
     lab.scene.modes.none = pid

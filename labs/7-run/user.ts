@@ -13,7 +13,6 @@ export function anotherUser(): Stage<Ran> {
   const other = { pid: 0, alone: false }
   return {
     title: 'Another user',
-    explain: '',
     async act(lab) {
       const box = await lab.another('a container with another user', {
         change({ spec: { process, linux } }) {

@@ -1,7 +1,8 @@
 import { Chalk, type ChalkInstance } from 'chalk'
+import { explanation } from '../book/explanation.ts'
 import type { Replayed } from '../kernel/tape.ts'
 import { lines, type TapeLine } from './tape-lines.ts'
-import type { Check, Finding, Report, Step } from './step.ts'
+import type { Check, Finding, Report, Stage, Step } from './step.ts'
 import { sourceLine } from './source-line.ts'
 import { fit, micro, wrap } from './text.ts'
 
@@ -62,8 +63,13 @@ export class Presenter {
     this.line(this.ink.bold(` ${number}/${count}  ${title}`))
   }
 
+  /** What the book's section of a stage begins with. */
+  explain(step: Pick<Step, 'number' | 'name'>, { title, source }: Pick<Stage, 'title' | 'source'>): void {
+    if (!this.quiet) this.paragraph(explanation(step, title), source)
+  }
+
   /** A paragraph, wrapped; `code` in backquotes stands out. */
-  explain(text: string, source?: { file: string; symbol: string }): void {
+  protected paragraph(text: string, source?: { file: string; symbol: string }): void {
     this.line()
     for (const line of wrap(text, this.width - 6)) this.line(`      ${this.code(line)}`)
     if (source) this.line(this.ink.dim(`      the code: ${sourceLine(source)}`))

@@ -1,5 +1,4 @@
 import { constants } from 'node:os'
-import { explanation } from '../book/explanation.ts'
 import { LimitedError } from '../container/limited.ts'
 import { recover } from '../container/ledger.ts'
 import { dataFolder } from '../image/data-folder.ts'
@@ -44,7 +43,7 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
   try {
     for (const [i, stage] of step.stages.entries()) {
       presenter.stage(i + 1, step.stages.length, stage.title)
-      presenter.explain(explanation(step, stage.title), stage.source)
+      presenter.explain(step, stage)
       const predict = prediction(stage, options)
       const said = predict && (await ask(predict))
       const [lacking, refusal] = await act(lab, stage, options.goOn)

@@ -22,7 +22,7 @@ export class EscapePresenter extends Presenter {
   begin(rootless: boolean, only?: number): void {
     this.head(` The escape ladder ${only === undefined ? '' : `· chapter ${only} ${this.#name(only)} `}`)
     this.line(this.ink.dim(` ${rootless ? 'without root, in a user namespace' : 'as root'}`))
-    this.explain(WHAT)
+    this.paragraph(WHAT)
   }
 
   /** One chapter has been attacked. */
