@@ -315,7 +315,7 @@ describe.runIf(isRoot)('what root makes', () => {
   test('in another user’s checkout is that user’s, and mine/ is made there when it is first needed', async () => {
     const checkout = join(realpathSync(userFolder('root')), 'minilab')
     mkdirSync(checkout)
-    for (const name of ['bin.mjs', 'package.json', 'lib', 'chapters', 'labs'])
+    for (const name of ['bin.mjs', 'package.json', 'lib', 'book', 'chapters', 'labs'])
       cpSync(join(project, name), join(checkout, name), { recursive: true })
     symlinkSync(join(project, 'node_modules'), join(checkout, 'node_modules'))
     chownSync(checkout, 1000, 1000)
