@@ -96,7 +96,7 @@ export const exercise: Exercise<Made> = {
       text: 'A new user namespace knows no users: all are 65534, nobody. While the child waits for us, we say who they are, in `/proc/<pid>/uid_map` and `gid_map`: a line `inside outside count` for each entry of `spec.linux.uidMappings` and `gidMappings`, each file in one write. Without root the kernel takes a `gid_map` only after `deny` was written to `/proc/<pid>/setgroups`; with root leave that alone. Then the child becomes user and group 0. A container without a user namespace gets no map.',
       checks: ['uid-map', 'maps-asked', 'root-inside'],
       hints: [
-        'Nobody may say of himself who he is outside: a process outside writes the map, when the child is there. The child can become somebody only after that.',
+        'For more than one id nobody may write his own map: a process outside does it, when the child is there. The child can become somebody only after that.',
         '`writeControl` in `attach`, twice, and `setresgid` and `setresuid` in `inside`: it runs when `attach` has ended. `process.getuid()` tells whether we are root.',
         "`writeControl('/proc/' + pid + '/uid_map', …)` with `containerID + ' ' + hostID + ' ' + size + '\\n'` for each entry, the same for `gid_map`; `tape.setresgid(0, 0, 0)` and `tape.setresuid(0, 0, 0)`, before all else.",
       ],

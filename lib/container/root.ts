@@ -29,6 +29,7 @@ import { inFirstUserNamespace } from '../kernel/procfs.ts'
 import type { Later, Tape } from '../kernel/tape.ts'
 import { lockedFlags, mountOptions } from './mount-options.ts'
 import type { Container, Part } from './part.ts'
+import { makeReadOnly } from './read-only.ts'
 import { type DeviceSpec, has, type MountSpec, type Spec } from './spec.ts'
 
 const OPEN_HOW_SIZE = 24
@@ -162,11 +163,21 @@ function borrow(tape: Tape, spec: Spec): Lent {
   for (const mount of spec.mounts) if (isBind(mount.options)) lent.set(mount, take(tape, mount))
   // user_namespaces(7): no device nodes can be made in one, but the host's can be bound
   if (inUserNamespace(spec) && hasOwnDev(spec))
-    for (const { path } of DEVICES) lent.set(path, take(tape, { source: path }))
+    for (const { path } of DEVICES) lent.set(path, takeDevice(tape, path))
   // a /dev/null of the image or of a volume may be anything, even a link to what is to be covered (CVE-2025-31133)
   if (!hasOwnDev(spec))
-    for (const path of maskedFiles(spec)) lent.set(path, take(tape, { source: '/dev/null' }))
+    for (const path of maskedFiles(spec)) lent.set(path, takeDevice(tape, '/dev/null'))
   return lent
+}
+
+/**
+ * A device of the host, to be used and not to be changed: a read-only mount lets nobody chmod or chown the node, as root could
+ * whose uid is the same outside; writing to the device is no writing to the file system.
+ */
+function takeDevice(tape: Tape, path: string): Later {
+  const device = take(tape, { source: path })
+  makeReadOnly(tape, device)
+  return device
 }
 
 function take(tape: Tape, { source = '', options }: Omit<MountSpec, 'destination'>): Later {

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { type Hierarchy, hierarchies, hierarchyOf, listFile } from './cgroupfs.ts'
 import { readControl, writeControl } from './control-file.ts'
 import { UsageError } from './errors.ts'
-import { isGone } from './procfs.ts'
+import { isGone, processExists } from './procfs.ts'
 import { findProcess, send } from './signal.ts'
 import type { Replayed } from './tape.ts'
 import { until } from './until.ts'
@@ -184,7 +184,8 @@ function killMember(path: string, pid: number): void {
 export function thaw(pid: number): void {
   try {
     const freezer = hierarchyOf('freezer', hierarchies(pid))
-    if (freezer) thawV1(freezer.own)
+    // of a dead one /proc says the root of the hierarchy: so we look afterwards whether it still lives
+    if (freezer && processExists(pid)) thawV1(freezer.own)
   } catch (error) {
     if (!isGone(error)) throw error // it has died meanwhile
   }

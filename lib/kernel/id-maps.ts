@@ -1,8 +1,9 @@
 import { writeControl } from './control-file.ts'
 
 /**
- * Says who the users of a new user namespace are: user_namespaces(7). Only a process outside of it can, for one in it;
- * each line of a map is `inside outside count`. Throws a SyscallError with the remedy.
+ * Says who the users of a new user namespace are: user_namespaces(7). A process outside of it does, for one in it
+ * (which may itself map one id at most, its maker's); each line of a map is `inside outside count`. Throws a SyscallError
+ * with the remedy.
  */
 export function writeIdMaps(pid: number, uids: string, gids: string): void {
   // without CAP_SETGID over the parent namespace a gid_map is accepted only once setgroups is denied

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -167,3 +167,16 @@ test.skipIf(!isRoot)(
     expect(readdirSync(join(data, 'containers'))).toEqual([])
   },
 )
+
+// Root inside is root outside where ids are the same, and the devices are the host's own nodes.
+test.runIf(isRoot)('root inside can use the host’s devices, and not change who may', async () => {
+  const node = join(userFolder(), 'null') // in the place of the machine's own, for these runs
+  execFileSync('mknod', ['-m', '666', node, 'c', '1', '3'])
+  const wrapper = ['unshare', '--mount', 'sh', '-c', `mount --bind ${node} /dev/null && exec "$@"`, 'sh']
+  const script = 'echo into nothing >/dev/null && echo written; chmod 600 /dev/null; chown 5 /dev/null'
+  const ran = await runMinilab(run(ALONE, script), { data: data.root, wrapper })
+  expect(ran).toMatchObject({ status: 1, stdout: 'written\n' })
+  expect(ran.stderr.match(/Read-only file system/g)).toHaveLength(2)
+  const { mode, uid } = statSync(node)
+  expect([mode & 0o777, uid]).toEqual([0o666, 0])
+})
