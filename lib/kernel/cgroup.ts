@@ -130,10 +130,14 @@ export async function removeCgroup(path: string, use: CgroupUse): Promise<boolea
   if (use === 'ourselves') return goBack(path) && remove(path)
   if (use === 'parent') return remove(path)
   if (holdsUs(path)) throw new UsageError(`we are in ${path} ourselves`, 'leave it first')
-  thawV1(path)
-  for (const entry of readdirSync(path, { withFileTypes: true }))
-    if (entry.isDirectory()) await removeCgroup(join(path, entry.name), use)
-  await empty(path)
+  try {
+    thawV1(path)
+    for (const entry of readdirSync(path, { withFileTypes: true }))
+      if (entry.isDirectory()) await removeCgroup(join(path, entry.name), use)
+    await empty(path)
+  } catch (error) {
+    if (!isGone(error)) throw error // another command has removed it meanwhile
+  }
   // a process that has just died may be counted for a moment longer
   if (await until(() => remove(path), PATIENCE)) return true
   throw new UsageError(`${path} cannot be removed: the kernel says that it is in use`, 'minilab clean')
