@@ -14,7 +14,7 @@ import { now } from '../kernel/now.ts'
 import { status } from '../kernel/procfs.ts'
 import { Tape } from '../kernel/tape.ts'
 import { play } from '../kernel/visit.ts'
-import { makeReadOnly } from './read-only.ts'
+import { makeReadOnly } from './read-only-mount.ts'
 
 /** The program that this process runs, whatever its path: proc_pid_exe(5). */
 const OWN = '/proc/self/exe'

@@ -1,16 +1,10 @@
 import { realpathSync } from 'node:fs'
-import {
-  AT_EMPTY_PATH,
-  AT_FDCWD,
-  MOUNT_ATTR_RDONLY,
-  MOVE_MOUNT_F_EMPTY_PATH,
-  OPEN_TREE_CLOEXEC,
-  OPEN_TREE_CLONE,
-} from '../kernel/constants.ts'
+import { AT_FDCWD, MOVE_MOUNT_F_EMPTY_PATH, OPEN_TREE_CLOEXEC, OPEN_TREE_CLONE } from '../kernel/constants.ts'
 import type { Refused } from '../kernel/make-cgroup.ts'
 import { mountinfo } from '../kernel/mountinfo.ts'
 import type { Later, Tape } from '../kernel/tape.ts'
 import { mountOwnDev } from './own-dev.ts'
+import { makeReadOnly } from './read-only-mount.ts'
 import type { Shelter } from './shelter.ts'
 
 /** What a folder is exchanged for where all else is read-only. */
@@ -20,15 +14,6 @@ export interface Stand {
   by: string
   /** the cgroup that what runs there is in, or why there is none */
   shelter: Shelter | Refused
-}
-
-// struct mount_attr: attr_set, attr_clr, propagation, userns_fd
-const READ_ONLY = new Uint8Array(new BigUint64Array([BigInt(MOUNT_ATTR_RDONLY), 0n, 0n, 0n]).buffer)
-
-/** Makes a mount read-only, known by its path, or by a descriptor. */
-export function makeReadOnly(tape: Pick<Tape, 'mount_setattr'>, mount: string | Later): void {
-  if (typeof mount === 'string') tape.mount_setattr(AT_FDCWD, mount, 0, READ_ONLY, READ_ONLY.length)
-  else tape.mount_setattr(mount as never, '', AT_EMPTY_PATH, READ_ONLY, READ_ONLY.length)
 }
 
 /**

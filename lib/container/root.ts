@@ -29,7 +29,7 @@ import { inFirstUserNamespace } from '../kernel/procfs.ts'
 import type { Later, Tape } from '../kernel/tape.ts'
 import { lockedFlags, mountOptions } from './mount-options.ts'
 import type { Container, Part } from './part.ts'
-import { makeReadOnly } from './read-only.ts'
+import { makeReadOnly } from './read-only-mount.ts'
 import { type DeviceSpec, has, type MountSpec, type Spec } from './spec.ts'
 
 const OPEN_HOW_SIZE = 24
@@ -165,8 +165,7 @@ function borrow(tape: Tape, spec: Spec): Lent {
   if (inUserNamespace(spec) && hasOwnDev(spec))
     for (const { path } of DEVICES) lent.set(path, takeDevice(tape, path))
   // a /dev/null of the image or of a volume may be anything, even a link to what is to be covered (CVE-2025-31133)
-  if (!hasOwnDev(spec))
-    for (const path of maskedFiles(spec)) lent.set(path, takeDevice(tape, '/dev/null'))
+  if (!hasOwnDev(spec)) for (const path of maskedFiles(spec)) lent.set(path, takeDevice(tape, '/dev/null'))
   return lent
 }
 
