@@ -12,7 +12,7 @@ export interface Page {
   headings: Heading[]
 }
 
-export interface Heading {
+interface Heading {
   level: number
   text: string
   /** the anchor, as forges make it from the text */

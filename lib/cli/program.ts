@@ -1,7 +1,9 @@
 import { constants } from 'node:os'
 import { Command, CommanderError } from 'commander'
 import { fail, printable } from './fail.ts'
+import { bookCommand } from './book.ts'
 import { labCommands } from './lab.ts'
+import { lookCommand } from './look.ts'
 import { classCommand } from './class.ts'
 import { cleanCommand } from './clean.ts'
 import { containerCommands } from './containers.ts'
@@ -12,20 +14,21 @@ import { escapeCommand } from './escape.ts'
 import { quizCommand } from './quiz.ts'
 import { reportCommand } from './report.ts'
 import { stepCommand } from './step.ts'
+import { viewCommand } from './view.ts'
 import { workspaceCommands } from './workspace.ts'
 import { EXIT } from './exit.ts'
 
 /** In the order in which a newcomer meets them. */
 const COMMANDS = {
-  'See how it works': [stepCommand, quizCommand, escapeCommand],
+  'See how it works': [stepCommand, bookCommand, quizCommand, escapeCommand, lookCommand, viewCommand],
   'Write it yourself': [labCommands, workspaceCommands],
   'Use it': [runCommand, containerCommands],
   'This machine': [doctorCommand, cleanCommand],
   'Hand in, and teach': [reportCommand, classCommand, devCommand],
 }
 
-/** Parses the command line and runs the command; sets the exit status. */
-export async function main(argv: string[], version: string): Promise<void> {
+/** All commands with their flags and help: to be parsed with, or looked at. */
+export function commandLine(version: string): Command {
   const program = new Command('minilab')
     .description(
       'Learn how containers work by building one: real system calls, proved against the live kernel.',
@@ -44,6 +47,12 @@ Exit status: 0 all well · 1 a check failed · 2 wrong use · 3 the machine lack
     program.commandsGroup(`${heading}:`)
     for (const add of commands) add(program)
   }
+  return program
+}
+
+/** Parses the command line and runs the command; sets the exit status. */
+export async function main(argv: string[], version: string): Promise<void> {
+  const program = commandLine(version)
   if (argv.length === 2) return program.outputHelp()
   process.stdout.on('error', readerGone)
   try {

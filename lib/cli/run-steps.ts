@@ -6,15 +6,18 @@ import { dataFolder } from '../image/data-folder.ts'
 import { shellStatus } from '../kernel/child.ts'
 import { UsageError } from '../kernel/errors.ts'
 import { Lab, type LabOptions } from '../guide/lab.ts'
-import { Presenter } from '../guide/present.ts'
+import { inkFor, Presenter, widthFor } from '../guide/present.ts'
 import { runStep } from '../guide/run-step.ts'
 import { withStandIn } from '../guide/stand-in.ts'
 import { specFor } from '../guide/runtime.ts'
 import type { Step } from '../guide/step.ts'
+import type { Launch, Timeline } from '../guide/timeline.ts'
+import { waterfall } from '../guide/waterfall.ts'
 import { EXIT } from './exit.ts'
 import { isRootless } from './rootless.ts'
 import { mayAsk, type StepFlags } from './step.ts'
 import { steps } from './steps.ts'
+import { STDOUT, traceTo } from './trace-file.ts'
 
 /** The first step whose host side needs rights over links: without root it runs on the bench. */
 export const NEEDS_BENCH = 6
@@ -28,22 +31,62 @@ export async function runSteps(numbers: number[], command: string[], flags: Step
       `--runtime ${flags.runtime} goes with steps ${OTHER_RUNTIME.join(', ')}`,
       'leave it out for the others',
     )
+  if (flags.trace !== undefined || flags.waterfall) expectTimes(numbers, flags)
   const wrong = flags.mutant !== undefined || flags.without !== undefined
   if (wrong) return runWrong(numbers, command, flags, rootless)
+  const quiet = flags.json || flags.trace === STDOUT
   for (const number of numbers) {
     const step = await steps[number - 1]!.load()
-    const presenter = new Presenter({ plain: flags.plain ?? false, quiet: flags.json ?? false })
+    const presenter = new Presenter({ plain: flags.plain ?? false, quiet: quiet ?? false })
     const options = { rootless, runtime: flags.runtime, keep: flags.keep ?? false, presenter }
-    if (flags.dryRun || flags.spec) await show(step, options, flags)
-    else if (rootless && number >= NEEDS_BENCH && !process.env.MINILAB_BENCH)
-      worst(await onBench(number, command, flags, rootless))
-    else {
-      const report = await runStep(step, { ...options, ask: mayAsk(flags), command })
-      if (flags.json) process.stdout.write(JSON.stringify(report) + '\n')
-      if (!report.ok) worst(EXIT.failed)
-      if (report.predictions.length > 0) (await import('./keep-predictions.ts')).keepPredictions(report)
+    const file = traceTo(flags.trace)
+    try {
+      if (flags.dryRun || flags.spec) await show(step, options, flags)
+      else if (rootless && number >= NEEDS_BENCH && !process.env.MINILAB_BENCH)
+        worst(await onBench(number, command, flags, rootless, file?.forBench()))
+      else {
+        const timeline = (timeline: Timeline) => {
+          if (flags.waterfall && timeline.own) drawWaterfall(timeline.own, timeline, presenter, flags)
+          file?.write(timeline)
+        }
+        const report = await runStep(step, { ...options, ask: mayAsk(flags), command, timeline })
+        if (flags.json) process.stdout.write(JSON.stringify(report) + '\n')
+        if (!report.ok) worst(EXIT.failed)
+        if (report.predictions.length > 0) (await import('./keep-predictions.ts')).keepPredictions(report)
+      }
+    } finally {
+      file?.close()
     }
+    if (file?.path && !quiet)
+      presenter.line(`   ${file.path} is the trace: open it in https://ui.perfetto.dev or chrome://tracing\n`)
   }
+}
+
+/** Whether `--trace` and `--waterfall` have times to tell. Throws a UsageError where not. */
+function expectTimes(numbers: number[], flags: StepFlags): void {
+  if (flags.dryRun || flags.spec)
+    throw new UsageError('--trace and --waterfall tell of a step that ran', 'leave out --dry-run and --spec')
+  if (flags.runtime !== 'minilab' || flags.mutant !== undefined || flags.without !== undefined)
+    throw new UsageError(
+      '--trace and --waterfall tell of the step as we build it',
+      'leave out --runtime, --mutant and --without',
+    )
+  if (flags.trace !== undefined && numbers.length > 1)
+    throw new UsageError('a trace is of one step', 'name the step: minilab step 3 --trace FILE')
+  if (flags.json && flags.trace === STDOUT)
+    throw new UsageError('--json and --trace - both want stdout', 'name a file for --trace')
+  if (flags.waterfall && (flags.json || flags.trace === STDOUT))
+    throw new UsageError('--waterfall draws in the terminal', 'leave out --json, or name a file for --trace')
+}
+
+function drawWaterfall(
+  own: Launch,
+  timeline: Timeline,
+  presenter: Presenter,
+  { plain = false }: StepFlags,
+): void {
+  const lines = waterfall({ ...timeline, own }, { width: widthFor(plain), ink: inkFor(plain) })
+  for (const line of [...lines, '']) presenter.line(line)
 }
 
 function worst(status: number): void {
@@ -68,7 +111,7 @@ async function runWrong(
   const { chooseWrong, runWrongly } = await import('./mutants.ts')
   const wrong = await chooseWrong(number, flags, rootless)
   if (process.env.MINILAB_BENCH) return worst(await runWrongly(wrong, flags, rootless))
-  await withStandIn(async stand => worst(await onBench(number, command, flags, rootless, stand)))
+  await withStandIn(async stand => worst(await onBench(number, command, flags, rootless, { stand })))
 }
 
 /** The same step by ourselves again, in a user and network namespace. */
@@ -77,15 +120,20 @@ async function onBench(
   command: string[],
   flags: StepFlags,
   rootless: boolean,
-  stand?: Stand,
+  { stand, keep, env: more }: { stand?: Stand; keep?: number[]; env?: NodeJS.ProcessEnv } = {},
 ): Promise<number> {
-  const on = (['yes', 'json', 'plain', 'keep'] as const).filter(name => flags[name]).map(name => `--${name}`)
+  const on = (['yes', 'json', 'plain', 'keep', 'waterfall'] as const)
+    .filter(name => flags[name])
+    .map(name => `--${name}`)
   if (rootless) on.push('--rootless')
   if (flags.mutant !== undefined) on.push('--mutant', flags.mutant)
+  if (flags.trace !== undefined) on.push('--trace', flags.trace)
   for (const name of flags.without ?? []) on.push('--without', name)
   const args = [process.execPath, process.argv[1]!, 'step', String(number), ...on, '--', ...command]
-  const env = { ...process.env, MINILAB_DATA: dataFolder() }
-  return shellStatus(await runOnBench(args, env, { allIds: !rootless, ...(stand && { stand }) }))
+  const env = { ...process.env, MINILAB_DATA: dataFolder(), ...more }
+  return shellStatus(
+    await runOnBench(args, env, { allIds: !rootless, ...(stand && { stand }), ...(keep && { keep }) }),
+  )
 }
 
 /** `--dry-run` and `--spec`: what would be done. Nothing is made but, for a spec that can be run, the default image. */

@@ -15,11 +15,13 @@ export interface StepFlags {
   without?: string[]
   mutant?: string
   listMutants?: boolean
+  trace?: string
+  waterfall?: boolean
 }
 
 /** Whether there is somebody to be asked for predictions. */
-export function mayAsk({ yes, json }: StepFlags): boolean {
-  return !yes && !json && process.stdin.isTTY && process.stdout.isTTY
+export function mayAsk({ yes, json, trace }: StepFlags): boolean {
+  return !yes && !json && trace !== '-' && process.stdin.isTTY && process.stdout.isTTY
 }
 
 /** `minilab step N`: the commands of the seven chapters. */
@@ -38,6 +40,8 @@ export function stepCommand(program: Command): void {
     .option('--keep', 'let the container stay until Enter is pressed')
     .option('--without <name>', 'build it without a part, a namespace or a system call', collect)
     .option('--mutant <name>', 'build it by a misconception, and see which checks break')
+    .option('--waterfall', 'at the end, where the microseconds of its start went, drawn')
+    .option('--trace <file>', 'write what it did, and when, for ui.perfetto.dev; - is stdout')
     .option('--list-mutants', 'the misconceptions that this step knows')
     .addOption(
       new Option('--runtime <name>', 'who makes the step’s container')

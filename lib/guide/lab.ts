@@ -20,16 +20,20 @@ import { planCgroup, type Refused } from '../kernel/make-cgroup.ts'
 import type { Replayed, Tape } from '../kernel/tape.ts'
 import { type OnRefusal, play, visit } from '../kernel/visit.ts'
 import type { Namespace } from '../kernel/procfs.ts'
+import type { Feed } from './feed.ts'
 import type { Presenter } from './present.ts'
 import { startForeign } from './runtime.ts'
 import { PipedShell } from './shell.ts'
 import type { Scene, Step } from './step.ts'
+import { type HostWork, type Launch, timed, type Timeline } from './timeline.ts'
 
 export interface LabOptions {
   rootless: boolean
   runtime: string
   keep: boolean
   presenter: Presenter
+  /** what tells viewers in other processes */
+  feed?: Feed
 }
 
 /** A container of a step: a shell that does what it is told. */
@@ -63,7 +67,8 @@ export class Lab<S = object> {
   readonly step: Step<S>
   readonly options: LabOptions
   readonly ledger: Ledger
-  readonly launches: { purpose: string; tape: Replayed[] }[] = []
+  readonly launches: Launch[] = []
+  readonly #host: HostWork[] = []
   readonly boxes: Box[] = []
   /** what the checks look at; `pid` and `shell` are there once the step's own container runs */
   readonly scene: Scene & S
@@ -73,6 +78,13 @@ export class Lab<S = object> {
     return this.#tape
   }
   #tape: readonly Replayed[] = []
+  /** What was done so far, and when. */
+  get timeline(): Timeline {
+    const { tape, box, launches } = this
+    const own = tape.length > 0 ? { purpose: 'the step’s own container', tape, clone: box?.clone } : undefined
+    return { step: this.step, own, launches, host: this.#host }
+  }
+
   #begun = false
   /** whether the step's own container was to start, and did not */
   get stillborn(): boolean {
@@ -100,7 +112,8 @@ export class Lab<S = object> {
   /** Starts the step's own container, the one that the checks are about, and shows its tape. */
   async begin(): Promise<Box> {
     this.#begun = true
-    this.box = await this.start({})
+    const { number, name, teaches } = this.step
+    this.box = await this.start(`step ${number} ${name}`, {}, teaches)
     this.scene.pid = this.box.pid
     this.scene.shell = this.box.shell
     this.#tape = this.box.tape
@@ -110,8 +123,8 @@ export class Lab<S = object> {
 
   /** Another container, beside the step's own; `purpose` names it in the report. */
   async another(purpose: string, options: BoxOptions): Promise<Box> {
-    const box = await this.start(options)
-    this.launches.push({ purpose, tape: box.tape })
+    const box = await this.start(purpose, options)
+    this.launches.push({ purpose, tape: box.tape, clone: box.clone })
     return box
   }
 
@@ -166,6 +179,7 @@ export class Lab<S = object> {
 
   private remember(purpose: string, tape: Replayed[], quiet = false): Replayed[] {
     this.launches.push({ purpose, tape })
+    this.options.feed?.launch(purpose, tape)
     if (!quiet) this.presenter.launch(purpose, tape)
     return tape
   }
@@ -202,11 +216,11 @@ export class Lab<S = object> {
     return this.refused ? wanted.filter(part => part.name !== limits.name) : wanted
   }
 
-  private async start(options: BoxOptions): Promise<Box> {
+  private async start(purpose: string, options: BoxOptions, teaches: readonly string[] = []): Promise<Box> {
     const container = await this.container(options)
     const shell = new PipedShell()
     container.stdio = shell.stdio
-    const { runtime } = this.options
+    const { runtime, feed } = this.options
     try {
       const started =
         runtime === 'minilab'
@@ -214,6 +228,8 @@ export class Lab<S = object> {
           : await this.theirs(container, runtime)
       const box: Box = { container, shell, ...started, end: () => this.end(box) }
       this.boxes.push(box)
+      feed?.container(purpose, box.pid)
+      feed?.launch(purpose, box.tape, { teaches, clone: box.clone })
       return box
     } catch (error) {
       shell.end()
@@ -224,7 +240,7 @@ export class Lab<S = object> {
   }
 
   private async ours(container: Container, parts: readonly Part[]) {
-    const { child, tape, clone }: Started = await compose(parts).start(container)
+    const { child, tape, clone }: Started = await compose(timed(parts, this.#host)).start(container)
     return { pid: child.pid, child, tape, clone, remove: async () => void (await child.exit) }
   }
 
@@ -249,8 +265,11 @@ export class Lab<S = object> {
     const container = await this.container({ args: command })
     // `--json` keeps stdout for its one document
     if (this.presenter.quiet) container.stdio = [0, 2, 2]
-    const { child, tape } = await compose(this.parts()).start(container)
-    this.launches.push({ purpose: `your command: ${command.join(' ')}`, tape })
+    const { child, tape, clone } = await compose(timed(this.parts(), this.#host)).start(container)
+    const purpose = `your command: ${command.join(' ')}`
+    this.launches.push({ purpose, tape, clone })
+    this.options.feed?.container(purpose, child.pid)
+    this.options.feed?.launch(purpose, tape, { clone })
     const status = shellStatus(await child.exit)
     this.presenter.line(`      exit status ${status}`)
   }

@@ -5,11 +5,13 @@ import { dataFolder } from '../image/data-folder.ts'
 import { now } from '../kernel/now.ts'
 import { processExists } from '../kernel/procfs.ts'
 import type { Replayed } from '../kernel/tape.ts'
+import { Feed } from './feed.ts'
 import { difference, hostState } from './host-state.ts'
 import { type Refusal, refusalOf } from './refusal.ts'
 import { Lab, type LabOptions } from './lab.ts'
 import { ask } from './predict.ts'
 import type { Check, Finding, Prediction, Report, Stage, Step, TapeEntry } from './step.ts'
+import type { Timeline } from './timeline.ts'
 
 export interface StepOptions extends LabOptions {
   /** whether to ask for predictions */
@@ -20,6 +22,8 @@ export interface StepOptions extends LabOptions {
   command: string[]
   /** what stops the step is no error, but in the report: `refused` */
   goOn?: boolean
+  /** is told at the end what was done, and when */
+  timeline?(timeline: Timeline): void
 }
 
 /**
@@ -30,11 +34,14 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
   const { presenter, rootless, runtime } = options
   const began = performance.now()
   await recover(dataFolder())
-  const lab = new Lab(step, options)
+  const feed = new Feed(dataFolder())
+  const lab = new Lab(step, { ...options, feed })
   const before = hostState(lab.id)
   let during = before
   const mode = rootless ? 'rootless' : 'root'
   presenter.step(step, mode, runtime)
+  const { number, name, title } = step
+  feed.tell({ kind: 'step', number, name, title, bench: options.goOn ?? false })
   const checks: Report['checks'] = []
   const limited: Report['limited'] = []
   let refused: Refusal | undefined
@@ -43,6 +50,7 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
   try {
     for (const [i, stage] of step.stages.entries()) {
       presenter.stage(i + 1, step.stages.length, stage.title)
+      feed.tell({ kind: 'stage', number: i + 1, of: step.stages.length, title: stage.title })
       presenter.explain(step, stage)
       const predict = prediction(stage, options)
       const said = predict && (await ask(predict))
@@ -64,6 +72,7 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
     }
     if (options.command.length > 0) await lab.runCommand(options.command)
     if (options.keep) await lab.keepUntilEnter()
+    feed.tell({ kind: 'end', ok: !refused && checks.every(check => check.ok !== false) })
   } catch (error) {
     // what fails because its container was just ended is no news: the end is near
     if (interrupt.came) await new Promise(() => {})
@@ -71,6 +80,7 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
   } finally {
     const left = await close(lab, options.goOn)
     refused ??= left
+    feed.close()
     interrupt.letGo()
   }
   const report: Report = {
@@ -91,6 +101,7 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
   if (refused) report.ok = false
   if (report.host.left.length > 0) report.ok = false
   presenter.end(step, report)
+  options.timeline?.(lab.timeline)
   return report
 }
 
@@ -168,6 +179,8 @@ async function judge<S>(
     ? { ok: null, evidence: [], limited: refused.message }
     : await look(lab, check, goOn)
   lab.presenter.check(check, finding)
+  const { ok, evidence, limited = null, diagnosis = null } = finding
+  lab.options.feed?.tell({ kind: 'check', claim: check.claim, ok, evidence, reason: diagnosis ?? limited })
   return {
     id: check.id,
     claim: check.claim.replaceAll('`', ''),
@@ -179,5 +192,7 @@ async function judge<S>(
 }
 
 function entries(tape: readonly Replayed[]): TapeEntry[] {
-  return tape.map(({ call, args, result, errno, ns }) => ({ call, args, result, errno, ns }))
+  return tape.map(({ call, args, result, errno, start = null, ns }) => {
+    return { call, args, result, errno, start, ns }
+  })
 }

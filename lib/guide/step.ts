@@ -106,10 +106,17 @@ export interface Report {
   refused?: Refusal
 }
 
+/** A system call as a child made it; of what we asked the kernel ourselves a netlink message, a directory, a control file. */
 export interface TapeEntry {
   call: string
   args: string
   result: number | null
   errno: string | null
+  /**
+   * when it began: nanoseconds from just before the clone3 that made the child, so the first entry's is how long that took.
+   * Null where we asked ourselves. `start + ns` is the next one's `start`
+   */
+  start: number | null
+  /** nanoseconds, until the next call began; of the last, until the parent's clone3 (CLONE_VFORK) came back */
   ns: number
 }

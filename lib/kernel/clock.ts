@@ -3,8 +3,28 @@ import { entry } from './launchpad-code.ts'
 
 const ticks = entry(ENTRY.ticks, 'int64_t ticks()') as () => bigint | number
 
-const read = () => ({ ns: process.hrtime.bigint(), ticks: BigInt(ticks()) })
+/** Both clocks at one moment: of several readings that which took least, so that nothing came in between. */
+function read(): { ns: bigint; ticks: bigint } {
+  const readings = Array.from({ length: 5 }, () => {
+    const before = process.hrtime.bigint()
+    const now = BigInt(ticks())
+    const took = process.hrtime.bigint() - before
+    return { ns: before + took / 2n, ticks: now, took }
+  })
+  return readings.reduce((best, reading) => (reading.took < best.took ? reading : best))
+}
+
 const begin = read()
+
+/** Nanoseconds on our clock: CLOCK_MONOTONIC, since this module was loaded. */
+export function clock(): number {
+  return Number(process.hrtime.bigint() - begin.ns)
+}
+
+/** What our clock showed at a time stamp of the launchpad's. */
+export function clockAt(stamp: bigint): number {
+  return Math.round(Number(stamp - begin.ticks) * nsPerTick())
+}
 
 /**
  * How long a tick of the time stamp counter is, in nanoseconds: the counter beside CLOCK_MONOTONIC, over all the

@@ -1,5 +1,5 @@
 import { Arena } from './arena.ts'
-import { nsPerTick } from './clock.ts'
+import { clockAt, nsPerTick } from './clock.ts'
 import {
   CLONE_CLEAR_SIGHAND,
   CLONE_PARENT_SETTID,
@@ -100,9 +100,10 @@ export function launch(tape: Tape, flags = 0): Launched {
         replaying.delete(known.second)
         stayDumpable()
         arena.collect()
-        const record = error ? [] : read(tape.ops, arena, ops)
-        clone.result = known.pid
-        clone.ns = sinceClone(arena, ops, end)
+        const began = arena.view.getBigUint64(end + OP.max, true)
+        const at = clockAt(began)
+        const record = error ? [] : read(tape.ops, arena, ops, began, at)
+        Object.assign(clone, { result: known.pid, start: 0, at, ns: record[0]?.start ?? 0 })
         arena.release()
         if (error) reject(error)
         else if (Number(result) > 0) resolve(record)
@@ -135,15 +136,6 @@ const replaying = new Set<number>()
 /** Whether a process is a child of ours that has neither become another program nor ended yet: at its gate, say. */
 export function sharesOurMemory(pid: number): boolean {
   return replaying.has(pid)
-}
-
-/** From our call of clone3 to the child's first op. */
-function sinceClone(arena: Arena, first: number, end: number): number {
-  const [began, ran] = [
-    arena.view.getBigUint64(end + OP.max, true),
-    arena.view.getBigUint64(first + OP.tsc, true),
-  ]
-  return Math.max(0, Math.round(Number(ran - began) * nsPerTick()))
 }
 
 /**
@@ -181,25 +173,34 @@ function encode(ops: Op[], arena: Arena): number {
   return start
 }
 
-/** Reads back what the child did: the ops it reached, their results and durations. */
-function read(ops: Op[], arena: Arena, start: number): Replayed[] {
+/**
+ * Reads back what the child did: the ops it reached, their results, when they began and how long they took. `cloned` is the
+ * time stamp from just before our clone3, `at` what our clock showed then.
+ */
+function read(ops: Op[], arena: Arena, start: number, cloned: bigint, at: number): Replayed[] {
   const tick = nsPerTick()
   const stamp = (i: number) => arena.view.getBigUint64(start + OP.size * i + OP.tsc, true)
   const reached = ops.findIndex((_, i) => stamp(i) === 0n)
   const count = reached === -1 ? ops.length : reached
+  // each call ends where the next begins; the last one when our clone3 came back
+  const starts: number[] = []
+  for (const i of [...ops.keys()].slice(0, count).concat(ops.length))
+    starts.push(Math.max(starts.at(-1) ?? 0, Math.round(Number(stamp(i) - cloned) * tick)))
   const results = new Map<Op, number>()
   return ops.slice(0, count).map((op, i) => {
     const raw = arena.view.getBigInt64(start + OP.size * i + OP.result, true)
     results.set(op, Number(raw))
     const args = op.args.map(arg => (arg instanceof Later ? results.get(arg.op) : arg))
-    const next = i + 1 < count ? stamp(i + 1) : stamp(ops.length)
+    const [began = 0, ended = began] = starts.slice(i, i + 2)
     const refused = raw < 0n && raw >= -4095n
     return {
       call: op.call,
       args: printArgs(op.call, args),
       result: raw === NOT_RUN ? null : refused ? -1 : Number(raw),
       errno: refused ? errnoName(-Number(raw)) : null,
-      ns: Math.max(0, Math.round(Number(next - stamp(i)) * tick)),
+      start: began,
+      at: at + began,
+      ns: ended - began,
       part: op.part,
     }
   })

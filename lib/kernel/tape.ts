@@ -28,6 +28,10 @@ export interface Replayed {
   /** what the kernel returned; -1 with `errno` where it refused; null where it never returned */
   result: number | null
   errno: string | null
+  /** nanoseconds from just before the clone3 that made its child; undefined where we made the call ourselves */
+  start?: number
+  /** when it began, in nanoseconds on our clock: clock.ts; undefined where that was not recorded */
+  at?: number
   /** nanoseconds, until the next call began */
   ns: number
   part: string

@@ -44,6 +44,7 @@ describe.each(users)('as %s', user => {
           args: expect.any(String),
           result: entry.result === null ? null : expect.any(Number),
           errno: entry.errno === null ? null : expect.stringMatching(/^E[A-Z0-9]+$/),
+          start: entry.start === null ? null : expect.any(Number),
           ns: expect.any(Number),
         })
     for (const check of report!.checks) {

@@ -41,6 +41,7 @@ beforeAll(() => {
     'bin.mjs',
     'README.md',
     'LICENSE',
+    'book',
     'lib',
     'chapters',
     'labs',
@@ -97,7 +98,7 @@ test('holds what runs, and nothing else', () => {
   )
   expect(files).toContain('dist/lib/cli/main.js')
   expect(
-    files.filter(file => !/^(bin\.mjs|package\.json|README\.md|LICENSE|(dist|labs)(\/.*)?)$/.test(file)),
+    files.filter(file => !/^(bin\.mjs|package\.json|README\.md|LICENSE|(dist|labs|lib\/book\/assets)(\/.*)?|book(\/[\w-]+\.md)?|lib(\/(book|look(\/view(\/view\.(css|js))?)?))?)$/.test(file)),
   ).toEqual([])
   // TypeScript is there for learners only: the types of what they import, and the files that they begin with
   const source = files.filter(file => file.endsWith('.ts') && !file.endsWith('.d.ts'))
@@ -116,5 +117,15 @@ test('a workspace, and a lab of it', () => {
   expect(tasks.flatMap(({ checks }) => checks).length).toBeGreaterThan(3) // its container was looked at
 })
 
-test('a step, with all that it loads', () =>
-  expect(minilab('step', '1', '--dry-run', '--plain')).toMatch(/execve\(/))
+test('a step, with all that it loads and says', () => {
+  expect(minilab('step', '1', '--dry-run', '--plain')).toMatch(/execve\(/)
+  expect(minilab('step', '1', '--yes', '--plain')).toContain('Every container is an ordinary process first.')
+})
+
+test('the book, as a site with its search', () => {
+  const site = join(work, 'site')
+  minilab('book', '--out', site)
+  expect(readdirSync(site)).toEqual(expect.arrayContaining(['index.html', '3-root.html', 'appendix.html']))
+  expect(readFileSync(join(site, 'assets/search.js'), 'utf8')).toContain('return { search, fragments }')
+  expect(readFileSync(join(site, 'index.html'), 'utf8')).toContain('assets/book.css')
+})

@@ -1,0 +1,221 @@
+// What the pages of the book do. Without it they can be read all the same. It keeps one thing: the colours that were chosen.
+'use strict'
+
+const root = document.documentElement
+root.classList.add('js')
+
+// before anything is drawn: no flash of the other colours
+const chosen = remembered()
+if (chosen) root.dataset.theme = chosen
+
+document.addEventListener('DOMContentLoaded', () => {
+  themeButton()
+  menuButton()
+  copyButtons()
+  scrollable()
+  whereWeAre()
+  search()
+})
+
+function remembered() {
+  try {
+    return localStorage.getItem('minilab-theme')
+  } catch {
+    return null // a browser may keep nothing for us: the system's colours, then
+  }
+}
+
+function themeButton() {
+  const button = document.querySelector('.theme')
+  const system = matchMedia('(prefers-color-scheme: dark)')
+  const isDark = () => (root.dataset.theme ?? (system.matches ? 'dark' : 'light')) === 'dark'
+  const show = () => button.setAttribute('aria-pressed', String(isDark()))
+  show()
+  system.addEventListener('change', show)
+  button.addEventListener('click', () => {
+    root.dataset.theme = isDark() ? 'light' : 'dark'
+    show()
+    try {
+      localStorage.setItem('minilab-theme', root.dataset.theme)
+    } catch {
+      // as above: chosen for this page only
+    }
+  })
+}
+
+/** On a narrow screen the contents open and close. */
+function menuButton() {
+  const button = document.querySelector('.menu')
+  const contents = document.querySelector('nav#contents')
+  if (!button) return
+  const open = isOpen => {
+    button.setAttribute('aria-expanded', String(isOpen))
+    contents.classList.toggle('open', isOpen)
+  }
+  button.addEventListener('click', () => open(button.getAttribute('aria-expanded') !== 'true'))
+  contents.addEventListener('click', ({ target }) => {
+    if (target.closest('a')) open(false)
+  })
+  document.addEventListener('keydown', ({ key }) => {
+    if (key !== 'Escape' || button.getAttribute('aria-expanded') !== 'true') return
+    open(false)
+    button.focus()
+  })
+}
+
+function copyButtons() {
+  if (!navigator.clipboard) return // not from another machine by http: browsers want a safe origin
+  for (const figure of document.querySelectorAll('figure:not(.drawing)')) {
+    const button = document.createElement('button')
+    button.type = 'button'
+    button.className = 'copy'
+    const said = document.createElement('span')
+    said.setAttribute('role', 'status')
+    said.textContent = 'Copy'
+    button.append(said)
+    if (figure.dataset.copy) button.title = `Copies the command only: ${figure.dataset.copy}`
+    const copy = async () => {
+      const text = figure.dataset.copy ?? figure.querySelector('code').textContent
+      said.textContent = await navigator.clipboard.writeText(text).then(
+        () => 'Copied',
+        () => 'Not allowed',
+      )
+      setTimeout(() => (said.textContent = 'Copy'), 2000)
+    }
+    button.addEventListener('click', () => void copy())
+    figure.append(button)
+  }
+}
+
+/** Only what does scroll is a stop for the Tab key. */
+function scrollable() {
+  const boxes = document.querySelectorAll('pre, .wide')
+  const look = () => {
+    for (const box of boxes) {
+      if (box.scrollWidth > box.clientWidth) box.tabIndex = 0
+      else box.removeAttribute('tabindex')
+    }
+  }
+  look()
+  addEventListener('resize', look)
+}
+
+/** Marks in the contents which section is being read. */
+function whereWeAre() {
+  const links = [...document.querySelectorAll('nav#contents ol ol a')]
+  const headings = links.map(link => document.getElementById(decodeURIComponent(link.hash.slice(1))))
+  if (!links.length) return
+  const look = () => {
+    // at the end of the page the last one is read, however short it is
+    const line = innerHeight + scrollY < root.scrollHeight - 2 ? innerHeight / 3 : innerHeight
+    const passed = headings.filter(heading => heading.getBoundingClientRect().top < line)
+    for (const [i, link] of links.entries()) {
+      if (i === passed.length - 1) link.setAttribute('aria-current', 'location')
+      else link.removeAttribute('aria-current')
+    }
+  }
+  look()
+  addEventListener('scroll', look, { passive: true })
+}
+
+function search() {
+  const field = document.getElementById('query')
+  const found = document.getElementById('found')
+  const links = () => [...found.querySelectorAll('a')]
+  const close = () => (found.hidden = true)
+
+  let loading
+  const load = () =>
+    (loading ??= Promise.all(
+      ['assets/search.js', 'assets/search-index.js'].map(
+        src =>
+          new Promise((resolve, reject) => {
+            const script = document.createElement('script')
+            Object.assign(script, { src, onload: resolve, onerror: reject })
+            document.head.append(script)
+          }),
+      ),
+    ))
+
+  const show = async () => {
+    await load()
+    const matches = bookSearch.search(bookSections, field.value)
+    found.replaceChildren(summary(matches.length), list(matches.slice(0, 20), field.value))
+    found.hidden = field.value.trim() === ''
+  }
+
+  const openFirst = async () => {
+    await show()
+    links()[0]?.click()
+  }
+
+  field.addEventListener('focus', () => void (field.value.trim() ? show() : load()))
+  field.addEventListener('input', () => void show())
+  field.addEventListener('keydown', ({ key }) => {
+    if (key === 'Enter') void openFirst()
+  })
+  document.addEventListener('keydown', event => {
+    const { key, target } = event
+    const isTyping = target.closest('input, textarea, select, [contenteditable]')
+    if (key === '/' && !isTyping && !event.ctrlKey && !event.metaKey && !event.altKey) {
+      event.preventDefault()
+      field.focus()
+      field.select()
+      return
+    }
+    if (found.hidden || !target.closest('search')) return
+    const all = links()
+    const at = all.indexOf(document.activeElement)
+    if (key === 'Escape') {
+      event.preventDefault() // Chromium would empty the field: the words may be wanted again
+      close()
+      if (document.activeElement !== field) field.focus()
+      close() // the focus would open it again
+    } else if (key === 'ArrowDown') (all[at + 1] ?? all[at])?.focus()
+    else if (key === 'ArrowUp') (at > 0 ? all[at - 1] : field).focus()
+    else return
+    event.preventDefault()
+  })
+  document.addEventListener('click', ({ target }) => {
+    if (!target.closest('search') || target.closest('#found a')) close()
+  })
+}
+
+function summary(count) {
+  const line = document.createElement('p')
+  line.setAttribute('role', 'status')
+  line.textContent =
+    count === 0
+      ? 'Nothing found'
+      : `${count} ${count === 1 ? 'place' : 'places'}${count > 20 ? ', the first 20' : ''}`
+  return line
+}
+
+/** Everything found goes into the page as text. */
+function list(matches, query) {
+  const list = document.createElement('ol')
+  for (const { section, snippet } of matches) {
+    const link = document.createElement('a')
+    link.href = `${section.page}.html${section.id && `#${section.id}`}`
+    const where = document.createElement('strong')
+    where.append(...marked(bookSearch.fragments(section.heading, query)))
+    const page = document.createElement('small')
+    if (section.heading !== section.title) page.textContent = section.title
+    const text = document.createElement('span')
+    text.append(...marked(snippet))
+    link.append(where, page, text)
+    const item = document.createElement('li')
+    item.append(link)
+    list.append(item)
+  }
+  return list
+}
+
+function marked(fragments) {
+  return fragments.map(({ text, hit }) => {
+    if (!hit) return text
+    const mark = document.createElement('mark')
+    mark.textContent = text
+    return mark
+  })
+}

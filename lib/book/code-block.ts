@@ -1,0 +1,37 @@
+import type { Token } from 'markdown-it'
+
+/** A code block of the book: what stands in it, and where that is from. */
+export interface CodeBlock {
+  /** the first word of its info string: `ts`, `console`, `text`, …; '' where there is none */
+  language: string
+  /** where the code is from, or how the recording was made: '' where the block is the book's own */
+  caption: string
+  text: string
+  /** what a reader wants to paste: of a recording its commands, otherwise everything */
+  copy: string
+}
+
+/** Reads a token of type `fence` or `code_block`. */
+export function codeBlock({ info, content }: Token): CodeBlock {
+  const [, language = '', source = ''] = /^(\S*)\s*(.*)$/s.exec(info.trim()) ?? []
+  const text = content.replaceAll('\t', '    ').trimEnd()
+  const commands = [...text.matchAll(/^\$ (.*)$/gm)].map(([, command = '']) => command)
+  return {
+    language,
+    caption: language === 'console' ? recorded(source) : shown(source),
+    text,
+    copy: language === 'console' && commands.length ? commands.join('\n') : text,
+  }
+}
+
+/** `lib/container/root.ts#root:first…last` is `lib/container/root.ts · root, in part`. */
+function shown(source: string): string {
+  const [, file = source, symbol, parts] = /^([^\s#]+)#([^\s:]+)(:.*)?$/s.exec(source) ?? []
+  return [file, symbol && ` · ${symbol}`, parts && ', in part'].filter(Boolean).join('')
+}
+
+/** `minilab doctor # first words…last words` shows some lines of what the command printed. */
+function recorded(source: string): string {
+  if (!source) return ''
+  return source.includes(' # ') ? 'recorded, in part' : 'recorded'
+}

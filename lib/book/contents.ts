@@ -1,0 +1,39 @@
+import { type Page, plain } from './pages.ts'
+
+/** A line of the table of contents. */
+export interface Entry {
+  page: Page
+  /** `3`, or '' for what is no step: the appendix */
+  number: string
+  /** the title without its number */
+  title: string
+  words: number
+  minutes: number
+}
+
+/** How many words of such prose one reads in a minute. Code is not counted: some read it, some do not. */
+const WORDS_PER_MINUTE = 200
+
+/** The table of contents. */
+export function contents(pages: readonly Page[]): Entry[] {
+  return pages.map(page => {
+    const words = page.tokens
+      .filter(({ type }) => type === 'inline')
+      .flatMap(({ children }) => plain(children ?? []).match(/[\p{L}\p{N}][^\s]*/gu) ?? []).length
+    return {
+      page,
+      number: /^\d+(?=-)/.exec(page.name)?.[0] ?? '',
+      title: page.title.replace(/^\d+\. /, ''),
+      words,
+      minutes: Math.max(1, Math.round(words / WORDS_PER_MINUTE)),
+    }
+  })
+}
+
+/** What one types to open a page: its number, or its name without one. */
+export const handle = ({ number, page }: Pick<Entry, 'number' | 'page'>): string => number || page.name
+
+/** The words by which a page can be opened: `3`, `root`, `3-root`. */
+export const handles = ({ number, page }: Entry): string[] => [
+  ...new Set([handle({ number, page }), page.name.replace(/^\d+-/, ''), page.name]),
+]

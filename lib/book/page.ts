@@ -1,0 +1,105 @@
+import MarkdownIt, { type Token } from 'markdown-it'
+import { codeBlock } from './code-block.ts'
+import { highlight } from './highlight.ts'
+import { html, Html } from './html.ts'
+import { target } from './links.ts'
+import { type Page, plain } from './pages.ts'
+
+/** A page's text as HTML. All that the Markdown says is text in it: no HTML of its own, no styles, no scripts. */
+export function pageHtml({ tokens }: Page): Html {
+  return new Html(renderer.render(tokens, options))
+}
+
+const { renderer, options } = new MarkdownIt()
+const { rules } = renderer
+
+rules.text = (tokens, i) => html`${tokens[i]!.content}`.text
+rules.code_inline = (tokens, i) => html`<code>${tokens[i]!.content}</code>`.text
+rules.image = (tokens, i) => html`<em>${tokens[i]!.content}</em>`.text // it would be a request
+rules.html_inline = (tokens, i) => withoutComments(tokens[i]!).text
+rules.html_block = (tokens, i) => {
+  const text = withoutComments(tokens[i]!)
+  return text.text.trim() && html`<p>${text}</p>`.text
+}
+
+const withoutComments = ({ content }: Token) => html`${content.replace(/<!--.*?-->/gs, '')}`
+
+/** The begin of an element: the rules for its end stand elsewhere. */
+function open(tag: string, attributes: Record<string, string> = {}): string {
+  const pairs = Object.entries(attributes).map(([name, value]) => ` ${name}="${lines(value)}"`)
+  return `<${tag}${pairs.join('')}>`
+}
+
+rules.heading_open = (tokens, i) => {
+  const { tag } = tokens[i]!
+  // whoever comes by a link has the focus here: Page Down scrolls the text, not the contents
+  const heading = open(tag, { id: attribute(tokens[i]!, 'id'), tabindex: '-1' })
+  return tag === 'h1' ? heading : `<div class="heading">${heading}`
+}
+rules.heading_close = (tokens, i) => {
+  const { tag } = tokens[i]!
+  if (tag === 'h1') return '</h1>\n'
+  const href = `#${attribute(tokens[i - 2]!, 'id')}`
+  const label = `Link to “${plain(tokens[i - 1]!.children ?? [])}”`
+  return `</${tag}>${open('a', { class: 'anchor', href, 'aria-label': label })}#</a></div>\n`
+}
+
+rules.link_open = (tokens, i) => {
+  const found = target(attribute(tokens[i]!, 'href'))
+  if (found.to === 'source')
+    return open('span', { class: 'source', title: `${found.path}, in minilab’s sources` })
+  if (found.to === 'web') return open('a', { href: found.url, rel: 'noreferrer' })
+  const page = found.page === undefined ? '' : `${found.page}.html`
+  return open('a', { href: page + (found.anchor && `#${found.anchor}`) })
+}
+rules.link_close = (tokens, i) => {
+  // no link stands within a link: the last one opened is this one
+  const opened = tokens.slice(0, i).findLast(({ type }) => type === 'link_open')!
+  return target(attribute(opened, 'href')).to === 'source' ? '</span>' : '</a>'
+}
+
+/** Alignment becomes a class: the page allows no styles but those of its sheet. */
+function alignment(token: Token): Record<string, string> {
+  const [, align] = /text-align:(\w+)/.exec(attribute(token, 'style')) ?? []
+  return align ? { class: align } : {}
+}
+rules.th_open = (tokens, i) => open('th', { scope: 'col', ...alignment(tokens[i]!) })
+rules.td_open = (tokens, i) => open('td', alignment(tokens[i]!))
+
+// What may be wider than a phone scrolls in a box of its own, which the keyboard can reach.
+const box = (label: string) => ({ role: 'group', 'aria-label': label, tabindex: '0' })
+
+rules.table_open = (tokens, i) => {
+  const head = tokens.slice(
+    i,
+    tokens.findIndex(({ type }, j) => j > i && type === 'thead_close'),
+  )
+  const names = head.filter(({ type }) => type === 'inline').map(({ children }) => plain(children ?? []))
+  return `${open('div', { class: 'wide', ...box(`Table: ${names.join(', ')}`) })}<table>\n`
+}
+rules.table_close = () => '</table></div>\n'
+rules.fence = rules.code_block = (tokens, i) => figure(tokens[i]!)
+
+function figure(token: Token): string {
+  const { language, caption, text, copy } = codeBlock(token)
+  const kind = language && language !== 'text' ? language : 'drawing'
+  const label = caption || (kind === 'drawing' ? 'Drawing' : `Code: ${kind}`)
+  const code = highlight(language, text).map(({ text, kind }) =>
+    kind ? `${open('span', { class: kind })}${lines(text)}</span>` : lines(text),
+  )
+  return [
+    open('figure', { class: kind, ...(copy !== text && { 'data-copy': copy }) }),
+    caption && html`<figcaption>${caption}</figcaption>`.text,
+    `${open('pre', box(label))}<code>${code.join('')}</code></pre></figure>\n`,
+  ].join('')
+}
+
+/** Text whose lines stay lines. */
+const lines = (text: string): string =>
+  text
+    .split('\n')
+    .map(line => html`${line}`.text)
+    .join('\n')
+
+const attribute = (token: Token, name: string): string =>
+  String(token.attrs?.find(([other]) => other === name)?.[1] ?? '')

@@ -1,0 +1,96 @@
+// Runs in the terminal and, as it is but for its types, in the browser: so it imports nothing and touches no page.
+
+/** A heading of the book and the text below it, up to the next one. */
+export interface Section {
+  /** `3-root` */
+  page: string
+  /** that of the page */
+  title: string
+  heading: string
+  /** the anchor of the heading */
+  id: string
+  text: string
+}
+
+export interface Match {
+  section: Section
+  /** some words around what was found, in fragments */
+  snippet: Fragment[]
+}
+
+export interface Fragment {
+  text: string
+  /** one of the words that were searched for */
+  hit: boolean
+}
+
+/** How many characters of a text a match shows. */
+const SNIPPET = 160
+
+/**
+ * The sections that have all words of the query, wherever in a word they stand; the page's title may have some of them.
+ * Those found in a title come first, then headings, then texts; the begin of a word counts more than its middle.
+ */
+export function search(sections: readonly Section[], query: string): Match[] {
+  const words = [...new Set(query.toLowerCase().split(/\s+/).filter(Boolean))].map(pattern)
+  if (words.length === 0) return []
+  return sections
+    .map(section => ({ section, score: score(section, words) }))
+    .filter(({ score }) => score > 0)
+    .sort((a, b) => b.score - a.score)
+    .map(({ section }) => ({ section, snippet: snippet(section.text, words) }))
+}
+
+/** A text in fragments: what was searched for, and what is between. */
+export function fragments(text: string, query: string): Fragment[] {
+  return cut(text, query.split(/\s+/).filter(Boolean).map(pattern))
+}
+
+function pattern(word: string): RegExp {
+  const literal = word.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&').replace(/['’]/g, "['’]")
+  return new RegExp(literal, 'giu')
+}
+
+/** 0 where a word is missing. Only a heading that has all of the words counts as one. */
+function score({ title, heading, text }: Section, words: RegExp[]): number {
+  const inHeading = words.map(word => weight(heading, word))
+  const inText = words.map(word => weight(text, word))
+  const isFound = (word: RegExp, i: number) => inHeading[i]! + inText[i]! > 0 || weight(title, word) > 0
+  if (!words.every(isFound)) return 0
+  const rank = inHeading.every(Boolean) ? (heading === title ? 1000 : 100) : 10
+  return sum(inHeading) * rank + sum(inText)
+}
+
+const sum = (numbers: readonly number[]) => numbers.reduce((sum, number) => sum + number, 0)
+
+/** From 0 to 1; a word that begins so counts more than one that has it somewhere, the first more than the tenth. */
+function weight(text: string, word: RegExp): number {
+  const found = sum(
+    [...text.matchAll(word)].map(({ index }) => (/[\p{L}\p{N}]/u.test(text[index - 1] ?? '') ? 0.25 : 1)),
+  )
+  return found && 0.25 + 0.75 * (1 - 1 / (1 + found))
+}
+
+/** The part of a text with most of the words in it. */
+function snippet(text: string, words: RegExp[]): Fragment[] {
+  let begin = 0
+  let most = 0
+  for (const { index } of words.flatMap(word => [...text.matchAll(word)])) {
+    const from = Math.max(0, index - SNIPPET / 3)
+    const part = text.slice(from, from + SNIPPET)
+    const here = words.filter(word => part.search(word) >= 0).length
+    if (here > most) [begin, most] = [from, here]
+  }
+  const end = begin + SNIPPET
+  const part = text.slice(begin, end).replace(begin ? /^\S{0,40}\s+/ : /^/, begin ? '… ' : '')
+  return cut(end < text.length ? part.replace(/\s+\S{0,40}$/, ' …') : part, words)
+}
+
+function cut(text: string, words: RegExp[]): Fragment[] {
+  if (words.length === 0) return [{ text, hit: false }]
+  const any = new RegExp(`(${words.map(({ source }) => source).join('|')})`, 'giu')
+  return text
+    .split(any)
+    .map((text, i) => ({ text, hit: i % 2 === 1 }))
+    .filter(({ text }) => text)
+}

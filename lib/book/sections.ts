@@ -1,0 +1,28 @@
+import { codeBlock } from './code-block.ts'
+import { type Page, plain } from './pages.ts'
+import type { Section } from './search.ts'
+
+/** The book cut at its headings, as text to search in: without the lines and arrows of drawings (U+2500 to U+25FF). */
+export function sections(pages: readonly Page[]): Section[] {
+  return pages.flatMap(({ name, title, tokens, headings }) => {
+    const found: Section[] = []
+    let heading = 0
+    for (const [i, token] of tokens.entries()) {
+      if (token.type === 'heading_open') {
+        const { text, id } = headings[heading++]!
+        found.push({ page: name, title, heading: text, id, text: '' })
+      } else if (tokens[i - 1]?.type === 'heading_open') continue // its text: it is the heading already
+      const text =
+        token.type === 'inline'
+          ? plain(token.children ?? [])
+          : token.type === 'fence' || token.type === 'code_block'
+            ? codeBlock(token).text
+            : ''
+      if (!text) continue
+      if (found.length === 0) found.push({ page: name, title, heading: title, id: '', text: '' })
+      const section = found.at(-1)!
+      section.text = `${section.text} ${text.replace(/[\s\u2500-\u25ff]+/g, ' ').trim()}`.trimStart()
+    }
+    return found
+  })
+}

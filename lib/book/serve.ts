@@ -1,0 +1,61 @@
+import { createServer, type Server } from 'node:http'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { extname } from 'node:path'
+import { POLICY } from './frame.ts'
+
+const TYPES: Record<string, string> = {
+  '.html': 'text/html; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.svg': 'image/svg+xml',
+}
+
+const HEADERS = {
+  'content-security-policy': POLICY,
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-resource-policy': 'same-origin',
+  'cache-control': 'no-cache',
+}
+
+/**
+ * Serves files by their path to browsers of this machine. `port` 0: any that is free. Rejects where the port cannot be had:
+ * EADDRINUSE, EACCES.
+ */
+export async function serve(
+  files: ReadonlyMap<string, string>,
+  port: number,
+): Promise<{ url: string; close(): Promise<void> }> {
+  const server = createServer((request, response) => {
+    const answer = (status: number, text: string, type = 'text/plain; charset=utf-8', more = {}) => {
+      response.writeHead(status, {
+        ...HEADERS,
+        'content-type': type,
+        'content-length': Buffer.byteLength(text),
+        ...more,
+      })
+      response.end(text) // node:http leaves the body out where the method is HEAD
+    }
+    const { port } = server.address() as AddressInfo
+    // A page elsewhere may let its own name point to 127.0.0.1 (DNS rebinding): then the browser says that name here.
+    if (![`127.0.0.1:${port}`, `localhost:${port}`].includes(request.headers.host ?? ''))
+      return answer(403, 'This server is for this machine only.\n')
+    if (request.method !== 'GET' && request.method !== 'HEAD')
+      return answer(405, 'Only GET and HEAD.\n', undefined, { allow: 'GET, HEAD' })
+    const path = (request.url ?? '').replace(/[?#].*$/s, '').slice(1) || 'index.html'
+    const text = files.get(path)
+    if (text === undefined) return answer(404, 'The book has no such page.\n')
+    answer(200, text, TYPES[extname(path)])
+  })
+  server.listen(port, '127.0.0.1')
+  await once(server, 'listening')
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, close: () => closed(server) }
+}
+
+/** Browsers keep connections open for the next request: they are ended too. */
+async function closed(server: Server): Promise<void> {
+  server.close()
+  server.closeAllConnections()
+  await once(server, 'close')
+}

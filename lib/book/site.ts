@@ -1,0 +1,74 @@
+import { readFileSync } from 'node:fs'
+import module from 'node:module'
+import { join } from 'node:path'
+import { codeFolder, isCheckout, ownFolder } from '../own-folder.ts'
+import { contents, type Entry } from './contents.ts'
+import { frame } from './frame.ts'
+import { cover } from './cover.ts'
+import { html } from './html.ts'
+import { pageHtml } from './page.ts'
+import type { Page } from './pages.ts'
+import { sections } from './sections.ts'
+
+const ASSETS = join(ownFolder, 'lib/book/assets')
+
+/** All files of the site, by their path in it. They refer to each other only: the site works from any folder, and from a disk. */
+export function site(pages: readonly Page[]): Map<string, string> {
+  const book = contents(pages)
+  const files = new Map([['index.html', cover(book)]])
+  for (const [i, entry] of book.entries()) files.set(`${entry.page.name}.html`, chapter(book, entry, i))
+  for (const asset of ['book.css', 'book.js', 'icon.svg'])
+    files.set(`assets/${asset}`, readFileSync(join(ASSETS, asset), 'utf8'))
+  files.set('assets/search.js', searchScript())
+  files.set('assets/search-index.js', `const bookSections = ${JSON.stringify(sections(pages))}\n`)
+  return files
+}
+
+function chapter(book: readonly Entry[], entry: Entry, i: number): string {
+  const { page, number, title, words, minutes } = entry
+  const [before, after] = [book[i - 1], book[i + 1]]
+  const step = Number(number)
+    ? `Step ${number} of ${book.filter(({ number }) => Number(number)).length} · `
+    : ''
+  return frame({
+    title: `${title} – minilab`,
+    book,
+    current: page,
+    main: html`<article>
+        <p class="length">${step}${words.toLocaleString('en')} words, about ${minutes} min</p>
+        ${pageHtml(page)}
+      </article>
+      <nav class="turn" aria-label="Previous and next page">
+        ${before ? turn('prev', before) : html`<a rel="prev" href="index.html"><span>Contents</span> The book</a>`}
+        ${after ? turn('next', after) : ''}
+      </nav>`,
+  })
+}
+
+const turn = (rel: 'prev' | 'next', { page, title, number }: Entry) =>
+  html`<a rel="${rel}" href="${page.name}.html"
+    ><span>${rel === 'prev' ? '← Previous' : 'Next →'}</span> ${number && `${number}. `}${title}</a
+  >`
+
+/**
+ * The search of the terminal, as a script. Pages on a disk (file:) may load no modules, so what it exports becomes one name.
+ */
+function searchScript(): string {
+  const source = isCheckout
+    ? withoutTypes(readFileSync(join(codeFolder, 'lib/book/search.ts'), 'utf8'))
+    : readFileSync(join(codeFolder, 'lib/book/search.js'), 'utf8')
+  const names = [...source.matchAll(/^export function (\w+)/gm)].map(([, name]) => name)
+  const body = source.replace(/^export (?=function)/gm, '').trim()
+  return `const bookSearch = (() => {\n${body}\nreturn { ${names.join(', ')} }\n})()\n`
+}
+
+/** Node does this each time that it loads one of our files; only when asked to does it warn that this may change. */
+function withoutTypes(source: string): string {
+  const { emitWarning } = process
+  process.emitWarning = () => {}
+  try {
+    return module.stripTypeScriptTypes(source)
+  } finally {
+    process.emitWarning = emitWarning
+  }
+}

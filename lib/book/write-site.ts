@@ -1,0 +1,73 @@
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { GENERATOR } from './frame.ts'
+
+/**
+ * Writes a site to a folder, whole or not at all: it is made beside the folder, then takes its place. An earlier output is
+ * replaced. Throws errors of the file system.
+ */
+export function writeSite(files: ReadonlyMap<string, string>, folder: string): void {
+  const path = resolve(folder)
+  const target = existsSync(path) ? realpathSync(path) : path
+  mkdirSync(dirname(target), { recursive: true })
+  const fresh = mkdtempSync(`${target}.new-`) // a name that nobody else has taken
+  try {
+    chmodSync(fresh, 0o777 & ~process.umask())
+    for (const [path, text] of files) {
+      mkdirSync(dirname(join(fresh, path)), { recursive: true })
+      writeFileSync(join(fresh, path), text)
+    }
+    replace(target, fresh, `${fresh}.old`)
+  } finally {
+    rmSync(fresh, { recursive: true, force: true })
+  }
+}
+
+/** rename(2) replaces an empty folder, but no other: that one steps aside, and comes back if the new one cannot come. */
+function replace(target: string, fresh: string, old: string): void {
+  if (!existsSync(target)) return renameSync(fresh, target)
+  renameSync(target, old)
+  try {
+    renameSync(fresh, target)
+  } catch (error) {
+    renameSync(old, target)
+    throw error
+  }
+  rmSync(old, { recursive: true })
+}
+
+/** What stands in the way of writing a site to a folder: the path of something that is not an earlier output's, or undefined. */
+export function inTheWay(files: ReadonlyMap<string, string>, folder: string): string | undefined {
+  folder = resolve(folder)
+  if (!existsSync(folder)) return undefined
+  if (!statSync(folder).isDirectory()) return folder
+  const there = readdirSync(folder, { recursive: true, withFileTypes: true }).map(entry => ({
+    path: relative(folder, join(entry.parentPath, entry.name)),
+    isFolder: entry.isDirectory(),
+  }))
+  const isOurs = ({ path, isFolder }: { path: string; isFolder: boolean }) => {
+    if (isFolder) return [...files.keys()].some(file => file.startsWith(`${path}/`))
+    // not by its name: pages may have been renamed since, and anybody may have an index.html
+    return path.endsWith('.html') ? isOurPage(join(folder, path)) : files.has(path)
+  }
+  const foreign =
+    there.find(entry => !isOurs(entry)) ?? (isOurPage(join(folder, 'index.html')) ? undefined : there[0])
+  return foreign && join(folder, foreign.path)
+}
+
+function isOurPage(file: string): boolean {
+  const isFile = statSync(file, { throwIfNoEntry: false })?.isFile() ?? false
+  return isFile && readFileSync(file, 'utf8').includes(`<meta name="generator" content="${GENERATOR}"`)
+}

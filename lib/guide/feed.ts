@@ -1,0 +1,210 @@
+import { closeSync, type FSWatcher, openSync, readdirSync, watch } from 'node:fs'
+import { join } from 'node:path'
+import { AF_UNIX, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM } from '../kernel/constants.ts'
+import { now } from '../kernel/now.ts'
+import { namespaceInode, startTime } from '../kernel/procfs.ts'
+import type { Replayed } from '../kernel/tape.ts'
+import type { Evidence } from './step.ts'
+import { lines, type TapeLine } from './tape-lines.ts'
+
+/** What a step or a lab tells each `minilab view` of the same data folder: one JSON document a line. */
+export type FeedEvent =
+  // `bench`: it is a learner's, or wrong on purpose
+  | { kind: 'step'; number: number; name: string; title: string; bench: boolean }
+  | { kind: 'stage'; number: number; of: number; title: string }
+  | Named
+  | { kind: 'launch'; purpose: string; calls: FeedCall[] }
+  | {
+      kind: 'check'
+      claim: string
+      /** null where it could not be looked at here: `reason` says why */
+      ok: boolean | null
+      evidence: Evidence[]
+      /** the diagnosis of a check that failed, or why it was not looked at */
+      reason: string | null
+    }
+  /** it ran to its end; where this is missing, the end of the stream came before */
+  | { kind: 'end'; ok: boolean }
+
+/** A call as it was replayed, or several in one sentence. */
+type FeedCall = Pick<Replayed, 'call' | 'args' | 'result' | 'errno' | 'ns'> | { summary: string }
+
+/** A container that runs now, so that it can be found from another pid namespace, too. */
+export interface Named {
+  kind: 'container'
+  name: string
+  /** its first process as the teller numbers it */
+  pid: number
+  /** proc_pid_stat(5) field 22: the same from everywhere */
+  started: number
+  /** the inode of the teller's pid namespace */
+  pidNamespace: number
+}
+
+/** Where a viewer listens, in a folder of its own among those of the containers: <data>/containers/view-<hex>/feed.sock. */
+export const VIEWER = /^view-[0-9a-f]+$/
+export const SOCKET = 'feed.sock'
+
+/** Of one launch so many calls are told, and of their arguments so many characters: more, nobody reads on a wall. */
+const MOST_CALLS = 500
+const MOST_ARGS = 1000
+
+const MSG_NOSIGNAL = 0x4000 // send(2)
+
+/** What a viewer that does not read has room for, in bytes; then it is left alone. */
+const PATIENCE = 2 ** 22
+
+interface Viewer {
+  fd: number
+  /** what its socket had no room for yet, and how many bytes that is */
+  rest: Buffer[]
+  size: number
+}
+
+/**
+ * Tells viewers what happens, and never waits for one: all descriptors are non-blocking, and who does not read is dropped.
+ * Who comes later, while a prompt waits or a container stays, hears everything from the beginning.
+ */
+export class Feed {
+  readonly #folder: string
+  readonly #told: Buffer[] = []
+  /** by the names of their folders; undefined for one that has gone since, or does not read */
+  readonly #viewers = new Map<string, Viewer | undefined>()
+  #watcher: FSWatcher | undefined
+
+  constructor(dataFolder: string) {
+    this.#folder = join(dataFolder, 'containers')
+  }
+
+  tell(event: FeedEvent): void {
+    const line = Buffer.from(JSON.stringify(event) + '\n')
+    for (const viewer of this.#viewers.values()) if (viewer) queue(viewer, line)
+    this.#told.push(line)
+    this.#look()
+    this.#flush()
+  }
+
+  /** A container that has just started; one that has ended by now is not worth a word. */
+  container(name: string, pid: number): void {
+    const started = unlessRefused(() => startTime(pid))
+    const pidNamespace = unlessRefused(() => namespaceInode('self', 'pid')) ?? 0
+    if (started !== undefined) this.tell({ kind: 'container', name, pid, started, pidNamespace })
+  }
+
+  /** The calls of a launch; of parts other than those that a step `teaches` a summary. */
+  launch(
+    purpose: string,
+    tape: readonly Replayed[],
+    { teaches, clone }: { teaches?: readonly string[]; clone?: Replayed | undefined } = {},
+  ): void {
+    if (tape.length === 0) return // made by another runtime
+    const all = [...(clone ? [clone] : []), ...lines(tape, teaches)].map(asTold)
+    const calls = all.slice(0, MOST_CALLS)
+    if (all.length > MOST_CALLS) calls.push({ summary: `… and ${all.length - MOST_CALLS} more` })
+    this.tell({ kind: 'launch', purpose, calls })
+  }
+
+  /** No more is told. Viewers learn of it by the end of the stream. */
+  close(): void {
+    this.#watcher?.close()
+    this.#flush()
+    for (const viewer of this.#viewers.values()) if (viewer) closeSync(viewer.fd)
+    this.#viewers.clear()
+  }
+
+  /** Looks for viewers that are new: one readdir where there are none. */
+  #look(): void {
+    // no folder yet, so no viewer; or it cannot be read, and then a step has worse to say of it
+    const names = unlessRefused(() => readdirSync(this.#folder))
+    if (!names) return
+    this.#watcher ??= unlessRefused(() => this.#watch()) // without it a viewer is seen at the next event
+    for (const name of names.filter(name => VIEWER.test(name) && !this.#viewers.has(name))) {
+      const viewer = this.#connect(join(this.#folder, name))
+      if (viewer) this.#viewers.set(name, viewer)
+    }
+  }
+
+  /** While we wait for somebody to press a key, the folder itself says that a viewer has come: inotify(7). */
+  #watch(): FSWatcher {
+    const watcher = watch(this.#folder, { persistent: false }, () => {
+      this.#look()
+      this.#flush()
+    })
+    return watcher.on('error', () => watcher.close()) // the folder has gone
+  }
+
+  #connect(folder: string): Viewer | undefined {
+    // it does not listen yet (ENOENT), or no more (ECONNREFUSED); too many wait for it (EAGAIN); we have too many files open
+    const fd = unlessRefused(() => connectTo(folder))
+    if (fd === undefined) return undefined
+    const viewer = { fd, rest: [], size: 0 }
+    for (const line of this.#told) queue(viewer, line)
+    return viewer
+  }
+
+  #flush(): void {
+    for (const [name, viewer] of this.#viewers) {
+      if (!viewer) continue
+      try {
+        write(viewer)
+      } catch (error) {
+        const { code } = error as NodeJS.ErrnoException
+        if (code === undefined) throw error
+        // EAGAIN: it reads slowly, and gets the rest with the next event. EPIPE, ECONNRESET: it has gone, which is its right
+        if (code === 'EAGAIN' && viewer.size < PATIENCE) continue
+        closeSync(viewer.fd)
+        this.#viewers.set(name, undefined)
+      }
+    }
+  }
+}
+
+function queue(viewer: Viewer, line: Buffer): void {
+  viewer.rest.push(line)
+  viewer.size += line.length
+}
+
+/** As much as there is room for; then it throws EAGAIN. */
+function write(viewer: Viewer): void {
+  for (let line = viewer.rest[0]; line; line = viewer.rest[0]) {
+    // not write(2): a viewer that has gone would answer with SIGPIPE, and that ends a step
+    const written = now.sendto(viewer.fd, line, line.length, MSG_NOSIGNAL, null, 0)
+    viewer.size -= written
+    if (written < line.length) viewer.rest[0] = line.subarray(written)
+    else viewer.rest.shift()
+  }
+}
+
+function asTold(line: TapeLine): FeedCall {
+  if ('summary' in line) return line
+  const { call, args, result, errno, ns } = line
+  return { call, args: args.length > MOST_ARGS ? `${args.slice(0, MOST_ARGS)}…` : args, result, errno, ns }
+}
+
+/** A connected socket, by way of the folder's descriptor: a path in a sockaddr_un has at most 108 bytes, unix(7). */
+function connectTo(folder: string): number {
+  const at = openSync(folder, 'r')
+  const address = Buffer.from(`\0\0/proc/self/fd/${at}/${SOCKET}\0`)
+  address.writeUInt16LE(AF_UNIX)
+  let fd: number | undefined
+  try {
+    fd = now.socket(AF_UNIX, SOCK_STREAM + SOCK_NONBLOCK + SOCK_CLOEXEC, 0)
+    now.connect(fd, address, address.length)
+    return fd
+  } catch (error) {
+    if (fd !== undefined) closeSync(fd)
+    throw error
+  } finally {
+    closeSync(at)
+  }
+}
+
+/** What is refused here concerns viewers, and must not stop a step: undefined then. Any other error is a defect. */
+function unlessRefused<T>(act: () => T): T | undefined {
+  try {
+    return act()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error
+    return undefined
+  }
+}

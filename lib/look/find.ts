@@ -1,0 +1,85 @@
+import { basename } from 'node:path'
+import { ledgers, ownerLives } from '../container/ledger.ts'
+import { findState, isRunning, type State, states } from '../container/state.ts'
+import { dataFolder } from '../image/data-folder.ts'
+import { UsageError } from '../kernel/errors.ts'
+import {
+  children,
+  isGone,
+  namespaceInode,
+  NAMESPACES,
+  processExists,
+  startTime,
+  status,
+  words,
+} from '../kernel/procfs.ts'
+
+/** What can be looked at: its first process, what to call it, and what to type for it. */
+export interface Target {
+  pid: number
+  name: string
+  word: string
+}
+
+/**
+ * What a word means: a container's name, its id or the beginning of that; or else the pid of any process. Throws a
+ * UsageError where there is no such thing, or where it does not run.
+ */
+export function findTarget(word: string): Target {
+  const meant = states().some(({ name, id }) => name === word || (word !== '' && id.startsWith(word)))
+  if (meant || !/^[1-9]\d*$/.test(word)) return ofState(findState(word))
+  const pid = Number(word)
+  if (!processExists(pid))
+    throw new UsageError(`there is no container and no process "${word}"`, 'minilab ps shows the containers')
+  return { pid, name: status(pid).Name ?? word, word }
+}
+
+function ofState(state: State): Target {
+  if (!isRunning(state))
+    throw new UsageError(
+      `${state.name} does not run`,
+      'minilab ps shows what does, minilab ps -a also the others',
+    )
+  return { pid: state.pid, name: state.name, word: state.name }
+}
+
+/** All that runs now, oldest first: containers of `minilab run`, and of steps that wait with --keep. */
+export function targets(): Target[] {
+  const ours = states().filter(isRunning).map(ofState)
+  const known = new Set(ours.map(({ pid }) => pid))
+  return [...ours, ...kept().filter(({ pid }) => !known.has(pid))]
+    .flatMap(target => ifThere(() => [{ target, started: startTime(target.pid) }]) ?? [])
+    .sort((a, b) => a.started - b.started)
+    .map(({ target }) => target)
+}
+
+/** A command that is at work holds a ledger; of its children those are containers that have a namespace of their own. */
+function kept(): Target[] {
+  const owners = ledgers(dataFolder())
+    .filter(ownerLives)
+    .map(path => parseInt(basename(path)))
+  return [...new Set(owners)].flatMap(owner =>
+    children(owner)
+      .filter(child => ifThere(() => isApart(child, owner)))
+      .map(pid => ({ pid, name: nameOf(owner), word: String(pid) })),
+  )
+}
+
+const isApart = (pid: number, parent: number) =>
+  NAMESPACES.some(kind => namespaceInode(pid, kind) !== namespaceInode(parent, kind))
+
+/** `step 3`: what was typed behind the program's name. */
+function nameOf(pid: number): string {
+  const [command = 'minilab', about = ''] = ifThere(() => words(`/proc/${pid}/cmdline`).slice(2)) ?? []
+  return `${command} ${about}`.trim()
+}
+
+/** Undefined where the process has ended meanwhile, or is another user's. */
+function ifThere<T>(look: () => T): T | undefined {
+  try {
+    return look()
+  } catch (error) {
+    if (isGone(error) || (error as NodeJS.ErrnoException).code === 'EACCES') return undefined
+    throw error
+  }
+}

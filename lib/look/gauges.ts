@@ -1,0 +1,118 @@
+import type { CgroupView, Count, Limit } from './snapshot.ts'
+import { bytes, duration, plural, shown } from './words.ts'
+
+/** One gauge of the cgroup: what stands over, in and under its bar. */
+export interface Gauge {
+  /** the begin of its data-keys, `cgroup.memory`, and the last words of those of `value` and `of` */
+  key: string
+  names: { value: string; of: string }
+  title: string
+  /** the number that it is about, large */
+  value: string
+  of: string
+  /** 0 to 1; null where there is nothing to compare with: no limit */
+  fill: number | null
+  /** where the highest value was, 0 to 1 */
+  mark: number | null
+  tone: Tone
+  notes: Note[]
+}
+
+/** One of the small texts below a gauge; `key` is the last word of its data-key. */
+export interface Note {
+  key: string
+  text: string
+  tone: Tone
+}
+
+/** `held`: a limit was felt; `alarm`: something was refused, or killed. */
+export type Tone = 'well' | 'held' | 'alarm'
+
+/** Memory, processor and processes, as gauges. */
+export function gauges({ memory, cpu, pids }: CgroupView): Gauge[] {
+  const oom = positive(memory.oomKills) ? 'alarm' : 'well'
+  const refused = positive(pids.refused) ? 'alarm' : 'well'
+  const throttled = share(cpu.throttled, cpu.periods)
+  const held = throttled ? 'held' : 'well'
+  const note = (key: string, text: string, tone: Tone = 'well') => ({ key, text, tone })
+  return [
+    {
+      key: 'cgroup.memory',
+      names: { value: 'current', of: 'limit' },
+      title: 'memory',
+      value: shown(memory.current, bytes),
+      of: limitWords(memory.limit, bytes),
+      fill: share(memory.current, memory.limit),
+      mark: share(memory.peak, memory.limit),
+      tone: oom,
+      notes: [
+        note('peak', `peak ${shown(memory.peak, bytes)}`),
+        note('oomKills', `OOM kills ${shown(memory.oomKills)}`, oom),
+        ...common(memory.others, memory.current),
+      ],
+    },
+    {
+      key: 'cgroup.cpu',
+      names: { value: 'quota', of: 'period' },
+      title: 'cpu',
+      value: cpuQuota(cpu),
+      of:
+        typeof cpu.quota === 'number' ? `${duration(cpu.quota)} in each ${shown(cpu.period, duration)}` : '',
+      fill: typeof cpu.quota === 'number' ? throttled : null,
+      mark: null,
+      tone: held,
+      notes: [
+        ...(typeof cpu.quota === 'number' ? [note('throttled', throttledWords(cpu), held)] : []),
+        note('used', `used ${shown(cpu.used, duration)}`),
+        ...common(cpu.others, cpu.used),
+      ],
+    },
+    {
+      key: 'cgroup.pids',
+      names: { value: 'current', of: 'limit' },
+      title: 'pids',
+      value: shown(pids.current),
+      of: limitWords(pids.limit, String),
+      fill: share(pids.current, pids.limit),
+      mark: null,
+      tone: refused,
+      notes: [
+        note('refused', `forks refused ${shown(pids.refused)}`, refused),
+        ...common(pids.others, pids.current),
+      ],
+    },
+  ]
+}
+
+const positive = (value: Count) => typeof value === 'number' && value > 0
+
+const limitWords = (limit: Limit, as: (count: number) => string) =>
+  typeof limit === 'number' ? `of ${as(limit)}` : limit === 'max' ? 'no limit' : ''
+
+function cpuQuota({ quota, period }: CgroupView['cpu']): string {
+  if (typeof quota !== 'number') return shown(quota)
+  const share = typeof period === 'number' && period > 0 ? quota / period : 0
+  return `${Number(share.toFixed(2))} cpu${share === 1 ? '' : 's'}`
+}
+
+function throttledWords({ throttled, periods, throttledTime }: CgroupView['cpu']): string {
+  if (typeof throttled !== 'number' || typeof periods !== 'number') return `held back ${shown(throttled)}`
+  if (throttled === 0) return `held back in none of ${periods} periods`
+  return `held back in ${throttled} of ${periods} periods, ${shown(throttledTime, duration)}`
+}
+
+/** The numbers of a directory are of all who are in it. */
+function common(others: Count, number: Count): Note[] {
+  if (!positive(others) || number === null) return []
+  const text = `shared: the numbers are also of ${plural(others as number, 'other process', 'other processes')}`
+  return [{ key: 'others', text, tone: 'held' }]
+}
+
+/** How much of a limit is used, 0 to 1; null where there is no limit, or no number. */
+function share(value: Count | Limit, limit: Count | Limit): number | null {
+  return typeof value !== 'number' || typeof limit !== 'number'
+    ? null
+    : limit > 0
+      ? Math.min(1, value / limit)
+      : 0
+}

@@ -1,0 +1,123 @@
+import { lstatSync, readdirSync } from 'node:fs'
+import { isAbsolute, join } from 'node:path'
+import { type Mount, mountinfo } from '../kernel/mountinfo.ts'
+import { isGone, namespaceInode } from '../kernel/procfs.ts'
+import { type Readable, reading } from './readable.ts'
+import type { Content, Layer, Mounts, MountView, Overlay } from './snapshot.ts'
+
+/** The mounts that a process sees, as a tree: proc_pid_mountinfo(5). Throws ENOENT, ESRCH or EINVAL where it has ended. */
+export function mountsOf(pid: number): Readable<Mounts> {
+  return reading(`/proc/${pid}/mountinfo`, () => {
+    const mounts = mountinfo(pid)
+    const views = new Map(mounts.map(mount => [mount.id, view(mount)]))
+    const roots: MountView[] = []
+    for (const { id, parent } of mounts) {
+      const mount = views.get(id)!
+      const below = parent === id ? undefined : views.get(parent)
+      if (below) below.children.push(mount)
+      else roots.push(mount)
+      // a second mount on the same directory lies on the root of the first
+      if (below?.target === mount.target) below.covered = true
+    }
+    const shared = reading(
+      `/proc/${pid}/ns/mnt`,
+      () => namespaceInode(pid, 'mnt') === namespaceInode('self', 'mnt'),
+    )
+    return {
+      roots,
+      count: mounts.length,
+      shared,
+      overlays: mounts.filter(({ type }) => type === 'overlay').map(overlay),
+    }
+  })
+}
+
+function view({ id, target, type, source, root, options, propagation }: Mount): MountView {
+  // rw is what nobody asks about; ro of the file system itself (superOptions) is another matter
+  const flags = options.filter(flag => flag !== 'rw')
+  return { id, target, type, source, root, flags, propagation, covered: false, children: [] }
+}
+
+/** The layers of an overlay, by the options it was mounted with: Documentation/filesystems/overlayfs.rst. */
+function overlay({ target, superOptions }: Mount): Overlay {
+  const values = (name: string) =>
+    superOptions.flatMap(option =>
+      option.startsWith(`${name}=`) ? unoctal(option.slice(name.length + 1)) : [],
+    )
+  // since Linux 6.8 each layer may have an option of its own; `::` stands before layers that hold data only
+  const lower = [...values('lowerdir').flatMap(layerPaths), ...values('lowerdir+'), ...values('datadir+')]
+  const [upper] = values('upperdir').map(unescape)
+  const [work] = values('workdir').map(unescape)
+  return {
+    target,
+    lower: lower.map(path => ({ path, content: null })),
+    upper: upper === undefined ? null : ({ path: upper, content: contentOf(upper, lower) } satisfies Layer),
+    work: work ?? null,
+  }
+}
+
+/** The kernel writes what would end an option or a line as octal: seq_show_option() in linux/seq_file.h. */
+const unoctal = (text: string) =>
+  text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8)))
+/** A colon in a path has a backslash before it. */
+const layerPaths = (text: string) => (text.match(/(\\.|[^:\\])+/g) ?? []).map(unescape)
+const unescape = (text: string) => text.replace(/\\(.)/g, '$1')
+
+const MOST = 2000 // entries to be counted each time that somebody looks
+const SOME = 6
+
+/** What is in the upper directory, by the path that mount(2) was given: it is another mount namespace's, as a rule ours. */
+function contentOf(path: string, lower: readonly string[]): Readable<Content> {
+  if (!isAbsolute(path)) return { notReadable: `${path}: a path that only whoever mounted it can follow` }
+  return reading(path, () => {
+    const content: Content = { entries: 0, bytes: 0, whiteouts: 0, more: false, some: [] }
+    try {
+      count(path, '/', lower, content)
+    } catch (error) {
+      if (isGone(error)) return { notReadable: `${path}: there is no such directory where we are` }
+      throw error
+    }
+    return content
+  })
+}
+
+/** Counts what is in a directory. Throws where it cannot be read; what is below it and cannot is `more`. */
+function count(top: string, folder: string, lower: readonly string[], content: Content): void {
+  for (const name of readdirSync(join(top, folder))) {
+    if (content.entries >= MOST) {
+      content.more = true
+      return
+    }
+    const path = join(folder, name)
+    try {
+      const entry = lstatSync(join(top, path))
+      content.entries++
+      if (entry.isDirectory()) {
+        count(top, path, lower, content)
+        continue
+      }
+      const whiteout = entry.isCharacterDevice() && entry.rdev === 0
+      if (whiteout) content.whiteouts++
+      if (entry.isFile()) content.bytes += entry.size
+      if (content.some.length < SOME)
+        content.some.push({ path, what: whiteout ? 'whiteout' : isIn(lower, path) ? 'copied up' : 'new' })
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (code === 'EACCES') content.more = true
+      else if (!isGone(error)) throw error // else it has been removed meanwhile
+    }
+  }
+}
+
+/** Whether a layer has something of that name; one that we cannot look into tells nothing. */
+function isIn(layers: readonly string[], path: string): boolean {
+  return layers.some(layer => {
+    try {
+      return lstatSync(join(layer, path), { throwIfNoEntry: false }) !== undefined
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (code === 'EACCES' || code === 'ENOTDIR' || code === 'ELOOP') return false
+      throw error
+    }
+  })
+}

@@ -1,0 +1,47 @@
+import { isGone, type Namespace, namespaceInode, NAMESPACES, pids, status } from '../kernel/procfs.ts'
+import { flat } from './processes.ts'
+import { isReadable, type Readable, reading } from './readable.ts'
+import type { NamespaceView, Processes } from './snapshot.ts'
+
+/**
+ * The eight namespaces of a container's first process, beside the host's, and who else is in those that are its own:
+ * namespaces(7). Throws ENOENT or ESRCH where the process has ended.
+ */
+export function namespacesOf(pid: number, { roots }: Processes): NamespaceView[] {
+  const views = NAMESPACES.map(kind => {
+    const inode = inodeOf(pid, kind)
+    const host = hostInode(kind)
+    const known = isReadable(inode) ? host : inode
+    const own = isReadable(known) ? inode !== null && inode !== host : known
+    return { kind, inode, host, own, others: [], members: 0 } satisfies NamespaceView as NamespaceView
+  })
+  const container = new Set(flat(roots).map(process => process.pid))
+  const looked = views.filter(({ own }) => own === true)
+  for (const other of looked.length ? pids() : [])
+    for (const view of looked) {
+      const name = nameIfIn(other, view)
+      if (name === undefined) continue
+      view.members++
+      if (!container.has(other)) view.others.push({ pid: other, name })
+    }
+  return views
+}
+
+function inodeOf(pid: number | 'self', kind: Namespace): Readable<number | null> {
+  return reading(`/proc/${pid}/ns/${kind}`, () => namespaceInode(pid, kind))
+}
+
+/** Of process 1; of us where its namespaces are not ours to read. */
+function hostInode(kind: Namespace): Readable<number | null> {
+  const host = inodeOf(1, kind)
+  return isReadable(host) ? host : inodeOf('self', kind)
+}
+
+function nameIfIn(pid: number, { kind, inode }: NamespaceView): string | undefined {
+  try {
+    return inodeOf(pid, kind) === inode ? status(pid).Name : undefined
+  } catch (error) {
+    if (isGone(error)) return undefined // it ended meanwhile
+    throw error
+  }
+}

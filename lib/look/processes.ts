@@ -1,0 +1,118 @@
+import { isGone, namespaceInode, pids, status, words } from '../kernel/procfs.ts'
+import { idRanges } from './security.ts'
+import { isReadable, reading } from './readable.ts'
+import type { IdRange, Process, Processes } from './snapshot.ts'
+
+/** The states of proc_pid_status(5), by their letters. */
+const STATES: Record<string, string> = {
+  R: 'running',
+  S: 'sleeping',
+  D: 'uninterruptible',
+  T: 'stopped',
+  t: 'traced',
+  Z: 'zombie',
+  X: 'dead',
+  I: 'idle',
+}
+
+const LONGEST = 4096 // characters of a command that anybody wants to see
+
+/**
+ * Who is in a container: all in the pid namespace of its first process, as a tree. Where that namespace is our own, the
+ * process and its descendants. Throws ENOENT or ESRCH where the process has ended.
+ */
+export function processesOf(pid: number): Processes {
+  const all = statuses()
+  const first = status(pid)
+  const columns = (first.NSpid ?? '').split(/\s+/)
+  const level = columns.length - 1 // whose pids these are: the container's come last in the line of its first process
+  const inode = reading(`/proc/${pid}/ns/pid`, () => namespaceInode(pid, 'pid'))
+  const ours = namespaceInode('self', 'pid')
+  const members = new Set([pid])
+  const own = isReadable(inode) && inode !== ours
+  if (own) for (const other of all.keys()) if (pidNamespace(other) === inode) members.add(other)
+  addDescendants(members, all)
+
+  const ranges = idRanges(pid, 'uid_map')
+  const inOurs = reading('', () => namespaceInode(pid, 'user') === namespaceInode('self', 'user'))
+  const map = inOurs === true || !isReadable(ranges) ? null : ranges
+  const nodes = new Map(
+    [...members].flatMap(member => {
+      const fields = all.get(member) ?? (member === pid ? first : undefined)
+      return fields ? [[member, node(member, fields, level, map)] as const] : []
+    }),
+  )
+  const roots: Process[] = []
+  for (const process of [...nodes.values()].sort((a, b) => a.pid - b.pid))
+    (nodes.get(process.parent)?.children ?? roots).push(process)
+  const why = own
+    ? null
+    : !isReadable(inode)
+      ? `who is in its pid namespace is not readable: ${inode.notReadable}`
+      : 'the pid namespace is the host’s: shown are the process and its descendants'
+  return { scope: own ? 'namespace' : 'descendants', why, roots, count: nodes.size }
+}
+
+/** A tree as a list, parents first. */
+export function flat(roots: readonly Process[]): Process[] {
+  return roots.flatMap(process => [process, ...flat(process.children)])
+}
+
+/** The status files of all processes that this procfs shows. */
+function statuses(): Map<number, Record<string, string>> {
+  const found = new Map<number, Record<string, string>>()
+  for (const pid of pids()) {
+    const fields = unlessGone(() => status(pid))
+    if (fields) found.set(pid, fields)
+  }
+  return found
+}
+
+function pidNamespace(pid: number): number | null {
+  const inode = unlessGone(() => reading('', () => namespaceInode(pid, 'pid')))
+  return inode !== undefined && isReadable(inode) ? inode : null
+}
+
+/** What has ended between listing and reading is nobody any more. */
+function unlessGone<T>(look: () => T): T | undefined {
+  try {
+    return look()
+  } catch (error) {
+    if (isGone(error)) return undefined
+    throw error
+  }
+}
+
+function addDescendants(members: Set<number>, all: Map<number, Record<string, string>>): void {
+  // a parent's pid may be the higher one, so as long as one is found
+  for (let found = -1; found !== members.size;) {
+    found = members.size
+    for (const [pid, { PPid }] of all) if (members.has(Number(PPid))) members.add(pid)
+  }
+}
+
+function node(pid: number, fields: Record<string, string>, level: number, map: IdRange[] | null): Process {
+  const { Name = '', State = '', NSpid = '', Uid = '', PPid, Threads } = fields
+  const uid = Number(Uid.split(/\s+/)[1])
+  const letter = State[0] ?? ''
+  const line = (unlessGone(() => words(`/proc/${pid}/cmdline`)) ?? []).join(' ').trim()
+  return {
+    pid,
+    inside: Number(NSpid.split(/\s+/)[level] ?? pid),
+    parent: Number(PPid),
+    name: Name,
+    command: line.slice(0, LONGEST) || `[${Name}]`,
+    state: letter,
+    stateName: STATES[letter] ?? State,
+    threads: Number(Threads),
+    uid,
+    uidInside: map ? inside(uid, map) : uid,
+    children: [],
+  }
+}
+
+/** The number that an id of ours has in a user namespace. */
+function inside(id: number, map: readonly IdRange[]): number | null {
+  const range = map.find(({ outside, count }) => id >= outside && id < outside + count)
+  return range ? id - range.outside + range.inside : null
+}

@@ -1,0 +1,40 @@
+// What the page is made of. All that is shown comes from processes that may be a stranger's: it becomes text, never HTML.
+
+export function byId(id) {
+  return document.getElementById(id)
+}
+
+export function element(name, className, children) {
+  const made = document.createElement(name)
+  if (className) made.className = className
+  made.append(...children.map(child => (typeof child === 'string' ? harmless(child) : child)))
+  return made
+}
+
+/** Text without what would turn the direction of writing of others, or has no meaning here. */
+function harmless(said) {
+  return said.replaceAll(/[\p{Cc}\p{Bidi_Control}]/gu, '\uFFFD')
+}
+
+export function text(name, said, className = '') {
+  return element(name, className, [said])
+}
+
+export function line(className, children) {
+  return element('li', className, children)
+}
+
+/** `code in backquotes` as code. */
+export function inCode(said) {
+  return said.split('`').map((part, i) => (i % 2 ? text('code', part) : part))
+}
+
+export function sign(kind) {
+  const [drawn, word] = { held: ['✔', 'holds'], failed: ['✘', 'fails'], limited: ['–', 'not possible here'] }[
+    kind
+  ]
+  const shown = text('span', drawn, `sign ${kind}`)
+  shown.setAttribute('role', 'img')
+  shown.setAttribute('aria-label', word)
+  return shown
+}

@@ -1,0 +1,111 @@
+import { randomBytes } from 'node:crypto'
+import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs'
+import { createServer, type Socket } from 'node:net'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { Ledger } from '../../container/ledger.ts'
+import { type FeedEvent, SOCKET } from '../../guide/feed.ts'
+import { makeDir } from '../../image/data-folder.ts'
+import { count, flag, listOf, nullable, object, type Shape, text } from '../../kernel/shape.ts'
+
+/** Who tells of one step or lab: told apart by their connections. */
+export type Teller = number
+
+interface Hearing {
+  event(teller: Teller, event: FeedEvent): void
+  /** no more will come from it */
+  gone(teller: Teller): void
+}
+
+/** Bounds of what is listened to: a learner's code can tell us things, too, and as many as it likes. */
+const MOST = { tellers: 32, line: 2 ** 20, all: 2 ** 24 } // characters
+
+/**
+ * Listens for what steps and labs of this data folder tell. Nothing is ever answered. Resolves to what ends it, and removes
+ * the socket. The folder is in the ledger: where we are killed, the next command removes it.
+ */
+export async function hear(dataFolder: string, hearing: Hearing): Promise<() => Promise<void>> {
+  const ledger = new Ledger(dataFolder)
+  const folder = join(dataFolder, 'containers', `view-${randomBytes(4).toString('hex')}`)
+  makeDir(join(dataFolder, 'containers'))
+  ledger.add({ kind: 'folder', path: folder })
+  mkdirSync(folder, { mode: 0o500 })
+  chmodSync(folder, 0o700) // whatever the umask
+  const at = openSync(folder, 'r')
+  const sockets = new Set<Socket>()
+  let tellers = 0
+  const server = createServer(socket => {
+    const teller = ++tellers
+    sockets.add(socket)
+    socket.on('close', () => {
+      sockets.delete(socket)
+      hearing.gone(teller)
+    })
+    listen(socket, event => hearing.event(teller, event))
+  })
+  server.maxConnections = MOST.tellers
+  // by way of the folder's descriptor: a path in a sockaddr_un has at most 108 bytes, unix(7)
+  server.listen(`/proc/self/fd/${at}/${SOCKET}`)
+  await once(server, 'listening')
+  chmodSync(folder, 0o700) // changes nothing, but tells those that watch the folder above it: IN_ATTRIB, inotify(7)
+  return async () => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+    await once(server, 'close')
+    closeSync(at)
+    await ledger.settle()
+  }
+}
+
+/** Takes from a stranger what is sound; who sends anything else, or too much, is heard no more. */
+function listen(socket: Socket, tell: (event: FeedEvent) => void): void {
+  let all = 0
+  let rest = ''
+  socket.on('error', () => {}) // it has gone in the middle of a line: `close` follows
+  // not by node:readline, for which U+2028 ends a line, too
+  socket.setEncoding('utf8').on('data', (text: string) => {
+    all += text.length
+    const lines = (rest + text).split('\n')
+    rest = lines.pop() ?? ''
+    const events = lines.map(read)
+    for (const event of events) {
+      if (!event) return socket.destroy()
+      tell(event)
+    }
+    if (rest.length > MOST.line || all > MOST.all) socket.destroy()
+  })
+}
+
+function read(line: string): FeedEvent | undefined {
+  try {
+    const event: unknown = JSON.parse(line)
+    return isEvent(event) ? event : undefined
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined
+    throw error
+  }
+}
+
+const number: Shape = value => typeof value === 'number' && Number.isFinite(value)
+const call: Shape = value =>
+  object({ summary: text })(value) ||
+  object({ call: text, args: text, result: nullable(number), errno: nullable(text), ns: number })(value)
+
+const SHAPES: Record<FeedEvent['kind'], Shape> = {
+  step: object({ number: count, name: text, title: text, bench: flag }),
+  stage: object({ number: count, of: count, title: text }),
+  container: object({ name: text, pid: count, started: count, pidNamespace: count }),
+  launch: object({ purpose: text, calls: listOf(call) }),
+  check: object({
+    claim: text,
+    ok: nullable(flag),
+    evidence: listOf(object({ source: text, host: nullable(text), container: nullable(text) })),
+    reason: nullable(text),
+  }),
+  end: object({ ok: flag }),
+}
+
+function isEvent(value: unknown): value is FeedEvent {
+  const kind = (value as { kind?: unknown } | null)?.kind
+  return typeof kind === 'string' && Object.hasOwn(SHAPES, kind) && SHAPES[kind as FeedEvent['kind']](value)
+}

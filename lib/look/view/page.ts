@@ -1,0 +1,55 @@
+import { html } from '../../book/html.ts'
+
+/** The page, empty: view.js fills it with what the server sends. */
+export function page(token: string): string {
+  const sudo = process.geteuid?.() === 0 && process.env.SUDO_UID !== undefined ? 'sudo ' : ''
+  const data = process.env.MINILAB_DATA ? `MINILAB_DATA=${process.env.MINILAB_DATA} ` : ''
+  const minilab = `${sudo}${data}minilab`
+  const others =
+    process.geteuid?.() === 0
+      ? 'What ordinary users run is in their own view.'
+      : 'What root runs is in root’s own view: sudo minilab view.'
+  return html`<!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="color-scheme" content="light dark" />
+        <title>minilab view</title>
+        <link rel="icon" href="icon.svg?token=${token}" />
+        <link rel="stylesheet" href="drawing.css?token=${token}" />
+        <link rel="stylesheet" href="view.css?token=${token}" />
+        <script type="module" src="view.js?token=${token}"></script>
+      </head>
+      <body>
+        <header>
+          <h1>minilab <span>view</span></h1>
+          <p id="now" role="status"></p>
+          <p id="score"></p>
+        </header>
+        <main>
+          <section id="containers" aria-label="Containers" tabindex="0">
+            <div id="nothing">
+              <h2>Nothing runs now.</h2>
+              <p>Type one of these in another terminal, and watch it here:</p>
+              <dl>
+                <dt><code>${minilab} step 4</code></dt>
+                <dd>a step, with its system calls and checks; 1 to 7</dd>
+                <dt><code>${minilab} check 3</code></dt>
+                <dd>what you wrote for a lab</dd>
+                <dt><code>${minilab} run -it default /bin/sh</code></dt>
+                <dd>a container, for as long as its program runs</dd>
+              </dl>
+              <p>${others}</p>
+            </div>
+          </section>
+          <section id="tape" aria-labelledby="tape-title">
+            <h2 id="tape-title">The tape</h2>
+            <ol id="calls" tabindex="0" aria-label="System calls and checks, the newest last"></ol>
+            <button id="newest" type="button" hidden>↓ newest</button>
+          </section>
+        </main>
+        <noscript>This page needs JavaScript: it is drawn anew while containers change.</noscript>
+      </body>
+    </html> `.text
+}

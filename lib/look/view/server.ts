@@ -1,0 +1,132 @@
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { extname, join } from 'node:path'
+import { UsageError } from '../../kernel/errors.ts'
+import { ownFolder } from '../../own-folder.ts'
+import { STYLE } from '../svg.ts'
+import type { Audience } from './audience.ts'
+import { page } from './page.ts'
+
+const ADDRESS = '127.0.0.1'
+
+/** Files, and once the style that every drawing has in it: the policy below allows none in the page. */
+const ASSETS: Record<string, () => string | Buffer> = {
+  ...Object.fromEntries(
+    ['view.css', 'view.js', 'tape.js', 'containers.js', 'elements.js'].map(name => [
+      name,
+      () => ours(`look/view/${name}`),
+    ]),
+  ),
+  'icon.svg': () => ours('book/assets/icon.svg'),
+  'drawing.css': () => STYLE.text,
+}
+const TYPES: Record<string, string> = {
+  '.css': 'text/css; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.svg': 'image/svg+xml',
+}
+const ours = (name: string) => readFileSync(join(ownFolder, 'lib', name))
+
+/** Nothing but our own files, and no other page around ours: CSP level 3. */
+const POLICY = {
+  'content-security-policy':
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'no-referrer', // the token is in our own address
+  'x-content-type-options': 'nosniff',
+  'cache-control': 'no-store',
+}
+
+/**
+ * Serves the page on the loopback interface, to whoever knows the token.
+ *
+ * The token stays in the query. A cookie would not be safer: browsers send those of 127.0.0.1 to every port of it, so to the
+ * server of any other user of this machine. An address of ours is shown to nobody (no-referrer), and EventSource can have it.
+ */
+export class ViewServer {
+  readonly #token = randomBytes(24).toString('base64url')
+  readonly #audience: Audience
+  readonly #server = createServer((request, response) => this.#answer(request, response))
+
+  constructor(audience: Audience) {
+    this.#audience = audience
+  }
+
+  /** Resolves to the address to open. Throws a UsageError where the port cannot be had; 0 means any that is free. */
+  async listen(port: number): Promise<string> {
+    this.#server.listen(port, ADDRESS)
+    try {
+      await once(this.#server, 'listening')
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      const why = code === 'EADDRINUSE' ? 'is taken' : code === 'EACCES' ? 'is for root only' : undefined
+      if (!why) throw error
+      throw new UsageError(
+        `port ${port} ${why}`,
+        'choose another, such as --port 7071; --port 0 takes any that is free',
+      )
+    }
+    return `http://${ADDRESS}:${(this.#server.address() as AddressInfo).port}/?token=${this.#token}`
+  }
+
+  async close(): Promise<void> {
+    const closed = once(this.#server, 'close')
+    this.#server.close()
+    this.#server.closeAllConnections() // streams have no end of their own
+    await closed
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    for (const [name, value] of Object.entries(POLICY)) response.setHeader(name, value)
+    const { method = '' } = request
+    if (method !== 'GET' && method !== 'HEAD')
+      return plain(response.setHeader('allow', 'GET, HEAD'), 405, 'This page can only be read.')
+    const url = URL.parse(request.url ?? '', `http://${ADDRESS}`)
+    if (!url || !isFromHere(request))
+      return plain(response, 403, 'This is for a browser on the same machine, at 127.0.0.1 or localhost.')
+    const token = url.searchParams.get('token') ?? ''
+    if (!same(token, this.#token)) return plain(response, 403, 'Use the URL that `minilab view` has printed.')
+    const name = url.pathname.slice(1)
+    if (name === '') send(response, 'text/html; charset=utf-8', page(this.#token))
+    else if (Object.hasOwn(ASSETS, name)) send(response, TYPES[extname(name)]!, ASSETS[name]!())
+    else if (name === 'events') this.#events(request, response)
+    else plain(response, 404, 'There is nothing here.')
+  }
+
+  #events(request: IncomingMessage, response: ServerResponse): void {
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    if (request.method === 'HEAD') return void response.end()
+    const leave = this.#audience.enter(response, Number(request.headers['last-event-id'] ?? 0))
+    response.on('close', leave)
+  }
+}
+
+/**
+ * Whether a request was meant for us. A name of another's that leads to 127.0.0.1 (DNS rebinding) is in Host, and the page
+ * that asks is in Origin: fetch standard. The port is not looked at in Host: it is another one behind `ssh -L`.
+ */
+function isFromHere({ headers: { host = '', origin } }: IncomingMessage): boolean {
+  return (
+    /^(127\.0\.0\.1|localhost)(:\d{1,5})?$/.test(host) && (origin ?? `http://${host}`) === `http://${host}`
+  )
+}
+
+/** Compared by their digests: those have the same length, and how long it takes says nothing. */
+function same(one: string, other: string): boolean {
+  const digest = (text: string) => createHash('sha256').update(text).digest()
+  return timingSafeEqual(digest(one), digest(other))
+}
+
+function send(response: ServerResponse, type: string, body: string | Buffer): void {
+  response.writeHead(200, { 'content-type': type, 'content-length': Buffer.byteLength(body) })
+  response.end(body)
+}
+
+function plain(response: ServerResponse, status: number, line: string): void {
+  response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' })
+  response.end(`${line}\n`)
+}

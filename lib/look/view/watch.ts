@@ -1,0 +1,138 @@
+import { isRunning, states } from '../../container/state.ts'
+import type { Named } from '../../guide/feed.ts'
+import { isAlive, isGone, namespaceInode, nsPids, pids, startTime, status } from '../../kernel/procfs.ts'
+import { type Snapshot, snapshot } from '../snapshot.ts'
+
+/** Between two looks, in milliseconds. No event tells that a number in /proc or in a cgroup has changed: one must look. */
+const PAUSE = 200
+
+/** So many containers of steps are drawn: no step has as many, but a learner's code may say so. */
+const MOST = 24
+
+/** A container that is there now. */
+export interface Seen {
+  /** pid and start time of its first process: a name that is never reused */
+  id: string
+  name: string
+  /** what it looks like, or what the kernel refused when we looked */
+  found: Snapshot | NodeJS.ErrnoException
+}
+
+interface Known {
+  pid: number
+  name: string
+}
+
+/** Which containers there are, and what they look like, a few times a second, but only while somebody watches. */
+export class Watch {
+  readonly #told = new Map<string, Known>()
+  readonly #show: (seen: Seen[]) => void
+  readonly #failed: (error: unknown) => void
+  #watched = false
+  #timer: NodeJS.Timeout | undefined
+  #looking: Promise<void> | undefined
+  /** something was told meanwhile */
+  #due = false
+
+  /** `failed` hears of a defect of ours. */
+  constructor(show: (seen: Seen[]) => void, failed: (error: unknown) => void) {
+    this.#show = show
+    this.#failed = failed
+  }
+
+  /** A container that a step has started. One that has ended by now, or never was, is not heard of again. */
+  told(named: Named): void {
+    const pid = this.#told.size < MOST ? find(named) : undefined
+    if (pid === undefined) return
+    this.#told.set(idOf(pid, named.started), { pid, name: named.name })
+    this.#hurry()
+  }
+
+  /** Somebody has come to watch, or nobody is left. */
+  set watched(watched: boolean) {
+    this.#watched = watched
+    if (watched) this.#hurry()
+    else clearTimeout(this.#timer)
+  }
+
+  /** Resolves when no look is under way any more. */
+  async end(): Promise<void> {
+    this.watched = false
+    await this.#looking
+  }
+
+  #hurry(): void {
+    this.#due = true
+    if (!this.#watched || this.#looking) return
+    clearTimeout(this.#timer)
+    this.#due = false
+    this.#looking = this.#look()
+      .catch(this.#failed)
+      .finally(() => {
+        this.#looking = undefined
+        if (this.#due) this.#hurry()
+      })
+  }
+
+  async #look(): Promise<void> {
+    const before = process.cpuUsage()
+    const seen: Seen[] = []
+    for (const [id, { pid, name }] of this.#known()) {
+      const found = await snapshot(pid, name).catch(refusal)
+      // its pid may be another's by now
+      if (found && (found instanceof Error || idOf(found.pid, found.started) === id))
+        seen.push({ id, name, found })
+      else this.#told.delete(id)
+    }
+    if (!this.#watched) return
+    this.#show(seen)
+    const { user, system } = process.cpuUsage(before)
+    // of one processor never more than a quarter, however many they are
+    this.#timer = setTimeout(() => this.#hurry(), Math.max(PAUSE, (3 * (user + system)) / 1000))
+  }
+
+  /** Those of `minilab run` by their state, then those of steps. */
+  #known(): Map<string, Known> {
+    const running = states()
+      .filter(isRunning)
+      .map(({ pid, started, name }) => [idOf(pid, started), { pid, name }] as const)
+    return new Map([...running, ...this.#told])
+  }
+}
+
+/** What the kernel refused may be granted at the next look; any other error is a defect. */
+function refusal(error: NodeJS.ErrnoException): NodeJS.ErrnoException {
+  if (error.code === undefined) throw error
+  return error
+}
+
+const idOf = (pid: number, started: number) => `${pid}-${started}`
+
+/**
+ * The container's first process as we number it. From another pid namespace it is known by its start time, by its number
+ * there, and by an ancestor that is in that namespace.
+ */
+function find({ pid, started, pidNamespace }: Named): number | undefined {
+  if (pidNamespace === namespaceInode('self', 'pid')) return isAlive(pid, started) ? pid : undefined
+  return pids().find(
+    other =>
+      attempt(() => startTime(other) === started && nsPids(other).includes(pid)) &&
+      isBelow(other, pidNamespace),
+  )
+}
+
+function isBelow(pid: number, namespace: number): boolean {
+  if (pid === 0) return false
+  const is = attempt(() => namespaceInode(pid, 'pid') === namespace)
+  return is || isBelow(attempt(() => Number(status(pid).PPid)) ?? 0, namespace)
+}
+
+/** What there is to read of a process; undefined where it has ended meanwhile, or is another user's. */
+function attempt<T>(look: () => T): T | undefined {
+  try {
+    return look()
+  } catch (error) {
+    if (isGone(error) || (error as NodeJS.ErrnoException).code === 'EACCES') return undefined
+    throw error
+  }
+}

@@ -1,0 +1,278 @@
+import { join } from 'node:path'
+import { execa } from 'execa'
+import { describe, expect, it } from 'vitest'
+import { ownFolder } from '../../lib/own-folder.ts'
+import { checkBook } from './check-book.ts'
+import { print } from './problem.ts'
+import { canRecord, Recorder } from './recording.ts'
+import { CHAPTER, PAGE, Project, SOURCE } from './support.ts'
+import { syncBook } from './sync-book.ts'
+
+const CHECK = join(import.meta.dirname, 'check.ts')
+const NO_ROOT = 'recordings are made as root'
+/** Of this checkout: what each command prints is recorded once for all tests. */
+const recorder = new Recorder(ownFolder)
+
+describe('the book', () => {
+  it('says nothing that is not true', async () => {
+    const { problems, counts } = await checkBook(ownFolder)
+    expect(problems.map(print)).toEqual([])
+    expect(counts.pages).toBe(9)
+    expect(counts.blocks).toBeGreaterThan(20)
+    expect(counts.names).toBeGreaterThan(100)
+  })
+
+  it('shows what its commands print', { timeout: 1_200_000 }, async ctx => {
+    if (!canRecord) ctx.skip(NO_ROOT)
+    const { problems, counts } = await checkBook(ownFolder, { recorder })
+    expect(problems.map(print)).toEqual([])
+    expect(counts.recordings).toBeGreaterThan(20)
+  })
+})
+
+/** A project whose book has been filled in. */
+async function filled(): Promise<Project> {
+  const project = new Project()
+  const { problems } = await syncBook(project.folder, { recorder })
+  expect(problems.map(print)).toEqual([])
+  return project
+}
+
+async function check({ folder }: Project): Promise<string[]> {
+  const { problems } = await checkBook(folder, { recorder, chapters: [CHAPTER] })
+  return problems.map(print)
+}
+
+/** Something that makes a true book false: `at` is the text, in the page as it is then, of the line that is named. */
+interface Falsehood {
+  edits: [file: string, from: string, to: string][]
+  at: string
+  says: string
+  /** it concerns a recording */
+  root?: boolean
+}
+
+const FENCE = '```ts lib/demo.ts#first'
+const CONSOLE = '```console echo limit'
+
+const FALSEHOODS: Record<string, Falsehood> = {
+  'a renamed function': {
+    edits: [[SOURCE, 'function first', 'function foremost']],
+    at: FENCE,
+    says: 'lib/demo.ts defines no first',
+  },
+  'a changed line in a shown function': {
+    edits: [[SOURCE, 'b * 2', 'b * 3']],
+    at: '  const c = b * 2',
+    says: 'the block has "  const c = b * 2" where lib/demo.ts has "  const c = b * 3"',
+  },
+  'a file that is not there': {
+    edits: [[PAGE, FENCE, '```ts lib/dome.ts#first']],
+    at: '```ts lib/dome.ts',
+    says: 'there is no file lib/dome.ts',
+  },
+  'words that are not there': {
+    edits: [[PAGE, FENCE, `${FENCE}:const b…gone`]],
+    at: FENCE,
+    says: 'no line of lib/demo.ts#first contains "gone"',
+  },
+  'a changed output': {
+    edits: [[PAGE, '\nlimit 67108864', '\nlimit 67108865']],
+    at: 'limit 67108865',
+    says: 'the block has "limit 67108865" where echo limit',
+    root: true,
+  },
+  'another exit status': {
+    edits: [[PAGE, 'echo took 12 ms', 'echo took 12 ms; exit 3']],
+    at: '$ echo limit',
+    says: 'echo took 12 ms; exit 3',
+    root: true,
+  },
+  'a fact that does not hold': {
+    edits: [[PAGE, '/^limit 67108864$/', '/^limit 33554432$/']],
+    at: '<!-- fact: /^limit',
+    says: 'does not match /^limit 33554432$/m',
+    root: true,
+  },
+  'a recording without a fact': {
+    edits: [
+      [PAGE, '<!-- fact: /^limit 67108864$/ -->\n', ''],
+      [PAGE, '<!-- fact: /^pid \\d+$/ -->\n', ''],
+    ],
+    at: CONSOLE,
+    says: 'a recording without a fact',
+    root: true,
+  },
+  'a fact that nothing could break': {
+    edits: [[PAGE, '/^pid \\d+$/', '/(pid)?/']],
+    at: '<!-- fact: /(pid)?/',
+    says: 'holds for anything',
+  },
+  'a fact that is none': {
+    edits: [[PAGE, 'fact: /^pid \\d+$/', 'fact: pid']],
+    at: '<!-- fact: pid',
+    says: 'is no fact',
+  },
+  'a fact on its own': {
+    edits: [[PAGE, '\n## What it does\n', '\n<!-- fact: /x/ -->\n\n## What it does\n']],
+    at: '<!-- fact: /x/',
+    says: 'a fact without a recording',
+  },
+  'an output that is another each time': {
+    edits: [[PAGE, 'echo took 12 ms', 'echo took $(date +%N)']],
+    at: CONSOLE,
+    says: 'does not print the same twice',
+    root: true,
+  },
+  'a dead link': {
+    edits: [[PAGE, '(#what-it-does)', '(2-gone.md)']],
+    at: '(2-gone.md)',
+    says: 'there is no book/2-gone.md',
+  },
+  'a dead anchor': {
+    edits: [[PAGE, '(#what-it-does)', '(1-demo.md#what-it-did)']],
+    at: '(1-demo.md#what-it-did)',
+    says: 'has no heading for #what-it-did',
+  },
+  'a link without encryption': { edits: [[PAGE, 'https:', 'http:']], at: 'http:', says: 'use https' },
+  'a link to a stranger': {
+    edits: [[PAGE, 'man7.org', 'example.org']],
+    at: 'example.org',
+    says: 'example.org is not among the hosts',
+  },
+  'a flag that does not exist': {
+    edits: [[PAGE, '--yes', '--yse']],
+    at: '--yse',
+    says: 'minilab step has no flag --yse: did you mean --yes?',
+  },
+  'a lone flag that does not exist': {
+    edits: [[PAGE, '`EPERM`', '`--with-out`']],
+    at: '--with-out',
+    says: 'no command has a flag --with-out',
+  },
+  'a flag that another tool does not have': {
+    edits: [[PAGE, '`EPERM`', '`docker run --privilegd x`']],
+    at: 'docker',
+    says: 'did you mean --privileged?',
+  },
+  'an unknown command': {
+    edits: [[PAGE, '`EPERM`', '`sudo ./minilab stpe 3`']],
+    at: 'stpe',
+    says: 'did you mean step?',
+  },
+  'an unknown command in a shell block': {
+    edits: [[PAGE, '```text\nas drawn', '```sh\nminilab pss']],
+    at: 'minilab pss',
+    says: 'did you mean ps?',
+  },
+  'an unknown chapter': {
+    edits: [[PAGE, '`EPERM`', '`minilab lab 8`']],
+    at: 'lab 8',
+    says: 'there is no chapter "8"',
+  },
+  'an unknown mutant': {
+    edits: [[PAGE, '--mutant other-way', '--mutant other-wy']],
+    at: '--mutant other-wy',
+    says: 'did you mean other-way?',
+  },
+  'an unknown file': {
+    edits: [[PAGE, '`lib/demo.ts`', '`lib/dome.ts`']],
+    at: '`lib/dome.ts`',
+    says: 'there is no lib/dome.ts',
+  },
+  'an unknown symbol of a file': {
+    edits: [[PAGE, '`lib/demo.ts`', '`lib/demo.ts#last`']],
+    at: '`lib/demo.ts#last`',
+    says: 'defines no last',
+  },
+  'a file’s line': {
+    edits: [[PAGE, '`lib/demo.ts`', '`lib/demo.ts:2`']],
+    at: '`lib/demo.ts:2`',
+    says: 'names a line, which will move',
+  },
+  'an errno that does not exist': {
+    edits: [[PAGE, 'EPERM', 'EPREM']],
+    at: 'EPREM',
+    says: 'there is no errno EPREM',
+  },
+  'a ts block from nowhere': {
+    edits: [[PAGE, '```text', '```ts']],
+    at: '```ts\n',
+    says: 'does not say where it is from',
+  },
+  'an empty block': { edits: [[PAGE, 'as drawn\n', '']], at: '```text', says: 'an empty block' },
+  'a block that does not end': {
+    edits: [[PAGE, 'as drawn\n```\n', 'as drawn\n']],
+    at: '```text',
+    says: 'does not end',
+  },
+  'a stage without a section': {
+    edits: [[PAGE, '## What it does', '## What it did']],
+    at: '## What it is',
+    says: 'there is no section "What it does"',
+  },
+  'a section without a paragraph': {
+    edits: [[PAGE, 'It prints.\n', '']],
+    at: '## What it does',
+    says: 'does not begin with a paragraph',
+  },
+  'sections in another order': {
+    edits: [
+      [PAGE, '## What it is', '## x'],
+      [PAGE, '## What it does', '## What it is'],
+      [PAGE, '## x', '## What it does'],
+    ],
+    at: '## What it does',
+    says: '"What it does" comes too early',
+  },
+  'another title than the step’s': {
+    edits: [[PAGE, '# 1. A demonstration', '# 1. Demonstration']],
+    at: '# 1.',
+    says: 'it is that of the step: "1. A demonstration"',
+  },
+}
+
+describe('book:check', () => {
+  it('finds nothing in a book that is true', async () => {
+    const project = await filled()
+    expect(await check(project)).toEqual([])
+  })
+
+  it.for(Object.entries(FALSEHOODS))('sees %s, and says where', async ([, falsehood], ctx) => {
+    if (falsehood.root && !canRecord) ctx.skip(NO_ROOT)
+    const project = await filled()
+    for (const edit of falsehood.edits) project.edit(...edit)
+    const problems = await check(project)
+    const place = `${PAGE}:${project.line(falsehood.at)}: `
+    expect(problems.filter(problem => problem.startsWith(place)).join('\n')).toContain(falsehood.says)
+  })
+
+  it('names all problems, not only the first', async () => {
+    const project = await filled()
+    project.edit(PAGE, 'EPERM', 'EPREM')
+    project.edit(PAGE, '--yes', '--yse')
+    project.edit(SOURCE, 'b * 2', 'b * 3')
+    expect(await check(project)).toHaveLength(3)
+  })
+
+  it('says in one line what is wrong with its own command line', async () => {
+    for (const [word, remedy] of [
+      ['3-rot', 'did you mean 3-root?'],
+      ['--cod', 'there is --code'],
+    ] as const) {
+      const { exitCode, stderr } = await execa({ reject: false })`${process.execPath} ${CHECK} ${word}`
+      expect([exitCode, stderr.split('\n').length]).toEqual([2, 1])
+      expect(stderr).toContain(remedy)
+    }
+  })
+
+  it('misses the page of a step', async () => {
+    const project = await filled()
+    const { problems } = await checkBook(project.folder, {
+      chapters: [CHAPTER, { ...CHAPTER, number: 2, name: 'next' }],
+    })
+    expect(problems.map(print)).toEqual([
+      'book/2-next.md:1: there is no such page: each step has its chapter',
+    ])
+  })
+})

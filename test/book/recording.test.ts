@@ -1,0 +1,61 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { hierarchies } from '../../lib/kernel/cgroupfs.ts'
+import { namespaceInode } from '../../lib/kernel/procfs.ts'
+import { ownFolder } from '../../lib/own-folder.ts'
+import { canRecord, Recorder } from './recording.ts'
+
+describe.skipIf(!canRecord)('a recording (made as root)', () => {
+  const recorder = new Recorder(ownFolder)
+
+  it('is made in namespaces of its own', async () => {
+    const kinds = ['mnt', 'uts', 'ipc', 'net', 'pid', 'cgroup'] as const
+    const { output } = await recorder.make(
+      `for kind in ${kinds.join(' ')}; do readlink /proc/self/ns/$kind; done`,
+    )
+    expect(output.match(/\d{10}/g)).toHaveLength(kinds.length)
+    for (const kind of kinds) expect(output).not.toContain(String(namespaceInode('self', kind)))
+  })
+
+  it('finds minilab where a system has it, and changes neither this checkout nor what is in /root', async () => {
+    const { output } = await recorder.make(
+      'pwd; command -v minilab; touch /opt/minilab/mltest-left /root/mltest-left && ls /opt/minilab',
+    )
+    expect(output).toMatch(/^\/root\n\/opt\/bin\/minilab\n/)
+    expect(output).toContain('mltest-left')
+    expect(existsSync(join(ownFolder, 'mltest-left'))).toBe(false)
+    expect(existsSync('/root/mltest-left')).toBe(false)
+  })
+
+  it('leaves no container behind that it has started, and no cgroup', async () => {
+    const { output, status } = await recorder.make(
+      'minilab run -d --network none default sleep 1000; echo /tmp/minilab-book-*',
+    )
+    const [, id = ''] = /^([0-9a-f]{12})$/m.exec(output) ?? []
+    expect([id.length, status]).toEqual([12, 0])
+    const left = hierarchies().flatMap(({ mount }) =>
+      readdirSync(mount, { recursive: true, encoding: 'utf8' }).filter(path => path.endsWith(id)),
+    )
+    expect(left).toEqual([])
+  })
+
+  it('is made once, however often it is asked for', async () => {
+    const command = 'cat /proc/sys/kernel/random/uuid'
+    const [one, two] = await Promise.all([recorder.make(command), recorder.make(command)])
+    expect(one.output).toBe(two.output)
+    expect((await recorder.makeAgain(command)).output).not.toBe(one.output)
+  })
+
+  it('ends what does not end by itself', async () => {
+    const impatient = new Recorder(ownFolder, 1)
+    await expect(impatient.make('sleep 1000')).rejects.toThrow('sleep 1000 did not end in 1 s')
+  })
+
+  it('takes its folder away', async () => {
+    const { output } = await recorder.make('grep -o minilab-book-...... /proc/self/mountinfo | head -1')
+    expect(output).toMatch(/^minilab-book-\w{6}\n$/)
+    expect(readdirSync(tmpdir())).not.toContain(output.trim())
+  })
+})

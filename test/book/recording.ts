@@ -1,0 +1,70 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { BookError } from './problem.ts'
+
+/** What a command line printed, stdout and stderr as a terminal would show them, and its exit status. */
+export interface Recording {
+  output: string
+  status: number
+}
+
+const SCRIPT = join(import.meta.dirname, 'record.sh')
+const PATIENCE = 120
+/** timeout(1): the status where the limit was reached */
+const TIMED_OUT = 124
+const AT_ONCE = 2
+
+export const canRecord = process.geteuid?.() === 0
+
+/** Makes recordings of one checkout; each command line once, however often it is asked for. */
+export class Recorder {
+  readonly #checkout: string
+  readonly #seconds: number
+  readonly #made = new Map<string, Promise<Recording>>()
+  readonly #waiting: (() => void)[] = []
+  #running = 0
+
+  /** `seconds`: how long a command may take */
+  constructor(checkout: string, seconds = PATIENCE) {
+    this.#checkout = checkout
+    this.#seconds = seconds
+  }
+
+  /** Rejects with a BookError where the command does not end in time. */
+  make(command: string): Promise<Recording> {
+    const made = this.#made.get(command) ?? this.makeAgain(command)
+    this.#made.set(command, made)
+    return made
+  }
+
+  /** The same again, to see whether it prints the same. */
+  async makeAgain(command: string): Promise<Recording> {
+    if (this.#running === AT_ONCE) await new Promise<void>(resolve => this.#waiting.push(resolve))
+    else this.#running++
+    try {
+      return await record(this.#checkout, command, this.#seconds)
+    } finally {
+      const next = this.#waiting.shift()
+      if (next) next()
+      else this.#running--
+    }
+  }
+}
+
+/** Runs the command line on a machine in miniature, which leaves nothing behind: see record.sh and machine.sh. */
+async function record(checkout: string, command: string, seconds: number): Promise<Recording> {
+  const child = spawn('sh', [SCRIPT, checkout, `${seconds}`, command], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    detached: true, // Ctrl-C is for us: it tidies up
+  })
+  const ended = once(child, 'exit') as Promise<[number]>
+  const [output, [status]] = await Promise.all([text(child.stdout), ended])
+  if (status === TIMED_OUT)
+    throw new BookError(
+      `${command} did not end in ${seconds} s`,
+      'record a command that ends by itself, with nothing on its stdin',
+    )
+  return { output, status }
+}

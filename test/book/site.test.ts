@@ -1,0 +1,502 @@
+// The book as a site, in a real Chromium: by http and from the disk, in both themes, at the width of a phone, by keyboard alone.
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { once } from 'node:events'
+import { spawn } from 'node:child_process'
+import { createServer, request } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import axe from 'axe-core'
+import type { BrowserContextOptions, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { pages } from '../../lib/book/pages.ts'
+import { serve } from '../../lib/book/serve.ts'
+import { site } from '../../lib/book/site.ts'
+import { inTheWay, writeSite } from '../../lib/book/write-site.ts'
+import { noChromium, openBrowser, quietPage } from '../support/chromium.ts'
+import { runMinilab, userFolder } from '../support/minilab.ts'
+import { fixture } from './fixture.ts'
+
+const ENTRY = join(import.meta.dirname, '../../bin.mjs')
+const PHONE = { width: 360, height: 740 }
+
+const work = mkdtempSync(join(tmpdir(), 'minilab-site-'))
+afterAll(() => rmSync(work, { recursive: true }))
+
+/** The real book, and the fixture with all that Markdown has: served, and written to the disk. */
+const BOOKS = { book: pages(), fixture }
+const urls = {} as Record<keyof typeof BOOKS, string>
+beforeAll(async () => {
+  for (const [name, pages] of Object.entries(BOOKS) as [keyof typeof BOOKS, typeof fixture][]) {
+    const files = site(pages)
+    writeSite(files, join(work, name))
+    const { url, close } = await serve(files, 0)
+    urls[name] = url
+    afterAll(close)
+  }
+})
+const onDisk = (name: keyof typeof BOOKS) => `file://${join(work, name)}/`
+
+const every = Object.entries(BOOKS).flatMap(([book, pages]) =>
+  ['index', ...pages.map(({ name }) => name)].map(name => ({ book: book as keyof typeof BOOKS, name })),
+)
+
+/** A page of its own, and how to go to another: expects that nothing was complained of. */
+async function reader(options: BrowserContextOptions = {}) {
+  const { page, noise } = await quietPage(await openBrowser(), options)
+  onTestFinished(() => expect(noise).toEqual([]))
+  return page
+}
+
+/** What a screen reader or a keyboard would stumble over: axe's findings that are serious or critical. */
+async function violations(page: Page): Promise<string[]> {
+  // the page's policy allows no script but its own: this one comes as a debugger's
+  await page.evaluate(axe.source)
+  const { violations } = (await page.evaluate('axe.run({ preload: false })')) as axe.AxeResults
+  return violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(' ')).join(', ')}`)
+}
+
+const overflow = (page: Page) =>
+  page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth')
+
+describe.skipIf(noChromium)(`in Chromium${noChromium}`, () => {
+  describe.each(['light', 'dark'] as const)('%s', colorScheme => {
+    test.each(every)('$book: $name', async ({ book, name }) => {
+      const page = await reader({ colorScheme })
+      await page.goto(`${urls[book]}${name}.html`)
+      expect(await page.getByRole('heading', { level: 1 }).count()).toBe(1)
+      expect(await violations(page)).toEqual([])
+      expect(await overflow(page)).toBe(0)
+      await page.setViewportSize(PHONE)
+      expect(await overflow(page)).toBe(0)
+      if (colorScheme === 'light') expect(await violations(page)).toEqual([]) // of the other colours nothing is new here
+      const ink = 'getComputedStyle(document.body).backgroundColor'
+      expect(await page.evaluate(ink)).toMatch(
+        colorScheme === 'dark' ? /rgb\((\d\d?, ){2}/ : /rgb\((2\d\d, ){2}/,
+      )
+    })
+  })
+
+  test.each(['book', 'fixture'] as const)('from the disk: every page of the %s', async book => {
+    const page = await reader()
+    for (const { name } of every.filter(page => page.book === book)) {
+      await page.goto(`${onDisk(book)}${name}.html`)
+      expect(await page.evaluate('getComputedStyle(document.querySelector(".skip")).position')).toBe('fixed') // its style came
+      expect(await page.evaluate('document.documentElement.className')).toBe('js') // and its script
+    }
+  })
+
+  test('every link within the site leads to a page, and to a place on it', async () => {
+    const page = await reader()
+    const targets = new Set<string>()
+    for (const { book, name } of every) {
+      await page.goto(`${urls[book]}${name}.html`)
+      const links = page.locator('a[href]')
+      const hrefs = await links.evaluateAll(links =>
+        links.map(link => (link as unknown as { href: string }).href),
+      )
+      for (const href of hrefs) if (href.startsWith('http://127.0.0.1')) targets.add(href)
+    }
+    expect(targets.size).toBeGreaterThan(50)
+    for (const target of targets) {
+      const { pathname, hash } = new URL(target)
+      const book = target.startsWith(urls.book) ? 'book' : 'fixture'
+      const html = site(BOOKS[book]).get(pathname.slice(1) || 'index.html')
+      expect(html, target).toBeDefined()
+      if (hash) expect(html, target).toContain(`id="${decodeURIComponent(hash.slice(1))}"`)
+    }
+  })
+
+  test('text of strangers stays text', async () => {
+    const page = await reader()
+    let dialogs = 0
+    page.on('dialog', dialog => {
+      dialogs++
+      void dialog.dismiss()
+    })
+    await page.goto(`${urls.fixture}3-root.html`)
+    expect(await page.locator('img, iframe, main script').count()).toBe(0)
+    expect(await page.title()).toContain('Every feature')
+    expect(await page.locator('main').innerText()).toContain("<script>alert('raw')</script>")
+    expect(await page.content()).not.toContain('nobody sees this')
+    await page.keyboard.press('/')
+    await page.keyboard.type('evil.example')
+    await page.getByRole('status').filter({ hasText: 'place' }).waitFor()
+    expect(await page.locator('#found img').count()).toBe(0)
+    expect(await page.locator('#found').innerText()).toContain('<img src=http://evil.example/x')
+    expect(dialogs).toBe(0)
+  })
+
+  describe.each(['http', 'the disk'])('search, by %s', from => {
+    const base = (book: keyof typeof BOOKS) => (from === 'http' ? urls[book] : onDisk(book))
+
+    test('by keyboard alone', async () => {
+      const page = await reader()
+      await page.goto(`${base('book')}1-cli.html`)
+      const focused = page.locator(':focus')
+      await page.keyboard.press('/')
+      expect(await focused.getAttribute('id')).toBe('query')
+      expect(await focused.inputValue()).toBe('')
+      await page.keyboard.type('umount2')
+      await page.locator('#found a').first().waitFor()
+      const results = page.locator('#found a')
+      expect(await page.getByRole('status').first().innerText()).toMatch(/^\d+ places?/)
+
+      await page.keyboard.press('ArrowDown')
+      await page.keyboard.press('ArrowDown')
+      expect(await results.nth(1).evaluate((link, now) => link === now, await focused.elementHandle())).toBe(
+        true,
+      )
+      await page.keyboard.press('ArrowUp')
+      await page.keyboard.press('ArrowUp')
+      expect(await focused.getAttribute('id')).toBe('query')
+      await page.keyboard.press('Escape')
+      expect(await page.locator('#found').isVisible()).toBe(false)
+      expect(await focused.getAttribute('id')).toBe('query')
+      expect(await focused.inputValue()).toBe('umount2')
+
+      await page.keyboard.type(' pivot_root')
+      await page.locator('#found a').first().waitFor()
+      await page.keyboard.press('Enter') // the first of them
+      await page.waitForURL(/3-root\.html#pivot_root-nothing-left-to-walk-to$/)
+      const heading = page.locator('#pivot_root-nothing-left-to-walk-to')
+      await expect.poll(() => heading.evaluate(at => at.getBoundingClientRect().top)).toBeLessThan(200)
+      expect(await heading.evaluate(at => at.getBoundingClientRect().top)).toBeGreaterThan(40) // not behind the bar
+    })
+
+    test('finds nothing, and says so; a place on the same page closes it', async () => {
+      const page = await reader()
+      await page.goto(`${base('fixture')}appendix.html`)
+      await page.getByRole('searchbox').fill('xyzzy')
+      await page.getByRole('status').filter({ hasText: 'Nothing found' }).waitFor()
+      await page.getByRole('searchbox').fill('zebra')
+      await page.getByRole('status').filter({ hasText: '1 place' }).waitFor()
+      expect(await violations(page)).toEqual([])
+      await page.locator('#found a').click()
+      await page.waitForURL(/appendix\.html#appendix$/)
+      expect(await page.locator('#found').isVisible()).toBe(false)
+    })
+  })
+
+  test('copy buttons give the code, and of a recording the command', async () => {
+    const page = await reader({ permissions: ['clipboard-read', 'clipboard-write'] })
+    await page.goto(`${urls.fixture}3-root.html`)
+    const copied = async (figure: string) => {
+      const button = page.locator(figure).getByRole('button')
+      await button.click()
+      await button.filter({ hasText: 'Copied' }).waitFor()
+      return page.evaluate('navigator.clipboard.readText()')
+    }
+    expect(await copied('figure.console')).toBe('minilab step 3 --yes --plain')
+    expect(await copied('figure.ts')).toMatch(
+      /^const hostname: string = `a\$\{1\}` .*\n…\nexport const .*'x'$/,
+    )
+    expect(await copied('figure.sh')).toBe('sudo minilab step 3   # without a source')
+    expect(await page.locator('figure.drawing').getByRole('button').count()).toBe(0)
+    expect(await page.locator('figure.ts figcaption').innerText()).toBe(
+      'lib/container/root.ts · root, in part',
+    )
+  })
+
+  test('the colours: the system’s, then those that were chosen, on every page and the next time', async () => {
+    const page = await reader({ colorScheme: 'light' })
+    await page.goto(`${urls.book}0-start.html`)
+    const paper = () => page.evaluate('getComputedStyle(document.body).backgroundColor')
+    const button = page.getByRole('button', { name: 'Dark colours' })
+    const light = await paper()
+    expect(await button.getAttribute('aria-pressed')).toBe('false')
+    await page.emulateMedia({ colorScheme: 'dark' })
+    const dark = await paper()
+    expect(dark).not.toBe(light)
+    await expect.poll(() => button.getAttribute('aria-pressed')).toBe('true')
+    await button.click()
+    expect(await paper()).toBe(light)
+    await page.reload()
+    expect(await paper()).toBe(light)
+    expect(await button.getAttribute('aria-pressed')).toBe('false')
+    await page.goto(`${urls.book}3-root.html`)
+    expect(await paper()).toBe(light)
+    await button.press('Enter')
+    expect(await paper()).toBe(dark)
+  })
+
+  test('from the cover through the whole book and back, page by page', async () => {
+    const page = await reader()
+    await page.goto(urls.book)
+    await page.getByRole('link', { name: 'Begin to read' }).click()
+    const names = BOOKS.book.map(({ name }) => name)
+    for (const [i, name] of names.entries()) {
+      await page.waitForURL(`**/${name}.html`)
+      const current = page.locator('nav#contents [aria-current="page"]')
+      expect(await current.innerText()).toContain(BOOKS.book[i]!.title.replace(/^\d+\. /, ''))
+      const next = page.locator('[rel="next"]')
+      if (name !== names.at(-1)) await next.click()
+      else expect(await next.count()).toBe(0)
+    }
+    for (const name of names.toReversed().slice(1)) {
+      await page.locator('[rel="prev"]').click()
+      await page.waitForURL(`**/${name}.html`)
+    }
+    await page.locator('[rel="prev"]').click()
+    await page.waitForURL('**/index.html')
+  })
+
+  test('the headings of a page: in the contents, with the one that is read, and as anchors', async () => {
+    const page = await reader()
+    await page.goto(`${urls.book}3-root.html`)
+    const titles = BOOKS.book[3]!.headings.filter(({ level }) => level === 2).map(({ text }) => text)
+    expect(await page.locator('nav#contents ol ol a').allInnerTexts()).toEqual(titles)
+    await page.locator('nav#contents').getByRole('link', { name: titles[3]! }).click()
+    await page.locator('nav#contents [aria-current="location"]', { hasText: titles[3]! }).waitFor()
+    await page.keyboard.press('End')
+    await page.locator('nav#contents [aria-current="location"]', { hasText: titles.at(-1)! }).waitFor()
+    const anchor = page.getByRole('link', { name: `Link to “${titles[1]!}”` })
+    await anchor.focus()
+    await anchor.press('Enter')
+    await page.waitForURL(
+      `**/3-root.html#${BOOKS.book[3]!.headings.find(({ text }) => text === titles[1])!.id}`,
+    )
+  })
+
+  test('on a phone the contents open and close, and boxes scroll by keyboard', async () => {
+    const page = await reader({ viewport: PHONE, hasTouch: true })
+    await page.goto(`${urls.fixture}3-root.html`)
+    const contents = page.locator('nav#contents')
+    const button = page.getByRole('button', { name: 'Contents' })
+    expect(await contents.isVisible()).toBe(false)
+    await button.tap()
+    expect(await contents.isVisible()).toBe(true)
+    expect(await button.getAttribute('aria-expanded')).toBe('true')
+    expect(await violations(page)).toEqual([])
+    await page.keyboard.press('Escape')
+    expect(await contents.isVisible()).toBe(false)
+    const drawing = page.locator('figure.drawing pre')
+    await drawing.focus()
+    await page.keyboard.press('ArrowRight')
+    await expect.poll(() => drawing.evaluate(box => box.scrollLeft)).toBeGreaterThan(0)
+  })
+
+  test('the first Tab leads past all navigation; every stop can be seen', async () => {
+    const page = await reader({ reducedMotion: 'reduce' })
+    await page.goto(`${urls.fixture}3-root.html`)
+    await page.keyboard.press('Tab')
+    expect(await page.locator(':focus').innerText()).toBe('Skip to the text')
+    await page.keyboard.press('Enter')
+    expect(await page.locator(':focus').getAttribute('id')).toBe('main')
+    for (let stop = 0; stop < 20; stop++) {
+      await page.keyboard.press('Tab')
+      const focus = page.locator(':focus')
+      if ((await focus.count()) === 0) break // through: the browser's own controls
+      expect(await page.evaluate('getComputedStyle(document.activeElement).outlineStyle')).toBe('solid')
+      expect(await page.evaluate('getComputedStyle(document.activeElement).opacity')).toBe('1')
+    }
+  })
+
+  test('without scripts it can be read, and nothing is offered that does not work', async () => {
+    const page = await reader({ javaScriptEnabled: false, viewport: PHONE })
+    await page.goto(`${urls.book}3-root.html`)
+    expect(await page.locator('nav#contents').isVisible()).toBe(true)
+    expect(await page.getByRole('button').count()).toBe(0)
+    expect(await page.getByRole('searchbox').count()).toBe(0)
+    expect(await page.locator('article').isVisible()).toBe(true)
+  })
+
+  test('on paper: the text alone, black on white, code wrapped', async () => {
+    const page = await reader({ colorScheme: 'dark', viewport: { width: 700, height: 1000 } })
+    await page.goto(`${urls.fixture}3-root.html`)
+    await page.emulateMedia({ media: 'print' })
+    for (const gone of ['header', 'nav#contents', '.turn', '.copy', '.anchor'])
+      expect(await page.locator(gone).first().isVisible(), gone).toBe(false)
+    expect(await page.evaluate('getComputedStyle(document.body).backgroundColor')).toBe('rgb(255, 255, 255)')
+    const code = page.locator('figure.ts pre')
+    expect(await code.evaluate(box => box.scrollWidth - box.clientWidth)).toBe(0)
+    expect((await page.pdf()).subarray(0, 5).toString()).toBe('%PDF-')
+  })
+
+  test('nothing moves for those who asked for that', async () => {
+    const page = await reader({ reducedMotion: 'reduce' })
+    await page.goto(`${urls.book}3-root.html`)
+    const moving = `[...document.querySelectorAll('*')].map(at => getComputedStyle(at))
+      .filter(style => style.transitionDuration !== '0s' || style.animationName !== 'none').length`
+    expect(await page.evaluate(moving)).toBe(0)
+    await page.emulateMedia({ reducedMotion: 'no-preference' })
+    expect(await page.evaluate(moving)).toBeGreaterThan(0)
+  })
+})
+
+describe('the server', () => {
+  const ask = async (
+    url: string,
+    options: { method?: string; headers?: Record<string, string>; path?: string } = {},
+  ) => {
+    const sent = request(url, options).end()
+    const [response] = (await once(sent, 'response')) as [import('node:http').IncomingMessage]
+    return { status: response.statusCode, headers: response.headers, body: await text(response) }
+  }
+
+  test('gives the pages, and what they need, with their types', async () => {
+    expect(await ask(urls.book)).toMatchObject({ status: 200, body: site(BOOKS.book).get('index.html') })
+    for (const [path, type] of [
+      ['3-root.html?x=1', 'text/html; charset=utf-8'],
+      ['assets/book.css', 'text/css; charset=utf-8'],
+      ['assets/search.js', 'text/javascript; charset=utf-8'],
+    ] as const) {
+      const { status, headers } = await ask(urls.book + path)
+      expect({ status, type: headers['content-type'] }).toEqual({ status: 200, type })
+      expect(headers['content-security-policy']).toContain("default-src 'none'")
+      expect(headers['x-content-type-options']).toBe('nosniff')
+    }
+  })
+
+  test('HEAD has no body; other methods are refused', async () => {
+    const { status, headers, body } = await ask(urls.book, { method: 'HEAD' })
+    expect({ status, body }).toEqual({ status: 200, body: '' })
+    expect(Number(headers['content-length'])).toBeGreaterThan(1000)
+    for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS'])
+      expect(await ask(urls.book, { method })).toMatchObject({ status: 405, headers: { allow: 'GET, HEAD' } })
+  })
+
+  test.each(['evil.example', '127.0.0.1', 'localhost:1', '127.0.0.1.evil.example:80'])(
+    'refuses the name %j',
+    async host => expect(await ask(urls.book, { headers: { host } })).toMatchObject({ status: 403 }),
+  )
+
+  test('answers to localhost as well', async () => {
+    const { port } = new URL(urls.book)
+    expect(await ask(urls.book, { headers: { host: `localhost:${port}` } })).toMatchObject({ status: 200 })
+  })
+
+  test.each(['/../package.json', '/..%2fpackage.json', '/assets/../../README.md', '/none', '//', '/assets/'])(
+    '%s is not there',
+    async path => expect(await ask(urls.book, { path })).toMatchObject({ status: 404 }),
+  )
+
+  test('listens on loopback only', () => {
+    const port = Number(new URL(urls.book).port).toString(16).toUpperCase().padStart(4, '0')
+    const listening = ['tcp', 'tcp6']
+      .flatMap(table => readFileSync(`/proc/self/net/${table}`, 'utf8').split('\n'))
+      .map(line => line.trim().split(/\s+/))
+      .filter(([, local, , state]) => state === '0A' && local?.endsWith(`:${port}`))
+    expect(listening.map(([, local]) => local)).toEqual([`0100007F:${port}`])
+  })
+
+  test.each(['SIGINT', 'SIGTERM'] as const)('--serve prints its URL; %s ends it quietly', async signal => {
+    const child = spawn(process.execPath, [ENTRY, 'book', '--serve', '--port', '0'], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    const ended = once(child, 'exit')
+    const errors = text(child.stderr)
+    let said = ''
+    child.stdout.on('data', (part: Buffer) => (said += part.toString()))
+    await expect.poll(() => said, { timeout: 60_000 }).toMatch(/http:\/\/127\.0\.0\.1:\d+\/\n.*Ctrl-C/)
+    const [url = ''] = /http:\S+/.exec(said) ?? []
+    expect(await ask(url)).toMatchObject({ status: 200 })
+    child.kill(signal)
+    expect(await ended).toEqual([0, null])
+    expect(await errors).toBe('')
+  })
+
+  test('a port in use is one line', async () => {
+    const other = createServer().listen(0, '127.0.0.1')
+    onTestFinished(() => void other.close())
+    await once(other, 'listening')
+    const { port } = other.address() as AddressInfo
+    const { status, stdout, stderr } = await runMinilab(['book', '--serve', '--port', String(port)])
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
+    expect(stderr).toMatch(
+      new RegExp(`^minilab: port ${port} is in use: choose another one with --port.*\n$`),
+    )
+  })
+})
+
+describe('--out', () => {
+  const tree = (folder: string) =>
+    readdirSync(folder, { recursive: true, encoding: 'utf8' })
+      .filter(file => /\.\w+$/.test(file))
+      .toSorted()
+  const out = (folder: string) => runMinilab(['book', '--out', folder])
+
+  test('writes the site, also in place of an earlier one or into an empty folder, and nothing else', async () => {
+    const parent = userFolder()
+    const folder = join(parent, 'a/b')
+    const { status, stdout, stderr } = await out(folder)
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    expect(stdout).toContain(`${folder}/index.html`)
+    const files = site(pages())
+    expect(tree(folder)).toEqual([...files.keys()].toSorted())
+    for (const [path, text] of files) expect(readFileSync(join(folder, path), 'utf8')).toBe(text)
+
+    writeFileSync(join(folder, 'index.html'), readFileSync(join(folder, 'index.html'), 'utf8') + 'old')
+    symlinkSync('b', join(parent, 'a/link'))
+    expect(await out(join(parent, 'a/link'))).toMatchObject({ status: 0, stderr: '' })
+    expect(readFileSync(join(folder, 'index.html'), 'utf8')).toBe(files.get('index.html'))
+    mkdirSync(join(parent, 'empty'))
+    expect(await out(join(parent, 'empty/'))).toMatchObject({ status: 0, stderr: '' })
+    expect(readdirSync(join(parent, 'a')).toSorted()).toEqual(['b', 'link'])
+    expect(readdirSync(parent).toSorted()).toEqual(['a', 'empty'])
+  })
+
+  test.each([
+    ['a file of somebody', (folder: string) => writeFileSync(join(folder, 'notes.txt'), 'x')],
+    ['an index.html of somebody', (folder: string) => writeFileSync(join(folder, 'index.html'), '<p>mine')],
+    ['a folder', (folder: string) => mkdirSync(join(folder, '.git'))],
+    [
+      'an earlier output and a file of somebody',
+      (folder: string) => {
+        writeSite(site(fixture), join(folder, 'x'))
+        for (const name of ['index.html', 'assets']) symlinkSync(join(folder, 'x', name), join(folder, name))
+      },
+    ],
+  ])('leaves alone: %s', async (_, fill) => {
+    const folder = userFolder()
+    fill(folder)
+    const before = readdirSync(folder, { recursive: true }).toSorted()
+    const { status, stdout, stderr } = await out(folder)
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
+    expect(stderr).toMatch(
+      /^minilab: \S+ is not of the book: give a folder that is empty, or not there yet\n$/,
+    )
+    expect(readdirSync(folder, { recursive: true }).toSorted()).toEqual(before)
+  })
+
+  test.each(['', '.', './'])('does not replace the folder that one is in: %j', async folder => {
+    const { status, stdout, stderr } = await out(folder)
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
+    expect(stderr).toBe('minilab: the book does not replace the folder that you are in: give another one\n')
+  })
+
+  test('a page that the book no longer has does not stand in the way', () => {
+    const folder = join(userFolder(), 'site')
+    writeSite(site(pages()), folder)
+    const fewer = site(fixture)
+    expect(inTheWay(fewer, folder)).toBeUndefined()
+    writeSite(fewer, folder)
+    expect(tree(folder)).toEqual([...fewer.keys()].toSorted())
+  })
+
+  test('what cannot be written whole is not written at all', () => {
+    const parent = userFolder()
+    const folder = join(parent, 'site')
+    const files = site(fixture)
+    writeSite(files, folder)
+    const broken = new Map([
+      ...files,
+      ['index.html', 'new'],
+      [`assets/${'x'.repeat(300)}`, 'too long a name'],
+    ])
+    expect(() => writeSite(broken, folder)).toThrow('ENAMETOOLONG')
+    expect(readFileSync(join(folder, 'index.html'), 'utf8')).toBe(files.get('index.html'))
+    expect(readdirSync(parent)).toEqual(['site'])
+  })
+})

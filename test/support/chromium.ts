@@ -1,0 +1,58 @@
+import { existsSync } from 'node:fs'
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+import { afterAll, onTestFinished } from 'vitest'
+
+const PROGRAM = '/usr/bin/chromium'
+
+/** Why no page can be looked at here, or ''. */
+export const noChromium = existsSync(PROGRAM) ? '' : ' (no chromium: apt-get install chromium)'
+
+/** Nothing that Chromium itself asks of the network, and no name that could be resolved: only loopback is left. */
+const FLAGS =
+  '--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync'
+    .split(' ')
+    .concat('--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost')
+
+let browser: Promise<Browser> | undefined
+
+/** A real, headless Chromium with a new profile: one for each test file, closed after its last test. */
+export async function openBrowser(): Promise<Browser> {
+  browser ??= chromium.launch({ executablePath: PROGRAM, args: FLAGS })
+  return browser
+}
+
+afterAll(async () => (await browser)?.close())
+
+/** A page, and what a reader should never cause: empty when all is well. */
+export interface QuietPage {
+  page: Page
+  /** console errors and warnings, uncaught exceptions, failed requests, and requests to another machine, as lines */
+  noise: string[]
+}
+
+/** A new page with storage of its own, closed after the test. `options`: colorScheme, viewport, permissions, … */
+export async function quietPage(browser: Browser, options: BrowserContextOptions = {}): Promise<QuietPage> {
+  const context = await browser.newContext(options)
+  onTestFinished(async () => context.close())
+  const page = await context.newPage()
+  const noise: string[] = []
+  page.on('console', message => {
+    if (/^(error|warning|assert)$/.test(message.type()))
+      noise.push(`console ${message.type()}: ${message.text()}`)
+  })
+  page.on('pageerror', error => noise.push(`exception: ${error.message}`))
+  page.on('requestfailed', request => {
+    const { errorText = '' } = request.failure() ?? {}
+    // a page that is left ends its own requests (an event stream, say)
+    if (errorText !== 'net::ERR_ABORTED') noise.push(`failed: ${request.url()} ${errorText}`)
+  })
+  page.on('request', request => {
+    if (isOutside(request.url())) noise.push(`outside request: ${request.url()}`)
+  })
+  return { page, noise }
+}
+
+function isOutside(url: string): boolean {
+  const { protocol, hostname } = new URL(url)
+  return /^(https?|wss?):$/.test(protocol) && hostname !== '127.0.0.1' && hostname !== 'localhost'
+}
