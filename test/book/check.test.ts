@@ -4,12 +4,11 @@ import { describe, expect, it } from 'vitest'
 import { ownFolder } from '../../lib/own-folder.ts'
 import { checkBook } from './check-book.ts'
 import { print } from './problem.ts'
-import { canRecord, Recorder } from './recording.ts'
+import { canRecord, cannotRecord, Recorder } from './recording.ts'
 import { CHAPTER, PAGE, Project, SOURCE } from './support.ts'
 import { syncBook } from './sync-book.ts'
 
 const CHECK = join(import.meta.dirname, 'check.ts')
-const NO_ROOT = 'recordings are made as root'
 /** Of this checkout: what each command prints is recorded once for all tests. */
 const recorder = new Recorder(ownFolder)
 
@@ -23,7 +22,7 @@ describe('the book', () => {
   })
 
   it('shows what its commands print', { timeout: 1_200_000 }, async ctx => {
-    if (!canRecord) ctx.skip(NO_ROOT)
+    ctx.skip(!canRecord, cannotRecord)
     const { problems, counts } = await checkBook(ownFolder, { recorder })
     expect(problems.map(print)).toEqual([])
     expect(counts.recordings).toBeGreaterThan(20)
@@ -239,7 +238,7 @@ describe('book:check', () => {
   })
 
   it.for(Object.entries(FALSEHOODS))('sees %s, and says where', async ([, falsehood], ctx) => {
-    if (falsehood.root && !canRecord) ctx.skip(NO_ROOT)
+    ctx.skip(!!falsehood.root && !canRecord, cannotRecord)
     const project = await filled()
     for (const edit of falsehood.edits) project.edit(...edit)
     const problems = await check(project)

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import { ownFolder } from '../../lib/own-folder.ts'
 import { BookError, print, type Problem } from './problem.ts'
-import { canRecord, Recorder } from './recording.ts'
+import { canRecord, cannotRecord, Recorder } from './recording.ts'
 
 /** What `book:sync` and `book:check` are asked for. */
 export interface Asked {
@@ -18,7 +18,7 @@ export async function bookCommand(
 ): Promise<void> {
   try {
     const { values, positionals } = readArgs()
-    const notMade = values.code ? 'not run: --code' : canRecord ? '' : 'not run: recordings are made as root'
+    const notMade = values.code ? 'not run: --code' : canRecord ? '' : `not run: ${cannotRecord}`
     const { lines, problems } = await act(
       { only: positionals, ...(!notMade && { recorder: new Recorder(ownFolder) }) },
       notMade && ` (${notMade})`,

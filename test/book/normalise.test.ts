@@ -34,6 +34,8 @@ describe('normalising', () => {
     'host 000001fffeffffff (40) container 00000000a80425fb (14)',
     'ip daddr 198.51.100.1 tcp dport 8080 counter dnat to 10.44.0.2:80',
     'a character device 0:0 of its name',
+    'as runc once had (CVE-2024-21626). The program looks',
+    'container /minilab/  host /',
     'container 137   $? after dd (128 + SIGKILL is 137)',
   ])('what is asked for is left as it is: %s', line => {
     expect(normalise(line)).toEqual([line])

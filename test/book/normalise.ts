@@ -1,7 +1,7 @@
 /** Something in an output that differs from run to run, and what stands in its place. */
 interface Varying {
   name: string
-  /** the value; only its group `value`, where it has one */
+  /** the value, and nothing around it */
   pattern: RegExp
   /** only on lines that have this in them, or in the line after them, where a long source stands */
   near?: RegExp
@@ -19,26 +19,24 @@ const VARYING: Varying[] = [
   // the kernel's ephemeral ports: net.ipv4.ip_local_port_range
   { name: 'port', pattern: /(?<=\d\.\d+:)(?:3[2-9]|[45]\d|60)\d{3}\b/g },
   { name: 'ns', pattern: /\b402653\d{4}\b/g },
-  { name: 'id', pattern: /\b(?=[0-9a-f]*[a-f])(?=[0-9a-f]*\d)[0-9a-f]{12}\b/g },
+  { name: 'id', pattern: /\b[0-9a-f]{12}\b/g },
   {
     name: 'id',
     pattern: /(?<=(?:containers\/|minilab\/|bench-|doctor-|mlb?-|step7-)(?:bench-)?)[0-9a-f]{6,12}\b/g,
   },
-  // the tag and the key of step 2 are made of a pid: in base 36 those of machine.sh begin with g or h
-  { name: 'tag', pattern: /(?<=(?:renamed|minilab|in)-)[gh][0-9a-z]{2}\b/g },
+  // the tag and the key of step 2 are made of a pid: in base 36 those of machine.sh begin with g
+  { name: 'tag', pattern: /(?<=renamed-)\w+|(?<=(?:minilab|in)-)g[0-9a-z]{2}\b/g },
   { name: 'key', pattern: /\b0x6d00[0-9a-f]{4}\b|(?<=\(key )\d+/g },
   { name: 'inode', pattern: /\b\d{1,6}:\d+\b/g, near: /device:inode|newfstatat\("\/"\)/ },
   { name: 'inode', pattern: /\b\d{5,}\b/g, near: /\binode of / },
   { name: 'device', pattern: /(?<![\d.:])0:[1-9]\d*\b/g },
-  { name: 'pid', pattern: /(?<![\d.])21\d{3}(?![\d.])/g },
+  { name: 'pid', pattern: /(?<![\d.-])21\d{3}(?!\d)/g }, // but not CVE-2024-21626
   // on the bench, which has a pid namespace of its own, they are small
   {
     name: 'pid',
     pattern:
-      /(?<=\/proc\/|not-here-|cgroup\.procs", "|netns |SIGCHLD\}\) = |^ +│ |RTM_\w+ in )\d+(?=["/) ]|$)/g,
+      /(?<=\/proc\/|not-here-|cgroup\.procs", "|netns |SIGCHLD\}\) = |^ +│ |RTM_\w+ in |\bkill\(|PTRACE_SEIZE, |of process )\d+(?=["/), ]|$)/g,
   },
-  // ours, in which whoever makes the recording is
-  { name: 'cgroup', pattern: /(?<=^ {6}host )\/\S*(?=\s+container \/minilab\/)/g },
   { name: 'line', pattern: /(?<=\.ts:)\d+\b/g, plain: true },
   {
     name: 'count',

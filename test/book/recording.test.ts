@@ -5,9 +5,9 @@ import { describe, expect, it } from 'vitest'
 import { hierarchies } from '../../lib/kernel/cgroupfs.ts'
 import { namespaceInode } from '../../lib/kernel/procfs.ts'
 import { ownFolder } from '../../lib/own-folder.ts'
-import { canRecord, Recorder } from './recording.ts'
+import { canRecord, cannotRecord, Recorder } from './recording.ts'
 
-describe.skipIf(!canRecord)('a recording (made as root)', () => {
+describe.skipIf(!canRecord)(`a recording${cannotRecord ? ` (${cannotRecord})` : ''}`, () => {
   const recorder = new Recorder(ownFolder)
 
   it('is made in namespaces of its own', async () => {

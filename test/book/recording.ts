@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { hierarchyOf } from '../../lib/kernel/cgroupfs.ts'
 import { BookError } from './problem.ts'
 
 /** What a command line printed, stdout and stderr as a terminal would show them, and its exit status. */
@@ -16,7 +17,14 @@ const PATIENCE = 120
 const TIMED_OUT = 124
 const AT_ONCE = 2
 
-export const canRecord = process.geteuid?.() === 0
+/** Why no recordings can be made here; undefined where they can. */
+export const cannotRecord =
+  process.geteuid?.() !== 0
+    ? 'recordings are made as root'
+    : hierarchyOf('memory')?.version !== 1
+      ? 'the recordings show cgroup v1, and memory is not on v1 here'
+      : undefined
+export const canRecord = cannotRecord === undefined
 
 /** Makes recordings of one checkout; each command line once, however often it is asked for. */
 export class Recorder {
