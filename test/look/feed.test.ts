@@ -168,7 +168,9 @@ describe('a viewer', () => {
     feed.tell(STAGE)
     feed.tell(STAGE)
     feed.close()
-    await new Promise(setImmediate) // a signal is told by the event loop
+    const later = once(process, 'SIGUSR2') // signals are told in their order
+    process.kill(process.pid, 'SIGUSR2')
+    await later
     expect(signals).toEqual([])
   })
 
@@ -269,3 +271,30 @@ test.skipIf(!isRoot)('a container in another pid namespace is found in ours', as
 })
 
 const statMode = (path: string) => (statSync(path).mode & 0o777).toString(8)
+
+test('what has ended while nobody watched stands in nobody’s way', async () => {
+  process.env.MINILAB_DATA = userFolder()
+  let seen: Seen[] = []
+  const defects: unknown[] = []
+  const watch = new Watch(
+    now => (seen = now),
+    error => void defects.push(error),
+  )
+  onTestFinished(async () => watch.end())
+  const tell = (name: string) => {
+    const child = spawn('sleep', ['300'])
+    onTestFinished(() => void child.kill('SIGKILL'))
+    const pid = child.pid!
+    const pidNamespace = namespaceInode('self', 'pid')!
+    watch.told({ kind: 'container', name, pid, started: startTime(pid), pidNamespace })
+    return child
+  }
+  for (const child of Array.from({ length: 40 }, () => tell('before'))) {
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+  }
+  tell('now')
+  watch.watched = true
+  await expect.poll(() => seen.map(({ name }) => name), SOON).toEqual(['now'])
+  expect(defects).toEqual([])
+})

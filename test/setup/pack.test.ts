@@ -98,7 +98,12 @@ test('holds what runs, and nothing else', () => {
   )
   expect(files).toContain('dist/lib/cli/main.js')
   expect(
-    files.filter(file => !/^(bin\.mjs|package\.json|README\.md|LICENSE|(dist|labs|lib\/book\/assets)(\/.*)?|book(\/[\w-]+\.md)?|lib(\/(book|look(\/view(\/view\.(css|js))?)?))?)$/.test(file)),
+    files.filter(
+      file =>
+        !/^(bin\.mjs|package\.json|README\.md|LICENSE|(dist|labs|lib\/book\/assets)(\/.*)?|book(\/[\w-]+\.md)?|lib(\/(book|look(\/view(\/view\.(css|js))?)?))?)$/.test(
+          file,
+        ),
+    ),
   ).toEqual([])
   // TypeScript is there for learners only: the types of what they import, and the files that they begin with
   const source = files.filter(file => file.endsWith('.ts') && !file.endsWith('.d.ts'))

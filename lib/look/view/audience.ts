@@ -72,7 +72,8 @@ export class Audience {
     const before = new Map(this.#shown.map(shown => [shown.id, shown]))
     this.#shown = seen.map(draw)
     const containers = this.#shown.map(({ drawings, ...shown }): Shown => {
-      const isNew = drawings && drawings.wide !== before.get(shown.id)?.drawings?.wide
+      const old = before.get(shown.id)?.drawings
+      const isNew = drawings && (drawings.wide !== old?.wide || drawings.column !== old.column)
       return isNew ? { ...shown, drawings } : shown
     })
     this.#send(message('containers', { look: ++this.#looks, containers }))

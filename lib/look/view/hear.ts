@@ -29,8 +29,7 @@ export async function hear(dataFolder: string, hearing: Hearing): Promise<() => 
   const folder = join(dataFolder, 'containers', `view-${randomBytes(4).toString('hex')}`)
   makeDir(join(dataFolder, 'containers'))
   ledger.add({ kind: 'folder', path: folder })
-  mkdirSync(folder, { mode: 0o500 })
-  chmodSync(folder, 0o700) // whatever the umask
+  mkdirSync(folder, { mode: 0o700 })
   const at = openSync(folder, 'r')
   const sockets = new Set<Socket>()
   let tellers = 0

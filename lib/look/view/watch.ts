@@ -20,6 +20,7 @@ export interface Seen {
 
 interface Known {
   pid: number
+  started: number
   name: string
 }
 
@@ -42,9 +43,11 @@ export class Watch {
 
   /** A container that a step has started. One that has ended by now, or never was, is not heard of again. */
   told(named: Named): void {
+    const { name, started } = named
+    for (const [id, known] of this.#told) if (!isAlive(known.pid, known.started)) this.#told.delete(id)
     const pid = this.#told.size < MOST ? find(named) : undefined
     if (pid === undefined) return
-    this.#told.set(idOf(pid, named.started), { pid, name: named.name })
+    this.#told.set(idOf(pid, started), { pid, started, name })
     this.#hurry()
   }
 
@@ -95,7 +98,7 @@ export class Watch {
   #known(): Map<string, Known> {
     const running = states()
       .filter(isRunning)
-      .map(({ pid, started, name }) => [idOf(pid, started), { pid, name }] as const)
+      .map(({ pid, started, name }) => [idOf(pid, started), { pid, started, name }] as const)
     return new Map([...running, ...this.#told])
   }
 }
