@@ -1,5 +1,5 @@
 // `npm pack`: the package holds JavaScript only, and works where npm installed it globally, on the Node found there.
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import {
   cpSync,
   existsSync,
@@ -12,7 +12,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import manifest from '../../package.json' with { type: 'json' }
 
 const project = join(import.meta.dirname, '../..')
@@ -68,21 +68,15 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(work, { recursive: true }))
 
+const environment = { ...process.env, PATH: `${work}/bin:/usr/bin:/bin` }
+
 /** Stdout of the installed minilab. Throws when its exit status is not 0. */
 const minilab = (...args: string[]): string =>
-  execFileSync('minilab', args, {
-    cwd: '/',
-    encoding: 'utf8',
-    env: { ...process.env, PATH: `${work}/bin:/usr/bin:/bin` },
-  })
+  execFileSync('minilab', args, { cwd: '/', encoding: 'utf8', env: environment })
 
 /** Stdout of one that ends with another status than 0. */
 function failing(...words: [...string[], Record<string, string>]): string {
-  const env = {
-    ...process.env,
-    PATH: `${work}/bin:/usr/bin:/bin`,
-    ...(words.at(-1) as Record<string, string>),
-  }
+  const env = { ...environment, ...(words.at(-1) as Record<string, string>) }
   const { status, stdout, stderr } = spawnSync('minilab', words.slice(0, -1) as string[], {
     cwd: '/',
     encoding: 'utf8',
@@ -100,7 +94,7 @@ test('holds what runs, and nothing else', () => {
   expect(
     files.filter(
       file =>
-        !/^(bin\.mjs|package\.json|README\.md|LICENSE|(dist|labs|lib\/book\/assets)(\/.*)?|book(\/[\w-]+\.md)?|lib(\/(book|look(\/view(\/view\.(css|js))?)?))?)$/.test(
+        !/^(bin\.mjs|package\.json|README\.md|LICENSE|(dist|labs|lib\/book\/assets)(\/.*)?|book(\/[\w-]+\.md)?|lib(\/(book|look(\/view(\/\w+\.(css|js))?)?))?)$/.test(
           file,
         ),
     ),
@@ -133,4 +127,18 @@ test('the book, as a site with its search', () => {
   expect(readdirSync(site)).toEqual(expect.arrayContaining(['index.html', '3-root.html', 'appendix.html']))
   expect(readFileSync(join(site, 'assets/search.js'), 'utf8')).toContain('return { search, fragments }')
   expect(readFileSync(join(site, 'index.html'), 'utf8')).toContain('assets/book.css')
+})
+
+test('the live view, with all that its page loads', async () => {
+  const view = spawn('minilab', ['view', '--port', '0'], { cwd: '/', env: environment })
+  onTestFinished(() => void view.kill())
+  let said = ''
+  for await (const text of view.stdout.setEncoding('utf8')) if (/token=\S+/.test((said += text))) break
+  const url = new URL(/http:\S+/.exec(said)![0])
+  const page = await (await fetch(url)).text()
+  const loaded = [...page.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, path]) =>
+    path!.replaceAll('&amp;', '&'),
+  )
+  expect(loaded.length).toBeGreaterThan(2)
+  for (const path of loaded) expect((await fetch(new URL(path, url))).status, path).toBe(200)
 })
