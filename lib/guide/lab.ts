@@ -274,13 +274,13 @@ export class Lab<S = object> {
     this.presenter.line(`      exit status ${status}`)
   }
 
-  /** `--keep`: the container stays until Enter is pressed, to be looked at from another terminal. */
+  /** `--keep`: the container stays until Enter is pressed, or nobody is there to press it; to be looked at from another terminal. */
   async keepUntilEnter(): Promise<void> {
     const { pid } = this.scene
     process.stderr.write(
-      `The container stays: its first process is ${pid}. Look at /proc/${pid}, or: nsenter -t ${pid} -a /bin/sh\nEnter ends it. `,
+      `The container stays: its first process is ${pid}. In another terminal: minilab look ${pid}, ls /proc/${pid}, or nsenter -t ${pid} -a /bin/sh\nEnter ends it. `,
     )
-    await once(process.stdin, 'data')
+    await Promise.race([once(process.stdin, 'data'), once(process.stdin, 'end')])
     process.stdin.pause()
   }
 
