@@ -146,7 +146,7 @@ table { border-collapse: collapse; }
 caption { text-align: start; padding-block: .3rem; }
 th, td { border: 1px solid var(--line); padding: .25rem .5rem; text-align: start; vertical-align: top; }
 th, td.text, details p { max-width: 24rem; overflow-wrap: anywhere; }
-thead th { vertical-align: bottom; }
+thead th { vertical-align: bottom; overflow-wrap: break-word; }
 td.text { min-width: 14rem; }
 details p { min-width: 12rem; margin: .3rem 0 0; }
 summary { cursor: pointer; white-space: nowrap; }
