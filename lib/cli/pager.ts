@@ -13,10 +13,11 @@ const NO_PROGRAM = [127, 126]
 
 /** False where there is no such pager. */
 async function through(command: string, text: string): Promise<boolean> {
-  // $PAGER is a command line (environ(7)); LESS lets colours through where it says only `less`
+  // $PAGER is a command line (environ(7)); LESS lets colours through where it says only `less`, and in the locale C it would
+  // show the bytes of what is no ASCII
   const pager = spawn('sh', ['-c', command], {
     stdio: ['pipe', 'inherit', 'ignore'],
-    env: { LESS: 'R', ...process.env },
+    env: { LESS: 'R', LESSCHARSET: 'utf-8', ...process.env },
   })
   const exited = once(pager, 'exit') as Promise<[number | null]>
   pager.stdin.on('error', leftEarly)

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { cgroupMode, type Hierarchy, hierarchies, hierarchyOf, readings } from '../kernel/cgroupfs.ts'
 import { isGone } from '../kernel/procfs.ts'
-import { flat } from './processes.ts'
+import { belongsTo, flat } from './processes.ts'
 import { isReadable, type Readable, reading } from './readable.ts'
 import type { CgroupView, Count, Limit, Processes } from './snapshot.ts'
 
@@ -113,6 +113,6 @@ const frozen = (text: Readable<string | null>) => on(text, t => t === 'FROZEN' |
 function othersIn(path: string, container: Set<number>): Count {
   return on(content(join(path, 'cgroup.procs')), text => {
     const members = text.split('\n').filter(Boolean)
-    return members.filter(pid => !container.has(Number(pid))).length
+    return members.filter(pid => !belongsTo(container, Number(pid))).length
   })
 }

@@ -1,5 +1,5 @@
 import { isGone, type Namespace, namespaceInode, NAMESPACES, pids, status } from '../kernel/procfs.ts'
-import { flat } from './processes.ts'
+import { belongsTo, flat } from './processes.ts'
 import { isReadable, type Readable, reading } from './readable.ts'
 import type { NamespaceView, Processes } from './snapshot.ts'
 
@@ -22,7 +22,7 @@ export function namespacesOf(pid: number, { roots }: Processes): NamespaceView[]
       const name = nameIfIn(other, view)
       if (name === undefined) continue
       view.members++
-      if (!container.has(other)) view.others.push({ pid: other, name })
+      if (!belongsTo(container, other)) view.others.push({ pid: other, name })
     }
   return views
 }

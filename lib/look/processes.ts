@@ -58,6 +58,13 @@ export function flat(roots: readonly Process[]): Process[] {
   return roots.flatMap(process => [process, ...flat(process.children)])
 }
 
+/** Whether a process is a container's: one of those that were seen, or the child of one, born since; or it has ended. */
+export function belongsTo(container: ReadonlySet<number>, pid: number): boolean {
+  if (container.has(pid)) return true
+  const parent = unlessGone(() => Number(status(pid).PPid))
+  return parent === undefined || container.has(parent)
+}
+
 /** The status files of all processes that this procfs shows. */
 function statuses(): Map<number, Record<string, string>> {
   const found = new Map<number, Record<string, string>>()
