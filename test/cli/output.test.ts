@@ -70,7 +70,7 @@ describe.each(users)('as %s', user => {
   test('a command after -- gets our stdin, stdout and stderr, and its status is told', async () => {
     const command = ['/bin/sh', '-c', 'echo out; echo err >&2; exit 7']
     const ran = await runMinilab(['step', '3', '--yes', '--plain', '--', ...command], { user })
-    expect(ran.status).toBe(0)
+    expect(ran.status, ran.stdout).toBe(0)
     expect(ran.stdout).toMatch(/^out\n +exit status 7$/m)
     expect(ran.stderr).toBe('err\n')
   })

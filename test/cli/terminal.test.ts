@@ -76,7 +76,7 @@ describe.skipIf(noTmux)('in a real terminal', () => {
   test('exec -it joins with a second terminal', async () => {
     const terminal = new Terminal({ MINILAB_DATA: userFolder() })
     terminal.minilab('run -d --name box default sleep 1000')
-    await terminal.shows(/^[0-9a-f]{12}$/m)
+    await terminal.shows(/\b[0-9a-f]{12}$/m)
     terminal.minilab('exec -it -e PS1=second# box sh; echo status=$?')
     await terminal.shows('second#')
     terminal.type('tty; echo $(stty size); exit 6')

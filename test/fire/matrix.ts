@@ -40,7 +40,7 @@ export async function makeRanges(
 /** All that a command does, from a run without a fault. */
 async function number(place: Place, args: string[]): Promise<Map<string, string>> {
   const ran = await place.ask({ args, fault: 'count', next: 'clean here' })
-  expect(ran).toMatchObject({ status: 0, stderr: '', hangs: false, left: [], said: '' })
+  expect(ran, ran.stdout).toMatchObject({ status: 0, stderr: '', hangs: false, left: [], said: '' })
   const seen = new Map<string, number>()
   return new Map(
     ran.operations.map(line => {

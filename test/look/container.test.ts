@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import type { MountView } from '../../lib/look/snapshot.ts'
 import { isRoot, runMinilab, userFolder, users } from '../support/minilab.ts'
 import {
@@ -66,7 +66,10 @@ describe.each(users)('what look reads of a container of %s', user => {
     const other = sleeper('nsenter', '--target', String(pid), '--user', '--net', 'sleep', '1000')
     await expect.poll(() => readFileSync(`/proc/${other}/comm`, 'utf8'), PATIENCE).toBe('sleep\n')
     const { namespaces } = await looked(name, { user, data })
-    const { namespaces: listed } = json('lsns', '--json', '--task', String(pid)) as {
+    // lsns fails where any process of the machine ends while it reads
+    const { namespaces: listed } = (await vi.waitFor(() =>
+      json('lsns', '--json', '--task', String(pid)),
+    )) as {
       namespaces: { ns: number; type: string }[]
     }
     expect(namespaces.map(({ kind, inode }) => [kind, inode])).toEqual(

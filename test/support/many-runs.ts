@@ -28,9 +28,9 @@ export async function runMany(
     ...(isRoot && user === 'ordinary' ? ORDINARY : {}),
   })
   const patience = setTimeout(() => child.kill('SIGKILL'), seconds * 1000)
-  const ended = once(child, 'exit') as Promise<[number | null]>
+  const ended = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>
   child.stdin!.end(JSON.stringify(commands))
-  const [out, err, [status]] = await Promise.all([
+  const [out, err, [status, signal]] = await Promise.all([
     text(child.stdout as Readable),
     text(child.stderr as Readable),
     ended,
@@ -39,7 +39,9 @@ export async function runMany(
   const [stdouts, stderrs] = [out, err].map(output => output.split(mark).slice(1))
   const last = stdouts!.length - 1
   if (status !== 0 || last !== commands.length)
-    throw new Error(`minilab ${JSON.stringify(commands[last])} did not return: ${stderrs?.at(-1)}`)
+    throw new Error(
+      `minilab ${JSON.stringify(commands[last])} did not return (${status ?? signal}): ${stderrs?.at(-1)}`,
+    )
   const statuses = JSON.parse(stdouts![last]!) as number[]
   return commands.map((args, i) => ({
     args,

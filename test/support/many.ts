@@ -1,7 +1,7 @@
 // Runs several command lines of minilab in one process, one after the other: hundreds of them then take seconds, where a
 // process for each would take minutes. Before each a mark goes to both outputs, and after the last one the exit statuses.
 //   node many.ts MARK < [["run", "--rm", …], …]
-import { readFileSync, writeSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** The words behind `minilab`. */
@@ -22,7 +22,7 @@ process.exit = status => {
 
 const statuses: unknown[] = []
 for (const args of commands) {
-  for (const fd of [1, 2]) writeSync(fd, mark)
+  await print(mark)
   process.exitCode = undefined
   process.argv = [process.execPath, ENTRY, ...args]
   await main(process.argv, 'test').catch((error: unknown) => {
@@ -30,6 +30,11 @@ for (const args of commands) {
   })
   statuses.push(process.exitCode ?? 0)
 }
-writeSync(1, mark + JSON.stringify(statuses))
-writeSync(2, mark)
+await print(mark, JSON.stringify(statuses))
 process.exitCode = 0
+
+/** To both outputs, behind all that is on its way: writeSync() would throw EAGAIN where nobody has read for long enough. */
+async function print(mark: string, last = ''): Promise<void> {
+  await new Promise(written => process.stdout.write(mark + last, written))
+  await new Promise(written => process.stderr.write(mark, written))
+}
