@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import {
   AF_INET,
   AF_NETLINK,
@@ -111,9 +112,14 @@ export class Rtnetlink extends Netlink {
     this.#add('veth', name, `veth ${quote(name)} peer ${quote(peerName)}${where}`, { IFLA_INFO_DATA: data })
   }
 
-  /** Makes a switch, to which `setMaster` connects links. */
+  /**
+   * Makes a switch, to which `setMaster` connects links. It gets an address of its own: without one it has that of a port, and
+   * another when ports come and go, so that who has noted it sends to nobody (br_stp_recalculate_bridge_id, net/bridge).
+   */
   addBridge(name: string): void {
-    this.#add('bridge', name)
+    // 02: locally administered, and of one station
+    const mac = ['02', ...randomBytes(5).toString('hex').match(/../g)!].join(':')
+    this.#add('bridge', name, `bridge ${quote(name)}`, {}, { IFLA_ADDRESS: mac })
   }
 
   /** Makes a link that swallows what it is sent. */
@@ -121,8 +127,8 @@ export class Rtnetlink extends Netlink {
     this.#add('dummy', name)
   }
 
-  #add(kind: string, name: string, args = `${kind} ${quote(name)}`, data = {}): void {
-    const attributes = { IFLA_IFNAME: name, IFLA_LINKINFO: { IFLA_INFO_KIND: kind, ...data } }
+  #add(kind: string, name: string, args = `${kind} ${quote(name)}`, data = {}, more = {}): void {
+    const attributes = { IFLA_IFNAME: name, ...more, IFLA_LINKINFO: { IFLA_INFO_KIND: kind, ...data } }
     this.request(messages.RTM_NEWLINK, args, { attributes }, NLM_F_CREATE | NLM_F_EXCL)
   }
 

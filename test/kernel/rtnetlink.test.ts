@@ -43,6 +43,19 @@ describe.skipIf(lacking).each(namespaces)(`in a namespace of unshare %s${lacking
     expect(there.names()).toEqual(['br0', 'lo']) // both ends went
   })
 
+  test('a bridge keeps its address, whatever is plugged in', async () => {
+    const there = await hold(flag)
+    const net = await connect(there.pid)
+    const address = () => there.ip('link', 'show', 'br0')[0]!.address
+    net.addBridge('br0')
+    const before = address()
+    expect(before).toMatch(/^02(:[0-9a-f]{2}){5}$/)
+    net.addVeth('mlab0', 'mlab1')
+    net.setMac('mlab0', '02:00:00:00:00:01') // the lowest is what a bridge would take
+    net.setMaster('mlab0', 'br0')
+    expect(address()).toBe(before)
+  })
+
   test('a link on a bridge is isolated', async () => {
     const there = await hold(flag)
     const net = await connect(there.pid)

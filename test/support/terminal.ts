@@ -24,6 +24,9 @@ export class Terminal {
       "PS1='ready> ' exec sh -i",
     )
     this.#tmux('set-option', '-g', 'history-limit', '5000')
+    // what is typed before the first prompt is echoed in front of it
+    const late = Date.now() + 60_000
+    while (!this.screen().includes('ready>') && Date.now() < late);
   }
 
   #tmux(...args: string[]): string {
