@@ -13,6 +13,8 @@ export default defineConfig({
     maxConcurrency: 3, // of the tests in one file that run side by side
     testTimeout: 120_000, // against hanging, not for speed: a busy machine takes its time
     hookTimeout: 120_000,
+    // what others do on the machine can come in between once: the report says (retry x1) of such a test, and it is to be mended
+    retry: process.env.CI ? 1 : 0,
     reporters: process.env.CI ? ['default', 'json'] : ['default'],
     outputFile: { json: 'node_modules/.cache/vitest.json' }, // .ci/run takes the counts from it
   },

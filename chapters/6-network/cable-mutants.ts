@@ -1,6 +1,8 @@
 import { shareHostNetwork } from '../../lib/container/network-plan.ts'
 import { changeAct, changeSpec, type Mutant } from '../../lib/guide/mutant.ts'
 import { nth, room } from '../../lib/kernel/subnet.ts'
+import { until } from '../../lib/kernel/until.ts'
+import { linkNames } from './readings.ts'
 import { early, instead, wired, without } from './wire-wrongly.ts'
 import type { Wiring } from './wiring.ts'
 
@@ -167,7 +169,11 @@ export const mutants: Mutant<Wiring>[] = [
     change: step =>
       // whom of the two the host would find by ARP later is chance, so the second one ends before
       changeAct(wired(step, without('note')), 'The host as a router', async (lab, right) => {
-        await lab.boxes.find(({ pid }) => pid === lab.scene.second)?.end()
+        const second = lab.boxes.find(({ pid }) => pid === lab.scene.second)
+        await second?.end()
+        // its namespace, which still answers, goes a moment after its last process, and with it the cable
+        const hostLink = second?.container.network?.hostLink ?? ''
+        await until(() => !linkNames(process.pid).includes(hostLink), 5000)
         await right(lab)
       }),
   },

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { seen } from '../../lib/guide/evidence.ts'
 import type { Check } from '../../lib/guide/step.ts'
 import { namespaceInode } from '../../lib/kernel/procfs.ts'
@@ -23,6 +24,20 @@ import type { Wiring } from './wiring.ts'
 /** Checks of what is there: links, addresses, routes, and the three modes. */
 
 const state = (link?: Link) => (link ? `${link.name}, ${link.up ? 'up' : 'down'}` : 'none')
+
+/**
+ * The cable once it carries, or as it is after a moment. That an end went up is passed on to the other by a work queue
+ * (net/core/link_watch.c), and the ends are in two namespaces, of which each tells its own changes only.
+ */
+async function carrying(pid: number, host: number): ReturnType<typeof cableOf> {
+  for (let looks = 30; ; looks--) {
+    const cable = await cableOf(pid, host)
+    const { near, far } = cable
+    const isDown = !near?.up || far?.up === false
+    if (isDown || (near.running && far?.running) || looks === 0) return cable
+    await setTimeout(10)
+  }
+}
 
 /** The links of a namespace in the words of a prediction. */
 export async function linksInside(pid: number): Promise<string> {
@@ -97,7 +112,7 @@ export const links = {
     id: 'cable',
     claim: '`eth0` is one end of a veth pair, and the other end is a link of the host; both are up',
     async look({ pid, bridge, host }) {
-      const { near, far } = await cableOf(pid, host)
+      const { near, far } = await carrying(pid, host)
       const end = (link?: Link) =>
         link ? `${link.name} is ${link.index}, peer ${link.peerIndex}` : 'no such link'
       return judged(
