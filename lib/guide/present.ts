@@ -202,10 +202,14 @@ export class Presenter {
     this.line(bold(`   ${verdict}`) + `  ${rest.filter(Boolean).join(' · ')}`)
     if (step.next) {
       this.line()
-      for (const line of wrap(`Next: ${step.next}`, this.width - 4)) this.line(`   ${this.code(line)}`)
-      this.line(
-        `   ${this.code(`Write it yourself: \`minilab lab ${step.number}\`   Break it: \`minilab step ${step.number} --list-mutants\``)}`,
-      )
+      const n = step.number
+      const ways = [
+        `Next: ${step.next}`,
+        `Read why: \`minilab book ${n}\``,
+        `Break it: \`minilab step ${n} --list-mutants\``,
+        `Write it: \`minilab lab ${n}\``,
+      ]
+      for (const line of ways.flatMap(way => wrap(way, this.width - 4))) this.line(`   ${this.code(line)}`)
     }
     this.line()
   }
