@@ -1,4 +1,4 @@
-import { descriptors, isGone, pids } from '../kernel/procfs.ts'
+import { descriptors, ifReadable, pids } from '../kernel/procfs.ts'
 import { type Entry, ledgers, ownerLives, parse } from './ledger.ts'
 
 /** A change on the host, and the process of the running command that will take it back. */
@@ -32,12 +32,7 @@ export interface OpenFile {
 
 /** Every file that a process has open, as far as we may look: an ordinary user only at their own processes. */
 export function openFiles(): OpenFile[] {
-  return pids().flatMap(pid => {
-    try {
-      return Object.entries(descriptors(pid)).map(([fd, target]) => ({ pid, fd, target }))
-    } catch (error) {
-      if (isGone(error) || (error as NodeJS.ErrnoException).code === 'EACCES') return []
-      throw error
-    }
-  })
+  return pids().flatMap(pid =>
+    Object.entries(ifReadable(() => descriptors(pid)) ?? {}).map(([fd, target]) => ({ pid, fd, target })),
+  )
 }

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { hierarchies } from '../kernel/cgroupfs.ts'
 import { mountinfo } from '../kernel/mountinfo.ts'
-import { isGone, namespaceInode, NAMESPACES, pids, status } from '../kernel/procfs.ts'
+import { ifReadable, isGone, namespaceInode, NAMESPACES, pids, status } from '../kernel/procfs.ts'
 
 /**
  * What a step could leave on the host, as a set of lines: mounts, cgroups, links, our processes and the namespaces
@@ -60,11 +60,11 @@ function links(id: string): string[] {
 /** Our descendants, and every namespace that they do not share with us. */
 function processes(): string[] {
   const parents = new Map(
-    pids().flatMap(pid => attempt(() => [[pid, Number(status(pid).PPid)] as const]) ?? []),
+    pids().flatMap(pid => ifReadable(() => [[pid, Number(status(pid).PPid)] as const]) ?? []),
   )
   const ours = (pid: number | undefined): boolean =>
     pid !== undefined && pid !== 0 && (parents.get(pid) === process.pid || ours(parents.get(pid)))
-  return [...parents.keys()].filter(ours).flatMap(pid => attempt(() => describe(pid)) ?? [])
+  return [...parents.keys()].filter(ours).flatMap(pid => ifReadable(() => describe(pid)) ?? [])
 }
 
 function describe(pid: number): string[] {
@@ -73,14 +73,4 @@ function describe(pid: number): string[] {
     `process ${pid} (${status(pid).Name})`,
     ...own.map(kind => `namespace ${kind}:[${namespaceInode(pid, kind)}]`),
   ]
-}
-
-function attempt<T>(look: () => T): T | undefined {
-  try {
-    return look()
-  } catch (error) {
-    const { code = '' } = error as NodeJS.ErrnoException
-    if (isGone(error) || code === 'EACCES') return undefined // ended while we looked, or another user's
-    throw error
-  }
 }

@@ -111,3 +111,13 @@ export function isGone(error: unknown): boolean {
   const code = (error as NodeJS.ErrnoException).code
   return code === 'ENOENT' || code === 'ESRCH'
 }
+
+/** What there is to read of a process; undefined where it has ended meanwhile, or is another user's. */
+export function ifReadable<T>(look: () => T): T | undefined {
+  try {
+    return look()
+  } catch (error) {
+    if (isGone(error) || (error as NodeJS.ErrnoException).code === 'EACCES') return undefined
+    throw error
+  }
+}

@@ -5,7 +5,7 @@ import { dataFolder } from '../image/data-folder.ts'
 import { UsageError } from '../kernel/errors.ts'
 import {
   children,
-  isGone,
+  ifReadable,
   namespaceInode,
   NAMESPACES,
   processExists,
@@ -48,7 +48,7 @@ export function targets(): Target[] {
   const ours = states().filter(isRunning).map(ofState)
   const known = new Set(ours.map(({ pid }) => pid))
   return [...ours, ...kept().filter(({ pid }) => !known.has(pid))]
-    .flatMap(target => ifThere(() => [{ target, started: startTime(target.pid) }]) ?? [])
+    .flatMap(target => ifReadable(() => [{ target, started: startTime(target.pid) }]) ?? [])
     .sort((a, b) => a.started - b.started)
     .map(({ target }) => target)
 }
@@ -60,7 +60,7 @@ function kept(): Target[] {
     .map(path => parseInt(basename(path)))
   return [...new Set(owners)].flatMap(owner =>
     children(owner)
-      .filter(child => ifThere(() => isApart(child, owner)))
+      .filter(child => ifReadable(() => isApart(child, owner)))
       .map(pid => ({ pid, name: nameOf(owner), word: String(pid) })),
   )
 }
@@ -70,16 +70,6 @@ const isApart = (pid: number, parent: number) =>
 
 /** `step 3`: what was typed behind the program's name. */
 function nameOf(pid: number): string {
-  const [command = 'minilab', about = ''] = ifThere(() => words(`/proc/${pid}/cmdline`).slice(2)) ?? []
+  const [command = 'minilab', about = ''] = ifReadable(() => words(`/proc/${pid}/cmdline`).slice(2)) ?? []
   return `${command} ${about}`.trim()
-}
-
-/** Undefined where the process has ended meanwhile, or is another user's. */
-function ifThere<T>(look: () => T): T | undefined {
-  try {
-    return look()
-  } catch (error) {
-    if (isGone(error) || (error as NodeJS.ErrnoException).code === 'EACCES') return undefined
-    throw error
-  }
 }

@@ -13,6 +13,7 @@ import { describe, expect, test } from 'vitest'
 import type { Report, TapeEntry } from '../../lib/guide/step.ts'
 import type { Trace } from '../../lib/guide/trace.ts'
 import { isRoot, ORDINARY, type Ran, runMinilab, userFolder, users } from '../support/minilab.ts'
+import { straced } from '../support/strace.ts'
 import { Terminal } from '../support/terminal.ts'
 import { nanoseconds, rowsOf, type Slice, traceProblems, type TraceRow } from '../support/trace-format.ts'
 
@@ -88,18 +89,7 @@ describe.each(users)('as %s', user => {
   test.skipIf(noStrace)(`strace saw the same calls in the same order${noStrace}`, async () => {
     const folder = userFolder(user)
     const file = join(folder, 'trace.json')
-    const wrapper = [
-      'strace',
-      '-ff',
-      '-ttt',
-      '-qq',
-      '-s',
-      '0',
-      '-e',
-      'signal=none',
-      '-o',
-      join(folder, 'seen'),
-    ]
+    const wrapper = straced(join(folder, 'seen'))
     expect(await runMinilab(['step', '1', '--json', '--trace', file], { user, wrapper })).toMatchObject({
       status: 0,
     })

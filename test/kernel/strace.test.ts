@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { Report, TapeEntry } from '../../lib/guide/step.ts'
 import { runMinilab, userFolder, users } from '../support/minilab.ts'
+import { straced } from '../support/strace.ts'
 
 // What a tape prints is what the kernel was asked, seen by ptrace(2): nothing left out, nothing else, in this order.
 
@@ -99,18 +100,7 @@ const opensSomething = (calls: Seen[]) =>
 describe.skipIf(lacking).each(users)(`as %s, strace sees what the tapes say${lacking}`, user => {
   test.each([1, 2, 3, 4, 5, 6, 7])('step %i', async step => {
     const folder = userFolder(user)
-    const wrapper = [
-      'strace',
-      '-ff',
-      '-ttt',
-      '-qq',
-      '-s',
-      '0',
-      '-e',
-      'signal=none',
-      '-o',
-      join(folder, 'trace'),
-    ]
+    const wrapper = straced(join(folder, 'trace'))
     const ran = await runMinilab(['step', String(step), '--json', '--yes'], { user, wrapper })
     expect(ran.stderr).toBe('')
     const [report] = ran.json()

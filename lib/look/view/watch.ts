@@ -1,6 +1,6 @@
 import { isRunning, states } from '../../container/state.ts'
 import type { Named } from '../../guide/feed.ts'
-import { isAlive, isGone, namespaceInode, nsPids, pids, startTime, status } from '../../kernel/procfs.ts'
+import { ifReadable, isAlive, namespaceInode, nsPids, pids, startTime, status } from '../../kernel/procfs.ts'
 import { type Snapshot, snapshot } from '../snapshot.ts'
 
 /** Between two looks, in milliseconds. No event tells that a number in /proc or in a cgroup has changed: one must look. */
@@ -119,23 +119,13 @@ function find({ pid, started, pidNamespace }: Named): number | undefined {
   if (pidNamespace === namespaceInode('self', 'pid')) return isAlive(pid, started) ? pid : undefined
   return pids().find(
     other =>
-      attempt(() => startTime(other) === started && nsPids(other).includes(pid)) &&
+      ifReadable(() => startTime(other) === started && nsPids(other).includes(pid)) &&
       isBelow(other, pidNamespace),
   )
 }
 
 function isBelow(pid: number, namespace: number): boolean {
   if (pid === 0) return false
-  const is = attempt(() => namespaceInode(pid, 'pid') === namespace)
-  return is || isBelow(attempt(() => Number(status(pid).PPid)) ?? 0, namespace)
-}
-
-/** What there is to read of a process; undefined where it has ended meanwhile, or is another user's. */
-function attempt<T>(look: () => T): T | undefined {
-  try {
-    return look()
-  } catch (error) {
-    if (isGone(error) || (error as NodeJS.ErrnoException).code === 'EACCES') return undefined
-    throw error
-  }
+  const is = ifReadable(() => namespaceInode(pid, 'pid') === namespace)
+  return is || isBelow(ifReadable(() => Number(status(pid).PPid)) ?? 0, namespace)
 }
