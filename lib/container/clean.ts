@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { removeAbandoned } from '../image/layer-store.ts'
 import { removeTree } from '../image/tree.ts'
 import { ourCgroups } from '../kernel/make-cgroup.ts'
-import { isGone, words } from '../kernel/procfs.ts'
+import { unlessGone, words } from '../kernel/procfs.ts'
 import { openRtnetlink } from '../kernel/rtnetlink.ts'
 import { findProgram, runRuleTool } from './rule-tool.ts'
 import { currentNetns, type Entry, recover, type Removed } from './ledger.ts'
@@ -145,15 +145,11 @@ function name(entry: Entry): string {
 
 /** `process 4711 (minilab step 4 --keep) has it` */
 function runs({ pid }: Held): string {
-  try {
-    const args = words(`/proc/${pid}/cmdline`)
-    const program = args.findIndex(word => /(bin\.mjs|minilab)$/.test(word))
-    const command = program === -1 ? args : ['minilab', ...args.slice(program + 1)]
-    return `process ${pid} (${command.join(' ')}) has it`
-  } catch (error) {
-    if (isGone(error)) return `process ${pid} had it until just now`
-    throw error
-  }
+  const args = unlessGone(() => words(`/proc/${pid}/cmdline`))
+  if (!args) return `process ${pid} had it until just now`
+  const program = args.findIndex(word => /(bin\.mjs|minilab)$/.test(word))
+  const command = program === -1 ? args : ['minilab', ...args.slice(program + 1)]
+  return `process ${pid} (${command.join(' ')}) has it`
 }
 
 /** Removes something, and says so; where that is refused, it is kept, with the reason. False only then. */

@@ -47,12 +47,7 @@ export function startTime(pid: Pid): number {
 
 /** Whether the process is there and not merely waiting to be reaped. */
 export function processExists(pid: Pid): boolean {
-  try {
-    return !/^[ZX]/.test(status(pid).State ?? '')
-  } catch (error) {
-    if (isGone(error)) return false
-    throw error
-  }
+  return unlessGone(() => !/^[ZX]/.test(status(pid).State ?? '')) ?? false
 }
 
 /** A name for the time since the machine was started, of 8 hexadecimal digits: start times before and after it are not to be compared. */
@@ -62,24 +57,12 @@ export function bootId(): string {
 
 /** Whether exactly this process runs: its pid is not another's by now, and it does not merely wait to be reaped. */
 export function isAlive(pid: number, started: number): boolean {
-  try {
-    return processExists(pid) && startTime(pid) === started
-  } catch (error) {
-    if (isGone(error)) return false // between the two looks
-    throw error
-  }
+  return processExists(pid) && unlessGone(() => startTime(pid)) === started
 }
 
 /** The processes whose parent a process is. */
 export function children(pid: number): number[] {
-  return pids().filter(other => {
-    try {
-      return Number(status(other).PPid) === pid
-    } catch (error) {
-      if (isGone(error)) return false // it ended between the listing and the reading
-      throw error
-    }
-  })
+  return pids().filter(other => unlessGone(() => Number(status(other).PPid)) === pid)
 }
 
 /** All process ids that this procfs shows. */
@@ -97,11 +80,8 @@ export function descriptors(pid: Pid): Record<string, string> {
   const folder = `/proc/${pid}/fd`
   const found: Record<string, string> = {}
   for (const fd of readdirSync(folder)) {
-    try {
-      found[fd] = readlinkSync(`${folder}/${fd}`)
-    } catch (error) {
-      if (!isGone(error)) throw error // of our own, the one by which the folder was just read
-    }
+    const target = unlessGone(() => readlinkSync(`${folder}/${fd}`))
+    if (target !== undefined) found[fd] = target // of our own, the one by which the folder was just read has gone
   }
   return found
 }
@@ -112,12 +92,22 @@ export function isGone(error: unknown): boolean {
   return code === 'ENOENT' || code === 'ESRCH'
 }
 
-/** What there is to read of a process; undefined where it has ended meanwhile, or is another user's. */
-export function ifReadable<T>(look: () => T): T | undefined {
+/** What there is to read; undefined where that has gone meanwhile: a process may end between listing and reading. */
+export function unlessGone<T>(look: () => T): T | undefined {
   try {
     return look()
   } catch (error) {
-    if (isGone(error) || (error as NodeJS.ErrnoException).code === 'EACCES') return undefined
+    if (isGone(error)) return undefined
+    throw error
+  }
+}
+
+/** What there is to read of a process; undefined where it has ended meanwhile, or is another user's. */
+export function ifReadable<T>(look: () => T): T | undefined {
+  try {
+    return unlessGone(look)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EACCES') return undefined
     throw error
   }
 }

@@ -1,4 +1,4 @@
-import { isGone, type Namespace, namespaceInode, NAMESPACES, pids, status } from '../kernel/procfs.ts'
+import { type Namespace, namespaceInode, NAMESPACES, pids, status, unlessGone } from '../kernel/procfs.ts'
 import { belongsTo, flat } from './processes.ts'
 import { isReadable, type Readable, reading } from './readable.ts'
 import type { NamespaceView, Processes } from './snapshot.ts'
@@ -38,10 +38,5 @@ function hostInode(kind: Namespace): Readable<number | null> {
 }
 
 function nameIfIn(pid: number, { kind, inode }: NamespaceView): string | undefined {
-  try {
-    return inodeOf(pid, kind) === inode ? status(pid).Name : undefined
-  } catch (error) {
-    if (isGone(error)) return undefined // it ended meanwhile
-    throw error
-  }
+  return unlessGone(() => (inodeOf(pid, kind) === inode ? status(pid).Name : undefined))
 }

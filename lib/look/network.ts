@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { isGone, namespaceInode, status } from '../kernel/procfs.ts'
+import { isGone, namespaceInode, status, unlessGone } from '../kernel/procfs.ts'
 import { type Address, type Link, openRtnetlink, openRtnetlinkIn, type Route } from '../kernel/rtnetlink.ts'
 import { isReadable, type Readable, reading, readingAsync } from './readable.ts'
 import type { Cable, LinkView, Network, Outside, RouteView } from './snapshot.ts'
@@ -108,12 +108,8 @@ function cable(end: Link, there: Told): Cable | undefined {
 function ancestors(pid: number): number[] {
   const found: number[] = []
   for (let next = pid; next > 1;) {
-    try {
-      next = Number(status(next).PPid)
-    } catch (error) {
-      if (isGone(error)) break // an ancestor that has just ended: its children are process 1's now
-      throw error
-    }
+    const child = next
+    next = unlessGone(() => Number(status(child).PPid)) ?? 1 // the children of one that has just ended are process 1's
     if (next > 0) found.push(next)
   }
   return found.includes(1) ? found : [...found, 1]

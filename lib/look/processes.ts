@@ -1,4 +1,4 @@
-import { isGone, namespaceInode, pids, status, words } from '../kernel/procfs.ts'
+import { namespaceInode, pids, status, unlessGone, words } from '../kernel/procfs.ts'
 import { idRanges } from './security.ts'
 import { isReadable, reading } from './readable.ts'
 import type { IdRange, Process, Processes } from './snapshot.ts'
@@ -78,16 +78,6 @@ function statuses(): Map<number, Record<string, string>> {
 function pidNamespace(pid: number): number | null {
   const inode = unlessGone(() => reading('', () => namespaceInode(pid, 'pid')))
   return inode !== undefined && isReadable(inode) ? inode : null
-}
-
-/** What has ended between listing and reading is nobody any more. */
-function unlessGone<T>(look: () => T): T | undefined {
-  try {
-    return look()
-  } catch (error) {
-    if (isGone(error)) return undefined
-    throw error
-  }
 }
 
 function addDescendants(members: Set<number>, all: Map<number, Record<string, string>>): void {

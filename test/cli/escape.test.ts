@@ -7,7 +7,7 @@ import type { Cell } from '../../lib/guide/escape/attack.ts'
 import { attacks } from '../../lib/guide/escape/attacks.ts'
 import { treeDigest } from '../../lib/image/tree-digest.ts'
 import { mountinfo } from '../../lib/kernel/mountinfo.ts'
-import { isGone, pids } from '../../lib/kernel/procfs.ts'
+import { ifReadable, pids } from '../../lib/kernel/procfs.ts'
 import type { Leak } from '../support/leaky.ts'
 import { isolated } from '../support/isolated.ts'
 import { isRoot, runMinilab, type UserName, userFolder } from '../support/minilab.ts'
@@ -39,12 +39,8 @@ function machine(data: string) {
 
 /** Whether a process has got our data folder from us: of those that the test has started. */
 function isOurs(pid: number, data: string): boolean {
-  try {
-    return pid !== process.pid && readFileSync(`/proc/${pid}/environ`, 'latin1').includes(data)
-  } catch (error) {
-    if (isGone(error) || (error as NodeJS.ErrnoException).code === 'EACCES') return false
-    throw error
-  }
+  const environment = ifReadable(() => readFileSync(`/proc/${pid}/environ`, 'latin1'))
+  return pid !== process.pid && environment !== undefined && environment.includes(data)
 }
 
 const ways: [name: string, user: UserName, args: string[]][] = [

@@ -2,7 +2,7 @@
 // what differs from before. One process for many runs, because a look by a process of its own takes longer than many a run.
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { closeSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
@@ -11,10 +11,9 @@ import { findProgram } from '../../lib/container/rule-tool.ts'
 import { isRunning, type State, states } from '../../lib/container/state.ts'
 import { difference } from '../../lib/guide/host-state.ts'
 import { dataFolder } from '../../lib/image/data-folder.ts'
-import { codeOf } from '../../lib/image/error.ts'
 import { hierarchies } from '../../lib/kernel/cgroupfs.ts'
 import { mountinfo } from '../../lib/kernel/mountinfo.ts'
-import { isGone, pids, processExists, words } from '../../lib/kernel/procfs.ts'
+import { ifReadable, pids, processExists, unlessGone, words } from '../../lib/kernel/procfs.ts'
 import { findProcess, send } from '../../lib/kernel/signal.ts'
 
 /** One run of minilab, and what somebody does next. */
@@ -48,6 +47,8 @@ export interface Ran {
   /** what differs from before after the next command, and after `rm -f` of containers that were made properly */
   left: string[]
   containers: number
+  /** what the keepers of these wrote to their logs: nobody else is there whom they could tell */
+  logged: string
 }
 
 const ENTRY = join(import.meta.dirname, '../../bin.mjs')
@@ -71,12 +72,8 @@ function look(): Set<string> {
 const processes = () =>
   pids().flatMap(pid => {
     if (pid === process.pid || !processExists(pid)) return []
-    try {
-      return [`process ${pid} ${words(`/proc/${pid}/cmdline`).slice(0, 4).join(' ')}`]
-    } catch (error) {
-      if (isGone(error)) return []
-      throw error
-    }
+    const command = unlessGone(() => words(`/proc/${pid}/cmdline`))
+    return command ? [`process ${pid} ${command.slice(0, 4).join(' ')}`] : []
   })
 const mounts = () => mountinfo().map(m => `mount ${m.type} on ${m.target}`)
 const cgroups = () => hierarchies().flatMap(({ mount }) => folders(mount).map(path => `cgroup ${path}`))
@@ -90,21 +87,10 @@ const CONF = '/proc/sys/net/ipv4/conf'
 const settings = () =>
   readdirSync(CONF).flatMap(link => {
     const path = join(CONF, link, 'forwarding')
-    try {
-      return [`${path} = ${readFileSync(path, 'utf8').trim()}`]
-    } catch (error) {
-      if (isGone(error)) return [] // with its link
-      throw error
-    }
+    const value = unlessGone(() => readFileSync(path, 'utf8').trim()) // it goes with its link
+    return value === undefined ? [] : [`${path} = ${value}`]
   })
-function list(path: string): string[] {
-  try {
-    return readdirSync(path)
-  } catch (error) {
-    if (isGone(error) || codeOf(error) === 'EACCES') return [] // overlay's work folder, as an ordinary user
-    throw error
-  }
-}
+const list = (path: string) => ifReadable(() => readdirSync(path)) ?? [] // not so overlay's work folder, as an ordinary user
 const nft = findProgram('nft')
 const rules = () => (nft ? spawnSync(nft, ['list', 'ruleset'], { encoding: 'utf8' }).stdout.split('\n') : [])
 const files = (path: string): string[] =>
@@ -215,6 +201,8 @@ async function run({ args, fault, next, ...when }: Ask): Promise<Ran> {
   const left = await leftovers()
   // what has become a proper container goes the proper way
   const made = states().filter(({ id }) => !residents.has(id))
+  // `rm` unlinks them; a keeper that could not tell the id has done so itself
+  const logs = made.flatMap(({ log }) => (log && unlessGone(() => openSync(log, 'r'))) || [])
   if (made.length > 0) {
     const { status, stderr } = await minilab(['rm', '-f', ...made.map(({ id }) => id)])
     // one whose `run -d` was killed before it knew the id takes itself back
@@ -222,9 +210,11 @@ async function run({ args, fault, next, ...when }: Ask): Promise<Ran> {
       said += `rm -f ended with ${status}: ${stderr}`
     left.push(...(await leftovers()))
   }
+  const logged = logs.map(fd => readFileSync(fd, 'utf8')).join('')
+  logs.forEach(fd => closeSync(fd))
   const operations = fault === undefined ? [] : readFileSync(log, 'utf8').trimEnd().split('\n')
   rmSync(log, { force: true })
-  return { ...ran, operations, atOnce, said, left, containers: made.length }
+  return { ...ran, operations, atOnce, said, left, containers: made.length, logged }
 }
 
 const answer = (value: unknown) => process.stdout.write(JSON.stringify(value) + '\n')

@@ -98,6 +98,9 @@ export async function tryAll(ranges: Range[], cases: Case[]): Promise<Row[]> {
         for (let again = 0; again < 3 && !fired(ran) && ran.left.length === 0; again++)
           ran = await place.ask(ask)
         rows.push({ ...one, ran, wrong: judge(one, ran) })
+        // a run of hours tells on its way what it finds
+        if (cases.length > 1000 && rows.length % 100 === 0)
+          console.log(`${rows.length} of ${cases.length}\n${complaints(rows.slice(-100))}`)
       }
     }),
   )
@@ -123,17 +126,20 @@ function judge({ operation, fault }: Case, ran: Ran): string[] {
 const fired = ({ operations }: Ran) => operations.some(line => /^\d+\/fired\t/.test(line))
 
 /** A refusal is told in one line: what was refused, why, and what to do. And everything was taken back at once. */
-function refusal(operation: string, fault: Fault, { status, stderr, stdout, atOnce }: Ran): string[] {
+function refusal(operation: string, fault: Fault, ran: Ran): string[] {
+  const { status, stderr, stdout, atOnce, logged } = ran
   const wrong: string[] = []
   // what could not be taken back then, is later
   if (!TAKES_BACK.test(operation) && status !== 0) wrong.push(...atOnce.map(line => `left at once: ${line}`))
   if (status === null) return [...wrong, 'it was killed']
-  const isLine = /^minilab: .+: .+\n$/.test(stderr) && stderr.includes(fault)
-  if (status !== 0 && isLine) return wrong
+  const isLine = (text: string) => /^minilab: .+: .+\n$/.test(text) && text.includes(fault)
+  if (status !== 0 && isLine(stderr)) return wrong
   // an experiment of a step has failed: then its check says so
   if (status === 1 && isReport(stdout) && !(JSON.parse(stdout) as Report).ok) return wrong
   if (status !== 0) return [...wrong, `status ${status}, and it says: ${stderr || stdout.slice(0, 500)}`]
   if (stderr) wrong.push(`status 0, and it says: ${stderr}`)
+  // the process that looks after a container in the background says it where the container's own words go, too
+  if (isLine(logged)) return wrong
   if (!needless(operation, fault, stdout)) wrong.push('nobody noticed')
   return wrong
 }
@@ -162,8 +168,6 @@ const NEEDLESS = [
 /** Whether nobody need notice that something was refused: or else a step says that a stage is limited. */
 function needless(operation: string, fault: Fault, stdout: string): boolean {
   if (isReport(stdout) && (JSON.parse(stdout) as Report).limited.length > 0) return true
-  // what a container in the background could not take back is left to the next command
-  if (!isReport(stdout) && TAKES_BACK.test(operation)) return true
   return NEEDLESS.some(pattern => pattern.test(`${operation} ${fault}`))
 }
 

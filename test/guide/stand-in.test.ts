@@ -9,7 +9,7 @@ import { BOUNDS } from '../../lib/container/shelter.ts'
 import { Cgroup } from '../../lib/kernel/cgroup.ts'
 import { hierarchies } from '../../lib/kernel/cgroupfs.ts'
 import { planCgroup } from '../../lib/kernel/make-cgroup.ts'
-import { children, isGone, namespaceInode, pids, status } from '../../lib/kernel/procfs.ts'
+import { children, ifReadable, namespaceInode, pids, status } from '../../lib/kernel/procfs.ts'
 import { isRoot, ORDINARY, runMinilab, userFolder, type UserName, users } from '../support/minilab.ts'
 
 const url = (path: string) => JSON.stringify(new URL(`../../lib/${path}`, import.meta.url).href)
@@ -57,14 +57,7 @@ const firstOf = (pid: number) => children(pid).find(other => /\s1$/.test(status(
 
 /** All processes in a pid namespace, found from outside. */
 function processesIn(namespace: number): number[] {
-  return pids().filter(pid => {
-    try {
-      return namespaceInode(pid, 'pid') === namespace
-    } catch (error) {
-      if (isGone(error) || (error as NodeJS.ErrnoException).code === 'EACCES') return false // ended, or another user's
-      throw error
-    }
-  })
+  return pids().filter(pid => ifReadable(() => namespaceInode(pid, 'pid')) === namespace)
 }
 
 describe.each(users)('as %s', user => {

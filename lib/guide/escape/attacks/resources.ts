@@ -3,7 +3,7 @@ import { cgroupOf } from '../../../kernel/cgroup.ts'
 import { hierarchyOf, readCgroup } from '../../../kernel/cgroupfs.ts'
 import { AT_FDCWD, O_WRONLY } from '../../../kernel/constants.ts'
 import { readControl } from '../../../kernel/control-file.ts'
-import { isGone, pids, words } from '../../../kernel/procfs.ts'
+import { pids, unlessGone, words } from '../../../kernel/procfs.ts'
 import { until } from '../../../kernel/until.ts'
 import { limits } from '../../../container/limits.ts'
 import { type Attack, cannotTell, gotThrough, stopped } from '../attack.ts'
@@ -92,14 +92,8 @@ export const forks: Attack = {
 }
 
 function sleepers(seconds: string): number[] {
-  return pids().filter(pid => {
-    try {
-      return words(`/proc/${pid}/cmdline`).join(' ') === `sleep ${seconds}`
-    } catch (error) {
-      if (isGone(error)) return false
-      throw error
-    }
-  })
+  const command = `sleep ${seconds}`
+  return pids().filter(pid => unlessGone(() => words(`/proc/${pid}/cmdline`).join(' ')) === command)
 }
 
 const HOG = 128 // MiB
