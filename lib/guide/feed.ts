@@ -9,8 +9,8 @@ import { lines, type TapeLine } from './tape-lines.ts'
 
 /** What a step or a lab tells each `minilab view` of the same data folder: one JSON document a line. */
 export type FeedEvent =
-  // `bench`: it is a learner's, or wrong on purpose
-  | { kind: 'step'; number: number; name: string; title: string; bench: boolean }
+  // `trial`: what is tried out, a learner's or wrong on purpose; null where it is the step itself
+  | { kind: 'step'; number: number; name: string; title: string; trial: string | null }
   | { kind: 'stage'; number: number; of: number; title: string }
   | Named
   | { kind: 'launch'; purpose: string; calls: FeedCall[] }

@@ -36,8 +36,8 @@ export async function runMutant<S>(wrong: Wrong<S>, options: WrongOptions): Prom
   const checks = wrong.right.stages.flatMap(({ checks }) => checks ?? [])
   if (options.ask) presenter.line()
   const said = options.ask ? await askWhich('Which checks will see it?', checks) : undefined
-  const asked = { ask: false, keep: false, command: [], goOn: true }
-  const report = await runStep(wrong.step, { ...options, ...asked })
+  const asked = { ask: false, keep: false, command: [] }
+  const report = await runStep(wrong.step, { ...options, ...asked, trial: wrong.title })
   const broke = report.checks.filter(({ ok }) => ok === false).map(({ id }) => id)
   const { title, misconception = null, breaks = null } = wrong
   const document = { ...report, wrong: { title, misconception, breaks, broke } }

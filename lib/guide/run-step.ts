@@ -21,8 +21,8 @@ export interface StepOptions extends LabOptions {
   questions?: ReadonlySet<string>
   /** a command of the learner's to run in a container like the step's own, at the end */
   command: string[]
-  /** what stops the step is no error, but in the report: `refused` */
-  goOn?: boolean
+  /** what is tried out, on a bench: `mutant no-uts`, `lab`. Then what stops the step is no error, but in the report: `refused` */
+  trial?: string
   /** is told at the end what was done, and when */
   timeline?(timeline: Timeline): void
 }
@@ -37,13 +37,14 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
   await recover(dataFolder())
   const feed = new Feed(dataFolder())
   const lab = new Lab(step, { ...options, feed })
+  const goOn = options.trial !== undefined
   // in one of two looks only is what another runtime mounts for a moment, as runc does with itself (cloned_binary.c)
   const before = hostState(lab.id).intersection(hostState(lab.id))
   let during = before
   const mode = rootless ? 'rootless' : 'root'
   presenter.step(step, mode, runtime)
   const { number, name, title } = step
-  feed.tell({ kind: 'step', number, name, title, bench: options.goOn ?? false })
+  feed.tell({ kind: 'step', number, name, title, trial: options.trial ?? null })
   const checks: Report['checks'] = []
   const limited: Report['limited'] = []
   let refused: Refusal | undefined
@@ -56,7 +57,7 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
       presenter.explain(step, stage)
       const predict = prediction(stage, options)
       const said = predict && (await ask(predict))
-      const [lacking, refusal] = await act(lab, stage, options.goOn)
+      const [lacking, refusal] = await act(lab, stage, goOn)
       refused ??= refusal
       if (refusal && lab.stillborn) break // nothing to look at any more
       if (refusal) continue
@@ -65,7 +66,7 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
         presenter.limited(lacking.message, lacking.remedy)
       }
       during = during.union(hostState(lab.id))
-      for (const check of stage.checks ?? []) checks.push(await judge(lab, check, lacking, options.goOn))
+      for (const check of stage.checks ?? []) checks.push(await judge(lab, check, lacking, goOn))
       if (predict && said !== undefined && !lacking) {
         const answer = await predict.answer(lab.scene)
         predictions.push({ question: predict.question, said, answer })
@@ -80,7 +81,7 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
     if (interrupt.came) await new Promise(() => {})
     throw error
   } finally {
-    const left = await close(lab, options.goOn)
+    const left = await close(lab, goOn)
     refused ??= left
     feed.close()
     interrupt.letGo()
@@ -117,7 +118,7 @@ async function leftBehind(id: string, before: Set<string>): Promise<string[]> {
 }
 
 /** Takes back what was made; with `goOn`, what cannot be (a folder with a mount on it) goes with the bench. */
-async function close<S>(lab: Lab<S>, goOn = false): Promise<Refusal | undefined> {
+async function close<S>(lab: Lab<S>, goOn: boolean): Promise<Refusal | undefined> {
   try {
     await lab.close()
     return undefined
@@ -152,7 +153,7 @@ function onInterrupt<S>(lab: Lab<S>): { came: boolean; letGo(): void } {
 async function act<S>(
   lab: Lab<S>,
   stage: Stage<S>,
-  goOn = false,
+  goOn: boolean,
 ): Promise<[lacking?: LimitedError, refusal?: Refusal | undefined]> {
   try {
     await stage.act?.(lab)
@@ -183,8 +184,8 @@ async function look<S>(lab: Lab<S>, check: Check<S>, goOn: boolean): Promise<Fin
 async function judge<S>(
   lab: Lab<S>,
   check: Check<S>,
-  refused?: LimitedError,
-  goOn = false,
+  refused: LimitedError | undefined,
+  goOn: boolean,
 ): Promise<Report['checks'][number]> {
   const finding: Finding = refused
     ? { ok: null, evidence: [], limited: refused.message }

@@ -83,7 +83,7 @@ export async function runTrial(request: TrialRequest, of: TrialOf, dataFolder: s
       presenter: new Presenter({ quiet: true }),
     }
     trial.tapes = await bothTapes(of, written, options)
-    trial.report = await runStep(step, { ...options, ask: false, command: [], goOn: true })
+    trial.report = await runStep(step, { ...options, ask: false, command: [], trial: 'lab' })
     trial.host = hostCalls
       .filter(({ container }) => container === 1)
       .map(({ call, args }) => anonymous(`${call}(${args})`))

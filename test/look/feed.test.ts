@@ -55,7 +55,7 @@ describe('a step tells', () => {
       number: 2,
       name: 'namespaces',
       title: report!.title,
-      bench: false,
+      trial: null,
     })
     expect(events.at(-1)).toEqual({ kind: 'end', ok: true })
     const stages = of(events, 'stage')
@@ -92,7 +92,7 @@ describe('a step tells', () => {
     const ran = await runMinilab(['step', '2', '--mutant', 'no-uts', '--json'], { data })
     expect(ran).toMatchObject({ status: 0, stderr: '' })
     await expect.poll(() => events.at(-1), SOON).toEqual({ kind: 'end', ok: false })
-    expect(events[0]).toMatchObject({ kind: 'step', number: 2, bench: true })
+    expect(events[0]).toMatchObject({ kind: 'step', number: 2, trial: 'mutant no-uts' })
     const [report] = ran.json()
     expect(of(events, 'check').map(({ ok }) => ok)).toEqual(report!.checks.map(({ ok }) => ok))
     const [own] = of(events, 'container')
@@ -108,7 +108,7 @@ describe('a step tells', () => {
     const ran = await runMinilab(['check', '2', '--json'], { data, env })
     expect(ran.status).toBe(1) // nothing is written yet
     await expect.poll(() => events.at(-1), SOON).toEqual({ kind: 'end', ok: false })
-    expect(events[0]).toMatchObject({ kind: 'step', number: 2, bench: true })
+    expect(events[0]).toMatchObject({ kind: 'step', number: 2, trial: 'lab' })
     expect(of(events, 'check').some(({ ok }) => ok === false)).toBe(true)
   })
 })

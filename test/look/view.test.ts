@@ -307,13 +307,15 @@ describe.skipIf(noChromium || !isRoot)(`the page${noChromium}`, () => {
     expect(noise).toEqual([])
   })
 
-  test('marks what is built wrongly, on its bench', async () => {
+  test('says what is wrong on purpose, and what comes of it', async () => {
     const { url, data } = await startView()
     const { page, noise } = await open(url)
     const ran = await runMinilab(['step', '2', '--mutant', 'no-uts', '--json'], { data })
     expect(ran.status).toBe(0)
     await page.locator('#calls .end.failed').waitFor(SOON)
-    expect(await page.locator('#calls .step').textContent()).toContain('on the bench')
+    expect(await page.locator('#calls .step').textContent()).toBe(
+      `Step 2 · namespaces · mutant no-uts${ran.json()[0]!.title}`,
+    )
     const failed = page.locator('#calls .check.failed')
     expect(await failed.count()).toBe(ran.json()[0]!.checks.filter(({ ok }) => ok === false).length)
     expect(await failed.locator('p').first().textContent()).not.toBe('')

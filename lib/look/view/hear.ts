@@ -91,7 +91,7 @@ const call: Shape = value =>
   object({ call: text, args: text, result: nullable(number), errno: nullable(text), ns: number })(value)
 
 const SHAPES: Record<FeedEvent['kind'], Shape> = {
-  step: object({ number: count, name: text, title: text, bench: flag }),
+  step: object({ number: count, name: text, title: text, trial: nullable(text) }),
   stage: object({ number: count, of: count, title: text }),
   container: object({ name: text, pid: count, started: count, pidNamespace: count }),
   launch: object({ purpose: text, calls: listOf(call) }),

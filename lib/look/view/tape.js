@@ -12,8 +12,8 @@ const steps = new Map()
 let speaker
 
 const TOLD = {
-  step({ number, name, title, bench }, step) {
-    step.step = `Step ${number} · ${name}${bench ? ' · on the bench' : ''}`
+  step({ number, name, title, trial }, step) {
+    step.step = `Step ${number} · ${name}${trial === null ? '' : ` · ${trial}`}`
     return [line('step', [text('b', step.step), text('span', title)])]
   },
   stage({ number, of, title }, step) {
