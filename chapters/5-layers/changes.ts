@@ -9,7 +9,7 @@ import { MNT_DETACH, MS_BIND, MS_REC } from '../../lib/kernel/constants.ts'
 import { mountinfo } from '../../lib/kernel/mountinfo.ts'
 import { now } from '../../lib/kernel/now.ts'
 import type { Tape } from '../../lib/kernel/tape.ts'
-import { onOverlay, type Stack, throughTar } from './step.ts'
+import { type Stack, throughTar } from './step.ts'
 
 // How the mutants of this chapter change the step.
 
@@ -116,9 +116,5 @@ export function unmountedAtTheEnd(step: Own): Own {
 
 /** The last stage with another way to pack, to unpack, or to stack. */
 export function changeTar(step: Own, changed: Parameters<typeof throughTar>[1]): Own {
-  return changeAct(
-    step,
-    STAGES.tar,
-    onOverlay(lab => throughTar(lab, changed)),
-  )
+  return changeAct(step, STAGES.tar, lab => throughTar(lab, changed))
 }

@@ -21,7 +21,7 @@ import {
   unmountedAtTheEnd,
   withRootInUpper,
 } from './changes.ts'
-import { onOverlay, type Stack } from './step.ts'
+import type { Stack } from './step.ts'
 
 /** Wrong ways to build this chapter's part. */
 export const mutants: Mutant<Stack>[] = [
@@ -159,10 +159,8 @@ export const mutants: Mutant<Stack>[] = [
     misconception: 'a file of the image was deleted on the host, in the upper directory, where it never was',
     breaks: { whiteout: 'in the upper directory, where it never was' },
     change: step =>
-      changeAct(
-        step,
-        STAGES.delete,
-        onOverlay(async ({ scene }) => rmSync(join(scene.folder, 'upper/etc/group'), { force: true })),
+      changeAct(step, STAGES.delete, async ({ scene }) =>
+        rmSync(join(scene.folder, 'upper/etc/group'), { force: true }),
       ),
   },
   {
@@ -170,15 +168,11 @@ export const mutants: Mutant<Stack>[] = [
     misconception: 'the new directory was made on the host, in the upper directory',
     breaks: { opaque: 'made in the upper directory behind overlay’s back' },
     change: step =>
-      changeAct(
-        step,
-        STAGES.anew,
-        onOverlay(async ({ scene }) => {
-          mkdirSync(join(scene.folder, 'upper/var'))
-          writeFileSync(join(scene.folder, 'upper/var/new'), 'mine\n')
-          scene.touched.push('var/new')
-        }),
-      ),
+      changeAct(step, STAGES.anew, async ({ scene }) => {
+        mkdirSync(join(scene.folder, 'upper/var'))
+        writeFileSync(join(scene.folder, 'upper/var/new'), 'mine\n')
+        scene.touched.push('var/new')
+      }),
   },
   {
     name: 'plain-tar',

@@ -1,7 +1,6 @@
 import { join } from 'node:path'
 import { layers, overlayRefused } from '../../lib/container/layers.ts'
 import { limits } from '../../lib/container/limits.ts'
-import { LimitedError } from '../../lib/container/limited.ts'
 import { namespaces } from '../../lib/container/namespaces.ts'
 import { program } from '../../lib/container/program.ts'
 import { root } from '../../lib/container/root.ts'
@@ -39,8 +38,6 @@ export interface Stack {
   tar: string
   unpacked: string
   third?: Layered
-  /** why no container can have layers here */
-  refused?: LimitedError
 }
 
 export const step: Step<Stack> = {
@@ -72,8 +69,7 @@ export const step: Step<Stack> = {
           lab.scene.folder = layered(await lab.begin()).folder
           showOptions(lab)
         } catch (error) {
-          lab.scene.refused = overlayRefused(error, lab.ledger.dataFolder)
-          throw lab.scene.refused ?? error
+          throw overlayRefused(error, lab.ledger.dataFolder) ?? error
         }
       },
       checks: [checks.overlay, checks.hidden, checks.empty],
@@ -86,10 +82,10 @@ export const step: Step<Stack> = {
         answer: checks.copyUp.what,
         why: 'Overlay stacks whole files: at the first open for writing it copies the file up, with owner, mode and times, and the copy hides the original. For a large file that takes long, so a database belongs in a volume and not in a layer.',
       },
-      act: onOverlay(async lab => {
+      act: async lab => {
         await tell(lab, lab.scene, 'echo VARIANT_ID=container >> /etc/os-release')
         lab.scene.touched.push('etc/os-release')
-      }),
+      },
       checks: [checks.copyUp, checks.original],
     },
     {
@@ -100,19 +96,19 @@ export const step: Step<Stack> = {
         answer: checks.whiteout.what,
         why: 'A character device with the numbers 0:0, which no driver has. It holds no data, and nothing is lost below.',
       },
-      act: onOverlay(async lab => {
+      act: async lab => {
         await tell(lab, lab.scene, 'rm /etc/group')
         lab.scene.touched.push('etc/group')
-      }),
+      },
       checks: [checks.whiteout],
     },
     {
       title: 'Opaque: a directory made anew',
-      act: onOverlay(async lab => {
+      act: async lab => {
         keepsXattrs(lab)
         await tell(lab, lab.scene, 'rm -r /var && mkdir /var && echo mine > /var/new')
         lab.scene.touched.push('var', 'var/new')
-      }),
+      },
       checks: [checks.opaque],
     },
     {
@@ -124,20 +120,20 @@ export const step: Step<Stack> = {
         answer: checks.nothingCopied.what,
         why: 'Reading and executing go straight to the lower file; only a write makes a copy. So a container starts in milliseconds whatever the size of its image, and a hundred of them need the disk space, and the page cache, of one.',
       },
-      act: onOverlay(async lab => {
+      act: async lab => {
         const second = layered(await lab.another('a second container on the same layers', {}))
         lab.scene.second = second
         await tell(lab, lab.scene, 'echo 1 > /root/from-the-first', 'first')
         lab.scene.touched.push('root/from-the-first')
         await tell(lab, second, 'echo 2 > /root/from-the-second', 'second')
         lab.scene.touchedBySecond.push('root/from-the-second')
-      }),
+      },
       checks: [checks.shared, checks.nothingCopied, checks.unseen, checks.ownUpper, checks.untouched],
     },
     {
       title: 'A layer is a tar',
       source: { file: 'lib/image/pack.ts', symbol: 'packLayer' },
-      act: onOverlay(lab => throughTar(lab)),
+      act: lab => throughTar(lab),
       checks: [checks.tar, checks.sameTree, checks.sameView],
     },
   ],
@@ -198,15 +194,6 @@ async function tell(lab: Lab<Stack>, { shell }: { shell: Shell }, command: strin
   lab.presenter.line(`      ${who && who + ' container '}# ${command}`)
   const { output } = await shell.run(command)
   lab.presenter.line(output && `      ${output}`)
-}
-
-/** An act that needs a container with layers: where there can be none, it is limited as the first stage was. */
-export function onOverlay(act: (lab: Lab<Stack>) => Promise<void>): (lab: Lab<Stack>) => Promise<void> {
-  return async lab => {
-    const { refused } = lab.scene
-    if (refused) throw new LimitedError('there is no container with layers here', refused.remedy)
-    await act(lab)
-  }
 }
 
 /** The stage on opaque directories is limited where the data folder's file system keeps no user.* attributes. */

@@ -78,10 +78,13 @@ export const links = {
         down.refused === 'ENETUNREACH' &&
           lo?.up === true &&
           up.sent > 0 &&
+          up.answered === up.sent &&
+          !up.refused &&
           risen.in >= 2 * up.sent &&
           risen.in === risen.out,
         [
           seen('sendto 127.0.0.1, before', null, down.refused ?? 'no error'),
+          ...(up.refused ? [seen('sendto 127.0.0.1, then', null, up.refused)] : []),
           seen(`RTM_GETLINK in ${bare}`, null, state(lo)),
           seen(`/proc/${bare}/net/dev (lo)`, null, inAndOut(risen)),
         ],

@@ -46,14 +46,17 @@ export const arrived = (which: Way): Check<Wiring> => ({
   look(scene) {
     const { sent, arrived, answered, source, refused } = scene.exchanges[which]
     return judged(
-      sent > 0 && arrived === sent && answered === sent,
-      sent === 0
-        ? seen('sendto', null, refused ?? 'there is no address to send to')
-        : seen(
-            'recvfrom',
-            null,
-            `${arrived} of ${sent} arrived${arrived ? ` from ${show(source)}` : ''}, ${answered} answers`,
-          ),
+      sent > 0 && arrived === sent && answered === sent && !refused,
+      [
+        ...(refused ? [seen('sendto', null, refused)] : []),
+        sent === 0 && !refused
+          ? seen('sendto', null, 'there is no address to send to')
+          : seen(
+              'recvfrom',
+              null,
+              `${arrived} of ${sent} arrived${arrived ? ` from ${show(source)}` : ''}, ${answered} answers`,
+            ),
+      ],
       () => between(which, scene),
       'Likeliest: a firewall of the host drops them (with br_netfilter also what only crosses a bridge): sudo nft list ruleset shows it. With --rootless there is none.',
     )

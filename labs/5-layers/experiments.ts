@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { directories, entriesOfTar, rootMount, upperOf } from '../../chapters/5-layers/readings.ts'
-import { keepsXattrs, type Layered, onOverlay, type Stack } from '../../chapters/5-layers/step.ts'
+import { keepsXattrs, type Layered, type Stack } from '../../chapters/5-layers/step.ts'
 import { finding, seen } from '../../lib/guide/evidence.ts'
 import type { Lab } from '../../lib/guide/lab.ts'
 import { type Refusal, refusalOf } from '../../lib/guide/refusal.ts'
@@ -26,7 +26,7 @@ export function threeLayers(): Stage<Stack> {
   let refused: Refusal | undefined
   return {
     title: 'An image of several layers',
-    act: onOverlay(async lab => {
+    act: async lab => {
       wanted = [...NAMES.map(name => layer(lab, name)), ...lab.scene.lower]
       try {
         const box = await lab.another('a container on three layers', {
@@ -38,7 +38,7 @@ export function threeLayers(): Stage<Stack> {
         refused = refusalOf(error) // that the container cannot start is what is wrong with its layers
         if (!refused) throw error
       }
-    }),
+    },
     checks: [
       {
         id: 'three-layers',
@@ -97,19 +97,19 @@ export function readUpper(changes: Changes, tarNames: TarNames): Stage<Stack>[] 
   return [
     {
       title: 'What a container has changed',
-      act: onOverlay(async lab => {
+      act: async lab => {
         keepsXattrs(lab)
         const { pid, shell, container } = await lab.another('a container that changes a lot', {})
         changer = { pid, shell, folder: container.layers?.folder ?? '' }
         image = lab.scene.lower[0] ?? ''
         for (const command of SCRIPT) await shell.run(command)
         listed = changes(upperOf(changer), image)
-      }),
+      },
       checks: [changesCheck(() => ({ pid: changer?.pid ?? 0, upper: upperOf(changer!), image, listed }))],
     },
     {
       title: 'Its layer as a tar',
-      act: onOverlay(async lab => {
+      act: async lab => {
         keepsXattrs(lab)
         if (!changer) return
         const upper = upperOf(changer)
@@ -122,7 +122,7 @@ export function readUpper(changes: Changes, tarNames: TarNames): Stage<Stack>[] 
         const wrong = given.find(({ names }) => !isList(names))
         const ours = given.flatMap(({ names }) => (isList(names) ? names : [])).map(bare)
         names = { ours, theirs, wrong: wrong ? `For ${wrong.path} it returned ${String(wrong.names)}.` : '' }
-      }),
+      },
       checks: [namesCheck(() => names)],
     },
   ]

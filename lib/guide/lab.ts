@@ -18,7 +18,7 @@ import { Cgroup, thaw } from '../kernel/cgroup.ts'
 import { type Child, shellStatus } from '../kernel/child.ts'
 import { planCgroup, type Refused } from '../kernel/make-cgroup.ts'
 import type { Replayed, Tape } from '../kernel/tape.ts'
-import { type OnRefusal, play, visit } from '../kernel/visit.ts'
+import { play, visit } from '../kernel/visit.ts'
 import type { Namespace } from '../kernel/procfs.ts'
 import type { Feed } from './feed.ts'
 import type { Presenter } from './present.ts'
@@ -137,16 +137,16 @@ export class Lab<S = object> {
 
   /**
    * Calls made in a child that joins namespaces of the step's container: an act, or an attack, from inside. `pid`: of
-   * another's. With `onRefusal: 'stop'` a refused call is what the experiment found out, and no error. `quiet`: it is in
-   * the report, and whoever calls shows what matters of it.
+   * another's. Where a call is refused that `mayBeRefused`, that is what the experiment found out, and no error. `quiet`:
+   * it is in the report, and whoever calls shows what matters of it.
    */
   async inside(
     purpose: string,
     kinds: readonly Namespace[],
     record: (tape: Tape) => void,
-    { pid = this.scene.pid, onRefusal = 'throw' as OnRefusal, quiet = false } = {},
+    { pid = this.scene.pid, mayBeRefused = [] as readonly string[], quiet = false } = {},
   ): Promise<Replayed[]> {
-    return this.remember(purpose, await visit(pid, kinds, record, onRefusal), quiet)
+    return this.remember(purpose, await visit(pid, kinds, record, mayBeRefused), quiet)
   }
 
   /** Calls made in a child that is in no container. */

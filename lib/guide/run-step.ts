@@ -48,6 +48,8 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
   const checks: Report['checks'] = []
   const limited: Report['limited'] = []
   let refused: Refusal | undefined
+  /** where the step's own container cannot be had here, later stages have nothing to do either */
+  let missing: LimitedError | undefined
   const predictions: Report['predictions'] = []
   const interrupt = onInterrupt(lab)
   try {
@@ -55,12 +57,14 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
       presenter.stage(i + 1, step.stages.length, stage.title)
       feed.tell({ kind: 'stage', number: i + 1, of: step.stages.length, title: stage.title })
       presenter.explain(step, stage)
-      const predict = prediction(stage, options)
+      const predict = missing ? undefined : prediction(stage, options)
       const said = predict && (await ask(predict))
-      const [lacking, refusal] = await act(lab, stage, goOn)
+      const [lacking, refusal] = missing ? [missing] : await act(lab, stage, goOn)
       refused ??= refusal
       if (refusal && lab.stillborn) break // nothing to look at any more
       if (refusal) continue
+      if (lacking && lab.stillborn)
+        missing = new LimitedError('the step’s own container is not there', lacking.remedy)
       if (lacking) {
         limited.push({ stage: stage.title, reason: lacking.message, remedy: lacking.remedy })
         presenter.limited(lacking.message, lacking.remedy)

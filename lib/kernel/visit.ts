@@ -40,13 +40,14 @@ export function foreignNamespaces(pid: number, kinds: readonly Namespace[]): num
 /**
  * Runs a tape in a child that joins namespaces of a process, does not exec, and ends: a look, or an act, from inside.
  * The child shares our descriptor table, so a socket that it opens there is ours afterwards.
- * Where a call is refused (a tape's `attempt` calls aside) the child ends, and a SyscallError is thrown.
+ * Where a call is refused (a tape's `attempt` calls aside) the child ends, and a SyscallError is thrown; not so for the calls
+ * that `mayBeRefused`: that is then a result like any other.
  */
 export async function visit(
   pid: number,
   kinds: readonly Namespace[],
   record: (tape: Tape) => void,
-  onRefusal: OnRefusal = 'throw',
+  mayBeRefused: readonly string[] = [],
 ): Promise<Replayed[]> {
   const tape = new Tape()
   const pidfd = now.pidfd_open(pid, 0)
@@ -57,22 +58,19 @@ export async function visit(
     if (join && !sharesOurMemory(pid)) tape.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
     if (join) tape.setns(pidfd, join)
     record(tape)
-    return await play(tape, CLONE_FILES, onRefusal)
+    return await play(tape, CLONE_FILES, mayBeRefused)
   } finally {
     closeSync(pidfd)
   }
 }
 
-/** Whether a refused call is an error, or a result like any other: the replay then ends with it. */
-export type OnRefusal = 'throw' | 'stop'
-
-/** Plays a tape to its end in a child of its own, which then exits; `flags` are clone3's. Throws where a call is refused. */
-export async function play(tape: Tape, flags = 0, onRefusal: OnRefusal = 'throw'): Promise<Replayed[]> {
+/** Plays a tape to its end in a child of its own, which then exits; `flags` are clone3's. Throws as `visit` does. */
+export async function play(tape: Tape, flags = 0, mayBeRefused: readonly string[] = []): Promise<Replayed[]> {
   tape.exit_group(0)
   const launched = launch(tape, flags)
   const replayed = await launched.replayed
   await new Child(launched.pid(), launched.pidfd()).exit
   const failed = failure(tape, replayed)
-  if (failed && onRefusal === 'throw') throw failed
+  if (failed && !mayBeRefused.includes(failed.call)) throw failed
   return replayed
 }

@@ -157,8 +157,8 @@ const NEEDLESS = [
   /^setgroups .* \w+$/,
   // a search along PATH goes on
   /^execve .* \w+$/,
-  // step 6: the socket that waits for the first datagram, which cannot even be sent
-  /^(bind|setsockopt) , .* \w+$/,
+  // step 6: the socket that waits for the first datagram, which cannot even be sent; the child that has tried ends with that
+  /^(bind ,|exit_group) .* \w+$/,
   // a viewer that comes while nothing happens is seen with the next event
   /^watch DATA\/containers .* \w+$/,
   // what is covered need not be there, and EPERM cannot be told from that: see Tape.ifThere
