@@ -1,6 +1,6 @@
 import { closeSync, type FSWatcher, openSync, readdirSync, watch } from 'node:fs'
 import { join } from 'node:path'
-import { AF_UNIX, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM } from '../kernel/constants.ts'
+import { AF_UNIX, MSG_NOSIGNAL, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM } from '../kernel/constants.ts'
 import { now } from '../kernel/now.ts'
 import { namespaceInode, startTime } from '../kernel/procfs.ts'
 import type { Replayed } from '../kernel/tape.ts'
@@ -48,8 +48,6 @@ export const SOCKET = 'feed.sock'
 /** Of one launch so many calls are told, and of their arguments so many characters: more, nobody reads on a wall. */
 const MOST_CALLS = 500
 const MOST_ARGS = 1000
-
-const MSG_NOSIGNAL = 0x4000 // send(2)
 
 /** What a viewer that does not read has room for, in bytes; then it is left alone. */
 const PATIENCE = 2 ** 22

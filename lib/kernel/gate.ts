@@ -1,6 +1,6 @@
-import { closeSync, read, writeSync } from 'node:fs'
+import { closeSync, read } from 'node:fs'
 import { promisify } from 'node:util'
-import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM } from './constants.ts'
+import { AF_UNIX, MSG_NOSIGNAL, SOCK_CLOEXEC, SOCK_STREAM } from './constants.ts'
 import { int32s, now } from './now.ts'
 import type { Tape } from './tape.ts'
 
@@ -43,9 +43,10 @@ export class Gate {
     return (await readAsync(this.#parent, Buffer.alloc(1), 0, 1, null)).bytesRead === 1
   }
 
-  /** Lets the child go on. */
+  /** Lets the child go on. Throws a SyscallError, EPIPE, where it has died at the gate. */
   pass(): void {
-    writeSync(this.#parent, 'g')
+    // not write(2): that would be a SIGPIPE for us, too, by which a step ends
+    now.sendto(this.#parent, Buffer.from('g'), 1, MSG_NOSIGNAL, null, 0)
   }
 
   /** The child has its copy: from here on, its death is an end of file for us. */

@@ -2,7 +2,7 @@ import { Child } from './child.ts'
 import { failure } from './failure.ts'
 import type { Gate } from './gate.ts'
 import { type Launched, launch } from './launch.ts'
-import type { SyscallError } from './syscall-error.ts'
+import { SyscallError } from './syscall-error.ts'
 import type { Replayed, Tape } from './tape.ts'
 
 /** A child that has left our memory: by its execve, by its exit, or because a call was refused. */
@@ -43,9 +43,10 @@ export async function launchGated(
   } catch (error) {
     child?.kill('SIGKILL')
     await child?.exit
-    // a child that had ended by itself is why our share failed: what it was refused is the reason to give
+    // a child that had ended by itself is why our share failed, or nobody was left to pass the gate: that is the reason to give
     const failed = child && failure(tape, await launched.replayed)
-    throw failed && failed.code !== 'EINTR' ? failed : error
+    const byUs = failed?.code === 'EINTR' && !(error instanceof SyscallError && error.code === 'EPIPE')
+    throw failed && !byUs ? failed : error
   } finally {
     gate.close() // a child that still waits there ends by it
     await over

@@ -95,7 +95,7 @@ export async function tryAll(ranges: Range[], cases: Case[]): Promise<Row[]> {
         const ask = { args: one.args, fault: `${one.fault}:${number}`, next }
         let ran = await place.ask(ask)
         // how often the kernel is asked until it is ready differs, and with it the numbers of what follows
-        for (let again = 0; again < 3 && !fired(ran) && ran.left.length === 0; again++)
+        for (let again = 0; again < 10 && !fired(ran) && ran.left.length === 0; again++)
           ran = await place.ask(ask)
         rows.push({ ...one, ran, wrong: judge(one, ran) })
         // a run of hours tells on its way what it finds
@@ -123,14 +123,15 @@ function judge({ operation, fault }: Case, ran: Ran): string[] {
   return wrong
 }
 
-const fired = ({ operations }: Ran) => operations.some(line => /^\d+\/fired\t/.test(line))
+const FIRED = /^\d+\/fired\t/
+const fired = ({ operations }: Ran) => operations.some(line => FIRED.test(line))
 
 /** A refusal is told in one line: what was refused, why, and what to do. And everything was taken back at once. */
 function refusal(operation: string, fault: Fault, ran: Ran): string[] {
   const { status, stderr, stdout, atOnce, logged } = ran
   const wrong: string[] = []
   // what could not be taken back then, is later
-  if (!TAKES_BACK.test(operation) && status !== 0) wrong.push(...atOnce.map(line => `left at once: ${line}`))
+  if (!isTakingBack(ran) && status !== 0) wrong.push(...atOnce.map(line => `left at once: ${line}`))
   if (status === null) return [...wrong, 'it was killed']
   const isLine = (text: string) => /^minilab: .+: .+\n$/.test(text) && text.includes(fault)
   if (status !== 0 && isLine(stderr)) return wrong
@@ -145,7 +146,14 @@ function refusal(operation: string, fault: Fault, ran: Ran): string[] {
 }
 
 const TAKES_BACK =
-  /^(rmdir|unlink|rm|RTM_DELLINK|spawnSync \S+ (delete|list)|writeFile \S+(freezer.state|forwarding))/
+  /^(rmdir|unlink|rm|pidfd_send_signal|RTM_DELLINK|spawnSync \S+ (delete|list)|writeFile \S+(freezer.state|forwarding))/
+
+/** Whether it befell an operation by which things are taken back: by its name, or because others of these were before it. */
+function isTakingBack({ operations }: Ran): boolean {
+  const at = operations.findIndex(line => FIRED.test(line))
+  const done = operations.slice(0, at).map(line => line.split('\t').slice(1).join(' '))
+  return done.some(name => /^(rmdir|RTM_DELLINK) /.test(name)) || TAKES_BACK.test(done.at(-1) ?? '')
+}
 
 const isReport = (stdout: string) => stdout.startsWith('{')
 

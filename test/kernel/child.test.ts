@@ -8,9 +8,11 @@ import * as c from '../../lib/kernel/constants.ts'
 import { failure } from '../../lib/kernel/failure.ts'
 import { Gate } from '../../lib/kernel/gate.ts'
 import { launch } from '../../lib/kernel/launch.ts'
+import { launchGated } from '../../lib/kernel/launch-gated.ts'
 import { int32s, now } from '../../lib/kernel/now.ts'
-import { descriptors, status, words } from '../../lib/kernel/procfs.ts'
+import { descriptors, processExists, status, words } from '../../lib/kernel/procfs.ts'
 import { Tape } from '../../lib/kernel/tape.ts'
+import { until } from '../../lib/kernel/until.ts'
 import { visit } from '../../lib/kernel/visit.ts'
 import { atGate, folder, runToItsEnd } from './replay.ts'
 
@@ -131,6 +133,40 @@ test('a gate that is closed ends the child with 127, and the rest of its tape is
   expect(failure(tape, replayed)?.message).toMatch(/^read\(.*\) = -1 EPIPE .* \(call 3 of 4\)$/)
   expect(await new Child(launched.pid(), launched.pidfd()).exit).toEqual({ status: 127, signal: null })
   expect(existsSync(`${root}/never`)).toBe(false)
+})
+
+test('a gate at which nobody is left is an error, and no signal: by SIGPIPE a step would end without a word', async () => {
+  const gate = new Gate()
+  gate.closeChildEnd()
+  onTestFinished(() => gate.close())
+  const heard: string[] = []
+  const signals = ['SIGPIPE', 'SIGWINCH'] as const
+  const hear = (signal: string) => void heard.push(signal)
+  for (const signal of signals) process.on(signal, hear)
+  onTestFinished(() => signals.forEach(signal => process.off(signal, hear)))
+  expect(() => gate.pass()).toThrow(/^sendto\(.*\) = -1 EPIPE/)
+  const last = once(process, 'SIGWINCH')
+  process.kill(process.pid, 'SIGWINCH') // what came before it is heard before it
+  await last
+  expect(heard).toEqual(['SIGWINCH'])
+})
+
+test('of a child that was killed at its gate that is said, and not what followed from it', async () => {
+  const tape = new Tape()
+  const gate = new Gate()
+  gate.record(tape)
+  tape.exit_group(0)
+  const launched = launchGated(tape, gate, 0, [
+    async ({ pid }) => {
+      process.kill(pid(), 'SIGKILL')
+      expect(await until(() => !processExists(pid()), 10_000)).toBe(true)
+    },
+  ])
+  await expect(launched).rejects.toMatchObject({
+    call: 'read',
+    code: 'EINTR',
+    diagnosis: { cause: expect.stringContaining('a signal killed the child') },
+  })
 })
 
 test('the death of the parent ends a child that waits at its gate', async () => {
