@@ -98,7 +98,7 @@ export async function tryAll(ranges: Range[], cases: Case[]): Promise<Row[]> {
         for (let again = 0; again < 10 && !fired(ran) && ran.left.length === 0; again++)
           ran = await place.ask(ask)
         rows.push({ ...one, ran, wrong: judge(one, ran) })
-        // a run of hours tells on its way what it finds
+        // a long run tells on its way what it finds
         if (cases.length > 1000 && rows.length % 100 === 0)
           console.log(`${rows.length} of ${cases.length}\n${complaints(rows.slice(-100))}`)
       }
