@@ -172,9 +172,9 @@ module.syncBuiltinESMExports()
 
 // ─── the system calls of `now`
 
-/** Those that only look, or cannot be refused; and those of which a netlink request is made, which counts as a whole. */
+/** Those that only look, or cannot be refused. */
 const UNCOUNTED =
-  'close exit_group getpid getsockname lgetxattr llistxattr newfstatat ppoll prctl read recvfrom sendto statx umask waitid'
+  'close exit_group getpid getsockname lgetxattr llistxattr newfstatat ppoll prctl read recvfrom statx umask waitid'
 const { fcntl, pipe2, pidfd_open } = now
 for (const [name, original] of Object.entries(now) as [Call, Act][]) {
   if (UNCOUNTED.split(' ').includes(name)) continue
@@ -196,7 +196,7 @@ for (const [name, original] of Object.entries(now) as [Call, Act][]) {
 const { request } = Netlink.prototype
 Netlink.prototype.request = function (message: Message, args, content, flags) {
   const ask = () => request.call(this, message, args, content, flags) as never
-  if (message.call.startsWith('RTM_GET')) return ask()
+  if (message.call.startsWith('RTM_GET')) return whole(ask) // it only looks
   return operation(message.call, args, ask, () => {
     throw new NetlinkError(message, args, errno, null)
   })
