@@ -1,8 +1,9 @@
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, openSync, readdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { hierarchies } from '../../lib/kernel/cgroupfs.ts'
+import { now } from '../../lib/kernel/now.ts'
 import { namespaceInode } from '../../lib/kernel/procfs.ts'
 import { ownFolder } from '../../lib/own-folder.ts'
 import { canRecord, cannotRecord, Recorder } from './recording.ts'
@@ -27,6 +28,12 @@ describe.skipIf(!canRecord)(`a recording${cannotRecord ? ` (${cannotRecord})` : 
     expect(output).toContain('mltest-left')
     expect(existsSync(join(ownFolder, 'mltest-left'))).toBe(false)
     expect(existsSync('/root/mltest-left')).toBe(false)
+  })
+
+  it('has no descriptor of whoever started it', async () => {
+    const [F_DUPFD, high] = [0, 200] // Node takes care of the low ones itself
+    const leaked = now.fcntl(openSync('/dev/null', 'r'), F_DUPFD, high)
+    expect((await recorder.make('ls -1 /proc/self/fd')).output.split('\n')).not.toContain(String(leaked))
   })
 
   it('leaves no container behind that it has started, and no cgroup', async () => {

@@ -3,6 +3,8 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { hierarchyOf } from '../../lib/kernel/cgroupfs.ts'
+import { CLOSE_RANGE_CLOEXEC } from '../../lib/kernel/constants.ts'
+import { now } from '../../lib/kernel/now.ts'
 import { BookError } from './problem.ts'
 
 /** What a command line printed, stdout and stderr as a terminal would show them, and its exit status. */
@@ -16,6 +18,7 @@ const PATIENCE = 120
 /** timeout(1): the status where the limit was reached */
 const TIMED_OUT = 124
 const AT_ONCE = 2
+const LAST_FD = 0xffffffff
 
 /** Why no recordings can be made here; undefined where they can. */
 export const cannotRecord =
@@ -63,6 +66,8 @@ export class Recorder {
 
 /** Runs the command line on a machine in miniature, which leaves nothing behind: see record.sh and machine.sh. */
 async function record(checkout: string, command: string, seconds: number): Promise<Recording> {
+  // what whoever started us has left open would be in the containers, too, where a step lets it through
+  now.close_range(3, LAST_FD, CLOSE_RANGE_CLOEXEC)
   const child = spawn('sh', [SCRIPT, checkout, `${seconds}`, command], {
     stdio: ['ignore', 'pipe', 'inherit'],
     detached: true, // Ctrl-C is for us: it tidies up
