@@ -35,6 +35,9 @@ import { user } from './user.ts'
 /** All seven chapters and what they have no room for, in the order in which the child applies them. */
 const PARTS: readonly Part[] = [namespaces, layers, root, limits, network, terminal, hardening, program]
 
+/** How long a program may take to end when its terminal is closed: as `docker stop` gives it. */
+const GRACE = 10_000 // ms
+
 /** What `minilab run` was asked for, read and checked. */
 export interface RunRequest {
   image: string
@@ -170,7 +173,12 @@ async function attend(request: RunRequest, container: Container, child: Child): 
   const servers = request.listeners.map(listener => forward(listener, address ?? '127.0.0.1'))
   const master = container.terminal?.master
   const pumped = master === undefined ? undefined : pump(master, request.interactive)
-  const pass = (signal: NodeJS.Signals) => void child.kill(signal)
+  let deadline: NodeJS.Timeout | undefined
+  const pass = (signal: NodeJS.Signals) => {
+    child.kill(signal)
+    // our terminal has gone, and nobody reaches the container any more; pid_namespaces(7): its first process may ignore SIGHUP
+    if (signal === 'SIGHUP' && pumped) deadline ??= setTimeout(() => child.kill('SIGKILL'), GRACE)
+  }
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const
   for (const signal of signals) process.on(signal, pass)
   try {
@@ -178,6 +186,7 @@ async function attend(request: RunRequest, container: Container, child: Child): 
     await pumped?.done // the last output may still be on its way
     return exit
   } finally {
+    clearTimeout(deadline)
     pumped?.end()
     for (const signal of signals) process.off(signal, pass)
     for (const server of servers) server.close()

@@ -2,7 +2,8 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { userFolder } from '../support/minilab.ts'
+import { processExists } from '../../lib/kernel/procfs.ts'
+import { runMinilab, userFolder } from '../support/minilab.ts'
 import { Terminal } from '../support/terminal.ts'
 
 const noTmux = spawnSync('tmux', ['-V']).status !== 0
@@ -72,6 +73,22 @@ describe.skipIf(noTmux)('in a real terminal', () => {
     // our own terminal is as it was: it echoes and edits lines again
     terminal.type('echo back again')
     await terminal.shows(/^back again/m)
+  })
+
+  test('run -it: when its window is closed the container ends, whatever runs in it', async () => {
+    const data = userFolder()
+    const terminal = new Terminal({ MINILAB_DATA: data })
+    terminal.minilab('run -it --rm -e PS1=inside# default sh')
+    await terminal.shows('inside#')
+    terminal.type("sh -c 'echo begun; exec sleep 1000'")
+    await terminal.shows(/^begun/m)
+    const { stdout } = await runMinilab(['ps', '--json'], { data })
+    const [{ pid }] = JSON.parse(stdout) as [{ pid: number }]
+    expect(processExists(pid)).toBe(true)
+    terminal.close()
+    await expect.poll(() => processExists(pid), { timeout: 60_000 }).toBe(false)
+    await expect.poll(() => readdirSync(join(data, 'ledger')), { timeout: 60_000 }).toEqual([])
+    expect((await runMinilab(['ps', '-a', '--json'], { data })).stdout).toBe('[]\n')
   })
 
   test('exec -it joins with a second terminal', async () => {

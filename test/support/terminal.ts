@@ -6,10 +6,11 @@ const ENTRY = join(import.meta.dirname, '../../bin.mjs')
 
 /** A real terminal: a tmux server of the test's own, in which `minilab` can be typed. */
 export class Terminal {
+  #closed = false
   readonly #socket = `minilab-${process.pid}-${Math.random().toString(36).slice(2)}`
 
   constructor(env: Record<string, string>, { columns = 100, rows = 40 } = {}) {
-    onTestFinished(() => void this.#tmux('kill-server'))
+    onTestFinished(() => this.close())
     const variables = Object.entries(env).flatMap(([name, value]) => ['-e', `${name}=${value}`])
     const size = ['-x', String(columns), '-y', String(rows)]
     this.#tmux(
@@ -60,6 +61,12 @@ export class Terminal {
   /** A key by tmux's name: `C-c`, `Down`, `Enter`. */
   key(name: string): void {
     this.#tmux('send-keys', '-t', 'test', name)
+  }
+
+  /** Closes the window: SIGHUP for all that runs in it. */
+  close(): void {
+    if (!this.#closed) this.#tmux('kill-server')
+    this.#closed = true
   }
 
   resize(columns: number, rows: number): void {
