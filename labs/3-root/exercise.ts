@@ -12,6 +12,7 @@ export const exercise: Exercise<Roots> = {
   title: 'A root file system that one cannot leave',
   goal: 'You put a process into a directory, walk out of it, and then take the way out away: afterwards you can say why containers use `pivot_root` and not `chroot`.',
   manPages: ['chroot(2)', 'pivot_root(2)', 'mount(2)', 'mount_namespaces(7)', 'open_tree(2)', 'proc(5)'],
+  image: 'as the root',
   exports: { enterJail: 'function', breakOut: 'function', root: { part: 'root' } },
   build: (step, { enterJail, breakOut }) =>
     changeAct(step, 'chroot, and the way out of it', lab =>

@@ -47,6 +47,7 @@ export const exercise: Exercise<Measured> = {
   title: 'How much it may use',
   goal: 'You make a cgroup, write limits into it and put a process there: afterwards you can say what a container’s memory, processor and process limits are, what happens at each of them, and what `docker pause` does.',
   manPages: ['cgroups(7)', 'cgroup_namespaces(7)', 'mkdir(2)', 'fork(2)', 'signal(7)'],
+  image: 'as the root',
   exports: { limits: { part: 'limits' }, freeze: 'function' },
   build: (step, { freeze }) =>
     changeAct(

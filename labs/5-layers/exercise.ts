@@ -8,6 +8,7 @@ export const exercise: Exercise<Stack> = {
   title: 'Many containers, one image',
   goal: 'You put a writable view over an image that stays as it is, and read from the files below what a container has done: afterwards you can say what a layer is, where `docker diff` gets its list from, and what is in the tar of an image.',
   manPages: ['mount(2)', 'mount(8)', 'mount_namespaces(7)', 'user_namespaces(7)', 'xattr(7)', 'mknod(2)'],
+  image: 'as the root', // what is wrong may write to it
   exports: { layers: { part: 'layers' }, changes: 'function', tarNames: 'function' },
   build: (step, { changes, tarNames }) => ({
     ...step,

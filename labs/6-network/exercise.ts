@@ -27,6 +27,7 @@ export const exercise: Exercise<Wiring> = {
   title: 'A cable, a switch, and the way out',
   goal: 'You connect a container to the host and to other containers, request by request: afterwards you can say what `docker network` makes, and find the piece that is missing when packets do not arrive.',
   manPages: ['network_namespaces(7)', 'rtnetlink(7)', 'netlink(7)', 'veth(4)', 'ip-link(8)', 'ip-route(8)'],
+  image: 'as the root',
   exports: { network: { part: 'network' } },
   onHost: true,
   build(step) {

@@ -13,12 +13,21 @@ function startsHostile([, , command = '', ...words]: readonly string[]): boolean
   )
 }
 
+const [, , command = '', argument] = process.argv
+
+async function start(): Promise<void> {
+  // ourselves on the bench, for which code to try comes as jobs: jobs.ts
+  if (process.env.MINILAB_JOBS && command === 'check')
+    return (await import('./run-trials.ts')).serveTrials(Number(argument))
+  if (startsHostile(process.argv)) await (await import('../container/own-program.ts')).protectOwnProgram()
+  await (await import('./program.ts')).main(process.argv, version())
+}
+
 // looked at first: commander alone costs as much as Node's own start
-if (process.argv[2] === '--version' || process.argv[2] === '-V') console.log(version())
+if (command === '--version' || command === '-V') console.log(version())
 else {
   try {
-    if (startsHostile(process.argv)) await (await import('../container/own-program.ts')).protectOwnProgram()
-    await (await import('./program.ts')).main(process.argv, version())
+    await start()
   } catch (error) {
     ;(await import('./fail.ts')).fail(error)
   }

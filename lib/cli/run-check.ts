@@ -1,22 +1,16 @@
-import { dataFolder } from '../image/data-folder.ts'
 import type { Exercise } from '../labs/exercise.ts'
 import { LabPresenter } from '../labs/present.ts'
 import { changeProgress, readProgress } from '../labs/progress.ts'
-import { runTrial, type TrialRequest } from '../labs/trial.ts'
-import { TRIAL, tryOut } from '../labs/try-out.ts'
+import { type Trials, tryOut } from '../labs/try-out.ts'
 import { isPassed, judgeTasks, noteVerdict, type Verdict, workingOn } from '../labs/verdict.ts'
 import { fileOf, openWorkspace, type Workspace } from '../labs/workspace.ts'
 import type { CheckFlags } from './lab.ts'
-import { exercises } from './exercises.ts'
 import { EXIT } from './exit.ts'
 import { isRootless } from './rootless.ts'
-import { steps } from './steps.ts'
 import { labsBefore, whichLab } from './which-lab.ts'
 
-/** `minilab check N`; on the bench, the trial itself. */
+/** `minilab check N` */
 export async function check(word: string | undefined, flags: CheckFlags): Promise<void> {
-  const told = process.env[TRIAL]
-  if (told !== undefined) return onBench(JSON.parse(told) as TrialRequest)
   const workspace = openWorkspace()
   const exercise = await whichLab(word, workspace)
   const { verdict, progress } = await checkLab(workspace, exercise, isRootless(flags.rootless))
@@ -26,10 +20,11 @@ export async function check(word: string | undefined, flags: CheckFlags): Promis
     process.exitCode = verdict.tasks.some(({ state }) => state === 'failed') ? EXIT.failed : EXIT.machine
 }
 
-/** Tries a lab out, and notes what became of it. */
-export async function checkLab(workspace: Workspace, exercise: Exercise, rootless: boolean) {
+/** Tries a lab out, and notes what became of it. `trials`: where it is tried, unless it is for this once. */
+export async function checkLab(workspace: Workspace, exercise: Exercise, rootless: boolean, trials?: Trials) {
   const own = await passedBefore(workspace, exercise)
-  const tried = await tryOut({ number: exercise.number, folder: workspace.folder, rootless, own })
+  const request = { number: exercise.number, folder: workspace.folder, rootless, own }
+  const tried = await (trials ? trials.try(request) : tryOut(request, exercise))
   const tasks = judgeTasks(exercise, tried)
   const problem = tried.problem ?? null
   const verdict: Verdict = {
@@ -58,11 +53,3 @@ export async function passedBefore(workspace: Workspace, exercise: Exercise): Pr
 
 /** Mounts, links and names are the bench's, and go with it; processes and cgroups are worth a word. */
 const isOnMachine = (line: string) => /^\S (process|cgroup) /.test(line)
-
-async function onBench(request: TrialRequest): Promise<void> {
-  const { load, solution } = exercises.find(({ number }) => number === request.number)!
-  const exercise = await load()
-  const step = await steps[request.number - 1]!.load()
-  const of = { step, exercise, reference: await solution(), earlier: await labsBefore(exercise) }
-  await runTrial(request, of, dataFolder())
-}

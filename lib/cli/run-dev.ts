@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url'
 import type { RightAnswer, WrongAnswer } from '../labs/answer.ts'
 import { type Answers, casesOf, lint, runCase } from '../labs/dev-check.ts'
 import type { Exercise } from '../labs/exercise.ts'
+import { Trials } from '../labs/try-out.ts'
 import { ownFolder } from '../own-folder.ts'
 import { UsageError } from '../kernel/errors.ts'
 import type { DevFlags } from './dev.ts'
@@ -32,9 +33,11 @@ export async function devCheck(word: string | undefined, flags: DevFlags): Promi
     const left = casesOf(lab, answers)
       .filter(({ name }) => name.includes(flags.only))
       .filter(({ rootOnly }) => !rootOnly || !isRootless(flags.rootless))
+    const rootless = isRootless(flags.rootless)
     const worker = async () => {
+      await using trials = new Trials(lab, rootless, 'shared')
       for (let one = left.shift(); one; one = left.shift())
-        report(one.name, await runCase(one, lab, all, isRootless(flags.rootless)))
+        report(one.name, await runCase(one, lab, all, rootless, trials))
     }
     await Promise.all(Array.from({ length: AT_ONCE }, worker))
     if (flags.json) process.stdout.write(JSON.stringify({ lab: lab.number, results }) + '\n')

@@ -18,7 +18,7 @@ export async function diff(word: string | undefined, flags: CheckFlags): Promise
   const own = await passedBefore(workspace, exercise)
   const request = { number: exercise.number, folder: workspace.folder, rootless, own }
   const presenter = new LabPresenter({ plain: flags.plain ?? false })
-  const tried = await tryOut(request)
+  const tried = await tryOut(request, exercise)
   const failing = judgeTasks(exercise, tried).findIndex(({ state }) => state === 'failed')
   const task = exercise.tasks.at(failing)! // or the last one
   presenter.diffHead(exercise, task)
@@ -30,7 +30,9 @@ export async function diff(word: string | undefined, flags: CheckFlags): Promise
   const child = tapeDiffOf(exercise, task, tried)
   if (child && child.rows.length > 0) presenter.diff(child)
   if (tried.host.length === 0 && !exercise.onHost) return
-  const ours = await withSolutions([exercise], ({ folder }) => tryOut({ ...request, folder, own: [] }))
+  const ours = await withSolutions([exercise], ({ folder }) =>
+    tryOut({ ...request, folder, own: [] }, exercise),
+  )
   presenter.diff(
     diffTapes(
       tried.host.map(call => ({ call })),

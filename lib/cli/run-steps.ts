@@ -8,7 +8,7 @@ import { UsageError } from '../kernel/errors.ts'
 import { Lab, type LabOptions } from '../guide/lab.ts'
 import { inkFor, Presenter, widthFor } from '../guide/present.ts'
 import { runStep } from '../guide/run-step.ts'
-import { withStandIn } from '../guide/stand-in.ts'
+import { imageUse, makeStandIn } from '../guide/stand-in.ts'
 import { specFor } from '../guide/runtime.ts'
 import type { Step } from '../guide/step.ts'
 import type { Launch, Timeline } from '../guide/timeline.ts'
@@ -111,7 +111,9 @@ async function runWrong(
   const { chooseWrong, runWrongly } = await import('./mutants.ts')
   const wrong = await chooseWrong(number, flags, rootless)
   if (process.env.MINILAB_BENCH) return worst(await runWrongly(wrong, flags, rootless))
-  await withStandIn(async stand => worst(await onBench(number, command, flags, rootless, { stand })))
+  await using stand = await makeStandIn(imageUse(wrong.right))
+  stand.linkViewers()
+  worst(await onBench(number, command, flags, rootless, { stand }))
 }
 
 /** The same step by ourselves again, in a user and network namespace. */

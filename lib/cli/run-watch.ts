@@ -5,6 +5,7 @@ import { LabPresenter } from '../labs/present.ts'
 import { changeProgress, readProgress } from '../labs/progress.ts'
 import { resetFile } from '../labs/reset.ts'
 import { onSave } from '../labs/saved.ts'
+import { Trials } from '../labs/try-out.ts'
 import { isPassed } from '../labs/verdict.ts'
 import { fileOf, openWorkspace } from '../labs/workspace.ts'
 import { exercises, loadLabs } from './exercises.ts'
@@ -27,7 +28,7 @@ export async function watch(word: string | undefined, flags: CheckFlags): Promis
   const rootless = isRootless(flags.rootless)
   const presenter = new LabPresenter()
   const queue = new Queue()
-  let stop = () => {}
+  let trials = new Trials(exercise, rootless, 'ahead')
   let armed = false // x was pressed once
   let notice = '' // to be said after the next check, which comes by itself
 
@@ -43,17 +44,22 @@ export async function watch(word: string | undefined, flags: CheckFlags): Promis
   const check = () =>
     onScreen(async () => {
       say(`checking lab ${exercise.number} …`)
-      const { verdict, progress } = await checkLab(workspace, exercise, rootless)
+      const { verdict, progress } = await checkLab(workspace, exercise, rootless, trials)
       process.stdout.write(CLEAR)
       presenter.verdict(exercise, verdict, progress)
       if (notice) say(notice)
       notice = ''
     })
-  const enter = (next: Exercise) => {
+  const enter = async (next: Exercise) => {
     stop()
+    await trials[Symbol.asyncDispose]()
     exercise = next
+    trials = new Trials(exercise, rootless, 'ahead')
+    trials.prepare()
     stop = onSave(fileOf(workspace, exercise), run)
   }
+
+  let stop = onSave(fileOf(workspace, exercise), run)
 
   const keys: Record<string, () => void | Promise<void>> = {
     h: () =>
@@ -75,7 +81,7 @@ export async function watch(word: string | undefined, flags: CheckFlags): Promis
       const next = exercises.find(({ number }) => number > exercise.number)
       if (!next) return onScreen(() => say('This is the last lab: `minilab run --mine default /bin/sh`'))
       const open = !isPassed(readProgress(workspace), exercise)
-      enter(await next.load())
+      await enter(await next.load())
       await onScreen(() => {
         if (open)
           say(
@@ -98,7 +104,6 @@ export async function watch(word: string | undefined, flags: CheckFlags): Promis
     },
   }
 
-  enter(exercise)
   run()
   try {
     const told = pressed(async key => {
@@ -111,6 +116,7 @@ export async function watch(word: string | undefined, flags: CheckFlags): Promis
     stop()
     process.stdin.emit('end') // whoever listens for keys has heard enough
     await queue.done.catch(() => undefined) // that it failed is what we leave with
+    await trials[Symbol.asyncDispose]()
     process.stdout.write('\n')
   }
 }

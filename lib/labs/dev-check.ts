@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import type { RightAnswer, WrongAnswer } from './answer.ts'
 import type { Exercise } from './exercise.ts'
 import { withSolutions } from './solved.ts'
-import { tryOut } from './try-out.ts'
+import type { Trials } from './try-out.ts'
 import { judgeTasks, type TaskVerdict, whyFailed } from './verdict.ts'
 import { fileOf, solutionFileOf, startFileOf } from './workspace.ts'
 
@@ -110,11 +110,17 @@ function edited(text: string, edits: readonly [string, string][], name: string):
 }
 
 /** Runs a case; resolves to what is wrong with it. `labs`: this one and those before it. */
-export async function runCase(one: Case, exercise: Exercise, labs: readonly Exercise[], rootless: boolean) {
+export async function runCase(
+  one: Case,
+  exercise: Exercise,
+  labs: readonly Exercise[],
+  rootless: boolean,
+  trials: Trials,
+) {
   return withSolutions(labs, async workspace => {
     writeFileSync(fileOf(workspace, exercise), one.text)
     const own = labs.map(({ number }) => number).filter(number => number < exercise.number)
-    const tried = await tryOut({ number: exercise.number, folder: workspace.folder, rootless, own })
+    const tried = await trials.try({ number: exercise.number, folder: workspace.folder, rootless, own })
     const { what = '', remedy = '' } = tried.problem ?? {}
     return one.judge(judgeTasks(exercise, tried), `${what} ${remedy}`)
   })

@@ -1,3 +1,4 @@
+import type { ImageUse } from '../guide/stand-in.ts'
 import type { Step } from '../guide/step.ts'
 import type { Tape } from '../kernel/tape.ts'
 
@@ -45,6 +46,8 @@ export interface Exercise<S = object> {
   /** for who wants more: nothing checks it */
   challenge: string
   reasons: Reason[]
+  /** what its containers do with the image; unless given, they lie on it with an overlay, as those of chapter 5 on */
+  image?: ImageUse
   /** whether the part does something on the host: it is shown beside the reference's, too */
   onHost?: boolean
   /** the chapter's step, made with what the learner wrote; its parts are in their places already */

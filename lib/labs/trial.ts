@@ -1,18 +1,22 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Part } from '../container/part.ts'
+import { difference } from '../guide/host-state.ts'
+import { doJobs } from '../guide/jobs.ts'
 import { Lab, type LabOptions } from '../guide/lab.ts'
 import { inWords } from '../guide/refusal.ts'
 import { Presenter } from '../guide/present.ts'
 import { runStep } from '../guide/run-step.ts'
 import type { Report, Step } from '../guide/step.ts'
+import { surroundings } from '../guide/surroundings.ts'
 import { Gate } from '../kernel/gate.ts'
 import { Tape } from '../kernel/tape.ts'
 import type { Exercise, Written } from './exercise.ts'
-import { hostCalls } from './host-calls.ts'
+import { hostCalls, startOver } from './host-calls.ts'
 import { placeIn } from './place.ts'
 import { type Problem, WrittenError } from './problem.ts'
 import type { Recorded } from './tape-diff.ts'
+import { STUCK_FILE, TRIAL_FILE } from './trial-files.ts'
 import { watch } from './watchdog.ts'
 import { asWritten, loadWritten, recordedAt } from './written.ts'
 
@@ -34,11 +38,9 @@ export interface Trial {
   tapes: Record<string, { yours: Recorded[]; reference: string[] }>
   /** what was done on the host */
   host: string[]
+  /** what is otherwise than before, in the process or around it, so that another trial there would not be the same */
+  spoiled: string[]
 }
-
-/** The files in which a trial says what it found, in the data folder that stands in for the real one. */
-export const TRIAL_FILE = 'trial.json'
-export const STUCK_FILE = 'stuck.json'
 
 export interface TrialOf {
   step: Step
@@ -49,22 +51,37 @@ export interface TrialOf {
 }
 
 /**
- * Makes the chapter's container with what the learner wrote, and lets the checks look at it. To be called on the bench, in
- * a process of its own: whatever that code does, it ends with it. What was found is in a file as soon as it is known.
+ * Tries out what learners wrote, one after the other. To be called on the bench, in a process that is there for this alone:
+ * whatever that code does, it ends with it. What was found is in a file as soon as it is known.
  */
-export async function runTrial(request: TrialRequest, of: TrialOf, dataFolder: string): Promise<void> {
-  const trial: Trial = { tapes: {}, host: [] }
+export async function runTrials(of: TrialOf, dataFolder: string): Promise<void> {
+  watch(join(dataFolder, STUCK_FILE))
+  const look = () =>
+    surroundings({ rules: of.exercise.number >= 6, image: of.exercise.image === 'as the root' })
+  await doJobs<TrialRequest>(() => {
+    const before = look()
+    return request => runTrial(request, of, dataFolder, () => difference(before, look()))
+  })
+}
+
+/** Makes the chapter's container with what the learner wrote, and lets the checks look at it. */
+async function runTrial(
+  request: TrialRequest,
+  of: TrialOf,
+  dataFolder: string,
+  spoiled: () => string[],
+): Promise<void> {
+  const trial: Trial = { tapes: {}, host: [], spoiled: [] }
   const save = () => writeFileSync(join(dataFolder, TRIAL_FILE), JSON.stringify(trial))
   const { folder } = request
   const stop = (error: unknown, doing: string) => {
     trial.problem = problemOf(error, folder, doing)
     save()
   }
-  watch(folder, join(dataFolder, STUCK_FILE))
-  process.on('uncaughtException', error => {
+  const thrown = (error: unknown) => {
     stop(error, 'it threw')
     process.exit(1)
-  })
+  }
   const leaving = (status: number) => {
     if (trial.report ?? trial.problem) return
     const at = placeIn(folder, new Error().stack)
@@ -72,7 +89,9 @@ export async function runTrial(request: TrialRequest, of: TrialOf, dataFolder: s
     trial.problem = { what, ...(at && { at }), remedy: 'return from the function when its work is done' }
     save()
   }
+  process.on('uncaughtException', thrown)
   process.on('exit', leaving)
+  startOver()
   try {
     const written = await loadWritten(folder, of.exercise)
     const step = await build(request, of, written)
@@ -99,6 +118,10 @@ export async function runTrial(request: TrialRequest, of: TrialOf, dataFolder: s
   } catch (error) {
     stop(error, 'it failed')
   }
+  trial.spoiled = spoiled()
+  save()
+  process.off('uncaughtException', thrown)
+  process.off('exit', leaving)
 }
 
 /** A call without what is another in each run: ids of containers, pids. */

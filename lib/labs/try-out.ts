@@ -1,14 +1,15 @@
-import { closeSync, existsSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { startOnBench } from '../container/bench.ts'
-import { withStandIn } from '../guide/stand-in.ts'
+import { JobProcess } from '../guide/jobs.ts'
+import { makeStandIn, type StandIn } from '../guide/stand-in.ts'
 import { dataFolder } from '../image/data-folder.ts'
 import type { Exit } from '../kernel/child.ts'
 import { UsageError } from '../kernel/errors.ts'
+import type { Exercise } from './exercise.ts'
 import { placeAt } from './place.ts'
 import type { Problem } from './problem.ts'
-import { STUCK_FILE, type Trial, TRIAL_FILE, type TrialRequest } from './trial.ts'
-import { ENDLESS, type Stuck } from './watchdog.ts'
+import type { Trial, TrialRequest } from './trial.ts'
+import { ENDLESS, STUCK_FILE, type Stuck, TRIAL_FILE } from './trial-files.ts'
 
 /** How long a trial may take altogether, in milliseconds: what waits for ever is no endless loop. */
 const LIMIT = Number(process.env.MINILAB_TRIAL_LIMIT ?? 60_000)
@@ -19,66 +20,156 @@ const HEAP = 512
 const SAID_FILE = 'said.txt'
 const MOST_SAID = 4000 // characters
 
-/** What tells ourselves, started again on the bench, what to do there. */
-export const TRIAL = 'MINILAB_TRIAL'
-
 /** What became of the learner's code, and what it printed meanwhile. */
 export interface TriedOut extends Trial {
   said: string
 }
 
 /**
- * Tries the learner's code out, in a process of its own on a bench of its own: all that it can spoil is there, and ends with
- * it. Resolves to what there is to say; throws where the machine lacks what a bench needs, or the folder cannot be used.
+ * A place to try learners' code out: a process of ours on a bench of its own, which has the lab loaded and waits for code to
+ * try. All that this code can spoil is there, and ends with it. To be closed: `await using`.
  */
-export async function tryOut(request: TrialRequest): Promise<TriedOut> {
-  if (`${request.folder}/`.startsWith(`${dataFolder()}/`))
-    throw new UsageError(
-      `the workspace ${request.folder} lies in minilab's own data folder, which is exchanged for the trial`,
-      'move it, or set MINILAB_DATA to another folder',
-    )
-  return withStandIn(async stand => {
-    const out = openSync(join(stand.by, SAID_FILE), 'w+')
+export class TrialPlace implements AsyncDisposable {
+  readonly #stand: StandIn
+  readonly #jobs: JobProcess
+  readonly #said: number
+
+  private constructor(stand: StandIn, jobs: JobProcess, said: number) {
+    this.#stand = stand
+    this.#jobs = jobs
+    this.#said = said
+  }
+
+  /** Throws where the machine lacks what a bench needs. */
+  static async open(
+    { number, image }: Pick<Exercise, 'number' | 'image'>,
+    rootless: boolean,
+  ): Promise<TrialPlace> {
+    const stand = await makeStandIn(image ?? 'below an overlay')
+    const said = openSync(join(stand.by, SAID_FILE), 'a+')
     const nothing = openSync('/dev/null', 'r')
     try {
-      const args = [
+      const entry = [
         process.execPath,
         `--max-old-space-size=${HEAP}`,
         process.argv[1]!,
         'check',
-        String(request.number),
+        String(number),
       ]
-      const env = { ...process.env, [TRIAL]: JSON.stringify(request), MINILAB_DATA: dataFolder() }
-      const child = await startOnBench(args, env, {
-        allIds: !request.rootless,
-        stand,
-        stdio: [nothing, out, out],
-      })
-      let late = false
-      const patience = setTimeout(() => {
-        late = true
-        child.kill('SIGKILL')
-      }, LIMIT)
-      const exit = await child.exit
-      clearTimeout(patience)
-      const said = readFileSync(join(stand.by, SAID_FILE), 'utf8')
-      const trial = read<Trial>(stand.by, TRIAL_FILE) ?? { tapes: {}, host: [] }
-      const problem = trial.report
-        ? trial.problem
-        : (trial.problem ?? problemOf(exit, late, said, request, stand.by))
-      return { ...trial, ...(problem && { problem }), said: said.slice(0, MOST_SAID) }
+      const env = { ...process.env, MINILAB_DATA: dataFolder() }
+      const stdio = [nothing, said, said] as [number, number, number]
+      const jobs = await JobProcess.start(entry, env, { allIds: !rootless, stand, stdio })
+      return new TrialPlace(stand, jobs, said)
+    } catch (error) {
+      closeSync(said)
+      await stand[Symbol.asyncDispose]()
+      throw error
     } finally {
-      closeSync(out)
       closeSync(nothing)
     }
-  })
+  }
+
+  /** Whether it can be used, and nothing that was tried there has left a trace by which the next trial would be another. */
+  get fresh(): boolean {
+    return this.#jobs.alive && !this.#spoiled
+  }
+  #spoiled = false
+
+  /** Tries the learner's code out; resolves to what there is to say. Throws where the folder cannot be used. */
+  async try(request: TrialRequest): Promise<TriedOut> {
+    if (`${request.folder}/`.startsWith(`${dataFolder()}/`))
+      throw new UsageError(
+        `the workspace ${request.folder} lies in minilab's own data folder, which is exchanged for the trial`,
+        'move it, or set MINILAB_DATA to another folder',
+      )
+    const { by } = this.#stand
+    for (const name of [TRIAL_FILE, STUCK_FILE]) rmSync(join(by, name), { force: true })
+    ftruncateSync(this.#said)
+    this.#stand.linkViewers()
+    const { exit, late } = await this.#jobs.do(request, LIMIT)
+    const said = readFileSync(join(by, SAID_FILE), 'utf8')
+    const trial = read<Trial>(by, TRIAL_FILE) ?? { tapes: {}, host: [], spoiled: [] }
+    this.#spoiled = exit !== undefined || trial.spoiled.length > 0
+    const problem = trial.report ? trial.problem : (trial.problem ?? problemOf(exit, late, said, request, by))
+    return { ...trial, ...(problem && { problem }), said: said.slice(0, MOST_SAID) }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#jobs[Symbol.asyncDispose]()
+    closeSync(this.#said)
+    await this.#stand[Symbol.asyncDispose]()
+  }
+}
+
+/** Tries the learner's code out, in a place that is there for this alone. */
+export async function tryOut(request: TrialRequest, exercise: Exercise): Promise<TriedOut> {
+  await using place = await TrialPlace.open(exercise, request.rootless)
+  return await place.try(request)
+}
+
+/**
+ * Places for many trials of one lab. `ahead`: each trial has a place of its own, and the next one is made ready while
+ * nothing is tried, so that the trial itself comes sooner. `shared`: a place is used again as long as it is fresh.
+ */
+export class Trials implements AsyncDisposable {
+  readonly #open: () => Promise<TrialPlace>
+  readonly #kind: 'ahead' | 'shared'
+  #next: Promise<TrialPlace> | undefined
+
+  constructor(exercise: Exercise, rootless: boolean, kind: 'ahead' | 'shared') {
+    this.#open = () => TrialPlace.open(exercise, rootless)
+    this.#kind = kind
+  }
+
+  async try(request: TrialRequest): Promise<TriedOut> {
+    await this.#leaving
+    let place = await (this.#next ?? this.#open())
+    this.#next = undefined
+    if (!place.fresh) {
+      await place[Symbol.asyncDispose]() // it has died while it waited
+      place = await this.#open()
+    }
+    try {
+      return await place.try(request)
+    } finally {
+      if (this.#kind === 'shared' && place.fresh) this.#next = Promise.resolve(place)
+      else this.#leave(place) // the verdict does not wait for it
+      if (this.#kind === 'ahead') this.prepare()
+    }
+  }
+
+  /** Whatever cannot be taken back, the next trial or the end says so. */
+  #leave(place: TrialPlace): void {
+    this.#leaving = place[Symbol.asyncDispose]()
+    this.#leaving.catch(() => {})
+  }
+  #leaving: Promise<void> | undefined
+
+  /** Makes a place ready; where there can be none, the next trial says so. */
+  prepare(): void {
+    this.#next ??= this.#open()
+    this.#next.catch(() => {})
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const place = await this.#next?.catch(() => undefined)
+    await place?.[Symbol.asyncDispose]()
+    await this.#leaving
+  }
 }
 
 /** Why it ended without a word. */
-function problemOf(exit: Exit, late: boolean, said: string, { folder }: TrialRequest, by: string): Problem {
+function problemOf(
+  exit: Exit | undefined,
+  late: boolean,
+  said: string,
+  { folder }: TrialRequest,
+  by: string,
+): Problem {
   const stuck = read<Stuck>(by, STUCK_FILE)
-  if (exit.status === ENDLESS && stuck) {
-    const at = stuck.file.startsWith(`${folder}/`) ? placeAt(stuck.file, stuck.line) : undefined
+  if (exit?.status === ENDLESS && stuck) {
+    const frame = stuck.find(({ file }) => file.startsWith(`${folder}/`))
+    const at = frame && placeAt(frame.file, frame.line)
     return { what: 'it runs without end', ...(at && { at }), remedy: 'let that loop come to an end' }
   }
   if (late)
@@ -91,6 +182,8 @@ function problemOf(exit: Exit, late: boolean, said: string, { folder }: TrialReq
       what: `it used more than ${HEAP} MiB of memory`,
       remedy: 'what does it keep, that grows for ever?',
     }
+  if (!exit)
+    return { what: 'it said nothing of what it found', remedy: 'what has written to the data folder?' }
   const how = exit.signal ? `signal ${exit.signal}` : `exit status ${exit.status}`
   return {
     what: `its process ended by ${how} before there was a container to look at`,

@@ -3,32 +3,23 @@ import { Session } from 'node:inspector'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { fileURLToPath } from 'node:url'
 import { now } from '../kernel/now.ts'
+import { ENDLESS, type Stuck } from './trial-files.ts'
 
 /** How long code may run without giving anything else a turn, in milliseconds. */
 const PATIENCE = Number(process.env.MINILAB_PATIENCE ?? 5000)
 
 interface Watch {
   beat: Int32Array
-  folder: string
   file: string
-}
-
-/** The status with which it then ends. */
-export const ENDLESS = 87
-
-/** Where an endless loop was: what the watchdog writes. */
-export interface Stuck {
-  file: string
-  line: number
 }
 
 /**
- * Watches this thread: when it has run for too long without a pause, the place in `folder` at which it is goes to a file as
- * JSON (Stuck), and the process ends. Only another thread can tell, by the inspector's protocol.
+ * Watches this thread: when it has run for too long without a pause, the place at which it is goes to a file as JSON
+ * (Stuck), and the process ends with the status ENDLESS. Only another thread can tell, by the inspector's protocol.
  */
-export function watch(folder: string, file: string): void {
+export function watch(file: string): void {
   const beat = new Int32Array(new SharedArrayBuffer(4))
-  const worker = new Worker(import.meta.filename, { workerData: { beat, folder, file } satisfies Watch })
+  const worker = new Worker(import.meta.filename, { workerData: { beat, file } satisfies Watch })
   worker.unref()
   setInterval(() => {
     Atomics.add(beat, 0, 1)
@@ -36,19 +27,18 @@ export function watch(folder: string, file: string): void {
   }, PATIENCE / 10).unref()
 }
 
-function guard({ beat, folder, file }: Watch): void {
+function guard({ beat, file }: Watch): void {
   for (;;) if (Atomics.wait(beat, 0, Atomics.load(beat, 0), PATIENCE) === 'timed-out') break
   const scripts = new Map<string, string>()
   const session = new Session()
   session.connectToMainThread()
   session.on('Debugger.scriptParsed', ({ params }) => scripts.set(params.scriptId, params.url))
   session.on('Debugger.paused', ({ params }) => {
-    const frames = params.callFrames.map(({ location, url }) => ({
+    const stuck: Stuck = params.callFrames.map(({ location, url }) => ({
       file: toPath(url || (scripts.get(location.scriptId) ?? '')),
       line: location.lineNumber + 1,
     }))
-    const stuck = frames.find(frame => frame.file.startsWith(`${folder}/`)) ?? frames[0]
-    writeFileSync(file, JSON.stringify(stuck satisfies Stuck | undefined))
+    writeFileSync(file, JSON.stringify(stuck))
     now.exit_group(ENDLESS) // whoever is process 1 cannot kill itself: pid_namespaces(7)
   })
   setInterval(() => {}, PATIENCE) // or this thread would end before the answer

@@ -20,10 +20,9 @@ function atStand(user: UserName, script: string, args: string[] = []) {
   const data = userFolder(user)
   const program = `
     import { runOnBench } from ${url('container/bench.ts')}
-    import { withStandIn } from ${url('guide/stand-in.ts')}
-    await withStandIn(stand =>
-      runOnBench(['/bin/sh', ...process.argv.slice(1)], process.env, { stand, allIds: process.getuid() === 0 }),
-    )`
+    import { makeStandIn } from ${url('guide/stand-in.ts')}
+    await using stand = await makeStandIn('below an overlay')
+    await runOnBench(['/bin/sh', ...process.argv.slice(1)], process.env, { stand, allIds: process.getuid() === 0 })`
   const child = spawn(
     process.execPath,
     ['--input-type=module', '-e', program, '--', '-c', script, 'sh', ...args],

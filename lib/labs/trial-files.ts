@@ -1,0 +1,9 @@
+/** The files in which a trial says what it found, in the data folder that stands in for the real one. */
+export const TRIAL_FILE = 'trial.json'
+export const STUCK_FILE = 'stuck.json'
+
+/** The status with which an endless loop is ended. */
+export const ENDLESS = 87
+
+/** Where an endless loop was: the functions that ran then, the innermost first, as the watchdog writes them. */
+export type Stuck = { file: string; line: number }[]
