@@ -2,6 +2,7 @@
 // The entry, in plain JavaScript: an entry in TypeScript costs 50 ms more, for the type stripper, each time.
 import { existsSync, statSync } from 'node:fs'
 import module from 'node:module' // its names one by one would be a SyntaxError on a Node that lacks one
+import { pathToFileURL } from 'node:url'
 
 if (Number.parseInt(process.versions.node) < 24) {
   console.error(`minilab: Node ${process.version} is too old: install Node 24.15 or newer`)
@@ -20,6 +21,16 @@ const ownCache =
   uid === statSync(here).uid ? `${here}/node_modules/.cache/v8` : `${XDG_CACHE_HOME}/minilab/v8`
 process.env.NODE_COMPILE_CACHE ||= ownCache // also for ourselves on the bench, where everybody is uid 0
 module.enableCompileCache(process.env.NODE_COMPILE_CACHE)
+
+// Our own imports name whole files, so nothing has to be searched for: that is a fifth of the time to load a hundred modules.
+const own = `${pathToFileURL(here).href}/`
+const isOurs = url => url.startsWith(own) && /^(lib|chapters|labs)[/]/.test(url.slice(own.length))
+module.registerHooks({
+  resolve: (name, context, next) =>
+    name[0] === '.' && name.endsWith('.ts') && isOurs(context.parentURL)
+      ? { url: new URL(name, context.parentURL).href, format: 'module-typescript', shortCircuit: true }
+      : next(name, context),
+})
 
 // A checkout has the sources; the npm package has what `prepack` made of them (Node strips no types under node_modules).
 await import(existsSync(`${here}/lib/cli/main.ts`) ? './lib/cli/main.ts' : './dist/lib/cli/main.js')

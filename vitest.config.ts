@@ -1,21 +1,66 @@
+import { globSync, readFileSync } from 'node:fs'
 import { defineConfig } from 'vitest/config'
+import { LongestFirst } from './test/support/longest-first.ts'
 
 // As in bin.mjs: a launch that waits at its gate holds a libuv worker. The processes that vitest forks inherit this.
 process.env.UV_THREADPOOL_SIZE ||= '8'
+// And so that no TypeScript is stripped twice, of whatever a test starts Node for.
+process.env.NODE_COMPILE_CACHE ||= `${import.meta.dirname}/node_modules/.cache/v8`
 // Nor is what tests predict to be noted in the `mine/` of whoever runs them: this is no workspace.
 process.env.MINILAB_WORKSPACE ||= '/dev/null'
 
+const { MINILAB_REPORT } = process.env
+
+const ALL = globSync('test/**/*.test.ts', { cwd: import.meta.dirname })
+const FAULTS = 'test/fire/{moments,operations,together}.test.ts'
+
+/** The files whose tests can run in several ways: as root and as an ordinary user, in light and dark colours. */
+const IN_MODES = ALL.filter(file =>
+  /\b(users|modesOf|mutantsOf|thorough)\b/.test(readFileSync(`${import.meta.dirname}/${file}`, 'utf8')),
+)
+
+/** Tests that run together; the part of the name before the colon is the tier: CONTRIBUTING.md, "Tests". */
+const project = (
+  name: string,
+  include: string[],
+  env: Record<string, string> = {},
+  exclude: string[] = [],
+) => ({
+  extends: true as const,
+  test: { name, include, exclude, env },
+})
+
+// `npm test`: each feature, check and mutant once, in one mode
+const FIRST = { MINILAB_TEST_MODES: 'first' }
+const main = [
+  project('test:mutants', ['test/chapters/mutants/*.test.ts'], FIRST),
+  project('test:labs', ['test/labs/*.test.ts'], FIRST),
+  project('test:commands', ['test/{chapters,cli,guide,setup}/*.test.ts', 'test/fire/reboot.test.ts'], FIRST),
+  project('test:library', ['test/{container,image,kernel}/*.test.ts'], FIRST),
+  project('test:pages', ['test/{book,look}/*.test.ts'], FIRST),
+]
+// .ci/run, besides: the other modes of the same tests, and a sample of the faults
+const ci = [
+  project('ci:modes', IN_MODES, { MINILAB_TEST_MODES: 'others' }, [FAULTS]),
+  project('ci:faults', [FAULTS]),
+]
+// npm run test:nightly
+const nightly = [project('nightly:faults', [FAULTS], { MINILAB_FIRE: 'all' })]
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
+    projects: [...main, ...ci, ...nightly],
+    globalSetup: './test/support/image-once.ts',
     pool: 'forks', // a test file may change its process: namespaces, signals, umask
-    maxWorkers: 3,
+    maxWorkers: 3, // two processors: a test waits now and then, for a container or a page
+    sequence: { sequencer: LongestFirst },
     maxConcurrency: 3, // of the tests in one file that run side by side
     testTimeout: 120_000, // against hanging, not for speed: a busy machine takes its time
     hookTimeout: 120_000,
-    // what others do on the machine can come in between once: the report says (retry x1) of such a test, and it is to be mended
-    retry: process.env.CI ? 1 : 0,
-    reporters: process.env.CI ? ['default', 'json'] : ['default'],
-    outputFile: { json: 'node_modules/.cache/vitest.json' }, // .ci/run takes the counts from it
+    reporters: [
+      ['default', { summary: false }],
+      './test/support/where-time-goes.ts',
+      ...(MINILAB_REPORT ? [['json', { outputFile: MINILAB_REPORT }] as [string, object]] : []), // .ci/run counts
+    ],
   },
 })

@@ -25,7 +25,7 @@ import type { Refused } from '../kernel/make-cgroup.ts'
 import { launchGated } from '../kernel/launch-gated.ts'
 import { setLoopbackUp } from '../kernel/rtnetlink.ts'
 import { Tape } from '../kernel/tape.ts'
-import { AGAIN, second, startInit } from './init.ts'
+import { AGAIN, forwardNothing, second, startInit } from './init.ts'
 import { handOnStdio } from './program.ts'
 import type { Stand } from './read-only.ts'
 import { type Shelter, unshelteredEnv } from './shelter.ts'
@@ -97,6 +97,7 @@ export async function startOnBench(
   // as on most machines, so that what does not make its mounts private is found out: mount_namespaces(7)
   tape.mount(null, '/', null, MS_REC | MS_SHARED, null)
   if (machine) tape.mount('proc', '/proc', 'proc', MS_NOSUID | MS_NODEV | MS_NOEXEC, null)
+  forwardNothing(tape)
   become(tape, gate, args, env, options)
   const own = NAMESPACES + (machine ? CLONE_NEWPID : 0) - (machine === 'asRoot' ? CLONE_NEWUSER : 0)
   const { child, failed } = await launchGated(tape, gate, own, [

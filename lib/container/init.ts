@@ -68,6 +68,7 @@ export async function startInit(stand: Stand, uids: string, gids: string): Promi
     ['mqueue', '/dev/mqueue'],
   ] as const)
     tape.mount(type, path, type, MS_NOSUID | MS_NODEV | MS_NOEXEC, null)
+  forwardNothing(tape)
   tape.rt_sigaction(SIGCHLD, 'SIG_IGN', null, 8) // waitpid(2): whoever ends is reaped by the kernel
   tape.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
   gate.recordLife(tape)
@@ -85,6 +86,16 @@ export async function startInit(stand: Stand, uids: string, gids: string): Promi
     },
   ])
   return second(outer, init, failed)
+}
+
+/**
+ * As on a machine that has never run a container: a new network namespace begins with the machine's own setting
+ * (devinet_init_net(), net/ipv4/devinet.c), which Docker switches on. Where /proc/sys is read-only it stays.
+ */
+export function forwardNothing(tape: Tape): void {
+  const file = tape.attempt.openat(AT_FDCWD, '/proc/sys/net/ipv4/ip_forward', O_WRONLY | O_CLOEXEC, 0)
+  tape.attempt.write(file, Buffer.from('0'), 1)
+  tape.attempt.close(file)
 }
 
 /** The child that a child of ours has made by `AGAIN`. Throws what was refused to it. */

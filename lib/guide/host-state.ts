@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { hierarchies } from '../kernel/cgroupfs.ts'
 import { mountinfo } from '../kernel/mountinfo.ts'
-import { ifReadable, isGone, namespaceInode, NAMESPACES, pids, status } from '../kernel/procfs.ts'
+import { ifReadable, isGone, namespaceInode, NAMESPACES, parentOf, pids, status } from '../kernel/procfs.ts'
 
 /**
  * What a step could leave on the host, as a set of lines: mounts, cgroups, links, our processes and the namespaces
@@ -59,9 +59,7 @@ function links(id: string): string[] {
 
 /** Our descendants, and every namespace that they do not share with us. */
 function processes(): string[] {
-  const parents = new Map(
-    pids().flatMap(pid => ifReadable(() => [[pid, Number(status(pid).PPid)] as const]) ?? []),
-  )
+  const parents = new Map(pids().flatMap(pid => ifReadable(() => [[pid, parentOf(pid)] as const]) ?? []))
   const ours = (pid: number | undefined): boolean =>
     pid !== undefined && pid !== 0 && (parents.get(pid) === process.pid || ours(parents.get(pid)))
   return [...parents.keys()].filter(ours).flatMap(pid => ifReadable(() => describe(pid)) ?? [])

@@ -23,6 +23,8 @@ export interface StepOptions extends LabOptions {
   command: string[]
   /** what is tried out, on a bench: `mutant no-uts`, `lab`. Then what stops the step is no error, but in the report: `refused` */
   trial?: string
+  /** the ids of the checks that are wanted: once all of them have been made, no later stage is run; all, unless given */
+  until?: readonly string[]
   /** is told at the end what was done, and when */
   timeline?(timeline: Timeline): void
 }
@@ -76,6 +78,7 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
         predictions.push({ question: predict.question, said, answer })
         presenter.prediction(said, answer, predict.why)
       }
+      if (options.until?.every(wanted => checks.some(({ id }) => id === wanted))) break
     }
     if (options.command.length > 0) await lab.runCommand(options.command)
     if (options.keep) await lab.keepUntilEnter()

@@ -43,6 +43,7 @@ export function surroundings({ rules = false, image = false } = {}): Set<string>
       .map(pid => `process ${pid}`),
     ...mountinfo().map(({ type, target, options }) => `mount ${type} ${target} ${options.join()}`),
     ...links(),
+    ...ipc(),
     ...limits(),
     ...(rules ? RULES.flatMap(print) : []),
     ...(image ? plannedLayers('default').map(dir => `layer ${dir} ${treeDigest(dir).hash}`) : []),
@@ -68,6 +69,20 @@ function links(): string[] {
     return `${setting} ${existsSync(setting) && readFileSync(setting, 'utf8').trim()}`
   })
   return [...[...names].map(([, name]) => `link ${name}`), ...forwarding]
+}
+
+/** Message queues, semaphores and shared memory: mq_overview(7), proc_sysvipc(5). */
+function ipc(): string[] {
+  const queues = existsSync('/dev/mqueue') ? readdirSync('/dev/mqueue') : []
+  const systemV = ['msg', 'sem', 'shm'].flatMap(kind => {
+    const table = `/proc/sysvipc/${kind}`
+    return existsSync(table)
+      ? readFileSync(table, 'utf8')
+          .split('\n')
+          .map(line => `${kind} ${line}`)
+      : []
+  })
+  return [...queues.map(name => `queue ${name}`), ...systemV]
 }
 
 const limits = () =>

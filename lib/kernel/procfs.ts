@@ -38,12 +38,18 @@ export function nsPids(pid: Pid): number[] {
   return (status(pid).NSpid ?? '').split(/\s+/).map(Number)
 }
 
-/** When a process started, in clock ticks since boot: with the pid, a name that is never reused. proc_pid_stat(5) field 22. */
-export function startTime(pid: Pid): number {
+/** A number of /proc/<pid>/stat by its place in proc_pid_stat(5), from the fourth field on. */
+function statField(pid: Pid, place: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
   // the second field is the command in parentheses and may hold anything, so count from the last one
-  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19])
+  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[place - 3])
 }
+
+/** When a process started, in clock ticks since boot: with the pid, a name that is never reused. */
+export const startTime = (pid: Pid): number => statField(pid, 22)
+
+/** The parent of a process; of one that is in no sight of ours, 0. */
+export const parentOf = (pid: Pid): number => statField(pid, 4)
 
 /** Whether the process is there and not merely waiting to be reaped. */
 export function processExists(pid: Pid): boolean {
@@ -62,7 +68,7 @@ export function isAlive(pid: number, started: number): boolean {
 
 /** The processes whose parent a process is. */
 export function children(pid: number): number[] {
-  return pids().filter(other => unlessGone(() => Number(status(other).PPid)) === pid)
+  return pids().filter(other => unlessGone(() => parentOf(other)) === pid)
 }
 
 /** All process ids that this procfs shows. */

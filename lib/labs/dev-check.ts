@@ -11,6 +11,8 @@ export interface Case {
   name: string
   text: string
   rootOnly?: string | undefined
+  /** the id of the task that it is about; all, unless given */
+  task?: string
   /** undefined where all is well, else what is not */
   judge(tasks: TaskVerdict[], problem: string): string | undefined
 }
@@ -71,6 +73,7 @@ export function casesOf(exercise: Exercise, { right, wrong }: Answers): Case[] {
     })),
     ...wrong.map(({ task, name, edits, says, rootOnly }) => ({
       name: `wrong: ${task}: ${name}`,
+      task,
       rootOnly,
       text: edited(solution, edits, name),
       judge(tasks: TaskVerdict[], problem: string) {
@@ -84,6 +87,7 @@ export function casesOf(exercise: Exercise, { right, wrong }: Answers): Case[] {
     })),
     ...right.map(({ task, name, edits }) => ({
       name: `right: ${task}: ${name}`,
+      task,
       text: edited(solution, edits, name),
       judge(tasks: TaskVerdict[], problem: string) {
         const verdict = stateOf(tasks, task)
@@ -120,7 +124,15 @@ export async function runCase(
   return withSolutions(labs, async workspace => {
     writeFileSync(fileOf(workspace, exercise), one.text)
     const own = labs.map(({ number }) => number).filter(number => number < exercise.number)
-    const tried = await trials.try({ number: exercise.number, folder: workspace.folder, rootless, own })
+    const until = exercise.tasks.find(({ id }) => id === one.task)?.checks
+    const request = {
+      number: exercise.number,
+      folder: workspace.folder,
+      rootless,
+      own,
+      ...(until && { until }),
+    }
+    const tried = await trials.try(request)
     const { what = '', remedy = '' } = tried.problem ?? {}
     return one.judge(judgeTasks(exercise, tried), `${what} ${remedy}`)
   })

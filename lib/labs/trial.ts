@@ -28,6 +28,8 @@ export interface TrialRequest {
   rootless: boolean
   /** the chapters before whose parts are to be the learner's, too; the others are ours */
   own: number[]
+  /** the checks that are wanted: what comes after them is not run; all, unless given */
+  until?: readonly string[]
 }
 
 /** What became of the learner's code: what the checks found, or what came in between. */
@@ -102,7 +104,9 @@ async function runTrial(
       presenter: new Presenter({ quiet: true }),
     }
     trial.tapes = await bothTapes(of, written, options)
-    trial.report = await runStep(step, { ...options, ask: false, command: [], trial: 'lab' })
+    const { until } = request
+    const wanted = { ask: false, command: [], trial: 'lab', ...(until && { until }) }
+    trial.report = await runStep(step, { ...options, ...wanted })
     trial.host = hostCalls
       .filter(({ container }) => container === 1)
       .map(({ call, args }) => anonymous(`${call}(${args})`))

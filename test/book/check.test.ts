@@ -7,6 +7,7 @@ import { print } from './problem.ts'
 import { canRecord, cannotRecord, Recorder } from './recording.ts'
 import { CHAPTER, PAGE, Project, SOURCE } from './support.ts'
 import { syncBook } from './sync-book.ts'
+import { thorough } from '../support/minilab.ts'
 
 const CHECK = join(import.meta.dirname, 'check.ts')
 /** Of this checkout: what each command prints is recorded once for all tests. */
@@ -21,7 +22,7 @@ describe('the book', () => {
     expect(counts.names).toBeGreaterThan(100)
   })
 
-  it('shows what its commands print', { timeout: 1_200_000 }, async ctx => {
+  it.for(thorough(['commands']))('shows what its %s print', { timeout: 1_200_000 }, async (_, ctx) => {
     ctx.skip(!canRecord, cannotRecord)
     const { problems, counts } = await checkBook(ownFolder, { recorder })
     expect(problems.map(print)).toEqual([])

@@ -22,6 +22,7 @@ mount --bind "$folder/root" /root
 
 hostname laptop
 ip link set lo up
+echo 0 >/proc/sys/net/ipv4/ip_forward # a new network namespace has the machine's own, and Docker switches it on
 cd /root
 as_reader() {
   env -i PATH=/opt/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root USER=root LANG=C.UTF-8 \

@@ -5,14 +5,14 @@ import { Presenter } from '../../lib/guide/present.ts'
 import { runStep } from '../../lib/guide/run-step.ts'
 import type { Check, Step } from '../../lib/guide/step.ts'
 import { namespaceInode, NAMESPACES } from '../../lib/kernel/procfs.ts'
-import { isRoot, left, runMinilab, userFolder, users } from '../support/minilab.ts'
+import { isRoot, left, runMinilab, self, allUsers, modesOf, userData } from '../support/minilab.ts'
 
 afterEach(() => void vi.unstubAllEnvs())
 
 const IDS = Object.values(checks).map(check => check.id)
 
-describe.each([...users, ...(isRoot ? (['rootless'] as const) : [])])('as %s', who => {
-  const user = who === 'ordinary' ? who : users[0]!
+describe.each(modesOf([...allUsers, ...(isRoot ? (['rootless'] as const) : [])]))('as %s', who => {
+  const user = who === 'ordinary' ? who : self
   const run = async () => {
     const flags = who === 'rootless' ? ['--rootless'] : []
     const ran = await runMinilab(['step', '1', '--json', ...flags], { user })
@@ -73,7 +73,7 @@ describe.each([...users, ...(isRoot ? (['rootless'] as const) : [])])('as %s', w
 
 /** The step with some of it changed, in this process. */
 async function run(changed: Partial<Step<Started>>) {
-  vi.stubEnv('MINILAB_DATA', userFolder())
+  vi.stubEnv('MINILAB_DATA', userData())
   const options = { rootless: !isRoot, runtime: 'minilab', keep: false, ask: false, command: [] }
   return runStep({ ...step, ...changed }, { ...options, presenter: new Presenter({ quiet: true }) })
 }

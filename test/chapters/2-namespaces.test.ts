@@ -6,15 +6,15 @@ import { Presenter } from '../../lib/guide/present.ts'
 import { runStep } from '../../lib/guide/run-step.ts'
 import type { Check, Report } from '../../lib/guide/step.ts'
 import { NAMESPACES, namespaceInode } from '../../lib/kernel/procfs.ts'
-import { isRoot, left, runMinilab, userFolder, users } from '../support/minilab.ts'
+import { isRoot, left, runMinilab, self, allUsers, modesOf, userData, thorough } from '../support/minilab.ts'
 
 afterEach(() => void vi.unstubAllEnvs())
 
 const { inodes, ...others } = checks
 const IDS = [...inodes, ...Object.values(others)].map(check => check.id)
 
-describe.each([...users, ...(isRoot ? (['rootless'] as const) : [])])('as %s', who => {
-  const user = who === 'ordinary' ? who : users[0]!
+describe.each(modesOf([...allUsers, ...(isRoot ? (['rootless'] as const) : [])]))('as %s', who => {
+  const user = who === 'ordinary' ? who : self
 
   test('every check holds, and nothing is left', async () => {
     const host = () =>
@@ -55,7 +55,7 @@ describe.each([...users, ...(isRoot ? (['rootless'] as const) : [])])('as %s', w
 })
 
 test('what the kernel answers to each prediction is one of the choices', async () => {
-  vi.stubEnv('MINILAB_DATA', userFolder())
+  vi.stubEnv('MINILAB_DATA', userData())
   const answers: string[] = []
   const look: Check<Made>['look'] = async scene => {
     for (const { predict } of step.stages) if (predict) answers.push(await predict.answer(scene))
@@ -90,7 +90,7 @@ describe('built wrongly, on the bench', () => {
     expect(failed(await wrongly('namespaces'))).toEqual(IDS)
   })
 
-  test.each(['user', 'pid', 'mnt', 'uts', 'ipc', 'net', 'cgroup', 'time'])(
+  test.each(['mnt', ...thorough(['user', 'pid', 'uts', 'ipc', 'net', 'cgroup', 'time'])])(
     'without %s, its inode tells',
     async kind => {
       const inodes = failed(await wrongly(kind)).filter(id => id.startsWith('own-'))

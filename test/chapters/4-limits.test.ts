@@ -16,7 +16,7 @@ import { Cgroup } from '../../lib/kernel/cgroup.ts'
 import { hierarchies, readCgroup } from '../../lib/kernel/cgroupfs.ts'
 import { planCgroup } from '../../lib/kernel/make-cgroup.ts'
 import { processExists } from '../../lib/kernel/procfs.ts'
-import { isRoot, left, runMinilab, userFolder, type UserName, users } from '../support/minilab.ts'
+import { isRoot, left, runMinilab, userFolder, type UserName, users, userData } from '../support/minilab.ts'
 
 afterEach(() => void vi.unstubAllEnvs())
 
@@ -109,7 +109,7 @@ describe.skipIf(!isRoot || !canLimit)(`as root${noLimits}`, () => {
   test.skipIf(!hasRunc).each(['minilab', 'runc'])(
     `killed with its container running, the next command removes what it left: %s${noRunc}`,
     async runtime => {
-      const data = userFolder('root')
+      const data = userData('root')
       const args = ['bin.mjs', 'step', '4', '--yes', '--keep', '--runtime', runtime]
       const child = spawn(process.execPath, args, {
         cwd: join(import.meta.dirname, '../..'),
@@ -142,7 +142,7 @@ describe.skipIf(!isRoot || !canLimit)(`as root${noLimits}`, () => {
 
 /** Runs a changed step in this process, with a data folder of its own. */
 async function run(changed: Partial<Step<Measured>>): Promise<Report> {
-  vi.stubEnv('MINILAB_DATA', userFolder('root'))
+  vi.stubEnv('MINILAB_DATA', userData('root'))
   const options = { rootless: false, runtime: 'minilab', keep: false, ask: false, command: [] }
   return runStep({ ...step, ...changed }, { ...options, presenter: new Presenter({ quiet: true }) })
 }

@@ -8,7 +8,7 @@ import { runStep } from '../../lib/guide/run-step.ts'
 import type { Check, Report, Step } from '../../lib/guide/step.ts'
 import { treeDigest } from '../../lib/image/tree-digest.ts'
 import { mountinfo } from '../../lib/kernel/mountinfo.ts'
-import { isRoot, left, runMinilab, userFolder, type UserName, users } from '../support/minilab.ts'
+import { isRoot, left, runMinilab, userFolder, type UserName, users, userData } from '../support/minilab.ts'
 
 afterEach(() => void vi.unstubAllEnvs())
 
@@ -29,7 +29,7 @@ const imageLayers = (data: string) =>
 
 describe.each(users)('as %s', user => {
   test('every check holds, and nothing is left', async () => {
-    const data = userFolder(user)
+    const data = userData(user)
     const report = await document(user, data)
     expect(failed(report)).toEqual([])
     expect(report.checks.map(check => check.id).sort()).toEqual([...IDS].sort())
@@ -42,7 +42,7 @@ describe.each(users)('as %s', user => {
   })
 
   test('the tape has the overlay before the root, and the containers are three', async () => {
-    const report = await document(user, userFolder(user))
+    const report = await document(user, userData(user))
     const calls = report.tape.map(({ call, args }) => `${call} ${args}`)
     const overlay = calls.findIndex(call => call.startsWith('mount "overlay"'))
     expect(overlay).toBeGreaterThan(0)
@@ -67,7 +67,7 @@ describe.each(users)('as %s', user => {
     const hide = 'for f in /bin/busybox /usr/bin/busybox; do [ ! -e $f ] || mount --bind /dev/null $f; done'
     const become = user === 'root' ? [] : ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups']
     const wrapper = ['unshare', '--mount', '/bin/sh', '-ec', `${hide}; exec "$@"`, 'sh', ...become]
-    const data = userFolder(user)
+    const data = userData(user)
     expect(failed(await document('root', data, wrapper))).toEqual([])
     expect(readdirSync(join(imageLayers(data)[0]!, 'usr'))).not.toContain('busybox')
   })
@@ -103,7 +103,7 @@ const run = (changed: Step<Stack>) =>
   runStep(changed, { ...quietly, presenter: new Presenter({ quiet: true }) })
 
 test('what the kernel answers to each prediction is one of the choices', async () => {
-  vi.stubEnv('MINILAB_DATA', userFolder())
+  vi.stubEnv('MINILAB_DATA', userData())
   const answers: string[] = []
   const stages = step.stages.map(stage => {
     const look: Check<Stack>['look'] = async scene => {

@@ -7,7 +7,7 @@ import { checks } from '../../chapters/6-network/checks.ts'
 import { unwired, type Wiring } from '../../chapters/6-network/wiring.ts'
 import type { Check, Report, Scene } from '../../lib/guide/step.ts'
 import { connect, hold, lacking, type Network, releaseAll } from '../kernel/network.ts'
-import { isRoot, left, runMinilab, userFolder, type UserName, users } from '../support/minilab.ts'
+import { isRoot, left, runMinilab, type UserName, users, userData } from '../support/minilab.ts'
 
 afterEach(releaseAll)
 
@@ -26,7 +26,7 @@ const missing = (command: string, ...args: string[]) => spawnSync(command, args)
 const noNft = missing('nft', '--version') ? ' (nft is not installed)' : ''
 const asRoot = isRoot ? '' : ' (only as root)'
 
-async function document(user: UserName, wrapper: string[] = [], data = userFolder(user)): Promise<Report> {
+async function document(user: UserName, wrapper: string[] = [], data = userData(user)): Promise<Report> {
   const ran = await runMinilab(['step', '6', '--yes', '--json'], { user, wrapper, data })
   expect(ran.stderr).toBe('')
   const [report] = ran.json()
@@ -44,7 +44,7 @@ const hostLinks = () =>
 
 describe.skipIf(lacking || noNft).each(users)(`as %s${lacking || noNft}`, user => {
   test('every check holds, and nothing is left', async () => {
-    const data = userFolder(user)
+    const data = userData(user)
     const report = await document(user, [], data)
     expect(failed(report)).toEqual([])
     expect(report.checks.map(({ id }) => id)).toEqual(IDS)
@@ -120,7 +120,7 @@ describe.skipIf(asRoot || lacking || noNft)(
     test('what a killed step left, the next command takes back', async () => {
       const net = await hold('-n')
       const before = state(net)
-      const data = userFolder('root')
+      const data = userData('root')
       const entry = join(import.meta.dirname, '../../bin.mjs')
       const [command = '', ...args] = [
         ...within(net),

@@ -3,13 +3,13 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { checks } from '../../chapters/7-run/checks.ts'
 import { cgroupMode, hierarchyOf } from '../../lib/kernel/cgroupfs.ts'
-import { left, runMinilab, userFolder, users } from '../support/minilab.ts'
+import { left, runMinilab, users, userData } from '../support/minilab.ts'
 
 const IDS = Object.values(checks).map(check => check.id)
 
 describe.each(users)('as %s', user => {
   test('every check holds that can be looked at here, and nothing is left', async () => {
-    const data = userFolder(user)
+    const data = userData(user)
     const { status, stderr, json } = await runMinilab(['step', '7', '--yes', '--json'], { user, data })
     expect(stderr).toBe('')
     const [report] = json()

@@ -4,7 +4,16 @@ import { existsSync, mkdirSync, openSync, readdirSync, rmSync, writeFileSync } f
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { isolated, type Isolated } from '../support/isolated.ts'
-import { isRoot, runMinilab, type RunOptions, userFolder, type UserName, users } from '../support/minilab.ts'
+import {
+  isRoot,
+  runMinilab,
+  type RunOptions,
+  userFolder,
+  type UserName,
+  users,
+  self,
+  thorough,
+} from '../support/minilab.ts'
 import { stateOf } from '../support/state.ts'
 
 interface Document {
@@ -52,45 +61,51 @@ describe.skipIf(!isRoot)('what a killed step leaves (cgroups and links take root
     { way: 'by its name, when the ledger is lost', lost: true },
   ]
 
-  test.each(ways)('cgroups are removed and named, $way', async ({ lost }) => {
-    const place = await isolated()
-    const options = { data: userFolder(), wrapper: place.wrapper }
-    const step = start(['step', '4', '--yes'], place, options.data)
-    await expect.poll(() => containers(place).length, poll).toBeGreaterThan(0)
-    await killed(step)
-    const left = containers(place)
-    expect(left).not.toEqual([])
-    if (lost) rmSync(join(options.data, 'ledger'), { recursive: true })
+  test.each([ways[0]!, ...thorough(ways.slice(1))])(
+    'cgroups are removed and named, $way',
+    async ({ lost }) => {
+      const place = await isolated()
+      const options = { data: userFolder(), wrapper: place.wrapper }
+      const step = start(['step', '4', '--yes'], place, options.data)
+      await expect.poll(() => containers(place).length, poll).toBeGreaterThan(0)
+      await killed(step)
+      const left = containers(place)
+      expect(left).not.toEqual([])
+      if (lost) rmSync(join(options.data, 'ledger'), { recursive: true })
 
-    const { removed, kept } = await clean(options)
-    expect(removed).toEqual(expect.arrayContaining(left.map(path => `cgroup ${path}`)))
-    expect(kept).toEqual([])
-    expect(place.cgroups()).toEqual([])
-    expect(await clean(options)).toEqual({ removed: [], kept: [] })
-  })
+      const { removed, kept } = await clean(options)
+      expect(removed).toEqual(expect.arrayContaining(left.map(path => `cgroup ${path}`)))
+      expect(kept).toEqual([])
+      expect(place.cgroups()).toEqual([])
+      expect(await clean(options)).toEqual({ removed: [], kept: [] })
+    },
+  )
 
-  test.each(ways)('links and rules are removed and named, $way', async ({ lost }) => {
-    const place = await isolated()
-    const options = { data: userFolder(), wrapper: place.wrapper }
-    const step = start(['step', '6', '--yes'], place, options.data)
-    const bridge = () => place.links().find(name => name.startsWith('mlb-'))
-    // the rules come last
-    await expect.poll(() => (nft ? tables(place).length > 0 : bridge() !== undefined), poll).toBe(true)
-    await killed(step)
-    const [name, rules] = [bridge(), tables(place)]
-    expect(name).toBeDefined()
-    if (lost) rmSync(join(options.data, 'ledger'), { recursive: true })
+  test.each([ways[0]!, ...thorough(ways.slice(1))])(
+    'links and rules are removed and named, $way',
+    async ({ lost }) => {
+      const place = await isolated()
+      const options = { data: userFolder(), wrapper: place.wrapper }
+      const step = start(['step', '6', '--yes'], place, options.data)
+      const bridge = () => place.links().find(name => name.startsWith('mlb-'))
+      // the rules come last
+      await expect.poll(() => (nft ? tables(place).length > 0 : bridge() !== undefined), poll).toBe(true)
+      await killed(step)
+      const [name, rules] = [bridge(), tables(place)]
+      expect(name).toBeDefined()
+      if (lost) rmSync(join(options.data, 'ledger'), { recursive: true })
 
-    const { removed, kept } = await clean(options)
-    expect(removed).toContain(`link ${name}`)
-    for (const rule of rules) expect(removed).toContain(`rules: delete ${rule}`)
-    expect(kept).toEqual([])
-    expect(tables(place)).toEqual([])
-    // a cable goes with its container's network namespace, of which the kernel disposes later
-    await expect.poll(place.links, poll).toEqual(['lo'])
-    expect(place.cgroups()).toEqual([])
-    expect(await clean(options)).toEqual({ removed: [], kept: [] })
-  })
+      const { removed, kept } = await clean(options)
+      expect(removed).toContain(`link ${name}`)
+      for (const rule of rules) expect(removed).toContain(`rules: delete ${rule}`)
+      expect(kept).toEqual([])
+      expect(tables(place)).toEqual([])
+      // a cable goes with its container's network namespace, of which the kernel disposes later
+      await expect.poll(place.links, poll).toEqual(['lo'])
+      expect(place.cgroups()).toEqual([])
+      expect(await clean(options)).toEqual({ removed: [], kept: [] })
+    },
+  )
 
   test('what a running command holds stays, also when its ledger is lost or lies in another data folder', async () => {
     const place = await isolated()
@@ -198,7 +213,7 @@ describe.each(users)('files, as %s', user => {
 
 test('in words: one line each, or that there is nothing', async () => {
   const data = userFolder()
-  const { wrapper } = await place(users[0]!)
+  const { wrapper } = await place(self)
   mkdirSync(join(data, 'containers/012345-0'), { recursive: true })
   const run = async () => (await runMinilab(['clean'], { data, wrapper })).stdout
   expect(await run()).toBe(`✔ removed folder ${join(data, 'containers/012345-0')}\n`)

@@ -10,7 +10,16 @@ import type { Verdict } from '../../lib/guide/doctor/probe.ts'
 import { type Evidence, explainUserNamespaces } from '../../lib/guide/doctor/user-namespaces.ts'
 import { hierarchies } from '../../lib/kernel/cgroupfs.ts'
 import { isolated } from '../support/isolated.ts'
-import { isRoot, runMinilab, type RunOptions, userFolder, type UserName, users } from '../support/minilab.ts'
+import {
+  isRoot,
+  runMinilab,
+  type RunOptions,
+  userFolder,
+  type UserName,
+  users,
+  userData,
+  thorough,
+} from '../support/minilab.ts'
 import type { Within } from '../support/within.ts'
 
 async function doctor(options: RunOptions): Promise<Diagnosis & { status: number | null }> {
@@ -33,7 +42,7 @@ const chapterOf = ({ chapters }: Diagnosis, step: number) => chapters[step - 1]
 
 describe.each(users)('as %s', user => {
   test('the document tells about the machine and each chapter, and nothing is left of the trials', async () => {
-    const data = userFolder(user)
+    const data = userData(user)
     const place = user === 'root' ? await isolated() : undefined
     const diagnosis = await doctor({ user, data, wrapper: place?.wrapper ?? [] })
     expect(diagnosis).toMatchObject({
@@ -59,7 +68,7 @@ describe.each(users)('as %s', user => {
   })
 
   test('it agrees with the steps', async () => {
-    const options = { user, data: userFolder(user) }
+    const options = { user, data: userData(user) }
     const diagnosis = await doctor(options)
     for (const step of [user === 'root' ? 2 : 4])
       expect([step, chapterOf(diagnosis, step)?.verdict]).toEqual([step, await verdictOf(step, options)])
@@ -256,8 +265,19 @@ const environments: Environment[] = [
   },
 ]
 
+/** In `npm test`; CI makes all of them. */
+const QUICK = [
+  'no user namespaces',
+  'a full disk',
+  'read-only cgroups',
+  'neither nft nor iptables',
+  'no /proc',
+]
+
 describe.skipIf(!isRoot)('on a machine that lacks something (made by root)', () => {
-  const cases = environments.flatMap(env => (env.users ?? ['root' as const]).map(user => ({ ...env, user })))
+  const quick = environments.filter(({ name }) => QUICK.includes(name))
+  const chosen = [...quick, ...thorough(environments.filter(env => !quick.includes(env)))]
+  const cases = chosen.flatMap(env => (env.users ?? ['root' as const]).map(user => ({ ...env, user })))
   test.for(cases)(
     '$name, as $user',
     async ({ wrapper, user, needs, data = d => d, expected, because, fix, run }, { skip }) => {
@@ -358,7 +378,7 @@ describe('what follows for the chapters', () => {
 
 describe('the page', () => {
   test('--plain: every probe and chapter in a line, without escape sequences', async () => {
-    const data = userFolder()
+    const data = userData()
     const diagnosis = await doctor({ data })
     const { stdout, stderr, status } = await runMinilab(['doctor', '--plain'], { data })
     expect([stderr, status]).toEqual(['', diagnosis.status])
@@ -374,7 +394,7 @@ describe('the page', () => {
   })
 
   test('colours only on a terminal, and not with NO_COLOR or --plain', async () => {
-    const diagnosis = await doctor({ data: userFolder() })
+    const diagnosis = await doctor({ data: userData() })
     const before = { isTTY: process.stdout.isTTY, noColor: process.env.NO_COLOR }
     try {
       delete process.env.NO_COLOR

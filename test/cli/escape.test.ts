@@ -10,7 +10,7 @@ import { mountinfo } from '../../lib/kernel/mountinfo.ts'
 import { ifReadable, pids } from '../../lib/kernel/procfs.ts'
 import type { Leak } from '../support/leaky.ts'
 import { isolated } from '../support/isolated.ts'
-import { isRoot, runMinilab, type UserName, userFolder } from '../support/minilab.ts'
+import { isRoot, runMinilab, type UserName, modesOf, userData } from '../support/minilab.ts'
 
 const LONG = 120_000
 const ENTRY = join(import.meta.dirname, '../../bin.mjs')
@@ -53,11 +53,11 @@ const ways: [name: string, user: UserName, args: string[]][] = [
   ['as an ordinary user', 'ordinary', []],
 ]
 
-describe.each(ways)('escape %s', (name, user, args) => {
+describe.each(modesOf(ways))('escape %s', (name, user, args) => {
   test(
     'a ladder from red to green, and the machine stays as it was',
     async () => {
-      const data = userFolder(user)
+      const data = userData(user)
       await runMinilab(['run', '--rm', 'default', 'true'], { user, data }) // so that there is an image to look after
       const before = machine(data)
       const place = user === 'root' ? await isolated() : undefined
@@ -110,7 +110,7 @@ describe.each(ways)('escape %s', (name, user, args) => {
   )
 
   test('one chapter, for people to read', { timeout: LONG }, async () => {
-    const data = userFolder(user)
+    const data = userData(user)
     const ran = await runMinilab(['escape', '6', '--plain', ...args], { user, data })
     expect(ran.status).toBe(0) // that something gets through there is what it is for
     expect(ran.stdout).toMatch(/✘ {2}6 {4}connect\(.*\) = 0; its\s+listener\s+was\s+called\s+from\s+10\./)
@@ -134,7 +134,7 @@ test(
         process.execPath,
         join(import.meta.dirname, '../support/leaky.ts'),
       ],
-      { encoding: 'utf8', env: { ...process.env, MINILAB_DATA: userFolder() } },
+      { encoding: 'utf8', env: { ...process.env, MINILAB_DATA: userData() } },
     )
     const outcomes = said
       .trim()
@@ -151,7 +151,7 @@ test(
   'killed in the midst of it, it leaves only what the next command takes back',
   { timeout: LONG },
   async () => {
-    const data = userFolder()
+    const data = userData()
     const place = isRoot ? await isolated() : undefined
     const wrapper = place?.wrapper ?? []
     await runMinilab(['run', '--rm', 'default', 'true'], { data, wrapper })

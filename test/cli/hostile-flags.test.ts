@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { snapshot } from '../support/canary.ts'
 import { isolated } from '../support/isolated.ts'
 import { type Answer, isRefusal, runMany } from '../support/many-runs.ts'
-import { isRoot, userFolder, type UserName, users } from '../support/minilab.ts'
+import { isRoot, userFolder, type UserName, users, self } from '../support/minilab.ts'
 import { JUNK, Seeded } from '../support/seeded.ts'
 import { stateOf } from '../support/state.ts'
 
@@ -118,7 +118,7 @@ describe.each(users)('as %s', user => {
 })
 
 test('a command of any word ends as a shell would tell', async () => {
-  const { options, expectNothingLeft } = await surroundings(users[0]!)
+  const { options, expectNothingLeft } = await surroundings(self)
   const words = JUNK.filter((word, i) => i % 2 === 0 && !word.includes('\0'))
   const commands = words.map(word => ['run', '--rm', '--network', 'none', 'default', word, word])
   const answers = await runMany(commands, options)

@@ -6,7 +6,7 @@ import { writeImage } from '../../lib/image/image.ts'
 import { importRootfs } from '../../lib/image/store.ts'
 import { snapshot } from '../support/canary.ts'
 import { type Answer, isRefusal, runMany } from '../support/many-runs.ts'
-import { isRoot, userFolder, type UserName } from '../support/minilab.ts'
+import { isRoot, userFolder, type UserName, userData, thorough } from '../support/minilab.ts'
 
 const busybox = execFileSync('sh', ['-c', 'command -v busybox || true'], { encoding: 'utf8' }).trim()
 const noBusybox = busybox ? '' : ' (no busybox to make a root file system of)'
@@ -180,45 +180,50 @@ describe.skipIf(noBusybox !== '')(`a hostile root file system${noBusybox}`, () =
     ['image', isRoot ? 'root' : 'ordinary'],
     ['directory', 'ordinary'],
   ]
-  test.each(kinds)('of %s, as %s: nothing outside is touched', async (kind, user) => {
-    const folder = userFolder(user)
-    const [data, outside, volume] = ['data', 'outside', 'volume'].map(name => join(folder, name)) as [
-      string,
-      string,
-      string,
-    ]
-    const cases = CASES.filter(({ only }) => only === undefined || only === user)
-    const made = cases.map(({ make = '' }, i) => `(R=${folder}/rootfs-${i}; ${ROOTFS[kind]}; ${make})`)
-    execFileSync('sh', ['-ec', [SURROUNDINGS, ...made].join('\n')], {
-      env: { ...process.env, F: folder, O: outside, UP: '../'.repeat(20).slice(0, -1) },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    if (kind === 'image') await importImages(folder, cases.length)
-    if (isRoot && user === 'ordinary') execFileSync('chown', ['-Rh', '65534:65534', folder])
+  test.each([kinds[0]!, ...thorough(kinds.slice(1))])(
+    'of %s, as %s: nothing outside is touched',
+    async (kind, user) => {
+      const folder = userFolder(user)
+      const [data, outside, volume] = ['data', 'outside', 'volume'].map(name => join(folder, name)) as [
+        string,
+        string,
+        string,
+      ]
+      const cases = CASES.filter(({ only }) => only === undefined || only === user)
+      const made = cases.map(({ make = '' }, i) => `(R=${folder}/rootfs-${i}; ${ROOTFS[kind]}; ${make})`)
+      execFileSync('sh', ['-ec', [SURROUNDINGS, ...made].join('\n')], {
+        env: { ...process.env, F: folder, O: outside, UP: '../'.repeat(20).slice(0, -1) },
+        stdio: ['ignore', 'pipe', 'inherit'],
+      })
+      if (kind === 'image') await importImages(folder, cases.length)
+      if (isRoot && user === 'ordinary') execFileSync('chown', ['-Rh', '65534:65534', folder])
 
-    const commands = cases.map(({ flags = [], script = 'true', command = ['/bin/sh', '-c', script] }, i) => {
-      const words = flags.map(flag => flag.replace('$V', volume))
-      const image = kind === 'image' ? `hostile-${i}` : join(folder, `rootfs-${i}`)
-      return ['run', '--rm', '--network', 'none', ...words, image, ...command]
-    })
-    const canaries = () => [outside, volume].map(snapshot)
-    const before = canaries()
-    const fd = openSync(outside, 'r')
-    const answers = await runMany(commands, { user, data }, { open: [fd, fd, fd, fd, fd] })
-    closeSync(fd)
-    const wrong = answers.flatMap((answer, i) =>
-      isAsExpected(answer, cases[i]!.expected) ? [] : [{ name: cases[i]!.name, ...answer }],
-    )
-    expect(wrong).toEqual([])
-    expect(canaries()).toEqual(before)
-    for (const name of ['containers', 'ledger']) expect(readdirSync(join(data, name))).toEqual([])
-  })
+      const commands = cases.map(
+        ({ flags = [], script = 'true', command = ['/bin/sh', '-c', script] }, i) => {
+          const words = flags.map(flag => flag.replace('$V', volume))
+          const image = kind === 'image' ? `hostile-${i}` : join(folder, `rootfs-${i}`)
+          return ['run', '--rm', '--network', 'none', ...words, image, ...command]
+        },
+      )
+      const canaries = () => [outside, volume].map(snapshot)
+      const before = canaries()
+      const fd = openSync(outside, 'r')
+      const answers = await runMany(commands, { user, data }, { open: [fd, fd, fd, fd, fd] })
+      closeSync(fd)
+      const wrong = answers.flatMap((answer, i) =>
+        isAsExpected(answer, cases[i]!.expected) ? [] : [{ name: cases[i]!.name, ...answer }],
+      )
+      expect(wrong).toEqual([])
+      expect(canaries()).toEqual(before)
+      for (const name of ['containers', 'ledger']) expect(readdirSync(join(data, name))).toEqual([])
+    },
+  )
 })
 
 test.skipIf(!isRoot)(
   'a volume that is a link to a mount keeps what that mount forbids (mounting needs root)',
   async () => {
-    const data = userFolder()
+    const data = userData()
     const script = 'mount -t tmpfs -o nosuid,nodev,noexec tmpfs /mnt; ln -s /mnt $0/linked; exec "$@"'
     const wrapper = ['unshare', '--mount', 'sh', '-ec', script, data]
     const inside = ['sh', '-c', 'grep " /lent " /proc/self/mountinfo | cut -d" " -f6']

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { Spec } from '../../lib/container/spec.ts'
-import { isRoot, type Ran, runMinilab, userFolder, users } from '../support/minilab.ts'
+import { isRoot, type Ran, runMinilab, userFolder, users, userData, thorough } from '../support/minilab.ts'
 
 const runs = (command: string, ...args: string[]) => spawnSync(command, args).status === 0
 const noRunc = runs('runc', '--version')
@@ -87,7 +87,7 @@ describe.each(users)('as %s', user => {
     ['/etc', 126, /\/etc cannot be executed in the container \(EACCES\)/],
     ['/etc/passwd', 126, /\/etc\/passwd cannot be executed in the container \(EACCES\): .*chmod \+x/],
   ])('a command that cannot be started: %s gives %i', async (command, status, line) => {
-    const data = userFolder(user)
+    const data = userData(user)
     const ran = await runMinilab(['step', '3', '--yes', '--json', '--', command], { user, data })
     expectLine(ran, status, line)
     expect(readdirSync(join(data, 'ledger'))).toEqual([])
@@ -98,32 +98,38 @@ describe.each(users)('as %s', user => {
 describe.each(users)('without making anything, as %s', user => {
   const absent = () => join(userFolder(user), 'absent')
 
-  test.each(['3', '5'])('step %s --dry-run prints the calls that the step makes', async step => {
-    const data = absent()
-    const dry = await runMinilab(['step', step, '--dry-run'], { user, data })
-    expect(dry).toMatchObject({ status: 0, stderr: '' })
-    const printed = dry.stdout.trimEnd().split('\n')
-    for (const line of printed) expect(line).toMatch(/^\w+\(.*\)$/)
-    expect(existsSync(data)).toBe(false)
+  test.each(['3', ...thorough(['5'])])(
+    'step %s --dry-run prints the calls that the step makes',
+    async step => {
+      const data = absent()
+      const dry = await runMinilab(['step', step, '--dry-run'], { user, data })
+      expect(dry).toMatchObject({ status: 0, stderr: '' })
+      const printed = dry.stdout.trimEnd().split('\n')
+      for (const line of printed) expect(line).toMatch(/^\w+\(.*\)$/)
+      expect(existsSync(data)).toBe(false)
 
-    const [report] = (await runMinilab(['step', step, '--yes', '--json'], { user })).json()
-    const calls = printed.map(line => line.slice(0, line.indexOf('(')))
-    // the first three put stdin, stdout and stderr in place: ours in a dry run, else the pipes to the step's shell
-    expect(calls.slice(3)).toEqual(report!.tape.map(({ call }) => call).slice(3))
-  })
+      const [report] = (await runMinilab(['step', step, '--yes', '--json'], { user })).json()
+      const calls = printed.map(line => line.slice(0, line.indexOf('(')))
+      // the first three put stdin, stdout and stderr in place: ours in a dry run, else the pipes to the step's shell
+      expect(calls.slice(3)).toEqual(report!.tape.map(({ call }) => call).slice(3))
+    },
+  )
 
-  test.each(['2', '3', '4'])('step %s --spec prints a config.json whose root is there', async step => {
-    const ran = await runMinilab(['step', step, '--spec', '--runtime', 'runc'], { user })
-    expect(ran).toMatchObject({ status: 0, stderr: '' })
-    const spec = JSON.parse(ran.stdout) as Spec
-    expect(spec).toMatchObject({
-      ociVersion: expect.stringMatching(/^1\./),
-      process: { args: ['/bin/sh'], cwd: '/' },
-      root: { path: expect.any(String) },
-      linux: { namespaces: expect.arrayContaining([{ type: 'pid' }, { type: 'mount' }]) },
-    })
-    expect(readdirSync(spec.root.path)).toContain('bin')
-  })
+  test.each(['3', ...thorough(['2', '4'])])(
+    'step %s --spec prints a config.json whose root is there',
+    async step => {
+      const ran = await runMinilab(['step', step, '--spec', '--runtime', 'runc'], { user })
+      expect(ran).toMatchObject({ status: 0, stderr: '' })
+      const spec = JSON.parse(ran.stdout) as Spec
+      expect(spec).toMatchObject({
+        ociVersion: expect.stringMatching(/^1\./),
+        process: { args: ['/bin/sh'], cwd: '/' },
+        root: { path: expect.any(String) },
+        linux: { namespaces: expect.arrayContaining([{ type: 'pid' }, { type: 'mount' }]) },
+      })
+      expect(readdirSync(spec.root.path)).toContain('bin')
+    },
+  )
 
   test.each([
     [['step', '0'], /there is no step "0": they are 1 cli, 2 namespaces, .*7 run, or all$/m],
@@ -143,7 +149,7 @@ describe.each(users)('without making anything, as %s', user => {
 })
 
 test.skipIf(noScript)(`--plain does not depend on the window${noScript}`, () => {
-  const data = userFolder()
+  const data = userData()
   const shown = (columns: number) => {
     const step = `'${process.execPath}' '${join(import.meta.dirname, '../../bin.mjs')}' step 1 --yes --plain`
     const output = execFileSync('script', ['-qec', `stty cols ${columns}; ${step}`, '/dev/null'], {
@@ -163,8 +169,8 @@ test.skipIf(noScript)(`--plain does not depend on the window${noScript}`, () => 
 })
 
 describe.skipIf(noRunc)(`--spec for runc${noRunc}`, () => {
-  test.each(['2', '3 --rootless'])('step %s: runc runs it', async words => {
-    const data = userFolder()
+  test.each(['2', ...thorough(['3 --rootless'])])('step %s: runc runs it', async words => {
+    const data = userData()
     const args = ['step', ...words.split(' ')]
     const ran = await runMinilab([...args, '--spec', '--runtime', 'runc'], { data })
     const spec = JSON.parse(ran.stdout) as Spec

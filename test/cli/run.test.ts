@@ -7,11 +7,23 @@ import { text } from 'node:stream/consumers'
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { removeTree } from '../../lib/image/tree.ts'
 import { namespaceInode, nsPids } from '../../lib/kernel/procfs.ts'
-import { isRoot, makeUserFolder, runMinilab, userFolder, type UserName, users } from '../support/minilab.ts'
+import {
+  isRoot,
+  makeUserFolder,
+  runMinilab,
+  userFolder,
+  type UserName,
+  users,
+  allUsers,
+  userData,
+} from '../support/minilab.ts'
 
 // one data folder a user for all tests that leave nothing in it, so that the default image is made once
-const shared = Object.fromEntries(users.map(user => [user, makeUserFolder(user)])) as Record<UserName, string>
-afterAll(() => users.forEach(user => removeTree(shared[user])))
+const shared = Object.fromEntries(allUsers.map(user => [user, makeUserFolder(user)])) as Record<
+  UserName,
+  string
+>
+afterAll(() => allUsers.forEach(user => removeTree(shared[user])))
 
 /** `minilab run --rm default sh -c SCRIPT` with flags. */
 const sh = (user: 'root' | 'ordinary', flags: string[], script: string, data = shared[user]) =>
@@ -26,7 +38,7 @@ interface Row {
 
 describe.each(users)('run as %s', user => {
   test('hands on output and exit status, and leaves nothing', async () => {
-    const data = userFolder(user)
+    const data = userData(user)
     const { stdout, status } = await sh(user, [], 'echo "$$ $(id -u)"; exit 7', data)
     expect(stdout).toBe('1 0\n')
     expect(status).toBe(7)
@@ -87,7 +99,7 @@ describe.each(users)('run as %s', user => {
   })
 
   test('in the background: ps, exec, logs, kill, rm', async () => {
-    const data = userFolder(user)
+    const data = userData(user)
     const minilab = (...args: string[]) => runMinilab(args, { user, data })
     onTestFinished(async () => void (await minilab('rm', '-f', 'box')))
     const started = await minilab('run', '-d', '--name', 'box', 'default', 'sh', '-c', 'echo up; sleep 1000')
@@ -118,7 +130,7 @@ describe.each(users)('run as %s', user => {
   })
 
   test('a published port is reached from the host', async ({ skip }) => {
-    const data = userFolder(user)
+    const data = userData(user)
     const minilab = (...args: string[]) => runMinilab(args, { user, data })
     const port = await freePort()
     onTestFinished(async () => void (await minilab('rm', '-f', 'web')))
@@ -175,7 +187,7 @@ describe.each(users)('run as %s', user => {
 
   test('a full disk is said in one line, and leaves nothing', async ({ skip }) => {
     skip(!isRoot, 'mounting a small tmpfs over the data folder needs root')
-    const data = userFolder('root')
+    const data = userData('root')
     const inSmall = [
       'unshare',
       '-m',
@@ -193,7 +205,7 @@ describe.each(users)('run as %s', user => {
 
 describe.runIf(isRoot)('run with limits, as root', () => {
   test('they are written to its cgroup, which goes with it', async () => {
-    const data = userFolder('root')
+    const data = userData('root')
     const minilab = (...args: string[]) => runMinilab(args, { user: 'root', data })
     onTestFinished(async () => void (await minilab('rm', '-f', 'small')))
     await minilab(

@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { processExists } from '../../lib/kernel/procfs.ts'
-import { runMinilab, userFolder } from '../support/minilab.ts'
+import { runMinilab, userData } from '../support/minilab.ts'
 import { Terminal } from '../support/terminal.ts'
 
 const noTmux = spawnSync('tmux', ['-V']).status !== 0
@@ -11,7 +11,7 @@ const noTmux = spawnSync('tmux', ['-V']).status !== 0
 // skipped where there is no tmux: a pipe is no terminal, and these tests are about terminals
 describe.skipIf(noTmux)('in a real terminal', () => {
   test('a step asks for a prediction, and scores it', async () => {
-    const data = userFolder()
+    const data = userData()
     const terminal = new Terminal({ MINILAB_DATA: data })
     terminal.minilab('step 1')
     await terminal.shows('How many of its eight namespaces')
@@ -27,7 +27,7 @@ describe.skipIf(noTmux)('in a real terminal', () => {
   })
 
   test('Ctrl-C at a prompt leaves cleanly, with status 130 and nothing behind', async () => {
-    const data = userFolder()
+    const data = userData()
     const terminal = new Terminal({ MINILAB_DATA: data })
     terminal.minilab('step 2; echo status=$?')
     await terminal.shows('What does it get?')
@@ -39,7 +39,7 @@ describe.skipIf(noTmux)('in a real terminal', () => {
   })
 
   test('--keep holds the container until Enter, and Ctrl-C ends it too', async () => {
-    const data = userFolder()
+    const data = userData()
     const terminal = new Terminal({ MINILAB_DATA: data })
     terminal.minilab('step 1 --yes --keep; echo status=$?')
     await terminal.shows('Enter ends it.')
@@ -53,7 +53,7 @@ describe.skipIf(noTmux)('in a real terminal', () => {
   })
 
   test('run -it: a terminal of its own, resized with ours, and Ctrl-C is the container’s', async () => {
-    const terminal = new Terminal({ MINILAB_DATA: userFolder() })
+    const terminal = new Terminal({ MINILAB_DATA: userData() })
     terminal.minilab('run -it --rm -e PS1=inside# default sh; echo status=$?')
     await terminal.shows('inside#')
     terminal.type('tty; echo size $(stty size)')
@@ -76,7 +76,7 @@ describe.skipIf(noTmux)('in a real terminal', () => {
   })
 
   test('run -it: when its window is closed the container ends, whatever runs in it', async () => {
-    const data = userFolder()
+    const data = userData()
     const terminal = new Terminal({ MINILAB_DATA: data })
     terminal.minilab('run -it --rm -e PS1=inside# default sh')
     await terminal.shows('inside#')
@@ -92,7 +92,7 @@ describe.skipIf(noTmux)('in a real terminal', () => {
   })
 
   test('exec -it joins with a second terminal', async () => {
-    const terminal = new Terminal({ MINILAB_DATA: userFolder() })
+    const terminal = new Terminal({ MINILAB_DATA: userData() })
     terminal.minilab('run -d --name box default sleep 1000')
     await terminal.shows(/\b[0-9a-f]{12}$/m)
     terminal.minilab('exec -it -e PS1=second# box sh; echo status=$?')
@@ -106,7 +106,7 @@ describe.skipIf(noTmux)('in a real terminal', () => {
   })
 
   test('a mutant: the difference, a prediction, what breaks, and how that was predicted', async () => {
-    const terminal = new Terminal({ MINILAB_DATA: userFolder() })
+    const terminal = new Terminal({ MINILAB_DATA: userData() })
     terminal.minilab('step 3 --mutant chroot')
     await terminal.shows('Which checks will see it?')
     expect(terminal.screen()).toMatch(/- pivot_root\("\.", "\."\)[^]*\+ chroot\("\."\)/)
@@ -118,7 +118,7 @@ describe.skipIf(noTmux)('in a real terminal', () => {
   })
 
   test('Ctrl-C at the prediction of a mutant ends it quietly', async () => {
-    const terminal = new Terminal({ MINILAB_DATA: userFolder() })
+    const terminal = new Terminal({ MINILAB_DATA: userData() })
     terminal.minilab('step 3 --mutant chroot; echo status $?')
     await terminal.shows('Which checks will see it?')
     terminal.key('C-c')

@@ -12,7 +12,16 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { Report, TapeEntry } from '../../lib/guide/step.ts'
 import type { Trace } from '../../lib/guide/trace.ts'
-import { isRoot, ORDINARY, type Ran, runMinilab, userFolder, users } from '../support/minilab.ts'
+import {
+  isRoot,
+  ORDINARY,
+  type Ran,
+  runMinilab,
+  userFolder,
+  users,
+  userData,
+  thorough,
+} from '../support/minilab.ts'
 import { straced } from '../support/strace.ts'
 import { Terminal } from '../support/terminal.ts'
 import { nanoseconds, rowsOf, type Slice, traceProblems, type TraceRow } from '../support/trace-format.ts'
@@ -45,38 +54,41 @@ const sorted = (all: { purpose: string; tape: TapeEntry[] }[]) =>
   all.map(one => JSON.stringify(one)).toSorted()
 
 describe.each(users)('as %s', user => {
-  test.each([1, 3, 6, 7])('--trace of step %i is the tapes of --json, call by call', async step => {
-    const folder = userFolder(user)
-    const file = join(folder, 'trace.json')
-    const ran = await runMinilab(['step', String(step), '--json', '--trace', file], { user })
-    expect(ran.stderr).toBe('')
-    const made = load(file)
-    expect(traceProblems(made)).toEqual([])
-    const [host, ...rows] = rowsOf(made)
-    const [report] = ran.json()
-    expect(sorted(rows.map(told))).toEqual(sorted(launches(report!)))
-    // each call begins where the one before ends; together they are no more than what is around them
-    for (const {
-      slices: [whole, ...calls],
-    } of rows) {
-      // prettier-ignore
-      const ends = calls.map(({ ts, dur }) => nanoseconds(ts) + nanoseconds(dur))
-      expect(calls.slice(1).map(({ ts }) => nanoseconds(ts))).toEqual(ends.slice(0, -1))
-      expect(ends.at(-1)).toBe(nanoseconds(whole!.ts) + nanoseconds(whole!.dur))
-    }
-    // what we did for a part, we did after some child had said that it is at its gate, and before it went on
-    const waits = rows.flatMap(({ slices }) =>
-      slices.flatMap(({ name, ts, dur }, i) =>
-        name === 'read' ? [{ from: slices[i - 1]!.ts, to: ts + dur }] : [],
-      ),
-    )
-    const attached = host!.slices.filter(({ name }) => name.endsWith(': attach'))
-    expect(attached.length).toBeGreaterThan(step === 1 ? -1 : 0)
-    for (const { name, ts, dur } of attached)
-      expect(waits.filter(({ from, to }) => from <= ts && ts + dur <= to).length, name).toBe(1)
-    expect(readdirSync(folder)).toEqual(['trace.json'])
-    expect(statSync(file).uid).toBe(user === 'ordinary' && isRoot ? ORDINARY.uid : process.getuid?.())
-  })
+  test.each([3, ...thorough([1, 6, 7])])(
+    '--trace of step %i is the tapes of --json, call by call',
+    async step => {
+      const folder = userFolder(user)
+      const file = join(folder, 'trace.json')
+      const ran = await runMinilab(['step', String(step), '--json', '--trace', file], { user })
+      expect(ran.stderr).toBe('')
+      const made = load(file)
+      expect(traceProblems(made)).toEqual([])
+      const [host, ...rows] = rowsOf(made)
+      const [report] = ran.json()
+      expect(sorted(rows.map(told))).toEqual(sorted(launches(report!)))
+      // each call begins where the one before ends; together they are no more than what is around them
+      for (const {
+        slices: [whole, ...calls],
+      } of rows) {
+        // prettier-ignore
+        const ends = calls.map(({ ts, dur }) => nanoseconds(ts) + nanoseconds(dur))
+        expect(calls.slice(1).map(({ ts }) => nanoseconds(ts))).toEqual(ends.slice(0, -1))
+        expect(ends.at(-1)).toBe(nanoseconds(whole!.ts) + nanoseconds(whole!.dur))
+      }
+      // what we did for a part, we did after some child had said that it is at its gate, and before it went on
+      const waits = rows.flatMap(({ slices }) =>
+        slices.flatMap(({ name, ts, dur }, i) =>
+          name === 'read' ? [{ from: slices[i - 1]!.ts, to: ts + dur }] : [],
+        ),
+      )
+      const attached = host!.slices.filter(({ name }) => name.endsWith(': attach'))
+      expect(attached.length).toBeGreaterThan(step === 1 ? -1 : 0)
+      for (const { name, ts, dur } of attached)
+        expect(waits.filter(({ from, to }) => from <= ts && ts + dur <= to).length, name).toBe(1)
+      expect(readdirSync(folder)).toEqual(['trace.json'])
+      expect(statSync(file).uid).toBe(user === 'ordinary' && isRoot ? ORDINARY.uid : process.getuid?.())
+    },
+  )
 
   test('--trace - is the trace, and nothing else, on stdout; also from the bench', async () => {
     for (const step of ['1', '6']) {
@@ -197,7 +209,7 @@ test.skipIf(!isRoot)(
 )
 
 test.skipIf(noTmux)(`in a terminal of 80 columns nothing is wrapped${noTmux}`, async () => {
-  const terminal = new Terminal({ MINILAB_DATA: userFolder() }, { columns: 80, rows: 40 })
+  const terminal = new Terminal({ MINILAB_DATA: userData() }, { columns: 80, rows: 40 })
   terminal.minilab('step 3 --yes --waterfall')
   await terminal.shows(/The three longest\n.*\n.*\n.*%.*\n/)
   const screen = terminal.screen()

@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { connect, hold, lacking, type Network, releaseAll } from '../kernel/network.ts'
-import { isRoot, userFolder } from '../support/minilab.ts'
+import { isRoot, userFolder, userData } from '../support/minilab.ts'
 
 // What is made on the host's side, in a network namespace that stands for the host; iproute2 and nft judge.
 afterEach(releaseAll)
@@ -36,7 +36,7 @@ describe.skipIf(lacking)(`the host’s side${lacking}`, () => {
     net.run('ip', 'link', 'add', 'v0', 'type', 'veth', 'peer', 'name', 'v1')
     for (const link of ['v0', 'v1']) net.run('ip', 'link', 'set', link, 'up')
     const free = `return freeNetwork(openRtnetlink(), ['10.44.0.0/24', '10.45.0.0/24', '192.168.144.0/24'])`
-    const data = userFolder()
+    const data = userData()
     expect(inside(net, data, free)).toBe('10.44.0.0/24')
     net.run('ip', 'route', 'add', '10.44.0.128/25', 'dev', 'v0')
     expect(inside(net, data, free)).toBe('10.45.0.0/24')
@@ -56,7 +56,7 @@ describe.skipIf(lacking)(`the host’s side${lacking}`, () => {
       const { ino } = (await import('node:fs')).statSync('/proc/self/ns/net')
       for (const name of ['mlb-test', 'mlb-none']) ledger.add({ kind: 'link', name, netns: ino })
       return ledger.settle()`
-    const data = userFolder()
+    const data = userData()
     expect(inside(net, data, settle)).toEqual([])
     expect(net.names()).toContain('mlb-test')
     rtnetlink.delete('other')
@@ -98,7 +98,7 @@ describe.skipIf(lacking)(`the host’s side${lacking}`, () => {
       publish: [{ at: { address: '198.51.100.1', port: 8080 }, to: { address: '10.44.0.2', port: 80 } }],
       masquerade: [{ from: '10.44.0.0/24', out: 'lo' }],
     }`
-    const data = userFolder()
+    const data = userData()
     const [listed, removed] = inside(
       net,
       data,

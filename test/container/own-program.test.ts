@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { makeTree, type Plan, planHostFile } from '../../lib/image/plan.ts'
 import { planLibraries } from '../../lib/image/programs.ts'
-import { userFolder, type UserName, users } from '../support/minilab.ts'
+import { type UserName, users, userData } from '../support/minilab.ts'
 
 const ENTRY = join(import.meta.dirname, '../../bin.mjs')
 const SLEEP = '/bin/sleep'
@@ -17,7 +17,7 @@ try { fs.accessSync('/proc/self/exe', fs.constants.W_OK); console.log('writable'
 
 /** A root file system in which our own program can run, and `minilab` on a Node that belongs to the user. */
 function prepare(user: UserName) {
-  const data = userFolder(user)
+  const data = userData(user)
   const { uid, gid } = statSync(data)
   const [node, tree] = [join(data, 'node'), join(data, 'tree')]
   copyFileSync(process.execPath, node)

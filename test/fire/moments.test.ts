@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { isRoot } from '../support/minilab.ts'
+import { Seeded } from '../support/seeded.ts'
 import type { Ask } from './agent.ts'
 import { makePlace } from './place.ts'
 
@@ -10,28 +11,17 @@ const COMMANDS: Pick<Ask, 'args' | 'victim'>[] = [
   { args: ['run', '-d', 'default', 'sleep', '1000'] },
   { args: ['run', '-d', 'default', 'true'], victim: 'others' },
 ]
-const { MINILAB_FIRE = 'some', MINILAB_FIRE_SEED } = process.env
+const { MINILAB_FIRE = 'some' } = process.env
 const MOMENTS = MINILAB_FIRE === 'all' ? 200 : 20
-
-/** Random numbers from 0 to 1 that a seed repeats: mulberry32. */
-function numbers(seed: number): () => number {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
-  }
-}
 
 test.skipIf(!isRoot)(
   `killed at ${MOMENTS} random moments, a command leaves nothing that the next one does not take back`,
   async () => {
-    const seed = Number(MINILAB_FIRE_SEED ?? Date.now() % 2 ** 32)
-    console.log(`MINILAB_FIRE_SEED=${seed} gives the same moments again`)
-    const random = numbers(seed)
+    const random = new Seeded(Date.now() % 2 ** 31)
+    console.log(`the moments of MINILAB_SEED=${random.seed}`)
     const moments = Array.from({ length: MOMENTS }, (_, i) => ({
       ...COMMANDS[i % COMMANDS.length]!,
-      at: random(),
+      at: random.fraction(),
     }))
     const wrong: string[] = []
     let killed = 0

@@ -7,7 +7,7 @@ import { isRunning } from '../../lib/container/state.ts'
 import { readControl } from '../../lib/kernel/control-file.ts'
 import { bootId, isAlive, startTime } from '../../lib/kernel/procfs.ts'
 import { isolated } from '../support/isolated.ts'
-import { isRoot, runMinilab, userFolder, type UserName, users } from '../support/minilab.ts'
+import { isRoot, runMinilab, type UserName, users, self, userData } from '../support/minilab.ts'
 import { stateOf } from '../support/state.ts'
 
 // After a reboot pids begin anew, and so do start times, in ticks since the start: only the boot id tells the two apart.
@@ -15,7 +15,7 @@ const EARLIER = '00000000'
 const ORDINARY = { uid: 65534, gid: 65534 }
 
 /** A process that has nothing to do with us, and has the pid of one that had. */
-function stranger(user: UserName = users[0]!): { pid: number; started: number; lives(): boolean } {
+function stranger(user: UserName = self): { pid: number; started: number; lives(): boolean } {
   const asOrdinary = isRoot && user === 'ordinary' ? ORDINARY : {}
   const child: ChildProcess = spawn('sleep', ['1000'], { stdio: 'ignore', ...asOrdinary })
   onTestFinished(() => void child.kill('SIGKILL'))
@@ -47,7 +47,7 @@ const names = [
 
 describe.each(names)('$why', ({ change }) => {
   test('a ledger is taken back, and who has the pid now is left alone', async () => {
-    const data = userFolder()
+    const data = userData()
     const { pid, started, lives } = stranger()
     const owner = { pid, started, boot: bootId(), ...change }
     const half = folder(data, '0123456789ab')
@@ -65,7 +65,7 @@ describe.each(names)('$why', ({ change }) => {
   })
 
   test('the same for one that somebody was about to take back', async () => {
-    const data = userFolder()
+    const data = userData()
     const { pid, started, lives } = stranger()
     const owner = { pid: 4194303, started: 1, boot: bootId(), ...change }
     const settler = { started, ...change }
@@ -80,7 +80,7 @@ describe.each(names)('$why', ({ change }) => {
   test.each(users)(
     'a container does not run any more, as %s',
     async user => {
-      const data = userFolder(user)
+      const data = userData(user)
       const { pid, started, lives } = stranger(user)
       const process = { pid, started, boot: bootId(), ...change }
       const state = stateOf('abcdef012345', { ...process, keeper: { pid, started: process.started } })
@@ -121,7 +121,7 @@ describe.each(names)('$why', ({ change }) => {
 })
 
 test('the ledger of a process that runs stays, and the process of one that does not is ended', async () => {
-  const data = userFolder()
+  const data = userData()
   const mine = { pid: process.pid, started: startTime('self'), boot: bootId() }
   const path = note(data, mine, [{ kind: 'folder', path: folder(data, '0123456789ab') }])
   const { pid, started } = stranger()
@@ -133,7 +133,7 @@ test('the ledger of a process that runs stays, and the process of one that does 
 })
 
 test('of what was made before a reboot only files are still there', async () => {
-  const data = userFolder()
+  const data = userData()
   const path = '/proc/sys/net/ipv4/conf/lo/forwarding'
   const netns = currentNetns()
   note(data, { pid: 4194303, started: 1, boot: EARLIER }, [

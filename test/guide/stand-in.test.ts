@@ -10,14 +10,14 @@ import { Cgroup } from '../../lib/kernel/cgroup.ts'
 import { hierarchies } from '../../lib/kernel/cgroupfs.ts'
 import { planCgroup } from '../../lib/kernel/make-cgroup.ts'
 import { children, ifReadable, namespaceInode, pids, status } from '../../lib/kernel/procfs.ts'
-import { isRoot, ORDINARY, runMinilab, userFolder, type UserName, users } from '../support/minilab.ts'
+import { isRoot, ORDINARY, runMinilab, type UserName, users, userData } from '../support/minilab.ts'
 
 const url = (path: string) => JSON.stringify(new URL(`../../lib/${path}`, import.meta.url).href)
 const asUser = (user: UserName) => (isRoot && user === 'ordinary' ? ORDINARY : {})
 
 /** A minilab that runs a shell script at a stand, and a data folder of its own. */
 function atStand(user: UserName, script: string, args: string[] = []) {
-  const data = userFolder(user)
+  const data = userData(user)
   const program = `
     import { runOnBench } from ${url('container/bench.ts')}
     import { makeStandIn } from ${url('guide/stand-in.ts')}

@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises'
 import { type Header, pack } from 'tar-stream'
 import { onTestFinished } from 'vitest'
 import { removeTree } from '../../lib/image/tree.ts'
+import { modesOf } from '../support/minilab.ts'
 
 /** Who a test runs as: whoever runs the tests, and beside root an ordinary user. */
 export interface User {
@@ -14,13 +15,14 @@ export interface User {
 }
 export const me: User = { uid: process.getuid!(), gid: process.getgid!() }
 export const ordinary: User = me.uid === 0 ? { uid: 65534, gid: 65534 } : me
-export const users: [name: string, user: User][] =
+export const users: [name: string, user: User][] = modesOf(
   me.uid === 0
     ? [
         ['root', me],
         ['an ordinary user', ordinary],
       ]
-    : [['an ordinary user', me]]
+    : [['an ordinary user', me]],
+)
 
 const lib = join(import.meta.dirname, '../../lib/image')
 

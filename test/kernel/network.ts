@@ -27,10 +27,17 @@ export interface Network {
 const held: ChildProcess[] = []
 const connections: Rtnetlink[] = []
 
-/** Makes a network namespace (`-n`), or one in a user namespace of its own (`-Urn`), held by a child until `releaseAll`. */
+/**
+ * Makes a network namespace (`-n`), or one in a user namespace of its own (`-Urn`), held by a child until `releaseAll`. It
+ * forwards nothing, whatever the machine does.
+ */
 export async function hold(flag: '-n' | '-Urn', user: { uid?: number; gid?: number } = {}): Promise<Network> {
   const options = { ...user, stdio: ['pipe', 'pipe', 'inherit'] as ['pipe', 'pipe', 'inherit'] }
-  const child = spawn('unshare', [flag, 'sh', '-c', 'echo; exec cat'], options)
+  const child = spawn(
+    'unshare',
+    [flag, 'sh', '-c', 'echo 0 >/proc/sys/net/ipv4/ip_forward; echo; exec cat'],
+    options,
+  )
   held.push(child)
   await once(child.stdout, 'data') // it is in its namespaces
   const pid = child.pid!

@@ -18,9 +18,10 @@ import {
   userFolder,
   type UserName,
   users,
+  self,
 } from '../support/minilab.ts'
 
-const work = makeUserFolder(users[0]!)
+const work = makeUserFolder(self)
 const archive = join(work, 'class.tar.gz')
 const FOLDER = `minilab-${manifest.version}`
 

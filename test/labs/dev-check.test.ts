@@ -3,7 +3,15 @@
 import { rmSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { exercises } from '../../lib/cli/exercises.ts'
-import { isRoot, makeUserFolder, runMinilab, type UserName, users } from '../support/minilab.ts'
+import {
+  fillData,
+  isRoot,
+  makeUserFolder,
+  runMinilab,
+  type UserName,
+  allUsers,
+  modesOf,
+} from '../support/minilab.ts'
 
 interface Mode {
   name: string
@@ -12,7 +20,7 @@ interface Mode {
 }
 
 const modes: Mode[] = [
-  ...users.map(user => ({ name: user, user, flags: [] })),
+  ...allUsers.map(user => ({ name: user, user, flags: [] })),
   // an ordinary user may have no cgroup to write limits to
   ...(isRoot ? [{ name: '--rootless', user: 'root' as const, flags: ['--rootless'] }] : []),
 ]
@@ -23,13 +31,16 @@ test('there are seven labs, with 25 tasks or more', async () => {
   expect(labs.flatMap(({ tasks }) => tasks).length).toBeGreaterThanOrEqual(25)
 })
 
-describe.each(modes)('as $name', ({ name, user, flags }) => {
+describe.each(modesOf(modes))('as $name', ({ name, user, flags }) => {
   let data = ''
-  beforeAll(() => void (data = makeUserFolder(user)))
+  beforeAll(() => {
+    data = makeUserFolder(user)
+    fillData(data, user)
+  })
   afterAll(() => rmSync(data, { recursive: true }))
 
   const labs = exercises.filter(({ number }) => name !== '--rootless' || number === 4)
-  test.each(labs)('lab $number', { timeout: 400_000 }, async ({ number }) => {
+  test.concurrent.each(labs)('lab $number', { timeout: 400_000 }, async ({ number }) => {
     const { status, stdout, stderr } = await runMinilab(
       ['dev', 'check', String(number), '--json', ...flags],
       { user, data },

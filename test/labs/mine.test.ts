@@ -7,7 +7,7 @@ import { capabilityMask, defaultCapabilities } from '../../lib/kernel/capabiliti
 import { planCgroup } from '../../lib/kernel/make-cgroup.ts'
 import { mountinfo } from '../../lib/kernel/mountinfo.ts'
 import { type Namespace, namespaceInode, nsPids, processExists, status } from '../../lib/kernel/procfs.ts'
-import { isRoot, userFolder, type UserName } from '../support/minilab.ts'
+import { isRoot, userFolder, type UserName, modesOf } from '../support/minilab.ts'
 import { Terminal } from '../support/terminal.ts'
 import { type Learner, newLearner, solution } from './support.ts'
 
@@ -46,7 +46,7 @@ const INSIDE = '  inside(tape, { spec }) {\n'
 const withCode = (after: string, code: string, imports = '') =>
   imports + solution('7-run').replace(after, `${after}    ${code}\n`)
 
-describe.each(modes)('run --mine as %s', (_, user, flags) => {
+describe.each(modesOf(modes))('run --mine as %s', (_, user, flags) => {
   test('starts an image with all seven of the learner’s parts, and hands on the exit status', async () => {
     const learner = await solved(user)
     const release = await learner.run([

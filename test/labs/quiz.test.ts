@@ -6,7 +6,7 @@ import { steps } from '../../lib/cli/steps.ts'
 import { questionsOf } from '../../lib/guide/quiz.ts'
 import type { Progress } from '../../lib/labs/progress-shape.ts'
 import { changeProgress, readProgress } from '../../lib/labs/progress.ts'
-import { isRoot, runMinilab, userFolder, users } from '../support/minilab.ts'
+import { isRoot, runMinilab, users, self, userData } from '../support/minilab.ts'
 import { Terminal } from '../support/terminal.ts'
 
 const noTmux = spawnSync('tmux', ['-V']).status !== 0
@@ -14,8 +14,8 @@ const ENTRY = join(import.meta.dirname, '../../bin.mjs')
 const NAMESPACES = 'How many of its eight namespaces does this process have to itself?'
 
 /** A user's own workspace, made by that user. */
-async function workspace(user = users[0]!): Promise<{ env: Record<string, string>; folder: string }> {
-  const data = userFolder(user)
+async function workspace(user = self): Promise<{ env: Record<string, string>; folder: string }> {
+  const data = userData(user)
   const folder = join(data, 'lab')
   const { stderr } = await runMinilab(['init', folder], { user, data })
   expect(stderr).toBe('')

@@ -1,9 +1,9 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { removeTree } from '../../lib/image/tree.ts'
 import type { Verdict } from '../../lib/labs/verdict.ts'
-import { makeUserFolder, runMinilab, type UserName, users } from '../support/minilab.ts'
+import { fillData, makeUserFolder, runMinilab, type UserName, self } from '../support/minilab.ts'
 
 export const LABS = join(import.meta.dirname, '../../labs')
 
@@ -20,12 +20,14 @@ export interface Learner {
 
 /** Makes one; everything of theirs is gone after the test. `finished`: of one that runs beside others, its context's. */
 export async function newLearner(
-  user: UserName = users[0]!,
+  user: UserName = self,
   finished: (task: () => void) => void = onTestFinished,
 ): Promise<Learner> {
   const home = makeUserFolder(user)
   finished(() => removeTree(home))
   const [folder, data] = [join(home, 'mine'), join(home, 'data')]
+  mkdirSync(data)
+  fillData(data, user)
   const run: Learner['run'] = (args, env = {}) =>
     runMinilab(args, { user, data, env: { MINILAB_WORKSPACE: folder, ...env } })
   await run(['init', folder])

@@ -22,7 +22,7 @@ import { UsageError } from '../../lib/kernel/errors.ts'
 import { changeProgress, readProgress } from '../../lib/labs/progress.ts'
 import { resetFile } from '../../lib/labs/reset.ts'
 import { findWorkspace, initWorkspace, openWorkspace } from '../../lib/labs/workspace.ts'
-import { isRoot, runMinilab, userFolder } from '../support/minilab.ts'
+import { isRoot, runMinilab, userFolder, userData } from '../support/minilab.ts'
 import { attempts } from './writer.ts'
 
 const project = join(import.meta.dirname, '../..')
@@ -115,7 +115,7 @@ describe('init', () => {
   })
 
   test('six at once make one workspace', async () => {
-    const data = userFolder()
+    const data = userData()
     const runs = Array.from({ length: 6 }, () => runMinilab(['init', join(data, 'lab')], { data }))
     for (const { status, stderr } of await Promise.all(runs))
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
@@ -308,7 +308,7 @@ describe.runIf(isRoot)('what root makes', () => {
   test('by sudo in a folder of root’s stays root’s', async () => {
     const env = { SUDO_UID: '1000', SUDO_GID: '1000' }
     const at = realpathSync(userFolder('root'))
-    await runMinilab(['init', at], { user: 'root', env, data: userFolder('root') })
+    await runMinilab(['init', at], { user: 'root', env, data: userData('root') })
     expect(owners(at)).toEqual(new Set([0]))
   })
 

@@ -5,11 +5,11 @@ import { describe, expect, test } from 'vitest'
 import { drawTerminal } from '../../lib/look/draw-terminal.ts'
 import { clean, columns, cut, cutPath } from '../../lib/look/terminal-text.ts'
 import { type Snapshot, snapshot } from '../../lib/look/snapshot.ts'
-import { runMinilab, users } from '../support/minilab.ts'
+import { runMinilab, self, thorough } from '../support/minilab.ts'
 import { Terminal } from '../support/terminal.ts'
 import { container, PATIENCE } from './support.ts'
 
-const [user] = users as [(typeof users)[number]]
+const user = self
 
 describe('which one', () => {
   test('none runs: one line that says what to do', async () => {
@@ -90,7 +90,7 @@ describe('--svg', () => {
 })
 
 describe('in a terminal', () => {
-  test.each([60, 80, 120, 170])('of %i columns no line is longer', async width => {
+  test.each([80, ...thorough([60, 120, 170])])('of %i columns no line is longer', async width => {
     const script =
       ': "日本語 ünïcode 🐳 \x1b[2J\x07 and so on, far beyond the end of any line that anybody has"; sleep 1000'
     const { name, data } = await container(

@@ -9,7 +9,7 @@ import { hear } from '../../lib/look/view/hear.ts'
 import { type Seen, Watch } from '../../lib/look/view/watch.ts'
 import { endProcess } from '../../lib/kernel/signal.ts'
 import { children, namespaceInode, nsPids, startTime } from '../../lib/kernel/procfs.ts'
-import { isRoot, runMinilab, userFolder } from '../support/minilab.ts'
+import { isRoot, runMinilab, userFolder, userData } from '../support/minilab.ts'
 
 /** Somebody who listens at a data folder. */
 async function listener(data: string, hears: (event: FeedEvent) => void = () => {}) {
@@ -37,7 +37,7 @@ const STAGE: FeedEvent = { kind: 'stage', number: 1, of: 1, title: `a\u2028${'x'
 
 describe('a step tells', () => {
   test('its stages, tape and checks, also with --json, and where its containers are', async () => {
-    const data = userFolder()
+    const data = userData()
     const found: Named[] = []
     const { events, gone } = await listener(data, event => {
       if (event.kind !== 'container') return
@@ -78,7 +78,7 @@ describe('a step tells', () => {
   })
 
   test('from the bench that a network needs without root', async () => {
-    const data = userFolder()
+    const data = userData()
     const { events } = await listener(data)
     const ran = await runMinilab(['step', '6', '--json', '--rootless'], { data })
     expect(ran.status).toBe(0)
@@ -87,7 +87,7 @@ describe('a step tells', () => {
   })
 
   test('what is built wrongly, from a bench with other files and another pid namespace', async () => {
-    const data = userFolder()
+    const data = userData()
     const { events } = await listener(data)
     const ran = await runMinilab(['step', '2', '--mutant', 'no-uts', '--json'], { data })
     expect(ran).toMatchObject({ status: 0, stderr: '' })
@@ -100,7 +100,7 @@ describe('a step tells', () => {
   })
 
   test('what a learner’s code does, on its bench', async () => {
-    const data = userFolder()
+    const data = userData()
     const { events } = await listener(data)
     const workspace = join(userFolder(), 'mine')
     expect((await runMinilab(['init', workspace], { data })).status).toBe(0)
@@ -125,7 +125,7 @@ test('without a viewer nothing is made, and nothing is kept open', () => {
 
 describe('a viewer', () => {
   test('that comes late hears everything, and without another event', async () => {
-    const data = userFolder()
+    const data = userData()
     mkdirSync(join(data, 'containers'))
     const feed = new Feed(data)
     const told = [1, 2, 3].map(number => ({ ...STAGE, number }))
@@ -136,7 +136,7 @@ describe('a viewer', () => {
   })
 
   test('that does not read is left alone', async () => {
-    const data = userFolder()
+    const data = userData()
     const folder = join(data, 'containers', 'view-abc')
     mkdirSync(folder, { recursive: true })
     const server = createServer({ pauseOnConnect: true })
@@ -156,7 +156,7 @@ describe('a viewer', () => {
   })
 
   test('that has gone in the middle is no reason to end', async () => {
-    const data = userFolder()
+    const data = userData()
     const { end } = await listener(data)
     const signals: string[] = []
     const note = (signal: string) => void signals.push(signal)
@@ -175,7 +175,7 @@ describe('a viewer', () => {
   })
 
   test('that was killed leaves a socket that nobody minds, and the next command removes', async () => {
-    const data = userFolder()
+    const data = userData()
     const program = `
       import { hear } from ${JSON.stringify(new URL('../../lib/look/view/hear.ts', import.meta.url).href)}
       await hear(${JSON.stringify(data)}, { event() {}, gone() {} })
@@ -193,7 +193,7 @@ describe('a viewer', () => {
   })
 
   test('listens in a folder of its own that nobody else may enter, and leaves nothing', async () => {
-    const data = userFolder()
+    const data = userData()
     const { end } = await listener(data)
     const [name] = viewers(data)
     const folder = join(data, 'containers', name!)
@@ -220,7 +220,7 @@ describe('a viewer', () => {
     ['an unknown kind', '{"kind":"constructor"}\n'],
     ['a line without end', 'x'.repeat(2 ** 21)],
   ])('hears no more of who says %s', async (_, said) => {
-    const data = userFolder()
+    const data = userData()
     const { events, gone } = await listener(data)
     const stranger = connect(join(data, 'containers', viewers(data)[0]!, SOCKET))
     stranger.on('error', () => {}) // it is hung up on, perhaps in the middle
@@ -236,7 +236,7 @@ describe('a viewer', () => {
 })
 
 test.skipIf(!isRoot)('a container in another pid namespace is found in ours', async () => {
-  const data = userFolder()
+  const data = userData()
   const shell = spawn('unshare', ['--pid', '--fork', 'sh', '-c', 'sleep 300 & echo $!; wait'])
   onTestFinished(() => void shell.kill('SIGKILL'))
   const inside = Number(String((await once(shell.stdout, 'data'))[0]))

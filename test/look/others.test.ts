@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { flat } from '../../lib/look/processes.ts'
 import { snapshot } from '../../lib/look/snapshot.ts'
-import { isRoot, makeUserFolder, runMinilab, userFolder } from '../support/minilab.ts'
+import { isRoot, makeUserFolder, runMinilab, userData } from '../support/minilab.ts'
 import { children, container, known, looked, output, PATIENCE, sleeper, KINDS, THREE } from './support.ts'
 
 describe('a process that is no container', () => {
@@ -103,7 +103,7 @@ describe.skipIf(!isRoot)('another user’s container (as root: there are two use
   test('an ordinary user is told what is not readable, and sees the rest', async () => {
     const { pid } = await container([], THREE, { user: 'root' })
     await expect.poll(() => children(pid), PATIENCE).toHaveLength(2)
-    const seen = await looked(String(pid), { user: 'ordinary', data: userFolder('ordinary') })
+    const seen = await looked(String(pid), { user: 'ordinary', data: userData('ordinary') })
     expect(seen.processes.why).toContain(`/proc/${pid}/ns/pid`)
     expect(seen.processes.roots[0]).toMatchObject({ pid, inside: 1, children: [{}, {}] })
     for (const { inode } of seen.namespaces) expect(inode).toHaveProperty('notReadable')

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { expect, onTestFinished } from 'vitest'
 import type { Readable } from '../../lib/look/readable.ts'
 import type { Process, Snapshot } from '../../lib/look/snapshot.ts'
-import { runMinilab, userFolder, type UserName, users } from '../support/minilab.ts'
+import { runMinilab, type UserName, self, userData } from '../support/minilab.ts'
 
 /** The kinds of namespaces, in the order in which they are shown. */
 export const KINDS = ['user', 'pid', 'mnt', 'uts', 'ipc', 'net', 'cgroup', 'time']
@@ -28,7 +28,7 @@ export interface Started {
 export async function container(
   flags: string[],
   script: string,
-  { user = users[0]!, data = userFolder(user) }: { user?: UserName; data?: string } = {},
+  { user = self, data = userData(user) }: { user?: UserName; data?: string } = {},
 ): Promise<Started> {
   const ran = await runMinilab(['run', '-d', ...flags, 'default', 'sh', '-c', script], { user, data })
   expect(ran.stderr).toBe('')

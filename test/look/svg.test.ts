@@ -3,11 +3,11 @@ import { describe, expect, test } from 'vitest'
 import { drawSvg } from '../../lib/look/draw-svg.ts'
 import type { Snapshot } from '../../lib/look/snapshot.ts'
 import { noChromium, openBrowser, quietPage } from '../support/chromium.ts'
-import { users } from '../support/minilab.ts'
+import { self } from '../support/minilab.ts'
 import { all, container, looked, PATIENCE } from './support.ts'
 
 const HOSTILE = '<script>alert(1)</script>"\'&]]><!-- \x1b \u202e'
-const [user] = users as [(typeof users)[number]]
+const user = self
 const limits = user === 'root' ? ['--memory', '64m', '--cpus', '0.5', '--pids-limit', '50'] : []
 
 /** A container with a stranger's words for a command, once it runs it. */

@@ -5,6 +5,7 @@ import { rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { thorough } from '../support/minilab.ts'
 import manifest from '../../package.json' with { type: 'json' }
 
 const project = join(import.meta.dirname, '../..')
@@ -12,7 +13,9 @@ const nobody = 65534
 const isRoot = process.getuid?.() === 0
 
 // What `npm test` sets would reach an npm that the launcher starts.
-const cleanEnv = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('npm_')))
+const cleanEnv = Object.fromEntries(
+  Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_COMPILE_CACHE$)/.test(name)),
+)
 
 /** Stands in for npm where npm is not what is tested: it notes its call, and installs links to what is installed here. */
 const fakeNpm = `#!/bin/sh
@@ -230,7 +233,7 @@ describe('installs', () => {
     expect(stderr).toMatch(/^minilab: first use, and \S+ is not yours to write: .* uid 0\n$/)
   })
 
-  test('what package-lock.json names, with the real npm', async ctx => {
+  test.for(thorough(['npm']))('what package-lock.json names, with the real %s', async (_, ctx) => {
     if (!process.env.PATH?.split(':').some(folder => existsSync(join(folder, 'npm'))))
       ctx.skip('no npm on PATH')
     const cli = "await import('commander'); await import('koffi'); console.log(process.version)"

@@ -1,11 +1,13 @@
 import { existsSync } from 'node:fs'
+import axe from 'axe-core'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 import { afterAll, onTestFinished } from 'vitest'
 
-const PROGRAM = '/usr/bin/chromium'
+/** The headless shell draws the same pages without a browser's windows and menus, for a third of the time. */
+const PROGRAM = ['/usr/bin/chromium-headless-shell', '/usr/bin/chromium'].find(path => existsSync(path))
 
 /** Why no page can be looked at here, or ''. */
-export const noChromium = existsSync(PROGRAM) ? '' : ' (no chromium: apt-get install chromium)'
+export const noChromium = PROGRAM ? '' : ' (no chromium: apt-get install chromium-headless-shell)'
 
 /** Nothing that Chromium itself asks of the network, and no name that could be resolved: only loopback is left. */
 const FLAGS =
@@ -17,7 +19,7 @@ let browser: Promise<Browser> | undefined
 
 /** A real, headless Chromium with a new profile: one for each test file, closed after its last test. */
 export async function openBrowser(): Promise<Browser> {
-  browser ??= chromium.launch({ executablePath: PROGRAM, args: FLAGS })
+  browser ??= chromium.launch({ executablePath: PROGRAM!, args: FLAGS })
   return browser
 }
 
@@ -55,4 +57,15 @@ export async function quietPage(browser: Browser, options: BrowserContextOptions
 function isOutside(url: string): boolean {
   const { protocol, hostname } = new URL(url)
   return /^(https?|wss?):$/.test(protocol) && hostname !== '127.0.0.1' && hostname !== 'localhost'
+}
+
+/** What a screen reader or a keyboard would stumble over: axe's findings that are serious or critical. */
+export async function violations(page: Page): Promise<string[]> {
+  // the pages' policy allows no script but their own: this one comes as a debugger's
+  await page.evaluate(axe.source)
+  const run = "axe.run({ preload: false, resultTypes: ['violations'] })" // not all that is well besides
+  const { violations } = (await page.evaluate(run)) as axe.AxeResults
+  return violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(' ')).join(', ')}`)
 }

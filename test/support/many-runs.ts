@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import type { CommandLine } from './many.ts'
-import { isRoot, ORDINARY, type Ran, type RunOptions, userFolder } from './minilab.ts'
+import { isRoot, ORDINARY, type Ran, type RunOptions, userData } from './minilab.ts'
 
 /** What one command line of many did. */
 export type Answer = Pick<Ran, 'status' | 'stdout' | 'stderr'> & { args: string[] }
@@ -16,7 +16,7 @@ export type Answer = Pick<Ran, 'status' | 'stdout' | 'stderr'> & { args: string[
  */
 export async function runMany(
   commands: CommandLine[],
-  { user, data = userFolder(user), env = {}, wrapper = [] }: RunOptions = {},
+  { user, data = userData(user), env = {}, wrapper = [] }: RunOptions = {},
   { open = [], seconds = 50 }: { open?: number[]; seconds?: number } = {},
 ): Promise<Answer[]> {
   const mark = `\n--${randomBytes(9).toString('hex')}--\n`

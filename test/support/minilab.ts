@@ -1,10 +1,10 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, chownSync, mkdirSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { onTestFinished } from 'vitest'
+import { inject, onTestFinished } from 'vitest'
 import type { Report } from '../../lib/guide/step.ts'
 import { removeTree } from '../../lib/image/tree.ts'
 
@@ -22,7 +22,20 @@ if (isRoot) {
 
 /** Who runs minilab: whoever runs the tests, and beside root an ordinary user. */
 export type UserName = 'root' | 'ordinary'
-export const users: UserName[] = isRoot ? ['root', 'ordinary'] : ['ordinary']
+export const self: UserName = isRoot ? 'root' : 'ordinary'
+export const allUsers: UserName[] = isRoot ? ['root', 'ordinary'] : ['ordinary']
+
+/** Of the ways in which the same tests can run those that the project asks for (vitest.config.ts): the first, the others, or all. */
+export function modesOf<T>(modes: readonly T[]): T[] {
+  const { MINILAB_TEST_MODES: wanted } = process.env
+  return wanted === 'first' ? modes.slice(0, 1) : wanted === 'others' ? modes.slice(1) : [...modes]
+}
+
+export const users = modesOf(allUsers)
+
+/** For tests of what `npm test` has seen once already, in another case: none there, in CI all of them. */
+export const thorough = <T>(cases: readonly T[]): T[] =>
+  process.env.MINILAB_TEST_MODES === 'first' ? [] : [...cases]
 
 export interface Ran {
   status: number | null
@@ -34,7 +47,7 @@ export interface Ran {
 
 export interface RunOptions {
   user?: UserName
-  /** the data folder; one of the test's own, removed after it, unless given */
+  /** the data folder; one of the test's own, with the default image where the command needs it, removed after it, unless given */
   data?: string
   env?: NodeJS.ProcessEnv
   /** a command in front of it, such as unshare */
@@ -42,10 +55,22 @@ export interface RunOptions {
 }
 
 /** A folder of a user's own, removed after the test. */
-export function userFolder(user: UserName = users[0]!): string {
+export function userFolder(user: UserName = self): string {
   const folder = makeUserFolder(user)
   onTestFinished(() => removeTree(folder))
   return folder
+}
+
+/** A data folder of a user's own that has the default image already, as if they had used it before; removed after the test. */
+export function userData(user: UserName = self): string {
+  const folder = userFolder(user)
+  fillData(folder, user)
+  return folder
+}
+
+/** Puts the default image into a data folder: a copy of what image-once.ts has made. */
+export function fillData(folder: string, user: UserName = self): void {
+  execFileSync('cp', ['-a', `${inject('images')[user]}/.`, folder])
 }
 
 /** A folder of a user's own, for several tests; whoever makes it removes it. */
@@ -56,10 +81,18 @@ export function makeUserFolder(user: UserName): string {
   return folder
 }
 
+/** The commands that start containers of the default image. */
+const NEEDS_IMAGE = ['run', 'step', 'escape', 'quiz', 'check', 'dev', 'doctor']
+
 /** Runs `minilab ARGS` to its end, with nothing on its stdin. */
 export async function runMinilab(
   args: string[],
-  { user = users[0]!, data = userFolder(user), env = {}, wrapper = [] }: RunOptions = {},
+  {
+    user = self,
+    data = NEEDS_IMAGE.includes(args[0] ?? '') ? userData(user) : userFolder(user),
+    env = {},
+    wrapper = [],
+  }: RunOptions = {},
 ): Promise<Ran> {
   const [command = '', ...rest] = [...wrapper, process.execPath, ENTRY, ...args]
   const child = spawn(command, rest, {

@@ -16,6 +16,11 @@ export class Seeded {
     return ((mixed ^ (mixed >>> 14)) >>> 0) % end
   }
 
+  /** from 0 up to, and without, 1 */
+  fraction(): number {
+    return this.below(2 ** 31) / 2 ** 31
+  }
+
   pick<T>(list: readonly T[]): T {
     return list[this.below(list.length)]!
   }

@@ -1,0 +1,3 @@
+import { mutantsOf } from './matrix.ts'
+
+await mutantsOf(4)
