@@ -1,6 +1,7 @@
-// `npm run bench`: how long a container takes to start, beside others, as ratios. Medians; what is missing says so.
+// `npm run bench`: how long a learner waits for a verdict after a save, and how long a container takes to start, beside
+// others, as ratios. Medians; what is missing says so.
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { defaultSpec } from '../lib/container/default-spec.ts'
@@ -12,6 +13,10 @@ import type { Spec } from '../lib/container/spec.ts'
 import { compose } from '../lib/container/start.ts'
 import { specFor } from '../lib/guide/runtime.ts'
 import { findImage } from '../lib/image/store.ts'
+import { loadLabs } from '../lib/cli/exercises.ts'
+import type { Exercise } from '../lib/labs/exercise.ts'
+import { Trials } from '../lib/labs/try-out.ts'
+import { fileOf, initWorkspace, solutionFileOf } from '../lib/labs/workspace.ts'
 
 const data = mkdtempSync(join(tmpdir(), 'minilab-bench-'))
 process.env.MINILAB_DATA = data
@@ -73,6 +78,32 @@ const step = ['bin.mjs', 'step', '3', '--yes', '--json'].map((word, i) =>
   i ? word : join(import.meta.dirname, '..', word),
 )
 
+/** A learner who has solved the first labs. */
+const mine = mkdtempSync(join(tmpdir(), 'minilab-bench-mine-'))
+const labs = (await loadLabs()).slice(0, 3)
+process.env.MINILAB_WORKSPACE = mine
+initWorkspace(mine)
+for (const lab of labs) copyFileSync(solutionFileOf(lab), fileOf({ folder: mine }, lab))
+
+/** From a save to the verdict: `minilab check N` as a whole process, and what `minilab watch N` does, which waits for the save. */
+const checkRows = labs.flatMap((lab): typeof rows => [
+  [
+    `minilab check ${lab.number}, after a save`,
+    10,
+    () => command(process.execPath, step[0]!, 'check', String(lab.number)),
+  ],
+  [`minilab watch ${lab.number}: from the save to the verdict`, 10, () => watched(lab)],
+])
+const watching = new Map<number, Trials>()
+async function watched(lab: Exercise): Promise<number> {
+  const trials = watching.get(lab.number) ?? new Trials(lab, rootless, 'ahead')
+  watching.set(lab.number, trials)
+  await trials.prepare() // a learner takes longer
+  const began = performance.now()
+  await trials.try({ number: lab.number, folder: mine, rootless, own: [] })
+  return performance.now() - began
+}
+
 const rows: [what: string, times: number, run: () => number | Promise<number>][] = [
   ['minilab: a container, to its execve, in a running process', 100, () => start('execve')],
   ['minilab: the same, to its exit', 100, () => start('exit')],
@@ -94,9 +125,10 @@ const rows: [what: string, times: number, run: () => number | Promise<number>][]
 
 const median = (times: number[]) => times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? NaN
 let ours = 0
+process.argv[1] = step[0]! // whom a trial starts as ourselves
 const nullOwner = execFileSync('stat', ['-c', '%u:%g', '/dev/null'])
 try {
-  for (const [what, times, run] of rows) {
+  for (const [what, times, run] of [...rows, ...checkRows]) {
     try {
       await run() // the first one fills caches
       const measured: number[] = []
@@ -111,7 +143,8 @@ try {
     }
   }
 } finally {
-  rmSync(data, { recursive: true, force: true })
+  for (const trials of watching.values()) await trials[Symbol.asyncDispose]()
+  for (const folder of [data, mine]) rmSync(folder, { recursive: true, force: true })
   if (!execFileSync('stat', ['-c', '%u:%g', '/dev/null']).equals(nullOwner))
     console.log('a peer has changed the owner of /dev/null!')
 }

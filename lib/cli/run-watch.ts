@@ -55,7 +55,7 @@ export async function watch(word: string | undefined, flags: CheckFlags): Promis
     await trials[Symbol.asyncDispose]()
     exercise = next
     trials = new Trials(exercise, rootless, 'ahead')
-    trials.prepare()
+    void trials.prepare()
     stop = onSave(fileOf(workspace, exercise), run)
   }
 

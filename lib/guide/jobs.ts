@@ -11,14 +11,17 @@ const JOBS = 'MINILAB_JOBS'
 
 /**
  * Ourselves on the bench, started and waiting. To start Node and to load a chapter takes longer than most jobs do, so it can
- * be done before there is one, and one process can do several. A job is a JSON document in a line; when it is done, one byte
- * comes back. What came of it is in files: of those something is left, too, where the process dies in the middle.
+ * be done before there is one, and one process can do several. The process sends one byte whenever it waits for a job, which is
+ * a JSON document in a line. What came of a job is in files: of those something is left, too, where the process dies in the
+ * middle.
  */
 export class JobProcess implements AsyncDisposable {
   readonly #child: OnBench
   readonly #socket: Socket
   readonly #ended: Promise<Exit>
   #alive = true
+  /** resolves when it waits for a job; or, to how it ended, when none can come to it any more */
+  #waiting: Promise<Exit | undefined>
 
   private constructor(child: OnBench, socket: Socket) {
     this.#child = child
@@ -28,6 +31,20 @@ export class JobProcess implements AsyncDisposable {
       this.#alive = false
       socket.destroy()
     })
+    this.#waiting = this.#nextByte()
+  }
+
+  #nextByte(): Promise<Exit | undefined> {
+    const byte = once(this.#socket, 'data').then(
+      () => undefined,
+      () => this.#ended, // an error of the socket: there is nobody at its other end
+    )
+    return Promise.race([byte, this.#ended])
+  }
+
+  /** Resolves when it has loaded all that it needs, and waits; or when it has ended. */
+  async ready(): Promise<void> {
+    await this.#waiting
   }
 
   /** Starts `args` on the bench. Throws as startOnBench does. */
@@ -62,12 +79,12 @@ export class JobProcess implements AsyncDisposable {
       late = true
       this.#child.kill('SIGKILL')
     }, patience)
-    const done = once(this.#socket, 'data').then(
-      () => undefined,
-      () => this.#ended, // an error of the socket: there is nobody at its other end
-    )
-    this.#socket.write(JSON.stringify(job) + '\n')
-    const exit = await Promise.race([done, this.#ended])
+    let exit = await this.#waiting
+    if (!exit) {
+      this.#waiting = this.#nextByte()
+      this.#socket.write(JSON.stringify(job) + '\n')
+      exit = await this.#waiting
+    }
     clearTimeout(timer)
     return { ...(exit && { exit }), late }
   }
@@ -89,6 +106,7 @@ export async function doJobs<Job>(begin: () => (job: Job) => Promise<void>): Pro
   now.fcntl(fd, F_SETFD, FD_CLOEXEC) // no container inherits it
   const socket = new Socket({ fd })
   const act = begin()
+  socket.write('.')
   for await (const line of createInterface(socket)) {
     const idle = Promise.withResolvers<void>()
     let acted = false

@@ -69,6 +69,11 @@ export class TrialPlace implements AsyncDisposable {
     }
   }
 
+  /** Resolves when the lab is loaded. */
+  ready(): Promise<void> {
+    return this.#jobs.ready()
+  }
+
   /** Whether it can be used, and nothing that was tried there has left a trace by which the next trial would be another. */
   get fresh(): boolean {
     return this.#jobs.alive && !this.#spoiled
@@ -134,7 +139,7 @@ export class Trials implements AsyncDisposable {
     } finally {
       if (this.#kind === 'shared' && place.fresh) this.#next = Promise.resolve(place)
       else this.#leave(place) // the verdict does not wait for it
-      if (this.#kind === 'ahead') this.prepare()
+      if (this.#kind === 'ahead') void this.prepare()
     }
   }
 
@@ -145,10 +150,11 @@ export class Trials implements AsyncDisposable {
   }
   #leaving: Promise<void> | undefined
 
-  /** Makes a place ready; where there can be none, the next trial says so. */
-  prepare(): void {
+  /** Makes a place ready; where there can be none, the next trial says so. Resolves when there is nothing left to wait for. */
+  async prepare(): Promise<void> {
     this.#next ??= this.#open()
-    this.#next.catch(() => {})
+    const place = await this.#next.catch(() => undefined)
+    await place?.ready()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

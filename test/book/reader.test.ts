@@ -13,7 +13,7 @@ import { sections } from '../../lib/book/sections.ts'
 import { contentsLines, matchLines, nextLines } from '../../lib/cli/book-lines.ts'
 import { terminalLines } from '../../lib/book/terminal.ts'
 import { runMinilab, userFolder, userData, thorough } from '../support/minilab.ts'
-import { Terminal } from '../support/terminal.ts'
+import { noTmux, Terminal } from '../support/terminal.ts'
 import { EVIL, fixture } from './fixture.ts'
 
 const book = pages()
@@ -215,7 +215,7 @@ describe('minilab book', () => {
   })
 })
 
-describe('in a terminal', () => {
+describe.skipIf(noTmux)(`in a terminal${noTmux}`, () => {
   const env = () => ({ HOME: userFolder(), MINILAB_DATA: userData(), NO_COLOR: '' })
 
   test('less shows it from the top; q leads back to the shell', async () => {

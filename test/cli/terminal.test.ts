@@ -4,12 +4,9 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { processExists } from '../../lib/kernel/procfs.ts'
 import { runMinilab, userData } from '../support/minilab.ts'
-import { Terminal } from '../support/terminal.ts'
+import { noTmux, Terminal } from '../support/terminal.ts'
 
-const noTmux = spawnSync('tmux', ['-V']).status !== 0
-
-// skipped where there is no tmux: a pipe is no terminal, and these tests are about terminals
-describe.skipIf(noTmux)('in a real terminal', () => {
+describe.skipIf(noTmux)(`in a real terminal${noTmux}`, () => {
   test('a step asks for a prediction, and scores it', async () => {
     const data = userData()
     const terminal = new Terminal({ MINILAB_DATA: data })

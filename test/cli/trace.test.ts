@@ -23,12 +23,11 @@ import {
   thorough,
 } from '../support/minilab.ts'
 import { straced } from '../support/strace.ts'
-import { Terminal } from '../support/terminal.ts'
+import { noTmux, Terminal } from '../support/terminal.ts'
 import { nanoseconds, rowsOf, type Slice, traceProblems, type TraceRow } from '../support/trace-format.ts'
 
 const tried = spawnSync('strace', ['-o', '/dev/null', 'true'])
 const noStrace = tried.status === 0 ? '' : ' (strace cannot trace here: apt-get install strace)'
-const noTmux = spawnSync('tmux', ['-V']).error ? ' (no tmux: apt-get install tmux)' : ''
 
 const OWN = 'the step’s own container'
 const load = (file: string) => JSON.parse(readFileSync(file, 'utf8')) as Trace

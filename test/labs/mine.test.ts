@@ -8,7 +8,7 @@ import { planCgroup } from '../../lib/kernel/make-cgroup.ts'
 import { mountinfo } from '../../lib/kernel/mountinfo.ts'
 import { type Namespace, namespaceInode, nsPids, processExists, status } from '../../lib/kernel/procfs.ts'
 import { isRoot, userFolder, type UserName, modesOf } from '../support/minilab.ts'
-import { Terminal } from '../support/terminal.ts'
+import { noTmux, Terminal } from '../support/terminal.ts'
 import { type Learner, newLearner, solution } from './support.ts'
 
 const LABS = ['1-cli', '2-namespaces', '3-root', '4-limits', '5-layers', '6-network', '7-run']
@@ -166,7 +166,7 @@ describe.each(modesOf(modes))('run --mine as %s', (_, user, flags) => {
   })
 })
 
-test('a terminal of its own, by the learner’s parts', async () => {
+test.skipIf(noTmux)(`a terminal of its own, by the learner’s parts${noTmux}`, async () => {
   const learner = await solved(isRoot ? 'root' : 'ordinary')
   const terminal = new Terminal({ MINILAB_DATA: learner.data, MINILAB_WORKSPACE: learner.folder })
   terminal.minilab('run --mine --rm -it default sh')

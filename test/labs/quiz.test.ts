@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -7,9 +6,8 @@ import { questionsOf } from '../../lib/guide/quiz.ts'
 import type { Progress } from '../../lib/labs/progress-shape.ts'
 import { changeProgress, readProgress } from '../../lib/labs/progress.ts'
 import { isRoot, runMinilab, users, self, userData } from '../support/minilab.ts'
-import { Terminal } from '../support/terminal.ts'
+import { noTmux, Terminal } from '../support/terminal.ts'
 
-const noTmux = spawnSync('tmux', ['-V']).status !== 0
 const ENTRY = join(import.meta.dirname, '../../bin.mjs')
 const NAMESPACES = 'How many of its eight namespaces does this process have to itself?'
 
@@ -50,8 +48,7 @@ test('without a terminal it asks nothing, and --json prints what is known', asyn
   expect(some).toMatchObject({ predictions: [{ question: 'q' }] })
 })
 
-// skipped where there is no tmux: a pipe is no terminal
-describe.skipIf(noTmux)('in a real terminal', () => {
+describe.skipIf(noTmux)(`in a real terminal${noTmux}`, () => {
   test('what was missed in a step is asked again until it is right', async () => {
     const { env, folder } = await workspace()
     const noted = () => readProgress({ folder }).predictions[NAMESPACES]

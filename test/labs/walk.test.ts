@@ -1,5 +1,4 @@
 // The way of a new user: an empty workspace, `watch` in a terminal, every task in order, and a container of their own in the end.
-import { spawnSync } from 'node:child_process'
 import { describe, expect, test } from 'vitest'
 import { exercises } from '../../lib/cli/exercises.ts'
 import { Cgroup } from '../../lib/kernel/cgroup.ts'
@@ -8,10 +7,9 @@ import type { WrongAnswer } from '../../lib/labs/answer.ts'
 import { readProgress } from '../../lib/labs/progress.ts'
 import { taskAt } from '../../lib/labs/verdict.ts'
 import { isRoot, modesOf } from '../support/minilab.ts'
-import { Terminal } from '../support/terminal.ts'
+import { noTmux, Terminal } from '../support/terminal.ts'
 import { newLearner, solution } from './support.ts'
 
-const noTmux = spawnSync('tmux', ['-V']).status !== 0
 const labs = await Promise.all(exercises.map(({ load }) => load()))
 /** In `npm test` a lab that only records and one that works on the host; in CI, without root, all of them. */
 const QUICK = [3, 5]
@@ -27,8 +25,7 @@ async function misconceptions(lab: string, tasks: { id: string }[]): Promise<{ i
   })
 }
 
-// skipped where there is no tmux: a pipe is no terminal
-describe.skipIf(noTmux)('from an empty workspace to a runtime of one’s own', () => {
+describe.skipIf(noTmux)(`from an empty workspace to a runtime of one’s own${noTmux}`, () => {
   const ways = [
     { mode: '', numbers: QUICK },
     { mode: isRoot ? ' --rootless' : '', numbers: labs.map(({ number }) => number) },

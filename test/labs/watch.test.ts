@@ -1,15 +1,11 @@
-import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { isRoot } from '../support/minilab.ts'
-import { Terminal } from '../support/terminal.ts'
+import { noTmux, Terminal } from '../support/terminal.ts'
 import { LABS, newLearner, solution } from './support.ts'
 
-const noTmux = spawnSync('tmux', ['-V']).status !== 0
-
-// skipped where there is no tmux: a pipe is no terminal
-describe.skipIf(noTmux)('watch', () => {
+describe.skipIf(noTmux)(`watch${noTmux}`, () => {
   const begin = async () => {
     const learner = await newLearner()
     return {

@@ -6,7 +6,7 @@ import { drawTerminal } from '../../lib/look/draw-terminal.ts'
 import { clean, columns, cut, cutPath } from '../../lib/look/terminal-text.ts'
 import { type Snapshot, snapshot } from '../../lib/look/snapshot.ts'
 import { runMinilab, self, thorough } from '../support/minilab.ts'
-import { Terminal } from '../support/terminal.ts'
+import { noTmux, Terminal } from '../support/terminal.ts'
 import { container, PATIENCE } from './support.ts'
 
 const user = self
@@ -89,7 +89,7 @@ describe('--svg', () => {
   })
 })
 
-describe('in a terminal', () => {
+describe.skipIf(noTmux)(`in a terminal${noTmux}`, () => {
   test.each([80, ...thorough([60, 120, 170])])('of %i columns no line is longer', async width => {
     const script =
       ': "日本語 ünïcode 🐳 \x1b[2J\x07 and so on, far beyond the end of any line that anybody has"; sleep 1000'

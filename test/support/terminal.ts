@@ -1,8 +1,11 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { expect, onTestFinished } from 'vitest'
 
 const ENTRY = join(import.meta.dirname, '../../bin.mjs')
+
+/** Why there can be no terminal here, or ''. A pipe is none, so tests that are about one are skipped then. */
+export const noTmux = spawnSync('tmux', ['-V']).status === 0 ? '' : ' (no tmux: apt-get install tmux)'
 
 /** A real terminal: a tmux server of the test's own, in which `minilab` can be typed. */
 export class Terminal {
