@@ -1,7 +1,7 @@
 import type { Exercise } from '../labs/exercise.ts'
 import { LabPresenter } from '../labs/present.ts'
 import { changeProgress, readProgress } from '../labs/progress.ts'
-import { type Trials, tryOut } from '../labs/try-out.ts'
+import { Trials } from '../labs/try-out.ts'
 import { isPassed, judgeTasks, noteVerdict, type Verdict, workingOn } from '../labs/verdict.ts'
 import { fileOf, openWorkspace, type Workspace } from '../labs/workspace.ts'
 import type { CheckFlags } from './lab.ts'
@@ -13,18 +13,19 @@ import { labsBefore, whichLab } from './which-lab.ts'
 export async function check(word: string | undefined, flags: CheckFlags): Promise<void> {
   const workspace = openWorkspace()
   const exercise = await whichLab(word, workspace)
-  const { verdict, progress } = await checkLab(workspace, exercise, isRootless(flags.rootless))
+  const rootless = isRootless(flags.rootless)
+  await using trials = new Trials(exercise, rootless, 'once')
+  const { verdict, progress } = await checkLab(workspace, exercise, rootless, trials)
   if (flags.json) process.stdout.write(JSON.stringify(verdict) + '\n')
   else new LabPresenter({ plain: flags.plain ?? false }).verdict(exercise, verdict, progress)
   if (!verdict.passed)
     process.exitCode = verdict.tasks.some(({ state }) => state === 'failed') ? EXIT.failed : EXIT.machine
 }
 
-/** Tries a lab out, and notes what became of it. `trials`: where it is tried, unless it is for this once. */
-export async function checkLab(workspace: Workspace, exercise: Exercise, rootless: boolean, trials?: Trials) {
+/** Tries a lab out, and notes what became of it. */
+export async function checkLab(workspace: Workspace, exercise: Exercise, rootless: boolean, trials: Trials) {
   const own = await passedBefore(workspace, exercise)
-  const request = { number: exercise.number, folder: workspace.folder, rootless, own }
-  const tried = await (trials ? trials.try(request) : tryOut(request, exercise))
+  const tried = await trials.try({ number: exercise.number, folder: workspace.folder, rootless, own })
   const tasks = judgeTasks(exercise, tried)
   const problem = tried.problem ?? null
   const verdict: Verdict = {

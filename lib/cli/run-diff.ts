@@ -1,7 +1,7 @@
 import { LabPresenter } from '../labs/present.ts'
 import { withSolutions } from '../labs/solved.ts'
 import { diffTapes } from '../labs/tape-diff.ts'
-import { tryOut } from '../labs/try-out.ts'
+import { Trials } from '../labs/try-out.ts'
 import { judgeTasks, tapeDiffOf } from '../labs/verdict.ts'
 import { openWorkspace } from '../labs/workspace.ts'
 import type { CheckFlags } from './lab.ts'
@@ -18,7 +18,8 @@ export async function diff(word: string | undefined, flags: CheckFlags): Promise
   const own = await passedBefore(workspace, exercise)
   const request = { number: exercise.number, folder: workspace.folder, rootless, own }
   const presenter = new LabPresenter({ plain: flags.plain ?? false })
-  const tried = await tryOut(request, exercise)
+  await using trials = new Trials(exercise, rootless, 'once')
+  const tried = await trials.try(request)
   const failing = judgeTasks(exercise, tried).findIndex(({ state }) => state === 'failed')
   const task = exercise.tasks.at(failing)! // or the last one
   presenter.diffHead(exercise, task)
@@ -30,9 +31,7 @@ export async function diff(word: string | undefined, flags: CheckFlags): Promise
   const child = tapeDiffOf(exercise, task, tried)
   if (child && child.rows.length > 0) presenter.diff(child)
   if (tried.host.length === 0 && !exercise.onHost) return
-  const ours = await withSolutions([exercise], ({ folder }) =>
-    tryOut({ ...request, folder, own: [] }, exercise),
-  )
+  const ours = await withSolutions([exercise], ({ folder }) => trials.try({ ...request, folder, own: [] }))
   presenter.diff(
     diffTapes(
       tried.host.map(call => ({ call })),

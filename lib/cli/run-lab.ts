@@ -14,6 +14,8 @@ export async function showLab(word: string | undefined, plain: boolean): Promise
   const workspace = openWorkspace()
   const exercise = await whichLab(word, workspace)
   new LabPresenter({ plain }).lab(exercise, fileOf(workspace, exercise), readProgress(workspace))
+  // `minilab check` comes next, and should find its modules compiled
+  await (await import('./run-trials.ts')).loadTrials(exercise.number)
 }
 
 /** `minilab hint N`: one more hint each time, for the first task that is not passed. */

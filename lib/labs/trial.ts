@@ -30,6 +30,8 @@ export interface TrialRequest {
   own: number[]
   /** the checks that are wanted: what comes after them is not run; all, unless given */
   until?: readonly string[]
+  /** whether another trial may follow in the same process: then it says what is otherwise than before */
+  shared?: boolean
 }
 
 /** What became of the learner's code: what the checks found, or what came in between. */
@@ -61,8 +63,11 @@ export async function runTrials(of: TrialOf, dataFolder: string): Promise<void> 
   const look = () =>
     surroundings({ rules: of.exercise.number >= 6, image: of.exercise.image === 'as the root' })
   await doJobs<TrialRequest>(() => {
-    const before = look()
-    return request => runTrial(request, of, dataFolder, () => difference(before, look()))
+    let before: Set<string> | undefined
+    return request => {
+      if (request.shared) before ??= look()
+      return runTrial(request, of, dataFolder, () => (before ? difference(before, look()) : []))
+    }
   })
 }
 

@@ -94,7 +94,7 @@ export class TrialPlace implements AsyncDisposable {
     const { exit, late } = await this.#jobs.do(request, LIMIT)
     const said = readFileSync(join(by, SAID_FILE), 'utf8')
     const trial = read<Trial>(by, TRIAL_FILE) ?? { tapes: {}, host: [], spoiled: [] }
-    this.#spoiled = exit !== undefined || trial.spoiled.length > 0
+    this.#spoiled = exit !== undefined || !request.shared || trial.spoiled.length > 0
     const problem = trial.report ? trial.problem : (trial.problem ?? problemOf(exit, late, said, request, by))
     return { ...trial, ...(problem && { problem }), said: said.slice(0, MOST_SAID) }
   }
@@ -106,22 +106,16 @@ export class TrialPlace implements AsyncDisposable {
   }
 }
 
-/** Tries the learner's code out, in a place that is there for this alone. */
-export async function tryOut(request: TrialRequest, exercise: Exercise): Promise<TriedOut> {
-  await using place = await TrialPlace.open(exercise, request.rootless)
-  return await place.try(request)
-}
-
 /**
- * Places for many trials of one lab. `ahead`: each trial has a place of its own, and the next one is made ready while
+ * Places for trials of one lab. `once`: each trial has its own place. `ahead`: so it has, and the next one is made ready while
  * nothing is tried, so that the trial itself comes sooner. `shared`: a place is used again as long as it is fresh.
  */
 export class Trials implements AsyncDisposable {
   readonly #open: () => Promise<TrialPlace>
-  readonly #kind: 'ahead' | 'shared'
+  readonly #kind: 'once' | 'ahead' | 'shared'
   #next: Promise<TrialPlace> | undefined
 
-  constructor(exercise: Exercise, rootless: boolean, kind: 'ahead' | 'shared') {
+  constructor(exercise: Exercise, rootless: boolean, kind: 'once' | 'ahead' | 'shared') {
     this.#open = () => TrialPlace.open(exercise, rootless)
     this.#kind = kind
   }
@@ -135,7 +129,7 @@ export class Trials implements AsyncDisposable {
       place = await this.#open()
     }
     try {
-      return await place.try(request)
+      return await place.try({ ...request, shared: this.#kind === 'shared' })
     } finally {
       if (this.#kind === 'shared' && place.fresh) this.#next = Promise.resolve(place)
       else this.#leave(place) // the verdict does not wait for it
