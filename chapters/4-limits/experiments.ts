@@ -136,11 +136,12 @@ export async function stopAndGoOn(
 ): Promise<Stopped> {
   const used = () => cpuUsageMicroseconds(pid) ?? NaN
   await stop()
-  const [state, first, stopped] = [readCgroup(pid, 'frozen'), status(pid).State ?? '', used()]
+  const [state, stopped] = [readCgroup(pid, 'frozen'), used()]
   const asked = readCgroup(pid, 'toldToFreeze')
   // that nothing happens has no event; longer than a period, after which a throttled loop would go on
   await setTimeout((2.5 * LIMITS.cpu.period) / 1000)
-  const later = used()
+  // only now: on a busy machine a process takes its time to stop by a signal
+  const [first, later] = [status(pid).State ?? '', used()]
   await goOn()
   const after = readCgroup(pid, 'frozen')
   if (!isFrozen(after)) await until(() => used() > later, PATIENCE)
