@@ -2,6 +2,8 @@ import { program } from '../../lib/container/program.ts'
 import type { Exit } from '../../lib/kernel/child.ts'
 import type { Lab } from '../../lib/guide/lab.ts'
 import type { Step } from '../../lib/guide/step.ts'
+import { unlessGone, words } from '../../lib/kernel/procfs.ts'
+import { until } from '../../lib/kernel/until.ts'
 import { checks } from './checks.ts'
 
 /** What the program was to get, and how two others ended. */
@@ -46,7 +48,12 @@ export const step: Step<Started> = {
     {
       title: 'Start a program',
       source: { file: 'lib/container/program.ts', symbol: 'program' },
-      act: async lab => void (await lab.begin()),
+      async act(lab) {
+        const { pid } = await lab.begin()
+        // execve(2) lets us go on, who wait as after vfork(2), a moment before the new program's words can be read:
+        // begin_new_exec() comes before create_elf_tables(), fs/binfmt_elf.c
+        await until(() => (unlessGone(() => words(`/proc/${pid}/cmdline`)) ?? [pid]).length > 0, 1000)
+      },
       checks: [checks.argv, checks.environ, checks.cwd, checks.descriptors, checks.parent],
     },
     {

@@ -9,7 +9,7 @@ import type { Progress } from '../../lib/labs/progress-shape.ts'
 import { isReport, type LabReport } from '../../lib/labs/report-shape.ts'
 import { makeReport } from '../../lib/labs/report.ts'
 import { initWorkspace } from '../../lib/labs/workspace.ts'
-import { isRoot, ORDINARY, runMinilab, userFolder, type UserName, users } from '../support/minilab.ts'
+import { isRoot, ORDINARY, runMinilab, userFolder, type UserName, users, self } from '../support/minilab.ts'
 
 const labs = await Promise.all(exercises.map(({ load }) => load()))
 const lab = labs.find(({ number }) => number === 3)!
@@ -113,7 +113,7 @@ describe.each(users)('as %s', user => {
 })
 
 test('the name: as they sign their commits in the workspace, else the account’s', async () => {
-  const [user] = users as [UserName]
+  const user = self
   const folder = workspace(user)
   const none = { GIT_CONFIG_GLOBAL: '/dev/null', GIT_CONFIG_SYSTEM: '/dev/null', GIT_CONFIG_NOSYSTEM: '1' }
   const named = async () =>
@@ -150,7 +150,7 @@ test('of an empty progress everything is untouched', () => {
 })
 
 test('without a workspace: one line that says what to do', async () => {
-  const [user] = users as [UserName]
+  const user = self
   const { status, stderr } = await report(user, userFolder(user))
   expect(status).toBe(2)
   expect(stderr).toMatch(/^minilab: .*no workspace.*\n$/)
