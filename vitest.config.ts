@@ -14,10 +14,11 @@ const { MINILAB_REPORT } = process.env
 const ALL = globSync('test/**/*.test.ts', { cwd: import.meta.dirname })
 const FAULTS = 'test/fire/{moments,operations,together}.test.ts'
 
+const textOf = (file: string) => readFileSync(`${import.meta.dirname}/${file}`, 'utf8')
 /** The files whose tests can run in several ways: as root and as an ordinary user, in light and dark colours. */
-const IN_MODES = ALL.filter(file =>
-  /\b(users|modesOf|mutantsOf|thorough)\b/.test(readFileSync(`${import.meta.dirname}/${file}`, 'utf8')),
-)
+const IN_MODES = ALL.filter(file => /\b(users|modesOf|mutantsOf)\b/.test(textOf(file)))
+/** Those with cases that are left to CI. */
+const THOROUGH = ALL.filter(file => /\bthorough\(/.test(textOf(file)))
 
 /** Tests that run together; the part of the name before the colon is the tier: CONTRIBUTING.md, "Tests". */
 const project = (
@@ -31,17 +32,18 @@ const project = (
 })
 
 // `npm test`: each feature, check and mutant once, in one mode
-const FIRST = { MINILAB_TEST_MODES: 'first' }
+const FIRST = { MINILAB_TEST_MODES: 'first', MINILAB_TEST_CASES: 'some' }
 const main = [
   project('test:mutants', ['test/chapters/mutants/*.test.ts'], FIRST),
   project('test:labs', ['test/labs/*.test.ts'], FIRST),
   project('test:commands', ['test/{chapters,cli,guide,setup}/*.test.ts', 'test/fire/reboot.test.ts'], FIRST),
-  project('test:library', ['test/{container,image,kernel}/*.test.ts'], FIRST),
+  project('test:library', ['test/{container,image,kernel,vm}/*.test.ts'], FIRST),
   project('test:pages', ['test/{book,look}/*.test.ts'], FIRST),
 ]
-// .ci/run, besides: the other modes of the same tests, and a sample of the faults
+// .ci/run, besides: the other modes of the same tests, all cases in the first mode, and a sample of the faults
 const ci = [
   project('ci:modes', IN_MODES, { MINILAB_TEST_MODES: 'others' }, [FAULTS]),
+  project('ci:cases', THOROUGH, { MINILAB_TEST_MODES: 'first' }, [FAULTS]),
   project('ci:faults', [FAULTS]),
 ]
 // npm run test:nightly
