@@ -17,7 +17,7 @@ import {
   fillData,
 } from '../../support/minilab.ts'
 import type { MutantJob } from './at-stand.ts'
-import type { Run } from './runs.ts'
+import { PATIENCE, type Run } from './runs.ts'
 
 interface Mode {
   name: string
@@ -62,7 +62,7 @@ export async function mutantsOf(number: number): Promise<void> {
       expect(complaints).toBe('')
     })
 
-    test.each(cases)('step $number: $name', async ({ name, breaks }) => {
+    test.for(cases)('step $number: $name', { timeout: 2 * PATIENCE }, async ({ name, breaks }, { skip }) => {
       const { built, exit } = await runs.next(name)
       expect(exit).toBe(undefined)
       const { report, asDeclared } = built!
@@ -74,7 +74,10 @@ export async function mutantsOf(number: number): Promise<void> {
       // those that cannot be looked at here are neither right nor wrong
       const expected = Object.entries(breaks).filter(([id]) => !unseen.includes(id))
       expect(report.refused).toBe(undefined)
-      if (mode === 'root') expect(failed).not.toEqual([]) // root can look at everything
+      // root can look at everything; but a mutant may need a program that is not installed here
+      const { reason = '' } = report.limited[0] ?? {}
+      skip(mode === 'root' && unseen.length === Object.keys(breaks).length, reason)
+      if (mode === 'root') expect(failed).not.toEqual([])
       expect(Object.fromEntries(failed.map(({ id, diagnosis }) => [id, diagnosis]))).toEqual(
         Object.fromEntries(expected.map(([id, words]) => [id, expect.stringContaining(words)])),
       )

@@ -19,7 +19,8 @@ export interface Run {
   exit?: Exit
 }
 
-const PATIENCE = 110_000 // milliseconds
+/** How long one mutant may take, in milliseconds: against hanging, not for speed. */
+export const PATIENCE = 300_000
 
 /** Builds mutants at one stand until they are all built, or one spoils it. */
 async function atOneStand(number: number, jobs: MutantJob[]): Promise<void> {
