@@ -46,12 +46,35 @@ export async function quietPage(browser: Browser, options: BrowserContextOptions
   page.on('requestfailed', request => {
     const { errorText = '' } = request.failure() ?? {}
     // a page that is left ends its own requests (an event stream, say)
-    if (errorText !== 'net::ERR_ABORTED') noise.push(`failed: ${request.url()} ${errorText}`)
+    if (!['net::ERR_ABORTED', NETWORK_CHANGED].includes(errorText))
+      noise.push(`failed: ${request.url()} ${errorText}`)
   })
   page.on('request', request => {
     if (isOutside(request.url())) noise.push(`outside request: ${request.url()}`)
   })
+  loadAgain(page)
   return { page, noise }
+}
+
+const NETWORK_CHANGED = 'net::ERR_NETWORK_CHANGED'
+const TRIES = 10
+
+/** Where a link comes or goes on the machine, another test's say, Chromium drops what it is loading. Then the page is loaded again. */
+function loadAgain(page: Page): void {
+  const goto = page.goto.bind(page)
+  let dropped = false
+  page.on('requestfailed', request => (dropped ||= request.failure()?.errorText === NETWORK_CHANGED))
+  page.goto = async (...args) => {
+    for (let tries = 1; ; tries++) {
+      dropped = false
+      try {
+        const response = await goto(...args)
+        if (!dropped || tries === TRIES) return response
+      } catch (error) {
+        if (tries === TRIES || !String(error).includes(NETWORK_CHANGED)) throw error
+      }
+    }
+  }
 }
 
 function isOutside(url: string): boolean {
