@@ -39,7 +39,7 @@ export async function quietPage(browser: Browser, options: BrowserContextOptions
   const page = await context.newPage()
   const noise: string[] = []
   page.on('console', message => {
-    if (/^(error|warning|assert)$/.test(message.type()))
+    if (/^(error|warning|assert)$/.test(message.type()) && !message.text().includes(NETWORK_CHANGED))
       noise.push(`console ${message.type()}: ${message.text()}`)
   })
   page.on('pageerror', error => noise.push(`exception: ${error.message}`))
