@@ -3,29 +3,15 @@ import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, statSync, wr
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
-import { removeTree } from '../../lib/image/tree.ts'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { snapshot } from '../support/canary.ts'
 import { isRefusal, runMany } from '../support/many-runs.ts'
-import {
-  isRoot,
-  makeUserFolder,
-  runMinilab,
-  userFolder,
-  type UserName,
-  users,
-  allUsers,
-} from '../support/minilab.ts'
+import { isRoot, runMinilab, userFolder, type UserName, users, sharedData } from '../support/minilab.ts'
 
 // What runc and containerd learned the hard way, as far as it concerns a runtime like ours. Links of an image that lead
 // out (CVE-2019-16884, -19921, 2021-30465, 2023-27561, 2024-21626) are tried one by one in hostile-root.test.ts.
 
-// one data folder a user for all tests, so that the default image is made once
-const data = Object.fromEntries(allUsers.map(user => [user, makeUserFolder(user)])) as Record<
-  UserName,
-  string
->
-afterAll(() => allUsers.forEach(user => removeTree(data[user])))
+const data = sharedData()
 
 /** A folder of the user's, with a canary in it, and one that containers share. */
 function surroundings(user: UserName) {

@@ -4,26 +4,11 @@ import { createConnection, createServer } from 'node:net'
 import { join } from 'node:path'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
-import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
-import { removeTree } from '../../lib/image/tree.ts'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { namespaceInode, nsPids } from '../../lib/kernel/procfs.ts'
-import {
-  isRoot,
-  makeUserFolder,
-  runMinilab,
-  userFolder,
-  type UserName,
-  users,
-  allUsers,
-  userData,
-} from '../support/minilab.ts'
+import { isRoot, runMinilab, userFolder, users, userData, sharedData } from '../support/minilab.ts'
 
-// one data folder a user for all tests that leave nothing in it, so that the default image is made once
-const shared = Object.fromEntries(allUsers.map(user => [user, makeUserFolder(user)])) as Record<
-  UserName,
-  string
->
-afterAll(() => allUsers.forEach(user => removeTree(shared[user])))
+const shared = sharedData()
 
 /** `minilab run --rm default sh -c SCRIPT` with flags. */
 const sh = (user: 'root' | 'ordinary', flags: string[], script: string, data = shared[user]) =>

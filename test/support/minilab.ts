@@ -4,7 +4,7 @@ import { chmodSync, chownSync, mkdirSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { inject, onTestFinished } from 'vitest'
+import { afterAll, inject, onTestFinished } from 'vitest'
 import type { Report } from '../../lib/guide/step.ts'
 import { removeTree } from '../../lib/image/tree.ts'
 
@@ -66,6 +66,17 @@ export function userData(user: UserName = self): string {
   const folder = userFolder(user)
   fillData(folder, user)
   return folder
+}
+
+/** One data folder for each user, for all tests of a file that leave nothing in it; removed after the last of them. */
+export function sharedData(): Record<UserName, string> {
+  const [root, ordinary] = [self, allUsers.at(-1)!].map(user => {
+    const folder = makeUserFolder(user)
+    fillData(folder, user)
+    afterAll(() => removeTree(folder))
+    return folder
+  }) as [string, string]
+  return { root, ordinary }
 }
 
 /** Puts the default image into a data folder: a copy of what image-once.ts has made. */
