@@ -1,8 +1,17 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { hierarchies } from '../kernel/cgroupfs.ts'
 import { mountinfo } from '../kernel/mountinfo.ts'
-import { ifReadable, isGone, namespaceInode, NAMESPACES, parentOf, pids, status } from '../kernel/procfs.ts'
+import {
+  ifReadable,
+  isGone,
+  linkNames,
+  namespaceInode,
+  NAMESPACES,
+  parentOf,
+  pids,
+  status,
+} from '../kernel/procfs.ts'
 
 /**
  * What a step could leave on the host, as a set of lines: mounts, cgroups, links, our processes and the namespaces
@@ -49,11 +58,8 @@ function readFolders(folder: string): string[] {
 }
 
 function links(id: string): string[] {
-  return readFileSync('/proc/self/net/dev', 'utf8')
-    .split('\n')
-    .slice(2)
-    .map(line => line.split(':')[0]?.trim() ?? '')
-    .filter(name => name && (!/^mlb?-|^minilab/.test(name) || name.includes(id)))
+  return linkNames('self')
+    .filter(name => !/^mlb?-|^minilab/.test(name) || name.includes(id))
     .map(name => `link ${name}`)
 }
 

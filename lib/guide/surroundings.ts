@@ -7,6 +7,7 @@ import { O_CLOEXEC } from '../kernel/constants.ts'
 import { mountinfo } from '../kernel/mountinfo.ts'
 import {
   descriptors,
+  linkNames,
   namespaceInode,
   NAMESPACES,
   pids,
@@ -63,12 +64,11 @@ function inherited(): string[] {
 
 /** Links, and what is set for each. */
 function links(): string[] {
-  const names = readFileSync('/proc/self/net/dev', 'utf8').matchAll(/^ *(\S+):/gm)
   const forwarding = ['all', ...readdirSync('/proc/sys/net/ipv4/conf')].map(name => {
     const setting = `/proc/sys/net/ipv4/conf/${name}/forwarding`
     return `${setting} ${existsSync(setting) && readFileSync(setting, 'utf8').trim()}`
   })
-  return [...[...names].map(([, name]) => `link ${name}`), ...forwarding]
+  return [...linkNames('self').map(name => `link ${name}`), ...forwarding]
 }
 
 /** Message queues, semaphores and shared memory: mq_overview(7), proc_sysvipc(5). */

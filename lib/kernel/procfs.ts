@@ -71,6 +71,12 @@ export function children(pid: number): number[] {
   return pids().filter(other => unlessGone(() => parentOf(other)) === pid)
 }
 
+/** The names of the links in the network namespace of a process: proc_pid_net(5), `dev`. */
+export function linkNames(pid: Pid): string[] {
+  const table = readFileSync(`/proc/${pid}/net/dev`, 'utf8')
+  return Array.from(table.matchAll(/^ *(\S+):/gm), ([, name = '']) => name)
+}
+
 /** All process ids that this procfs shows. */
 export function pids(): number[] {
   return readdirSync('/proc').map(Number).filter(Number.isInteger)

@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readdirSync, readFileSync, rmdirSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { hierarchies, listFile } from '../../lib/kernel/cgroupfs.ts'
 import { writeControl } from '../../lib/kernel/control-file.ts'
-import { children } from '../../lib/kernel/procfs.ts'
+import { children, linkNames } from '../../lib/kernel/procfs.ts'
 
 /**
  * A place where a test is alone with its cgroups and links, whatever other tests do: a network namespace, and a mount
@@ -58,8 +58,7 @@ export async function isolated({ pids = false } = {}): Promise<Isolated> {
       .flatMap(entry => [join(path, entry.name), ...walk(join(path, entry.name))])
   return {
     wrapper: ['nsenter', '--target', String(pid), '--mount', '--net', ...(pids ? ['--pid'] : []), '--'],
-    links: () =>
-      [...readFileSync(`/proc/${pid}/net/dev`, 'utf8').matchAll(/^ *(\S+):/gm)].map(([, link]) => link!),
+    links: () => linkNames(pid),
     cgroups: () =>
       parts.flatMap(({ mount, path }) => walk(path).map(below => mount + below.slice(path.length))),
   }
