@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ownFolder } from '../own-folder.ts'
+import { keepBlockingModes } from './standard-streams.ts'
 
 const version = (): string =>
   (JSON.parse(readFileSync(join(ownFolder, 'package.json'), 'utf8')) as { version: string }).version
@@ -14,6 +15,7 @@ function startsHostile([, , command = '', ...words]: readonly string[]): boolean
 }
 
 const [, , command = '', argument] = process.argv
+keepBlockingModes()
 
 async function start(): Promise<void> {
   // ourselves on the bench, for which code to try comes as jobs: jobs.ts

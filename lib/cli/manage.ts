@@ -15,7 +15,6 @@ import {
 } from '../container/state.ts'
 import { user } from '../container/user.ts'
 import { dataFolder } from '../image/data-folder.ts'
-import { MachineError } from '../image/error.ts'
 import { removeTree } from '../image/tree.ts'
 import { shellStatus } from '../kernel/child.ts'
 import { UsageError } from '../kernel/errors.ts'
@@ -90,17 +89,19 @@ const status = (exit: State['exit']) => (exit ? `exited (${exit.status})` : 'end
 export async function exec(word: string, command: string[], flags: ExecFlags): Promise<void> {
   const state = findState(word)
   const { process: main } = state.spec
+  const account = flags.user === undefined ? undefined : user(flags.user, [`/proc/${state.pid}/root`])
+  const { home, ...ids } = account ?? { home: '', ...main.user }
   const exit = await execIn(
     state,
     {
       ...main,
       args: command,
-      env: environment(main.env, [
-        ...(flags.tty ? [`TERM=${process.env.TERM ?? 'xterm'}`] : []),
-        ...(flags.env ?? []),
-      ]),
+      env: environment(
+        [...main.env, ...(account ? [`HOME=${home}`] : [])],
+        [...(flags.tty ? [`TERM=${process.env.TERM ?? 'xterm'}`] : []), ...(flags.env ?? [])],
+      ),
       cwd: flags.workdir === undefined ? main.cwd : workdir(flags.workdir),
-      user: flags.user === undefined ? main.user : user(flags.user, [`/proc/${state.pid}/root`]),
+      user: ids,
     },
     { interactive: flags.interactive ?? false, terminal: flags.tty ?? false },
   )
@@ -174,10 +175,12 @@ async function keeperDone({ name, keeper, boot }: Looked): Promise<void> {
   if (pidfd === undefined) return
   try {
     if (await ended(pidfd, KEEPER_PATIENCE)) return
-    throw new MachineError(
-      `process ${keeper.pid}, which looks after ${name}, does not end`,
-      `kill ${keeper.pid}`,
+    // what it had made, its ledger knows, and whoever comes next takes it back
+    process.stderr.write(
+      `minilab: process ${keeper.pid}, which looks after ${name}, does not end: it is killed\n`,
     )
+    send(pidfd, 'SIGKILL')
+    await ended(pidfd)
   } finally {
     closeSync(pidfd)
   }

@@ -22,6 +22,7 @@ import { codeOf, MachineError } from '../image/error.ts'
 import { shellStatus } from '../kernel/child.ts'
 import { UsageError } from '../kernel/errors.ts'
 import { EXIT } from './exit.ts'
+import { ourselves } from '../ourselves.ts'
 import type { RunFlags } from './run.ts'
 
 /** What one process of ours tells the next that continues its work: on the bench, or in the background. */
@@ -123,7 +124,7 @@ async function again(handed: Handed, options: BenchOptions = {}): Promise<number
     ...(handed.notify === undefined ? [] : [handed.notify]),
   ]
   const env = { ...process.env, MINILAB_DATA: dataFolder(), MINILAB_HANDED: JSON.stringify(handed) }
-  const ended = runOnBench([process.execPath, ...process.argv.slice(1)], env, { ...options, keep })
+  const ended = runOnBench(ourselves(), env, { ...options, keep })
   return shellStatus(await ended)
 }
 
@@ -149,7 +150,8 @@ async function detach({ listeners }: Handed): Promise<void> {
 async function started(output: number, log: string, listeners: Listener[]): Promise<string> {
   // descriptor 3 is the pipe by which it answers; the listening sockets follow
   const handed: Handed = { notify: 3, log, listeners: listeners.map(({ port }, i) => ({ port, fd: 4 + i })) }
-  const child = spawn(process.execPath, process.argv.slice(1), {
+  const [program, ...args] = ourselves()
+  const child = spawn(program, args, {
     detached: true,
     stdio: ['ignore', output, output, 'pipe', ...listeners.map(({ fd }) => fd)],
     env: { ...process.env, MINILAB_HANDED: JSON.stringify(handed) },

@@ -16,6 +16,7 @@ import { findImage } from '../image/store.ts'
 import { shellStatus } from '../kernel/child.ts'
 import { now } from '../kernel/now.ts'
 import type { EscapeFlags } from './escape.ts'
+import { ourselves } from '../ourselves.ts'
 import { EXIT } from './exit.ts'
 import { isRootless } from './rootless.ts'
 import { steps } from './steps.ts'
@@ -48,9 +49,7 @@ async function onMiniatureMachine(flags: EscapeFlags): Promise<void> {
     // cgroups are the one thing that the miniature machine shares
     const shelter = makeShelter(ledger)
     const machine = rootless ? 'rootless' : 'asRoot'
-    process.exitCode = shellStatus(
-      await runOnBench([process.execPath, ...process.argv.slice(1)], env, { machine, shelter }),
-    )
+    process.exitCode = shellStatus(await runOnBench(ourselves(), env, { machine, shelter }))
   } finally {
     await ledger.settle()
   }
@@ -85,7 +84,8 @@ async function asHost(
 }
 
 async function inProtected(range: Range, number: number): Promise<Cell[]> {
-  const child = spawn(process.execPath, process.argv.slice(1), {
+  const [program, ...args] = ourselves()
+  const child = spawn(program, args, {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: tell({ role: 'protected', range, number }),
   })

@@ -1,4 +1,5 @@
 import { runOnBench } from '../container/bench.ts'
+import { ourselves } from '../ourselves.ts'
 import { askAgain, questionsOf } from '../guide/quiz.ts'
 import { inkFor, Presenter } from '../guide/present.ts'
 import type { Step } from '../guide/step.ts'
@@ -69,8 +70,7 @@ async function play(
   if (rootless && step.number >= NEEDS_BENCH && !process.env.MINILAB_BENCH) {
     const on = (['all', 'plain'] as const).filter(name => flags[name]).map(name => `--${name}`)
     const env = { ...process.env, MINILAB_DATA: dataFolder(), MINILAB_WORKSPACE: workspace.folder }
-    const args = [process.execPath, process.argv[1]!, 'quiz', String(step.number), ...on]
-    process.exitCode = shellStatus(await runOnBench(args, env))
+    process.exitCode = shellStatus(await runOnBench(ourselves(['quiz', String(step.number), ...on]), env))
     return process.exitCode === 0
   }
   presenter.line(inkFor(plain).bold(`Step ${step.number} · ${step.name}`))

@@ -13,6 +13,7 @@ import { specFor } from '../guide/runtime.ts'
 import type { Step } from '../guide/step.ts'
 import type { Launch, Timeline } from '../guide/timeline.ts'
 import { waterfall } from '../guide/waterfall.ts'
+import { ourselves } from '../ourselves.ts'
 import { EXIT } from './exit.ts'
 import { isRootless } from './rootless.ts'
 import { mayAsk, type StepFlags } from './step.ts'
@@ -131,7 +132,7 @@ async function onBench(
   if (flags.mutant !== undefined) on.push('--mutant', flags.mutant)
   if (flags.trace !== undefined) on.push('--trace', flags.trace)
   for (const name of flags.without ?? []) on.push('--without', name)
-  const args = [process.execPath, process.argv[1]!, 'step', String(number), ...on, '--', ...command]
+  const args = ourselves(['step', String(number), ...on, '--', ...command])
   const env = { ...process.env, MINILAB_DATA: dataFolder(), ...more }
   return shellStatus(
     await runOnBench(args, env, { allIds: !rootless, ...(stand && { stand }), ...(keep && { keep }) }),

@@ -9,6 +9,8 @@ import { findProgram, runRuleTool } from './rule-tool.ts'
 import { currentNetns, type Entry, recover, type Removed } from './ledger.ts'
 import { type Held, heldByLiving, openFiles } from './living.ts'
 import { withNetworkLock } from './lock.ts'
+import { removeAbandonedNames } from './names.ts'
+import { nameOf } from './packet-rules.ts'
 import { containerFolder, damagedIds, states } from './state.ts'
 import { deleteLink, undo } from './undo.ts'
 
@@ -52,6 +54,7 @@ export async function clean(dataFolder: string): Promise<Cleaned> {
     await attempt(done, path, async () => (removeTree(path), `file ${path}`))
   }
   await attempt(done, join(dataFolder, 'tmp'), async () => removeAbandoned().map(path => `folder ${path}`))
+  await attempt(done, join(dataFolder, 'names'), async () => removeAbandonedNames())
   for (const link of links())
     await attempt(done, `link ${link}`, async () => sweepLink(done, dataFolder, link))
   return done
@@ -96,9 +99,8 @@ function tables(): Entry[] {
   if (!ok) return [] // no nf_tables in this kernel, so no table either
   const { nftables } = JSON.parse(said) as { nftables: { table?: { family: string; name: string } }[] }
   return nftables.flatMap(({ table }): Entry[] => {
-    if (!table || !TABLE.test(table.name)) return []
-    const [probe, remove] = ['list', 'delete'].map(verb => [nft, verb, 'table', table.family, table.name])
-    return [{ kind: 'rules', probe: probe!, remove: remove!, netns: currentNetns() }]
+    if (table?.family !== 'ip' || !TABLE.test(table.name)) return []
+    return [{ kind: 'rules', tool: 'nft', table: table.name, netns: currentNetns() }]
   })
 }
 
@@ -131,7 +133,7 @@ function holds(noted: Entry, found: Entry): boolean {
   if (noted.kind === 'link' && found.kind === 'link')
     return noted.name === found.name && noted.netns === found.netns
   if (noted.kind === 'rules' && found.kind === 'rules')
-    return noted.netns === found.netns && noted.remove.at(-1) === found.remove.at(-1)
+    return noted.netns === found.netns && nameOf(noted) === nameOf(found)
   if (noted.kind !== found.kind || !('path' in noted && 'path' in found)) return false
   // the directory above the cgroups of several commands goes when it is empty, and not before
   if ([noted, found].some(entry => entry.kind === 'cgroup' && entry.use === 'parent')) return false
@@ -139,7 +141,7 @@ function holds(noted: Entry, found: Entry): boolean {
 }
 
 function name(entry: Entry): string {
-  if (entry.kind === 'rules') return `rules: ${entry.remove.slice(1).join(' ')}`
+  if (entry.kind === 'rules') return `rules: ${nameOf(entry)}`
   return `${entry.kind} ${'path' in entry ? entry.path : ''}`
 }
 

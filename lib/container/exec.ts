@@ -23,14 +23,16 @@ import { int32s, now } from '../kernel/now.ts'
 import { namespaceInode, type Namespace } from '../kernel/procfs.ts'
 import { Tape } from '../kernel/tape.ts'
 import { foreignNamespaces } from '../kernel/visit.ts'
+import { Connection } from './connection.ts'
 import { hardening } from './hardening.ts'
 import { Ledger } from './ledger.ts'
 import type { Container } from './part.ts'
 import { handOnStdio, program } from './program.ts'
-import { pump } from './pump.ts'
+import { copySize } from './our-terminal.ts'
 import { startError } from './start-error.ts'
 import { running, type State } from './state.ts'
 import type { ProcessSpec } from './spec.ts'
+import { openNull, own, type Stdio } from './streams.ts'
 import { dataFolder } from '../image/data-folder.ts'
 
 /** The kinds that setns(2) can join here; a time namespace only a process with memory of its own may enter. */
@@ -50,10 +52,9 @@ export async function execIn(state: State, process_: ProcessSpec, options: ExecO
   const pidfd = running(state)
   if (pidfd === undefined)
     throw new UsageError(`${state.name} does not run any more`, `start it anew: minilab run ${state.image}`)
+  using connection = new Connection(options)
   const pair = options.terminal ? openTerminal(state.pid) : undefined
-  const stdio: [number, number, number] = pair
-    ? [pair.slave, pair.slave, pair.slave]
-    : [options.interactive ? 0 : openSync('/dev/null', 'r'), 1, 2]
+  const stdio: Stdio = pair ? [pair.slave, pair.slave, pair.slave] : connection.stdio
   const container: Container = {
     id: state.id,
     spec: { ...state.spec, process: process_ },
@@ -71,15 +72,15 @@ export async function execIn(state: State, process_: ProcessSpec, options: ExecO
   tape.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
   tape.setns(pidfd, foreignNamespaces(state.pid, JOINED))
   tape.become({ flags: CLONE_VM + CLONE_VFORK + CLONE_PARENT + CLONE_PARENT_SETTID, parentTid: pid })
-  if (pair) {
-    tape.setsid()
-    tape.ioctl(pair.slave, TIOCSCTTY, 0)
-  }
+  tape.setsid()
+  if (pair) tape.ioctl(pair.slave, TIOCSCTTY, 0)
   handOnStdio(tape, stdio)
+  openNull(tape, stdio)
   if (namespaceInode(state.pid, 'user') !== namespaceInode('self', 'user')) {
     tape.setresgid(0, 0, 0)
     tape.setresuid(0, 0, 0)
   }
+  own(tape, process_.user.uid)
   hardening.inside?.(tape, container, gate)
   program.inside?.(tape, container, gate)
 
@@ -103,26 +104,12 @@ export async function execIn(state: State, process_: ProcessSpec, options: ExecO
       throw startError(process_, replayed, failed)
     }
     if (!child) throw new UsageError(`${state.name} ended meanwhile`, 'look at minilab ps -a')
-    return await attend(child, pair, options)
-  } finally {
-    closeSync(pidfd)
-  }
-}
-
-async function attend(
-  child: Child,
-  pair: { master: number; slave: number } | undefined,
-  { interactive }: ExecOptions,
-): Promise<Exit> {
-  if (!pair) return child.exit
-  closeSync(pair.slave) // the program has its copies; ours would keep the end from being seen
-  const pumped = pump(pair.master, interactive)
-  try {
-    const exit = await child.exit
-    await pumped.done
+    if (pair) closeSync(pair.slave) // the program has its copies; ours would keep the end from being seen
+    const exit = await connection.attend(child, pair?.master)
+    await connection.finish()
     return exit
   } finally {
-    pumped.end()
+    closeSync(pidfd)
   }
 }
 
@@ -139,6 +126,7 @@ function openTerminal(pid: number): { master: number; slave: number } {
     if (rdev !== ((5 << 8) | 2))
       throw new UsageError('/dev/pts/ptmx of the container is not a terminal multiplexer', 'leave out -t')
     now.ioctl(master, TIOCSPTLCK, new Uint8Array(4))
+    copySize(master)
     return { master, slave: now.ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC) }
   } finally {
     closeSync(root)

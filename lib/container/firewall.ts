@@ -2,6 +2,7 @@ import { readControl, writeControl } from '../kernel/control-file.ts'
 import { SyscallError } from '../kernel/syscall-error.ts'
 import { currentNetns, type Ledger } from './ledger.ts'
 import { LimitedError } from './limited.ts'
+import { type PacketRules, ruleCommand } from './packet-rules.ts'
 import { findProgram, runRuleTool } from './rule-tool.ts'
 
 /** What the host passes on between its links, and what its firewall says to that. */
@@ -38,20 +39,20 @@ export function letThrough(ledger: Ledger, bridge: string, address: string): voi
 }
 
 /** Puts a rule before all others of its chain; noted in the ledger first. Throws a LimitedError. */
-export function addIptables(ledger: Ledger, path: string, table: string, rule: readonly string[]): void {
-  const command = (action: string) => [path, '-w', '-t', table, action, ...rule]
-  ledger.add({ kind: 'rules', probe: command('-C'), remove: command('-D'), netns: currentNetns() })
-  refuse(runRuleTool(command('-I')))
+export function addIptables(
+  ledger: Ledger,
+  path: string,
+  table: 'nat' | 'filter',
+  rule: readonly string[],
+): void {
+  const rules: PacketRules = { tool: 'iptables', table, rule: [...rule] }
+  ledger.add({ kind: 'rules', ...rules, netns: currentNetns() })
+  refuse(runRuleTool(ruleCommand(rules, 'add', path)))
 }
 
 /** nft(8): a table of our own, made in one transaction and removed as a whole; noted in the ledger first. Throws a LimitedError. */
 export function addNftTable(ledger: Ledger, path: string, name: string, text: readonly string[]): void {
-  const table = ['table', 'ip', name]
-  const [probe, remove] = [
-    [path, 'list', ...table],
-    [path, 'delete', ...table],
-  ]
-  ledger.add({ kind: 'rules', probe, remove, netns: currentNetns() })
+  ledger.add({ kind: 'rules', tool: 'nft', table: name, netns: currentNetns() })
   refuse(runRuleTool([path, '-f', '-'], text.join('\n') + '\n'))
 }
 

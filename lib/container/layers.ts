@@ -79,7 +79,7 @@ export function overlayRefused(error: unknown, dataFolder: string): LimitedError
   if (error.code === 'EINVAL' && statfsSync(dataFolder).type === OVERLAYFS_SUPER_MAGIC)
     return new LimitedError(
       `${dataFolder} lies on an overlay itself (are we in a container?), which cannot hold an upper directory`,
-      'put the data folder on another file system: MINILAB_DATA=/dev/shm/minilab, or a volume of that container',
+      'put the data folder on another file system: MINILAB_DATA=$(mktemp -d -p /dev/shm), or a volume of that container',
     )
   if (error.code === 'EPERM')
     return new LimitedError(

@@ -2,6 +2,7 @@ import { existsSync, realpathSync } from 'node:fs'
 import { basename, dirname, isAbsolute, join, normalize } from 'node:path'
 import { hierarchies } from '../kernel/cgroupfs.ts'
 import type { Entry } from './ledger.ts'
+import { isPacketRules } from './packet-rules.ts'
 
 type Unknown = Record<string, unknown>
 const isText = (value: unknown): value is string => typeof value === 'string'
@@ -12,7 +13,7 @@ const isPath = (value: unknown): value is string =>
 const isBelowCgroups = (path: string) => hierarchies().some(({ mount }) => path.startsWith(`${mount}/`))
 
 /**
- * What a line of a ledger must be like. A file may be damaged, and what it names is killed, deleted or executed: so every
+ * What a line of a ledger must be like. A file may be damaged, and what it names is killed, deleted or written to: so every
  * entry must be of a kind that we make, and name something of a place where we make it.
  */
 const SOUND: Record<Entry['kind'], (entry: Unknown) => boolean> = {
@@ -23,9 +24,7 @@ const SOUND: Record<Entry['kind'], (entry: Unknown) => boolean> = {
   folder: ({ path, unless }) => isPath(path) && (unless === undefined || isText(unless)),
   process: ({ pid, started }) => isCount(pid) && isCount(started),
   link: ({ name, netns }) => isText(name) && /^(ml-|mlb-|minilab)/.test(name) && Number.isSafeInteger(netns),
-  rules: ({ probe, remove, netns }) =>
-    [probe, remove].every(command => areTexts(command) && isRuleTool(command[0])) &&
-    Number.isSafeInteger(netns),
+  rules: entry => isPacketRules(entry) && Number.isSafeInteger(entry.netns),
   sysctl: ({ path, before, set, netns }) =>
     isPath(path) &&
     path.startsWith('/proc/sys/net/') &&
@@ -33,8 +32,6 @@ const SOUND: Record<Entry['kind'], (entry: Unknown) => boolean> = {
     isText(set) &&
     Number.isSafeInteger(netns),
 }
-
-const isRuleTool = (program = '') => isPath(program) && ['nft', 'iptables'].includes(basename(program))
 
 /** The entry that a line of a ledger is; undefined for one that is damaged. */
 export function readEntry(line: string): Entry | undefined {

@@ -14,6 +14,7 @@ import { removeTree } from '../image/tree.ts'
 import type { CgroupChange } from '../kernel/make-cgroup.ts'
 import { bootId, isAlive, namespaceInode, startTime } from '../kernel/procfs.ts'
 import { belongsTo, readEntry } from './ledger-entry.ts'
+import type { PacketRules } from './packet-rules.ts'
 import { undo } from './undo.ts'
 
 /** One thing on the host that the kernel does not take back by itself when a container ends. */
@@ -24,8 +25,7 @@ export type Entry =
   | { kind: 'process'; pid: number; started: number }
   // what belongs to a network namespace names it by inode: with the namespace the thing is gone too
   | { kind: 'link'; name: string; netns: number }
-  // `probe` succeeds while they are there
-  | { kind: 'rules'; probe: string[]; remove: string[]; netns: number }
+  | ({ kind: 'rules'; netns: number } & PacketRules)
   | { kind: 'sysctl'; path: string; before: string; set: string; netns: number }
 
 /** What was removed, in words: `cgroup /sys/fs/cgroup/pids/minilab/x`. */

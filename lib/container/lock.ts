@@ -1,17 +1,27 @@
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, constants, openSync } from 'node:fs'
 import { LOCK_EX } from '../kernel/constants.ts'
 import { now } from '../kernel/now.ts'
+import { inFirstUserNamespace } from '../kernel/procfs.ts'
+
+/** What only root can open: a lock on what everybody may open, such as a namespace, everybody can hold. */
+const ROOTS = '/run/minilab.lock'
 
 /**
- * Does something while no other minilab process changes the links of our network namespace: flock(2) on the namespace
- * itself, which all who are in it share, whatever their data folder. The kernel takes the lock back at our death too.
+ * Does something while no other minilab process changes the links of our network namespace: flock(2) on what all have in common
+ * who may do that, whatever their data folder. For the machine's root that is a file of root's; for others, who have a network
+ * namespace of their own, the namespace itself. The kernel takes the lock back at our death, too.
  */
 export function withNetworkLock<T>(task: () => T): T {
-  const namespace = openSync('/proc/self/ns/net', 'r')
+  const lock = openLock()
   try {
-    now.flock(namespace, LOCK_EX)
+    now.flock(lock, LOCK_EX)
     return task()
   } finally {
-    closeSync(namespace)
+    closeSync(lock)
   }
+}
+
+function openLock(): number {
+  if (process.geteuid?.() !== 0 || !inFirstUserNamespace()) return openSync('/proc/self/ns/net', 'r')
+  return openSync(ROOTS, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
 }

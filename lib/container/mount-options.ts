@@ -42,22 +42,36 @@ const PROPAGATION: Record<string, number> = {
   runbindable: MS_UNBINDABLE | MS_REC,
 }
 
-/** Splits the options of an OCI mount into what mount(2) takes: flags, data, and a propagation set by a call of its own. */
+/** Of an OCI mount for all that is mounted below it, too: mount_setattr(2) with AT_RECURSIVE. */
+const RECURSIVE: Record<string, number> = {
+  rro: MS_RDONLY,
+  rnosuid: MS_NOSUID,
+  rnodev: MS_NODEV,
+  rnoexec: MS_NOEXEC,
+}
+
+/**
+ * Splits the options of an OCI mount into what mount(2) takes: flags, data, a propagation set by a call of its own, and the
+ * flags that are for the mounts below it as well (the same bits as MOUNT_ATTR_*: linux/mount.h).
+ */
 export function mountOptions(options: readonly string[] = []): {
   flags: number
+  recursive: number
   data: string | null
   propagation: number
 } {
   let flags = 0
+  let recursive = 0
   let propagation = 0
   const data: string[] = []
   for (const option of options) {
     const flag = FLAGS[option]
     if (flag) flags = (flags | flag[0]) & ~flag[1]
+    else if (option in RECURSIVE) recursive |= RECURSIVE[option] ?? 0
     else if (option in PROPAGATION) propagation = PROPAGATION[option] ?? 0
     else data.push(option)
   }
-  return { flags, data: data.join(',') || null, propagation }
+  return { flags, recursive, data: data.join(',') || null, propagation }
 }
 
 /** The flags of a mount that a less privileged mount namespace may not drop: mount_namespaces(7), "locked". */

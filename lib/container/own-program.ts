@@ -1,4 +1,5 @@
 import { closeSync, constants } from 'node:fs'
+import { ourselves } from '../ourselves.ts'
 import { mayAccess } from '../kernel/access.ts'
 import { capabilityNames } from '../kernel/capabilities.ts'
 import {
@@ -40,7 +41,7 @@ export async function protectOwnProgram(): Promise<void> {
   const mount = await readOnlyMount()
   try {
     for (const fd of [0, 1, 2]) now.fcntl(fd, F_SETFD, 0) // Node marks them close-on-exec
-    const args = [process.execPath, ...process.execArgv, ...process.argv.slice(1)]
+    const args = ourselves(undefined, process.execArgv)
     const env = Object.entries(process.env).map(([name, value]) => `${name}=${value ?? ''}`)
     now.execve(`/proc/self/fd/${mount}`, args, env)
   } finally {

@@ -4,6 +4,7 @@ import type { Later, Tape } from '../kernel/tape.ts'
 import type { Ledger } from './ledger.ts'
 import type { Network } from './network-plan.ts'
 import type { Spec } from './spec.ts'
+import type { Stdio } from './streams.ts'
 
 /** What one chapter teaches, and one piece of every container. Each hook runs at its own moment; see start.ts. */
 export interface Part {
@@ -30,10 +31,12 @@ export interface Container {
   terminal?: { opened?: Later; master?: number }
   network?: Network
   ledger: Ledger
-  /** descriptors that become the program's 0, 1 and 2; our own unless given */
-  stdio?: [number, number, number]
+  /** what becomes the program's 0, 1 and 2; our own unless given */
+  stdio?: Stdio
   /** whether the container shall end when we do */
   diesWithUs: boolean
+  /** the working directory is entered already, as root: see program.ts */
+  entered?: boolean
   /** made by the limits part */
   cgroup?: Cgroup
 }

@@ -1,5 +1,5 @@
 import { closeSync } from 'node:fs'
-import { connect, createServer, type Server } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import { AF_INET, SO_REUSEADDR, SOCK_CLOEXEC, SOCK_STREAM, SOL_SOCKET } from '../kernel/constants.ts'
 import { UsageError } from '../kernel/errors.ts'
 import { now } from '../kernel/now.ts'
@@ -37,14 +37,26 @@ export function listen({ address, host, container }: Port): Listener {
   }
 }
 
-/** Passes on every connection to the container: what Docker's userland proxy does. Takes over the listening socket. */
-export function forward({ fd, port }: Listener, address: string): Server {
+/** Passes on every connection to the container: what Docker's userland proxy does. Takes over the listening socket; ends with all its connections. */
+export function forward({ fd, port }: Listener, address: string): Disposable {
+  const sockets = new Set<Socket>()
+  const keep = (socket: Socket) => {
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket))
+  }
   const server = createServer({ allowHalfOpen: true }, client => {
     const target = connect({ port, host: address, allowHalfOpen: true })
+    for (const socket of [client, target]) keep(socket)
     // a side that breaks off takes the other with it; who connected sees just that
     target.on('error', () => client.destroy())
     client.on('error', () => target.destroy())
     client.pipe(target).pipe(client)
   })
-  return server.listen({ fd })
+  server.listen({ fd })
+  return {
+    [Symbol.dispose]() {
+      server.close()
+      for (const socket of sockets) socket.destroy() // a client that says nothing more would keep us for ever
+    },
+  }
 }

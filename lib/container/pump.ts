@@ -1,42 +1,48 @@
-import { ReadStream } from 'node:tty'
-import { writeSync } from 'node:fs'
-import { resize } from './terminal.ts'
+import { closeSync } from 'node:fs'
+import { isatty } from 'node:tty'
+import { codeOf } from '../image/error.ts'
+import { Wake } from '../kernel/poll.ts'
+import { carry, ourEnd, writeAll } from './carry.ts'
+import { followSize, makeRaw } from './our-terminal.ts'
+
+/** A container's terminal, connected with our stdin and stdout. */
+export interface Pumped {
+  /** Settles when the last program has closed the terminal, and all of its output has been written. */
+  done: Promise<void>
+  /** Ends it, and gives our terminal back as it was. */
+  end(): void
+}
 
 /**
  * Connects our terminal with a container's: keys go there untouched (so Ctrl-C is the container's matter), its output
- * comes here, and it follows our size. Resolves to a function that ends it and gives our terminal back.
+ * comes here no faster than it is taken, and it follows our size. Takes over the descriptor of its master.
  */
-export function pump(master: number, interactive: boolean): { done: Promise<void>; end(): void } {
-  const { stdin, stdout } = process
-  const follow = () => resize(master, stdout.rows ?? 24, stdout.columns ?? 80)
-  follow()
-  stdout.on('resize', follow)
-  const output = new ReadStream(master)
-  output.on('data', chunk => stdout.write(chunk))
-  const done = new Promise<void>((resolve, reject) => {
-    output.on('end', resolve)
-    output.on('error', error => {
-      // pty(7): once the last descriptor of the other side is closed, a read gives EIO, not end of file
-      if ((error as NodeJS.ErrnoException).code === 'EIO') resolve()
-      else reject(error)
+export function pump(master: number, interactive: boolean): Pumped {
+  const theirs = ourEnd(master)
+  const keys = new Wake()
+  const restore = interactive && isatty(0) ? makeRaw(0) : () => {}
+  const unfollow = followSize(master)
+  const input = interactive
+    ? carry({ fd: 0, ours: false }, bytes => writeAll(theirs, bytes, keys), keys).catch(readerGone)
+    : Promise.resolve()
+  const done = carry(theirs, bytes => writeAll({ fd: 1, ours: false }, bytes), keys, { toTheEnd: true })
+    .catch(readerGone)
+    .finally(() => {
+      unfollow()
+      keys.call() // from here on nothing is written to the master
+      closeSync(master) // for a program that still runs the terminal hangs up: SIGHUP, EIO
+      void input.finally(() => keys[Symbol.dispose]())
     })
-  })
-  let open = true
-  output.on('close', () => (open = false))
-  // a key that comes when the container has ended is nobody's
-  const send = (chunk: Buffer) => void (open && writeSync(master, chunk))
-  if (interactive) {
-    if (stdin.isTTY) stdin.setRawMode(true)
-    stdin.on('data', send)
-  }
   return {
     done,
     end() {
-      stdout.off('resize', follow)
-      stdin.off('data', send)
-      if (interactive && stdin.isTTY) stdin.setRawMode(false)
-      stdin.pause()
-      output.destroy()
+      restore()
+      keys.call()
     },
   }
+}
+
+/** EIO: the terminal has gone, ours or the container's. EPIPE: nobody reads our output. Both are no fault, and the end of it. */
+function readerGone(error: unknown): void {
+  if (!['EIO', 'EPIPE'].includes(codeOf(error) ?? '')) throw error
 }

@@ -5,6 +5,7 @@ import {
   AT_RECURSIVE,
   MNT_DETACH,
   MOVE_MOUNT_F_EMPTY_PATH,
+  MOVE_MOUNT_T_EMPTY_PATH,
   MS_BIND,
   MS_NODEV,
   MS_NOEXEC,
@@ -29,7 +30,8 @@ import { inFirstUserNamespace } from '../kernel/procfs.ts'
 import type { Later, Tape } from '../kernel/tape.ts'
 import { lockedFlags, mountOptions } from './mount-options.ts'
 import type { Container, Part } from './part.ts'
-import { makeReadOnly } from './read-only-mount.ts'
+import { program } from './program.ts'
+import { makeReadOnly, setAttributes } from './read-only-mount.ts'
 import { type DeviceSpec, has, type MountSpec, type Spec } from './spec.ts'
 
 const OPEN_HOW_SIZE = 24
@@ -71,7 +73,7 @@ export const root: Part = {
     pivotRoot(tape, container)
     const early = spec.mounts.filter(isEarly)
     for (const mount of early) {
-      tape.attempt.mkdirat(AT_FDCWD, mount.destination, 0o755)
+      tape.allow('EEXIST').mkdirat(AT_FDCWD, mount.destination, 0o755)
       open(tape, mount.destination, RESOLVE_NO_SYMLINKS) // CVE-2019-19921: refused where the image has a link
       mountNew(tape, mount)
     }
@@ -89,8 +91,17 @@ export const root: Part = {
     devices(tape, spec, lent)
     cover(tape, spec, lent)
     for (const mount of late.slice(own.length)) attach(tape, mount, there, lent.get(mount))
+    makeWorkdir(tape, spec, there)
     if (spec.root.readonly) closeRoot(tape, container)
   },
+}
+
+/** The working directory, where the image has none: runc and Docker make it, too. */
+function makeWorkdir(tape: Tape, { process: { cwd } }: Spec, there: string[]): void {
+  const { part } = tape
+  tape.part = program.name // what stands in its way, stands in the way of the program
+  if (!there.includes(cwd)) makePlace(tape, cwd, there, true, RESOLVE_NO_MAGICLINKS)
+  tape.part = part
 }
 
 /** The root made read-only. */
@@ -116,6 +127,7 @@ export function volumesAround(): [before: Part, after: Part] {
       inside(tape, container) {
         const there = ['/', ...container.spec.mounts.map(m => m.destination)]
         for (const [mount, copy] of lent) attach(tape, mount as MountSpec, there, copy)
+        makeWorkdir(tape, container.spec, there)
         if (container.spec.root.readonly) closeRoot(tape, container)
       },
     },
@@ -187,14 +199,25 @@ function take(tape: Tape, { source = '', options }: Omit<MountSpec, 'destination
 /** One entry of the spec's mounts, at its place. A missing place is made, as runc does. */
 function attach(tape: Tape, mount: MountSpec, there: string[], lent?: Later): void {
   const { destination, source = '', options } = mount
-  makePlace(tape, destination, there, !lent || isDirectory(source))
+  const folder = !lent || isDirectory(source)
+  const links = isVolume(mount) ? RESOLVE_NO_SYMLINKS : RESOLVE_NO_MAGICLINKS
+  makePlace(tape, destination, there, folder, links)
   if (!lent) return mountNew(tape, mount)
-  place(tape, lent, destination)
-  const { flags, propagation } = mountOptions(options)
-  const locked = lockedOn(source)
-  const extra = (flags & ~(MS_BIND | MS_REC)) | locked
-  if (extra !== locked) tape.mount(null, destination, null, MS_BIND | MS_REMOUNT | extra, null)
-  if (propagation) tape.mount(null, destination, null, propagation, null)
+  restrict(tape, lent, options)
+  if (!isVolume(mount)) return place(tape, lent, destination)
+  // what volumes() has found to be the place, and what lies under it, another volume may have changed since: then refused
+  const at = open(tape, destination, links, folder)
+  tape.move_mount(lent, '', at, '', MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH)
+}
+
+/** Sets what the options ask for on a mount that is in nobody's sight yet, for all mounts below it too where they say so. */
+function restrict(tape: Tape, lent: Later, options: MountSpec['options']): void {
+  const { flags, recursive, propagation } = mountOptions(options)
+  const top = flags & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC) & ~recursive
+  if (recursive) setAttributes(tape, lent, recursive, { depth: AT_RECURSIVE })
+  if (top) setAttributes(tape, lent, top)
+  const depth = propagation & MS_REC ? AT_RECURSIVE : 0
+  if (propagation) setAttributes(tape, lent, 0, { depth, propagation: propagation & ~MS_REC })
 }
 
 function mountNew(tape: Tape, { destination, type = 'none', source = 'none', options }: MountSpec): void {
@@ -208,23 +231,22 @@ function place(tape: Tape, lent: Later, destination: string): void {
 }
 
 /** The folders on the way, and the folder or empty file to mount on; those that are there already are no failure. */
-function makePlace(tape: Tape, path: string, there: string[], folder: boolean): void {
+function makePlace(tape: Tape, path: string, there: string[], folder: boolean, links: number): void {
   const parents: string[] = []
   for (let at = posix.dirname(path); !there.includes(at); at = posix.dirname(at)) parents.unshift(at)
   for (const place of [...parents, path]) {
     const [above, name] = [posix.dirname(place), posix.basename(place)]
     // where a link of the image leads to /proc/<pid>/root or fd/<n>, it leads out of the container: symlink(7), magic links
-    const [at, last] = there.includes(above)
-      ? [AT_FDCWD, place]
-      : [open(tape, above, RESOLVE_NO_MAGICLINKS), name]
-    if (folder || place !== path) tape.attempt.mkdirat(at, last, 0o755)
-    else tape.attempt.mknodat(at, last, S_IFREG | 0o644, 0)
+    const [at, last] = there.includes(above) ? [AT_FDCWD, place] : [open(tape, above, links), name]
+    if (folder || place !== path) tape.allow('EEXIST').mkdirat(at, last, 0o755)
+    else tape.allow('EEXIST').mknodat(at, last, S_IFREG | 0o644, 0)
   }
 }
 
-/** A descriptor for a directory of the container, found without the links that `resolve` forbids. */
-function open(tape: Tape, path: string, resolve: number): Later {
-  return tape.openat2(AT_FDCWD, path, { flags: O_PATH | O_DIRECTORY | O_CLOEXEC, resolve }, OPEN_HOW_SIZE)
+/** A descriptor for a directory (or a file) of the container, found without the links that `resolve` forbids. */
+function open(tape: Tape, path: string, resolve: number, folder = true): Later {
+  const flags = O_PATH | O_CLOEXEC | (folder ? O_DIRECTORY : 0)
+  return tape.openat2(AT_FDCWD, path, { flags, resolve }, OPEN_HOW_SIZE)
 }
 
 /** /dev: the default devices (bound in a user namespace, else made), those of the spec, and the usual links. */
@@ -242,30 +264,39 @@ function devices(tape: Tape, spec: Spec, lent: Lent): void {
   for (const { path, type, fileMode = 0o666, major = 0, minor = 0, uid = 0, gid = 0 } of made) {
     const kind = type === 'b' ? S_IFBLK : type === 'p' ? S_IFIFO : S_IFCHR
     // makedev(3) for the small numbers that devices here have: 12 bits of major, 8 of minor
-    tape.attempt.mknodat(AT_FDCWD, path, kind | fileMode, (major << 8) | minor)
+    tape.allow('EEXIST').mknodat(AT_FDCWD, path, kind | fileMode, (major << 8) | minor)
     if (uid || gid) tape.fchownat(AT_FDCWD, path, uid, gid, 0)
   }
   if (made.length) tape.umask(0o022)
-  for (const [link, target] of Object.entries(LINKS)) tape.attempt.symlinkat(target, AT_FDCWD, link)
+  for (const [link, target] of Object.entries(LINKS)) tape.allow('EEXIST').symlinkat(target, AT_FDCWD, link)
 }
 
 /** Hides masked paths behind /dev/null or an empty read-only tmpfs, and makes others read-only. Absent ones do not matter. */
 function cover(tape: Tape, { linux }: Spec, lent: Lent): void {
   for (const path of linux.maskedPaths ?? []) {
     const bound = lent.get(path)
-    if (isDirectory(path)) tape.ifThere.mount('tmpfs', path, 'tmpfs', MS_RDONLY, 'size=0k')
-    else if (bound) tape.ifThere.move_mount(bound, '', AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH)
-    else tape.ifThere.mount('/dev/null', path, null, MS_BIND, null)
+    // a file hides a file, and a directory a directory: ENOTDIR. What the kernel shows is here as it is there; else both are tried
+    const kinds = isOfKernel(path) ? [isDirectory(path)] : [false, true]
+    for (const folder of kinds) {
+      const allowed = tape.allow('ENOENT', kinds.length > 1 ? 'ENOTDIR' : undefined)
+      if (folder) allowed.mount('tmpfs', path, 'tmpfs', MS_RDONLY, 'size=0k')
+      else if (bound) allowed.move_mount(bound, '', AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH)
+      else allowed.mount('/dev/null', path, null, MS_BIND, null)
+    }
   }
   for (const path of linux.readonlyPaths ?? []) {
-    tape.ifThere.mount(path, path, null, MS_BIND | MS_REC, null)
+    const there = tape.allow('ENOENT')
+    there.mount(path, path, null, MS_BIND | MS_REC, null)
     const kept = MS_NOSUID | MS_NODEV | MS_NOEXEC // a remount sets all flags anew: keep those that /proc and /sys have
-    tape.ifThere.mount(null, path, null, MS_BIND | MS_REMOUNT | MS_RDONLY | kept, null)
+    there.mount(null, path, null, MS_BIND | MS_REMOUNT | MS_RDONLY | kept, null)
   }
 }
 
-const maskedFiles = ({ linux }: Spec) => (linux.maskedPaths ?? []).filter(path => !isDirectory(path))
+/** The masked paths that may be files: of one that the kernel does not show, only the image knows. */
+const maskedFiles = ({ linux }: Spec) =>
+  (linux.maskedPaths ?? []).filter(path => !isOfKernel(path) || !isDirectory(path))
 
+const isOfKernel = (path: string) => /^[/](proc|sys)[/]/.test(path)
 // every procfs and sysfs has the same shape, so ours tells whether a path of them is a file or a directory
 const isDirectory = (path: string) => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
 

@@ -73,8 +73,10 @@ export function environment(base: string[], given: string[]): string[] {
     const [name, value] = split(entry)
     if (!name || entry.includes('\0'))
       throw new UsageError(`-e ${quote(entry)} is no variable`, 'write NAME=value')
+    // the launcher has put the caller's NODE_OPTIONS aside: see bin.mjs
+    const own = process.env[name === 'NODE_OPTIONS' ? 'MINILAB_NODE_OPTIONS' : name]
     if (entry.includes('=')) variables.set(name, value)
-    else if (process.env[name] !== undefined) variables.set(name, process.env[name])
+    else if (own !== undefined) variables.set(name, own)
   }
   return [...variables].map(([name, value]) => `${name}=${value}`)
 }
@@ -85,7 +87,7 @@ function split(entry: string): [string, string] {
 }
 
 /**
- * `-v HOST:CONTAINER[:ro]` as a bind mount. Throws a UsageError where there is no such path on the host, and for a place
+ * `-v HOST:CONTAINER[:ro]` as a bind mount, read-only with all that is mounted below it; devices in it open nothing. Throws a UsageError where there is no such path on the host, and for a place
  * that is the container's own: all of "/", or what the kernel shows in /proc, /dev and /sys.
  */
 export function volume(text: string): MountSpec {
@@ -99,7 +101,12 @@ export function volume(text: string): MountSpec {
   if (/^\/((dev|sys)?|proc(\/.*)?)$/.test(destination))
     throw new UsageError(`-v ${quote(text)}: ${destination} is the container’s own`, 'choose another place')
   try {
-    return { destination, source: realpathSync(source), type: 'bind', options: ['rbind', 'rprivate', mode] }
+    return {
+      destination,
+      source: realpathSync(source),
+      type: 'bind',
+      options: ['rbind', 'rprivate', 'rnodev', mode === 'ro' ? 'rro' : 'rw'],
+    }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw fileError(`use -v ${quote(text)}`, error)
     throw new UsageError(

@@ -1,42 +1,53 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, openSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { resolveMerged } from '../image/merged-file.ts'
 import { findImage, type RootSource } from '../image/store.ts'
 import { removeTree } from '../image/tree.ts'
 import { dataFolder } from '../image/data-folder.ts'
 import { Cgroup } from '../kernel/cgroup.ts'
 import { type Child, type Exit, shellStatus } from '../kernel/child.ts'
 import { UsageError } from '../kernel/errors.ts'
-import { quote } from '../kernel/kinds.ts'
 import { planCgroup } from '../kernel/make-cgroup.ts'
 import { bootId, startTime } from '../kernel/procfs.ts'
+import { Connection } from './connection.ts'
 import { defaultSpec } from './default-spec.ts'
 import { hardening } from './hardening.ts'
 import { layers } from './layers.ts'
 import { Ledger, recover } from './ledger.ts'
 import { limits } from './limits.ts'
 import { LimitedError } from './limited.ts'
+import { holdName } from './names.ts'
 import { namespaces } from './namespaces.ts'
 import { network } from './network.ts'
 import { type NetworkMode, planNetwork, shareHostNetwork } from './network-plan.ts'
 import type { Container, Part } from './part.ts'
-import { program } from './program.ts'
+import { program, workdir } from './program.ts'
 import { forward, type Listener } from './publish.ts'
-import { pump } from './pump.ts'
 import { root } from './root.ts'
 import { environment } from './run-options.ts'
 import { defaultProfile } from './seccomp-default.ts'
 import type { MountSpec, ResourcesSpec } from './spec.ts'
 import { compose } from './start.ts'
 import { containerFolder, states, writeState } from './state.ts'
+import { type Stdio, streams } from './streams.ts'
 import { terminal } from './terminal.ts'
 import { user } from './user.ts'
+import { placeVolumes } from './volumes.ts'
 
 /** All seven chapters and what they have no room for, in the order in which the child applies them. */
-const PARTS: readonly Part[] = [namespaces, layers, root, limits, network, terminal, hardening, program]
-
-/** How long a program may take to end when its terminal is closed: as `docker stop` gives it. */
-const GRACE = 10_000 // ms
+const PARTS: readonly Part[] = [
+  namespaces,
+  layers,
+  root,
+  limits,
+  network,
+  terminal,
+  streams,
+  workdir,
+  hardening,
+  program,
+]
 
 /** What `minilab run` was asked for, read and checked. */
 export interface RunRequest {
@@ -74,43 +85,61 @@ export async function runContainer(request: RunRequest, all = PARTS): Promise<nu
   if (!request.keeper) await recover(dataFolder())
   const source = await findImage(request.image)
   const id = randomBytes(6).toString('hex')
-  const name = chooseName(request.name, id)
-  const container = describe(request, source, id)
-  const parts = partsFor(request, container, all)
+  using connection = new Connection({ ...request, log: request.log !== undefined })
+  const container = describe(request, source, id, connection.stdio)
   try {
-    const { child } = await compose(parts).start(container)
-    writeState({
-      id,
-      name,
-      image: source.name,
-      command: container.spec.process.args,
-      created: new Date().toISOString(),
-      ports: request.ports,
-      log: request.log ?? null,
-      address: container.network?.address ?? null,
-      boot: bootId(),
-      pid: child.pid,
-      started: child.started,
-      keeper: keeperOf(request),
-      spec: container.spec,
-    })
-    request.started?.(id)
-    const status = shellStatus(await attend(request, container, child))
+    const child = await start(request, source, container, all)
+    const status = shellStatus(await attend(request, container, child, connection))
     recordExit(id, status)
+    await connection.finish()
     return status
-  } catch (error) {
-    // what never ran leaves nothing; without its state the ledger says so of the folder
-    if (request.keeper) rmSync(join(containerFolder(id), 'state.json'), { force: true })
-    else removeTree(containerFolder(id))
-    throw error
   } finally {
     if (!request.keeper) await container.ledger.settle()
   }
 }
 
+/** Starts it, and writes down what it is. What never ran leaves nothing. */
+async function start(
+  request: RunRequest,
+  source: RootSource,
+  container: Container,
+  all: readonly Part[],
+): Promise<Child> {
+  const { id, spec, network } = container
+  let child: Child | undefined
+  try {
+    using held = holdName(request.name)
+    ;({ child } = await compose(partsFor(request, container, all)).start(container))
+    writeState({
+      id,
+      name: held.name,
+      image: source.name,
+      command: spec.process.args,
+      created: new Date().toISOString(),
+      ports: request.ports,
+      log: request.log ?? null,
+      address: network?.address ?? null,
+      boot: bootId(),
+      pid: child.pid,
+      started: child.started,
+      keeper: keeperOf(request),
+      spec,
+    })
+    request.started?.(id)
+    return child
+  } catch (error) {
+    child?.kill('SIGKILL')
+    await child?.exit
+    // without its state the ledger says so of the folder
+    if (request.keeper) rmSync(join(containerFolder(id), 'state.json'), { force: true })
+    else removeTree(containerFolder(id))
+    throw error
+  }
+}
+
 const keeperOf = ({ keeper: pid = process.pid }: RunRequest) => ({ pid, started: startTime(pid) })
 
-function describe(request: RunRequest, source: RootSource, id: string): Container {
+function describe(request: RunRequest, source: RootSource, id: string, stdio: Stdio): Container {
   const folder = containerFolder(id)
   const lower = source.layers.toReversed()
   const isImage = source.kind === 'image'
@@ -128,11 +157,15 @@ function describe(request: RunRequest, source: RootSource, id: string): Containe
   linux.seccomp = defaultProfile(request.capabilities)
   spec.hostname = request.hostname ?? id
   spec.root.readonly = request.readOnly
-  spec.mounts.push(...request.volumes)
+  spec.mounts.push(...placeVolumes(request.volumes, lower))
   process.terminal = request.terminal
-  process.env = environment([...process.env, `HOSTNAME=${spec.hostname}`, ...Env], request.env)
-  process.cwd = request.workdir ?? (WorkingDir || '/')
-  Object.assign(process.user, user(request.user ?? (User || '0:0'), lower))
+  const { home, ...ids } = user(request.user ?? (User || '0'), lower)
+  process.user = ids
+  process.env = environment(
+    [...process.env, `HOSTNAME=${spec.hostname}`, `HOME=${home}`, ...Env],
+    request.env,
+  )
+  process.cwd = resolveMerged(lower, request.workdir ?? (WorkingDir || '/'))
   const sets = {
     bounding: request.capabilities,
     permitted: request.capabilities,
@@ -152,7 +185,7 @@ function describe(request: RunRequest, source: RootSource, id: string): Containe
     ...(isImage && { layers: { lower, folder, keep: !request.remove } }),
     network: planNetwork(request.network),
     ledger,
-    stdio: [request.interactive ? 0 : openSync('/dev/null', 'r'), 1, 2],
+    stdio,
     diesWithUs: true,
     ...(request.terminal && { terminal: {} }),
   }
@@ -167,50 +200,24 @@ function partsFor({ resources }: RunRequest, { id }: Container, all: readonly Pa
   return all.filter(part => part.name !== limits.name)
 }
 
-/** Looks after a running container: its ports, its terminal, our signals; resolves to how it ended. */
-async function attend(request: RunRequest, container: Container, child: Child): Promise<Exit> {
+/** Looks after a running container, and its published ports; resolves to how it ended. */
+async function attend(
+  request: RunRequest,
+  container: Container,
+  child: Child,
+  connection: Connection,
+): Promise<Exit> {
   const address = container.network?.mode === 'bridge' ? container.network.address : '127.0.0.1'
   const servers = request.listeners.map(listener => forward(listener, address ?? '127.0.0.1'))
-  const master = container.terminal?.master
-  const pumped = master === undefined ? undefined : pump(master, request.interactive)
-  let deadline: NodeJS.Timeout | undefined
-  const pass = (signal: NodeJS.Signals) => {
-    child.kill(signal)
-    // our terminal has gone, and nobody reaches the container any more; pid_namespaces(7): its first process may ignore SIGHUP
-    if (signal === 'SIGHUP' && pumped) deadline ??= setTimeout(() => child.kill('SIGKILL'), GRACE)
-  }
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const
-  for (const signal of signals) process.on(signal, pass)
   try {
-    const exit = await child.exit
-    await pumped?.done // the last output may still be on its way
-    return exit
+    return await connection.attend(child, container.terminal?.master)
   } finally {
-    clearTimeout(deadline)
-    pumped?.end()
-    for (const signal of signals) process.off(signal, pass)
-    for (const server of servers) server.close()
+    for (const server of servers) server[Symbol.dispose]()
   }
 }
 
-function chooseName(wanted: string | undefined, id: string): string {
-  if (wanted === undefined) return `lab-${id.slice(0, 4)}`
-  if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/.test(wanted))
-    throw new UsageError(
-      `${quote(wanted)} is no name for a container`,
-      'use letters, digits and _ . -, at most 128',
-    )
-  const other = states().find(state => state.name === wanted)
-  if (other)
-    throw new UsageError(
-      `the name "${wanted}" is taken by ${other.id}`,
-      `minilab rm -f ${wanted}, or choose another`,
-    )
-  return wanted
-}
-
+/** Notes how it ended, unless it was removed meanwhile. */
 function recordExit(id: string, status: number): void {
   const state = states().find(other => other.id === id)
-  if (state && existsSync(containerFolder(id)))
-    writeState({ ...state, exit: { status, at: new Date().toISOString() } })
+  if (state) writeState({ ...state, exit: { status, at: new Date().toISOString() } })
 }

@@ -6,6 +6,7 @@ import type { Replayed } from '../kernel/tape.ts'
 import { commandError } from './command-error.ts'
 import { LimitedError } from './limited.ts'
 import { namespaces } from './namespaces.ts'
+import { program } from './program.ts'
 import { root } from './root.ts'
 import type { ProcessSpec } from './spec.ts'
 
@@ -19,6 +20,7 @@ const IN_THE_WAY: Record<string, string> = {
 }
 
 const PLACING = ['openat2', 'move_mount', 'mount']
+const ENTERING = ['openat2', 'mkdirat', 'chdir', 'fchdir']
 
 /**
  * The call that was refused, as an error that says what to do where it was the image's or the user's doing: the program, its
@@ -36,7 +38,9 @@ function inWords({ args, cwd, user }: Asked, replayed: readonly Replayed[], fail
   const { call, code } = failed
   const part = replayed.at(-1)?.part
   if (call === 'execve') return commandError(args[0] ?? '', replayed, failed)
-  if (call === 'chdir' && part !== root.name && failed.args === quote(cwd))
+  const [place = ''] = /"\/[^"]*"/.exec(failed.args) ?? []
+  const isOnTheWay = call === 'mkdirat' || (place && quote(cwd).startsWith(place.slice(0, -1)))
+  if (part === program.name && ENTERING.includes(call) && isOnTheWay)
     return new UsageError(
       `${quote(cwd)} is no directory of the container that can be entered (${code})`,
       'choose another working directory: -w /',
@@ -48,8 +52,7 @@ function inWords({ args, cwd, user }: Asked, replayed: readonly Replayed[], fail
       'leave out -u, or run it with sudo',
     )
   const inside = replayed.some(entry => entry.call === 'pivot_root' && entry.result === 0)
-  const [place = ''] = /"\/[^"]+"/.exec(failed.args) ?? []
-  if (part !== root.name || !inside || !place || !PLACING.includes(call) || !(code in IN_THE_WAY))
+  if (part !== root.name || !inside || place.length < 4 || !PLACING.includes(call) || !(code in IN_THE_WAY))
     return failed
   // it was to be made, and that is only an attempt on the tape: most places are there already
   const made = replayed.findLast(entry => entry.call === 'mkdirat' && entry.args.includes(place))

@@ -5,6 +5,7 @@ import { UsageError } from '../kernel/errors.ts'
 import { Gate } from '../kernel/gate.ts'
 import type { Launched } from '../kernel/launch.ts'
 import { launchGated } from '../kernel/launch-gated.ts'
+import { startTime } from '../kernel/procfs.ts'
 import { SyscallError } from '../kernel/syscall-error.ts'
 import { type Replayed, Tape } from '../kernel/tape.ts'
 import type { Container, Part } from './part.ts'
@@ -32,6 +33,8 @@ export function compose(parts: readonly Part[]) {
     record(container: Container, gate: Gate): { flags: number; tape: Tape } {
       const tape = new Tape()
       tape.part = 'process'
+      tape.setsid() // else /dev/tty is our terminal, into which TIOCSTI types, and kill(0) reaches who started us
+      tape.umask(0o022)
       handOnStdio(tape, container.stdio)
       gate.record(tape)
       for (const part of parts) {
@@ -67,7 +70,10 @@ async function launchParts(
   const { terminal } = container
   const { child, clone, ...arrived } = await launchGated(tape, gate, flags, [
     async launched => {
-      for (const part of parts) await part.attach?.(container, launched.pid())
+      const pid = launched.pid()
+      // a program may ask not to die with us: prctl(2), PR_SET_PDEATHSIG. Then the next command of ours ends it
+      container.ledger.add({ kind: 'process', pid, started: startTime(pid) })
+      for (const part of parts) await part.attach?.(container, pid)
     },
     ...(terminal ? [(launched: Launched) => takeTerminal(terminal, launched)] : []),
   ])

@@ -1,6 +1,7 @@
-import { existsSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { dataFolder, makeDir } from '../image/data-folder.ts'
+import { codeOf } from '../image/error.ts'
 import { UsageError } from '../kernel/errors.ts'
 import { bootId, isAlive, isGone } from '../kernel/procfs.ts'
 import { findProcess } from '../kernel/signal.ts'
@@ -33,13 +34,28 @@ export function containerFolder(id: string): string {
   return join(dataFolder(), 'containers', id)
 }
 
-/** Writes the state at once or not at all: a new file, then rename(2). */
+/** Room behind the first text for what is known at the container's end, when the disk may be full. */
+const SPARE = 256 // bytes
+
+/**
+ * Writes the state at once or not at all: a new file, then rename(2). Where there is no room for a new file any more, it is
+ * written over the old one, which had some to spare.
+ */
 export function writeState(state: State): void {
   const folder = containerFolder(state.id)
+  const [path, partial] = [join(folder, 'state.json'), join(folder, `state.json.${process.pid}`)]
+  const text = JSON.stringify(state, null, 2)
   makeDir(folder)
-  const partial = join(folder, `state.json.${process.pid}`)
-  writeFileSync(partial, JSON.stringify(state, null, 2))
-  renameSync(partial, join(folder, 'state.json'))
+  try {
+    writeFileSync(partial, text + ' '.repeat(state.exit ? 0 : SPARE))
+    renameSync(partial, path)
+  } catch (error) {
+    rmSync(partial, { force: true })
+    const isFull = ['ENOSPC', 'EDQUOT'].includes(codeOf(error) ?? '')
+    const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0
+    if (!isFull || size < Buffer.byteLength(text)) throw error
+    writeFileSync(path, text.padEnd(text.length + size - Buffer.byteLength(text)), { flag: 'r+' })
+  }
 }
 
 /** All containers of `minilab run` whose state can be read, oldest first. */

@@ -8,11 +8,12 @@ import {
   TIOCGPTPEER,
   TIOCSCTTY,
   TIOCSPTLCK,
-  TIOCSWINSZ,
 } from '../kernel/constants.ts'
 import { type Launched, stayDumpable } from '../kernel/launch.ts'
 import { now } from '../kernel/now.ts'
+import { copySize } from './our-terminal.ts'
 import type { Container, Part } from './part.ts'
+import { own } from './streams.ts'
 
 const UNLOCKED = new Uint8Array(4)
 
@@ -22,30 +23,26 @@ const UNLOCKED = new Uint8Array(4)
  */
 export const terminal: Part = {
   name: 'terminal',
-  inside(tape, { terminal }, gate) {
+  inside(tape, { spec, terminal }, gate) {
     if (!terminal) return
     const master = tape.openat(AT_FDCWD, '/dev/pts/ptmx', O_RDWR | O_NOCTTY | O_CLOEXEC, 0)
     terminal.opened = master
     tape.ioctl(master, TIOCSPTLCK, UNLOCKED)
     const slave = tape.ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC)
     gate.record(tape)
-    tape.setsid() // a new session has no terminal yet; the next call gives it this one
-    tape.ioctl(slave, TIOCSCTTY, 0)
+    tape.ioctl(slave, TIOCSCTTY, 0) // a new session, which it is in, has no terminal yet
     for (const fd of [0, 1, 2]) tape.dup3(slave, fd, 0)
+    own(tape, spec.process.user.uid)
     // where programs such as an init look for it; on a second terminal (exec) it is there already
     tape.attempt.mknodat(AT_FDCWD, '/dev/console', S_IFREG | 0o600, 0)
     tape.attempt.mount('/dev/pts/0', '/dev/console', null, MS_BIND, null)
   },
 }
 
-/** Copies the master out of the child that waits at the gate: pidfd_getfd(2). */
+/** Copies the master out of the child that waits at the gate, pidfd_getfd(2), and gives it our size before anything runs. */
 export function takeTerminal(terminal: NonNullable<Container['terminal']>, launched: Launched): void {
   if (!terminal.opened) return
   stayDumpable() // ptrace(2), "access mode checking": an undumpable child could be asked by root only
   terminal.master = now.pidfd_getfd(launched.pidfd(), launched.result(terminal.opened), 0)
-}
-
-/** Tells the terminal its size; the kernel sends SIGWINCH to whoever uses it. struct winsize: rows, columns, pixels. */
-export function resize(master: number, rows: number, columns: number): void {
-  now.ioctl(master, TIOCSWINSZ, new Uint8Array(Uint16Array.of(rows, columns, 0, 0).buffer))
+  copySize(terminal.master)
 }

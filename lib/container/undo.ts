@@ -9,9 +9,8 @@ import { openRtnetlink } from '../kernel/rtnetlink.ts'
 import { endProcess } from '../kernel/signal.ts'
 import { SyscallError } from '../kernel/syscall-error.ts'
 import type { Entry, Removed } from './ledger.ts'
-import { LimitedError } from './limited.ts'
 import { withNetworkLock } from './lock.ts'
-import { runRuleTool } from './rule-tool.ts'
+import { nameOf, removeRules } from './packet-rules.ts'
 
 type Undo = {
   [K in Entry['kind']]: (
@@ -56,11 +55,9 @@ const undoing: Undo = {
     return withNetworkLock(() => deleteLink(name))
   },
 
-  rules({ probe, remove, netns }) {
-    if (netns !== namespaceInode('self', 'net') || !runRuleTool(probe).ok) return undefined
-    const { ok, said } = runRuleTool(remove)
-    if (ok) return `rules: ${remove.slice(1).join(' ')}`
-    throw new LimitedError(`firewall rules of ours are left: ${said}`, `remove them: ${remove.join(' ')}`)
+  rules(rules) {
+    if (rules.netns !== namespaceInode('self', 'net')) return undefined
+    return removeRules(rules) ? `rules: ${nameOf(rules)}` : undefined
   },
 
   sysctl({ path, before, set, netns }, others) {

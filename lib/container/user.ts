@@ -6,12 +6,24 @@ import { quote } from '../kernel/kinds.ts'
 const LAST_ID = 4294967294
 const MOST = 1 << 20 // bytes of a passwd or group file
 
-/** `-u NAME|UID[:GROUP|GID]`: numbers as they are, names from the image's /etc/passwd and /etc/group. Throws a UsageError. */
-export function user(text: string, layersTopFirst: readonly string[]): { uid: number; gid: number } {
+/** Who a program runs as: ids, the groups that /etc/group has them in, and where their files are. */
+export interface Account {
+  uid: number
+  gid: number
+  additionalGids: number[]
+  home: string
+}
+
+/**
+ * `-u NAME|UID[:GROUP|GID]`: digits are an id, whatever an account may be called; names are those of the image's /etc/passwd and
+ * /etc/group. An id that is not there has the home /, and no groups. Throws a UsageError.
+ */
+export function user(text: string, layersTopFirst: readonly string[]): Account {
   const [name = '', group, ...more] = text.split(':')
   if (!name || group === '' || more.length)
     throw new UsageError(`-u ${quote(text)} is no user`, 'write a name or number, and :group behind it')
-  const account = group !== undefined && number(name) ? undefined : lookUp('passwd', name, layersTopFirst)
+  const account =
+    number(name) === undefined ? lookUp('passwd', name, layersTopFirst) : known(name, layersTopFirst)
   const uid = number(name) ?? account?.[2]
   if (uid === undefined)
     throw new UsageError(`there is no user ${quote(name)} in the image’s /etc/passwd`, 'give a number')
@@ -21,7 +33,13 @@ export function user(text: string, layersTopFirst: readonly string[]): { uid: nu
       : (number(group) ?? lookUp('group', group, layersTopFirst)?.[2])
   if (gid === undefined)
     throw new UsageError(`there is no group ${quote(group ?? '')} in the image’s /etc/group`, 'give a number')
-  return { uid: id(uid, text), gid: id(gid, text) }
+  return {
+    uid: id(uid, text),
+    gid: id(gid, text),
+    // as Docker: a group that is asked for takes the place of those that are written down
+    additionalGids: group === undefined && account?.[0] ? groupsOf(account[0], gid, layersTopFirst) : [],
+    home: account?.[5] || '/',
+  }
 }
 
 const number = (text: string) => (/^\d+$/.test(text) ? text : undefined)
@@ -32,10 +50,29 @@ function id(digits: string, text: string): number {
   throw new UsageError(`-u ${quote(text)}: ${quote(digits)} is no id`, `give a number up to ${LAST_ID}`)
 }
 
-/** The line of a name (or of an id, in its third field) in the image's own passwd or group. */
-function lookUp(file: string, name: string, layersTopFirst: readonly string[]): string[] | undefined {
-  return readMerged(layersTopFirst, `etc/${file}`, MOST)
-    ?.split('\n')
-    .map(line => line.split(':'))
-    .find(fields => fields[0] === name || fields[2] === name)
+/** The account of an id, for which nobody needs the file: one that is not as it should be has no accounts. */
+function known(digits: string, layersTopFirst: readonly string[]): string[] | undefined {
+  try {
+    return lookUp('passwd', digits, layersTopFirst)
+  } catch (error) {
+    if (error instanceof UsageError) return undefined
+    throw error
+  }
 }
+
+/** The line of an id, for digits, else of a name, in the image's own passwd or group. */
+function lookUp(file: string, word: string, layersTopFirst: readonly string[]): string[] | undefined {
+  const field = number(word) === undefined ? 0 : 2
+  return lines(file, layersTopFirst).find(fields => fields[field] === word)
+}
+
+/** group(5): the groups with a user among their members, but for that user's own. */
+function groupsOf(name: string, own: string, layersTopFirst: readonly string[]): number[] {
+  const found = lines('group', layersTopFirst).filter(
+    ([, , gid = '', members = '']) => members.split(',').includes(name) && gid !== own && number(gid),
+  )
+  return found.map(([, , gid = '']) => id(gid, name))
+}
+
+const lines = (file: string, layersTopFirst: readonly string[]): string[][] =>
+  (readMerged(layersTopFirst, `etc/${file}`, MOST)?.split('\n') ?? []).map(line => line.split(':'))

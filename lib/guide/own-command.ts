@@ -1,4 +1,5 @@
 import { execa } from 'execa'
+import { ourselves } from '../ourselves.ts'
 import type { Presenter } from './present.ts'
 
 /** How a command of ours answered: its exit status, and what it printed. */
@@ -9,7 +10,8 @@ export interface Answer {
 
 /** Runs `minilab ARGS` as a process of its own, and shows both unless no presenter is given. */
 export async function ownCommand(presenter: Presenter | undefined, args: string[]): Promise<Answer> {
-  const ran = await execa(process.execPath, [process.argv[1] ?? '', ...args], {
+  const [program, ...words] = ourselves(args)
+  const ran = await execa(program, words, {
     stdin: 'ignore',
     all: true,
     reject: false,

@@ -92,7 +92,7 @@ async function run(
   { stdio = [0, 1, 2] }: Container,
   log: string,
 ): Promise<void> {
-  const child = spawn(runtime, args, { stdio })
+  const child = spawn(runtime, args, { stdio: stdio.map(fd => (fd === 'null' ? 'ignore' : fd)) })
   // `exit`, not `close`: the container's own program inherits the three and keeps them open
   const status = await new Promise<number | null>((resolve, reject) => {
     child.on('exit', resolve)

@@ -1,7 +1,7 @@
-import { chmodSync, mkdirSync, statSync } from 'node:fs'
+import { chmodSync, lstatSync, mkdirSync, type Stats, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
-import { codeOf, fileError } from './error.ts'
+import { codeOf, fileError, MachineError } from './error.ts'
 
 /**
  * Where images, layers and state are kept: `$MINILAB_DATA`; else /var/lib/minilab for root; else
@@ -10,6 +10,49 @@ import { codeOf, fileError } from './error.ts'
  * A process that is uid 0 only inside a user namespace cannot tell by its uid: its parent sets MINILAB_DATA.
  */
 export function dataFolder(): string {
+  const folder = whichFolder()
+  if (folder !== trusted) refuseStrangers(folder)
+  trusted = folder
+  return folder
+}
+
+let trusted: string | undefined // looked at once: a command asks many times
+
+const FOLDERS = ['containers', 'images', 'layers', 'ledger', 'logs', 'names', 'tmp']
+
+/**
+ * What lies in the folder is acted on: cgroups and links are removed, files deleted, file systems mounted. So nobody but us (and
+ * root) may have made it, or may write to it. In a folder such as /tmp, which all may write to and where all keep what is theirs,
+ * that must be true of the folders in it. Throws a MachineError.
+ */
+function refuseStrangers(folder: string): void {
+  const stat = statSync(folder, { throwIfNoEntry: false })
+  if (!stat) return
+  refuseStranger(folder, stat)
+  if ((stat.mode & WRITABLE) === 0) return
+  if ((stat.mode & STICKY) === 0)
+    throw new MachineError(
+      `the data folder ${folder} may be written to by others: what lies in it cannot be trusted`,
+      `chmod go-w ${folder}`,
+    )
+  for (const path of FOLDERS.map(name => join(folder, name))) {
+    const inner = lstatSync(path, { throwIfNoEntry: false })
+    if (inner) refuseStranger(path, inner)
+  }
+}
+
+const WRITABLE = 0o022 // by a group, by all
+const STICKY = 0o1000
+
+function refuseStranger(folder: string, { uid }: Stats): void {
+  if (uid === process.geteuid?.() || uid === 0) return
+  throw new MachineError(
+    `the data folder ${folder} belongs to another user (uid ${uid}): what lies in it cannot be trusted`,
+    'set MINILAB_DATA to a folder of your own',
+  )
+}
+
+function whichFolder(): string {
   const { MINILAB_DATA, XDG_DATA_HOME } = process.env
   if (MINILAB_DATA) return resolve(MINILAB_DATA)
   if (process.geteuid?.() === 0) return '/var/lib/minilab'

@@ -46,32 +46,61 @@ export function readMerged(
 }
 
 function readFrom(all: Confined[], path: string, most: number): string | undefined {
+  const { at, found, rest } = walk(all, path)
+  const top = found?.layers[0]
+  if (!found || !top) return undefined
+  if (found.stat.isDirectory()) throw new UsageError(`/${path} of the image is a directory`, CORRECT)
+  return rest.length ? undefined : read(top.at(at), path, most)
+}
+
+/**
+ * Where a path leads within the merged tree: `etc/x` for '/var/link/x', with every symbolic link followed. Of what is not there
+ * the rest is taken as it is written. Throws a UsageError for links without end.
+ */
+export function resolveMerged(layersTopFirst: readonly string[], path: string): string {
+  const layers: Confined[] = []
+  try {
+    for (const layer of layersTopFirst) layers.push(new Confined(layer))
+    const { at, rest } = walk(layers, path)
+    return posix.join('/', at, ...rest)
+  } finally {
+    for (const layer of layers) layer.close()
+  }
+}
+
+/** Follows a path as far as it leads: what was reached, what stands there (nothing at the root), and the names left over. */
+function walk(all: Confined[], path: string): { at: string; found?: Merged; rest: string[] } {
   let links = 0
   let names = path.split('/')
-  let [reached, layers] = ['', all]
-  const above = new Map([['', all]])
+  let [reached, layers]: [string, Confined[]] = ['', all]
+  let found: Merged | undefined
+  const above = new Map([['', { layers: all, found }]])
   for (let name; (name = names.shift()) !== undefined;) {
     if (name === '' || name === '.') continue
     const next = name === '..' ? posix.dirname(`/${reached}`).slice(1) : posix.join(reached, name)
     const known = above.get(next)
     if (known) {
-      ;[reached, layers] = [next, known]
+      reached = next
+      ;({ layers, found } = known)
       continue
     }
-    const found = lookUp(layers, next)
-    const top = found?.layers[0]
-    if (!found || !top) return undefined
-    if (found.stat.isSymbolicLink()) {
-      if (++links > MOST_LINKS) throw new UsageError(`/${path} of the image is a link without end`, CORRECT)
+    const there = lookUp(layers, next)
+    const top = there?.layers[0]
+    if (!there || !top) return { at: reached, rest: [name, ...names] }
+    if (there.stat.isSymbolicLink()) {
+      if (++links > MOST_LINKS)
+        throw new UsageError(`${posix.join('/', path)} of the image is a link without end`, CORRECT)
       const target = readlinkSync(top.at(next))
       names = [...target.split('/'), ...names]
-      if (target.startsWith('/')) [reached, layers] = ['', all]
-    } else if (found.stat.isDirectory()) {
-      ;[reached, layers] = [next, found.layers]
-      above.set(next, layers)
-    } else return names.some(Boolean) ? undefined : read(top.at(next), path, most)
+      if (target.startsWith('/')) [reached, layers, found] = ['', all, undefined]
+      continue
+    }
+    ;[reached, found] = [next, there]
+    if (!there.stat.isDirectory()) return { at: reached, found, rest: names.filter(Boolean) }
+    layers = there.layers
+    above.set(next, { layers, found })
   }
-  throw new UsageError(`/${path} of the image is a directory`, CORRECT)
+  return { at: reached, found, rest: [] }
 }
 
 /** One name in a merged directory. Documentation/filesystems/overlayfs.rst, "Upper and Lower", "whiteouts and opaque directories". */

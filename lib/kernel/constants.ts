@@ -81,9 +81,11 @@ export const S_IFREG = 0o100000
 export const F_DUPFD_CLOEXEC = 1030
 export const F_GETFD = 1
 export const F_SETFD = 2
+export const F_SETFL = 4
 export const FD_CLOEXEC = 1
 export const CLOSE_RANGE_CLOEXEC = 4
 export const LOCK_EX = 2
+export const LOCK_NB = 4
 
 // prctl(2), seccomp(2)
 export const PR_SET_PDEATHSIG = 1
@@ -106,6 +108,8 @@ export const WEXITED = 4
 
 // signals that Node ignores: asm-generic/signal.h
 export const SIGPIPE = 13
+export const SA_RESTORER = 0x04000000
+export const SA_RESTART = 0x10000000
 export const SIGXFSZ = 25
 
 // sockets: linux/socket.h, linux/netlink.h
@@ -149,6 +153,8 @@ export const RTN_UNICAST = 1
 export const RTPROT_BOOT = 3
 
 // terminals: asm-generic/ioctls.h
+export const TCGETS = 0x5401
+export const TCSETSW = 0x5403
 export const TIOCSCTTY = 0x540e
 export const TIOCGWINSZ = 0x5413
 export const TIOCSWINSZ = 0x5414
@@ -177,3 +183,5 @@ export const RLIMIT_MSGQUEUE = 12
 export const RLIMIT_NICE = 13
 export const RLIMIT_RTPRIO = 14
 export const RLIMIT_RTTIME = 15
+
+export const KCMP_FILE = 0

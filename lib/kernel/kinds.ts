@@ -97,10 +97,15 @@ const kinds = {
     (v, arena) => arena.words([v.length / 8, arena.put(v)]),
     v => `{len=${v.length / 8}, filter=/* BPF */}`,
   ),
-  // struct sigaction: handler, flags, restorer, mask. No handler of ours can run in the child
-  sigaction: kind<'SIG_DFL' | 'SIG_IGN'>(
-    (v, arena) => arena.words([v === 'SIG_IGN' ? 1 : 0, 0, 0, 0]),
-    v => `{sa_handler=${v}}`,
+  // struct sigaction: handler, flags, restorer, mask. A handler is machine code, and none of ours can run in the child
+  sigaction: kind<'SIG_DFL' | 'SIG_IGN' | { handler: bigint; restorer: bigint }>(
+    (v, arena) =>
+      arena.words(
+        typeof v === 'string'
+          ? [v === 'SIG_IGN' ? 1 : 0, 0, 0, 0]
+          : [v.handler, constants.SA_RESTART + constants.SA_RESTORER, v.restorer, 0],
+      ),
+    v => `{sa_handler=${typeof v === 'string' ? v : '/* ours */'}}`,
   ),
   uid_list: kind<readonly number[]>(
     (v, arena) => arena.put(new Uint8Array(Uint32Array.from(v).buffer)),

@@ -20,7 +20,7 @@ import { SyscallError } from './syscall-error.ts'
 import { parameters, printArgs } from './syscalls.ts'
 import { Later, type Op, type Replayed, type Tape } from './tape.ts'
 
-const OP = { size: 96, nr: 0, args: 8, result: 56, min: 64, save: 72, max: 80, tsc: 88 }
+const OP = { size: 112, nr: 0, args: 8, result: 56, min: 64, save: 72, max: 80, tsc: 88, allowed: 96 }
 const STACK = 65536
 const CLONE_ARGS_SIZE = 88
 const SIGCHLD = 17
@@ -165,6 +165,7 @@ function encode(ops: Op[], arena: Arena): number {
     arena.view.setBigInt64(at + OP.result, NOT_RUN, true)
     arena.view.setBigInt64(at + OP.min, op.min, true)
     arena.view.setBigInt64(at + OP.max, op.max, true)
+    ;[0, 1].forEach(k => arena.view.setBigInt64(at + OP.allowed + 8 * k, op.allowed?.[k] ?? NOT_RUN, true))
   })
   ops.forEach((op, i) => {
     const targets = saves.get(op)

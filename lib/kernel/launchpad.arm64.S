@@ -31,6 +31,11 @@ launch:                       // launch(clone_args, size, ops, end) -> what clon
   ldr x5, [x19, #48]
   svc #0
   str x0, [x19, #56]
+  ldp x9, x10, [x19, #96]
+  cmp x0, x9
+  b.eq 4f
+  cmp x0, x10
+  b.eq 4f
   ldr x9, [x19, #64]
   cmp x0, x9
   b.lt 5f
@@ -43,7 +48,7 @@ launch:                       // launch(clone_args, size, ops, end) -> what clon
   cbz x10, 4f
   str x0, [x10]
   b 3b
-4: add x19, x19, #96
+4: add x19, x19, #112
   b 2b
 5: mov x0, #127
   b 7f
@@ -51,3 +56,20 @@ launch:                       // launch(clone_args, size, ops, end) -> what clon
 7: mov x8, #94                // exit_group(x0)
   svc #0
   brk #0
+.org 224
+heard:                        // heard(signal): see launchpad.x64.S
+  str x0, [sp, #-16]!
+  ldr w0, pipe
+  mov x1, sp
+  mov x2, #4
+  mov x8, #64                 // write(pipe, &signal, 4)
+  svc #0
+  ldr x0, [sp], #16
+  ret
+.org 256
+restorer:                     // rt_sigreturn(2)
+  mov x8, #139
+  svc #0
+.org 272
+pipe:
+  .word 0

@@ -1,8 +1,8 @@
 # The launchpad, x86-64. Assembled by hand into launchpad.ts; test/kernel/launchpad.test.ts assembles this file and compares.
 # Why it exists: between clone3 and execve no JavaScript can run (V8's other threads are not in the child), so the
-# child runs this: it replays the recorded system calls, one op of 96 bytes after the other, and then leaves or execs.
+# child runs this: it replays the recorded system calls, one op of 112 bytes after the other, and then leaves or execs.
 #
-#   op:  0 nr   8..55 args[6]   56 result   64 min   72 save (list of addresses, 0-terminated)   80 max   88 time stamp
+#   op:  0 nr   8..55 args[6]   56 result   64 min   72 save (list of addresses, 0-terminated)   80 max   88 time stamp   96 allowed[2]
 #   the op behind the last one holds two time stamps: 80 just before clone3, 88 just after the parent came back
 .intel_syntax noprefix
 .text
@@ -47,6 +47,10 @@ launch:                       # launch(clone_args, size, ops, end) -> what clone
   mov r9, [rbx+48]
   syscall
   mov [rbx+56], rax           # memory is shared (CLONE_VM): the parent reads this result afterwards
+  cmp rax, [rbx+96]
+  je 4f                       # refused, as was expected
+  cmp rax, [rbx+104]
+  je 4f
   cmp rax, [rbx+64]
   jl 5f                       # result < min: failed
   cmp rax, [rbx+80]
@@ -60,7 +64,7 @@ launch:                       # launch(clone_args, size, ops, end) -> what clone
   mov [rdx], rax
   add rcx, 8
   jmp 3b
-4: add rbx, 96
+4: add rbx, 112
   jmp 2b
 5: mov edi, 127
   jmp 7f
@@ -68,3 +72,20 @@ launch:                       # launch(clone_args, size, ops, end) -> what clone
 7: mov eax, 231               # exit_group(edi)
   syscall
   ud2
+.org 224, 0xcc
+heard:                        # a signal handler, heard(signal): it writes the number to a pipe. Data follow, see signals.ts
+  push rdi
+  mov eax, 1                  # write(pipe, &signal, 4)
+  mov edi, [rip+pipe]
+  mov rsi, rsp
+  mov edx, 4
+  syscall
+  pop rdi
+  ret
+.org 256, 0xcc
+restorer:                     # sigreturn(2): where a handler returns to
+  mov eax, 15
+  syscall
+.org 272, 0xcc
+pipe:
+  .long 0

@@ -125,6 +125,14 @@ export interface Recorder {
   ): Later
   /** getpid(2): the caller's process id, as its own pid namespace counts */
   getpid(): Later
+  /** kcmp(2): whether two processes share something; for KCMP_FILE, whether two descriptors are one open file */
+  kcmp(
+    pid1: Arg<'kcmp', 0>,
+    pid2: Arg<'kcmp', 1>,
+    type: Arg<'kcmp', 2>,
+    idx1: Arg<'kcmp', 3>,
+    idx2: Arg<'kcmp', 4>,
+  ): Later
   /** setsid(2): start a session, without a terminal */
   setsid(): Later
   /** umask(2): the mode bits that new files do not get */

@@ -1,22 +1,13 @@
 import { closeSync } from 'node:fs'
 import { constants } from 'node:os'
-import { koffi } from './libc.ts'
 import { now } from './now.ts'
+import { POLLIN, ready } from './poll.ts'
 import { isAlive, processExists } from './procfs.ts'
 import { SyscallError } from './syscall-error.ts'
 
-const poll = koffi.load(null).func('int poll(void *fds, unsigned long count, int timeout)')
-const POLLIN = 1
-
 /** Waits until a process that need not be our child has ended: a pidfd is then readable, pidfd_open(2). */
 export async function ended(pidfd: number, milliseconds = -1): Promise<boolean> {
-  const fds = new Int32Array([pidfd, POLLIN])
-  const ready = await new Promise<number>((resolve, reject) =>
-    poll.async(fds, 1, milliseconds, (error: Error | null, count: number) =>
-      error ? reject(error) : resolve(count),
-    ),
-  )
-  return ready === 1
+  return ready(pidfd, POLLIN, milliseconds)
 }
 
 /**

@@ -24,7 +24,7 @@ export const syscalls = {
   /** pipe2(2): make a pipe; pipefd receives two 32-bit descriptors */
   pipe2: ['pipefd:out', 'flags:flags:O_CLOEXEC'],
   /** ioctl(2): a request to a device, with a number or a buffer as its argument */
-  ioctl: ['fd:fd', 'op:enum:TIOC', 'arg:int_or_buffer'],
+  ioctl: ['fd:fd', 'op:enum:TIOC|TC', 'arg:int_or_buffer'],
   /** openat(2): open a file */
   openat: ['dirfd:dirfd', 'path:path', 'flags:flags:O_', 'mode:octal'],
   /** openat2(2): open a file and say how its path may be resolved */
@@ -69,6 +69,8 @@ export const syscalls = {
   rt_sigaction: ['sig:enum:SIG', 'act:sigaction?', 'oldact:out?', 'size:size'],
   /** getpid(2): the caller's process id, as its own pid namespace counts */
   getpid: [],
+  /** kcmp(2): whether two processes share something; for KCMP_FILE, whether two descriptors are one open file */
+  kcmp: ['pid1:pid', 'pid2:pid', 'type:enum:KCMP_', 'idx1:int', 'idx2:int'],
   /** setsid(2): start a session, without a terminal */
   setsid: [],
   /** umask(2): the mode bits that new files do not get */

@@ -1,3 +1,4 @@
+import { errnoNumber } from './errno.ts'
 import type { Recorder } from './recorder.ts'
 import { type Args, type Call, parameters, syscalls } from './syscalls.ts'
 
@@ -9,12 +10,16 @@ export class Later {
   }
 }
 
-/** One recorded call. The child goes on only while min <= result <= max: below it fails, above it leaves quietly. */
+/**
+ * One recorded call. The child goes on only while min <= result <= max: below it fails, above it leaves quietly. The
+ * results that are `allowed`, such as -EEXIST, are as good as success.
+ */
 export interface Op {
   call: Call
   args: unknown[]
   min: bigint
   max: bigint
+  allowed?: readonly bigint[]
   /** the name of the part that recorded it */
   part: string
 }
@@ -38,7 +43,6 @@ export interface Replayed {
 }
 
 const LEAST = -(2n ** 63n)
-const NOT_THERE = -2n // -ENOENT
 const MOST = 2n ** 63n - 1n
 
 /** The typed methods of the table; `tape.mount(…)` records what `now.mount(…)` would do at once. */
@@ -54,8 +58,8 @@ export class Tape {
   /** the part that records now */
   part = ''
 
-  record(call: Call, args: unknown[], limits: { min?: bigint; max?: bigint } = {}): Later {
-    const op = { call, args, min: limits.min ?? 0n, max: limits.max ?? MOST, part: this.part }
+  record(call: Call, args: unknown[], limits: Partial<Pick<Op, 'min' | 'max' | 'allowed'>> = {}): Later {
+    const op: Op = { call, args, min: 0n, max: MOST, ...limits, part: this.part }
     this.ops.push(op)
     return new Later(op)
   }
@@ -63,11 +67,11 @@ export class Tape {
   /** The same methods, but a refusal does not end the child: for paths that need not exist, for a search along PATH. */
   readonly attempt = recorder((call, args) => this.record(call, args, { min: LEAST }))
 
-  /**
-   * The same methods, but what they are about need not be there: ENOENT does not end the child. (Nor does EPERM, which lies
-   * between it and success; whatever else is refused does, or the child would go on without.)
-   */
-  readonly ifThere = recorder((call, args) => this.record(call, args, { min: NOT_THERE }))
+  /** The same methods, but these refusals, two at the most, do not end the child: `tape.allow('EEXIST').mkdirat(…)`. */
+  allow(...codes: [string, string?]): Recorder {
+    const allowed = codes.map(code => -BigInt(errnoNumber(code ?? '')))
+    return recorder((call, args) => this.record(call, args, { allowed }))
+  }
 
   /** As read(2) for one byte, but end of file is a failure: whoever should have written is gone. */
   readByte(fd: number): Later {

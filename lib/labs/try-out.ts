@@ -1,3 +1,4 @@
+import { ourselves } from '../ourselves.ts'
 import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { JobProcess } from '../guide/jobs.ts'
@@ -49,13 +50,7 @@ export class TrialPlace implements AsyncDisposable {
     const said = openSync(join(stand.by, SAID_FILE), 'a+')
     const nothing = openSync('/dev/null', 'r')
     try {
-      const entry = [
-        process.execPath,
-        `--max-old-space-size=${HEAP}`,
-        process.argv[1]!,
-        'check',
-        String(number),
-      ]
+      const entry = ourselves(['check', String(number)], [`--max-old-space-size=${HEAP}`])
       const env = { ...process.env, MINILAB_DATA: dataFolder() }
       const stdio = [nothing, said, said] as [number, number, number]
       const jobs = await JobProcess.start(entry, env, { allIds: !rootless, stand, stdio })

@@ -47,6 +47,8 @@ describe.each(modesOf([...allUsers, ...(isRoot ? (['rootless'] as const) : [])])
     const { tape, launches } = await run()
     const calls = tape.map(({ call }) => call)
     expect([...new Set(calls)]).toEqual([
+      'setsid',
+      'umask',
       'dup3',
       'rt_sigaction',
       'close',

@@ -244,7 +244,16 @@ describe.each(users)('as %s', user => {
       { kind: 'sysctl', path: file, before: 'dead', set: 'alive', netns },
       { kind: 'sysctl', path: `/proc/sys/net/../../..${file}`, before: 'dead', set: 'alive', netns },
       { kind: 'rules', probe: ['/bin/true'], remove: ['/bin/rm', '-rf', canary], netns },
-      { kind: 'rules', probe: [], remove: 'rm', netns },
+      { kind: 'rules', tool: '/bin/rm', table: canary, netns },
+      { kind: 'rules', tool: 'nft', table: 'filter', netns },
+      { kind: 'rules', tool: 'iptables', table: 'nat', rule: ['PREROUTING', `--modprobe=${file}`], netns },
+      {
+        kind: 'rules',
+        tool: 'iptables',
+        table: 'filter',
+        rule: ['FORWARD -i x -s 1.2.3.4 -j ACCEPT'],
+        netns,
+      },
       { kind: 'link', name: 'lo', netns },
       { kind: 'link', name: '../ml-x', netns },
       ...[

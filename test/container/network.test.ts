@@ -109,7 +109,7 @@ describe.skipIf(lacking)(`the host’s side${lacking}`, () => {
       /ip daddr 198\.51\.100\.1 tcp dport 8080 counter packets 0 bytes 0 dnat to 10\.44\.0\.2:80/,
     )
     expect(listed).toMatch(/ip saddr 10\.44\.0\.0\/24 oifname "lo" counter packets 0 bytes 0 masquerade/)
-    expect(removed).toEqual(['rules: delete table ip mlb-test'])
+    expect(removed).toEqual(['rules: table ip mlb-test'])
     expect(net.run('nft', 'list', 'ruleset')).toBe('')
 
     // what the tool refuses is a limit, and nothing to take back

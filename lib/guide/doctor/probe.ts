@@ -39,4 +39,4 @@ export const ok = (found: string): Found => ({ ok: 'ok', found })
 
 /** What helps where somebody else decides what we may do. */
 export const OWN_MACHINE = 'use a VM, or give this container all rights: docker run --privileged …'
-export const OTHER_FOLDER = 'MINILAB_DATA=/dev/shm/minilab ./minilab …'
+export const OTHER_FOLDER = 'MINILAB_DATA=$(mktemp -d -p /dev/shm) ./minilab …'

@@ -1,0 +1,70 @@
+import { isatty } from 'node:tty'
+import { constants } from 'node:os'
+import type { Child, Exit } from '../kernel/child.ts'
+import { hearSignals } from '../kernel/hear-signals.ts'
+import { type Pumped, pump } from './pump.ts'
+import { type Stdio, Streams } from './streams.ts'
+
+/** How long a program may take to end when its terminal is closed: as `docker stop` gives it. */
+const GRACE = 10_000 // ms
+const { SIGHUP, SIGWINCH } = constants.signals
+
+export interface ConnectionOptions {
+  interactive: boolean
+  terminal: boolean
+  /** stdout and stderr are a log file of ours: see Streams */
+  log?: boolean
+}
+
+/**
+ * What connects a program with whoever started it: the standard streams, or a terminal; and the signals that we are sent,
+ * from before its first instruction on.
+ */
+export class Connection implements Disposable {
+  readonly stdio: Stdio
+  readonly #interactive: boolean
+  readonly #streams: Streams | undefined
+  readonly #signals: Disposable
+  readonly #early: number[] = []
+  readonly #onTerminal = [0, 1, 2].some(fd => isatty(fd))
+  #child: Child | undefined
+  #pumped: Pumped | undefined
+  #deadline: NodeJS.Timeout | undefined
+
+  constructor({ interactive, terminal, log }: ConnectionOptions) {
+    this.#interactive = interactive
+    this.#streams = terminal ? undefined : new Streams({ interactive, log })
+    this.stdio = this.#streams?.stdio ?? ['null', 'null', 'null']
+    this.#signals = hearSignals(signal => this.#hear(signal))
+  }
+
+  /** Waits for the end of a program that has just started. */
+  async attend(child: Child, master?: number): Promise<Exit> {
+    this.#child = child
+    this.#streams?.start()
+    if (master !== undefined) this.#pumped = pump(master, this.#interactive)
+    for (const signal of this.#early.splice(0)) this.#hear(signal)
+    return child.exit
+  }
+
+  /** Waits until all that the program has written is where it should be. Throws a MachineError where that was refused. */
+  async finish(): Promise<void> {
+    await (this.#pumped?.done ?? this.#streams?.finish())
+  }
+
+  #hear(signal: number): void {
+    if (!this.#child) return void this.#early.push(signal)
+    if (signal === SIGWINCH && this.#pumped) return // our size: the kernel tells who uses the container's terminal
+    this.#child.kill(signal)
+    // our terminal has gone, and nobody reaches the container any more; pid_namespaces(7): its first process may ignore SIGHUP
+    if (signal === SIGHUP && this.#onTerminal)
+      this.#deadline ??= setTimeout(() => this.#child?.kill('SIGKILL'), GRACE)
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#deadline)
+    this.#pumped?.end()
+    this.#streams?.close()
+    this.#signals[Symbol.dispose]()
+  }
+}

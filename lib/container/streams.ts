@@ -1,0 +1,188 @@
+import { closeSync, fstatSync, readlinkSync } from 'node:fs'
+import { codeOf, MachineError } from '../image/error.ts'
+import {
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  F_SETFL,
+  KCMP_FILE,
+  O_CLOEXEC,
+  O_NOCTTY,
+  O_NONBLOCK,
+  O_RDWR,
+  RESOLVE_NO_MAGICLINKS,
+} from '../kernel/constants.ts'
+import { UsageError } from '../kernel/errors.ts'
+import { int32s, now } from '../kernel/now.ts'
+import { Wake } from '../kernel/poll.ts'
+import { SyscallError } from '../kernel/syscall-error.ts'
+import type { Tape } from '../kernel/tape.ts'
+import { carry, ourEnd, writeAll } from './carry.ts'
+import type { Part } from './part.ts'
+
+/** What becomes the program's 0, 1 or 2: a descriptor of ours, or the /dev/null of the container. */
+export type Stream = number | 'null'
+export type Stdio = [Stream, Stream, Stream]
+
+const DEV_NULL = (1 << 8) | 3 // its device number, 1:3
+const OPEN_HOW_SIZE = 24
+
+/**
+ * How the program's stdin, stdout and stderr are connected with ours. Pipes and sockets are handed on. All else goes through
+ * pipes of ours: whoever has a descriptor of a file, of a named pipe or of a device can open it again through /proc/self/fd,
+ * with other rights than it was opened with, and can change its mode and its owner.
+ */
+export class Streams {
+  readonly stdio: Stdio
+  readonly #wake = new Wake()
+  /** the ends that only the program needs, and those that only we need until it runs */
+  readonly #theirs: number[] = []
+  readonly #ours: number[] = []
+  readonly #input: number | undefined
+  readonly #outputs: { from: number; to: number }[] = []
+  readonly #log: boolean
+  #feeding: Promise<void> | undefined
+  #draining: Promise<void>[] = []
+  #failed: MachineError | undefined
+
+  /** `log`: 1 and 2 are a log of ours. What finds no room on a full disk is lost, and the program goes on. */
+  constructor({ interactive, log = false }: { interactive: boolean; log?: boolean }) {
+    this.#log = log
+    const stdin = interactive ? kindOf(0) : 'null'
+    if (stdin === 'carried') this.#input = this.#pipe('write')
+    const input = this.#theirs.at(-1) ?? 0
+    const stdout = this.#output(1)
+    // one open file stays one: what is written to both keeps its order
+    const stderr = typeof stdout === 'number' && stdout !== 1 && isSameFile(1, 2) ? stdout : this.#output(2)
+    this.stdio = [stdin === 'null' ? 'null' : input, stdout, stderr]
+  }
+
+  /** The program runs, so it has its ends. */
+  start(): void {
+    for (const fd of this.#theirs.splice(0)) closeSync(fd)
+    this.#ours.length = 0 // each is closed by who uses it
+    if (this.#input !== undefined) this.#feeding = this.#feed(this.#input)
+    this.#draining = this.#outputs.map(({ from, to }) => this.#drain(from, to))
+  }
+
+  /** The program has ended: what it has written goes where it should. Throws a MachineError where that was refused. */
+  async finish(): Promise<void> {
+    this.#wake.call()
+    await Promise.all(this.#draining)
+    if (this.#failed) throw this.#failed
+  }
+
+  /** To be called in any case. */
+  close(): void {
+    this.#wake.call()
+    for (const fd of [...this.#theirs.splice(0), ...this.#ours.splice(0)]) closeSync(fd)
+    void Promise.all([this.#feeding, ...this.#draining]).then(() => this.#wake[Symbol.dispose]())
+  }
+
+  #output(fd: number): Stream {
+    const kind = kindOf(fd)
+    if (kind === 'null') return kind
+    if (kind === 'anonymous') return fd
+    this.#outputs.push({ from: this.#pipe('read'), to: fd })
+    return this.#theirs.at(-1)!
+  }
+
+  /** A pipe of which one end is for the program; the other one. */
+  #pipe(ours: 'read' | 'write'): number {
+    const pair = new Uint8Array(8)
+    now.pipe2(pair, O_CLOEXEC)
+    const [read = -1, write = -1] = int32s(pair)
+    const [our, their] = ours === 'read' ? [read, write] : [write, read]
+    this.#theirs.push(their)
+    this.#ours.push(our)
+    return our
+  }
+
+  async #feed(to: number): Promise<void> {
+    try {
+      await carry({ fd: 0, ours: false }, bytes => writeAll(ourEnd(to), bytes, this.#wake), this.#wake)
+    } catch (error) {
+      if (codeOf(error) !== 'EPIPE') this.#failed ??= refused('read stdin', error) // else the program reads no more
+    } finally {
+      closeSync(to)
+    }
+  }
+
+  async #drain(from: number, to: number): Promise<void> {
+    let lost = 0
+    const place = { fd: to, ours: false }
+    const put = async (bytes: Uint8Array) => {
+      try {
+        await writeAll(place, bytes)
+      } catch (error) {
+        if (!this.#log) throw error
+        lost += bytes.length
+      }
+    }
+    try {
+      await carry(ourEnd(from), put, this.#wake)
+      if (lost > 0)
+        await put(Buffer.from(`minilab: here up to ${lost} bytes are missing: the disk was full\n`))
+    } catch (error) {
+      // EIO: our terminal has gone, and nobody reads any more
+      if (codeOf(error) !== 'EIO')
+        this.#failed ??= refused(`write to ${to === 1 ? 'stdout' : 'stderr'}`, error)
+    } finally {
+      closeSync(from) // a program that goes on writing is told so: EPIPE, SIGPIPE
+    }
+  }
+}
+
+function refused(doing: string, error: unknown): MachineError {
+  const why = error instanceof Error ? error.message : String(error)
+  return new MachineError(`cannot ${doing}: ${why}`, 'what the program read or wrote after that is lost')
+}
+
+/** What a descriptor of ours is for a program that is not to be trusted. */
+function kindOf(fd: number): 'anonymous' | 'null' | 'carried' {
+  if (/^(pipe|socket):\[/.test(readlinkSync(`/proc/self/fd/${fd}`))) return 'anonymous'
+  const stat = fstatSync(fd)
+  if (stat.isDirectory()) throw new UsageError('stdin is a directory', 'give a file, or leave out -i')
+  return stat.isCharacterDevice() && stat.rdev === DEV_NULL ? 'null' : 'carried'
+}
+
+/** Whether two descriptors are one open file, with one position: kcmp(2). */
+function isSameFile(one: number, other: number): boolean {
+  try {
+    return now.kcmp(process.pid, process.pid, KCMP_FILE, one, other) === 0
+  } catch (error) {
+    if (error instanceof SyscallError) return false // a kernel without it, or a filter against it
+    throw error
+  }
+}
+
+/** The part that makes the three descriptors the program's own, once the container has its /dev. */
+export const streams: Part = {
+  name: 'process',
+  inside(tape, { spec: { process }, stdio = [0, 1, 2], terminal }) {
+    if (terminal) return
+    openNull(tape, stdio)
+    own(tape, process.user.uid)
+  },
+}
+
+/**
+ * The container's /dev/null in place of the host's, of which a program could change the mode. A path of the container may lead to
+ * anything in it: a named pipe is not waited for.
+ */
+export function openNull(tape: Tape, stdio: Stdio): void {
+  const targets = [0, 1, 2].filter(target => stdio[target] === 'null')
+  if (targets.length === 0) return
+  const flags = O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC
+  const how = { flags, resolve: RESOLVE_NO_MAGICLINKS }
+  const opened = tape.openat2(AT_FDCWD, '/dev/null', how, OPEN_HOW_SIZE)
+  tape.fcntl(opened, F_SETFL, O_RDWR)
+  for (const target of targets) tape.dup3(opened, target, 0)
+}
+
+/**
+ * /dev/stdout opens the pipe again, which its owner may do, and nobody else: so it becomes the user's (runc:
+ * fixStdioPermissions). EINVAL: one who is not in the map of the user namespace.
+ */
+export function own(tape: Tape, uid: number): void {
+  for (const fd of [0, 1, 2]) tape.attempt.fchownat(fd, '', uid, -1, AT_EMPTY_PATH)
+}

@@ -1,0 +1,22 @@
+import { resolveMerged } from '../image/merged-file.ts'
+import { UsageError } from '../kernel/errors.ts'
+import { quote } from '../kernel/kinds.ts'
+import type { MountSpec } from './spec.ts'
+
+/**
+ * The volumes at the places that their paths mean in the image: its symbolic links followed, as `/var/run` is often one to
+ * `/run`; and each before those that lie in it. Throws a UsageError where a link leads to what the kernel shows, or to /dev.
+ */
+export function placeVolumes(volumes: readonly MountSpec[], layersTopFirst: readonly string[]): MountSpec[] {
+  const placed = volumes.map(volume => {
+    const destination = resolveMerged(layersTopFirst, volume.destination)
+    if (destination !== volume.destination && /^[/](proc|sys|dev)([/]|$)|^[/]$/.test(destination))
+      throw new UsageError(
+        `-v: ${quote(volume.destination)} leads to ${quote(destination)} by a link of the image`,
+        'choose another place',
+      )
+    return { ...volume, destination }
+  })
+  const depth = ({ destination }: MountSpec) => destination.split('/').length
+  return placed.sort((one, other) => depth(one) - depth(other)) // stable: of the same depth in the order given
+}
