@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import type { LogsFlags } from './logs.ts'
 
 const named = (command: Command) => command.argument('<container...>', 'name, id, or the beginning of an id')
 
@@ -42,7 +43,11 @@ export function containerCommands(program: Command): void {
     .command('logs')
     .description('print what a container that was started with -d has written')
     .argument('<container>', 'name, id, or the beginning of an id')
-    .action(async (word: string) => (await import('./manage.ts')).logs(word))
+    .option('-f, --follow', 'go on until it has ended')
+    .option('-n, --tail <lines>', 'only the last lines, or all', 'all')
+    .option('--since <time>', 'only what was written since then: 10m ago, or 2026-11-30T12:00:00Z')
+    .option('-t, --timestamps', 'with the time of each line')
+    .action(async (word: string, flags: LogsFlags) => (await import('./logs.ts')).logs(word, flags))
 }
 
 export interface ExecFlags {

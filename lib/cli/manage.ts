@@ -1,4 +1,4 @@
-import { closeSync, existsSync, readFileSync, rmSync } from 'node:fs'
+import { closeSync, rmSync } from 'node:fs'
 import { constants } from 'node:os'
 import { execIn } from '../container/exec.ts'
 import { recover } from '../container/ledger.ts'
@@ -184,13 +184,4 @@ async function keeperDone({ name, keeper, boot }: Looked): Promise<void> {
   } finally {
     closeSync(pidfd)
   }
-}
-
-/** `minilab logs`. */
-export function logs(word: string): void {
-  const { log, name } = findState(word)
-  if (!log)
-    throw new UsageError(`${name} wrote to its terminal`, 'only containers started with -d have a log')
-  if (!existsSync(log)) throw new UsageError(`the log of ${name} is not there any more`, `minilab rm ${name}`)
-  process.stdout.write(readFileSync(log))
 }

@@ -134,8 +134,8 @@ async function again(handed: Handed, options: BenchOptions = {}): Promise<number
  */
 async function detach({ listeners }: Handed): Promise<void> {
   const log = join(dataFolder(), 'logs', `${process.pid}-${Date.now()}.log`)
-  makeDir(dirname(log))
-  const output = openSync(log, 'a', 0o640)
+  makeDir(dirname(log), 0o700)
+  const output = openSync(log, 'a', 0o600)
   let id = ''
   try {
     id = await started(output, log, listeners)

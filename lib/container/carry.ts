@@ -28,7 +28,7 @@ export function ourEnd(fd: number): End {
  */
 export async function carry(
   from: End,
-  to: (bytes: Uint8Array) => Promise<void>,
+  to: (bytes: Buffer) => Promise<void>,
   wake: Wake,
   { toTheEnd = false } = {},
 ): Promise<void> {

@@ -17,6 +17,7 @@ import { Wake } from '../kernel/poll.ts'
 import { SyscallError } from '../kernel/syscall-error.ts'
 import type { Tape } from '../kernel/tape.ts'
 import { carry, ourEnd, writeAll } from './carry.ts'
+import { encodeLog } from './log.ts'
 import type { Part } from './part.ts'
 
 /** What becomes the program's 0, 1 or 2: a descriptor of ours, or the /dev/null of the container. */
@@ -52,7 +53,8 @@ export class Streams {
     const input = this.#theirs.at(-1) ?? 0
     const stdout = this.#output(1)
     // one open file stays one: what is written to both keeps its order
-    const stderr = typeof stdout === 'number' && stdout !== 1 && isSameFile(1, 2) ? stdout : this.#output(2)
+    const isOne = !log && typeof stdout === 'number' && stdout !== 1 && isSameFile(1, 2)
+    const stderr = isOne ? stdout : this.#output(2)
     this.stdio = [stdin === 'null' ? 'null' : input, stdout, stderr]
   }
 
@@ -110,22 +112,25 @@ export class Streams {
   async #drain(from: number, to: number): Promise<void> {
     let lost = 0
     const place = { fd: to, ours: false }
-    const put = async (bytes: Uint8Array) => {
+    const stream = to === 1 ? 'stdout' : 'stderr'
+    const put = async (bytes: Buffer) => {
       try {
-        await writeAll(place, bytes)
+        // first of all the end of a record that was cut off
+        const note = `\nminilab: ${lost} bytes that it wrote to ${stream} are missing: the disk was full\n`
+        const records = Buffer.concat([Buffer.from(lost ? note : ''), encodeLog(stream, bytes)])
+        await writeAll(place, this.#log ? records : bytes)
+        lost = 0
       } catch (error) {
-        if (!this.#log) throw error
+        if (!this.#log || !['ENOSPC', 'EDQUOT'].includes(codeOf(error) ?? '')) throw error
         lost += bytes.length
       }
     }
     try {
       await carry(ourEnd(from), put, this.#wake)
-      if (lost > 0)
-        await put(Buffer.from(`minilab: here up to ${lost} bytes are missing: the disk was full\n`))
+      if (lost > 0) await put(Buffer.alloc(0))
     } catch (error) {
       // EIO: our terminal has gone, and nobody reads any more
-      if (codeOf(error) !== 'EIO')
-        this.#failed ??= refused(`write to ${to === 1 ? 'stdout' : 'stderr'}`, error)
+      if (codeOf(error) !== 'EIO') this.#failed ??= refused(`write to ${stream}`, error)
     } finally {
       closeSync(from) // a program that goes on writing is told so: EPIPE, SIGPIPE
     }

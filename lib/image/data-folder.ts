@@ -62,16 +62,16 @@ function whichFolder(): string {
 }
 
 /**
- * Makes a directory and those missing above it, all 0755 whatever the umask: the processes of a user namespace look
+ * Makes a directory with a mode, whatever the umask, and those missing above it, 0755: the processes of a user namespace look
  * up a layer's path with other rights than ours. Throws a MachineError.
  */
-export function makeDir(path: string): void {
+export function makeDir(path: string, mode = 0o755): void {
   const exists = () => statSync(path, { throwIfNoEntry: false })?.isDirectory()
   try {
     if (exists()) return
     makeDir(dirname(path)) // not mkdirSync's `recursive`: under /proc it tries for ever
     mkdirSync(path)
-    chmodSync(path, 0o755)
+    chmodSync(path, mode)
   } catch (error) {
     if (codeOf(error) === 'EEXIST' && exists()) return // another process was faster
     throw fileError(`make ${path}`, error)
