@@ -4,13 +4,13 @@ import { MachineError } from '../image/error.ts'
 import { UsageError } from '../kernel/errors.ts'
 import { WrittenError } from '../labs/problem.ts'
 import { SyscallError } from '../kernel/syscall-error.ts'
-import { EXIT } from './exit.ts'
+import { EXIT, statusOf } from './exit.ts'
 
 /** Says in one line what is wrong and what to do about it, and sets the exit status. A defect of ours keeps its stack. */
 export function fail(error: unknown): void {
   const [status, line] = describe(error)
   if (line) process.stderr.write(`minilab: ${status === EXIT.failed ? line : printable(line)}\n`)
-  process.exitCode = status
+  process.exitCode = statusOf(status)
 }
 
 const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu

@@ -16,7 +16,7 @@ import { reportCommand } from './report.ts'
 import { stepCommand } from './step.ts'
 import { viewCommand } from './view.ts'
 import { workspaceCommands } from './workspace.ts'
-import { EXIT } from './exit.ts'
+import { EXIT, statusOf } from './exit.ts'
 
 /** In the order in which a newcomer meets them. */
 const COMMANDS = {
@@ -41,7 +41,8 @@ export function commandLine(version: string): Command {
       'after',
       `
 Begin with:  sudo minilab step 1      (or without sudo)
-Exit status: 0 all well · 1 a check failed · 2 wrong use · 3 the machine lacks something`,
+Exit status: 0 all well · 1 a check failed · 2 wrong use · 3 the machine lacks something
+Of run and exec: the program’s · 127 not found · 126 not executable · 125 it was not started`,
     )
   for (const [heading, commands] of Object.entries(COMMANDS)) {
     program.commandsGroup(`${heading}:`)
@@ -58,7 +59,7 @@ export async function main(argv: string[], version: string): Promise<void> {
   try {
     await program.parseAsync(argv)
   } catch (error) {
-    if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : EXIT.usage
+    if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : statusOf(EXIT.usage)
     else {
       fail(error)
       // what could not be ended would keep us here for ever: it ends with us (PR_SET_PDEATHSIG)

@@ -45,8 +45,8 @@ class Output extends Writable {
     }
   }
 
-  override _destroy(_: Error | null, done: (error?: Error | null) => void): void {
-    done() // process.stdout cannot be closed
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    done(error) // the descriptor stays open, as Node's does
   }
 }
 

@@ -45,6 +45,14 @@ const MOUNTS: MountSpec[] = [
   { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', 'ro'] },
 ]
 
+/** Its own cgroups, to be looked at: how much memory and how many CPUs there are, a program reads there. */
+export const CGROUP_MOUNT: MountSpec = {
+  destination: '/sys/fs/cgroup',
+  type: 'cgroup',
+  source: 'cgroup',
+  options: ['nosuid', 'noexec', 'nodev', 'ro'],
+}
+
 /** The kinds of namespaces in the order of /proc/<pid>/ns, by the specification's names. */
 const SPEC_NAMES: Partial<Record<string, NamespaceType>> = { mnt: 'mount', net: 'network' }
 export const NAMESPACE_TYPES = NAMESPACES.map(kind => SPEC_NAMES[kind] ?? (kind as NamespaceType))

@@ -10,7 +10,7 @@ import * as constants from '../kernel/constants.ts'
 import { writeControl, readControl } from '../kernel/control-file.ts'
 import type { Tape } from '../kernel/tape.ts'
 import type { Part } from './part.ts'
-import { compileSeccomp } from './seccomp.ts'
+import { compileSeccomp, seccompFlags } from './seccomp.ts'
 import type { ProcessSpec } from './spec.ts'
 
 const PR_CAP_AMBIENT_RAISE = 2
@@ -35,11 +35,12 @@ export const hardening: Part = {
     if (process.user.umask !== undefined) tape.umask(process.user.umask)
     // seccomp(2): without no_new_privs a filter needs CAP_SYS_ADMIN, so it must come before the capabilities go
     const filter = linux.seccomp && compileSeccomp(linux.seccomp)
+    const flags = linux.seccomp ? seccompFlags(linux.seccomp) : 0
     const filterLast = Boolean(filter && process.noNewPrivileges)
-    if (filter && !filterLast) tape.seccomp(SECCOMP_SET_MODE_FILTER, 0, filter)
+    if (filter && !filterLast) tape.seccomp(SECCOMP_SET_MODE_FILTER, flags, filter)
     changeUser(tape, process)
     if (process.noNewPrivileges) tape.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    if (filter && filterLast) tape.seccomp(SECCOMP_SET_MODE_FILTER, 0, filter)
+    if (filter && filterLast) tape.seccomp(SECCOMP_SET_MODE_FILTER, flags, filter)
   },
 }
 

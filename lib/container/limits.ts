@@ -1,3 +1,4 @@
+import { UsageError } from '../kernel/errors.ts'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { Cgroup } from '../kernel/cgroup.ts'
@@ -23,21 +24,21 @@ const max = (value: number) => (value < 0 ? 'max' : String(value))
 const LIMITS: Limit[] = [
   {
     controller: 'memory',
-    value: r => r.memory?.limit,
+    value: r => r.memory?.limit || undefined,
     v1: ['memory.limit_in_bytes'],
     v2: ['memory.max', max],
   },
   // memory + swap on v1; v2 counts swap alone
-  { controller: 'memory', value: r => r.memory?.swap, v1: ['memory.memsw.limit_in_bytes'] },
+  { controller: 'memory', value: r => r.memory?.swap || undefined, v1: ['memory.memsw.limit_in_bytes'] },
   {
     controller: 'memory',
     value: ({ memory }) =>
-      memory?.swap === undefined ? undefined : memory.swap < 0 ? -1 : memory.swap - (memory.limit ?? 0),
+      memory?.swap ? (memory.swap < 0 ? -1 : memory.swap - (memory.limit ?? 0)) : undefined,
     v2: ['memory.swap.max', max],
   },
   {
     controller: 'memory',
-    value: r => r.memory?.reservation,
+    value: r => r.memory?.reservation || undefined,
     v1: ['memory.soft_limit_in_bytes'],
     v2: ['memory.low', max],
   },
@@ -53,7 +54,7 @@ const LIMITS: Limit[] = [
     controller: 'cpu',
     value: r => r.cpu?.shares || undefined,
     v1: ['cpu.shares'],
-    v2: ['cpu.weight', shares => String(1 + Math.floor(((shares - 2) * 9999) / 262142))], // 2…262144 → 1…10000
+    v2: ['cpu.weight', shares => String(weight(shares))],
   },
   { controller: 'cpuset', value: r => r.cpu?.cpus || undefined, v1: ['cpuset.cpus'], v2: ['cpuset.cpus'] },
   { controller: 'cpuset', value: r => r.cpu?.mems || undefined, v1: ['cpuset.mems'], v2: ['cpuset.mems'] },
@@ -64,6 +65,29 @@ const LIMITS: Limit[] = [
     v2: ['pids.max', max],
   },
 ]
+
+/**
+ * cpu.shares of v1, 2 to 262144, as cpu.weight of v2, 1 to 10000, so that the least, the default (1024 and 100) and the most of both
+ * are the same: opencontainers/cgroups, ConvertCPUSharesToCgroupV2Value().
+ */
+export function weight(shares: number): number {
+  if (shares <= 2) return 1
+  if (shares >= 262144) return 10000
+  const l = Math.log2(shares)
+  return Math.ceil(10 ** ((l * l + 125 * l) / 612 - 7 / 34))
+}
+
+/** Throws a UsageError for a limit of memory and swap together that is below that of memory alone: it would limit nothing. */
+function checkSwap({ memory: { limit = 0, swap = 0 } = {} }: ResourcesSpec): void {
+  if (swap <= 0) return
+  if (limit <= 0)
+    throw new UsageError('linux.resources.memory.swap needs a limit of memory', 'set memory.limit, too')
+  if (swap < limit)
+    throw new UsageError(
+      `linux.resources.memory.swap (${swap}) is for memory and swap together, and less than memory.limit (${limit})`,
+      'give at least as much',
+    )
+}
 
 /** What every container of ours is counted by, limited or not; and what is of use besides, where it is mounted. */
 const ALWAYS = ['memory', 'cpu', 'pids']
@@ -79,6 +103,7 @@ export const limits: Part = {
   prepare(container) {
     const { spec, ledger } = container
     const resources = spec.linux.resources ?? {}
+    checkSwap(resources)
     const wanted = LIMITS.filter(l => l.value(resources) !== undefined).map(l => l.controller)
     container.cgroup = notedCgroup(ledger, spec.linux.cgroupsPath ?? `/minilab/${container.id}`, wanted)
     setLimits(container.cgroup, resources)
@@ -101,7 +126,7 @@ export function notedCgroup(
 ): Cgroup {
   const useful = WHERE_THERE.filter(controller => hierarchyOf(controller))
   const controllers = [...new Set([...ALWAYS, ...more, ...useful])]
-  const planned = planCgroup(name, controllers)
+  const planned = planCgroup(name, controllers, { everywhere: true })
   if (!(planned instanceof Cgroup)) throw new LimitedError(planned.reason, planned.remedy)
   makeCgroup(planned, controllers, noteIn(ledger), options)
   return planned
@@ -140,5 +165,15 @@ export function setLimits(cgroup: Cgroup, resources: ResourcesSpec): void {
     // swap accounting can be switched off (v1: swapaccount=0, v2: no swap): its file is not there then
     if (/swap|memsw/.test(file) && !existsSync(path)) continue
     cgroup.write(path, typeof wanted === 'number' ? format(wanted) : wanted)
+  }
+  const unified = Object.entries(resources.unified ?? {})
+  const place = cgroup.folders.find(({ hierarchy }) => hierarchy.version === 2)?.path ?? ''
+  for (const [file, value] of unified) {
+    if (!/^[a-z0-9_.]+$/.test(file) || !place || !existsSync(join(place, file)))
+      throw new UsageError(
+        `linux.resources.unified: there is no ${file} on this machine’s cgroup v2`,
+        'leave it out, or run where its controller is on v2',
+      )
+    cgroup.write(join(place, file), value)
   }
 }

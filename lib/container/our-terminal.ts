@@ -41,11 +41,12 @@ export function followSize(master: number): () => void {
   return () => process.off('SIGWINCH', follow)
 }
 
-/** struct winsize: rows, columns, pixels. Without a terminal of ours, and from one without a size, 24 lines of 80. */
-export function copySize(master: number): void {
+/** struct winsize: rows, columns, pixels. Where neither a size is given nor a terminal of ours has one, 24 lines of 80. */
+export function copySize(master: number, given?: { width: number; height: number }): void {
   const ours = [0, 1, 2].find(fd => isatty(fd))
   const size = new Uint8Array(8)
-  if (ours !== undefined) now.ioctl(ours, TIOCGWINSZ, size)
+  if (given) new Uint16Array(size.buffer).set([given.height, given.width])
+  else if (ours !== undefined) now.ioctl(ours, TIOCGWINSZ, size)
   const [rows, columns] = new Uint16Array(size.buffer)
   now.ioctl(master, TIOCSWINSZ, rows && columns ? size : new Uint8Array(Uint16Array.of(24, 80, 0, 0).buffer))
 }

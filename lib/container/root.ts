@@ -16,6 +16,7 @@ import {
   O_CLOEXEC,
   O_DIRECTORY,
   O_PATH,
+  O_WRONLY,
   OPEN_TREE_CLOEXEC,
   OPEN_TREE_CLONE,
   RESOLVE_NO_MAGICLINKS,
@@ -25,6 +26,7 @@ import {
   S_IFIFO,
   S_IFREG,
 } from '../kernel/constants.ts'
+import { hierarchies } from '../kernel/cgroupfs.ts'
 import { mountOf } from '../kernel/mountinfo.ts'
 import { inFirstUserNamespace } from '../kernel/procfs.ts'
 import type { Later, Tape } from '../kernel/tape.ts'
@@ -80,6 +82,7 @@ export const root: Part = {
     tape.umount2('.', MNT_DETACH) // the old root: it lies on top of ".", see pivot_root(2)
     tape.chdir('/')
 
+    setSysctls(tape, spec)
     const late = spec.mounts.filter(mount => !early.includes(mount))
     const [volumes, dev] = [
       late.findIndex(isVolume),
@@ -222,8 +225,37 @@ function restrict(tape: Tape, lent: Later, options: MountSpec['options']): void 
 
 function mountNew(tape: Tape, { destination, type = 'none', source = 'none', options }: MountSpec): void {
   const { flags, data, propagation } = mountOptions(options)
+  if (type === 'cgroup') return mountCgroups(tape, destination, flags)
   tape.mount(source, destination, type, flags, data)
   if (propagation) tape.mount(null, destination, null, propagation, null)
+}
+
+/**
+ * The cgroups that the container is in, as they are on the host: a single tree on v2, else one folder for each hierarchy. In a
+ * cgroup namespace each begins where the container is: cgroup_namespaces(7).
+ */
+function mountCgroups(tape: Tape, destination: string, flags: number): void {
+  const found = hierarchies()
+  if (found.every(({ version }) => version === 2))
+    return void tape.mount('cgroup', destination, 'cgroup2', flags, null)
+  tape.mount('tmpfs', destination, 'tmpfs', flags & ~MS_RDONLY, 'mode=755')
+  for (const { version, controllers } of found) {
+    const names = controllers.join(',')
+    const folder = posix.join(destination, version === 2 ? 'unified' : names.replace('name=', ''))
+    tape.mkdirat(AT_FDCWD, folder, 0o755)
+    if (version === 2) tape.mount('cgroup', folder, 'cgroup2', flags, null)
+    else tape.mount('cgroup', folder, 'cgroup', flags, /^name=/.test(names) ? `none,${names}` : names)
+  }
+  if (flags & MS_RDONLY) tape.mount(null, destination, null, MS_BIND | MS_REMOUNT | flags, null)
+}
+
+/** `net.ipv4.ip_forward` is /proc/sys/net/ipv4/ip_forward: written before that is read-only. */
+function setSysctls(tape: Tape, { linux }: Spec): void {
+  for (const [name, value] of Object.entries(linux.sysctl ?? {})) {
+    const file = tape.openat(AT_FDCWD, `/proc/sys/${name.replaceAll('.', '/')}`, O_WRONLY | O_CLOEXEC, 0)
+    tape.write(file, Buffer.from(value), Buffer.byteLength(value))
+    tape.close(file)
+  }
 }
 
 function place(tape: Tape, lent: Later, destination: string): void {

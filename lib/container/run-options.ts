@@ -16,32 +16,42 @@ import { hint } from '../kernel/suggest.ts'
 
 const UNITS: Record<string, number> = { '': 1, b: 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 }
 
-/** `64m` → bytes, as docker reads it. Throws a UsageError. */
+/** `64m` → bytes, as docker reads it, and `64Mi` as Kubernetes writes it. Throws a UsageError. */
 function parseSize(text: string): number {
-  const [, digits = '', unit = ''] = /^(\d+(?:\.\d+)?)([bkmgt]?)(?:i?b)?$/i.exec(text) ?? []
+  const [, digits = '', unit = ''] = /^(\d+(?:\.\d+)?)([bkmgt]?)i?b?$/i.exec(text) ?? []
   const bytes = Math.floor(Number(digits) * (UNITS[unit.toLowerCase()] ?? NaN))
-  if (digits && Number.isSafeInteger(bytes) && bytes > 0) return bytes
+  if (digits && Number.isSafeInteger(bytes)) return bytes
   throw new UsageError(`${quote(text)} is no size`, 'write a number with b, k, m or g behind it, such as 64m')
 }
 
-/** The limits of `run`; empty where none was asked for. `--cpus 0.5` is half of each 100 ms. */
+/** The limits of `run`; empty where none was asked for, and 0 is none. `--cpus 0.5` is half of each 100 ms, as is `500m`. */
 export function resources(flags: { memory?: string; cpus?: string; pidsLimit?: string }): ResourcesSpec {
   const found: ResourcesSpec = {}
   if (flags.memory !== undefined) {
     const limit = parseSize(flags.memory)
     // Docker's smallest: below it no program can even start
-    if (limit < 6 * UNITS.m!)
+    if (limit > 0 && limit < 6 * UNITS.m!)
       throw new UsageError(`--memory ${flags.memory} is too little to start anything`, 'give at least 6m')
-    found.memory = { limit, swap: limit }
+    if (limit > 0) found.memory = { limit, swap: limit }
   }
   if (flags.cpus !== undefined) {
-    const cpus = /^\d+(\.\d*)?$|^\.\d+$/.test(flags.cpus) ? Number(flags.cpus) : NaN
-    if (!(cpus >= 0.01 && cpus <= 4096))
-      throw new UsageError(`${quote(flags.cpus)} is no number of cpus`, 'write a decimal such as 0.5')
-    found.cpu = { quota: Math.round(cpus * 100_000), period: 100_000 }
+    const cpus = processors(flags.cpus)
+    if (!(cpus === 0 || (cpus >= 0.01 && cpus <= 4096)))
+      throw new UsageError(
+        `${quote(flags.cpus)} is no number of CPUs`,
+        'write a decimal such as 0.5, or 500m',
+      )
+    if (cpus > 0) found.cpu = { quota: Math.round(cpus * 100_000), period: 100_000 }
   }
-  if (flags.pidsLimit !== undefined) found.pids = { limit: processes(flags.pidsLimit) }
+  if (flags.pidsLimit !== undefined && !['0', '-1'].includes(flags.pidsLimit))
+    found.pids = { limit: processes(flags.pidsLimit) }
   return found
+}
+
+/** A decimal number, or thousandths as Kubernetes writes them. */
+function processors(text: string): number {
+  if (/^\d+m$/.test(text)) return parseInt(text) / 1000
+  return /^\d+(\.\d*)?$|^\.\d+$/.test(text) ? Number(text) : NaN
 }
 
 const PID_MAX_LIMIT = 4194304 // linux/threads.h: no machine has more pids, and no cgroup takes a higher limit

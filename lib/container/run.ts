@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { rmSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { resolveMerged } from '../image/merged-file.ts'
 import { findImage, type RootSource } from '../image/store.ts'
@@ -11,7 +11,8 @@ import { UsageError } from '../kernel/errors.ts'
 import { planCgroup } from '../kernel/make-cgroup.ts'
 import { bootId, startTime } from '../kernel/procfs.ts'
 import { Connection } from './connection.ts'
-import { defaultSpec } from './default-spec.ts'
+import { CGROUP_MOUNT, defaultSpec } from './default-spec.ts'
+import { etcFiles, etcMounts } from './etc-files.ts'
 import { hardening } from './hardening.ts'
 import { layers } from './layers.ts'
 import { Ledger, recover } from './ledger.ts'
@@ -109,7 +110,9 @@ async function start(
   let child: Child | undefined
   try {
     using held = holdName(request.name)
-    ;({ child } = await compose(partsFor(request, container, all)).start(container))
+    ;({ child } = await compose([...partsFor(request, container, all), etcFiles(containerFolder(id))]).start(
+      container,
+    ))
     writeState({
       id,
       name: held.name,
@@ -154,10 +157,20 @@ function describe(request: RunRequest, source: RootSource, id: string, stdio: St
   linux.namespaces = linux.namespaces.filter(({ type }) => type !== 'time') // as Docker: the clocks are the machine's
   linux.cgroupsPath = `/minilab/${id}`
   linux.resources = request.resources
-  linux.seccomp = defaultProfile(request.capabilities)
+  // whoever may mount may take off what covers /proc and /sys: so the filter forbids it all the same
+  linux.seccomp = defaultProfile(request.capabilities.filter(name => name !== 'CAP_SYS_ADMIN'))
   spec.hostname = request.hostname ?? id
   spec.root.readonly = request.readOnly
-  spec.mounts.push(...placeVolumes(request.volumes, lower))
+  if (request.network !== 'host') spec.mounts.push(CGROUP_MOUNT) // else /sys is the host's, and covered there
+  // as Docker: no port is a privilege, and anybody may ping, in a network that is the container's own
+  if (request.network !== 'host')
+    linux.sysctl = {
+      'net.ipv4.ip_unprivileged_port_start': '0',
+      'net.ipv4.ping_group_range': request.rootless ? '0 0' : '0 2147483647',
+    }
+  const terminals = spec.mounts.find(({ type }) => type === 'devpts')
+  if (!request.rootless) terminals?.options?.push('gid=5') // tty, on every Linux; without root there is one group
+  spec.mounts.push(...placeVolumes([...etcMountsFor(request, source, folder), ...request.volumes], lower))
   process.terminal = request.terminal
   const { home, ...ids } = user(request.user ?? (User || '0'), lower)
   process.user = ids
@@ -190,6 +203,14 @@ function describe(request: RunRequest, source: RootSource, id: string, stdio: St
     ...(request.terminal && { terminal: {} }),
   }
 }
+
+/** A volume takes the place of one of them; a directory that is a root file system is given none that it has not. */
+const etcMountsFor = ({ volumes }: RunRequest, { kind, layers: [dir = ''] }: RootSource, folder: string) =>
+  etcMounts(folder).filter(
+    ({ destination }) =>
+      !volumes.some(volume => volume.destination === destination) &&
+      (kind === 'image' || existsSync(join(dir, destination))),
+  )
 
 /** Without a cgroup of our own there are no limits: no matter, unless some were asked for. */
 function partsFor({ resources }: RunRequest, { id }: Container, all: readonly Part[]): readonly Part[] {

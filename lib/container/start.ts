@@ -10,6 +10,7 @@ import { SyscallError } from '../kernel/syscall-error.ts'
 import { type Replayed, Tape } from '../kernel/tape.ts'
 import type { Container, Part } from './part.ts'
 import { handOnStdio } from './program.ts'
+import { refuseUndone } from './spec-check.ts'
 import { startError } from './start-error.ts'
 import { takeTerminal } from './terminal.ts'
 
@@ -31,6 +32,7 @@ export function compose(parts: readonly Part[]) {
   return {
     /** The child's system calls, recorded: what `--dry-run` prints. Nothing is made, nothing is started. */
     record(container: Container, gate: Gate): { flags: number; tape: Tape } {
+      refuseUndone(container.spec)
       const tape = new Tape()
       tape.part = 'process'
       tape.setsid() // else /dev/tty is our terminal, into which TIOCSTI types, and kill(0) reaches who started us
@@ -75,7 +77,7 @@ async function launchParts(
       container.ledger.add({ kind: 'process', pid, started: startTime(pid) })
       for (const part of parts) await part.attach?.(container, pid)
     },
-    ...(terminal ? [(launched: Launched) => takeTerminal(terminal, launched)] : []),
+    ...(terminal ? [(launched: Launched) => takeTerminal(container, launched)] : []),
   ])
   const failed = arrived.failed ?? noProgram(arrived.tape)
   if (!failed) return { container, child, clone, tape: arrived.tape }

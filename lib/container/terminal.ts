@@ -40,9 +40,9 @@ export const terminal: Part = {
 }
 
 /** Copies the master out of the child that waits at the gate, pidfd_getfd(2), and gives it our size before anything runs. */
-export function takeTerminal(terminal: NonNullable<Container['terminal']>, launched: Launched): void {
-  if (!terminal.opened) return
+export function takeTerminal({ terminal, spec }: Container, launched: Launched): void {
+  if (!terminal?.opened) return
   stayDumpable() // ptrace(2), "access mode checking": an undumpable child could be asked by root only
   terminal.master = now.pidfd_getfd(launched.pidfd(), launched.result(terminal.opened), 0)
-  copySize(terminal.master)
+  copySize(terminal.master, spec.process.consoleSize)
 }

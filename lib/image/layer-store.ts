@@ -94,6 +94,11 @@ function settle(partial: string, layer: LayerInfo): void {
     renameSync(partial, place)
   } catch (error) {
     if (!['ENOTEMPTY', 'EEXIST'].includes(codeOf(error) ?? '')) throw error
+    if (!hasLayer(layer.diffId)) {
+      // it has lost its layer.json, and with that the word that it is complete: another one takes its place
+      renameSync(place, join(makeScratch(), 'damaged'))
+      return settle(partial, layer)
+    }
     // its name has twelve of its digits; all of them are in its file
     if (!readFileSync(join(place, 'layer.json'), 'utf8').includes(`"${layer.diffId}"`))
       throw new UsageError(`${place} holds another layer, or is damaged`, `remove it: rm -r ${place}`)

@@ -57,9 +57,14 @@ const writable = (folder: string) => mayAccess(folder, constants.W_OK)
 
 /**
  * Plans the directories of a cgroup named `name` for the wanted controllers, without making them.
- * Says why not where a controller is not mounted or not delegated to us.
+ * Says why not where a controller is not mounted or not delegated to us. `everywhere`: also in the hierarchies that have none of
+ * them, as far as we may. A cgroup namespace begins in each hierarchy where its first process is: else that is the machine's root.
  */
-export function planCgroup(name: string, controllers: readonly string[]): Cgroup | Refused {
+export function planCgroup(
+  name: string,
+  controllers: readonly string[],
+  { everywhere = false } = {},
+): Cgroup | Refused {
   const found = hierarchies()
   const folders = new Map<string, { hierarchy: Hierarchy; path: string }>()
   for (const controller of controllers) {
@@ -73,6 +78,11 @@ export function planCgroup(name: string, controllers: readonly string[]): Cgroup
     const refused = refusal(hierarchy, start, controller)
     if (refused) return refused
     folders.set(start, { hierarchy, path: join(start, join('/', name)) }) // a `..` in it stays below `start`
+  }
+  for (const hierarchy of everywhere ? found : []) {
+    const start = base(hierarchy)
+    if (!folders.has(start) && writable(start))
+      folders.set(start, { hierarchy, path: join(start, join('/', name)) })
   }
   return new Cgroup([...folders.values()])
 }
@@ -140,12 +150,13 @@ function attempt(
   const parents: string[] = []
   for (let at = dirname(path); at !== start; at = dirname(at)) parents.unshift(at)
   try {
-    if (hierarchy.version === 2) handDown(cgroup, start, wanted, note)
+    const handsDown = hierarchy.version === 2 && wanted.length > 0
+    if (handsDown) handDown(cgroup, start, wanted, note)
     for (const parent of parents) {
       const foreign = existsSync(parent) && basename(parent) !== OURS
       if (!foreign) make(cgroup, parent, 'parent', note)
       // what is handed down by a directory of ours ends with it
-      if (hierarchy.version === 2) handDown(cgroup, parent, wanted, foreign ? note : () => {})
+      if (handsDown) handDown(cgroup, parent, wanted, foreign ? note : () => {})
     }
     if (!last) note({ kind: 'cgroup', path, use: 'container' })
     else if (!existsSync(path)) make(cgroup, path, 'container', note)

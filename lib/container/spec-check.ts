@@ -1,0 +1,50 @@
+import { UsageError } from '../kernel/errors.ts'
+import { has, type NamespaceType, type Spec } from './spec.ts'
+
+/**
+ * What the OCI specification knows and we do not do: config.md, config-linux.md. A runtime ignores what it does not know, and
+ * refuses what it knows and cannot do: nobody may believe themselves protected by a field that does nothing.
+ */
+const NOT_DONE = [
+  'hooks',
+  'process.apparmorProfile',
+  'process.selinuxLabel',
+  'process.scheduler',
+  'process.ioPriority',
+  'process.execCPUAffinity',
+  'linux.intelRdt',
+  'linux.mountLabel',
+  'linux.personality',
+  'linux.netDevices',
+  'linux.resources.devices',
+  'linux.resources.network',
+  'linux.resources.hugepageLimits',
+  'linux.resources.rdma',
+  'linux.resources.memory.kernel',
+  'linux.resources.memory.kernelTCP',
+  'linux.resources.memory.swappiness',
+  'linux.resources.memory.disableOOMKiller',
+  'linux.resources.cpu.realtimeRuntime',
+  'linux.resources.cpu.realtimePeriod',
+  'linux.resources.cpu.burst',
+  'linux.resources.cpu.idle',
+  'linux.resources.blockIO',
+  'linux.seccomp.listenerPath',
+]
+
+/** Throws a UsageError that names a field that we know and do not do. Empty ones ask for nothing. */
+export function refuseUndone(spec: Spec): void {
+  for (const field of NOT_DONE) {
+    const value = field
+      .split('.')
+      .reduce<unknown>((at, name) => (at as Record<string, unknown>)?.[name], spec)
+    if (asksForSomething(value))
+      throw new UsageError(`minilab does not do ${field}`, 'leave it out of the spec')
+  }
+}
+
+function asksForSomething(value: unknown): boolean {
+  if (Array.isArray(value)) return value.length > 0
+  if (typeof value === 'object' && value !== null) return Object.values(value).some(asksForSomething)
+  return Boolean(value)
+}
