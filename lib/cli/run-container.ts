@@ -37,6 +37,11 @@ interface Handed {
   keeper?: number
 }
 
+/** What whoever asks for it should know. */
+const OPENS =
+  'minilab: CAP_SYS_ADMIN lets the container administer what the kernel has no other capability for, such as quotas and devices; ' +
+  'mounting and joining namespaces stay refused, for they would uncover /proc and /sys\n'
+
 /** Checks everything that was asked for, and then runs it: here, on the bench, or in the background. */
 export async function run(image: string, command: string[], flags: RunFlags): Promise<void> {
   const told = process.env.MINILAB_HANDED
@@ -45,6 +50,7 @@ export async function run(image: string, command: string[], flags: RunFlags): Pr
   const handed: Handed = told
     ? (JSON.parse(told) as Handed)
     : { listeners: (flags.publish ?? []).map(text => listen(port(text))) }
+  if (!told && request.capabilities.includes('CAP_SYS_ADMIN')) process.stderr.write(OPENS)
   if (flags.detach && handed.notify === undefined) return detach(handed)
   const { notify, log, listeners, keeper } = handed
   const needsBench =

@@ -8,7 +8,7 @@ import { protectOwnProgram } from '../container/own-program.ts'
 import { makeShelter } from '../container/shelter.ts'
 import type { Cell } from '../guide/escape/attack.ts'
 import { attackChapter } from '../guide/escape/ladder.ts'
-import { makeRange, type Range } from '../guide/escape/range.ts'
+import { makeRange, type Range, takeTerminal } from '../guide/escape/range.ts'
 import { EscapePresenter } from '../guide/escape/show.ts'
 import type { Step } from '../guide/step.ts'
 import { dataFolder } from '../image/data-folder.ts'
@@ -49,7 +49,7 @@ async function onMiniatureMachine(flags: EscapeFlags): Promise<void> {
     // cgroups are the one thing that the miniature machine shares
     const shelter = makeShelter(ledger)
     const machine = rootless ? 'rootless' : 'asRoot'
-    process.exitCode = shellStatus(await runOnBench(ourselves(), env, { machine, shelter }))
+    process.exitCode = shellStatus(await runOnBench(ourselves(), env, { machine, shelter, session: true }))
   } finally {
     await ledger.settle()
   }
@@ -64,6 +64,7 @@ async function asHost(
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGPIPE'] as const)
     process.on(signal, () => now.exit_group(128 + constants.signals[signal]))
   const range = makeRange(rootless)
+  takeTerminal()
   const chapters = await Promise.all(steps.map(({ load }) => load()))
   const presenter = new EscapePresenter({ plain: flags.plain ?? false, quiet: flags.json ?? false }, chapters)
   presenter.begin(rootless, numbers.length === 1 ? numbers[0] : undefined)

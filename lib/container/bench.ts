@@ -63,6 +63,8 @@ export interface BenchOptions {
   stand?: Stand
   /** the cgroup that it is in, with all that it starts, or why there is none; else it is in ours */
   shelter?: Shelter | Refused | undefined
+  /** in a session of its own, so without our terminal */
+  session?: boolean
   /** what it has as stdin, stdout and stderr */
   stdio?: [number, number, number]
 }
@@ -186,8 +188,9 @@ function become(
   gate: Gate,
   args: string[],
   env: NodeJS.ProcessEnv,
-  { keep = [], shelter, stdio, mountsOnly = false }: BenchOptions,
+  { keep = [], shelter, stdio, mountsOnly = false, session = false }: BenchOptions,
 ): void {
+  if (session) tape.setsid()
   handOnStdio(tape, stdio)
   for (const fd of keep) tape.fcntl(fd, F_SETFD, 0)
   tape.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) // what is killed with SIGKILL cannot pass it on
@@ -211,7 +214,7 @@ export async function runOnBench(
   const early: NodeJS.Signals[] = []
   const passOn = (signal: NodeJS.Signals) => {
     // Ctrl-C at a terminal reaches the whole foreground group, so the bench has it already: we only must not die first
-    if (signal === 'SIGINT' && process.stdin.isTTY) return
+    if (signal === 'SIGINT' && process.stdin.isTTY && !options.session) return
     if (child) child.kill(signal)
     else early.push(signal)
   }

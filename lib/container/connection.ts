@@ -7,7 +7,8 @@ import { type Stdio, Streams } from './streams.ts'
 
 /** How long a program may take to end when its terminal is closed: as `docker stop` gives it. */
 const GRACE = 10_000 // ms
-const { SIGHUP, SIGWINCH } = constants.signals
+const { SIGHUP, SIGINT, SIGTERM, SIGWINCH } = constants.signals
+const ENDING = new Set<number>([SIGHUP, SIGINT, SIGTERM])
 
 export interface ConnectionOptions {
   interactive: boolean
@@ -56,6 +57,7 @@ export class Connection implements Disposable {
     if (!this.#child) return void this.#early.push(signal)
     if (signal === SIGWINCH && this.#pumped) return // our size: the kernel tells who uses the container's terminal
     this.#child.kill(signal)
+    if (ENDING.has(signal)) this.#child.kill('SIGCONT') // one that is stopped hears it only when it goes on
     // our terminal has gone, and nobody reaches the container any more; pid_namespaces(7): its first process may ignore SIGHUP
     if (signal === SIGHUP && this.#onTerminal)
       this.#deadline ??= setTimeout(() => this.#child?.kill('SIGKILL'), GRACE)

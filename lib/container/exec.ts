@@ -12,12 +12,12 @@ import {
   PR_SET_DUMPABLE,
   RESOLVE_IN_ROOT,
   RESOLVE_NO_SYMLINKS,
-  TIOCGPTPEER,
   TIOCSCTTY,
-  TIOCSPTLCK,
 } from '../kernel/constants.ts'
+import { MachineError } from '../image/error.ts'
 import { UsageError } from '../kernel/errors.ts'
 import { Gate } from '../kernel/gate.ts'
+import { keepGoing } from '../kernel/keep-going.ts'
 import { launchGated } from '../kernel/launch-gated.ts'
 import { int32s, now } from '../kernel/now.ts'
 import { namespaceInode, type Namespace } from '../kernel/procfs.ts'
@@ -28,7 +28,7 @@ import { hardening } from './hardening.ts'
 import { Ledger } from './ledger.ts'
 import type { Container } from './part.ts'
 import { handOnStdio, program } from './program.ts'
-import { copySize } from './our-terminal.ts'
+import { copySize, openSlave } from './our-terminal.ts'
 import { startError } from './start-error.ts'
 import { running, type State } from './state.ts'
 import type { ProcessSpec } from './spec.ts'
@@ -85,22 +85,30 @@ export async function execIn(state: State, process_: ProcessSpec, options: ExecO
   program.inside?.(tape, container, gate)
 
   try {
+    let second = () => 0
+    using going = keepGoing(() => second())
     const {
       child: first,
       tape: replayed,
       failed,
     } = await launchGated(tape, gate, 0, [
       launched => {
+        second = () => launched.second(pid)
         // into its cgroup first: what runs in the container counts as the container's
         const { folders } = cgroupOf(state.pid)
         new Cgroup(folders.filter(({ path }) => path.includes(state.id))).join(launched.pid())
       },
     ])
     await first.exit
-    const [second = 0] = int32s(pid)
-    const child = second ? new Child(second, now.pidfd_open(second, 0)) : undefined
+    const [made = 0] = int32s(pid)
+    const child = made ? new Child(made, now.pidfd_open(made, 0)) : undefined
     if (failed) {
       await child?.exit
+      if (going.gaveUp)
+        throw new MachineError(
+          `${state.name} stops every process that joins it`,
+          `look at what runs in it: minilab look ${state.name}`,
+        )
       throw startError(process_, replayed, failed)
     }
     if (!child) throw new UsageError(`${state.name} ended meanwhile`, 'look at minilab ps -a')
@@ -125,9 +133,8 @@ function openTerminal(pid: number): { master: number; slave: number } {
     const { rdev } = fstatSync(master)
     if (rdev !== ((5 << 8) | 2))
       throw new UsageError('/dev/pts/ptmx of the container is not a terminal multiplexer', 'leave out -t')
-    now.ioctl(master, TIOCSPTLCK, new Uint8Array(4))
     copySize(master)
-    return { master, slave: now.ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC) }
+    return { master, slave: openSlave(master) }
   } finally {
     closeSync(root)
   }

@@ -126,7 +126,8 @@ export function notedCgroup(
 ): Cgroup {
   const useful = WHERE_THERE.filter(controller => hierarchyOf(controller))
   const controllers = [...new Set([...ALWAYS, ...more, ...useful])]
-  const planned = planCgroup(name, controllers, { everywhere: true })
+  // what is made by another hand is what was asked for, and no more
+  const planned = planCgroup(name, controllers, { everywhere: options?.last !== false })
   if (!(planned instanceof Cgroup)) throw new LimitedError(planned.reason, planned.remedy)
   makeCgroup(planned, controllers, noteIn(ledger), options)
   return planned

@@ -1,4 +1,5 @@
 import { closeSync, constants, openSync } from 'node:fs'
+import { codeOf } from '../image/error.ts'
 import { LOCK_EX } from '../kernel/constants.ts'
 import { now } from '../kernel/now.ts'
 import { inFirstUserNamespace } from '../kernel/procfs.ts'
@@ -23,5 +24,11 @@ export function withNetworkLock<T>(task: () => T): T {
 
 function openLock(): number {
   if (process.geteuid?.() !== 0 || !inFirstUserNamespace()) return openSync('/proc/self/ns/net', 'r')
-  return openSync(ROOTS, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
+  try {
+    return openSync(ROOTS, constants.O_RDONLY | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
+  } catch (error) {
+    // a machine in miniature, of which all files are read-only, and the network namespace nobody else's
+    if (codeOf(error) === 'EROFS') return openSync('/proc/self/ns/net', 'r')
+    throw error
+  }
 }

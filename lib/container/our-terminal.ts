@@ -1,5 +1,15 @@
 import { isatty } from 'node:tty'
-import { TCGETS, TCSETSW, TIOCGWINSZ, TIOCSWINSZ } from '../kernel/constants.ts'
+import {
+  O_CLOEXEC,
+  O_NOCTTY,
+  O_RDWR,
+  TCGETS,
+  TCSETSW,
+  TIOCGPTPEER,
+  TIOCGWINSZ,
+  TIOCSPTLCK,
+  TIOCSWINSZ,
+} from '../kernel/constants.ts'
 import { now } from '../kernel/now.ts'
 
 // struct termios of the kernel, asm-generic/termbits.h: four words of flags, the line discipline, 19 control characters
@@ -39,6 +49,12 @@ export function followSize(master: number): () => void {
   follow()
   process.on('SIGWINCH', follow)
   return () => process.off('SIGWINCH', follow)
+}
+
+/** The other end of a pseudo-terminal that has just been opened by its master, wherever its devpts is mounted: ioctl_tty(2). */
+export function openSlave(master: number): number {
+  now.ioctl(master, TIOCSPTLCK, new Uint8Array(4))
+  return now.ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC)
 }
 
 /** struct winsize: rows, columns, pixels. Where neither a size is given nor a terminal of ours has one, 24 lines of 80. */

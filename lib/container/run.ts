@@ -106,28 +106,16 @@ async function start(
   container: Container,
   all: readonly Part[],
 ): Promise<Child> {
-  const { id, spec, network } = container
+  const { id } = container
   let child: Child | undefined
   try {
     using held = holdName(request.name)
-    ;({ child } = await compose([...partsFor(request, container, all), etcFiles(containerFolder(id))]).start(
-      container,
-    ))
-    writeState({
-      id,
-      name: held.name,
-      image: source.name,
-      command: spec.process.args,
-      created: new Date().toISOString(),
-      ports: request.ports,
-      log: request.log ?? null,
-      address: network?.address ?? null,
-      boot: bootId(),
-      pid: child.pid,
-      started: child.started,
-      keeper: keeperOf(request),
-      spec,
-    })
+    const parts = [
+      ...partsFor(request, container, all),
+      etcFiles(containerFolder(id)),
+      remembered(request, source, held.name),
+    ]
+    ;({ child } = await compose(parts).start(container))
     request.started?.(id)
     return child
   } catch (error) {
@@ -139,6 +127,32 @@ async function start(
     throw error
   }
 }
+
+/** Written while the child waits at its gate, as the last thing that is done for it: later its program may have filled the disk. */
+const remembered = (request: RunRequest, source: RootSource, name: string): Part => ({
+  name: program.name,
+  attach({ id, spec, network, ledger }, pid) {
+    const started = startTime(pid)
+    // a program may ask not to die with us: prctl(2), PR_SET_PDEATHSIG. Noted last, it is the first that the next command takes
+    // back, while its cgroup still limits it
+    ledger.add({ kind: 'process', pid, started })
+    writeState({
+      id,
+      name,
+      image: source.name,
+      command: spec.process.args,
+      created: new Date().toISOString(),
+      ports: request.ports,
+      log: request.log ?? null,
+      address: network?.address ?? null,
+      boot: bootId(),
+      pid,
+      started,
+      keeper: keeperOf(request),
+      spec,
+    })
+  },
+})
 
 const keeperOf = ({ keeper: pid = process.pid }: RunRequest) => ({ pid, started: startTime(pid) })
 

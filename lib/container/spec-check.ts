@@ -41,7 +41,23 @@ export function refuseUndone(spec: Spec): void {
     if (asksForSomething(value))
       throw new UsageError(`minilab does not do ${field}`, 'leave it out of the spec')
   }
+  for (const name of Object.keys(spec.linux.sysctl ?? {})) {
+    const [, namespace] = DIVIDED.find(([pattern]) => pattern.test(name)) ?? []
+    if (!namespace || !has(spec, namespace))
+      throw new UsageError(
+        `linux.sysctl: ${name} is the whole machine’s${namespace ? `, without a namespace of type ${namespace}` : ''}`,
+        'leave it out of the spec',
+      )
+  }
 }
+
+/** The settings that each container has for itself, and the namespace that divides them. */
+const DIVIDED: [RegExp, NamespaceType][] = [
+  [/^net\./, 'network'],
+  [/^fs\.mqueue\./, 'ipc'],
+  [/^kernel\.(msgmax|msgmnb|msgmni|sem|shmall|shmmax|shmmni|shm_rmid_forced)$/, 'ipc'],
+  [/^kernel\.(hostname|domainname)$/, 'uts'],
+]
 
 function asksForSomething(value: unknown): boolean {
   if (Array.isArray(value)) return value.length > 0

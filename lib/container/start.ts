@@ -5,7 +5,6 @@ import { UsageError } from '../kernel/errors.ts'
 import { Gate } from '../kernel/gate.ts'
 import type { Launched } from '../kernel/launch.ts'
 import { launchGated } from '../kernel/launch-gated.ts'
-import { startTime } from '../kernel/procfs.ts'
 import { SyscallError } from '../kernel/syscall-error.ts'
 import { type Replayed, Tape } from '../kernel/tape.ts'
 import type { Container, Part } from './part.ts'
@@ -72,10 +71,7 @@ async function launchParts(
   const { terminal } = container
   const { child, clone, ...arrived } = await launchGated(tape, gate, flags, [
     async launched => {
-      const pid = launched.pid()
-      // a program may ask not to die with us: prctl(2), PR_SET_PDEATHSIG. Then the next command of ours ends it
-      container.ledger.add({ kind: 'process', pid, started: startTime(pid) })
-      for (const part of parts) await part.attach?.(container, pid)
+      for (const part of parts) await part.attach?.(container, launched.pid())
     },
     ...(terminal ? [(launched: Launched) => takeTerminal(container, launched)] : []),
   ])

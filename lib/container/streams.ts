@@ -24,6 +24,14 @@ import type { Part } from './part.ts'
 export type Stream = number | 'null'
 export type Stdio = [Stream, Stream, Stream]
 
+export interface StreamsOptions {
+  interactive: boolean
+  /** 1 and 2 are a log of ours. What finds no room on a full disk is lost, and the program goes on */
+  log?: boolean
+  /** what of ours they are connected with: our own three unless given */
+  from?: [number, number, number]
+}
+
 const DEV_NULL = (1 << 8) | 3 // its device number, 1:3
 const OPEN_HOW_SIZE = 24
 
@@ -38,32 +46,31 @@ export class Streams {
   /** the ends that only the program needs, and those that only we need until it runs */
   readonly #theirs: number[] = []
   readonly #ours: number[] = []
-  readonly #input: number | undefined
-  readonly #outputs: { from: number; to: number }[] = []
+  readonly #input: { from: number; to: number } | undefined
+  readonly #outputs: { from: number; to: number; name: 'stdout' | 'stderr' }[] = []
   readonly #log: boolean
   #feeding: Promise<void> | undefined
   #draining: Promise<void>[] = []
   #failed: MachineError | undefined
 
-  /** `log`: 1 and 2 are a log of ours. What finds no room on a full disk is lost, and the program goes on. */
-  constructor({ interactive, log = false }: { interactive: boolean; log?: boolean }) {
+  constructor({ interactive, log = false, from = [0, 1, 2] }: StreamsOptions) {
+    const [input, output, errors] = from
     this.#log = log
-    const stdin = interactive ? kindOf(0) : 'null'
-    if (stdin === 'carried') this.#input = this.#pipe('write')
-    const input = this.#theirs.at(-1) ?? 0
-    const stdout = this.#output(1)
+    const kind = interactive ? kindOf(input) : 'null'
+    if (kind === 'carried') this.#input = { from: input, to: this.#pipe('write') }
+    const stdin = kind === 'null' ? kind : (this.#theirs.at(-1) ?? input)
+    const stdout = this.#output(output, 'stdout')
     // one open file stays one: what is written to both keeps its order
-    const isOne = !log && typeof stdout === 'number' && stdout !== 1 && isSameFile(1, 2)
-    const stderr = isOne ? stdout : this.#output(2)
-    this.stdio = [stdin === 'null' ? 'null' : input, stdout, stderr]
+    const isOne = !log && typeof stdout === 'number' && stdout !== output && isSameFile(output, errors)
+    this.stdio = [stdin, stdout, isOne ? stdout : this.#output(errors, 'stderr')]
   }
 
   /** The program runs, so it has its ends. */
   start(): void {
     for (const fd of this.#theirs.splice(0)) closeSync(fd)
     this.#ours.length = 0 // each is closed by who uses it
-    if (this.#input !== undefined) this.#feeding = this.#feed(this.#input)
-    this.#draining = this.#outputs.map(({ from, to }) => this.#drain(from, to))
+    if (this.#input) this.#feeding = this.#feed(this.#input.from, this.#input.to)
+    this.#draining = this.#outputs.map(({ from, to, name }) => this.#drain(from, to, name))
   }
 
   /** The program has ended: what it has written goes where it should. Throws a MachineError where that was refused. */
@@ -80,11 +87,11 @@ export class Streams {
     void Promise.all([this.#feeding, ...this.#draining]).then(() => this.#wake[Symbol.dispose]())
   }
 
-  #output(fd: number): Stream {
+  #output(fd: number, name: 'stdout' | 'stderr'): Stream {
     const kind = kindOf(fd)
     if (kind === 'null') return kind
     if (kind === 'anonymous') return fd
-    this.#outputs.push({ from: this.#pipe('read'), to: fd })
+    this.#outputs.push({ from: this.#pipe('read'), to: fd, name })
     return this.#theirs.at(-1)!
   }
 
@@ -99,9 +106,9 @@ export class Streams {
     return our
   }
 
-  async #feed(to: number): Promise<void> {
+  async #feed(from: number, to: number): Promise<void> {
     try {
-      await carry({ fd: 0, ours: false }, bytes => writeAll(ourEnd(to), bytes, this.#wake), this.#wake)
+      await carry({ fd: from, ours: false }, bytes => writeAll(ourEnd(to), bytes, this.#wake), this.#wake)
     } catch (error) {
       if (codeOf(error) !== 'EPIPE') this.#failed ??= refused('read stdin', error) // else the program reads no more
     } finally {
@@ -109,10 +116,9 @@ export class Streams {
     }
   }
 
-  async #drain(from: number, to: number): Promise<void> {
+  async #drain(from: number, to: number, stream: 'stdout' | 'stderr'): Promise<void> {
     let lost = 0
     const place = { fd: to, ours: false }
-    const stream = to === 1 ? 'stdout' : 'stderr'
     const put = async (bytes: Buffer) => {
       try {
         // first of all the end of a record that was cut off

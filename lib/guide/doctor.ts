@@ -36,12 +36,12 @@ const ROOT = [...NAMESPACES, 'disk', 'programs', 'root']
 /** What each chapter is made of, by the ids of the probes. */
 const CHAPTERS: Needs[] = [
   { name: 'cli', needs: PROCESS },
-  { name: 'namespaces', needs: NAMESPACES },
-  { name: 'root', needs: [...ROOT, 'image-root'] },
-  { name: 'limits', needs: [...ROOT, 'image-root'], wants: ['cgroups'] },
+  { name: 'namespaces', needs: [...NAMESPACES, 'hidepid'] },
+  { name: 'root', needs: [...ROOT, 'hidepid', 'image-root'] },
+  { name: 'limits', needs: [...ROOT, 'hidepid', 'image-root'], wants: ['cgroups'] },
   { name: 'layers', needs: ROOT, wants: ['overlay'] },
-  { name: 'network', needs: [...ROOT, 'image-root', 'links'], wants: ['nat', 'forwarding'] },
-  { name: 'run', needs: [...ROOT, 'overlay', 'links', 'hardening'], wants: ['cgroups'] },
+  { name: 'network', needs: [...ROOT, 'hidepid', 'image-root', 'links'], wants: ['nat', 'forwarding'] },
+  { name: 'run', needs: [...ROOT, 'hidepid', 'overlay', 'links', 'hardening'], wants: ['cgroups'] },
 ]
 
 /** Finds out what this machine can show, to root or (`rootless`) to us. What is made for that is gone afterwards. */

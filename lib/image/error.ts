@@ -20,17 +20,20 @@ const REMEDIES: Record<string, string> = {
   EROFS: `${OTHER_FOLDER} that can be written to`,
 }
 
+/** What says that a path is wrong. All else is a refusal of the kernel, and no mistake of whoever asked. */
+const WRONG_PATH = ['ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP', 'ENAMETOOLONG', 'EEXIST', 'ENOTEMPTY', 'EINVAL']
+
 /**
- * What a file operation threw, as a typed error that says what was being done: a MachineError for want of room or
- * rights, else a UsageError. A typed error, and a defect of ours (without `code`), come back as they are.
+ * What a file operation threw, as a typed error that says what was being done: a UsageError for a wrong path, else a MachineError.
+ * A typed error, and a defect of ours (without `code`), come back as they are.
  */
 export function fileError(doing: string, error: unknown): unknown {
   if (error instanceof UsageError || error instanceof MachineError) return error
   const code = codeOf(error)
   if (!(error instanceof Error) || !code) return error
   const message = `cannot ${doing}: ${error.message}`
-  const remedy = REMEDIES[code]
-  return remedy ? new MachineError(message, remedy) : new UsageError(message, 'check the path')
+  if (WRONG_PATH.includes(code)) return new UsageError(message, 'check the path')
+  return new MachineError(message, REMEDIES[code] ?? 'minilab doctor tells what this machine offers')
 }
 
 /** 'ENOENT' and so on, of an error of Node or a SyscallError. */

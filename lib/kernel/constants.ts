@@ -104,6 +104,7 @@ export const PTRACE_SEIZE = 0x4206
 // wait, pidfd
 export const P_PIDFD = 3
 export const WNOHANG = 1
+export const WSTOPPED = 2
 export const WEXITED = 4
 
 // signals that Node ignores: asm-generic/signal.h
@@ -155,6 +156,7 @@ export const RTPROT_BOOT = 3
 // terminals: asm-generic/ioctls.h
 export const TCGETS = 0x5401
 export const TCSETSW = 0x5403
+export const TIOCSTI = 0x5412
 export const TIOCSCTTY = 0x540e
 export const TIOCGWINSZ = 0x5413
 export const TIOCSWINSZ = 0x5414

@@ -81,7 +81,8 @@ export function planCgroup(
   }
   for (const hierarchy of everywhere ? found : []) {
     const start = base(hierarchy)
-    if (!folders.has(start) && writable(start))
+    // a cpuset without processors takes in no process, and none can inherit any from it
+    if (!folders.has(start) && writable(start) && !lacksCpus(start))
       folders.set(start, { hierarchy, path: join(start, join('/', name)) })
   }
   return new Cgroup([...folders.values()])
@@ -150,7 +151,8 @@ function attempt(
   const parents: string[] = []
   for (let at = dirname(path); at !== start; at = dirname(at)) parents.unshift(at)
   try {
-    const handsDown = hierarchy.version === 2 && wanted.length > 0
+    // what every cgroup of v2 can do by itself needs not be handed down
+    const handsDown = hierarchy.version === 2 && wanted.some(c => !CORE.includes(c))
     if (handsDown) handDown(cgroup, start, wanted, note)
     for (const parent of parents) {
       const foreign = existsSync(parent) && basename(parent) !== OURS
@@ -160,6 +162,9 @@ function attempt(
     }
     if (!last) note({ kind: 'cgroup', path, use: 'container' })
     else if (!existsSync(path)) make(cgroup, path, 'container', note)
+    else inheritCpus(cgroup, path)
+    // the parent was made anew meanwhile, and had no processors yet to inherit
+    if (last && lacksCpus(path)) return false
   } catch (error) {
     if (isGone(error)) return false
     throw error
@@ -184,6 +189,14 @@ function inheritCpus(cgroup: Cgroup, path: string): void {
       cgroup.write(join(path, file), readControl(join(dirname(path), file)))
   }
 }
+
+const lacksCpus = (path: string) =>
+  ['cpuset.cpus', 'cpuset.mems'].some(
+    file =>
+      existsSync(join(path, file)) &&
+      !existsSync(join(path, `${file}.effective`)) &&
+      readControl(join(path, file)) === '',
+  )
 
 /** Enables controllers for the children of a v2 cgroup: cgroups(7), cgroup.subtree_control. */
 function handDown(cgroup: Cgroup, folder: string, wanted: string[], note: Note): void {

@@ -73,6 +73,9 @@ export class Tape {
     return recorder((call, args) => this.record(call, args, { allowed }))
   }
 
+  /** The same methods, but what they are about need not be there: ENOENT does not end the child. */
+  readonly ifThere = this.allow('ENOENT')
+
   /** As read(2) for one byte, but end of file is a failure: whoever should have written is gone. */
   readByte(fd: number): Later {
     return this.record('read', [fd, new Uint8Array(1), 1], { min: 1n })

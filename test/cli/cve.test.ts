@@ -81,7 +81,7 @@ describe.each(users)('as %s', user => {
     )
     closeSync(fd)
     for (const answer of answers.slice(0, -2)) {
-      expect(answer).toMatchObject({ status: 2, stdout: '' })
+      expect(answer).toMatchObject({ status: 125, stdout: '' })
       expect(isRefusal(answer)).toBe(true)
     }
     // 0, 1, 2, and the one by which ls reads the directory

@@ -164,7 +164,7 @@ const environments: Environment[] = [
       ),
     expected: { ...all('ok', 1, 3), 5: 'limited' },
     because: ['overlay', 'blocked', /lies on an overlay itself/],
-    fix: [5, /MINILAB_DATA=\/dev\/shm\/minilab/],
+    fix: [5, /MINILAB_DATA=\$\(mktemp -d -p \/dev\/shm\)/],
     run: [5, 7],
   },
   {
@@ -172,7 +172,7 @@ const environments: Environment[] = [
     wrapper: data => unshared(`mount -t tmpfs -o noexec tmpfs ${data}`),
     expected: { ...all('ok', 1, 2), ...all('blocked', 3, 4), 5: 'ok', 6: 'blocked' },
     because: ['image-root', 'blocked', /no program may run .*noexec/],
-    fix: [3, /^MINILAB_DATA=\/dev\/shm\/minilab/],
+    fix: [3, /^MINILAB_DATA=\$\(mktemp -d -p \/dev\/shm\)/],
     run: [3, 5],
   },
   {
@@ -180,7 +180,7 @@ const environments: Environment[] = [
     wrapper: data => unshared(`mount -t tmpfs -o size=1m tmpfs ${data}`),
     expected: { ...all('ok', 1, 2), ...all('blocked', 3) },
     because: ['disk', 'blocked', /on tmpfs, 0 MB free/],
-    fix: [3, /^MINILAB_DATA=\/dev\/shm\/minilab/],
+    fix: [3, /^MINILAB_DATA=\$\(mktemp -d -p \/dev\/shm\)/],
     run: [3],
   },
   {

@@ -101,7 +101,7 @@ describe.each(users)('run as %s', user => {
     expect((await minilab('logs', 'box')).stdout).toBe('up\n')
 
     const again = await minilab('run', '-d', '--name', 'box', 'default', 'true')
-    expect(again).toMatchObject({ status: 2, stderr: expect.stringContaining('is taken') as string })
+    expect(again).toMatchObject({ status: 125, stderr: expect.stringContaining('is taken') as string })
     expect((await minilab('rm', 'box')).stderr).toContain('still runs')
     expect((await minilab('kill', 'box')).status).toBe(0)
     await expect
@@ -137,26 +137,29 @@ describe.each(users)('run as %s', user => {
     skip(nc.status !== 0, 'the image is made of this machine’s tools, and there is no nc among them')
     await expect.poll(() => fetchText(port), { timeout: 10_000 }).toBe('hello from 1\n')
     const taken = await minilab('run', '--rm', '-p', `${port}:80`, 'default', 'true')
-    expect(taken).toMatchObject({ status: 2, stderr: expect.stringContaining(`:${port} is taken`) as string })
+    expect(taken).toMatchObject({
+      status: 125,
+      stderr: expect.stringContaining(`:${port} is taken`) as string,
+    })
   })
 
   test.each([
-    [['run', '--memory', '12q', 'default', 'true'], 2, '"12q" is no size'],
-    [['run', '--cpus', 'many', 'default', 'true'], 2, 'no number of cpus'],
-    [['run', '--pids-limit', '0', 'default', 'true'], 2, 'no positive whole number'],
-    [['run', '-p', '80', 'default', 'true'], 2, 'is no port'],
-    [['run', '-v', 'nope', 'default', 'true'], 2, 'is no volume'],
-    [['run', '-v', '/not/here:/x', 'default', 'true'], 2, 'there is no /not/here'],
-    [['run', '--network', 'brigde', 'default', 'true'], 2, 'did you mean bridge?'],
-    [['run', '--cap-add', 'net_admn', 'default', 'true'], 2, 'CAP_NET_ADMIN'],
-    [['run', '-u', 'nobdy', 'default', 'true'], 2, 'no user "nobdy"'],
-    [['run', 'defalt', 'true'], 2, 'did you mean "default"?'],
-    [['run', '/etc/passwd', 'true'], 2, '/etc/passwd is a file'],
+    [['run', '--memory', '12q', 'default', 'true'], 125, '"12q" is no size'],
+    [['run', '--cpus', 'many', 'default', 'true'], 125, 'no number of CPUs'],
+    [['run', '--pids-limit', '-5', 'default', 'true'], 125, 'no positive whole number'],
+    [['run', '-p', '80', 'default', 'true'], 125, 'is no port'],
+    [['run', '-v', 'nope', 'default', 'true'], 125, 'is no volume'],
+    [['run', '-v', '/not/here:/x', 'default', 'true'], 125, 'there is no /not/here'],
+    [['run', '--network', 'brigde', 'default', 'true'], 125, 'did you mean bridge?'],
+    [['run', '--cap-add', 'net_admn', 'default', 'true'], 125, 'CAP_NET_ADMIN'],
+    [['run', '-u', 'nobdy', 'default', 'true'], 125, 'no user "nobdy"'],
+    [['run', 'defalt', 'true'], 125, 'did you mean "default"?'],
+    [['run', '/etc/passwd', 'true'], 125, '/etc/passwd is a file'],
     [['run', '--rm', 'default', 'nope'], 127, 'there is no nope in the container'],
     [['run', '--rm', 'default', '/etc/passwd'], 126, 'cannot be executed'],
     [['run', '--rm', 'default', '/etc'], 126, 'cannot be executed'],
-    [['run', '--mem', '1m', 'default', 'true'], 2, 'unknown option'],
-    [['exec', 'nobody', 'true'], 2, 'there is no container "nobody"'],
+    [['run', '--mem', '1m', 'default', 'true'], 125, 'unknown option'],
+    [['exec', 'nobody', 'true'], 125, 'there is no container "nobody"'],
     [['kill', '-s', 'SIGKIL', 'x'], 2, 'did you mean SIGKILL?'],
     [['runn', 'default'], 2, 'run'],
   ])('%j: status %i, one line', async (args, status, line) => {
@@ -183,7 +186,7 @@ describe.each(users)('run as %s', user => {
       `mount -t tmpfs -o size=64k none ${data}; exec "$0" "$@"`,
     ]
     const ran = await runMinilab(['run', '--rm', 'default', 'true'], { user: 'root', data, wrapper: inSmall })
-    expect(ran.status).toBe(3)
+    expect(ran.status).toBe(125)
     expect(ran.stderr).toMatch(/^minilab: [^\n]*(ENOSPC|no space)[^\n]*\n$/)
   })
 })

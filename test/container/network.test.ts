@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { connect, hold, lacking, type Network, releaseAll } from '../kernel/network.ts'
@@ -80,15 +80,17 @@ describe.skipIf(lacking)(`the host’s side${lacking}`, () => {
   })
 
   test('one command at a time changes the links of a namespace', async () => {
-    const [net, other] = [await hold(flag), await hold(flag)]
+    const net = await hold(flag)
+    const lock = isRoot ? '/run/minilab.lock' : '/proc/self/ns/net'
     const during = inside(
       net,
       userFolder(),
-      `return withNetworkLock(() => spawnSync('flock', ['-n', '/proc/self/ns/net', 'true']).status)`,
+      `return withNetworkLock(() => spawnSync('flock', ['-n', '${lock}', 'true']).status)`,
     )
     expect(during).toBe(1)
-    expect(net.run('flock', '-n', '/proc/self/ns/net', 'echo', 'free').trim()).toBe('free')
-    expect(other.run('flock', '-n', '/proc/self/ns/net', 'echo', 'free').trim()).toBe('free')
+    expect(net.run('flock', '-w', '10', lock, 'echo', 'free').trim()).toBe('free')
+    // what everybody may open, everybody can hold
+    if (isRoot) expect(statSync(lock)).toMatchObject({ uid: 0, mode: 0o100600 })
   })
 
   const noNft = missing('nft')

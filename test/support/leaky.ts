@@ -1,36 +1,54 @@
-// Makes the attack on leaked descriptors on a container of step 1 whose program part does not close them, and on one whose
-// does, and prints both outcomes. It mounts and starts what it likes, so it runs where that may be spoiled:
+// Makes attacks on a container of step 1 as it is, and on one that lacks a single protection, and prints the outcomes: so each is
+// seen to be able to get through. It mounts and starts what it likes, so it runs where that may be spoiled:
 //   unshare --mount --pid --fork --mount-proc node leaky.ts
 import { step } from '../../chapters/1-cli/step.ts'
 import type { Part } from '../../lib/container/part.ts'
 import { program } from '../../lib/container/program.ts'
-import type { Outcome } from '../../lib/guide/escape/attack.ts'
+import type { Attack, Outcome } from '../../lib/guide/escape/attack.ts'
+import { group, typing } from '../../lib/guide/escape/attacks/caller.ts'
 import { descriptor } from '../../lib/guide/escape/attacks/files.ts'
-import { makeRange } from '../../lib/guide/escape/range.ts'
+import { makeRange, takeTerminal } from '../../lib/guide/escape/range.ts'
 import { Target } from '../../lib/guide/escape/target.ts'
 import type { Step } from '../../lib/guide/step.ts'
 import { findImage } from '../../lib/image/store.ts'
+import { now } from '../../lib/kernel/now.ts'
 
 /** What it prints, a line for each container. */
 export interface Leak extends Outcome {
-  /** whether its program part closes what we have open */
-  closes: boolean
+  attack: string
+  /** the call that its container does not make; none where it is whole */
+  without: string | null
 }
 
-const leaky: Part = {
+/** The program part, behind which a call is taken from the tape, wherever it was recorded. */
+const lacking = (call: string): Part => ({
   ...program,
   inside(tape, container, gate) {
-    const before = tape.ops.length
     program.inside?.(tape, container, gate)
-    tape.ops.push(...tape.ops.splice(before).filter(({ call }) => call !== 'close_range'))
+    tape.ops.splice(0, tape.ops.length, ...tape.ops.filter(op => op.call !== call))
   },
-}
+})
+
+/** As `lacking`, where the program part itself is left out: a part that comes before it. */
+const first = (call: string): Part => ({
+  name: 'leak',
+  inside: tape => void tape.ops.splice(0, tape.ops.length, ...tape.ops.filter(op => op.call !== call)),
+})
+
+const CASES: [attack: Attack, without: string, parts: Part[]][] = [
+  [descriptor, 'close_range', [lacking('close_range')]],
+  [typing, 'setsid', [first('setsid'), program]],
+  [group, 'setsid', [first('setsid'), program]],
+]
 
 await findImage('default')
 const range = makeRange(process.getuid?.() !== 0)
-for (const part of [leaky, program]) {
-  const target = new Target(step as Step, [part], range)
-  const leak: Leak = { closes: part === program, ...(await descriptor.act(target)) }
-  console.log(JSON.stringify(leak))
-  await target.close()
-}
+now.setsid() // kill(0) is to reach us, and nobody else
+takeTerminal()
+for (const [attack, call, parts] of CASES)
+  for (const without of [call, null]) {
+    const target = new Target(step as Step, without ? parts : [program], range)
+    const leak: Leak = { attack: attack.id, without, ...(await attack.act(target)) }
+    console.log(JSON.stringify(leak))
+    await target.close()
+  }

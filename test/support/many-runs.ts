@@ -54,7 +54,7 @@ export async function runMany(
 /** Whether it is one line that says what is wrong and what to do, with a status that says whose fault it is. */
 export function isRefusal({ status, stderr }: Pick<Answer, 'status' | 'stderr'>): boolean {
   return (
-    [2, 3, 126, 127].includes(status ?? 0) &&
+    [2, 3, 125, 126, 127].includes(status ?? 0) &&
     /^minilab: [ -~\u00a0-\uffff]+: [ -~\u00a0-\uffff]+\n$/.test(stderr)
   )
 }

@@ -8,7 +8,6 @@ import { program } from '../../lib/container/program.ts'
 import { defaultProfile } from '../../lib/container/seccomp-default.ts'
 import type { NamespaceType } from '../../lib/container/spec.ts'
 import { compose } from '../../lib/container/start.ts'
-import { dataFolder } from '../../lib/image/data-folder.ts'
 import { defaultCapabilities } from '../../lib/kernel/capabilities.ts'
 import { shellStatus } from '../../lib/kernel/child.ts'
 
@@ -26,6 +25,12 @@ spec.process.env = Object.entries(process.env).map(([name, value]) => `${name}=$
 spec.process.cwd = process.cwd()
 spec.linux.namespaces = kinds.map(type => ({ type }))
 spec.linux.seccomp = defaultProfile([...defaultCapabilities])
-const container = { id: 'within', spec, rootfs: '/', ledger: new Ledger(dataFolder()), diesWithUs: true }
+const container = {
+  id: 'within',
+  spec,
+  rootfs: '/',
+  ledger: new Ledger(process.env.MINILAB_DATA ?? ''),
+  diesWithUs: true,
+}
 const { child } = await compose([namespaces, ...(confined ? [hardening] : []), program]).start(container)
 process.exitCode = shellStatus(await child.exit)

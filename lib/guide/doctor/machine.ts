@@ -18,6 +18,7 @@ export interface Probed extends Found {
 const ORDER = [
   ...['kernel', 'nested', 'disk', 'programs'],
   ...[
+    'hidepid',
     'user-namespaces',
     'namespaces',
     'root',

@@ -38,6 +38,18 @@ export const placeProbes: Probe[] = [
   },
 
   {
+    id: 'hidepid',
+    title: 'hidden processes',
+    look({ rootless }) {
+      // proc(5): a process that changes its user belongs to root there, until it executes a program
+      const [, mode = 'off'] = /\bhidepid=(\w+)/.exec(mountOf('/proc')?.superOptions.join(',') ?? '') ?? []
+      if (!rootless || ['0', 'off'].includes(mode)) return ok('none')
+      const found = `/proc hides a container’s first process from an ordinary user who starts it (hidepid=${mode})`
+      return { ok: 'blocked', found, fix: 'sudo mount -o remount,hidepid=off /proc', sudo: true }
+    },
+  },
+
+  {
     id: 'programs',
     title: 'programs',
     look() {

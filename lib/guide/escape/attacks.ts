@@ -1,4 +1,5 @@
 import type { Attack } from './attack.ts'
+import { group, stdin, typing } from './attacks/caller.ts'
 import { chroot, descriptor, disk, image, procRoot } from './attacks/files.ts'
 import { module_, sysrq } from './attacks/kernel.ts'
 import { neighbour } from './attacks/network.ts'
@@ -20,5 +21,8 @@ export const attacks: readonly Attack[] = [
   ptrace,
   sysrq,
   descriptor,
+  typing,
+  group,
+  stdin,
   runtime,
 ]

@@ -14,12 +14,14 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { openSlave } from '../../container/our-terminal.ts'
 import { findProgram } from '../../container/rule-tool.ts'
 import { readImage } from '../../image/image.ts'
 import { layerDir } from '../../image/layer-store.ts'
 import { makeTree, type Plan } from '../../image/plan.ts'
 import { planLibraries } from '../../image/programs.ts'
 import { DEFAULT_IMAGE } from '../../image/default.ts'
+import { AT_FDCWD, O_CLOEXEC, O_NOCTTY, O_RDWR, TIOCSCTTY } from '../../kernel/constants.ts'
 import { now } from '../../kernel/now.ts'
 import { attachLoop, type LoopDevice } from './loop.ts'
 
@@ -97,4 +99,10 @@ function makeDisk({ token }: Range): LoopDevice | string {
   truncateSync(file, SIZE)
   execFileSync(mkfs, ['-q', '-F', '-O', '^has_journal', '-d', content, file])
   return attachLoop(file)
+}
+
+/** A session has a terminal once its leader has taken one: ours, as the shell's of whoever starts a container. */
+export function takeTerminal(): void {
+  const master = now.openat(AT_FDCWD, '/dev/ptmx', O_RDWR | O_NOCTTY | O_CLOEXEC, 0)
+  now.ioctl(openSlave(master), TIOCSCTTY, 0)
 }

@@ -11,6 +11,8 @@ import type { Audience } from './audience.ts'
 import { page } from './page.ts'
 
 const ADDRESS = '127.0.0.1'
+const MOST_CONNECTIONS = 100
+const PATIENCE = 5000 // ms, for the first lines of a request
 
 /** Files, and once the style that every drawing has in it: the policy below allows none in the page. */
 const ASSETS: Record<string, () => string | Buffer> = {
@@ -54,6 +56,9 @@ export class ViewServer {
 
   constructor(audience: Audience) {
     this.#audience = audience
+    // who connects and says nothing must not use up our descriptors: the pages that are open, and what we look at, need some
+    this.#server.maxConnections = MOST_CONNECTIONS
+    this.#server.headersTimeout = PATIENCE
   }
 
   /** Resolves to the address to open. Throws a UsageError where the port cannot be had; 0 means any that is free. */

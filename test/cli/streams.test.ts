@@ -1,0 +1,207 @@
+// What a program finds at its descriptors 0, 1 and 2, for each thing that ours can be; python3's view of the caller's side is the judge.
+import { execFileSync, spawnSync } from 'node:child_process'
+import { readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import {
+  isRoot,
+  runMinilab,
+  sharedData,
+  thorough,
+  userFolder,
+  type UserName,
+  users,
+} from '../support/minilab.ts'
+
+const data = sharedData()
+const ENTRY = join(import.meta.dirname, '../../bin.mjs')
+const ORDINARY = 65534
+
+/** What each of our three is. */
+type Kind = 'file' | 'pipe' | 'socket' | 'terminal' | 'closed' | 'null'
+const KINDS: readonly Kind[] = ['file', 'pipe', 'socket', 'terminal', 'closed', 'null']
+
+interface Seen {
+  status: number
+  /** what came out at our end */
+  out: string
+  err: string
+  /** O_NONBLOCK of the caller's descriptor before and after */
+  modes: [before: boolean, after: boolean][]
+  /** mode and owner of the file behind stdin, after */
+  file: string
+}
+
+/** Starts a command with three descriptors of a kind, sends a line, and tells what happened. */
+const CALLER = String.raw`
+import fcntl, json, os, pty, socket, subprocess, sys, termios, threading
+kind, folder, args = sys.argv[1], sys.argv[2], sys.argv[3:]
+line = b'sent\n'
+def pair(write):
+    if kind == 'pipe': r, w = os.pipe(); return (w, r) if write else (r, w)
+    if kind == 'socket':
+        a, b = socket.socketpair(); return a.detach(), b.detach()
+    if kind == 'terminal':
+        master, slave = pty.openpty(); mode = termios.tcgetattr(slave)
+        mode[1] &= ~termios.OPOST; mode[3] &= ~termios.ECHO; termios.tcsetattr(slave, termios.TCSANOW, mode)
+        return slave, master
+    if kind == 'null': return os.open('/dev/null', os.O_RDWR), None
+    path = os.path.join(folder, 'out%d' % write if write else 'in')
+    if not write:
+        with open(path, 'wb') as f: f.write(line)
+        os.chmod(path, 0o600)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC if write else os.O_RDONLY), path
+ends = [pair(0), pair(1), pair(2)] if kind != 'closed' else []
+flags = lambda: [bool(fcntl.fcntl(theirs, fcntl.F_GETFL) & os.O_NONBLOCK) for theirs, _ in ends]
+before = flags()
+def child():
+    for fd in (0, 1, 2):
+        if ends: os.dup2(ends[fd][0], fd)
+        else: os.close(fd)
+if kind in ('pipe', 'socket', 'terminal'): os.write(ends[0][1], line + (b'\x04' if kind == 'terminal' else b''))
+if kind == 'pipe': os.close(ends[0][1])
+if kind == 'socket': socket.socket(fileno=os.dup(ends[0][1])).shutdown(socket.SHUT_WR)
+said = {1: b'', 2: b''}
+def listen(fd):
+    while True:
+        try: got = os.read(ends[fd][1], 65536)
+        except OSError: break
+        if not got: break
+        said[fd] += got
+p = subprocess.Popen(args, preexec_fn=child, close_fds=True)
+listeners = [threading.Thread(target=listen, args=(fd,)) for fd in (1, 2)] if kind in ('pipe', 'socket', 'terminal') else []
+for t in listeners: t.start()
+status = p.wait()
+after = flags()
+for theirs, _ in ends: os.close(theirs)
+for t in listeners: t.join()
+if kind == 'file':
+    for fd in (1, 2): said[fd] = open(ends[fd][1], 'rb').read()
+stat = os.stat(os.path.join(folder, 'in')) if kind == 'file' else None
+print(json.dumps({'status': status, 'out': said[1].decode(), 'err': said[2].decode(), 'modes': list(zip(before, after)),
+                  'file': '%o %d' % (stat.st_mode & 0o7777, stat.st_uid) if stat else ''}))
+`
+
+function call(kind: Kind, user: UserName, args: string[]): Seen {
+  const folder = userFolder(user)
+  const said = execFileSync('python3', ['-c', CALLER, kind, folder, process.execPath, '--', ENTRY, ...args], {
+    encoding: 'utf8',
+    env: { ...process.env, MINILAB_DATA: data[user], HOME: data[user] },
+    ...(isRoot && user === 'ordinary' ? { uid: ORDINARY, gid: ORDINARY } : {}),
+  })
+  return JSON.parse(said) as Seen
+}
+
+/** Tells of its three descriptors what they are, reads a line, and tries to change the mode of what is behind stdin. */
+const PROGRAM = [
+  'for fd in 0 1 2; do if [ -t $fd ]; then t=terminal; elif [ -p /proc/self/fd/$fd ]; then t=pipe;',
+  'elif [ -c /proc/self/fd/$fd ]; then t=device; elif [ -S /proc/self/fd/$fd ]; then t=socket; else t=file; fi;',
+  'nonblock=$(( ($(sed -n "s/^flags:\\t//p" /proc/self/fdinfo/$fd) & 04000) != 0 )); echo "$fd $t $nonblock" >&2; done;',
+  'read line; echo "got $line"; chmod 4777 /proc/self/fd/0 2>/dev/null; (: >/proc/self/fd/0) 2>/dev/null;',
+  '(: </dev/tty) 2>/dev/null && echo "has a terminal"; true',
+].join(' ')
+
+/** What the program finds, where ours is of a kind. */
+const FOUND: Record<Kind, string> = {
+  file: 'pipe',
+  pipe: 'pipe',
+  socket: 'socket',
+  terminal: 'pipe',
+  closed: 'device',
+  null: 'device',
+}
+
+const python = spawnSync('python3', ['--version']).error ? ' (python3 is not installed)' : ''
+
+describe.skipIf(python).each(users)(`standard streams, as %s${python}`, user => {
+  beforeAll(() => {
+    execFileSync(
+      process.execPath,
+      ['--', ENTRY, 'run', '-d', '--name', 'streams', '--network', 'none', 'default', 'sleep', '1000'],
+      {
+        env: { ...process.env, MINILAB_DATA: data[user], HOME: data[user] },
+        ...(isRoot && user === 'ordinary' ? { uid: ORDINARY, gid: ORDINARY } : {}),
+      },
+    )
+    return () => void runMinilab(['rm', '-f', 'streams'], { user, data: data[user] })
+  })
+
+  const ways: [name: string, words: string[], interactive: boolean][] = [
+    ['run -i', ['run', '--rm', '-i', '--network', 'none', 'default'], true],
+    ['run', ['run', '--rm', '--network', 'none', 'default'], false],
+    ['exec -i', ['exec', '-i', 'streams'], true],
+    ['exec', ['exec', 'streams'], false],
+  ]
+  const cases = ways.flatMap(([name, words, interactive], i) =>
+    (i < 2 ? KINDS : thorough(KINDS)).map(kind => ({ name, words, interactive, kind })),
+  )
+  test.each(cases)('$name, ours: $kind', ({ words, interactive, kind }) => {
+    const seen = call(kind, user, [...words, 'sh', '-c', PROGRAM])
+    expect(seen.status).toBe(0)
+    const hasInput = interactive && kind !== 'null' && kind !== 'closed'
+    if (kind !== 'null' && kind !== 'closed') {
+      const stdin = interactive ? FOUND[kind] : 'device'
+      expect(seen.err).toBe(`0 ${stdin} 0\n1 ${FOUND[kind]} 0\n2 ${FOUND[kind]} 0\n`)
+      expect(seen.out).toBe(`got ${hasInput ? 'sent' : ''}\n`)
+    }
+    for (const [before, after] of seen.modes) expect(after).toBe(before)
+    if (kind === 'file')
+      expect(seen.file).toBe(`600 ${user === 'root' || !isRoot ? process.getuid?.() : ORDINARY}`)
+  })
+})
+
+test('every byte arrives, also where a reader is slow; a neighbour in the pipeline is not disturbed', async () => {
+  const minilab = `${process.execPath} -- ${ENTRY}`
+  const script = `(${minilab} run --rm --network none default seq 1 300000; seq 1 1000) | (sleep 0.5; wc -l)`
+  const out = execFileSync('sh', ['-c', script], {
+    encoding: 'utf8',
+    env: { ...process.env, MINILAB_DATA: data[users[0] ?? 'root'] },
+  })
+  expect(out.trim()).toBe('301000')
+})
+
+test('a log is the owner’s alone, is told with its times, and its last lines', async () => {
+  const user = users[0] ?? 'root'
+  const minilab = (...args: string[]) => runMinilab(args, { user, data: data[user] })
+  onTestFinished(async () => void (await minilab('rm', '-f', 'logged')))
+  const script =
+    'echo one; sleep 0.1; echo two >&2; sleep 0.1; printf three; sleep 0.1; echo and; chmod 4777 /proc/self/fd/1'
+  await minilab('run', '-d', '--name', 'logged', '--network', 'none', 'default', 'sh', '-c', script)
+  expect((await minilab('logs', '-f', 'logged')).stdout).toBe('one\ntwo\nthreeand\n')
+  expect((await minilab('logs', '--tail', '1', 'logged')).stdout).toBe('threeand\n')
+  expect((await minilab('logs', '--tail', '0', 'logged')).stdout).toBe('')
+  expect((await minilab('logs', '-t', '-n', '2', 'logged')).stdout).toMatch(
+    /^\d{4}-\d\d-\d\dT[\d:.]+Z two\n\d{4}-\d\d-\d\dT[\d:.]+Z threeand\n$/,
+  )
+  expect((await minilab('logs', '--since', '2100-01-01T00:00:00Z', 'logged')).stdout).toBe('')
+  expect((await minilab('logs', '--since', '10m', 'logged')).stdout).toBe('one\ntwo\nthreeand\n')
+  const listed = JSON.parse((await minilab('ps', '-a', '--json')).stdout) as { id: string; name: string }[]
+  const { id = '' } = listed.find(({ name }) => name === 'logged') ?? {}
+  const { log } = JSON.parse(readFileSync(join(data[user], 'containers', id, 'state.json'), 'utf8')) as {
+    log: string
+  }
+  expect(statSync(log).mode & 0o7777).toBe(0o600)
+  expect(statSync(join(log, '..')).mode & 0o7777).toBe(0o700)
+})
+
+test('options among a program’s arguments are its own, and NODE_OPTIONS of the caller do not reach us', async () => {
+  const user = users[0] ?? 'root'
+  const env = { ...process.env, MINILAB_DATA: data[user], NODE_OPTIONS: '--not-an-option' }
+  const launcher = join(import.meta.dirname, '../../minilab')
+  const words = [
+    'run',
+    '--rm',
+    '--network',
+    'none',
+    '-e',
+    'NODE_OPTIONS',
+    'default',
+    'sh',
+    '-c',
+    'echo $NODE_OPTIONS $1',
+    'x',
+  ]
+  expect(execFileSync(launcher, [...words, '--env-file=/nonexistent'], { encoding: 'utf8', env })).toBe(
+    '--not-an-option --env-file=/nonexistent\n',
+  )
+})

@@ -1,0 +1,75 @@
+import { expect, test } from 'vitest'
+import { defaultSpec } from '../../lib/container/default-spec.ts'
+import { weight } from '../../lib/container/limits.ts'
+import { mountOptions } from '../../lib/container/mount-options.ts'
+import { resources } from '../../lib/container/run-options.ts'
+import type { Spec } from '../../lib/container/spec.ts'
+import { refuseUndone } from '../../lib/container/spec-check.ts'
+import { MS_NODEV, MS_RDONLY } from '../../lib/kernel/constants.ts'
+
+test('sizes and shares, as docker and as Kubernetes write them', () => {
+  const memory = (text: string) => resources({ memory: text }).memory?.limit
+  expect(['64m', '64Mi', '64MiB', '64mb', '67108864', '0', '0.0625g'].map(memory)).toEqual([
+    ...Array<number>(5).fill(67108864),
+    undefined,
+    67108864,
+  ])
+  expect(['0.5', '500m', '.5', '0'].map(cpus => resources({ cpus }).cpu?.quota)).toEqual([
+    50000,
+    50000,
+    50000,
+    undefined,
+  ])
+  expect(['10', '0', '-1'].map(pidsLimit => resources({ pidsLimit }).pids?.limit)).toEqual([
+    10,
+    undefined,
+    undefined,
+  ])
+  for (const wrong of ['-1', '5x', '1Mib2', ''])
+    expect(() => resources({ memory: wrong })).toThrow(/is no size/)
+})
+
+// opencontainers/cgroups, utils_test.go
+test.each([
+  [2, 1],
+  [1024, 100],
+  [2048, 174],
+  [512, 59],
+  [262144, 10000],
+])('%i shares are a weight of %i', (shares, expected) => expect(weight(shares)).toBe(expected))
+
+const change = (apply: (spec: Spec & Record<string, unknown>) => void) => {
+  const spec = defaultSpec('/', ['true'], false) as Spec & Record<string, unknown>
+  apply(spec)
+  return () => refuseUndone(spec)
+}
+
+test('a field of the specification that we do not do is refused by name, one that nobody knows is ignored', () => {
+  expect(change(spec => (spec.hooks = { prestart: [{ path: '/bin/true' }] }))).toThrow(/does not do hooks/)
+  expect(change(spec => (spec.hooks = { prestart: [] }))).not.toThrow()
+  expect(change(spec => (spec.linux.resources = { devices: [{ allow: false }] }))).toThrow(
+    /linux\.resources\.devices/,
+  )
+  expect(change(spec => Object.assign(spec.process, { apparmorProfile: 'x' }))).toThrow(
+    /process\.apparmorProfile/,
+  )
+  expect(change(spec => (spec.somethingNew = true))).not.toThrow()
+})
+
+test('a setting that is the whole machine’s is refused', () => {
+  const sysctl = (name: string) => change(spec => (spec.linux.sysctl = { [name]: '1' }))
+  expect(sysctl('net.ipv4.ip_forward')).not.toThrow()
+  expect(sysctl('kernel.msgmax')).not.toThrow()
+  expect(sysctl('kernel.panic')).toThrow(/kernel\.panic is the whole machine’s/)
+  const shared = change(spec => {
+    spec.linux.namespaces = spec.linux.namespaces.filter(({ type }) => type !== 'network')
+    spec.linux.sysctl = { 'net.core.somaxconn': '1' }
+  })
+  expect(shared).toThrow(/without a namespace of type network/)
+})
+
+test('recursive options are for all mounts below', () => {
+  expect(mountOptions(['rbind', 'rro', 'rnodev', 'rprivate'])).toMatchObject({
+    recursive: MS_RDONLY | MS_NODEV,
+  })
+})
