@@ -40,7 +40,7 @@ interface Handed {
 /** What whoever asks for it should know. */
 const OPENS =
   'minilab: CAP_SYS_ADMIN lets the container administer what the kernel has no other capability for, such as quotas and devices; ' +
-  'mounting and joining namespaces stay refused, for they would uncover /proc and /sys\n'
+  'mounting stays refused, for it would uncover what is hidden of /proc and /sys\n'
 
 /** Checks everything that was asked for, and then runs it: here, on the bench, or in the background. */
 export async function run(image: string, command: string[], flags: RunFlags): Promise<void> {

@@ -27,7 +27,7 @@ import { program, workdir } from './program.ts'
 import { forward, type Listener } from './publish.ts'
 import { root } from './root.ts'
 import { environment } from './run-options.ts'
-import { defaultProfile } from './seccomp-default.ts'
+import { defaultProfile, withoutMounting } from './seccomp-default.ts'
 import type { MountSpec, ResourcesSpec } from './spec.ts'
 import { compose } from './start.ts'
 import { containerFolder, states, writeState } from './state.ts'
@@ -172,7 +172,7 @@ function describe(request: RunRequest, source: RootSource, id: string, stdio: St
   linux.cgroupsPath = `/minilab/${id}`
   linux.resources = request.resources
   // whoever may mount may take off what covers /proc and /sys: so the filter forbids it all the same
-  linux.seccomp = defaultProfile(request.capabilities.filter(name => name !== 'CAP_SYS_ADMIN'))
+  linux.seccomp = withoutMounting(defaultProfile(request.capabilities))
   spec.hostname = request.hostname ?? id
   spec.root.readonly = request.readOnly
   if (request.network !== 'host') spec.mounts.push(CGROUP_MOUNT) // else /sys is the host's, and covered there

@@ -18,13 +18,18 @@ import type { Seccomp } from './seccomp.ts'
 type Rule = NonNullable<Seccomp['syscalls']>[number]
 type Test = Omit<NonNullable<Rule['args']>[number], 'index'>
 
+// prettier-ignore
+const MOUNTING: SyscallName[] = [
+  'mount', 'umount2', 'open_tree', 'open_tree_attr', 'move_mount', 'mount_setattr', 'fsopen', 'fsconfig', 'fsmount', 'fspick',
+]
+
 /**
  * Calls that fail with EPERM, and why, unless the container holds one of the capabilities. ptrace and process_vm_* are
  * not here: since Linux 4.8 a tracer cannot lead a call past the filter.
  */
 // prettier-ignore
 export const refusals: { calls: SyscallName[]; why: string; unless?: Capability[] }[] = [
-  { calls: ['mount', 'umount2', 'open_tree', 'open_tree_attr', 'move_mount', 'mount_setattr', 'fsopen', 'fsconfig', 'fsmount', 'fspick'],
+  { calls: MOUNTING,
     why: 'change what is mounted where: the root file system is part of the wall', unless: ['CAP_SYS_ADMIN'] },
   { calls: ['unshare', 'setns'],
     why: 'make or join namespaces: in a user namespace of its own anyone has every capability there', unless: ['CAP_SYS_ADMIN'] },
@@ -101,6 +106,19 @@ export function defaultProfile(capabilities: string[]): Seccomp {
       ...conditional,
     ],
   }
+}
+
+/**
+ * A profile by which nothing is mounted or taken off. Root with CAP_SYS_ADMIN could else uncover what is hidden of /proc and /sys:
+ * those covers are mounts of its own namespace.
+ */
+export function withoutMounting(profile: Seccomp): Seccomp {
+  const mounting: string[] = MOUNTING
+  const rules = (profile.syscalls ?? []).map(rule => ({
+    ...rule,
+    names: rule.names.filter(name => !mounting.includes(name)),
+  }))
+  return { ...profile, syscalls: [...rules, { names: mounting, action: 'SCMP_ACT_ERRNO' }] }
 }
 
 /** Allow a call when its first argument passes any of the tests. */

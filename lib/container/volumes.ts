@@ -12,8 +12,8 @@ export function placeVolumes(volumes: readonly MountSpec[], layersTopFirst: read
     const destination = resolveMerged(layersTopFirst, volume.destination)
     if (destination !== volume.destination && /^[/](proc|sys|dev)([/]|$)|^[/]$/.test(destination))
       throw new UsageError(
-        `-v: ${quote(volume.destination)} leads to ${quote(destination)} by a link of the image`,
-        'choose another place',
+        `${quote(volume.destination)} leads to ${quote(destination)} by a link of the image`,
+        'choose another place, or correct the image',
       )
     return { ...volume, destination }
   })

@@ -49,7 +49,7 @@ test('and on v2, converted', () => {
     'memory.swap.max': '33554432', // swap alone
     'memory.low': '33554432',
     'cpu.max': '20000 50000',
-    'cpu.weight': '39', // 2…262144 shares to a weight of 1…10000, as crun and runc convert
+    'cpu.weight': '100', // 2…262144 shares to a weight of 1…10000, as crun and runc convert
     'cpuset.cpus': '0',
     'cpuset.mems': '0',
     'pids.max': '20',
