@@ -1,5 +1,6 @@
 import { fstatSync, read, writeSync } from 'node:fs'
 import { Readable, Writable } from 'node:stream'
+import { promisify } from 'node:util'
 
 /**
  * Gives `process` streams that leave the caller's pipes in the mode that they are in. Node's own make a pipe or socket
@@ -78,11 +79,8 @@ class Input extends Readable {
       process.off('exit', this.#stop)
       this.#stop = undefined
     }
-    return new Promise((resolve, reject) =>
-      read(this.fd, buffer, 0, buffer.length, null, (error, count) =>
-        error ? reject(error) : resolve(count ? buffer.subarray(0, count) : null),
-      ),
-    )
+    const { bytesRead } = await promisify(read)(this.fd, buffer, 0, buffer.length, null)
+    return bytesRead ? buffer.subarray(0, bytesRead) : null
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {

@@ -6,7 +6,7 @@ import type { Part } from './part.ts'
 import type { MountSpec } from './spec.ts'
 
 /** The files by which programs know their own name, other hosts and who answers for their names: as Docker writes them. */
-export const ETC_FILES = ['hosts', 'hostname', 'resolv.conf'] as const
+const ETC_FILES = ['hosts', 'hostname', 'resolv.conf'] as const
 
 /** The mounts of the three over those of the image, from the folder of their container. */
 export const etcMounts = (folder: string): MountSpec[] =>
