@@ -130,11 +130,16 @@ function openTerminal(pid: number): { master: number; slave: number } {
   try {
     const how = { flags: O_RDWR | O_NOCTTY | O_CLOEXEC, resolve: RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS }
     const master = now.openat2(root, 'dev/pts/ptmx', how, 24)
-    const { rdev } = fstatSync(master)
-    if (rdev !== ((5 << 8) | 2))
-      throw new UsageError('/dev/pts/ptmx of the container is not a terminal multiplexer', 'leave out -t')
-    copySize(master)
-    return { master, slave: openSlave(master) }
+    try {
+      const { rdev } = fstatSync(master)
+      if (rdev !== ((5 << 8) | 2))
+        throw new UsageError('/dev/pts/ptmx of the container is not a terminal multiplexer', 'leave out -t')
+      copySize(master)
+      return { master, slave: openSlave(master) }
+    } catch (error) {
+      closeSync(master)
+      throw error
+    }
   } finally {
     closeSync(root)
   }

@@ -53,10 +53,21 @@ export function compose(parts: readonly Part[]) {
       return oneAtATime(async () => {
         for (const part of parts) await part.prepare?.(container)
         const gate = new Gate()
-        const { tape, flags } = this.record(container, gate)
+        const { tape, flags } = recorded(() => this.record(container, gate), gate)
         return launchParts(container, parts, gate, tape, flags)
       })
     },
+  }
+}
+
+/** A gate to which no child will come is closed at both ends. */
+function recorded<T>(record: () => T, gate: Gate): T {
+  try {
+    return record()
+  } catch (error) {
+    gate.closeChildEnd()
+    gate.close()
+    throw error
   }
 }
 

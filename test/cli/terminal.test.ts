@@ -72,6 +72,20 @@ describe.skipIf(noTmux)(`in a real terminal${noTmux}`, () => {
     await terminal.shows(/^back again/m)
   })
 
+  test('run, exec: a program gets our signals; Ctrl-C three times ends a container that ignores it', async () => {
+    const terminal = new Terminal({ MINILAB_DATA: userData() })
+    const heard = 'trap "echo heard; exit 9" INT; echo waiting; while :; do sleep 0.1; done'
+    terminal.minilab(`run --rm --network none default sh -c '${heard}'; echo status=$?`)
+    await terminal.shows(/^waiting/m)
+    terminal.key('C-c')
+    await terminal.shows('status=9')
+    terminal.type('clear')
+    terminal.minilab("run --rm --network none default sh -c 'echo begun; exec sleep 1000'; echo status=$?")
+    await terminal.shows(/^begun/m)
+    for (let press = 0; press < 3; press++) terminal.key('C-c')
+    await terminal.shows('status=137')
+  })
+
   test('run -it: when its window is closed the container ends, whatever runs in it', async () => {
     const data = userData()
     const terminal = new Terminal({ MINILAB_DATA: data })
