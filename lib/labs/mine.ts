@@ -3,6 +3,7 @@ import { basename } from 'node:path'
 import type { Part } from '../container/part.ts'
 import { dieWithUs } from '../container/program.ts'
 import { volumesAround } from '../container/root.ts'
+import { streams } from '../container/streams.ts'
 import { terminal } from '../container/terminal.ts'
 import { UsageError } from '../kernel/errors.ts'
 import { SyscallError } from '../kernel/syscall-error.ts'
@@ -31,7 +32,7 @@ export async function ownParts(last: Exercise): Promise<readonly Part[]> {
   throw new UsageError(`\`parts\` in ${basename(file)} is empty`, `minilab lab ${last.number}`)
 }
 
-/** Between the learner's parts those of ours that no lab asks for: volumes, a terminal, an end with us. */
+/** Between the learner's parts those of ours that no lab asks for: volumes, a terminal, standard streams, an end with us. */
 function withOurs(parts: readonly Part[]): Part[] {
   const [lend, place] = volumesAround()
   const life: Part = {
@@ -39,7 +40,7 @@ function withOurs(parts: readonly Part[]): Part[] {
     inside: (tape, { diesWithUs }, gate) => diesWithUs && dieWithUs(tape, gate),
   }
   const before: Record<string, Part[]> = { root: [lend], process: [life] }
-  const after: Record<string, Part[]> = { root: [place, terminal] }
+  const after: Record<string, Part[]> = { root: [place, terminal, streams] }
   return parts.flatMap(part => [
     ...(before[part.name] ?? []),
     part.name === 'network' ? untilConnected(part) : part,

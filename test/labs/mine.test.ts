@@ -63,10 +63,10 @@ describe.each(modesOf(modes))('run --mine as %s', (_, user, flags) => {
       stderr: '',
       stdout: expect.stringContaining('ID=minilab') as string,
     })
-    const script = 'echo $$ $(id -u) $A $(pwd) $(hostname); exit 7'
+    const script = 'echo $$ $(id -u) $A $(pwd) $(hostname) $(readlink /proc/self/fd/0); exit 7'
     const more = ['-e', 'A=b', '-w', '/tmp', '--hostname', 'box', '--network', 'none']
     const ran = await learner.run(['run', '--mine', ...flags, '--rm', ...more, 'default', 'sh', '-c', script])
-    expect(ran).toMatchObject({ status: 7, stdout: '1 0 b /tmp box\n', stderr: '' })
+    expect(ran).toMatchObject({ status: 7, stdout: '1 0 b /tmp box /dev/null\n', stderr: '' })
     expect(left(learner)).toEqual([])
   })
 
