@@ -1,6 +1,5 @@
 import { fstatSync, read, writeSync } from 'node:fs'
 import { Readable, Writable } from 'node:stream'
-import { promisify } from 'node:util'
 
 /**
  * Gives `process` streams that leave the caller's pipes in the mode that they are in. Node's own make a pipe or socket
@@ -79,8 +78,13 @@ class Input extends Readable {
       process.off('exit', this.#stop)
       this.#stop = undefined
     }
-    const { bytesRead } = await promisify(read)(this.fd, buffer, 0, buffer.length, null)
-    return bytesRead ? buffer.subarray(0, bytesRead) : null
+    // not by node:util, whose import looks at process.stderr
+    const count = await new Promise<number>((resolve, reject) =>
+      read(this.fd, buffer, 0, buffer.length, null, (error, count) =>
+        error ? reject(error) : resolve(count),
+      ),
+    )
+    return count ? buffer.subarray(0, count) : null
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {

@@ -32,7 +32,8 @@ export function fileError(doing: string, error: unknown): unknown {
   const code = codeOf(error)
   if (!(error instanceof Error) || !code) return error
   const message = `cannot ${doing}: ${error.message}`
-  if (WRONG_PATH.includes(code)) return new UsageError(message, 'check the path')
+  // ERR_OUT_OF_RANGE and the like are Node's word for what was asked of it
+  if (WRONG_PATH.includes(code) || code.startsWith('ERR_')) return new UsageError(message, 'check the path')
   return new MachineError(message, REMEDIES[code] ?? 'minilab doctor tells what this machine offers')
 }
 
