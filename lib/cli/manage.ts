@@ -3,7 +3,7 @@ import { constants } from 'node:os'
 import { execIn } from '../container/exec.ts'
 import { recover } from '../container/ledger.ts'
 import { heldByLiving } from '../container/living.ts'
-import { environment, workdir } from '../container/run-options.ts'
+import { capabilitiesOf, environment, workdir } from '../container/run-options.ts'
 import {
   containerFolder,
   damagedIds,
@@ -22,7 +22,7 @@ import { bootId, children } from '../kernel/procfs.ts'
 import { ended, endProcess, findProcess, send } from '../kernel/signal.ts'
 import { hint } from '../kernel/suggest.ts'
 import type { ExecFlags } from './containers.ts'
-import { printable } from './fail.ts'
+import { fail, printable } from './fail.ts'
 
 const KEEPER_PATIENCE = 20_000 // ms
 
@@ -89,6 +89,8 @@ const status = (exit: State['exit']) => (exit ? `exited (${exit.status})` : 'end
 export async function exec(word: string, command: string[], flags: ExecFlags): Promise<void> {
   const state = findState(word)
   const { process: main } = state.spec
+  if (!isRunning(state))
+    throw new UsageError(`${state.name} does not run any more`, `start it anew: minilab run ${state.image}`)
   const account = flags.user === undefined ? undefined : user(flags.user, [`/proc/${state.pid}/root`])
   const { home, ...ids } = account ?? { home: '', ...main.user }
   const exit = await execIn(
@@ -102,6 +104,7 @@ export async function exec(word: string, command: string[], flags: ExecFlags): P
       ),
       cwd: flags.workdir === undefined ? main.cwd : workdir(flags.workdir),
       user: ids,
+      ...(account && { capabilities: capabilitiesOf(ids.uid, main.capabilities?.bounding ?? []) }),
     },
     { interactive: flags.interactive ?? false, terminal: flags.tty ?? false },
   )
@@ -109,15 +112,26 @@ export async function exec(word: string, command: string[], flags: ExecFlags): P
 }
 
 /** `minilab kill`: SIGKILL, or another by name or number. */
-export function kill(words: string[], name: string): void {
+export async function kill(words: string[], name: string): Promise<void> {
   const number = signalNumber(name)
-  for (const state of words.map(findState)) {
+  await each(words, word => {
+    const state = findState(word)
     const pidfd = running(state)
     if (pidfd === undefined) throw new UsageError(`${state.name} does not run`, 'minilab ps shows what does')
     send(pidfd, number)
     closeSync(pidfd)
     console.log(state.name)
-  }
+  })
+}
+
+/** Does it for each; what fails is said, and keeps the others from nothing. */
+async function each(words: readonly string[], act: (word: string) => void | Promise<void>): Promise<void> {
+  for (const word of words)
+    try {
+      await act(word)
+    } catch (error) {
+      fail(error)
+    }
 }
 
 function signalNumber(name: string): number {
@@ -134,18 +148,20 @@ function signalNumber(name: string): number {
 /** `minilab rm`: the container's own layer, its state, its log. */
 export async function rm(words: string[], force = false): Promise<void> {
   const damaged = damagedIds()
-  for (const word of words.filter(id => damaged.includes(id))) await removeDamaged(word, force)
-  for (const state of words.filter(word => !damaged.includes(word)).map(findState)) {
-    if (isRunning(state)) {
-      if (!force) throw new UsageError(`${state.name} still runs`, `minilab kill ${state.name}, or rm -f`)
-      await endProcess(state.pid, state.started)
-    }
-    await keeperDone(state)
-    removeTree(containerFolder(state.id))
-    if (state.log) rmSync(state.log, { force: true })
-    console.log(state.name)
-  }
+  await each(words, word => (damaged.includes(word) ? removeDamaged(word, force) : removeOne(word, force)))
   await recover(dataFolder())
+}
+
+async function removeOne(word: string, force: boolean): Promise<void> {
+  const state = findState(word)
+  if (isRunning(state)) {
+    if (!force) throw new UsageError(`${state.name} still runs`, `minilab kill ${state.name}, or rm -f`)
+    await endProcess(state.pid, state.started)
+  }
+  await keeperDone(state)
+  removeTree(containerFolder(state.id))
+  if (state.log) rmSync(state.log, { force: true })
+  console.log(state.name)
 }
 
 /** Of a container without a state we know its folder, and from a ledger the process that looks after it, if there is one. */

@@ -1,3 +1,4 @@
+import { closeSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import { constants } from 'node:os'
 import type { Child, Exit } from '../kernel/child.ts'
@@ -16,6 +17,12 @@ export interface ConnectionOptions {
   terminal: boolean
   /** stdout and stderr are a log file of ours: see Streams */
   log?: boolean
+}
+
+/** Both ends of a container's terminal. Taken over. */
+export interface Terminal {
+  master: number
+  slave: number
 }
 
 /**
@@ -42,12 +49,17 @@ export class Connection implements Disposable {
   }
 
   /** Waits for the end of a program that has just started. */
-  async attend(child: Child, master?: number): Promise<Exit> {
+  async attend(child: Child, terminal?: Terminal): Promise<Exit> {
     this.#child = child
     this.#streams?.start()
-    if (master !== undefined) this.#pumped = pump(master, this.#interactive)
+    if (terminal) this.#pumped = pump(terminal.master, this.#interactive)
     for (const signal of this.#early.splice(0)) this.#hear(signal)
-    return child.exit
+    try {
+      return await child.exit
+    } finally {
+      // open until now: where a program closes its own, it can be opened again, and the terminal has not come to its end
+      if (terminal) closeSync(terminal.slave)
+    }
   }
 
   /** Waits until all that the program has written is where it should be. Throws a MachineError where that was refused. */

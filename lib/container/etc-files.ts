@@ -9,12 +9,12 @@ import type { MountSpec } from './spec.ts'
 const ETC_FILES = ['hosts', 'hostname', 'resolv.conf'] as const
 
 /** The mounts of the three over those of the image, from the folder of their container. */
-export const etcMounts = (folder: string): MountSpec[] =>
+export const etcMounts = (folder: string, readOnly: boolean): MountSpec[] =>
   ETC_FILES.map(file => ({
     destination: `/etc/${file}`,
     source: join(folder, file),
     type: 'bind',
-    options: ['rbind', 'rprivate'],
+    options: ['rbind', 'rprivate', ...(readOnly ? ['ro'] : [])],
   }))
 
 /** Writes them once the network has given the container its address; they are mounted after that. */

@@ -20,7 +20,7 @@ import { Gate } from '../kernel/gate.ts'
 import { keepGoing } from '../kernel/keep-going.ts'
 import { launchGated } from '../kernel/launch-gated.ts'
 import { int32s, now } from '../kernel/now.ts'
-import { namespaceInode, type Namespace } from '../kernel/procfs.ts'
+import { isGone, namespaceInode, type Namespace } from '../kernel/procfs.ts'
 import { Tape } from '../kernel/tape.ts'
 import { foreignNamespaces } from '../kernel/visit.ts'
 import { Connection } from './connection.ts'
@@ -73,6 +73,7 @@ export async function execIn(state: State, process_: ProcessSpec, options: ExecO
   tape.setns(pidfd, foreignNamespaces(state.pid, JOINED))
   tape.become({ flags: CLONE_VM + CLONE_VFORK + CLONE_PARENT + CLONE_PARENT_SETTID, parentTid: pid })
   tape.setsid()
+  tape.umask(0o022)
   if (pair) tape.ioctl(pair.slave, TIOCSCTTY, 0)
   handOnStdio(tape, stdio)
   openNull(tape, stdio)
@@ -86,7 +87,7 @@ export async function execIn(state: State, process_: ProcessSpec, options: ExecO
 
   try {
     let second = () => 0
-    using going = keepGoing(() => second())
+    const going = keepGoing(() => second())
     const {
       child: first,
       tape: replayed,
@@ -98,7 +99,7 @@ export async function execIn(state: State, process_: ProcessSpec, options: ExecO
         const { folders } = cgroupOf(state.pid)
         new Cgroup(folders.filter(({ path }) => path.includes(state.id))).join(launched.pid())
       },
-    ])
+    ]).finally(() => going[Symbol.dispose]()) // from here on it is a program, which may be stopped as long as one likes
     await first.exit
     const [made = 0] = int32s(pid)
     const child = made ? new Child(made, now.pidfd_open(made, 0)) : undefined
@@ -112,10 +113,12 @@ export async function execIn(state: State, process_: ProcessSpec, options: ExecO
       throw startError(process_, replayed, failed)
     }
     if (!child) throw new UsageError(`${state.name} ended meanwhile`, 'look at minilab ps -a')
-    if (pair) closeSync(pair.slave) // the program has its copies; ours would keep the end from being seen
-    const exit = await connection.attend(child, pair?.master)
+    const exit = await connection.attend(child, pair)
     await connection.finish()
     return exit
+  } catch (error) {
+    if (isGone(error)) throw new UsageError(`${state.name} ended meanwhile`, 'look at minilab ps -a')
+    throw error
   } finally {
     closeSync(pidfd)
   }

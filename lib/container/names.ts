@@ -47,11 +47,16 @@ export function holdName(wanted: string | undefined): HeldName {
   }
 }
 
-/** Removes what a command has left that was killed while it held a name; says what. */
-export function removeAbandonedNames(): string[] {
+/**
+ * Removes what a command has left that was killed while it held a name; says what. One that is younger than `age` may be about to
+ * be locked.
+ */
+export function removeAbandonedNames(age = 0): string[] {
   const folder = join(dataFolder(), 'names')
   if (!existsSync(folder)) return []
   return readdirSync(folder).flatMap(name => {
+    const { mtimeMs = Infinity } = statSync(pathOf(name), { throwIfNoEntry: false }) ?? {}
+    if (Date.now() - mtimeMs < age) return []
     const lock = tryLock(name)
     if (lock === undefined) return []
     unlock(name, lock)

@@ -7,6 +7,7 @@ import {
   capabilityNames,
   defaultCapabilities,
   parseCapability,
+  type ProcessCapabilities,
 } from '../kernel/capabilities.ts'
 import { UsageError } from '../kernel/errors.ts'
 import { quote } from '../kernel/kinds.ts'
@@ -133,6 +134,10 @@ export function keptCapabilities(add: string[] = [], drop: string[] = []): strin
   const dropped = capabilityMask(drop.filter(word => word.toUpperCase() !== 'ALL').flatMap(parseCapability))
   return capabilityNames((base | capabilityMask(add.flatMap(parseCapability))) & ~dropped)
 }
+
+/** capabilities(7): a user other than root keeps none across execve. */
+export const capabilitiesOf = (uid: number, bounding: string[]): ProcessCapabilities =>
+  uid === 0 ? { bounding, permitted: bounding, effective: bounding } : { bounding }
 
 export interface Port {
   address: string

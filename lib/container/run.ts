@@ -18,19 +18,20 @@ import { layers } from './layers.ts'
 import { Ledger, recover } from './ledger.ts'
 import { limits } from './limits.ts'
 import { LimitedError } from './limited.ts'
-import { holdName } from './names.ts'
+import { holdName, removeAbandonedNames } from './names.ts'
 import { namespaces } from './namespaces.ts'
 import { network } from './network.ts'
 import { type NetworkMode, planNetwork, shareHostNetwork } from './network-plan.ts'
+import { openSlave } from './our-terminal.ts'
 import type { Container, Part } from './part.ts'
 import { program, workdir } from './program.ts'
 import { forward, type Listener } from './publish.ts'
 import { root } from './root.ts'
-import { environment } from './run-options.ts'
+import { capabilitiesOf, environment } from './run-options.ts'
 import { defaultProfile, withoutMounting } from './seccomp-default.ts'
 import type { MountSpec, ResourcesSpec } from './spec.ts'
 import { compose } from './start.ts'
-import { containerFolder, states, writeState } from './state.ts'
+import { commitState, containerFolder, prepareState, states, writeState } from './state.ts'
 import { type Stdio, streams } from './streams.ts'
 import { terminal } from './terminal.ts'
 import { user } from './user.ts'
@@ -49,6 +50,8 @@ const PARTS: readonly Part[] = [
   hardening,
   program,
 ]
+
+const MINUTE = 60_000 // ms
 
 /** What `minilab run` was asked for, read and checked. */
 export interface RunRequest {
@@ -83,7 +86,10 @@ export interface RunRequest {
  * behind when it fails, but what a `keeper` takes back.
  */
 export async function runContainer(request: RunRequest, all = PARTS): Promise<number> {
-  if (!request.keeper) await recover(dataFolder())
+  if (!request.keeper) {
+    await recover(dataFolder())
+    removeAbandonedNames(MINUTE)
+  }
   const source = await findImage(request.image)
   const id = randomBytes(6).toString('hex')
   using connection = new Connection({ ...request, log: request.log !== undefined })
@@ -116,6 +122,7 @@ async function start(
       remembered(request, source, held.name),
     ]
     ;({ child } = await compose(parts).start(container))
+    commitState(id)
     request.started?.(id)
     return child
   } catch (error) {
@@ -136,7 +143,7 @@ const remembered = (request: RunRequest, source: RootSource, name: string): Part
     // a program may ask not to die with us: prctl(2), PR_SET_PDEATHSIG. Noted last, it is the first that the next command takes
     // back, while its cgroup still limits it
     ledger.add({ kind: 'process', pid, started })
-    writeState({
+    prepareState({
       id,
       name,
       image: source.name,
@@ -193,13 +200,7 @@ function describe(request: RunRequest, source: RootSource, id: string, stdio: St
     request.env,
   )
   process.cwd = resolveMerged(lower, request.workdir ?? (WorkingDir || '/'))
-  const sets = {
-    bounding: request.capabilities,
-    permitted: request.capabilities,
-    effective: request.capabilities,
-  }
-  // capabilities(7): a user other than root keeps none across execve
-  process.capabilities = process.user.uid === 0 ? sets : { bounding: request.capabilities }
+  process.capabilities = capabilitiesOf(process.user.uid, request.capabilities)
   if (request.network === 'host') shareHostNetwork(spec)
 
   const ledger = new Ledger(dataFolder())
@@ -219,8 +220,12 @@ function describe(request: RunRequest, source: RootSource, id: string, stdio: St
 }
 
 /** A volume takes the place of one of them; a directory that is a root file system is given none that it has not. */
-const etcMountsFor = ({ volumes }: RunRequest, { kind, layers: [dir = ''] }: RootSource, folder: string) =>
-  etcMounts(folder).filter(
+const etcMountsFor = (
+  { volumes, readOnly }: RunRequest,
+  { kind, layers: [dir = ''] }: RootSource,
+  folder: string,
+) =>
+  etcMounts(folder, readOnly).filter(
     ({ destination }) =>
       !volumes.some(volume => volume.destination === destination) &&
       (kind === 'image' || existsSync(join(dir, destination))),
@@ -245,7 +250,11 @@ async function attend(
   const address = container.network?.mode === 'bridge' ? container.network.address : '127.0.0.1'
   const servers = request.listeners.map(listener => forward(listener, address ?? '127.0.0.1'))
   try {
-    return await connection.attend(child, container.terminal?.master)
+    const master = container.terminal?.master
+    return await connection.attend(
+      child,
+      master === undefined ? undefined : { master, slave: openSlave(master) },
+    )
   } finally {
     for (const server of servers) server[Symbol.dispose]()
   }

@@ -37,17 +37,29 @@ export function containerFolder(id: string): string {
 /** Room behind the first text for what is known at the container's end, when the disk may be full. */
 const SPARE = 256 // bytes
 
+const stateFile = (id: string) => join(containerFolder(id), 'state.json')
+const partialFile = (id: string) => join(containerFolder(id), 'state.json.new')
+
+/** Writes the state of a container that is about to start: nobody takes it for one that runs until `commitState` is called. */
+export function prepareState(state: State): void {
+  makeDir(containerFolder(state.id))
+  writeFileSync(partialFile(state.id), JSON.stringify(state, null, 2) + ' '.repeat(SPARE))
+}
+
+/** The program runs: rename(2), which needs no room on the disk. */
+export function commitState(id: string): void {
+  renameSync(partialFile(id), stateFile(id))
+}
+
 /**
- * Writes the state at once or not at all: a new file, then rename(2). Where there is no room for a new file any more, it is
+ * Writes another state at once or not at all: a new file, then rename(2). Where there is no room for a new file any more, it is
  * written over the old one, which had some to spare.
  */
 export function writeState(state: State): void {
-  const folder = containerFolder(state.id)
-  const [path, partial] = [join(folder, 'state.json'), join(folder, `state.json.${process.pid}`)]
   const text = JSON.stringify(state, null, 2)
-  makeDir(folder)
+  const [path, partial] = [stateFile(state.id), partialFile(state.id)]
   try {
-    writeFileSync(partial, text + ' '.repeat(state.exit ? 0 : SPARE))
+    writeFileSync(partial, text)
     renameSync(partial, path)
   } catch (error) {
     rmSync(partial, { force: true })

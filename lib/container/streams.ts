@@ -3,6 +3,7 @@ import { codeOf, MachineError } from '../image/error.ts'
 import {
   AT_EMPTY_PATH,
   AT_FDCWD,
+  F_GETFL,
   F_SETFL,
   KCMP_FILE,
   O_CLOEXEC,
@@ -36,8 +37,8 @@ const DEV_NULL = (1 << 8) | 3 // its device number, 1:3
 const OPEN_HOW_SIZE = 24
 
 /**
- * How the program's stdin, stdout and stderr are connected with ours. Pipes and sockets are handed on. All else goes through
- * pipes of ours: whoever has a descriptor of a file, of a named pipe or of a device can open it again through /proc/self/fd,
+ * How the program's stdin, stdout and stderr are connected with ours. Pipes are handed on. All else goes through pipes of
+ * ours: whoever has a descriptor of a file, of a named pipe or of a device can open it again through /proc/self/fd,
  * with other rights than it was opened with, and can change its mode and its owner.
  */
 export class Streams {
@@ -135,8 +136,9 @@ export class Streams {
       await carry(ourEnd(from), put, this.#wake)
       if (lost > 0) await put(Buffer.alloc(0))
     } catch (error) {
-      // EIO: our terminal has gone, and nobody reads any more
-      if (codeOf(error) !== 'EIO') this.#failed ??= refused(`write to ${stream}`, error)
+      // nobody reads any more, or our terminal has gone: no fault of ours, and the program learns of it as from a pipe of its own
+      if (!['EPIPE', 'ECONNRESET', 'EIO'].includes(codeOf(error) ?? ''))
+        this.#failed ??= refused(`write to ${stream}`, error)
     } finally {
       closeSync(from) // a program that goes on writing is told so: EPIPE, SIGPIPE
     }
@@ -150,7 +152,9 @@ function refused(doing: string, error: unknown): MachineError {
 
 /** What a descriptor of ours is for a program that is not to be trusted. */
 function kindOf(fd: number): 'anonymous' | 'null' | 'carried' {
-  if (/^(pipe|socket):\[/.test(readlinkSync(`/proc/self/fd/${fd}`))) return 'anonymous'
+  const isPipe = readlinkSync(`/proc/self/fd/${fd}`).startsWith('pipe:[')
+  // one that does not block is not what a program expects; and a socket keeps a way into the host's network
+  if (isPipe && (now.fcntl(fd, F_GETFL, 0) & O_NONBLOCK) === 0) return 'anonymous'
   const stat = fstatSync(fd)
   if (stat.isDirectory()) throw new UsageError('stdin is a directory', 'give a file, or leave out -i')
   return stat.isCharacterDevice() && stat.rdev === DEV_NULL ? 'null' : 'carried'

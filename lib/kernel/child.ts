@@ -8,6 +8,8 @@ import { startTime } from './procfs.ts'
 export interface Exit {
   status: number | null
   signal: NodeJS.Signals | null
+  /** that of the signal: real-time ones have no name in Node */
+  number?: number
 }
 
 const CLD_EXITED = 1
@@ -87,7 +89,7 @@ function reap(pidfd: number): Exit | undefined {
   const status = view.getInt32(SIGINFO.status, true)
   return view.getInt32(SIGINFO.code, true) === CLD_EXITED
     ? { status, signal: null }
-    : { status: null, signal: signalName(status) }
+    : { status: null, signal: signalName(status), number: status }
 }
 
 function signalName(number: number): NodeJS.Signals | null {
@@ -97,5 +99,5 @@ function signalName(number: number): NodeJS.Signals | null {
 
 /** The exit status as a shell gives it: 128 + the signal's number for a process killed by one. */
 export function shellStatus(exit: Exit): number {
-  return exit.status ?? 128 + (exit.signal ? constants.signals[exit.signal] : 0)
+  return exit.status ?? 128 + (exit.number ?? 0)
 }

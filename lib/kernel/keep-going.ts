@@ -1,11 +1,9 @@
 import { closeSync } from 'node:fs'
-import { constants } from 'node:os'
 import { P_PIDFD, WNOHANG, WSTOPPED } from './constants.ts'
 import { now } from './now.ts'
-import { send } from './signal.ts'
+import { findProcess, send } from './signal.ts'
 import { SyscallError } from './syscall-error.ts'
 
-const { SIGCONT, SIGKILL } = constants.signals
 const MOST_STOPS = 100
 
 /**
@@ -16,8 +14,13 @@ const MOST_STOPS = 100
 export function keepGoing(pid: () => number): Disposable & { readonly gaveUp: boolean } {
   let stops = 0
   const look = () => {
-    const child = pid()
-    if (child && isStopped(child)) signal(child, ++stops > MOST_STOPS ? SIGKILL : SIGCONT)
+    const pidfd = pid() ? findProcess(pid()) : undefined
+    if (pidfd === undefined) return
+    try {
+      if (isStopped(pidfd)) send(pidfd, ++stops > MOST_STOPS ? 'SIGKILL' : 'SIGCONT')
+    } finally {
+      closeSync(pidfd)
+    }
   }
   process.on('SIGCHLD', look)
   return {
@@ -29,25 +32,13 @@ export function keepGoing(pid: () => number): Disposable & { readonly gaveUp: bo
 }
 
 /** waitid(2): told once for each stop. */
-function isStopped(pid: number): boolean {
-  const pidfd = now.pidfd_open(pid, 0)
+function isStopped(pidfd: number): boolean {
   try {
     const info = new Uint8Array(128)
     now.waitid(P_PIDFD, pidfd, info, WSTOPPED | WNOHANG, null)
     return info.subarray(0, 4).some(Boolean) // si_signo
   } catch (error) {
-    if (error instanceof SyscallError && error.code === 'ECHILD') return false
+    if (error instanceof SyscallError && error.code === 'ECHILD') return false // it has ended, and is reaped
     throw error
-  } finally {
-    closeSync(pidfd)
-  }
-}
-
-function signal(pid: number, number: number): void {
-  const pidfd = now.pidfd_open(pid, 0)
-  try {
-    send(pidfd, number)
-  } finally {
-    closeSync(pidfd)
   }
 }

@@ -19,7 +19,8 @@ export function findProcess(pid: number, started?: number): number | undefined {
   try {
     pidfd = now.pidfd_open(pid, 0)
   } catch (error) {
-    if (error instanceof SyscallError && error.code === 'ESRCH') return undefined
+    // ENOENT, and EINVAL before Linux 6.9: the number is that of a thread by now, and so no process's
+    if (error instanceof SyscallError && ['ESRCH', 'ENOENT', 'EINVAL'].includes(error.code)) return undefined
     throw error
   }
   // the descriptor holds on to one process; the comparison tells whether it is the one meant

@@ -1,5 +1,5 @@
 // What users of docker and runc expect of `run` and `exec`, and public bug reports of such tools have shown to matter.
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createConnection } from 'node:net'
@@ -167,6 +167,74 @@ test.skipIf(!isRoot)('it is in a cgroup of its own in every hierarchy (root make
     'cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null',
   )
   expect(stdout.trim()).toBe(String(128 * 2 ** 20))
+})
+
+describe.each(users)('exec, as %s', user => {
+  test('short programs, whatever their output goes to; umask, signals, rights, and words of one that has ended', async () => {
+    const data = userData(user)
+    const minilab = (...args: string[]) => runMinilab(args, { user, data })
+    onTestFinished(async () => void (await minilab('rm', '-f', 'box')))
+    await minilab(
+      'run',
+      '-d',
+      '--name',
+      'box',
+      ...(isRoot && user === 'root' ? ['-u', '1000'] : []),
+      '--network',
+      'none',
+      'default',
+      'sleep',
+      '1000',
+    )
+    const command = `${process.execPath} -- ${ENTRY} exec box`
+    const script = `umask 077; for i in 1 2 3 4 5; do ${command} sh -c umask >$0/out 2>$0/err; echo $? $(cat $0/out $0/err); done`
+    const asUser = isRoot && user === 'ordinary' ? { uid: 65534, gid: 65534 } : {}
+    const env = { ...process.env, MINILAB_DATA: data, HOME: data }
+    const short = execFileSync('sh', ['-c', script, userFolder(user)], { encoding: 'utf8', env, ...asUser })
+    expect(short).toBe('0 0022\n'.repeat(5))
+    expect((await minilab('exec', 'box', 'sh', '-c', 'kill -34 $$')).status).toBe(128 + 34)
+    expect((await minilab('exec', 'box', 'sh', '-c', 'kill -ALRM $$')).status).toBe(128 + 14)
+    const root = await minilab(
+      'exec',
+      '-u',
+      '0',
+      'box',
+      'sh',
+      '-c',
+      'echo $HOME; grep CapEff /proc/self/status',
+    )
+    expect(root.stdout).toBe('/root\nCapEff:\t00000000a80425fb\n')
+    const closing = `${command.replace('exec', 'exec -t')} sh -c 'exec <&- >&- 2>&-; sleep 0.3; exit 7'`
+    const ended = spawnSync('script', ['-qec', closing, '/dev/null'], { input: '', env, ...asUser })
+    expect(ended.status).toBe(7)
+    const gone = await minilab('rm', '-f', 'nobody', 'box')
+    expect(gone).toMatchObject({ stdout: 'box\n', status: 2 })
+    expect(gone.stderr).toMatch(/^minilab: there is no container "nobody": [^\n]+\n$/)
+  })
+
+  const noStrace = spawnSync('strace', ['-V']).error ? ' (strace is not installed)' : ''
+  test.skipIf(noStrace)(
+    `nobody joins a container that has not started yet: it would be in the host’s root${noStrace}`,
+    async () => {
+      const data = userData(user)
+      // the parent is held up before it lets the child go on
+      const wrapper = ['strace', '-f', '-o', '/dev/null', '-e', 'trace=sendto']
+      wrapper.push('-e', 'inject=sendto:delay_enter=1s:when=1')
+      const words = ['run', '--rm', '--name', 'early', '--network', 'none', 'default', 'sleep', '2']
+      let running = true
+      const started = runMinilab(words, { user, data, wrapper }).finally(() => (running = false))
+      const seen = new Set<string>()
+      while (running) {
+        const { status, stdout } = await runMinilab(['exec', 'early', 'cat', '/etc/os-release'], {
+          user,
+          data,
+        })
+        seen.add(`${status} ${stdout.includes('ID=minilab') ? 'its own root' : stdout}`)
+      }
+      expect((await started).status).toBe(0)
+      expect([...seen].filter(answer => answer !== '0 its own root' && answer !== '125 ')).toEqual([])
+    },
+  )
 })
 
 describe('state', () => {

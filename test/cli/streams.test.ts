@@ -105,7 +105,7 @@ const PROGRAM = [
 const FOUND: Record<Kind, string> = {
   file: 'pipe',
   pipe: 'pipe',
-  socket: 'socket',
+  socket: 'pipe', // by a socket of the host's a program would reach the host's network
   terminal: 'pipe',
   closed: 'device',
   null: 'device',
