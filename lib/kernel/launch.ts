@@ -12,7 +12,7 @@ import {
 import { diagnose } from './diagnose.ts'
 import { errnoName } from './errno.ts'
 import { entry } from './launchpad-code.ts'
-import { ENTRY } from './launchpad.ts'
+import { ENTRY, OP } from './launchpad.ts'
 import { syscallNumber } from './syscall-numbers.ts'
 import { flags as printFlags } from './kinds.ts'
 import { int32s, now } from './now.ts'
@@ -20,7 +20,6 @@ import { SyscallError } from './syscall-error.ts'
 import { parameters, printArgs } from './syscalls.ts'
 import { Later, type Op, type Replayed, type Tape } from './tape.ts'
 
-const OP = { size: 112, nr: 0, args: 8, result: 56, min: 64, save: 72, max: 80, tsc: 88, allowed: 96 }
 const STACK = 65536
 const CLONE_ARGS_SIZE = 88
 const SIGCHLD = 17

@@ -23,3 +23,6 @@ export const launchpads = {
 
 export const launchpad = Buffer.from(launchpads[arch], 'hex')
 export const ENTRY = { ticks: 0, launch: 16, heard: 224, restorer: 256, pipe: 272 }
+
+/** An op that it replays: its size, and where in it each of its words is. */
+export const OP = { size: 112, nr: 0, args: 8, result: 56, min: 64, save: 72, max: 80, tsc: 88, allowed: 96 }
