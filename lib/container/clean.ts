@@ -9,7 +9,6 @@ import { findProgram, runRuleTool } from './rule-tool.ts'
 import { currentNetns, type Entry, recover, type Removed } from './ledger.ts'
 import { type Held, heldByLiving, openFiles } from './living.ts'
 import { withNetworkLock } from './lock.ts'
-import { removeAbandonedNames } from './names.ts'
 import { nameOf } from './packet-rules.ts'
 import { containerFolder, damagedIds, states } from './state.ts'
 import { deleteLink, undo } from './undo.ts'
@@ -54,7 +53,6 @@ export async function clean(dataFolder: string): Promise<Cleaned> {
     await attempt(done, path, async () => (removeTree(path), `file ${path}`))
   }
   await attempt(done, join(dataFolder, 'tmp'), async () => removeAbandoned().map(path => `folder ${path}`))
-  await attempt(done, join(dataFolder, 'names'), async () => removeAbandonedNames())
   for (const link of links())
     await attempt(done, `link ${link}`, async () => sweepLink(done, dataFolder, link))
   return done

@@ -1,17 +1,8 @@
-import {
-  closeSync,
-  constants,
-  existsSync,
-  fstatSync,
-  openSync,
-  readdirSync,
-  statSync,
-  unlinkSync,
-} from 'node:fs'
-import { randomBytes } from 'node:crypto'
+import { closeSync, constants, openSync } from 'node:fs'
+import { createHash, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { dataFolder, makeDir } from '../image/data-folder.ts'
-import { LOCK_EX, LOCK_NB } from '../kernel/constants.ts'
+import { F_OFD_SETLK } from '../kernel/constants.ts'
 import { UsageError } from '../kernel/errors.ts'
 import { quote } from '../kernel/kinds.ts'
 import { now } from '../kernel/now.ts'
@@ -37,8 +28,8 @@ export function holdName(wanted: string | undefined): HeldName {
     const name = wanted ?? `lab-${randomBytes(2).toString('hex')}`
     const lock = tryLock(name)
     const other = states().find(state => state.name === name)
-    if (lock !== undefined && !other) return { name, [Symbol.dispose]: () => unlock(name, lock) }
-    if (lock !== undefined) unlock(name, lock)
+    if (lock !== undefined && !other) return { name, [Symbol.dispose]: () => closeSync(lock) }
+    if (lock !== undefined) closeSync(lock)
     if (wanted !== undefined)
       throw new UsageError(
         `the name "${name}" is taken by ${other?.id ?? 'a container that is being started'}`,
@@ -47,45 +38,29 @@ export function holdName(wanted: string | undefined): HeldName {
   }
 }
 
+const F_WRLCK = 1
+const SEEK_SET = 0
+
 /**
- * Removes what a command has left that was killed while it held a name; says what. One that is younger than `age` may be about to
- * be locked.
+ * A lock on one byte of a file that all commands share: which byte, the name says. Undefined where another process has it. The
+ * lock goes with the descriptor, also where we are killed: fcntl(2), open file description locks.
  */
-export function removeAbandonedNames(age = 0): string[] {
-  const folder = join(dataFolder(), 'names')
-  if (!existsSync(folder)) return []
-  return readdirSync(folder).flatMap(name => {
-    const { mtimeMs = Infinity } = statSync(pathOf(name), { throwIfNoEntry: false }) ?? {}
-    if (Date.now() - mtimeMs < age) return []
-    const lock = tryLock(name)
-    if (lock === undefined) return []
-    unlock(name, lock)
-    return [`name ${name}`]
-  })
-}
-
-const pathOf = (name: string) => join(dataFolder(), 'names', name)
-
-/** The lock on a file of that name: flock(2). Undefined where another process has it. */
 function tryLock(name: string): number | undefined {
-  const path = pathOf(name)
-  makeDir(join(path, '..'))
-  for (;;) {
-    const fd = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600)
-    try {
-      now.flock(fd, LOCK_EX | LOCK_NB)
-    } catch (error) {
-      closeSync(fd)
-      if (error instanceof SyscallError && error.code === 'EAGAIN') return undefined
-      throw error
-    }
-    // whoever had it has removed the file since we opened it: our lock is on nothing
-    if (statSync(path, { throwIfNoEntry: false })?.ino === fstatSync(fd).ino) return fd
+  const folder = dataFolder()
+  makeDir(folder)
+  const fd = openSync(join(folder, 'names.lock'), constants.O_RDWR | constants.O_CREAT, 0o600)
+  try {
+    // struct flock: type and whence, where it begins, how many bytes, whose it is
+    const lock = new DataView(new ArrayBuffer(32))
+    lock.setInt16(0, F_WRLCK, true)
+    lock.setInt16(2, SEEK_SET, true)
+    lock.setBigInt64(8, BigInt(`0x${createHash('sha256').update(name).digest('hex').slice(0, 12)}`), true)
+    lock.setBigInt64(16, 1n, true)
+    now.fcntl(fd, F_OFD_SETLK, new Uint8Array(lock.buffer))
+    return fd
+  } catch (error) {
     closeSync(fd)
+    if (error instanceof SyscallError && error.code === 'EAGAIN') return undefined
+    throw error
   }
-}
-
-function unlock(name: string, lock: number): void {
-  unlinkSync(pathOf(name))
-  closeSync(lock)
 }

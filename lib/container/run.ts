@@ -18,7 +18,7 @@ import { layers } from './layers.ts'
 import { Ledger, recover } from './ledger.ts'
 import { limits } from './limits.ts'
 import { LimitedError } from './limited.ts'
-import { holdName, removeAbandonedNames } from './names.ts'
+import { holdName } from './names.ts'
 import { namespaces } from './namespaces.ts'
 import { network } from './network.ts'
 import { type NetworkMode, planNetwork, shareHostNetwork } from './network-plan.ts'
@@ -50,8 +50,6 @@ const PARTS: readonly Part[] = [
   hardening,
   program,
 ]
-
-const MINUTE = 60_000 // ms
 
 /** What `minilab run` was asked for, read and checked. */
 export interface RunRequest {
@@ -86,10 +84,7 @@ export interface RunRequest {
  * behind when it fails, but what a `keeper` takes back.
  */
 export async function runContainer(request: RunRequest, all = PARTS): Promise<number> {
-  if (!request.keeper) {
-    await recover(dataFolder())
-    removeAbandonedNames(MINUTE)
-  }
+  if (!request.keeper) await recover(dataFolder())
   const source = await findImage(request.image)
   const id = randomBytes(6).toString('hex')
   using connection = new Connection({ ...request, log: request.log !== undefined })

@@ -18,7 +18,7 @@ export function dataFolder(): string {
 
 let trusted: string | undefined // looked at once: a command asks many times
 
-const FOLDERS = ['containers', 'images', 'layers', 'ledger', 'logs', 'names', 'tmp']
+const FOLDERS = ['containers', 'images', 'layers', 'ledger', 'logs', 'names.lock', 'tmp']
 
 /**
  * What lies in the folder is acted on: cgroups and links are removed, files deleted, file systems mounted. So nobody but us (and

@@ -83,10 +83,10 @@ export const F_GETFD = 1
 export const F_SETFD = 2
 export const F_GETFL = 3
 export const F_SETFL = 4
+export const F_OFD_SETLK = 37
 export const FD_CLOEXEC = 1
 export const CLOSE_RANGE_CLOEXEC = 4
 export const LOCK_EX = 2
-export const LOCK_NB = 4
 
 // prctl(2), seccomp(2)
 export const PR_SET_PDEATHSIG = 1

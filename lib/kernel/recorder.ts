@@ -16,7 +16,7 @@ export interface Recorder {
   close_range(first: Arg<'close_range', 0>, last: Arg<'close_range', 1>, flags: Arg<'close_range', 2>): Later
   /** dup3(2): make newfd a copy of oldfd */
   dup3(oldfd: Arg<'dup3', 0>, newfd: Arg<'dup3', 1>, flags: Arg<'dup3', 2>): Later
-  /** fcntl(2): change a property of a descriptor, such as close-on-exec */
+  /** fcntl(2): change a property of a descriptor, such as close-on-exec, or lock a part of a file */
   fcntl(fd: Arg<'fcntl', 0>, op: Arg<'fcntl', 1>, arg: Arg<'fcntl', 2>): Later
   /** flock(2): lock a file against other processes that do the same */
   flock(fd: Arg<'flock', 0>, op: Arg<'flock', 1>): Later

@@ -17,8 +17,8 @@ export const syscalls = {
   close_range: ['first:fd', 'last:fd', 'flags:flags:CLOSE_RANGE_'],
   /** dup3(2): make newfd a copy of oldfd */
   dup3: ['oldfd:fd', 'newfd:fd', 'flags:flags:O_CLOEXEC'],
-  /** fcntl(2): change a property of a descriptor, such as close-on-exec */
-  fcntl: ['fd:fd', 'op:enum:F_', 'arg:int'],
+  /** fcntl(2): change a property of a descriptor, such as close-on-exec, or lock a part of a file */
+  fcntl: ['fd:fd', 'op:enum:F_', 'arg:int_or_buffer'],
   /** flock(2): lock a file against other processes that do the same */
   flock: ['fd:fd', 'op:flags:LOCK_'],
   /** pipe2(2): make a pipe; pipefd receives two 32-bit descriptors */
