@@ -168,7 +168,8 @@ test('of a child that was killed at its gate that is said, and not what followed
     (error: unknown) => error,
   )
   expect(failed).toMatchObject({
-    call: 'read',
+    // the byte that tells us of it is out before its write has returned
+    call: expect.stringMatching(/^(read|write)$/),
     code: 'EINTR',
     diagnosis: { cause: expect.stringContaining('a signal killed the child') },
   })
