@@ -6,6 +6,7 @@ import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import {
   isRoot,
   runMinilab,
+  self,
   sharedData,
   thorough,
   userFolder,
@@ -155,7 +156,7 @@ test('every byte arrives, also where a reader is slow; a neighbour in the pipeli
   const script = `(${minilab} run --rm --network none default seq 1 300000; seq 1 1000) | (sleep 0.5; wc -l)`
   const out = execFileSync('sh', ['-c', script], {
     encoding: 'utf8',
-    env: { ...process.env, MINILAB_DATA: data[users[0] ?? 'root'] },
+    env: { ...process.env, MINILAB_DATA: data[self] },
   })
   expect(out.trim()).toBe('301000')
 })
@@ -185,8 +186,7 @@ test('a log is the owner’s alone, is told with its times, and its last lines',
 })
 
 test('options among a program’s arguments are its own, and NODE_OPTIONS of the caller do not reach us', async () => {
-  const user = users[0] ?? 'root'
-  const env = { ...process.env, MINILAB_DATA: data[user], NODE_OPTIONS: '--not-an-option' }
+  const env = { ...process.env, MINILAB_DATA: data[self], NODE_OPTIONS: '--not-an-option' }
   const launcher = join(import.meta.dirname, '../../minilab')
   const words = [
     'run',
