@@ -8,7 +8,7 @@ import { startTime } from './procfs.ts'
 export interface Exit {
   status: number | null
   signal: NodeJS.Signals | null
-  /** that of the signal: real-time ones have no name in Node */
+  /** that of a signal that has no name in Node: a real-time one */
   number?: number
 }
 
@@ -87,9 +87,9 @@ function reap(pidfd: number): Exit | undefined {
   const view = new DataView(info.buffer)
   if (view.getInt32(SIGINFO.pid, true) === 0) return undefined
   const status = view.getInt32(SIGINFO.status, true)
-  return view.getInt32(SIGINFO.code, true) === CLD_EXITED
-    ? { status, signal: null }
-    : { status: null, signal: signalName(status), number: status }
+  if (view.getInt32(SIGINFO.code, true) === CLD_EXITED) return { status, signal: null }
+  const signal = signalName(status)
+  return { status: null, signal, ...(!signal && { number: status }) }
 }
 
 function signalName(number: number): NodeJS.Signals | null {
@@ -99,5 +99,5 @@ function signalName(number: number): NodeJS.Signals | null {
 
 /** The exit status as a shell gives it: 128 + the signal's number for a process killed by one. */
 export function shellStatus(exit: Exit): number {
-  return exit.status ?? 128 + (exit.number ?? 0)
+  return exit.status ?? 128 + (exit.signal ? constants.signals[exit.signal] : (exit.number ?? 0))
 }
