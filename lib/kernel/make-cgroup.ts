@@ -5,7 +5,7 @@ import { Cgroup, type CgroupUse, move } from './cgroup.ts'
 import { CORE, hierarchies, type Hierarchy, hierarchyOf, listFile } from './cgroupfs.ts'
 import { readControl } from './control-file.ts'
 import { UsageError } from './errors.ts'
-import { isGone } from './procfs.ts'
+import { isGone, unlessGone } from './procfs.ts'
 
 /** A change on the host that the kernel does not take back by itself. `enabled` may be empty: handed down by others already. */
 export type CgroupChange =
@@ -40,7 +40,8 @@ function base({ mount, own }: Hierarchy): string {
 export function ourCgroups(): Extract<CgroupChange, { kind: 'cgroup' }>[] {
   return hierarchies().flatMap(hierarchy => {
     const start = base(hierarchy)
-    const below = (path: string) => (existsSync(path) ? readdirSync(path, { withFileTypes: true }) : [])
+    // another command, ending now, may take it away under our feet
+    const below = (path: string) => unlessGone(() => readdirSync(path, { withFileTypes: true })) ?? []
     const containers = below(join(start, OURS)).filter(entry => entry.isDirectory())
     const places: [string, CgroupUse][] = [
       ...containers.map(({ name }): [string, CgroupUse] => [join(start, OURS, name), 'container']),
