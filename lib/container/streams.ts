@@ -13,7 +13,8 @@ import {
   RESOLVE_NO_MAGICLINKS,
 } from '../kernel/constants.ts'
 import { UsageError } from '../kernel/errors.ts'
-import { int32s, now } from '../kernel/now.ts'
+import { now } from '../kernel/now.ts'
+import { pipe } from '../kernel/pipe.ts'
 import { Wake } from '../kernel/poll.ts'
 import { SyscallError } from '../kernel/syscall-error.ts'
 import type { Tape } from '../kernel/tape.ts'
@@ -98,9 +99,7 @@ export class Streams {
 
   /** A pipe of which one end is for the program; the other one. */
   #pipe(ours: 'read' | 'write'): number {
-    const pair = new Uint8Array(8)
-    now.pipe2(pair, O_CLOEXEC)
-    const [read = -1, write = -1] = int32s(pair)
+    const { read, write } = pipe()
     const [our, their] = ours === 'read' ? [read, write] : [write, read]
     this.#theirs.push(their)
     this.#ours.push(our)
@@ -109,7 +108,8 @@ export class Streams {
 
   async #feed(from: number, to: number): Promise<void> {
     try {
-      await carry({ fd: from, ours: false }, bytes => writeAll(ourEnd(to), bytes, this.#wake), this.#wake)
+      const place = ourEnd(to)
+      await carry({ fd: from, ours: false }, bytes => writeAll(place, bytes, this.#wake), this.#wake)
     } catch (error) {
       if (codeOf(error) !== 'EPIPE') this.#failed ??= refused('read stdin', error) // else the program reads no more
     } finally {

@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { closeSync, writeSync } from 'node:fs'
 import { Socket } from 'node:net'
-import { O_CLOEXEC } from '../kernel/constants.ts'
-import { int32s, now } from '../kernel/now.ts'
+import { pipe } from '../kernel/pipe.ts'
 import type { Shell } from './step.ts'
 
 /** The container's program is not there any more, or never listened. */
@@ -31,8 +30,8 @@ export class PipedShell implements Shell {
   #rest = ''
 
   constructor() {
-    const [theirIn = -1, ourOut = -1] = pipe()
-    const [ourIn = -1, theirOut = -1] = pipe()
+    const { read: theirIn, write: ourOut } = pipe()
+    const { read: ourIn, write: theirOut } = pipe()
     this.stdio = [theirIn, theirOut, theirOut]
     this.#commands = ourOut
     // not a stream of node:fs: that one would read in a libuv worker, for which process.exit() waits
@@ -86,10 +85,4 @@ export class PipedShell implements Shell {
     closeSync(this.stdio[0])
   }
   #ended = false
-}
-
-function pipe(): number[] {
-  const pair = new Uint8Array(8)
-  now.pipe2(pair, O_CLOEXEC)
-  return int32s(pair)
 }

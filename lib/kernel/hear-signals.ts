@@ -1,9 +1,10 @@
 import { closeSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { constants } from 'node:os'
-import { F_SETFL, O_CLOEXEC, O_NONBLOCK, O_WRONLY } from './constants.ts'
+import { F_SETFL, O_NONBLOCK, O_WRONLY } from './constants.ts'
 import { codeWith, ENTRY } from './launchpad-code.ts'
 import { int32s, now } from './now.ts'
+import { pipe } from './pipe.ts'
 
 /**
  * What is not heard: SIGKILL and SIGSTOP cannot be; SIGCHLD, SIGPIPE and SIGURG tell us of our own affairs, as they do
@@ -39,18 +40,16 @@ export function hearSignals(hear: (signal: number) => void): Disposable {
 
 /** JavaScript cannot run in a signal handler: this one is machine code, and writes the signal's number to a pipe. */
 function hearRealTime(hear: (signal: number) => void): () => void {
-  const pair = new Uint8Array(8)
-  now.pipe2(pair, O_CLOEXEC)
-  const [read = -1, write = -1] = int32s(pair)
+  const { read, write } = pipe()
   now.fcntl(write, F_SETFL, O_WRONLY | O_NONBLOCK) // a full pipe loses a signal, but never stops us in the handler
   const code = codeWith(write)
   const action = { handler: code + BigInt(ENTRY.heard), restorer: code + BigInt(ENTRY.restorer) }
   for (const signal of REAL_TIME) now.rt_sigaction(signal, action, null, 8)
-  const pipe = new Socket({ fd: read }).unref()
-  pipe.on('data', bytes => int32s(new Uint8Array(bytes)).forEach(hear))
+  const signals = new Socket({ fd: read }).unref()
+  signals.on('data', bytes => int32s(new Uint8Array(bytes)).forEach(hear))
   return () => {
     for (const signal of REAL_TIME) now.rt_sigaction(signal, 'SIG_DFL', null, 8)
-    pipe.destroy()
+    signals.destroy()
     closeSync(write)
   }
 }

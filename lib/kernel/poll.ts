@@ -1,8 +1,7 @@
 import { closeSync } from 'node:fs'
-import { O_CLOEXEC } from './constants.ts'
 import { errnoName } from './errno.ts'
 import { koffi } from './libc.ts'
-import { int32s, now } from './now.ts'
+import { pipe } from './pipe.ts'
 import { SyscallError } from './syscall-error.ts'
 
 const poll = koffi.load(null).func('int poll(void *fds, unsigned long count, int timeout)')
@@ -33,9 +32,9 @@ export class Wake implements Disposable {
   #end: number | undefined
 
   constructor() {
-    const pair = new Uint8Array(8)
-    now.pipe2(pair, O_CLOEXEC)
-    ;[this.fd = -1, this.#end] = int32s(pair)
+    const { read, write } = pipe()
+    this.fd = read
+    this.#end = write
   }
 
   call(): void {

@@ -69,9 +69,15 @@ export class Tape {
 
   /** The same methods, but these refusals, two at the most, do not end the child: `tape.allow('EEXIST').mkdirat(…)`. */
   allow(...codes: [string, string?]): Recorder {
+    const key = codes.join()
+    const known = this.#allowing.get(key)
+    if (known) return known
     const allowed = codes.map(code => -BigInt(errnoNumber(code ?? '')))
-    return recorder((call, args) => this.record(call, args, { allowed }))
+    const made = recorder((call, args) => this.record(call, args, { allowed }))
+    this.#allowing.set(key, made)
+    return made
   }
+  readonly #allowing = new Map<string, Recorder>() // each has a method for every call of the table
 
   /** The same methods, but what they are about need not be there: ENOENT does not end the child. */
   readonly ifThere = this.allow('ENOENT')
