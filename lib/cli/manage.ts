@@ -148,11 +148,14 @@ function signalNumber(name: string): number {
 /** `minilab rm`: the container's own layer, its state, its log. */
 export async function rm(words: string[], force = false): Promise<void> {
   const damaged = damagedIds()
-  await each(words, word => (damaged.includes(word) ? removeDamaged(word, force) : removeOne(word, force)))
+  await each(words, async word =>
+    console.log(damaged.includes(word) ? await removeDamaged(word, force) : await remove(word, force)),
+  )
   await recover(dataFolder())
 }
 
-async function removeOne(word: string, force: boolean): Promise<void> {
+/** Takes a container away, with `force` also one that runs; resolves to its name. */
+export async function remove(word: string, force: boolean): Promise<string> {
   const state = findState(word)
   if (isRunning(state)) {
     if (!force) throw new UsageError(`${state.name} still runs`, `minilab kill ${state.name}, or rm -f`)
@@ -161,11 +164,11 @@ async function removeOne(word: string, force: boolean): Promise<void> {
   await keeperDone(state)
   removeTree(containerFolder(state.id))
   if (state.log) rmSync(state.log, { force: true })
-  console.log(state.name)
+  return state.name
 }
 
 /** Of a container without a state we know its folder, and from a ledger the process that looks after it, if there is one. */
-async function removeDamaged(id: string, force: boolean): Promise<void> {
+async function removeDamaged(id: string, force: boolean): Promise<string> {
   const folder = containerFolder(id)
   if (!force)
     throw new UsageError(
@@ -180,7 +183,7 @@ async function removeDamaged(id: string, force: boolean): Promise<void> {
     await keeperDone({ name: id, keeper, boot: bootId() })
   }
   removeTree(folder)
-  console.log(id)
+  return id
 }
 
 type Looked = Pick<State, 'name' | 'boot'> & { keeper: { pid: number; started?: number } }

@@ -1,5 +1,6 @@
 import { constants } from 'node:os'
 import { Command, CommanderError } from 'commander'
+import { Interrupted } from '../kernel/errors.ts'
 import { fail, printable } from './fail.ts'
 import { bookCommand } from './book.ts'
 import { labCommands } from './lab.ts'
@@ -59,6 +60,8 @@ export async function main(argv: string[], version: string): Promise<void> {
   try {
     await program.parseAsync(argv)
   } catch (error) {
+    // a worker of libuv's may wait in a write(2), and process.exit() would wait for it: leave by the system call itself
+    if (error instanceof Interrupted) (await import('../kernel/now.ts')).now.exit_group(128 + error.signal)
     if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : statusOf(EXIT.usage)
     else {
       fail(error)

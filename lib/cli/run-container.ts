@@ -145,11 +145,17 @@ async function detach({ listeners }: Handed): Promise<void> {
   let id = ''
   try {
     id = await started(output, log, listeners)
-    if (id) console.log(id)
+    if (id) await print(id)
     else process.stderr.write(readFileSync(log, 'utf8'))
   } finally {
     if (!id) rmSync(log)
   }
+}
+
+/** One whose id could not be told is taken away again; why, `main` says, as of all that we print. Who reads no more wants no id. */
+async function print(id: string): Promise<void> {
+  const error = await new Promise<Error | null | undefined>(done => process.stdout.write(`${id}\n`, done))
+  if (error && codeOf(error) !== 'EPIPE') await (await import('./manage.ts')).remove(id, true)
 }
 
 /** The id of a container whose program has been started by another process of ours; '' where its log says why it was not. */

@@ -2,6 +2,7 @@ import { closeSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import { constants } from 'node:os'
 import type { Child, Exit } from '../kernel/child.ts'
+import { Interrupted } from '../kernel/errors.ts'
 import { hearSignals } from '../kernel/hear-signals.ts'
 import { type Pumped, pump } from './pump.ts'
 import { type Stdio, Streams } from './streams.ts'
@@ -40,6 +41,8 @@ export class Connection implements Disposable {
   #pumped: Pumped | undefined
   #deadline: NodeJS.Timeout | undefined
   #interrupts = 0
+  #hasEnded = false
+  readonly #interrupted = Promise.withResolvers<number>()
 
   constructor({ interactive, terminal, log }: ConnectionOptions) {
     this.#interactive = interactive
@@ -57,17 +60,26 @@ export class Connection implements Disposable {
     try {
       return await child.exit
     } finally {
+      this.#hasEnded = true
       // open until now: where a program closes its own, it can be opened again, and the terminal has not come to its end
       if (terminal) closeSync(terminal.slave)
     }
   }
 
-  /** Waits until all that the program has written is where it should be. Throws a MachineError where that was refused. */
+  /**
+   * Waits until all that the program has written is where it should be. Throws a MachineError where that was refused, and
+   * Interrupted at a signal: a reader that does not read keeps us no longer.
+   */
   async finish(): Promise<void> {
-    await (this.#pumped?.done ?? this.#streams?.finish())
+    const signal = await Promise.race([
+      this.#interrupted.promise,
+      this.#pumped?.done ?? this.#streams?.finish(),
+    ])
+    if (signal !== undefined) throw new Interrupted(signal)
   }
 
   #hear(signal: number): void {
+    if (this.#hasEnded) return void (ENDING.has(signal) && this.#interrupted.resolve(signal))
     if (!this.#child) return void this.#early.push(signal)
     if (signal === SIGWINCH && this.#pumped) return // our size: the kernel tells who uses the container's terminal
     this.#child.kill(signal)

@@ -8,3 +8,14 @@ export class UsageError extends Error {
     this.remedy = remedy
   }
 }
+
+/** A signal ended us while we waited for another process. Nothing is to be said; the exit status tells of it, as a shell's does. */
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted'
+  readonly signal: number
+
+  constructor(signal: number) {
+    super(`ended by signal ${signal}`)
+    this.signal = signal
+  }
+}

@@ -1,6 +1,7 @@
 // What a program finds at its descriptors 0, 1 and 2, for each thing that ours can be; python3's view of the caller's side is the judge.
-import { execFileSync, spawnSync } from 'node:child_process'
-import { readFileSync, statSync } from 'node:fs'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, constants, existsSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import {
@@ -9,6 +10,7 @@ import {
   self,
   sharedData,
   thorough,
+  userData,
   userFolder,
   type UserName,
   users,
@@ -159,6 +161,44 @@ test('every byte arrives, also where a reader is slow; a neighbour in the pipeli
     env: { ...process.env, MINILAB_DATA: data[self] },
   })
   expect(out.trim()).toBe('301000')
+})
+
+const ROOM = 131_072 // bytes that two pipes hold
+test('where nobody reads, a signal ends us once the container has ended; what it wrote to a named pipe waits no longer', async () => {
+  const folder = userFolder()
+  const fifo = join(folder, 'fifo')
+  execFileSync('mkfifo', [fifo])
+  const reader = openSync(fifo, constants.O_RDWR)
+  onTestFinished(() => closeSync(reader))
+  const words = ['run', '--rm', '--network', 'none', 'default', 'head', '-c', String(ROOM - 4096), '/dev/zero']
+  const script = `exec ${process.execPath} -- ${ENTRY} ${words.join(' ')} >${fifo}`
+  const child = spawn('sh', ['-c', script], { env: { ...process.env, MINILAB_DATA: data[self] } })
+  const ended = once(child, 'exit')
+  const containers = join(data[self], 'containers')
+  const hasEnded = () => {
+    const state = readdirSync(containers).map(id => join(containers, id, 'state.json'))
+    return state.some(path => existsSync(path) && 'exit' in (JSON.parse(readFileSync(path, 'utf8')) as object))
+  }
+  await expect.poll(hasEnded, { timeout: 30_000 }).toBe(true)
+  child.kill('SIGTERM')
+  expect(await ended).toEqual([128 + 15, null])
+  expect(readdirSync(containers)).toEqual([])
+})
+
+test('a container in the background whose id cannot be told is taken away again', async () => {
+  const full = openSync('/dev/full', 'w')
+  onTestFinished(() => closeSync(full))
+  const words = ['run', '-d', '--network', 'none', 'default', 'sleep', '1000']
+  const own = userData()
+  const { status, stderr } = spawnSync(process.execPath, ['--', ENTRY, ...words], {
+    stdio: ['ignore', full, 'pipe'],
+    encoding: 'utf8',
+    env: { ...process.env, MINILAB_DATA: own },
+  })
+  expect(status).toBe(125)
+  expect(stderr).toMatch(/^minilab: write failed with ENOSPC: .+\n$/)
+  expect((await runMinilab(['ps', '-a', '--json'], { data: own })).stdout).toBe('[]\n')
+  expect(readdirSync(join(own, 'logs'))).toEqual([])
 })
 
 test('a log is the owner’s alone, is told with its times, and its last lines', async () => {
