@@ -170,14 +170,26 @@ test('where nobody reads, a signal ends us once the container has ended; what it
   execFileSync('mkfifo', [fifo])
   const reader = openSync(fifo, constants.O_RDWR)
   onTestFinished(() => closeSync(reader))
-  const words = ['run', '--rm', '--network', 'none', 'default', 'head', '-c', String(ROOM - 4096), '/dev/zero']
+  const words = [
+    'run',
+    '--rm',
+    '--network',
+    'none',
+    'default',
+    'head',
+    '-c',
+    String(ROOM - 4096),
+    '/dev/zero',
+  ]
   const script = `exec ${process.execPath} -- ${ENTRY} ${words.join(' ')} >${fifo}`
   const child = spawn('sh', ['-c', script], { env: { ...process.env, MINILAB_DATA: data[self] } })
   const ended = once(child, 'exit')
   const containers = join(data[self], 'containers')
   const hasEnded = () => {
     const state = readdirSync(containers).map(id => join(containers, id, 'state.json'))
-    return state.some(path => existsSync(path) && 'exit' in (JSON.parse(readFileSync(path, 'utf8')) as object))
+    return state.some(
+      path => existsSync(path) && 'exit' in (JSON.parse(readFileSync(path, 'utf8')) as object),
+    )
   }
   await expect.poll(hasEnded, { timeout: 30_000 }).toBe(true)
   child.kill('SIGTERM')
