@@ -43,8 +43,10 @@ export function sharing(pid: number, host: number): string | undefined {
   return namespaceInode(pid, 'net') === namespaceInode(host, 'net') ? SHARED : undefined
 }
 
-/** In the order of the way: what is wrong, and the words for it. */
-const FAULTS: readonly (readonly [wrong: (look: Look) => boolean, words: (look: Look) => string])[] = [
+type Fault = readonly [wrong: (look: Look) => boolean, words: (look: Look) => string]
+
+/** In the order of the way: what is wrong, and the words for it. First the cable … */
+const CABLE_FAULTS: readonly Fault[] = [
   [({ shared }) => shared, () => SHARED],
   [
     ({ near, outside }) => !near && wholeCable(outside).length > 0,
@@ -71,6 +73,10 @@ const FAULTS: readonly (readonly [wrong: (look: Look) => boolean, words: (look: 
     ({ far }) =>
       `The host’s end of the cable, ${far?.name}, is down. Likeliest: only the container’s end was set up, and a cable carries only while both are.`,
   ],
+]
+
+/** … and then what it is plugged into, and the addresses. */
+const NETWORK_FAULTS: readonly Fault[] = [
   [({ bridge }) => !bridge, () => 'The host has no such bridge. Likeliest: it was never made.'],
   [
     ({ far }) => !far?.master,
@@ -123,10 +129,15 @@ async function look({ pid, host, bridge: name }: Way): Promise<Look> {
   }
 }
 
+/** What is wrong with the cable alone; undefined where nothing is to be seen. */
+export const cableFault = (way: Way) => firstOf(CABLE_FAULTS, way)
+
 /** What keeps a container's packets from the host; undefined where nothing is to be seen that would. */
-export async function fault(way: Way): Promise<string | undefined> {
+export const fault = (way: Way) => firstOf([...CABLE_FAULTS, ...NETWORK_FAULTS], way)
+
+async function firstOf(faults: readonly Fault[], way: Way): Promise<string | undefined> {
   const seen = await look(way)
-  return FAULTS.find(([wrong]) => wrong(seen))?.[1](seen)
+  return faults.find(([wrong]) => wrong(seen))?.[1](seen)
 }
 
 /** What keeps a container's packets from all that is not on its bridge. */

@@ -4,7 +4,7 @@ import type { Check } from '../../lib/guide/step.ts'
 import { namespaceInode } from '../../lib/kernel/procfs.ts'
 import type { Link } from '../../lib/kernel/rtnetlink.ts'
 import { networkOf } from '../../lib/kernel/subnet.ts'
-import { fault, judged, routeFault, sharing } from './fault.ts'
+import { cableFault, fault, judged, routeFault, sharing } from './fault.ts'
 import {
   ask,
   cableOf,
@@ -25,12 +25,15 @@ import type { Wiring } from './wiring.ts'
 
 const state = (link?: Link) => (link ? `${link.name}, ${link.up ? 'up' : 'down'}` : 'none')
 
+const LOOKS = 300
+
 /**
- * The cable once it carries, or as it is after a moment. That an end went up is passed on to the other by a work queue
- * (net/core/link_watch.c), and the ends are in two namespaces, of which each tells its own changes only.
+ * The cable once it carries, or as it is after some seconds. That an end went up is passed on to the other by a work queue
+ * (net/core/link_watch.c), at most once a second where both have the same index, each in its namespace. And each namespace tells
+ * its own changes only, so there is no one event to wait for.
  */
 async function carrying(pid: number, host: number): ReturnType<typeof cableOf> {
-  for (let looks = 30; ; looks--) {
+  for (let looks = LOOKS; ; looks--) {
     const cable = await cableOf(pid, host)
     const { near, far } = cable
     const isDown = !near?.up || far?.up === false
@@ -121,8 +124,10 @@ export const links = {
       return judged(
         near?.kind === 'veth' && far?.kind === 'veth' && near.running && far.running,
         seen('RTM_GETLINK (IFLA_LINK)', end(far), end(near)),
-        () => fault({ pid, bridge, host }),
-        'eth0 is the end of no cable: its other end is a link of neither.',
+        () => cableFault({ pid, bridge, host }),
+        near?.up && far?.up
+          ? 'Both ends are up, and the kernel says that one of them carries nothing (IFF_RUNNING).'
+          : 'eth0 is the end of no cable: its other end is a link of neither.',
       )
     },
   },

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import type { RightAnswer, WrongAnswer } from '../labs/answer.ts'
+import type { RightAnswer, Unsolved, WrongAnswer } from '../labs/answer.ts'
 import { type Answers, casesOf, lint, runCase } from '../labs/dev-check.ts'
 import type { Exercise } from '../labs/exercise.ts'
 import { Trials } from '../labs/try-out.ts'
@@ -46,11 +46,15 @@ export async function devCheck(word: string | undefined, flags: DevFlags): Promi
 
 /** The right and wrong answers of a lab lie with the tests. */
 async function answersTo({ number, name }: Exercise): Promise<Answers> {
-  const load = async (kind: 'right' | 'wrong'): Promise<unknown> => {
+  const load = async <T>(kind: 'right' | 'wrong' | 'unsolved'): Promise<T> => {
     const file = join(ownFolder, 'test/labs', kind, `${number}-${name}.ts`)
     if (!existsSync(file))
       throw new UsageError(`there is no ${file}`, 'dev check needs a checkout, with its tests')
-    return ((await import(pathToFileURL(file).href)) as Record<string, unknown>)[kind]
+    return ((await import(pathToFileURL(file).href)) as Record<string, T>)[kind]!
   }
-  return { right: (await load('right')) as RightAnswer[], wrong: (await load('wrong')) as WrongAnswer[] }
+  return {
+    right: await load<RightAnswer[]>('right'),
+    wrong: await load<WrongAnswer[]>('wrong'),
+    unsolved: await load<Unsolved[]>('unsolved'),
+  }
 }

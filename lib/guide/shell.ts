@@ -56,8 +56,8 @@ export class PipedShell implements Shell {
 
   async #ask(command: string): Promise<{ output: string; status: number }> {
     const mark = randomBytes(6).toString('hex')
-    // the redirection keeps the command from eating the commands that follow it
-    this.write(`{ ${command}\n} </dev/null\nprintf '\\n%s %s\\n' ${mark} $?\n`)
+    // an empty here-document keeps the command from reading the commands that follow it; there may be no /dev/null yet
+    this.write(`{ ${command}\n} <<${mark}\n${mark}\nprintf '\\n%s %s\\n' ${mark} $?\n`)
     const end = new RegExp(`\\n${mark} (\\d+)\\n`)
     for (;;) {
       const found = end.exec(this.#rest)

@@ -18,3 +18,10 @@ export interface WrongAnswer extends Answer {
 
 /** What is right, though the reference does it otherwise. */
 export type RightAnswer = Answer
+
+/** What a learner has not written yet who has solved the tasks before this one: the solution without it. */
+export interface Unsolved {
+  task: string
+  /** words of solution.ts, without the tasks that come later; each there exactly once */
+  edits: [from: string, to: string][]
+}

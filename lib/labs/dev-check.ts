@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs'
-import type { RightAnswer, WrongAnswer } from './answer.ts'
+import type { RightAnswer, Unsolved, WrongAnswer } from './answer.ts'
 import type { Exercise } from './exercise.ts'
 import { withSolutions } from './solved.ts'
 import type { Trials } from './try-out.ts'
@@ -11,8 +11,8 @@ export interface Case {
   name: string
   text: string
   rootOnly?: string | undefined
-  /** the id of the task that it is about; all, unless given */
-  task?: string
+  /** the ids of the tasks that it is about; all, unless given */
+  tasks?: string[]
   /** undefined where all is well, else what is not */
   judge(tasks: TaskVerdict[], problem: string): string | undefined
 }
@@ -21,16 +21,25 @@ export interface Case {
 export interface Answers {
   right: RightAnswer[]
   wrong: WrongAnswer[]
+  /** for each task but the first */
+  unsolved: Unsolved[]
 }
 
 const LEAST = { right: 1, wrong: 3 }
 
 /** Everything that must hold of a lab before learners see it, as far as it can be said without running it. */
-export function lint({ tasks, manPages, challenge, goal }: Exercise, { right, wrong }: Answers): string[] {
+export function lint(
+  { tasks, manPages, challenge, goal }: Exercise,
+  { right, wrong, unsolved }: Answers,
+): string[] {
   const short = (text: string) => text.trim().length < 20
   return [
     ...(short(goal) ? ['it has no goal'] : []),
     ...(short(challenge) ? ['it has no challenge'] : []),
+    ...tasks
+      .slice(1)
+      .filter(({ id }) => count(unsolved, id) !== 1)
+      .map(({ id }) => `what the solution is without ${id} is not said`),
     ...manPages.filter(page => !/^[\w.-]+\(\d\w*\)$/.test(page)).map(page => `"${page}" is no man page`),
     ...tasks.flatMap(({ id, text, hints, checks }) => [
       ...(short(text) ? [`${id} has no text`] : []),
@@ -48,7 +57,7 @@ const count = (answers: readonly { task: string }[], id: string) =>
   answers.filter(({ task }) => task === id).length
 
 /** All that must be run of a lab. Throws where an answer's words are not in the solution exactly once. */
-export function casesOf(exercise: Exercise, { right, wrong }: Answers): Case[] {
+export function casesOf(exercise: Exercise, { right, wrong, unsolved }: Answers): Case[] {
   const solution = readFileSync(solutionFileOf(exercise), 'utf8')
   const stateOf = (tasks: TaskVerdict[], id: string) => tasks.find(task => task.id === id)
   return [
@@ -71,9 +80,10 @@ export function casesOf(exercise: Exercise, { right, wrong }: Answers): Case[] {
           'passes',
         ),
     })),
+    ...prefixes(exercise, solution, unsolved),
     ...wrong.map(({ task, name, edits, says, rootOnly }) => ({
       name: `wrong: ${task}: ${name}`,
-      task,
+      tasks: [task],
       rootOnly,
       text: edited(solution, edits, name),
       judge(tasks: TaskVerdict[], problem: string) {
@@ -87,7 +97,7 @@ export function casesOf(exercise: Exercise, { right, wrong }: Answers): Case[] {
     })),
     ...right.map(({ task, name, edits }) => ({
       name: `right: ${task}: ${name}`,
-      task,
+      tasks: [task],
       text: edited(solution, edits, name),
       judge(tasks: TaskVerdict[], problem: string) {
         const verdict = stateOf(tasks, task)
@@ -97,6 +107,26 @@ export function casesOf(exercise: Exercise, { right, wrong }: Answers): Case[] {
       },
     })),
   ]
+}
+
+/** The tasks are solved one after the other: up to each of them, its solution passes, and the next task does not. */
+function prefixes({ tasks }: Exercise, solution: string, unsolved: readonly Unsolved[]): Case[] {
+  const ids = tasks.map(({ id }) => id)
+  return ids.slice(0, -1).map((id, i) => {
+    const [solved, next = ''] = [ids.slice(0, i + 1), ids[i + 1]]
+    const later = unsolved.filter(({ task }) => !solved.includes(task))
+    const name = `solved up to ${id}`
+    return {
+      name,
+      tasks: [...solved, next],
+      text: later.reduceRight((text, { edits }) => edited(text, edits, name), solution),
+      judge(verdicts: TaskVerdict[], problem: string) {
+        const failed = verdicts.filter(verdict => solved.includes(verdict.id) && verdict.state === 'failed')
+        const passed = verdicts.filter(verdict => verdict.id === next && verdict.state === 'passed')
+        return said(failed, 'does not pass', problem) ?? said(passed, 'passes')
+      },
+    }
+  })
 }
 
 function said(tasks: TaskVerdict[], what: string, more = ''): string | undefined {
@@ -124,13 +154,13 @@ export async function runCase(
   return withSolutions(labs, async workspace => {
     writeFileSync(fileOf(workspace, exercise), one.text)
     const own = labs.map(({ number }) => number).filter(number => number < exercise.number)
-    const until = exercise.tasks.find(({ id }) => id === one.task)?.checks
+    const until = exercise.tasks.flatMap(({ id, checks }) => (one.tasks?.includes(id) ? checks : []))
     const request = {
       number: exercise.number,
       folder: workspace.folder,
       rootless,
       own,
-      ...(until && { until }),
+      ...(one.tasks && { until }),
     }
     const tried = await trials.try(request)
     const { what = '', remedy = '' } = tried.problem ?? {}

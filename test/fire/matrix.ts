@@ -55,7 +55,7 @@ async function number(place: Place, args: string[]): Promise<Map<string, string>
 /** Without marks, ids, pids, descriptors, addresses and times. */
 const plain = (text: string) =>
   text
-    .replace(/'\\n%s %s\\n' [0-9a-f]+/, "'\\n%s %s\\n' MARK")
+    .replace(/<<([0-9a-f]+) \1 printf '\\n%s %s\\n' \1/, "<<MARK printf '\\n%s %s\\n' MARK")
     .replace(/\b(?=[a-f]*\d)[0-9a-f]{6,}\b/g, 'ID')
     .replace(/\d+/g, 'N')
 
