@@ -1,6 +1,7 @@
 import type { Exercise } from '../labs/exercise.ts'
 import { LabPresenter } from '../labs/present.ts'
 import { changeProgress, readProgress } from '../labs/progress.ts'
+import { contentOf, noteProven } from '../labs/proven.ts'
 import { Trials } from '../labs/try-out.ts'
 import { isPassed, judgeTasks, noteVerdict, type Verdict, workingOn } from '../labs/verdict.ts'
 import { fileOf, openWorkspace, type Workspace } from '../labs/workspace.ts'
@@ -25,6 +26,7 @@ export async function check(word: string | undefined, flags: CheckFlags): Promis
 /** Tries a lab out, and notes what became of it. */
 export async function checkLab(workspace: Workspace, exercise: Exercise, rootless: boolean, trials: Trials) {
   const own = await passedBefore(workspace, exercise)
+  const content = contentOf(workspace, exercise)
   const tried = await trials.try({ number: exercise.number, folder: workspace.folder, rootless, own })
   const tasks = judgeTasks(exercise, tried)
   const problem = tried.problem ?? null
@@ -41,7 +43,10 @@ export async function checkLab(workspace: Workspace, exercise: Exercise, rootles
     said: tried.said,
     left: (tried.report?.host.left ?? []).filter(isOnMachine),
   }
-  const progress = changeProgress(workspace, noted => noteVerdict(noted, exercise, verdict))
+  const progress = changeProgress(workspace, noted => {
+    noteVerdict(noted, exercise, verdict)
+    if (tasks.every(({ state }) => state !== 'failed')) noteProven(noted, exercise, content)
+  })
   return { verdict, progress, tried }
 }
 

@@ -50,6 +50,8 @@ export async function run(image: string, command: string[], flags: RunFlags): Pr
   const handed: Handed = told
     ? (JSON.parse(told) as Handed)
     : { listeners: (flags.publish ?? []).map(text => listen(port(text))) }
+  if (!told && flags.mine && !flags.unsafe)
+    await (await import('./run-mine.ts')).refuseUnproven(flags.rootless ?? false)
   if (!told && request.capabilities.includes('CAP_SYS_ADMIN')) process.stderr.write(OPENS)
   if (flags.detach && handed.notify === undefined) return detach(handed)
   const { notify, log, listeners, keeper } = handed
@@ -97,6 +99,8 @@ function read(image: string, command: string[], flags: RunFlags): RunRequest {
   const network = networkMode(flags.network)
   if (flags.publish?.length && network !== 'bridge')
     throw new UsageError(`-p needs a bridge, and the network is ${network}`, 'leave out --network')
+  if (flags.unsafe && !flags.mine)
+    throw new UsageError('--unsafe is about parts of yours', 'leave it out, or add --mine')
   if (flags.tty && flags.detach)
     throw new UsageError('-t needs a terminal and -d leaves it', 'choose one of them')
   if (flags.tty && flags.interactive && !process.stdin.isTTY)

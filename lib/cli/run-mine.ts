@@ -1,6 +1,40 @@
+import { existsSync } from 'node:fs'
 import { runContainer, type RunRequest } from '../container/run.ts'
-import { ownParts, ownRoot, rootLost, withLine } from '../labs/mine.ts'
+import { UsageError } from '../kernel/errors.ts'
+import { ownParts, ownRoot, ownWorkspace, rootLost, withLine } from '../labs/mine.ts'
+import { readProgress } from '../labs/progress.ts'
+import { isProven } from '../labs/proven.ts'
+import { Trials } from '../labs/try-out.ts'
+import { whyFailed } from '../labs/verdict.ts'
+import { fileOf } from '../labs/workspace.ts'
 import { exercises } from './exercises.ts'
+import { checkLab } from './run-check.ts'
+
+/**
+ * Lets no parts be run for real that their checks refuse: a container without its root would be the host. A file that has
+ * changed since its checks held is checked first. Throws a UsageError that says what does not hold.
+ */
+export async function refuseUnproven(rootless: boolean): Promise<void> {
+  const workspace = ownWorkspace()
+  const missing = exercises.find(lab => !existsSync(fileOf(workspace, lab)))
+  if (missing)
+    throw new UsageError(`${fileOf(workspace, missing)} is missing`, `minilab lab ${missing.number} makes it`)
+  for (const lab of exercises) {
+    const file = fileOf(workspace, lab)
+    if (isProven(readProgress(workspace), workspace, lab)) continue
+    process.stderr.write(`minilab: ${file} has not been checked as it is now: checking lab ${lab.number}\n`)
+    const exercise = await lab.load()
+    await using trials = new Trials(exercise, rootless, 'once')
+    const { tasks, problem } = (await checkLab(workspace, exercise, rootless, trials)).verdict
+    const failed = tasks.find(({ state }) => state === 'failed')
+    if (!failed) continue
+    const why = whyFailed(failed, problem).diagnosis.replace(/[.:]$/, '')
+    throw new UsageError(
+      `lab ${lab.number} does not pass, task “${failed.title}”: ${why}`,
+      `minilab check ${lab.number} tells more, and --unsafe runs your parts all the same`,
+    )
+  }
+}
 
 /** `minilab run --mine`: the same of the learner's parts. A call of theirs that is refused is said with its line. */
 export async function runMine(request: RunRequest): Promise<number> {

@@ -22,6 +22,7 @@ export interface RunFlags {
   capDrop?: string[]
   rootless?: boolean
   mine?: boolean
+  unsafe?: boolean
 }
 
 const list = (value: string, before: string[] = []) => [...before, value]
@@ -53,6 +54,7 @@ export function runCommand(program: Command): void {
     .option('--cap-drop <capability>', 'drop one more; ALL drops every one', list)
     .option('--rootless', 'in a user namespace, also as root')
     .option('--mine', 'of your own parts: those of the labs')
+    .option('--unsafe', 'with --mine: also of parts that their checks refuse')
     .passThroughOptions()
     .action(async (image: string, command: string[], flags: RunFlags) => {
       const { run } = await import('./run-container.ts')

@@ -10,7 +10,7 @@ import { SyscallError } from '../kernel/syscall-error.ts'
 import { untilConnected } from './cable.ts'
 import type { Exercise } from './exercise.ts'
 import { WrittenError } from './problem.ts'
-import { fileOf, findWorkspace } from './workspace.ts'
+import { fileOf, findWorkspace, type Workspace } from './workspace.ts'
 import { loadWritten, recordedAt } from './written.ts'
 
 /**
@@ -18,18 +18,48 @@ import { loadWritten, recordedAt } from './written.ts'
  * file, a WrittenError with the line where it cannot be used.
  */
 export async function ownParts(last: Exercise): Promise<readonly Part[]> {
-  const workspace = findWorkspace()
-  if (!workspace)
-    throw new UsageError(
-      'there is no workspace here or above, so no parts of yours',
-      'minilab init DIR makes one: go there then',
-    )
+  const workspace = ownWorkspace()
   const file = fileOf(workspace, last)
   if (!existsSync(file))
     throw new UsageError(`${file} is missing, which lists your parts`, `minilab lab ${last.number} makes it`)
   const { parts } = await loadWritten(workspace.folder, last)
   if (Array.isArray(parts) && parts.length > 0) return withOurs(parts as Part[])
   throw new UsageError(`\`parts\` in ${basename(file)} is empty`, `minilab lab ${last.number}`)
+}
+
+/** The learner's folder. Throws a UsageError where there is none. */
+export function ownWorkspace(): Workspace {
+  const workspace = findWorkspace()
+  if (workspace) return workspace
+  throw new UsageError(
+    'there is no workspace here or above, so no parts of yours',
+    'minilab init DIR makes one: go there then',
+  )
+}
+
+/** How long a hook of a part may take that waits for something. */
+const PATIENCE = 10_000 // ms
+
+/** The part; a hook of it that awaits what never happens ends with a message. */
+function inTime(part: Part): Part {
+  const limited = { ...part }
+  for (const hook of ['prepare', 'attach'] as const) {
+    const run = part[hook] as ((...args: unknown[]) => void | Promise<void>) | undefined
+    if (!run) continue
+    limited[hook] = async (...args: unknown[]) => {
+      const late = Promise.withResolvers<never>()
+      const timer = setTimeout(() => {
+        const what = `${hook} of ${part.name} has not come to an end after ${PATIENCE / 1000} s`
+        late.reject(new WrittenError({ what, remedy: 'what does it wait for, that never comes?' }))
+      }, PATIENCE)
+      try {
+        await Promise.race([run(...args), late.promise])
+      } finally {
+        clearTimeout(timer)
+      }
+    }
+  }
+  return limited
 }
 
 /** Between the learner's parts those of ours that no lab asks for: volumes, a terminal, standard streams, an end with us. */
@@ -43,7 +73,7 @@ function withOurs(parts: readonly Part[]): Part[] {
   const after: Record<string, Part[]> = { root: [place, terminal, streams] }
   return parts.flatMap(part => [
     ...(before[part.name] ?? []),
-    part.name === 'network' ? untilConnected(part) : part,
+    part.name === 'network' ? untilConnected(inTime(part)) : inTime(part),
     ...(after[part.name] ?? []),
   ])
 }

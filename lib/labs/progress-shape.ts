@@ -6,6 +6,8 @@ export interface Progress {
   tasks: Record<string, TaskProgress>
   /** what was predicted in `minilab step` and in the quiz, the latest answer to each question */
   predictions: Record<string, PredictionProgress>
+  /** for labs of which no check failed the last time, by `3-root`: a digest of the file as it was then */
+  proven?: Record<string, string>
 }
 
 export interface TaskProgress {

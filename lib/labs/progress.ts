@@ -28,6 +28,7 @@ const isProgress = object({
     }),
   ),
   predictions: byName(object({ step: count, said: text, answer: text, at: text })),
+  proven: optional(byName(text)),
 })
 
 /** The progress in a workspace; the empty one for an empty file. Throws a UsageError where the file is damaged or newer. */

@@ -1,13 +1,16 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { Cgroup } from '../../lib/kernel/cgroup.ts'
 import { capabilityMask, defaultCapabilities } from '../../lib/kernel/capabilities.ts'
 import { planCgroup } from '../../lib/kernel/make-cgroup.ts'
 import { mountinfo } from '../../lib/kernel/mountinfo.ts'
+import { exercises } from '../../lib/cli/exercises.ts'
+import { changeProgress } from '../../lib/labs/progress.ts'
+import { contentOf, noteProven } from '../../lib/labs/proven.ts'
 import { type Namespace, namespaceInode, nsPids, processExists, status } from '../../lib/kernel/procfs.ts'
-import { isRoot, userFolder, type UserName, modesOf } from '../support/minilab.ts'
+import { isRoot, modesOf, self, thorough, userFolder, type UserName } from '../support/minilab.ts'
 import { noTmux, Terminal } from '../support/terminal.ts'
 import { type Learner, newLearner, solution } from './support.ts'
 
@@ -25,10 +28,13 @@ const modes: [mode: string, user: UserName, flags: string[]][] = [
   ['an ordinary user', 'ordinary', []],
 ]
 
-/** A learner who has written all seven parts as the reference does it. */
+/** A learner who has written all seven parts as the reference does it, and whose checks have passed. */
 async function solved(user: UserName): Promise<Learner> {
   const learner = await newLearner(user)
   for (const lab of LABS) learner.write(`${lab}.ts`, solution(lab))
+  changeProgress(learner, progress => {
+    for (const lab of exercises) noteProven(progress, lab, contentOf(learner, lab))
+  })
   return learner
 }
 
@@ -140,7 +146,7 @@ describe.each(modesOf(modes))('run --mine as %s', (_, user, flags) => {
   ])('a part that fails in %s is said with its line, and leaves nothing', async (_hook, after, code) => {
     const learner = await solved(user)
     learner.write(LAST, withCode(after, code))
-    const ran = await learner.run(['run', '--mine', ...flags, 'default', 'true'])
+    const ran = await learner.run(['run', '--mine', '--unsafe', ...flags, 'default', 'true'])
     expect(ran.status).toBe(125)
     expect(ran.stderr).toMatch(/^minilab: 7-run\.ts:\d+ \(.*not today.*\): .*\n$/)
     expect(left(learner)).toEqual([])
@@ -159,12 +165,76 @@ describe.each(modesOf(modes))('run --mine as %s', (_, user, flags) => {
     const imports =
       "import { execFileSync } from 'node:child_process'\nimport { existsSync } from 'node:fs'\n"
     learner.write(LAST, withCode(PART, mistake, imports))
-    const ran = await learner.run(['run', '--mine', ...flags, '--rm', 'default', 'true'])
+    const ran = await learner.run(['run', '--mine', '--unsafe', ...flags, '--rm', 'default', 'true'])
     expect(ran.stderr).toContain('Error: mounted')
     expect(mountinfo().filter(({ target }) => target.startsWith(learner.data))).toEqual([])
     expect(readFileSync(join(precious, 'thesis'), 'utf8')).toBe('all of it')
     expect(left(learner)).toEqual([])
   })
+})
+
+describe('parts that their checks refuse', () => {
+  const rootless = (learner: Learner) =>
+    readFileSync(join(learner.folder, LAST), 'utf8').replace(/^  root,.*\n/m, '')
+
+  test('are not run for real: without `root` a container would be on the host’s root', async () => {
+    const learner = await solved(self)
+    learner.write(LAST, rootless(learner))
+    const trace = join(userFolder(self), 'trace')
+    const words = ['--rm', '--network', 'none', 'default', 'touch', trace]
+    const ran = await learner.run(['run', '--mine', ...words])
+    expect(ran).toMatchObject({ status: 125, stdout: '' })
+    expect(ran.stderr).toMatch(
+      /has not been checked as it is now: checking lab 7\nminilab: lab 7 does not pass, .*there is no root: .*--unsafe.*\n$/,
+    )
+    expect(existsSync(trace)).toBe(false)
+    expect(left(learner)).toEqual([])
+    expect((await learner.run(['run', '--mine', '--unsafe', ...words])).status).toBe(0)
+    expect(existsSync(trace)).toBe(true)
+  })
+
+  test('a file that has changed is checked, once; one that is missing is named', async () => {
+    const learner = await solved(self)
+    learner.write('4-limits.ts', solution('4-limits') + '// another line\n')
+    const words = ['run', '--mine', '--rm', '--network', 'none', 'default', 'true']
+    const first = await learner.run(words)
+    expect(first).toMatchObject({
+      status: 0,
+      stderr: expect.stringMatching(
+        /4-limits\.ts has not been checked as it is now: checking lab 4\n$/,
+      ) as string,
+    })
+    expect(await learner.run(words)).toMatchObject({ status: 0, stderr: '' })
+    rmSync(join(learner.folder, '4-limits.ts'))
+    const ran = await learner.run(words)
+    expect(ran).toMatchObject({
+      status: 125,
+      stderr: `minilab: ${learner.folder}/4-limits.ts is missing: minilab lab 4 makes it\n`,
+    })
+  })
+
+  test.each(thorough(['prepare', 'attach']))(
+    '%s that awaits what never happens ends with a message',
+    async hook => {
+      const learner = await solved(self)
+      learner.write(LAST, withCode(PART, `${hook}: () => new Promise<void>(() => {}),`))
+      const ran = await learner.run([
+        'run',
+        '--mine',
+        '--unsafe',
+        '--rm',
+        '--network',
+        'none',
+        'default',
+        'true',
+      ])
+      expect(ran).toMatchObject({ status: 125, stdout: '' })
+      expect(ran.stderr).toMatch(
+        new RegExp(`^minilab: ${hook} of hardening has not come to an end after 10 s: .*\\n$`),
+      )
+      expect(left(learner)).toEqual([])
+    },
+  )
 })
 
 test.skipIf(noTmux)(`a terminal of its own, by the learner’s parts${noTmux}`, async () => {
@@ -205,7 +275,8 @@ describe('what cannot be run is said in a line', () => {
   ])('%s', async (_, change, env, words) => {
     const learner = await solved(isRoot ? 'root' : 'ordinary')
     change(learner)
-    const ran = await learner.run(['run', '--mine', '--rm', 'default', 'true'], env as NodeJS.ProcessEnv)
+    const command = ['run', '--mine', '--unsafe', '--rm', 'default', 'true']
+    const ran = await learner.run(command, env as NodeJS.ProcessEnv)
     expect(ran.status).toBe(125)
     expect(ran.stderr).toContain(words)
     expect(ran.stderr.trim().split('\n')).toHaveLength(1)

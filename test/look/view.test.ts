@@ -11,7 +11,7 @@ import type { FeedEvent } from '../../lib/guide/feed.ts'
 import type { Report } from '../../lib/guide/step.ts'
 import { cgroupOf } from '../../lib/kernel/cgroup.ts'
 import { readCgroup } from '../../lib/kernel/cgroupfs.ts'
-import { children, nsPids } from '../../lib/kernel/procfs.ts'
+import { children, nsPids, unlessGone, words } from '../../lib/kernel/procfs.ts'
 import { noChromium, openBrowser, quietPage, violations } from '../support/chromium.ts'
 import {
   isRoot,
@@ -352,14 +352,15 @@ describe.skipIf(noChromium || !isRoot)(`the page${noChromium}`, () => {
 
     // a process more
     const inside = start(['exec', 'web', 'sleep', '299'], data)
-    const others = () =>
+    // not the process that only joins the namespaces, and starts it
+    const sleeping = () =>
       readFileSync(join(dirname(limit!.file), 'cgroup.procs'), 'utf8')
         .trim()
         .split('\n')
         .map(Number)
-        .filter(other => other !== pid)
-    await expect.poll(others, SOON).toHaveLength(1)
-    const [second = 0] = others()
+        .filter(other => unlessGone(() => words(`/proc/${other}/cmdline`))?.join(' ') === 'sleep 299')
+    await expect.poll(sleeping, SOON).toHaveLength(1)
+    const [second = 0] = sleeping()
     const process_ = web.locator(`[data-key="process.${second}.command"]`)
     await expect.poll(() => process_.textContent(), SOON).toBe('sleep 299')
     expect(nsPids(second).at(-1)).toBeGreaterThan(1)

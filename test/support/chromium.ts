@@ -63,16 +63,27 @@ const TRIES = 10
 function loadAgain(page: Page): void {
   const goto = page.goto.bind(page)
   let dropped = false
-  page.on('requestfailed', request => (dropped ||= request.failure()?.errorText === NETWORK_CHANGED))
+  let going = false
+  page.on('requestfailed', request => {
+    if (request.failure()?.errorText !== NETWORK_CHANGED) return
+    dropped = true
+    // a link was clicked; whoever waits for the page it leads to hears of what goes wrong
+    if (!going && request.isNavigationRequest()) page.goto(request.url()).catch(() => {})
+  })
   page.goto = async (...args) => {
-    for (let tries = 1; ; tries++) {
-      dropped = false
-      try {
-        const response = await goto(...args)
-        if (!dropped || tries === TRIES) return response
-      } catch (error) {
-        if (tries === TRIES || !String(error).includes(NETWORK_CHANGED)) throw error
+    going = true
+    try {
+      for (let tries = 1; ; tries++) {
+        dropped = false
+        try {
+          const response = await goto(...args)
+          if (!dropped || tries === TRIES) return response
+        } catch (error) {
+          if (tries === TRIES || !String(error).includes(NETWORK_CHANGED)) throw error
+        }
       }
+    } finally {
+      going = false
     }
   }
 }

@@ -1,0 +1,30 @@
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Exercise } from './exercise.ts'
+import type { Progress } from './progress-shape.ts'
+import { fileOf, type Workspace } from './workspace.ts'
+
+type Named = Pick<Exercise, 'number' | 'name'>
+
+const labKey = ({ number, name }: Named) => `${number}-${name}`
+
+/** A digest of a lab's file, and of the learner's other files, which it may import. */
+export function contentOf(workspace: Workspace, lab: Named): string {
+  const hash = createHash('sha256').update(readFileSync(fileOf(workspace, lab)))
+  const others = readdirSync(workspace.folder).filter(
+    name => /\.[cm]?[jt]s$/.test(name) && !/^\d-/.test(name),
+  )
+  for (const name of others.sort())
+    hash.update(`\0${name}\0`).update(readFileSync(join(workspace.folder, name)))
+  return hash.digest('hex')
+}
+
+/** Whether no check of a lab failed the last time, and its file is the same as then. */
+export const isProven = ({ proven = {} }: Progress, workspace: Workspace, lab: Named) =>
+  proven[labKey(lab)] === contentOf(workspace, lab)
+
+/** Notes with what content no check of a lab failed. */
+export function noteProven(progress: Progress, lab: Named, content: string): void {
+  progress.proven = { ...progress.proven, [labKey(lab)]: content }
+}
