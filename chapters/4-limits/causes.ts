@@ -55,6 +55,21 @@ export function unlimited(pid: number, what: Limited): string {
   )
 }
 
+/** What is wrong with a limit of memory. */
+export function otherMemoryLimit(pid: number): string {
+  const limit = counter(pid, 'memoryLimit')
+  const isNone = !(limit < UNLIMITED)
+  return isNone || !isApart(pid, 'memory')
+    ? unlimited(pid, 'memory')
+    : `The limit is ${limit} bytes, and ${LIMITS.memory} were asked for.`
+}
+const UNLIMITED = 2 ** 62 // bytes; v1 says more than that for none, v2 `max`
+
+/** Where it joined a cgroup of its own in some of v1's hierarchies, and not in others. */
+export function partlyJoined(own: readonly string[], ours: readonly string[]): string {
+  return `It has a cgroup of its own for ${own.join(', ')}, and is still in ours for ${ours.join(', ')}. On cgroup v1 each hierarchy has its own directories: the pid is written to the cgroup.procs of each.`
+}
+
 /** What is wrong with a quota. */
 export function otherBandwidth(pid: number): string {
   const { quota, period } = bandwidth(pid)

@@ -9,7 +9,9 @@ import {
   NOT_AWAITED,
   NOT_JOINED,
   otherBandwidth,
+  otherMemoryLimit,
   otherPidsLimit,
+  partlyJoined,
   stoppedBySignal,
   unlimited,
 } from './causes.ts'
@@ -33,7 +35,7 @@ const WANTED: {
     what: 'memoryLimit',
     v1: `${LIMITS.memory}`,
     v2: `${LIMITS.memory}`,
-    why: pid => unlimited(pid, 'memory'),
+    why: otherMemoryLimit,
   },
   {
     what: 'swapLimit',
@@ -100,12 +102,16 @@ export const checks = {
           pathIn(ours, hierarchy) ?? 'none',
           pathIn(its, hierarchy) ?? 'none',
         ),
+        controller,
         same: pathIn(ours, hierarchy) === pathIn(its, hierarchy),
       }))
+      const [own, shared] = [false, true].map(same =>
+        rows.filter(row => row.same === same).map(row => row.controller),
+      ) as [string[], string[]]
       return finding(
-        rows.length > 0 && !rows.some(row => row.same),
+        rows.length > 0 && shared.length === 0,
         rows.map(row => row.evidence),
-        NOT_JOINED,
+        own.length > 0 ? partlyJoined(own, shared) : NOT_JOINED,
       )
     },
   },

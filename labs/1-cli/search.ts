@@ -18,6 +18,11 @@ const FOLDERS = [
   { name: 'third', mode: 0o755, status: 8 },
 ]
 const FOUND = 7
+/** With a blank and an empty one: a shell in between would split the first and drop the second. */
+const ARGS = ['tool', '-s', 'two words', '']
+const NOT_AS_GIVEN = 9
+const TOOL = (status: number) =>
+  `#!/bin/sh\n[ "$#|$1|$2|$3" = '${ARGS.length - 1}|${ARGS.slice(1).join('|')}' ] || exit ${NOT_AS_GIVEN}\nexit ${status}\n`
 const AT = '/mnt'
 const PATH = FOLDERS.map(({ name }) => `${AT}/${name}`)
 
@@ -34,13 +39,13 @@ export function searchStage(program: Part): Stage<Started> {
       const tools = lab.folder('tools')
       for (const { name, mode, status } of FOLDERS) {
         mkdirSync(`${tools}/${name}`)
-        if (mode) writeFileSync(`${tools}/${name}/tool`, `#!/bin/sh\nexit ${status}\n`, { mode })
+        if (mode) writeFileSync(`${tools}/${name}/tool`, TOOL(status), { mode })
       }
       try {
         exit = await lab.run('a container that is told to run `tool`', {
           parts: [namespaces, root, program],
           image: true,
-          args: ['tool', '-s'],
+          args: ARGS,
           change({ spec }) {
             Object.assign(spec.process, { env: [`PATH=${PATH.join(':')}`], cwd: '/' })
             spec.linux.namespaces = NAMESPACE_TYPES.map(type => ({ type }))
@@ -73,6 +78,8 @@ export function searchStage(program: Part): Stage<Started> {
 function whyNotFound(exit: Exit | undefined, refused: string): string {
   if (exit?.status === 8)
     return `The tool of ${PATH[3]} was taken, and that of ${PATH[2]} comes first: the folders count in their order.`
+  if (exit?.status === NOT_AS_GIVEN)
+    return `The tool was found, and its arguments are not ${JSON.stringify(ARGS)}: they are a list, and a command line that a shell takes apart again is not the same.`
   if (exit) return `Something else was started, which ended by ${exit.signal ?? `exit(${exit.status})`}.`
   const tried = /^execve\("([^"]*)"/.exec(refused)?.[1]
   if (tried === undefined) return refused

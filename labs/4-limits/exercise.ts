@@ -14,6 +14,7 @@ import type { Lab } from '../../lib/guide/lab.ts'
 import { changeAct, changePart } from '../../lib/guide/mutant.ts'
 import type { Check, Step } from '../../lib/guide/step.ts'
 import type { Exercise } from '../../lib/labs/exercise.ts'
+import { otherLimitsStage } from './others.ts'
 import { WrittenError } from '../../lib/labs/problem.ts'
 import { cgroupOf } from '../../lib/kernel/cgroup.ts'
 import { type CgroupValue, hierarchies } from '../../lib/kernel/cgroupfs.ts'
@@ -49,12 +50,15 @@ export const exercise: Exercise<Measured> = {
   manPages: ['cgroups(7)', 'cgroup_namespaces(7)', 'mkdir(2)', 'fork(2)', 'signal(7)'],
   image: 'as the root',
   exports: { limits: { part: 'limits' }, freeze: 'function' },
-  build: (step, { freeze }) =>
-    changeAct(
+  build: (step, { freeze }) => {
+    const changed = changeAct(
       withoutOthers(withChecks(step)),
       FREEZE,
       withCgroup(lab => freezeBy(lab, freeze as Freeze)),
-    ),
+    )
+    const [join, ...others] = changed.stages
+    return { ...changed, stages: [join!, otherLimitsStage(), ...others] }
+  },
 
   tasks: [
     {
@@ -72,7 +76,7 @@ export const exercise: Exercise<Measured> = {
       id: 'memory',
       title: 'Limit its memory, and swap with it',
       text: '`spec.linux.resources.memory` has two numbers in bytes: `limit`, and `swap`, which counts memory and swap together. Write them to the cgroup. The two versions of cgroups count swap differently: the head of your file says how. What does not fit must end the program, and not go to a disk.',
-      checks: ['memory-set', 'oom-kill', 'oom-sigkill'],
+      checks: ['memory-set', 'other-memory', 'oom-kill', 'oom-sigkill'],
       hints: [
         'A limit is text in a file of the controller’s directory. Which of the two files can refuse a number because of what stands in the other?',
         "Find the directory by `cgroup.controller('memory')`, then `writeControl`: memory first. On v1 `memsw` takes `swap` as it is, on v2 `memory.swap.max` takes what is beyond memory.",
@@ -83,7 +87,7 @@ export const exercise: Exercise<Measured> = {
       id: 'cpu',
       title: 'Give it a share of a processor',
       text: '`spec.linux.resources.cpu` has `quota` and `period` in microseconds: so much of each period it may run, then it waits for the next one. Write both.',
-      checks: ['cpu-set', 'cpu-throttled', 'cpu-share'],
+      checks: ['cpu-set', 'other-cpu', 'cpu-throttled', 'cpu-share'],
       hints: [
         'Whoever is nice, or has few shares, still gets all that nobody else wants. A quota is a ceiling: which files does your version have for it?',
         'On v1 two files, `cpu.cfs_period_us` and `cpu.cfs_quota_us`; on v2 one, `cpu.max`, with both numbers and a space between them.',
@@ -94,7 +98,7 @@ export const exercise: Exercise<Measured> = {
       id: 'pids',
       title: 'Limit how many processes there are',
       text: '`spec.linux.resources.pids.limit` says how many processes may be in it, the first one too. At the limit a `fork` shall be refused; nobody is killed.',
-      checks: ['pids-set', 'pids-stopped'],
+      checks: ['pids-set', 'other-pids', 'pids-stopped'],
       hints: [
         'There is an old limit of processes, RLIMIT_NPROC: it counts those of a user, and root is free of it. You want one that counts those in the cgroup.',
         'The controller is called `pids`, and both versions call the file `pids.max`.',

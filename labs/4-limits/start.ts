@@ -18,7 +18,8 @@ export const limits: Part = {
     // `planCgroup(container)` from 'minilab' says where this machine wants a container's cgroup:
     //   .folders                 its directories, still to be made: one on v2, one for each v1 hierarchy; each has a `path`
     //   .controller('memory')    { version: 1 or 2, path }: the one of them where that controller's files will be
-    // `container.spec.linux.resources` has what it may use: memory and swap in bytes, quota and period in microseconds
+    // `container.spec.linux.resources` has what it may use: memory and swap in bytes, quota and period in microseconds.
+    // Each of them may be absent, and then there is no such limit
     // TODO 1a: plan the cgroup, and make its directories
     // TODO 2: limit memory, and swap with it
     // TODO 3: limit the processor

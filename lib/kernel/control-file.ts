@@ -7,13 +7,15 @@ import { errnoNumber } from './errno.ts'
  * Writes one value to a file by which the kernel is told something (uid_map, cgroup.procs, sysctls), in one write(2).
  * Throws a SyscallError with cause and remedy.
  */
-export function writeControl(path: string, value: string): void {
+export function writeControl(path: string, value: string | number): void {
+  const text = typeof value === 'number' ? String(value) : value
   try {
-    writeFileSync(path, value, { flag: 'r+' }) // never creates: a missing control file is an error
+    writeFileSync(path, text, { flag: 'r+' }) // never creates: a missing control file is an error
   } catch (error) {
-    const { code = '', syscall = 'write' } = error as NodeJS.ErrnoException
+    const { code = '', syscall = 'write', errno } = error as NodeJS.ErrnoException
+    if (errno === undefined) throw error // the caller's: no text to write
     const args =
-      syscall === 'open' ? JSON.stringify(path) : `${JSON.stringify(path)}, ${JSON.stringify(value)}`
+      syscall === 'open' ? JSON.stringify(path) : `${JSON.stringify(path)}, ${JSON.stringify(text)}`
     throw new SyscallError(syscall, args, errnoNumber(code), undefined, diagnoseWrite(path, code))
   }
 }

@@ -368,6 +368,24 @@ const writes: [path: RegExp, codes: string[], cause: string, remedy: string][] =
     'systemd-run --user --scope -p Delegate=yes minilab …, or sudo',
   ],
   [
+    /memory\.memsw\.limit_in_bytes$/,
+    ['EINVAL'],
+    'memory and swap together cannot be less than the limit of memory alone, which is none at first',
+    'write memory.limit_in_bytes first',
+  ],
+  [
+    /memory\.limit_in_bytes$/,
+    ['EINVAL'],
+    'the limit of memory alone cannot be more than memory.memsw.limit_in_bytes',
+    'raise memory.memsw.limit_in_bytes first; the limit is a number of bytes',
+  ],
+  [
+    /cpu\.(cfs_(quota|period)_us|max)$/,
+    ['EINVAL'],
+    'quota and period are in microseconds: each is at least 1000, and a period is at most 1000000',
+    'write the numbers of the specification as they are',
+  ],
+  [
     /\/sys\/fs\/cgroup\//,
     ['EINVAL'],
     'the kernel does not accept this value',

@@ -23,24 +23,56 @@ interface Rlimit {
 }
 const CLONE_STACK = 16384
 
+/** What a value must be, which a caller without types may not know. */
+interface Form {
+  /** in words: `a string` */
+  words: string
+  fits(value: unknown): boolean
+}
 interface Kind<T> {
+  form: Form
   encode(value: T, arena: Arena): bigint | number
   print(value: T): string
 }
-const kind = <T>(encode: Kind<T>['encode'], print: Kind<T>['print']): Kind<T> => ({ encode, print })
+const NUMBER: Form = {
+  words: 'a whole number',
+  fits: value => typeof value === 'bigint' || Number.isInteger(value),
+}
+const TEXT: Form = { words: 'a string', fits: value => typeof value === 'string' }
+const listOf = ({ words, fits }: Form): Form => ({
+  words: `a list of ${words.replace(/^an? /, '')}s`,
+  fits: value => Array.isArray(value) && value.every(fits),
+})
+const BYTES: Form = { words: 'a Uint8Array', fits: value => value instanceof Uint8Array }
+const OBJECT: Form = { words: 'an object', fits: value => typeof value === 'object' && value !== null }
+const either = (one: Form, other: Form): Form => ({
+  words: `${one.words} or ${other.words}`,
+  fits: value => one.fits(value) || other.fits(value),
+})
+const kind = <T>(form: Form, encode: Kind<T>['encode'], print: Kind<T>['print']): Kind<T> => ({
+  form,
+  encode,
+  print,
+})
 
-const number = kind<number | bigint>(v => v, String)
-const text = kind<string>((v, arena) => arena.cstring(v), quote)
+const number = kind<number | bigint>(NUMBER, v => v, String)
+const text = kind<string>(TEXT, (v, arena) => arena.cstring(v), quote)
 const octal = kind<number>(
+  NUMBER,
   v => v,
   v => '0' + v.toString(8),
 )
 const hex = kind<number | bigint>(
+  NUMBER,
   v => v,
   v => '0x' + v.toString(16),
 )
 const strings = (print: (v: readonly string[]) => string) =>
-  kind<readonly string[]>((v, arena) => arena.words([...v.map(s => arena.cstring(s)), 0n]), print)
+  kind<readonly string[]>(
+    listOf(TEXT),
+    (v, arena) => arena.words([...v.map(s => arena.cstring(s)), 0n]),
+    print,
+  )
 
 const kinds = {
   int: number,
@@ -48,12 +80,14 @@ const kinds = {
   pid: number,
   fd: number,
   dirfd: kind<number>(
+    NUMBER,
     v => v,
     v => (v === constants.AT_FDCWD ? 'AT_FDCWD' : String(v)),
   ),
   octal,
   hex,
   dev: kind<number>(
+    NUMBER,
     v => v,
     v => `makedev(${v >> 8}, ${v & 255})`,
   ),
@@ -61,26 +95,30 @@ const kinds = {
   string: text,
   argv: strings(v => `[${v.map(quote).join(', ')}]`),
   envp: strings(v => `/* ${v.length} ${v.length === 1 ? 'var' : 'vars'} */`),
-  bytes: kind<Uint8Array>((v, arena) => arena.put(v), printBytes),
+  bytes: kind<Uint8Array>(BYTES, (v, arena) => arena.put(v), printBytes),
   int_or_buffer: kind<number | Uint8Array>(
+    either(NUMBER, BYTES),
     (v, arena) => (typeof v === 'number' ? v : arena.out(v)),
     v => (typeof v === 'number' ? String(v) : printBytes(v)),
   ),
-  out: kind<Uint8Array>((v, arena) => arena.out(v), printBytes),
-  sockaddr: kind<Uint8Array>((v, arena) => arena.put(v), printSockaddr),
-  sockaddr_out: kind<Uint8Array>((v, arena) => arena.out(v), printSockaddr),
+  out: kind<Uint8Array>(BYTES, (v, arena) => arena.out(v), printBytes),
+  sockaddr: kind<Uint8Array>(BYTES, (v, arena) => arena.put(v), printSockaddr),
+  sockaddr_out: kind<Uint8Array>(BYTES, (v, arena) => arena.out(v), printSockaddr),
   // socket(2): a type in the low bits, flags above
   sock: kind<number>(
+    NUMBER,
     v => v,
     v => [enumerator('SOCK_', v & 15), ...(v >> 4 ? [flags('SOCK_', v & ~15)] : [])].join('|'),
   ),
   open_how: kind<OpenHow>(
+    OBJECT,
     (v, arena) => arena.words([v.flags, v.mode ?? 0, v.resolve ?? 0]),
     v =>
       `{flags=${flags('O_', v.flags)}, mode=0${(v.mode ?? 0).toString(8)}, resolve=${flags('RESOLVE_', v.resolve ?? 0)}}`,
   ),
   // clone3(2): the stack is given by its lowest address and its size
   clone_args: kind<CloneArgs>(
+    OBJECT,
     (v, arena) => {
       const stack = arena.address(arena.reserve(CLONE_STACK))
       const parentTid = v.parentTid ? arena.out(v.parentTid) : 0
@@ -89,16 +127,19 @@ const kinds = {
     v => `{flags=${flags('CLONE_', v.flags)}, exit_signal=${v.exitSignal ?? 0}}`,
   ),
   rlimit: kind<Rlimit>(
+    OBJECT,
     (v, arena) => arena.words([v.cur, v.max]),
     v => `{rlim_cur=${v.cur}, rlim_max=${v.max}}`,
   ),
   // seccomp(2): struct sock_fprog {unsigned short len; struct sock_filter *filter}
   sock_fprog: kind<Uint8Array>(
+    BYTES,
     (v, arena) => arena.words([v.length / 8, arena.put(v)]),
     v => `{len=${v.length / 8}, filter=/* BPF */}`,
   ),
   // struct sigaction: handler, flags, restorer, mask. A handler is machine code, and none of ours can run in the child
   sigaction: kind<'SIG_DFL' | 'SIG_IGN' | { handler: bigint; restorer: bigint }>(
+    either(TEXT, OBJECT),
     (v, arena) =>
       arena.words(
         typeof v === 'string'
@@ -108,11 +149,13 @@ const kinds = {
     v => `{sa_handler=${typeof v === 'string' ? v : '/* ours */'}}`,
   ),
   uid_list: kind<readonly number[]>(
+    listOf(NUMBER),
     (v, arena) => arena.put(new Uint8Array(Uint32Array.from(v).buffer)),
     v => `[${v.join(', ')}]`,
   ),
   // timespec pairs for utimensat(2), in nanoseconds since the epoch
   times: kind<readonly [atime: bigint, mtime: bigint]>(
+    listOf(NUMBER),
     (v, arena) => arena.words(v.flatMap(ns => [ns / 1_000_000_000n, ns % 1_000_000_000n])),
     v => `[${v.join(', ')}]`,
   ),
@@ -137,12 +180,14 @@ export function kindOf(name: string): Kind<unknown> {
   if (prefix !== undefined) {
     const symbolic = base === 'flags' ? flags : enumerator
     found = kind<number>(
+      NUMBER,
       v => v,
       v => symbolic(prefix, v),
     )
   } else found = kinds[base as keyof Kinds]
   if (!name.endsWith('?')) return found as Kind<unknown>
   return kind<unknown>(
+    either(found.form, { words: 'null', fits: value => value === null }),
     (v, arena) => (v === null ? 0 : found.encode(v as never, arena)),
     v => (v === null ? 'NULL' : found.print(v as never)),
   )

@@ -192,3 +192,24 @@ export function printArgs(call: Call, args: readonly unknown[]): string {
     .map(({ kind }, i) => kind.print(args[i]))
     .join(', ')
 }
+
+/** What is wrong with arguments that no compiler has looked at; undefined where each is of its kind. */
+export function misfit(call: Call, args: readonly unknown[]): string | undefined {
+  const wanted = parameters(call)
+  const at = wanted.findIndex(({ kind }, i) => !kind.form.fits(args[i]))
+  const { name, kind } = wanted[at] ?? {}
+  if (kind) return `${call} takes ${kind.form.words} as \`${name}\`, and got ${describe(args[at])}`
+  if (args.length > wanted.length)
+    return `${call} takes ${wanted.length} argument${wanted.length === 1 ? '' : 's'} (${wanted.map(({ name }) => name).join(', ')}), and got ${args.length}`
+  return undefined
+}
+
+function describe(value: unknown): string {
+  if (value === undefined) return 'nothing'
+  if (value instanceof Promise) return 'a promise: await it first'
+  if (Array.isArray(value)) return 'a list'
+  if (value === null || typeof value === 'number') return String(value)
+  return typeof value === 'string'
+    ? JSON.stringify(value.slice(0, 40))
+    : `a value of the type ${typeof value}`
+}

@@ -39,7 +39,7 @@ export function diffTapes(
   const made = new Set(yours.map(({ call }) => call))
   const wanted = reference.filter(call => made.has(call) || !later(call))
   const rows = align(yours, wanted)
-  const first = explainFirst(rows, reasons)
+  const first = neverMade(yours) ?? explainFirst(rows, reasons)
   return { rows, ...(first && { first }) }
 }
 
@@ -83,6 +83,16 @@ function fromDifference(call: string, other: string): string {
   return short(at > 45 ? `${nameOf(call)}(… ${call.slice(call.lastIndexOf(',', at - 2) + 2)}` : call)
 }
 const where = ({ at }: Recorded) => (at ? ` (line ${at.line})` : '')
+
+/** A call that the child never comes to: execve(2) does not return where it succeeds, and ends the child where it is refused. */
+function neverMade(yours: readonly Recorded[]): string | undefined {
+  const last = yours.findLastIndex(({ call }) => nameOf(call) === 'execve')
+  const lost = last === -1 ? undefined : yours[last + 1]
+  return (
+    lost &&
+    `${short(lost.call)}${where(lost)} stands after \`execve\`, which does not return: the child never makes that call.`
+  )
+}
 
 function explainFirst(rows: readonly Row[], reasons: readonly Reason[]): string | undefined {
   const missing = rows.findIndex(({ yours }) => !yours)

@@ -3,7 +3,8 @@ import { pathToFileURL } from 'node:url'
 import type { Part } from '../container/part.ts'
 import { inWords, refusalOf } from '../guide/refusal.ts'
 import { SyscallError } from '../kernel/syscall-error.ts'
-import { Tape } from '../kernel/tape.ts'
+import { misfit } from '../kernel/syscalls.ts'
+import { Later, Tape } from '../kernel/tape.ts'
 import type { Exercise, Written } from './exercise.ts'
 import { nextContainer } from './host-calls.ts'
 import { placeIn } from './place.ts'
@@ -135,6 +136,12 @@ function withLines(record: (...args: unknown[]) => unknown, folder: string): (..
     if (!tape) return record(...args)
     const note = tape.record.bind(tape)
     tape.record = (...call) => {
+      const [name, given] = call
+      const wrong = misfit(
+        name,
+        given.map(arg => (arg instanceof Later ? 0 : arg)),
+      )
+      if (wrong) throw new WrittenError({ what: wrong, remedy: 'an editor shows the types: tape.' + name })
       const place = placeIn(folder, new Error().stack)
       if (place) recordedAt.set(tape.ops.length + 1, place)
       return note(...call)

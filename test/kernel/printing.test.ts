@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import * as c from '../../lib/kernel/constants.ts'
 import { flags } from '../../lib/kernel/kinds.ts'
+import { type Call, misfit } from '../../lib/kernel/syscalls.ts'
 import { Tape } from '../../lib/kernel/tape.ts'
 
 const inet = new Uint8Array([2, 0, 0, 80, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0])
@@ -109,4 +110,20 @@ test('what is not known yet is named after the call that it comes from', () => {
     'close_range(<openat #2>, <openat #3>, <openat #3>)',
     'openat(AT_FDCWD, "f", <openat #2>, <openat #3>)',
   ])
+})
+
+test.each<[Call, unknown[], string | undefined]>([
+  ['execve', [['/bin/sh'], ['sh'], []], 'execve takes a string as `path`, and got a list'],
+  ['execve', ['/bin/sh', 'sh -c true', []], 'execve takes a list of strings as `argv`, and got "sh -c true"'],
+  ['chdir', [], 'chdir takes a string as `path`, and got nothing'],
+  ['setresuid', [0, NaN, 0], 'setresuid takes a whole number as `euid`, and got NaN'],
+  [
+    'mount',
+    ['proc', '/proc', 'proc', Promise.resolve(0), null],
+    'mount takes a whole number as `flags`, and got a promise: await it first',
+  ],
+  ['mount', [null, '/', null, 0, null], undefined],
+  ['chdir', ['/', 'x'], 'chdir takes 1 argument (path), and got 2'],
+])('%s(%j): what no compiler has looked at', (call, args, said) => {
+  expect(misfit(call, args)).toBe(said)
 })

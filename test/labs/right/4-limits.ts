@@ -36,13 +36,16 @@ export const right: RightAnswer[] = [
   },
   {
     task: 'cpu',
-    name: 'the period of the kernel’s own',
+    name: 'the quota before the period',
     edits: [
       [
         "    if (quota) set(cgroup, 'cpu', ['cpu.cfs_period_us', period], ['cpu.max', `${quota} ${period}`])\n",
-        "    if (quota) set(cgroup, 'cpu', ['cpu.cfs_quota_us', quota], ['cpu.max', `${quota}`])\n",
+        "    if (quota) set(cgroup, 'cpu', ['cpu.cfs_quota_us', quota], ['cpu.max', `${quota} ${period}`])\n",
       ],
-      ["    if (quota) set(cgroup, 'cpu', ['cpu.cfs_quota_us', quota])\n", ''],
+      [
+        "    if (quota) set(cgroup, 'cpu', ['cpu.cfs_quota_us', quota])\n",
+        "    if (quota) set(cgroup, 'cpu', ['cpu.cfs_period_us', period])\n",
+      ],
     ],
   },
   {
@@ -72,5 +75,10 @@ export const right: RightAnswer[] = [
         "while (!readFileSync(events, 'utf8').includes(`frozen ${state}`)) await new Promise(resolve => setTimeout(resolve, 10))",
       ],
     ],
+  },
+  {
+    task: 'memory',
+    name: 'numbers as they are',
+    edits: [['writeControl(join(path, file), String(value))', 'writeControl(join(path, file), value)']],
   },
 ]

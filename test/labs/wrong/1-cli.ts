@@ -115,7 +115,7 @@ export const wrong: WrongAnswer[] = [
       [CHDIR, ''],
       [EXECVE, `${EXECVE}${CHDIR}`],
     ],
-    says: 'the reference, which does it after',
+    says: 'stands after `execve`, which does not return',
   },
   {
     task: 'directory',
@@ -161,7 +161,7 @@ export const wrong: WrongAnswer[] = [
       [CLOSE, ''],
       [EXECVE, `${EXECVE}${CLOSE}`],
     ],
-    says: 'neither closed nor marked close-on-exec',
+    says: 'stands after `execve`, which does not return',
   },
 
   {
@@ -208,6 +208,18 @@ export const wrong: WrongAnswer[] = [
     belief: 'the only reason to go on is that it is not there',
     edits: [['tape.attempt.execve(path', 'tape.ifThere.execve(path']],
     says: 'EACCES',
+  },
+  {
+    task: 'path',
+    name: 'by a shell',
+    belief: 'a shell can do the search, given the command line',
+    edits: [
+      [
+        ATTEMPT,
+        "    if (!args[0]!.includes('/')) tape.execve('/bin/sh', ['sh', '-c', args.join(' ')], env)\n",
+      ],
+    ],
+    says: 'its arguments are not',
   },
   {
     task: 'path',

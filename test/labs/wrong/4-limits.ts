@@ -105,6 +105,48 @@ export const wrong: WrongAnswer[] = [
     says: 'ENOMEM',
   },
   {
+    task: 'memory',
+    name: 'the number that the text shows',
+    belief: 'the limit is always the same',
+    edits: [
+      [
+        MEMORY,
+        "    if (limit) set(cgroup, 'memory', ['memory.limit_in_bytes', 67108864], ['memory.max', 67108864])\n",
+      ],
+    ],
+    says: 'Another container asks for',
+  },
+  {
+    task: 'cpu',
+    name: 'the period of the kernel’s own',
+    belief: 'the period is always a tenth of a second',
+    edits: [
+      [CPU, "    if (quota) set(cgroup, 'cpu', ['cpu.cfs_quota_us', quota], ['cpu.max', `${quota}`])\n"],
+      [QUOTA, ''],
+    ],
+    says: 'Another container asks for',
+  },
+  {
+    task: 'cpu',
+    name: 'taken for granted',
+    belief: 'every specification limits the processor',
+    edits: [
+      ['const { memory = {}, cpu = {}, pids = {} } =', 'const { memory = {}, cpu, pids = {} } ='],
+      ['period = 100_000 } = cpu', 'period = 100_000 } = cpu!'],
+    ],
+    says: 'A container whose specification has no cpu was not made',
+  },
+  {
+    task: 'cpu',
+    name: 'a share in percent',
+    belief: 'the quota is a percentage',
+    edits: [
+      [CPU, CPU.replace('${quota} ${period}', '20 ${period}')],
+      [QUOTA, QUOTA.replace('quota])', '20])')],
+    ],
+    says: 'each is at least 1000',
+  },
+  {
     task: 'cpu',
     name: 'nice',
     belief: 'nice limits how much processor time one gets',
