@@ -175,7 +175,11 @@ export const checks = {
     claim: 'a mount made inside is not there outside, nor the other way round',
     look({ pid, mountSource }) {
       const at = (who: number | 'self') => mountinfo(who).find(m => m.source === mountSource)?.target
-      const travels = (who: number | 'self') => mountinfo(who).find(m => m.target === '/')?.propagation ?? []
+      // one that is unbindable is tied to nothing: mount_namespaces(7)
+      const travels = (who: number | 'self') =>
+        mountinfo(who)
+          .find(m => m.target === '/')
+          ?.propagation.filter(tie => tie !== 'unbindable') ?? []
       const [host, container] = [at('self'), at(pid)]
       const separate = !isOurs(pid, 'mnt')
       return finding(
@@ -189,7 +193,7 @@ export const checks = {
           ),
         ],
         separate && travels(pid).length > 0
-          ? `Its mounts are still tied to ours (${travels(pid).join(' ')}): mount(NULL, "/", NULL, MS_REC|MS_PRIVATE, NULL) was forgotten.`
+          ? `Its mounts are still tied to ours (${travels(pid).join(' ')}). mount(NULL, "/", NULL, MS_REC|MS_PRIVATE, NULL) cuts both ties; MS_SLAVE cuts only the one that leads out.`
           : whyNotInside(pid, 'mnt', host !== undefined, container !== undefined),
       )
     },

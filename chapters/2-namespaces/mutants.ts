@@ -124,7 +124,7 @@ export const mutants: Mutant<Made>[] = [
   {
     name: 'no-private',
     misconception: 'a new mount namespace was thought to be separate: private propagation was forgotten',
-    breaks: { mount: 'MS_REC|MS_PRIVATE, NULL) was forgotten' },
+    breaks: { mount: 'MS_REC|MS_PRIVATE, NULL) cuts both ties' },
     change: step => withoutCalls(step, 'namespaces', ({ call }) => call === 'mount'),
   },
   {

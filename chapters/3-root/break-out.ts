@@ -6,13 +6,18 @@ import type { Roots } from './step.ts'
 
 const STEPS_UP = 32
 
-/** Where a process's paths begin, as the kernel names it: device and inode of "/". Filled when the tape has run. */
-class RootSeen {
+/** Which directory a path leads to for a process, as the kernel names it: device and inode. Filled when the tape has run. */
+export class DirectorySeen {
   readonly #stat = new Uint8Array(144) // struct stat: st_dev at 0, st_ino at 8, on x86-64 and arm64 alike
+  readonly #path: string
 
-  /** Records a look at "/". */
-  look(tape: Tape): void {
-    tape.newfstatat(AT_FDCWD, '/', this.#stat, 0)
+  constructor(path = '/') {
+    this.#path = path
+  }
+
+  /** Records a look. */
+  look(tape: Pick<Tape, 'newfstatat'>): void {
+    tape.newfstatat(AT_FDCWD, this.#path, this.#stat, 0)
   }
 
   toString(): string {
@@ -42,11 +47,11 @@ export function breakOut(tape: Tape, second: string): void {
 export async function chrootAndOut(lab: Lab<Roots>, { into = enter, out = breakOut } = {}): Promise<void> {
   const tape = new Tape()
   into(tape, lab.folder('jail'))
-  const inJail = new RootSeen()
+  const inJail = new DirectorySeen()
   inJail.look(tape)
   tape.attempt.mkdirat(AT_FDCWD, 'second', 0o700) // whoever is in no jail may be where nothing can be made
   out(tape, 'second')
-  const after = new RootSeen()
+  const after = new DirectorySeen()
   after.look(tape)
   // chroot needs CAP_SYS_CHROOT: without root, a user namespace gives it
   await lab.outside('into a chroot, and out of it', tape, lab.options.rootless ? CLONE_NEWUSER : 0)
@@ -58,7 +63,7 @@ export async function chrootAndOut(lab: Lab<Roots>, { into = enter, out = breakO
 export async function breakOutOfContainer(lab: Lab<Roots>): Promise<void> {
   // setns(2) would put it at the root of the mount namespace, whatever root the process has
   const root = lab.keep(openSync(`/proc/${lab.scene.pid}/root`, O_DIRECTORY))
-  const seen = new RootSeen()
+  const seen = new DirectorySeen()
   const record = (tape: Tape) => {
     tape.fchdir(root)
     tape.chroot('.')

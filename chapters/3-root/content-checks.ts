@@ -140,7 +140,9 @@ export const contentChecks = {
           seen(`/proc/${pid}/mountinfo (/proc/sys)`, null, mount?.options.join(',') ?? 'no mount'),
         ],
         read.status !== 0
-          ? 'They cannot even be read: there is no /proc.'
+          ? mount && mount.type !== 'proc'
+            ? `They cannot even be read: a ${mount.type} was mounted over /proc/sys. Bound on itself, /proc/sys is a mount that can be made read-only.`
+            : 'They cannot even be read: there is no /proc.'
           : mount
             ? 'The bind mount is there, but not read-only: mount(2) ignores MS_RDONLY together with MS_BIND; it takes a second call with MS_REMOUNT.'
             : 'Nothing is mounted on /proc/sys: it was not bound on itself, or before the new /proc was mounted over it.',

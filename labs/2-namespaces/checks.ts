@@ -62,7 +62,8 @@ export const allPrivate: Check<Made> = {
   look({ pid }) {
     if (namespaceInode(pid, 'mnt') === namespaceInode('self', 'mnt'))
       return finding(false, [], 'It shares our mnt namespace: CLONE_NEWNS is missing from the clone flags.')
-    const tied = mountinfo(pid).filter(({ propagation }) => propagation.length > 0)
+    // one that is unbindable is tied to nothing: mount_namespaces(7)
+    const tied = mountinfo(pid).filter(({ propagation }) => propagation.some(tie => tie !== 'unbindable'))
     const [first] = tied
     return finding(
       !first,

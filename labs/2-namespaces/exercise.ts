@@ -5,6 +5,7 @@ import type { Check, Step } from '../../lib/guide/step.ts'
 import type { Exercise } from '../../lib/labs/exercise.ts'
 import { asAskedStage } from './as-asked.ts'
 import { allPrivate, mapped, named } from './checks.ts'
+import { otherMapsStage } from './other-maps.ts'
 
 const lines = (mappings: IdMapping[] = []) =>
   mappings.map(({ containerID, hostID, size }) => `${containerID} ${hostID} ${size}`).join('\n')
@@ -41,7 +42,7 @@ export const exercise: Exercise<Made> = {
       'Make something inside, look for it outside': allPrivate,
     }
     const checked = withChecks(changed, more)
-    return { ...checked, stages: [...checked.stages, asAskedStage()] }
+    return { ...checked, stages: [...checked.stages, otherMapsStage(), asAskedStage()] }
   },
 
   tasks: [
@@ -94,7 +95,7 @@ export const exercise: Exercise<Made> = {
       id: 'map',
       title: 'Root inside, somebody else outside',
       text: 'A new user namespace knows no users: all are 65534, nobody. While the child waits for us, we say who they are, in `/proc/<pid>/uid_map` and `gid_map`: a line `inside outside count` for each entry of `spec.linux.uidMappings` and `gidMappings`, each file in one write. Without root the kernel takes a `gid_map` only after `deny` was written to `/proc/<pid>/setgroups`; with root leave that alone. Then the child becomes user and group 0. A container without a user namespace gets no map.',
-      checks: ['uid-map', 'maps-asked', 'root-inside'],
+      checks: ['uid-map', 'maps-asked', 'root-inside', 'other-maps'],
       hints: [
         'For more than one id nobody may write his own map: a process outside does it, when the child is there. The child can become somebody only after that.',
         '`writeControl` in `attach`, twice, and `setresgid` and `setresuid` in `inside`: it runs when `attach` has ended. `process.getuid()` tells whether we are root.',

@@ -1,10 +1,17 @@
-import { chrootAndOut } from '../../chapters/3-root/break-out.ts'
 import type { Roots } from '../../chapters/3-root/step.ts'
-import { changeAct } from '../../lib/guide/mutant.ts'
+import { changeAct, changeSpec } from '../../lib/guide/mutant.ts'
+import type { Stage } from '../../lib/guide/step.ts'
 import type { Exercise } from '../../lib/labs/exercise.ts'
 import type { Tape } from '../../lib/kernel/tape.ts'
+import { jailStage, outAgain } from './jail.ts'
+import { anotherMask } from './masks.ts'
+import { underneathStage } from './underneath.ts'
 
 type Go = (tape: Tape, directory: string) => void
+
+const CHROOT = 'chroot, and the way out of it'
+const AGAIN = 'The same break-out once more'
+const COVERED = 'What it must not see'
 
 export const exercise: Exercise<Roots> = {
   number: 3,
@@ -14,17 +21,25 @@ export const exercise: Exercise<Roots> = {
   manPages: ['chroot(2)', 'pivot_root(2)', 'mount(2)', 'mount_namespaces(7)', 'open_tree(2)', 'proc(5)'],
   image: 'as the root',
   exports: { enterJail: 'function', breakOut: 'function', root: { part: 'root' } },
-  build: (step, { enterJail, breakOut }) =>
-    changeAct(step, 'chroot, and the way out of it', lab =>
-      chrootAndOut(lab, { into: enterJail as Go, out: breakOut as Go }),
-    ),
+  build(step, { enterJail, breakOut }) {
+    const out = outAgain(enterJail as Go, breakOut as Go)
+    const { asked, masks } = anotherMask()
+    const changed = changeSpec(changeAct(step, CHROOT, out.act), masks)
+    const stages = changed.stages.flatMap((stage): Stage<Roots>[] => {
+      if (stage.title === CHROOT) return [jailStage(enterJail as Go), { ...stage, checks: [out.check] }]
+      if (stage.title === AGAIN) return [stage, underneathStage()]
+      if (stage.title === COVERED) return [{ ...stage, checks: [...(stage.checks ?? []), asked] }]
+      return [stage]
+    })
+    return { ...changed, stages }
+  },
 
   tasks: [
     {
       id: 'jail',
       title: 'Put a process into a directory',
       text: '`enterJail` gets an empty directory. After it, the paths of the process shall begin there: `/` is that directory, and `..` in it leads nowhere.',
-      checks: ['chroot-jail'],
+      checks: ['in-jail', 'we-stayed'],
       record: (tape, { enterJail }) => (enterJail as Go)(tape, '/jail'),
       hints: [
         'Two things decide how a path is read: where “/” is, and where the process stands. You want both in the jail.',
@@ -36,7 +51,7 @@ export const exercise: Exercise<Roots> = {
       id: 'break-out',
       title: 'Get out of it again',
       text: 'Now you are the prisoner, with root’s rights. `second` is an empty directory in your jail. The kernel stops `..` only at the process’s own “/”: arrange it so that you stand above that. In the end “/” shall be the host’s.',
-      checks: ['chroot-jail', 'chroot-escape'],
+      checks: ['in-jail', 'chroot-escape'],
       record: (tape, { breakOut }) => (breakOut as Go)(tape, 'second'),
       hints: [
         'Nobody can walk up through his own root. But `chroot` does not move whoever calls it: what if your root were somewhere below you?',
@@ -48,7 +63,7 @@ export const exercise: Exercise<Roots> = {
       id: 'pivot',
       title: 'Make the image the root, and let the host’s go',
       text: '`root.inside` gets `rootfs`, the directory of an image. Exchange the root mount of the mount namespace for it, so that the host’s tree is not hidden but absent: the same break-out must then end in the container. The parts before yours have made the mount namespace, and its mounts private.',
-      checks: ['own-root', 'old-root-gone', 'pivot-holds', 'private-mounts'],
+      checks: ['own-root', 'old-root-gone', 'pivot-holds', 'nothing-underneath', 'private-mounts'],
       hints: [
         '`pivot_root` exchanges mounts, not directories. What is a directory that is no mount point, and how does it become one?',
         'Bind the directory on itself (`mount` with `MS_BIND | MS_REC`), `chdir` into it, `pivot_root`; the old root then lies over the new one until `umount2` with `MNT_DETACH`.',
@@ -81,7 +96,7 @@ export const exercise: Exercise<Roots> = {
       id: 'cover',
       title: 'Cover what speaks of the machine',
       text: '`spec.linux.maskedPaths` lists paths of `/proc` and `/sys` that tell of the whole machine. Cover each: a file by `/dev/null`, a directory by an empty read-only tmpfs; those that this kernel does not have are no failure. And `/proc/sys`, by which the machine is configured, shall be readable but not writable.',
-      checks: ['masked', 'readonly-paths'],
+      checks: ['masked', 'masked-as-asked', 'readonly-paths'],
       hints: [
         'What is mounted on a path hides it. And a bind mount on itself is a mount whose flags can be changed.',
         '`tape.attempt.mount(…)` goes on where a call is refused: a file cannot be covered by a directory, nor what is not there by anything. A mount becomes read-only only by a second call, with `MS_REMOUNT`.',

@@ -163,6 +163,11 @@ const causes: Record<string, Rule[]> = {
           cause: 'the new root is not a mount point',
           remedy: 'bind-mount it on itself first: mount(root, root, NULL, MS_BIND|MS_REC, NULL)',
         }
+      if (root === '.' && !did('chdir', earlier, () => true) && !did('fchdir', earlier, () => true))
+        return {
+          cause: 'the process does not stand in the new root, so “.” is another directory',
+          remedy: 'chdir to the new root before pivot_root(".", ".")',
+        }
       if (!did('mount', earlier, a => flag(a, (1 << 18) | (1 << 19), 3)))
         return {
           cause: 'the root mount propagates to others (shared), which pivot_root refuses',

@@ -70,4 +70,12 @@ export const right: RightAnswer[] = [
       ],
     ],
   },
+  {
+    task: 'private',
+    name: 'unbindable',
+    edits: [
+      ['  MS_PRIVATE,\n', '  MS_UNBINDABLE,\n'],
+      ['MS_REC | MS_PRIVATE', 'MS_REC | MS_UNBINDABLE'],
+    ],
+  },
 ]

@@ -7,6 +7,13 @@ export const right: RightAnswer[] = [
     edits: [["  tape.chdir(jail)\n  tape.chroot('.')", "  tape.chroot(jail)\n  tape.chdir('/')"]],
   },
   {
+    task: 'jail',
+    name: 'by its path both times',
+    edits: [
+      ["tape.chroot('.')\n}\n\nexport function breakOut", 'tape.chroot(jail)\n}\n\nexport function breakOut'],
+    ],
+  },
+  {
     task: 'break-out',
     name: 'one long path',
     edits: [["  for (let i = 0; i < 32; i++) tape.chdir('..')", "  tape.chdir('../'.repeat(40))"]],

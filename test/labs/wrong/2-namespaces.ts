@@ -181,13 +181,27 @@ export const wrong: WrongAnswer[] = [
     edits: [[UIDS, `${UIDS}${UIDS}`]],
     says: 'a map is written once',
   },
+  {
+    task: 'map',
+    name: 'the columns swapped',
+    belief: 'outside comes first, as in `-p 8080:80`',
+    edits: [['`${containerID} ${hostID} ${size}\\n`', '`${hostID} ${containerID} ${size}\\n`']],
+    says: '_map', // with root the map of the step’s own container is refused already
+  },
+  {
+    task: 'map',
+    name: 'the group stays',
+    belief: 'who is user 0 is group 0',
+    edits: [['      tape.setresgid(0, 0, 0)\n', '']],
+    says: 'it never called setresgid',
+  },
 
   {
     task: 'private',
     name: 'left out',
     belief: 'a mount namespace of its own is separate',
     edits: [[PRIVATE, 'void 0']],
-    says: 'MS_REC|MS_PRIVATE, NULL) was forgotten',
+    says: 'MS_REC|MS_PRIVATE, NULL) cuts both ties',
   },
   {
     task: 'private',

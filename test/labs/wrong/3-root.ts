@@ -27,6 +27,20 @@ export const wrong: WrongAnswer[] = [
     says: 'ENOENT',
   },
   {
+    task: 'jail',
+    name: 'stays outside',
+    belief: 'chroot moves the process, too',
+    edits: [["  tape.chdir(jail)\n  tape.chroot('.')", '  tape.chroot(jail)']],
+    says: 'its working directory is still outside',
+  },
+  {
+    task: 'jail',
+    name: 'moves us',
+    belief: 'process.chdir() is about the child',
+    edits: [['  tape.chdir(jail)', '  process.chdir(jail)']],
+    says: 'process.chdir() moves',
+  },
+  {
     task: 'break-out',
     name: 'goes into the second jail',
     belief: 'chdir belongs to every chroot, also where one wants to get out',
@@ -38,14 +52,30 @@ export const wrong: WrongAnswer[] = [
     name: 'walks up without a second jail',
     belief: '".." leads out of any chroot',
     edits: [['  tape.chroot(second)\n', '']],
-    says: 'in a jail',
+    says: 'no chroot has moved its root',
   },
   {
     task: 'break-out',
     name: 'leaves the jail as it is',
     belief: 'one step up is enough',
     edits: [['i < 32', 'i < 1']],
-    says: 'in a jail',
+    says: 'not to the top',
+  },
+  {
+    task: 'break-out',
+    name: 'nothing',
+    belief: 'a process in a jail is out as soon as it is root',
+    edits: [
+      ["  tape.chroot(second)\n  for (let i = 0; i < 32; i++) tape.chdir('..')\n  tape.chroot('.')\n", ''],
+    ],
+    says: 'Its “/” is still the jail',
+  },
+  {
+    task: 'break-out',
+    name: 'without the last chroot',
+    belief: 'who stands outside is out',
+    edits: [["tape.chdir('..')\n  tape.chroot('.')\n", "tape.chdir('..')\n"]],
+    says: 'the last chroot, to where it stands, is missing',
   },
   {
     task: 'pivot',
@@ -70,6 +100,17 @@ export const wrong: WrongAnswer[] = [
     belief: 'pivot_root does away with the old root',
     edits: [[LEAVE, '']],
     says: 'umount2(".", MNT_DETACH) was forgotten',
+  },
+  {
+    task: 'pivot',
+    name: 'moved over the old root',
+    belief: 'a mount on “/” takes the place of what was there, as switch_root(8) does it',
+    edits: [
+      ['  MS_BIND,\n', '  MS_BIND,\n  MS_MOVE,\n'],
+      [PIVOT, "tape.mount('.', '/', null, MS_MOVE, null)\n    tape.chroot('.')"],
+      [LEAVE, ''],
+    ],
+    says: 'The host’s tree lies under its root',
   },
   {
     task: 'proc',
@@ -156,5 +197,30 @@ export const wrong: WrongAnswer[] = [
     belief: '/dev/null covers everything',
     edits: [["  tape.attempt.mount('tmpfs', path, 'tmpfs', MS_RDONLY, 'size=0k')\n", '']],
     says: '/sys/firmware',
+  },
+  {
+    task: 'cover',
+    name: 'a list of its own',
+    belief: 'what is to be covered is the same for every container',
+    edits: [
+      [
+        'spec.linux.maskedPaths ?? []',
+        "['/proc/acpi', '/proc/interrupts', '/proc/keys', '/proc/timer_list', '/proc/kcore', '/sys/firmware']",
+      ],
+    ],
+    says: 'is in spec.linux.maskedPaths this time',
+  },
+  {
+    task: 'cover',
+    name: 'settings hidden',
+    belief: 'what may not be written is to be covered',
+    edits: [
+      [
+        "tape.mount('/proc/sys', '/proc/sys', null, MS_BIND, null)",
+        "tape.mount('tmpfs', '/proc/sys', 'tmpfs', MS_RDONLY, null)",
+      ],
+      ["    tape.mount(null, '/proc/sys', null, MS_BIND | MS_REMOUNT | MS_RDONLY | SAFE, null)\n", ''],
+    ],
+    says: 'a tmpfs was mounted over /proc/sys',
   },
 ]

@@ -1,0 +1,98 @@
+import { statSync } from 'node:fs'
+import { chrootAndOut, DirectorySeen } from '../../chapters/3-root/break-out.ts'
+import { checks } from '../../chapters/3-root/checks.ts'
+import type { Roots } from '../../chapters/3-root/step.ts'
+import { CLONE_NEWUSER } from '../../lib/kernel/constants.ts'
+import { Tape } from '../../lib/kernel/tape.ts'
+import { finding, seen } from '../../lib/guide/evidence.ts'
+import type { Lab } from '../../lib/guide/lab.ts'
+import type { Check, Stage } from '../../lib/guide/step.ts'
+import { stayed } from '../1-cli/leaks.ts'
+
+type Go = (tape: Tape, directory: string) => void
+
+function directory(path: string): string {
+  const { dev, ino } = statSync(path, { bigint: true })
+  return `${dev}:${ino}`
+}
+
+/** A child goes into a jail, and does nothing else: what a break-out does wrong is not blamed on this. */
+export function jailStage(enterJail: Go): Stage<Roots> {
+  let jail = ''
+  const [root, standing] = [new DirectorySeen(), new DirectorySeen('.')]
+  return {
+    title: 'Into a jail',
+    async act(lab) {
+      const path = lab.folder('only-a-jail')
+      jail = directory(path)
+      const tape = new Tape()
+      enterJail(tape, path)
+      root.look(tape)
+      standing.look(tape)
+      await lab.outside('into a jail', tape, lab.options.rootless ? CLONE_NEWUSER : 0)
+    },
+    checks: [
+      {
+        id: 'in-jail',
+        claim: 'its `/` is the jail, and so is its working directory',
+        look: ({ host }) => {
+          const [is, stands] = [String(root), String(standing)]
+          return finding(
+            is === jail && stands === jail,
+            [seen('newfstatat("/")', host, is), seen('newfstatat(".")', null, stands)],
+            is === host
+              ? 'Its “/” is the host’s: chdir moves only the working directory, and chroot was never called.'
+              : is !== jail
+                ? 'Its “/” is neither the host’s nor the jail: chroot was called with another directory.'
+                : 'Its “/” is the jail, but its working directory is still outside: chroot moves no process. From there “..” leads on through the host’s tree.',
+          )
+        },
+      },
+      stayed(),
+    ],
+  }
+}
+
+/** In and out again, with a look at where the process stands in the end. */
+export function outAgain(
+  enterJail: Go,
+  breakOut: Go,
+): { act(lab: Lab<Roots>): Promise<void>; check: Check<Roots> } {
+  const second = new DirectorySeen('second')
+  const standing = new DirectorySeen('.')
+  return {
+    act: lab =>
+      chrootAndOut(lab, {
+        into: enterJail,
+        out(tape, name) {
+          second.look(tape.attempt)
+          breakOut(tape, name)
+          standing.look(tape)
+        },
+      }),
+    check: {
+      ...checks.escape,
+      async look(scene) {
+        const found = await checks.escape.look(scene)
+        return found.ok === false
+          ? { ...found, diagnosis: whyInside(scene, String(second), String(standing)) }
+          : found
+      },
+    },
+  }
+}
+
+/** Why it has not come out: from where “/” is in the end, and where the process stands. */
+function whyInside({ host, inJail, afterBreakOut: root }: Roots, second: string, standing: string): string {
+  if (root === inJail && standing === host)
+    return 'It stands outside, but its “/” is still the jail: the last chroot is missing.'
+  if (root === inJail)
+    return 'Its “/” is still the jail: no chroot has moved its root below its working directory, so “..” stops at the jail.'
+  if (root === second && standing === host)
+    return 'It stands at the top of the host’s tree, but its “/” is still `second`: the last chroot, to where it stands, is missing.'
+  if (root === second && standing === second)
+    return 'It ended in a jail: the working directory was moved into the second jail, and so “..” stopped there.'
+  if (root === second)
+    return 'Its “/” is `second`, and it stands above that, but not at the top: more steps up are missing, and the last chroot.'
+  return 'It came out of the jail, but not to the top: its “/” is a directory in between. Each “..” is one step, and at the top it stays.'
+}
