@@ -1,4 +1,5 @@
 import type { Exercise } from '../labs/exercise.ts'
+import { mistakesIn } from '../labs/mistakes.ts'
 import { LabPresenter } from '../labs/present.ts'
 import { changeProgress, readProgress } from '../labs/progress.ts'
 import { contentOf, noteProven } from '../labs/proven.ts'
@@ -16,9 +17,14 @@ export async function check(word: string | undefined, flags: CheckFlags): Promis
   const exercise = await whichLab(word, workspace)
   const rootless = isRootless(flags.rootless)
   await using trials = new Trials(exercise, rootless, 'once')
+  const mistakes = mistakesIn(workspace, exercise) // beside the trial
   const { verdict, progress } = await checkLab(workspace, exercise, rootless, trials)
-  if (flags.json) process.stdout.write(JSON.stringify(verdict) + '\n')
-  else new LabPresenter({ plain: flags.plain ?? false }).verdict(exercise, verdict, progress)
+  if (flags.json) process.stdout.write(JSON.stringify({ ...verdict, mistakes: await mistakes }) + '\n')
+  else {
+    const presenter = new LabPresenter({ plain: flags.plain ?? false })
+    presenter.verdict(exercise, verdict, progress)
+    presenter.mistakes(await mistakes)
+  }
   if (!verdict.passed)
     process.exitCode = verdict.tasks.some(({ state }) => state === 'failed') ? EXIT.failed : EXIT.machine
 }

@@ -1,6 +1,7 @@
 import { emitKeypressEvents } from 'node:readline'
 import { UsageError } from '../kernel/errors.ts'
 import type { Exercise } from '../labs/exercise.ts'
+import { mistakesIn } from '../labs/mistakes.ts'
 import { LabPresenter } from '../labs/present.ts'
 import { changeProgress, readProgress } from '../labs/progress.ts'
 import { resetFile } from '../labs/reset.ts'
@@ -44,9 +45,11 @@ export async function watch(word: string | undefined, flags: CheckFlags): Promis
   const check = () =>
     onScreen(async () => {
       say(`checking lab ${exercise.number} …`)
+      const mistakes = mistakesIn(workspace, exercise) // beside the trial
       const { verdict, progress } = await checkLab(workspace, exercise, rootless, trials)
       process.stdout.write(CLEAR)
       presenter.verdict(exercise, verdict, progress)
+      presenter.mistakes(await mistakes)
       if (notice) say(notice)
       notice = ''
     })

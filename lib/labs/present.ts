@@ -2,6 +2,7 @@ import { basename, relative } from 'node:path'
 import { Presenter } from '../guide/present.ts'
 import { fit, wrap } from '../guide/text.ts'
 import type { Exercise, Task } from './exercise.ts'
+import type { Mistake } from './mistakes.ts'
 import type { Problem } from './problem.ts'
 import type { Progress } from './progress-shape.ts'
 import type { TapeDiff } from './tape-diff.ts'
@@ -9,6 +10,9 @@ import { taskAt, taskKey, type TaskVerdict, type Verdict } from './verdict.ts'
 
 /** So many calls are shown before and after a difference. */
 const CONTEXT = 3
+
+/** So many lines of the type checker's are shown at once. */
+const MOST_MISTAKES = 5
 
 /** What a lab says to whoever works on it. */
 export class LabPresenter extends Presenter {
@@ -59,6 +63,21 @@ export class LabPresenter extends Presenter {
             : `Beside the reference: \`minilab diff ${number}\` · give it up: \`minilab solution ${number} --give-up\``,
         )
     }
+    this.line()
+  }
+
+  /** What the type checker says; the checks have judged what the code does. */
+  mistakes(mistakes: readonly Mistake[]): void {
+    const { cyan, dim } = this.ink
+    if (mistakes.length === 0) return
+    this.note('The type checker says of your file:')
+    for (const { at, says } of mistakes.slice(0, MOST_MISTAKES)) {
+      this.line(
+        `      ${cyan(`${at.file}:${at.line}`)}  ${dim(fit(at.text, this.width - 12 - at.file.length))}`,
+      )
+      for (const line of wrap(says, this.width - 10)) this.line(`        ${this.code(line)}`)
+    }
+    if (mistakes.length > MOST_MISTAKES) this.note(`… and ${mistakes.length - MOST_MISTAKES} more`)
     this.line()
   }
 

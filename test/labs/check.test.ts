@@ -82,3 +82,26 @@ test.each([
   expect(stderr).toMatch(/^[^\n]+\n$/)
   expect(stderr).toMatch(says)
 })
+
+test('what the type checker says comes with the verdict: the line, and a promise that nothing waits for', async () => {
+  const learner = await newLearner()
+  const wrong = solution('4-limits').replace(
+    "    await until(() => readFileSync(file, 'utf8')",
+    "    until(() => readFileSync(file, 'utf8')",
+  )
+  const lines = wrong.split('\n')
+  const at = (words: string) => lines.findIndex(line => line.includes(words)) + 1
+  learner.write('4-limits.ts', wrong.replace('const { quota, period', 'const { quotas, period'))
+  const { stdout } = await learner.run(['check', '4', '--json'])
+  const { mistakes } = JSON.parse(stdout) as { mistakes: { at: { line: number }; says: string }[] }
+  expect(mistakes.map(({ at: { line }, says }) => [line, says])).toContainEqual([
+    at('    until('),
+    'this makes a promise, and nothing waits for it: write `await` before it',
+  ])
+  expect(mistakes.find(({ at: { line } }) => line === at('const { quota, period'))?.says).toContain(
+    "'quotas'",
+  )
+  expect((await learner.run(['check', '4', '--plain'])).stdout).toMatch(
+    /The type checker says of your file:\n +4-limits\.ts:\d+ .*quotas/,
+  )
+})

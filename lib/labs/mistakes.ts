@@ -1,0 +1,68 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { basename, join } from 'node:path'
+import { execa } from 'execa'
+import { MachineError } from '../image/error.ts'
+import { codeFolder, isCheckout } from '../own-folder.ts'
+import type { Exercise } from './exercise.ts'
+import type { Place } from './problem.ts'
+import { fileOf, type Workspace } from './workspace.ts'
+
+/** What the type checker says of a line. Node strips the types and looks at none, so such code runs all the same. */
+export interface Mistake {
+  at: Place
+  says: string
+}
+
+/** What `oxlint -f json` prints. */
+interface Printed {
+  diagnostics: { message: string; code: string; labels: { span: { line: number } }[] }[]
+}
+
+/** What is wrong with the types of a learner's file, and which promises nothing waits for; nothing where no checker is installed. */
+export async function mistakesIn(
+  workspace: Workspace,
+  lab: Pick<Exercise, 'number' | 'name'>,
+): Promise<Mistake[]> {
+  const checker = findChecker()
+  const file = fileOf(workspace, lab)
+  if (!checker || !existsSync(file)) return []
+  const config = join(import.meta.dirname, 'mistakes.json')
+  const flags = ['--type-aware', '--type-check', '-c', config, '-f', 'json']
+  const { stdout, stderr } = await execa(process.execPath, [checker.program, ...flags, basename(file)], {
+    cwd: workspace.folder,
+    env: { OXLINT_TSGOLINT_PATH: checker.types },
+    reject: false, // what it finds is an exit status
+  })
+  const lines = readFileSync(file, 'utf8').split('\n')
+  if (!stdout.startsWith('{'))
+    throw new MachineError(
+      `the type checker failed: ${(stderr || stdout).trim().split('\n')[0]}`,
+      'the verdict does not need it; npm ci installs it anew',
+    )
+  return (JSON.parse(stdout) as Printed).diagnostics
+    .map(({ message, code, labels: [label] }) => {
+      const line = label?.span.line ?? 1
+      return {
+        at: { file: basename(file), line, text: lines[line - 1]?.trim() ?? '' },
+        says: inWords(message, code),
+      }
+    })
+    .sort((a, b) => a.at.line - b.at.line)
+}
+
+function inWords(message: string, code: string): string {
+  if (code.includes('no-floating-promises'))
+    return 'this makes a promise, and nothing waits for it: write `await` before it'
+  const says = message.split('\n')[0]!.replace(/\.$/, '')
+  return /type 'Promise</.test(says) ? `${says}: write \`await\` before the promise` : says
+}
+
+/** It comes with a checkout, for our own code; the npm package does without. */
+function findChecker(): { program: string; types: string } | undefined {
+  if (!isCheckout) return undefined
+  const folders = createRequire(join(codeFolder, 'package.json')).resolve.paths('oxlint') ?? []
+  const modules = folders.find(folder => existsSync(join(folder, 'oxlint/bin/oxlint')))
+  const types = modules && join(modules, '.bin/tsgolint')
+  return types && existsSync(types) ? { program: join(modules, 'oxlint/bin/oxlint'), types } : undefined
+}
