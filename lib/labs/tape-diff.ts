@@ -39,7 +39,8 @@ export function diffTapes(
   const made = new Set(yours.map(({ call }) => call))
   const wanted = reference.filter(call => made.has(call) || !later(call))
   const rows = align(yours, wanted)
-  const first = neverMade(yours) ?? explainFirst(rows, reasons)
+  // where nothing is written yet, the first line would be given away
+  const first = yours.length === 0 ? undefined : (neverMade(yours) ?? explainFirst(rows, reasons, task.id))
   return { rows, ...(first && { first }) }
 }
 
@@ -94,9 +95,16 @@ function neverMade(yours: readonly Recorded[]): string | undefined {
   )
 }
 
-function explainFirst(rows: readonly Row[], reasons: readonly Reason[]): string | undefined {
-  const missing = rows.findIndex(({ yours }) => !yours)
-  const more = rows.findIndex(({ reference }) => reference === undefined)
+/** The first difference in the calls that the task asks for; where there is none, the first of all. */
+function explainFirst(rows: readonly Row[], reasons: readonly Reason[], task: string): string | undefined {
+  const first = (differs: (row: Row) => boolean) => {
+    const isOfTask = ({ yours, reference = yours?.call ?? '' }: Row) =>
+      reasonFor(reference, reasons)?.task === task
+    const own = rows.findIndex(row => differs(row) && isOfTask(row))
+    return own === -1 ? rows.findIndex(differs) : own
+  }
+  const missing = first(({ yours }) => !yours)
+  const more = first(({ reference }) => reference === undefined)
   if (missing === -1 && more === -1) return undefined
   // what is only different in its arguments is said together
   const [lack, extra] = [rows[missing]?.reference, rows[more]?.yours]
@@ -106,7 +114,7 @@ function explainFirst(rows: readonly Row[], reasons: readonly Reason[]): string 
     const mine = elsewhere(lack, rows)
     if (!mine) return `The reference also calls ${short(lack)}${after(rows, missing)}.${why(lack, reasons)}`
     const earlier = rows.indexOf(mine) < missing
-    return `You call ${short(lack)}${where(mine.yours!)} ${earlier ? 'earlier' : 'later'} than the reference, which does it${after(rows, missing)}.${why(lack, reasons)}`
+    return `You call ${short(lack)}${where(mine.yours!)} ${earlier ? 'earlier' : 'later'} than the reference, which does it${after(rows, missing)}; another order may be right as well.${why(lack, reasons)}`
   }
   return extra && `You call ${short(extra.call)}${where(extra)}, the reference does not.`
 }
