@@ -54,7 +54,7 @@ export default defineConfig({
     projects: [...main, ...ci, ...nightly],
     globalSetup: './test/support/image-once.ts',
     pool: 'forks', // a test file may change its process: namespaces, signals, umask
-    maxWorkers: 3, // two processors: a test waits now and then, for a container or a page
+    maxWorkers: 4, // two processors: a test often waits, for a container or a page
     sequence: { sequencer: LongestFirst },
     maxConcurrency: 3, // of the tests in one file that run side by side
     // not yet 0 in CI: what needed a second try is named at the end, and is to be mended

@@ -4,6 +4,7 @@ export interface DevFlags {
   json?: boolean
   rootless?: boolean
   only: string
+  quick?: boolean
 }
 
 /** `minilab dev`: for the labs' authors. */
@@ -15,6 +16,7 @@ export function devCommand(program: Command): void {
     .argument('[lab]', '1 to 7, or its name; else all')
     .option('--json', 'print one JSON document a lab')
     .option('--rootless', 'in a user namespace, also as root')
+    .option('--quick', 'of the right and wrong answers only the first for each task')
     .option('--only <text>', 'the answers that have this in their name', '')
     .action(async (word: string | undefined, flags: DevFlags) => {
       const { devCheck } = await import('./run-dev.ts')
