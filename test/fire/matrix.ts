@@ -40,7 +40,13 @@ export async function makeRanges(
 /** All that a command does, from a run without a fault. */
 async function number(place: Place, args: string[]): Promise<Map<string, string>> {
   const ran = await place.ask({ args, fault: 'count', next: 'clean here' })
-  expect(ran, ran.stdout).toMatchObject({ status: 0, stderr: '', hangs: false, left: [], said: '' })
+  expect(ran, whatFailed(ran.stdout)).toMatchObject({
+    status: 0,
+    stderr: '',
+    hangs: false,
+    left: [],
+    said: '',
+  })
   const seen = new Map<string, number>()
   return new Map(
     ran.operations.map(line => {
@@ -153,6 +159,17 @@ function isTakingBack({ operations }: Ran): boolean {
   const at = operations.findIndex(line => FIRED.test(line))
   const done = operations.slice(0, at).map(line => line.split('\t').slice(1).join(' '))
   return done.some(name => /^(rmdir|RTM_DELLINK) /.test(name)) || TAKES_BACK.test(done.at(-1) ?? '')
+}
+
+/** Of a step's report what did not hold, and else what was printed. */
+function whatFailed(stdout: string): string {
+  if (!isReport(stdout)) return stdout
+  const { checks, host, refused } = JSON.parse(stdout) as Report
+  return JSON.stringify(
+    { failed: checks.filter(({ ok }) => ok === false), left: host.left, refused },
+    null,
+    1,
+  )
 }
 
 const isReport = (stdout: string) => stdout.startsWith('{')
