@@ -13,18 +13,27 @@ if (Number.parseInt(process.versions.node) < 24) {
   process.exit(3)
 }
 
+// At SIGUSR1 Node opens its debugger, to all who reach 127.0.0.1. `run` and `exec` pass the signal on; else it ends us.
+process.on('SIGUSR1', function end() {
+  if (process.listenerCount('SIGUSR1') > 1) return
+  process.off('SIGUSR1', end) // without a listener it has its default effect; process.exit() would wait for workers
+  process.kill(process.pid, 'SIGUSR1')
+})
+
 // A launch that waits at its gate holds a libuv worker. libuv reads this once, at the first asynchronous call.
-process.env.UV_THREADPOOL_SIZE ||= '8'
+process.env.UV_THREADPOOL_SIZE = String(Math.max(8, Number(process.env.UV_THREADPOOL_SIZE) || 0))
 
 // Only the owner writes the checkout's cache: root's files would stand in the way of the owner's next `npm ci`. Everybody
 // else has one of their own; where that cannot be written to, Node does without. Root under sudo may have another's HOME.
 const here = import.meta.dirname
 const uid = process.getuid()
-const { HOME, XDG_CACHE_HOME = `${HOME}/.cache` } = uid === 0 ? { HOME: '/root' } : process.env
+const { HOME, XDG_CACHE_HOME = HOME && `${HOME}/.cache` } = uid === 0 ? { HOME: '/root' } : process.env
 const ownCache =
-  uid === statSync(here).uid ? `${here}/node_modules/.cache/v8` : `${XDG_CACHE_HOME}/minilab/v8`
-process.env.NODE_COMPILE_CACHE ||= ownCache // also for ourselves on the bench, where everybody is uid 0
-module.enableCompileCache(process.env.NODE_COMPILE_CACHE)
+  uid === statSync(here).uid
+    ? `${here}/node_modules/.cache/v8`
+    : XDG_CACHE_HOME && `${XDG_CACHE_HOME}/minilab/v8`
+if (ownCache) process.env.NODE_COMPILE_CACHE ||= ownCache // also for ourselves on the bench, where everybody is uid 0
+if (process.env.NODE_COMPILE_CACHE) module.enableCompileCache(process.env.NODE_COMPILE_CACHE)
 
 // Our own imports name whole files, so nothing has to be searched for: that is a fifth of the time to load a hundred modules.
 const own = `${pathToFileURL(here).href}/`

@@ -8,9 +8,15 @@ import { EXIT, statusOf } from './exit.ts'
 
 /** Says in one line what is wrong and what to do about it, and sets the exit status. A defect of ours keeps its stack. */
 export function fail(error: unknown): void {
-  const [status, line] = describe(error)
-  if (line) process.stderr.write(`minilab: ${status === EXIT.failed ? line : printable(line)}\n`)
+  const [status] = describe(error)
+  process.stderr.write(lineOf(error))
   process.exitCode = statusOf(status)
+}
+
+/** What is said of an error; nothing where somebody has pressed Ctrl-C at a question. */
+export function lineOf(error: unknown): string {
+  const [status, line] = describe(error)
+  return line && `minilab: ${status === EXIT.failed ? line : printable(line)}\n`
 }
 
 const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu

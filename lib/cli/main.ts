@@ -15,6 +15,8 @@ function startsHostile([, , command = '', ...words]: readonly string[]): boolean
 }
 
 const [, , command = '', argument] = process.argv
+// what we write we must be able to read: a umask may keep others from it, not us
+process.umask(process.umask(0o077) & 0o077)
 keepBlockingModes()
 
 async function start(): Promise<void> {

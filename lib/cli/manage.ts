@@ -17,8 +17,9 @@ import { user } from '../container/user.ts'
 import { dataFolder } from '../image/data-folder.ts'
 import { removeTree } from '../image/tree.ts'
 import { shellStatus } from '../kernel/child.ts'
+import { isFrozenProcess, thaw } from '../kernel/cgroup.ts'
 import { UsageError } from '../kernel/errors.ts'
-import { bootId, children } from '../kernel/procfs.ts'
+import { bootId, children, isAlive } from '../kernel/procfs.ts'
 import { ended, endProcess, findProcess, send } from '../kernel/signal.ts'
 import { hint } from '../kernel/suggest.ts'
 import type { ExecFlags } from './containers.ts'
@@ -91,6 +92,11 @@ export async function exec(word: string, command: string[], flags: ExecFlags): P
   const { process: main } = state.spec
   if (!isRunning(state))
     throw new UsageError(`${state.name} does not run any more`, `start it anew: minilab run ${state.image}`)
+  if (isFrozenProcess(state.pid))
+    throw new UsageError(
+      `${state.name} is paused (its cgroup is frozen)`,
+      'thaw it first, or minilab kill it',
+    )
   const account = flags.user === undefined ? undefined : user(flags.user, [`/proc/${state.pid}/root`])
   const { home, ...ids } = account ?? { home: '', ...main.user }
   const exit = await execIn(
@@ -120,6 +126,7 @@ export async function kill(words: string[], name: string): Promise<void> {
     if (pidfd === undefined) throw new UsageError(`${state.name} does not run`, 'minilab ps shows what does')
     send(pidfd, number)
     closeSync(pidfd)
+    if (number === constants.signals.SIGKILL) thaw(state.pid) // on cgroup v1 nothing frozen dies
     console.log(state.name)
   })
 }
@@ -159,12 +166,25 @@ export async function remove(word: string, force: boolean): Promise<string> {
   const state = findState(word)
   if (isRunning(state)) {
     if (!force) throw new UsageError(`${state.name} still runs`, `minilab kill ${state.name}, or rm -f`)
-    await endProcess(state.pid, state.started)
+    await endProcess(state.pid, state.started, () => thaw(state.pid))
   }
-  await keeperDone(state)
+  if (isKeptElsewhere(state))
+    throw new UsageError(
+      `${state.name} runs in another pid namespace than ours`,
+      'remove it there, where minilab ps shows it',
+    )
+  await keeperDone(state, force)
   removeTree(containerFolder(state.id))
   if (state.log) rmSync(state.log, { force: true })
   return state.name
+}
+
+/** Whether a command that we cannot see, but whose ledger is locked, looks after its first process. */
+function isKeptElsewhere({ pid, started, keeper, exit }: State): boolean {
+  if (exit || isAlive(keeper.pid, keeper.started)) return false
+  return heldByLiving(dataFolder()).some(
+    ({ entry }) => entry.kind === 'process' && entry.pid === pid && entry.started === started,
+  )
 }
 
 /** Of a container without a state we know its folder, and from a ledger the process that looks after it, if there is one. */
@@ -180,7 +200,7 @@ async function removeDamaged(id: string, force: boolean): Promise<string> {
   )
   if (keeper) {
     for (const pid of children(keeper.pid)) await endProcess(pid)
-    await keeperDone({ name: id, keeper, boot: bootId() })
+    await keeperDone({ name: id, keeper, boot: bootId() }, force)
   }
   removeTree(folder)
   return id
@@ -189,11 +209,16 @@ async function removeDamaged(id: string, force: boolean): Promise<string> {
 type Looked = Pick<State, 'name' | 'boot'> & { keeper: { pid: number; started?: number } }
 
 /** Waits until whoever looks after a container has noted its end and taken back what was made for it. */
-async function keeperDone({ name, keeper, boot }: Looked): Promise<void> {
+async function keeperDone({ name, keeper, boot }: Looked, force: boolean): Promise<void> {
   const pidfd = boot === bootId() ? findProcess(keeper.pid, keeper.started) : undefined
   if (pidfd === undefined) return
   try {
     if (await ended(pidfd, KEEPER_PATIENCE)) return
+    if (!force)
+      throw new UsageError(
+        `${name} has ended, and process ${keeper.pid} still hands on what it wrote`,
+        `read its output, or minilab rm -f ${name}`,
+      )
     // what it had made, its ledger knows, and whoever comes next takes it back
     process.stderr.write(
       `minilab: process ${keeper.pid}, which looks after ${name}, does not end: it is killed\n`,

@@ -22,6 +22,7 @@ import { codeOf, MachineError } from '../image/error.ts'
 import { shellStatus } from '../kernel/child.ts'
 import { UsageError } from '../kernel/errors.ts'
 import { EXIT } from './exit.ts'
+import { lineOf } from './fail.ts'
 import { ourselves } from '../ourselves.ts'
 import type { RunFlags } from './run.ts'
 
@@ -44,16 +45,34 @@ const OPENS =
 
 /** Checks everything that was asked for, and then runs it: here, on the bench, or in the background. */
 export async function run(image: string, command: string[], flags: RunFlags): Promise<void> {
-  const told = process.env.MINILAB_HANDED
-  delete process.env.MINILAB_HANDED
+  const begun = takeHanded()
   const request = read(image, command, flags)
-  const handed: Handed = told
-    ? (JSON.parse(told) as Handed)
-    : { listeners: (flags.publish ?? []).map(text => listen(port(text))) }
-  if (!told && flags.mine && !flags.unsafe)
+  if (!begun && flags.mine && !flags.unsafe)
     await (await import('./run-mine.ts')).refuseUnproven(flags.rootless ?? false)
-  if (!told && request.capabilities.includes('CAP_SYS_ADMIN')) process.stderr.write(OPENS)
+  if (!begun && request.capabilities.includes('CAP_SYS_ADMIN')) process.stderr.write(OPENS)
+  const handed = begun ?? { listeners: (flags.publish ?? []).map(text => listen(port(text))) }
   if (flags.detach && handed.notify === undefined) return detach(handed)
+  try {
+    await runHere(request, flags, handed)
+  } catch (error) {
+    if (handed.notify !== undefined) tell(handed.notify, WHY + lineOf(error)) // our log may have no room for it
+    throw error
+  }
+}
+
+/** What another process of ours has begun. */
+function takeHanded(): Handed | undefined {
+  const text = process.env.MINILAB_HANDED
+  delete process.env.MINILAB_HANDED
+  try {
+    return text ? (JSON.parse(text) as Handed) : undefined
+  } catch {
+    throw new UsageError('MINILAB_HANDED is set, and makes no sense', 'unset it: it is minilab’s own')
+  }
+}
+
+/** In this process, or in one of ours on the bench or with mounts that reach nobody. */
+async function runHere(request: RunRequest, flags: RunFlags, handed: Handed): Promise<void> {
   const { notify, log, listeners, keeper } = handed
   const needsBench =
     request.rootless && request.network === 'bridge' && process.env.MINILAB_BENCH === undefined
@@ -66,7 +85,11 @@ export async function run(image: string, command: string[], flags: RunFlags): Pr
     return
   }
   if (log !== undefined) request.log = log
-  if (notify !== undefined) request.started = id => tell(notify, id, log)
+  if (notify !== undefined)
+    request.started = id => {
+      delete handed.notify
+      tell(notify, id, log)
+    }
   if (keeper !== undefined) request.keeper = keeper
   const runIt = flags.mine ? (await import('./run-mine.ts')).runMine : runContainer
   process.exitCode = await runIt({ ...request, listeners })
@@ -79,14 +102,18 @@ export async function run(image: string, command: string[], flags: RunFlags): Pr
 async function keep(handed: Handed, needsBench: boolean): Promise<number> {
   await recover(dataFolder())
   const status = await again({ ...handed, keeper: process.pid }, { mountsOnly: !needsBench })
+  delete handed.notify // that process had it, and has closed ours
   await recover(dataFolder())
   return status
 }
 
-/** Says the id to whoever started us. Who is gone by now has not heard it, and nobody will read the log: throws. */
-function tell(notify: number, id: string, log: string | undefined): void {
+/** What begins the reason why there is no id. */
+const WHY = '!'
+
+/** Says the id, or why there is none, to whoever started us. Who is gone by now has not heard it, and nobody will read the log: throws. */
+function tell(notify: number, words: string, log?: string): void {
   try {
-    writeSync(notify, id)
+    writeSync(notify, words)
   } catch (error) {
     if (log !== undefined && codeOf(error) === 'EPIPE') rmSync(log, { force: true })
     throw error
@@ -148,8 +175,9 @@ async function detach({ listeners }: Handed): Promise<void> {
   const output = openSync(log, 'a', 0o600)
   let id = ''
   try {
-    id = await started(output, log, listeners)
-    if (id) await print(id)
+    const said = await started(output, log, listeners)
+    if (said.startsWith(WHY)) process.stderr.write(said.slice(WHY.length))
+    else if (said) await print((id = said))
     else process.stderr.write(readFileSync(log, 'utf8'))
   } finally {
     if (!id) rmSync(log)
@@ -162,7 +190,7 @@ async function print(id: string): Promise<void> {
   if (error && codeOf(error) !== 'EPIPE') await (await import('./manage.ts')).remove(id, true)
 }
 
-/** The id of a container whose program has been started by another process of ours; '' where its log says why it was not. */
+/** The id of a container whose program has been started by another process of ours; or why it was not, where its log does not say it. */
 async function started(output: number, log: string, listeners: Listener[]): Promise<string> {
   // descriptor 3 is the pipe by which it answers; the listening sockets follow
   const handed: Handed = { notify: 3, log, listeners: listeners.map(({ port }, i) => ({ port, fd: 4 + i })) }
@@ -175,10 +203,10 @@ async function started(output: number, log: string, listeners: Listener[]): Prom
   closeSync(output)
   if (child.pid === undefined) throw ((await once(child, 'error')) as [Error])[0]
   const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>
-  const id = await text(child.stdio[3] as Readable)
-  if (id) {
+  const said = await text(child.stdio[3] as Readable)
+  if (said && !said.startsWith(WHY)) {
     child.unref()
-    return id
+    return said
   }
   const [status, signal] = await exited
   if (signal)
@@ -187,5 +215,5 @@ async function started(output: number, log: string, listeners: Listener[]): Prom
       'minilab clean takes back what it had made',
     )
   process.exitCode = status ?? EXIT.failed
-  return ''
+  return said
 }

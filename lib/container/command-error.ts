@@ -12,6 +12,9 @@ export class CommandError extends UsageError {
   }
 }
 
+/** What execve(2) says of a path that leads to no file: a part of it is missing, is no directory, or is too long. */
+const NOT_FOUND = ['ENOENT', 'ENOTDIR', 'ENAMETOOLONG']
+
 /** What the failed attempts to execve mean, as execvp(3) sums them up: something found but refused outweighs not found. */
 export function commandError(
   command: string,
@@ -19,7 +22,7 @@ export function commandError(
   last: SyscallError,
 ): CommandError {
   const refused = replayed.find(
-    ({ call, errno }) => call === 'execve' && errno !== null && errno !== 'ENOENT',
+    ({ call, errno }) => call === 'execve' && errno !== null && !NOT_FOUND.includes(errno),
   )
   if (refused)
     return new CommandError(
@@ -32,5 +35,9 @@ export function commandError(
   const remedy = command.includes('/')
     ? (last.diagnosis?.remedy ?? 'look for it with ls')
     : 'look in /bin, or give its full path'
-  return new CommandError(`there is no ${command} in the container`, remedy, 127)
+  return new CommandError(
+    `there is no ${command === '' ? 'command “”' : command} in the container`,
+    remedy,
+    127,
+  )
 }

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { isIPv4, isIPv6 } from 'node:net'
 import { join } from 'node:path'
 import { makeDir } from '../image/data-folder.ts'
@@ -30,7 +30,9 @@ export function etcFiles(folder: string): Part {
       }
       for (const file of ETC_FILES) {
         const path = join(folder, file)
-        if (mounts.some(({ source }) => source === path)) writeFileSync(path, contents[file], { mode: 0o644 })
+        if (!mounts.some(({ source }) => source === path)) continue
+        writeFileSync(path, contents[file])
+        chmodSync(path, 0o644) // for all who are in there, whatever our umask
       }
     },
   }

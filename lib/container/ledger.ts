@@ -1,18 +1,24 @@
 import {
   closeSync,
+  constants,
   existsSync,
   openSync,
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
   writeSync,
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { makeDir } from '../image/data-folder.ts'
+import { codeOf } from '../image/error.ts'
 import { removeTree } from '../image/tree.ts'
+import { LOCK_EX, LOCK_NB } from '../kernel/constants.ts'
 import type { CgroupChange } from '../kernel/make-cgroup.ts'
-import { bootId, isAlive, namespaceInode, startTime } from '../kernel/procfs.ts'
+import { now } from '../kernel/now.ts'
+import { bootId, isAlive, namespaceInode, startTime, unlessGone } from '../kernel/procfs.ts'
+import { SyscallError } from '../kernel/syscall-error.ts'
 import { belongsTo, readEntry } from './ledger-entry.ts'
 import type { PacketRules } from './packet-rules.ts'
 import { undo } from './undo.ts'
@@ -52,7 +58,7 @@ export class Ledger {
   add(entry: Entry): void {
     if (this.#fd === undefined) {
       makeDir(dirname(this.path))
-      this.#fd = openSync(this.path, 'a')
+      this.#fd = openLocked(this.path)
     }
     this.entries.push(entry)
     writeSync(this.#fd, JSON.stringify(entry) + '\n')
@@ -79,12 +85,8 @@ export async function recover(dataFolder: string, removed: Removed[] = []): Prom
     if (ownerLives(path)) continue
     // only one of several commands that find this ledger gets to rename it
     const mine = path.replace(/\.jsonl.*$/, `.jsonl.${process.pid}-${startTime('self')}`)
-    try {
-      renameSync(path, mine)
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') continue
-      throw error
-    }
+    using lock = claim(path, mine)
+    if (!lock) continue
     const { entries, damaged } = read(mine)
     const ours = entries.filter(entry => belongsTo(entry, dataFolder))
     // of what was made before a reboot only the files are still there: a process, a link or a setting is another's by now
@@ -134,9 +136,67 @@ const LEDGER = /^\d+-\d+-[0-9a-f]{8}-\d+\.jsonl(\.\d+-\d+)?$/
 
 const bootOf = (path: string) => basename(path).split('-')[2]
 
-/** Whether the command that wrote a ledger, or that is undoing it, still runs. */
+/** A new ledger, locked as long as its owner lives: that can be seen from every pid and time namespace. */
+function openLocked(path: string): number {
+  const fd = openSync(path, 'a')
+  try {
+    now.flock(fd, LOCK_EX)
+    return fd
+  } catch (error) {
+    closeSync(fd)
+    rmSync(path, { force: true })
+    throw error
+  }
+}
+
+/** Takes over a ledger whose owner has ended, and locks it; undefined where another command was faster. */
+function claim(path: string, mine: string): Disposable | undefined {
+  const fd = openToLock(path)
+  const close = () => fd === undefined || closeSync(fd)
+  if ((fd === undefined || tryLock(fd)) && unlessGone(() => (renameSync(path, mine), true)))
+    return { [Symbol.dispose]: close }
+  close()
+  return undefined
+}
+
+/** A ledger, or undefined where it is gone, or is damaged so that nobody can have locked it: a named pipe, a link. */
+function openToLock(path: string): number | undefined {
+  try {
+    return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW)
+  } catch (error) {
+    if (['ENOENT', 'ELOOP', 'ENXIO', 'EACCES'].includes(codeOf(error) ?? '')) return undefined
+    throw error
+  }
+}
+
+/** flock(2): the kernel takes a lock back when the last process that has the open file has ended. */
+function tryLock(fd: number): boolean {
+  try {
+    now.flock(fd, LOCK_EX | LOCK_NB)
+    return true
+  } catch (error) {
+    if (error instanceof SyscallError && error.code === 'EAGAIN') return false
+    throw error
+  }
+}
+
+function isLocked(path: string): boolean {
+  const fd = openToLock(path)
+  if (fd === undefined) return false
+  try {
+    return !tryLock(fd)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/**
+ * Whether the command that wrote a ledger, or that is undoing it, still runs. Its lock says so; a pid and a start time are another
+ * number in another pid or time namespace, and tell only of a ledger that has no lock yet.
+ */
 export function ownerLives(path: string): boolean {
   if (bootOf(path) !== bootId()) return false
+  if (isLocked(path)) return true
   const [pid = '', started = ''] = basename(path).split('-')
   // a ledger being settled carries its settler's name behind a second dot
   const settler = /\.jsonl\.(\d+)-(\d+)$/.exec(path)

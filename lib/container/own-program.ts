@@ -7,6 +7,7 @@ import {
   CLONE_FILES,
   CLONE_NEWNS,
   CLONE_NEWUSER,
+  CLOSE_RANGE_CLOEXEC,
   F_SETFD,
   OPEN_TREE_CLOEXEC,
   OPEN_TREE_CLONE,
@@ -19,6 +20,9 @@ import { makeReadOnly } from './read-only-mount.ts'
 
 /** The program that this process runs, whatever its path: proc_pid_exe(5). */
 const OWN = '/proc/self/exe'
+
+/** All descriptors but the standard three. */
+const [FIRST, LAST] = [3, 0xffffffff]
 
 /** Whether whoever has our rights could overwrite it: asked, never tried. */
 const isWritable = () => mayAccess(OWN, constants.W_OK)
@@ -33,6 +37,8 @@ const isWritable = () => mayAccess(OWN, constants.W_OK)
  * anything else: only stdin, stdout and stderr are handed on. Throws a SyscallError where the kernel refuses the mount.
  */
 export async function protectOwnProgram(): Promise<void> {
+  // Node marks descriptors that it has inherited only up to the first gap; none is a container's, nor its keeper's
+  now.close_range(FIRST, LAST, CLOSE_RANGE_CLOEXEC)
   if (!isWritable()) {
     // in no mount namespace it has no path: whom we start from here on as ourselves runs from the same mount
     if (process.execPath === '/') process.execPath = OWN

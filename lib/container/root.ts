@@ -4,6 +4,8 @@ import {
   AT_FDCWD,
   AT_RECURSIVE,
   MNT_DETACH,
+  MOUNT_ATTR_NODEV,
+  MOUNT_ATTR_RDONLY,
   MOVE_MOUNT_F_EMPTY_PATH,
   MOVE_MOUNT_T_EMPTY_PATH,
   MS_BIND,
@@ -27,7 +29,7 @@ import {
   S_IFREG,
 } from '../kernel/constants.ts'
 import { hierarchies } from '../kernel/cgroupfs.ts'
-import { mountOf } from '../kernel/mountinfo.ts'
+import { mountinfo, mountOf } from '../kernel/mountinfo.ts'
 import { inFirstUserNamespace } from '../kernel/procfs.ts'
 import type { Later, Tape } from '../kernel/tape.ts'
 import { lockedFlags, mountOptions } from './mount-options.ts'
@@ -165,6 +167,10 @@ function pivotRoot(tape: Tape, { spec, rootfs, layers }: Container): void {
     tape.mount(rootfs, rootfs, null, MS_BIND | MS_REC, null)
     // a stranger's device file must open nothing; the overlay of a user namespace has that by itself
     if (hasOwnDev(spec)) tape.mount(null, rootfs, null, MS_BIND | MS_REMOUNT | plainFlags(rootfs), null)
+    for (const { target } of mountinfo().filter(({ target }) => target.startsWith(`${rootfs}/`))) {
+      const readOnly = spec.root.readonly ? MOUNT_ATTR_RDONLY : 0
+      setAttributes(tape, target, (hasOwnDev(spec) ? MOUNT_ATTR_NODEV : 0) | readOnly)
+    }
   }
   tape.chdir(rootfs)
   tape.pivot_root('.', '.') // pivot_root(2): with both the same, no directory for the old root is needed

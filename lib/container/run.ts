@@ -94,6 +94,7 @@ export async function runContainer(request: RunRequest, all = PARTS): Promise<nu
     const status = shellStatus(await attend(request, container, child, connection))
     recordExit(id, status)
     await connection.finish()
+    if (request.remove && request.log) rmSync(request.log, { force: true })
     return status
   } finally {
     if (!request.keeper) await container.ledger.settle()

@@ -16,10 +16,12 @@ const IN_THE_WAY: Record<string, string> = {
   ENOENT: 'the image has nothing there, or a symbolic link that leads nowhere',
   ENOTDIR: 'a directory can only lie on a directory, and a file on a file',
   EINVAL: 'a directory can only lie on a directory, a file on a file, and both inside',
+  EROFS: 'it is not there, and cannot be made on a read-only file system',
   ENAMETOOLONG: 'the path is longer than one can be',
 }
 
-const PLACING = ['openat2', 'move_mount', 'mount']
+const PLACING = ['mkdirat', 'openat2', 'move_mount', 'mount']
+const ABSOLUTE = /"\/[^"]*"/
 const ENTERING = ['openat2', 'mkdirat', 'chdir', 'fchdir']
 
 /**
@@ -38,7 +40,9 @@ function inWords({ args, cwd, user }: Asked, replayed: readonly Replayed[], fail
   const { call, code } = failed
   const part = replayed.at(-1)?.part
   if (call === 'execve') return commandError(args[0] ?? '', replayed, failed)
-  const [place = ''] = /"\/[^"]*"/.exec(failed.args) ?? []
+  // a volume is put on a place that was opened just before
+  const opened = call === 'move_mount' ? replayed.findLast(entry => entry.call === 'openat2') : undefined
+  const [place = ''] = ABSOLUTE.exec(failed.args) ?? ABSOLUTE.exec(opened?.args ?? '') ?? []
   const isOnTheWay = call === 'mkdirat' || (place && quote(cwd).startsWith(place.slice(0, -1)))
   if (part === program.name && ENTERING.includes(call) && isOnTheWay)
     return new UsageError(

@@ -101,7 +101,7 @@ function readState(id: string): State | false | undefined {
     return isState(state) && state.id === id && isLog(state.log) && state
   } catch (error) {
     if (isGone(error)) return undefined
-    if (error instanceof SyntaxError) return false
+    if (error instanceof SyntaxError || codeOf(error) === 'EACCES') return false
     throw error
   }
 }

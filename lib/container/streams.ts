@@ -1,9 +1,8 @@
-import { closeSync, fstatSync, readlinkSync } from 'node:fs'
+import { closeSync, fstatSync } from 'node:fs'
 import { codeOf, MachineError } from '../image/error.ts'
 import {
   AT_EMPTY_PATH,
   AT_FDCWD,
-  F_GETFL,
   F_SETFL,
   KCMP_FILE,
   O_CLOEXEC,
@@ -38,9 +37,10 @@ const DEV_NULL = (1 << 8) | 3 // its device number, 1:3
 const OPEN_HOW_SIZE = 24
 
 /**
- * How the program's stdin, stdout and stderr are connected with ours. Pipes are handed on. All else goes through pipes of
- * ours: whoever has a descriptor of a file, of a named pipe or of a device can open it again through /proc/self/fd,
- * with other rights than it was opened with, and can change its mode and its owner.
+ * How the program's stdin, stdout and stderr are connected with ours: through pipes of ours, and nothing of the caller's is handed
+ * on. A program can open its descriptors again through /proc/self/fd, with other rights than they were opened with. So it could
+ * write to its stdin what a shell of the host reads next, read from its stdout what a neighbour in the pipeline writes, change
+ * the blocking mode for all who share the pipe, and mode and owner of a file.
  */
 export class Streams {
   readonly stdio: Stdio
@@ -51,6 +51,7 @@ export class Streams {
   readonly #input: { from: number; to: number } | undefined
   readonly #outputs: { from: number; to: number; name: 'stdout' | 'stderr' }[] = []
   readonly #log: boolean
+  #held: number | undefined
   #feeding: Promise<void> | undefined
   #draining: Promise<void>[] = []
   #failed: MachineError | undefined
@@ -58,19 +59,22 @@ export class Streams {
   constructor({ interactive, log = false, from = [0, 1, 2] }: StreamsOptions) {
     const [input, output, errors] = from
     this.#log = log
-    const kind = interactive ? kindOf(input) : 'null'
-    if (kind === 'carried') this.#input = { from: input, to: this.#pipe('write') }
-    const stdin = kind === 'null' ? kind : (this.#theirs.at(-1) ?? input)
+    const hasInput = interactive && (log || !isNull(input))
+    const to = hasInput ? this.#pipe('write') : -1
+    // in the background nobody writes to it, but it stays open until the container has ended, as docker run -d -i does it
+    if (hasInput && log) this.#held = to
+    else if (hasInput) this.#input = { from: input, to }
+    const stdin = hasInput ? this.#theirs.at(-1)! : 'null'
     const stdout = this.#output(output, 'stdout')
     // one open file stays one: what is written to both keeps its order
-    const isOne = !log && typeof stdout === 'number' && stdout !== output && isSameFile(output, errors)
+    const isOne = !log && typeof stdout === 'number' && isSameFile(output, errors)
     this.stdio = [stdin, stdout, isOne ? stdout : this.#output(errors, 'stderr')]
   }
 
   /** The program runs, so it has its ends. */
   start(): void {
     for (const fd of this.#theirs.splice(0)) closeSync(fd)
-    this.#ours.length = 0 // each is closed by who uses it
+    this.#ours.splice(0) // each is closed by who uses it
     if (this.#input) this.#feeding = this.#feed(this.#input.from, this.#input.to)
     this.#draining = this.#outputs.map(({ from, to, name }) => this.#drain(from, to, name))
   }
@@ -85,14 +89,14 @@ export class Streams {
   /** To be called in any case. */
   close(): void {
     this.#wake.call()
-    for (const fd of [...this.#theirs.splice(0), ...this.#ours.splice(0)]) closeSync(fd)
+    const held = this.#held !== undefined && !this.#ours.includes(this.#held) ? [this.#held] : []
+    this.#held = undefined
+    for (const fd of [...this.#theirs.splice(0), ...this.#ours.splice(0), ...held]) closeSync(fd)
     void Promise.all([this.#feeding, ...this.#draining]).then(() => this.#wake[Symbol.dispose]())
   }
 
   #output(fd: number, name: 'stdout' | 'stderr'): Stream {
-    const kind = kindOf(fd)
-    if (kind === 'null') return kind
-    if (kind === 'anonymous') return fd
+    if (isNull(fd)) return 'null'
     this.#outputs.push({ from: this.#pipe('read'), to: fd, name })
     return this.#theirs.at(-1)!
   }
@@ -150,14 +154,11 @@ function refused(doing: string, error: unknown): MachineError {
   return new MachineError(`cannot ${doing}: ${why}`, 'what the program read or wrote after that is lost')
 }
 
-/** What a descriptor of ours is for a program that is not to be trusted. */
-function kindOf(fd: number): 'anonymous' | 'null' | 'carried' {
-  const isPipe = readlinkSync(`/proc/self/fd/${fd}`).startsWith('pipe:[')
-  // one that does not block is not what a program expects; and a socket keeps a way into the host's network
-  if (isPipe && (now.fcntl(fd, F_GETFL, 0) & O_NONBLOCK) === 0) return 'anonymous'
+/** Whether a descriptor of ours is the host's /dev/null: a container has its own. */
+function isNull(fd: number): boolean {
   const stat = fstatSync(fd)
   if (stat.isDirectory()) throw new UsageError('stdin is a directory', 'give a file, or leave out -i')
-  return stat.isCharacterDevice() && stat.rdev === DEV_NULL ? 'null' : 'carried'
+  return stat.isCharacterDevice() && stat.rdev === DEV_NULL
 }
 
 /** Whether two descriptors are one open file, with one position: kcmp(2). */

@@ -78,8 +78,13 @@ function fromImage({ name, layers, config }: Image): RootSource {
 }
 
 function fromPath(path: string): RootSource {
-  const dir = resolve(path)
   try {
+    const dir = resolve(path)
+    if (dir === '/')
+      throw new UsageError(
+        'the root of this machine is no root file system for a container',
+        'name a directory that has a copy of it, or an image',
+      )
     if (statSync(dir).isDirectory()) return { name: dir, kind: 'directory', layers: [dir], config: {} }
     if (!isArchive(dir))
       throw new UsageError(`${path} is a file`, 'name a directory with a root file system, or an image')

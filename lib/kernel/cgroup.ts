@@ -195,6 +195,15 @@ export function thaw(pid: number): void {
   }
 }
 
+/** Whether the cgroup of a process is frozen, or is to be. */
+export function isFrozenProcess(pid: number): boolean {
+  const freezer = hierarchyOf('freezer', hierarchies(pid))
+  if (!freezer) return false
+  const [file, none] = freezer.version === 1 ? [FREEZER[1].file, FREEZER[1].off] : ['cgroup.freeze', '0']
+  const path = join(freezer.own, file)
+  return existsSync(path) && readControl(path) !== none
+}
+
 /** Thaws a cgroup and all below it: v1, where nothing frozen dies. */
 export function thawTree(path: string): void {
   if (!existsSync(path)) return

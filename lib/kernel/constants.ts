@@ -30,6 +30,7 @@ export const OPEN_TREE_CLOEXEC = 0o2000000
 export const MOVE_MOUNT_F_EMPTY_PATH = 4
 export const MOVE_MOUNT_T_EMPTY_PATH = 0x40
 export const MOUNT_ATTR_RDONLY = 1
+export const MOUNT_ATTR_NODEV = 4
 
 // clone3(2), unshare(2), setns(2): linux/sched.h
 export const CLONE_NEWTIME = 0x80
@@ -87,6 +88,7 @@ export const F_OFD_SETLK = 37
 export const FD_CLOEXEC = 1
 export const CLOSE_RANGE_CLOEXEC = 4
 export const LOCK_EX = 2
+export const LOCK_NB = 4
 
 // prctl(2), seccomp(2)
 export const PR_SET_PDEATHSIG = 1

@@ -30,11 +30,12 @@ export function findProcess(pid: number, started?: number): number | undefined {
 }
 
 /** Kills exactly this process and waits for its end. False where it had gone already. */
-export async function endProcess(pid: number, started?: number): Promise<boolean> {
+export async function endProcess(pid: number, started?: number, sent?: () => void): Promise<boolean> {
   const pidfd = findProcess(pid, started)
   if (pidfd === undefined) return false
   try {
     send(pidfd, 'SIGKILL')
+    sent?.()
     return await ended(pidfd)
   } finally {
     closeSync(pidfd)

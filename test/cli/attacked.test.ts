@@ -1,0 +1,218 @@
+// What an attack on `run` and `exec` has found, kind by kind. The kernel, or a program of the host, is the judge.
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { cgroupOf } from '../../lib/kernel/cgroup.ts'
+import { ORDINARY, isRoot, runMinilab, self, sharedData, userData, userFolder } from '../support/minilab.ts'
+
+const ENTRY = join(import.meta.dirname, '../../bin.mjs')
+const shared = sharedData()[self]
+const minilab = `${process.execPath} -- ${ENTRY}`
+const ALONE = 'run --rm --network none'
+
+/** Runs a script of the host's, which starts minilab. */
+function script(text: string, { data = shared, input = '', env = {} } = {}) {
+  const { status, stdout, stderr } = spawnSync('bash', ['-c', text], {
+    encoding: 'utf8',
+    input,
+    env: { ...process.env, MINILAB_DATA: data, ...env },
+  })
+  return { status, stdout, stderr }
+}
+
+interface Listed {
+  id: string
+  name: string
+  pid: number
+  status: string
+}
+const listed = async (data: string) =>
+  JSON.parse((await runMinilab(['ps', '-a', '--json'], { data })).stdout) as Listed[]
+
+/** A container in the background, gone after the test. */
+async function background(name: string, words: string[], { data = shared, flags = [] as string[] } = {}) {
+  onTestFinished(async () => void (await runMinilab(['rm', '-f', name], { data })))
+  const ran = await runMinilab(
+    ['run', '-d', '--name', name, '--network', 'none', ...flags, 'default', ...words],
+    { data },
+  )
+  expect(ran).toMatchObject({ status: 0, stderr: '' })
+  return (await listed(data)).find(state => state.name === name)!
+}
+
+describe('the caller’s pipes', () => {
+  test('stdin cannot be written to: the shell that reads on would run it', () => {
+    const trace = join(userFolder(), 'trace')
+    const inside = `echo "touch ${trace}" >/proc/self/fd/0`
+    const { stdout } = script('bash', {
+      input: `${minilab} ${ALONE} -i default sh -c '${inside}'\necho done\n`,
+    })
+    expect(existsSync(trace)).toBe(false)
+    // it is read whole, as docker run -i does: nothing is left for the shell
+    expect(stdout).toBe('')
+  })
+
+  test.each(['run', 'exec'])('%s: no descriptor is the caller’s own', async how => {
+    if (how === 'exec') await background('pipes', ['sleep', '1000'])
+    const words = how === 'exec' ? 'exec -i pipes' : `${ALONE} -i default`
+    const look = 'for fd in 0 1 2; do readlink /proc/$$/fd/$fd; done'
+    const { stdout } = script(
+      `printf x | { ${look.replaceAll('$$', '$BASHPID')}; ${minilab} ${words} sh -c '${look}'; } | cat`,
+    )
+    const pipes = stdout.trim().split('\n')
+    expect(pipes).toHaveLength(6)
+    expect(new Set(pipes).size).toBe(6)
+  })
+})
+
+// an ordinary user would have to be root in a user namespace for these
+const ofRoot = isRoot ? test : undefined
+ofRoot?.('a command in another pid or time namespace leaves running containers alone', async () => {
+  const { pid } = await background('elsewhere', ['sleep', '1000'])
+  for (const wrapper of [
+    ['unshare', '-pf', '--mount-proc'],
+    ['unshare', '-T', '--boottime', '100000'],
+  ]) {
+    const args = ['run', '--rm', '--network', 'none', 'default', 'true']
+    expect(await runMinilab(args, { data: shared, wrapper })).toMatchObject({ status: 0, stderr: '' })
+    expect(await runMinilab(args, { data: shared })).toMatchObject({ status: 0, stderr: '' })
+    expect((await listed(shared)).find(({ name }) => name === 'elsewhere')).toMatchObject({
+      pid,
+      status: 'running',
+    })
+  }
+  const removed = await runMinilab(['rm', 'elsewhere'], {
+    data: shared,
+    wrapper: ['unshare', '-pf', '--mount-proc'],
+  })
+  expect(removed.stderr).toMatch(/^minilab: elsewhere runs in another pid namespace than ours: .+\n$/)
+})
+
+ofRoot?.('a device file on a file system that is mounted below a root directory opens nothing', () => {
+  const root = userFolder()
+  const { stdout, stderr } = script(
+    `mkdir -p ${root}/{bin,proc,sys,dev,sub} && cp $(command -v busybox) ${root}/bin/ && ln -s busybox ${root}/bin/sh
+     unshare -m sh -c "mount -t tmpfs none ${root}/sub && mknod ${root}/sub/loop0 b 7 0 &&
+       ${minilab} ${ALONE} --read-only ${root} sh -c '(: </sub/loop0); (: >/sub/x)'"`,
+  )
+  expect(stdout + stderr).toMatch(/sub\/loop0: Permission denied\n.*sub\/x: Read-only file system\n/)
+})
+
+ofRoot?.('a full disk is told also of a container in the background', () => {
+  const folder = userFolder()
+  const { status, stderr } = script(
+    `exec unshare -m sh -c 'mount -t tmpfs -o size=12m none ${folder} && cp -a ${shared}/. ${folder} &&
+       { cat /dev/zero >${folder}/filler; } 2>/dev/null; MINILAB_DATA=${folder} ${minilab} run -d --network none default true'`,
+  )
+  expect(status).toBe(125)
+  expect(stderr).toMatch(/^minilab: .*ENOSPC.*: .+\n$/)
+})
+
+ofRoot?.('a container that is frozen: exec is refused, kill ends it', async () => {
+  const { pid } = await background('frozen', ['sleep', '1000'])
+  await cgroupOf(pid).freeze(true)
+  const refused = await runMinilab(['exec', 'frozen', 'true'], { data: shared })
+  expect(refused).toMatchObject({
+    status: 125,
+    stderr: expect.stringMatching(/^minilab: frozen is paused .+\n$/) as string,
+  })
+  await runMinilab(['kill', 'frozen'], { data: shared })
+  await expect
+    .poll(async () => (await listed(shared)).find(({ name }) => name === 'frozen')?.status)
+    .toBe('exited (137)')
+})
+
+describe('in the background', () => {
+  test('its keeper has nothing of the caller’s: a lock is free again', () => {
+    const lock = join(userFolder(), 'lock')
+    onTestFinished(() => void script(`${minilab} rm -f locked`))
+    const run = `${minilab} run -d --name locked --network none default sleep 1000`
+    const { stdout } = script(
+      `( exec 200>${lock}; flock 200; ${run} >/dev/null ); flock -n ${lock} echo free`,
+    )
+    expect(stdout).toBe('free\n')
+  })
+
+  test('with --rm its log goes, too; with -i its stdin stays open; stdout and stderr are told apart', async () => {
+    const data = userData()
+    const { stdout } = await runMinilab(
+      ['run', '-d', '--rm', '--network', 'none', 'default', 'echo', 'secret'],
+      { data },
+    )
+    expect(stdout).toMatch(/^[0-9a-f]{12}\n$/)
+    await expect.poll(() => readdirSync(join(data, 'logs')), { timeout: 30_000 }).toEqual([])
+
+    const { pid } = await background('open', ['cat'], { data, flags: ['-i'] })
+    expect(readFileSync(`/proc/${pid}/syscall`, 'utf8')).toMatch(/^\d+ 0x0 /) // it waits in read(0, …)
+
+    const told = await background('both', ['sh', '-c', 'echo out; echo err >&2'], { data })
+    await expect
+      .poll(async () => (await listed(data)).find(({ id }) => id === told.id)?.status)
+      .toBe('exited (0)')
+    expect(await runMinilab(['logs', 'both'], { data })).toMatchObject({ stdout: 'out\n', stderr: 'err\n' })
+  })
+})
+
+describe('whatever the caller has set', () => {
+  test('umask 077: who is in the container can read its /etc/hosts', () => {
+    const { stdout } = script(
+      `umask 077; ${minilab} ${ALONE} default stat -c %a /etc/hosts /etc/hostname /etc/resolv.conf`,
+    )
+    expect(stdout).toBe('644\n644\n644\n')
+  })
+
+  test('umask 0777: what we write can be read by us', () => {
+    const data = userData()
+    const { status, stderr } = script(
+      `umask 0777; ${minilab} run --name masked --network none default sh -c 'exit 7'; echo $? >&2; ${minilab} rm masked`,
+      { data },
+    )
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '7\n' })
+  })
+
+  test('one worker of libuv’s is not enough, so it is not taken', () => {
+    const { stdout } = script(`timeout 60 ${minilab} ${ALONE} default echo ok`, {
+      env: { UV_THREADPOOL_SIZE: '1' },
+    })
+    expect(stdout).toBe('ok\n')
+  })
+
+  test('no HOME: nothing is made in the working directory', () => {
+    const folder = userFolder('ordinary')
+    spawnSync(process.execPath, ['--', ENTRY, 'ps'], {
+      cwd: folder,
+      env: { PATH: process.env.PATH, MINILAB_DATA: folder },
+      ...(isRoot && ORDINARY),
+    })
+    expect(readdirSync(folder)).toEqual([])
+  })
+
+  test('SIGUSR1 opens no debugger', async () => {
+    await background('followed', ['sh', '-c', 'echo here; exec sleep 1000'])
+    const child = spawn(process.execPath, ['--', ENTRY, 'logs', '-f', 'followed'], {
+      env: { ...process.env, MINILAB_DATA: shared },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    let said = ''
+    child.stderr.on('data', (bytes: Buffer) => (said += bytes.toString()))
+    await once(child.stdout, 'data')
+    child.kill('SIGUSR1')
+    expect(await once(child, 'exit')).toEqual([null, 'SIGUSR1'])
+    expect(said).toBe('')
+  })
+})
+
+test.each<[words: string[], status: number, says: RegExp]>([
+  [['-e', 'PATH=/etc/passwd:/bin', 'default', 'nosuch'], 127, /there is no nosuch in the container/],
+  [['default', 'x'.repeat(300)], 127, /there is no x+/],
+  [['-v', '/etc/passwd:/tmp', 'default', 'true'], 125, /nothing can be mounted on "\/tmp"/],
+  [['-v', '/tmp:/sys/new', 'default', 'true'], 125, /nothing can be mounted on "\/sys\/new" .*EROFS/],
+  [['/', 'true'], 125, /the root of this machine is no root file system/],
+])('run %j: %i, and one line', async (words, status, says) => {
+  const ran = await runMinilab(['run', '--rm', '--network', 'none', ...words], { data: shared })
+  expect(ran).toMatchObject({ status, stdout: '' })
+  expect(ran.stderr).toMatch(/^minilab: [^\n]+\n$/)
+  expect(ran.stderr).toMatch(says)
+})
