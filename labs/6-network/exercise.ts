@@ -3,19 +3,35 @@ import { modes } from '../../chapters/6-network/link-checks.ts'
 import type { Wiring } from '../../chapters/6-network/wiring.ts'
 import { changePart } from '../../lib/guide/mutant.ts'
 import type { Stage } from '../../lib/guide/step.ts'
-import { untilConnected } from '../../lib/labs/cable.ts'
+import { onBench } from '../../lib/labs/cable.ts'
 import { startOver } from '../../lib/labs/host-calls.ts'
 import type { Exercise } from '../../lib/labs/exercise.ts'
+import { type Asked, firstStage, takeNetworks, withCauses } from './asked.ts'
+import { bridgesStage } from './bridges.ts'
+import { closed, type Left, noting } from './closed.ts'
 
 /** First of all, so that what goes wrong with the cable does not hide it. */
-const withoutCable: Stage<Wiring> = {
-  title: 'A container without a cable',
-  async act(lab) {
-    const { pid } = await lab.another('a container in mode none', { change: MODES.none })
-    lab.scene.modes.none = pid
-    startOver()
-  },
-  checks: modes.filter(({ id }) => id === 'mode-none'),
+function withoutCable(left: Left): Stage<Wiring> {
+  let open: string[] = []
+  return {
+    title: 'A container without a cable',
+    async act(lab) {
+      takeNetworks(lab)
+      const { pid } = await lab.another('a container in mode none', { change: MODES.none })
+      lab.scene.modes.none = pid
+      open = left.open
+      startOver()
+    },
+    checks: [
+      ...modes.filter(({ id }) => id === 'mode-none'),
+      closed(
+        'closed',
+        'what the part has opened it closes again',
+        () => open,
+        '`close` is never called, or not before the return in mode none.',
+      ),
+    ],
+  }
 }
 
 /** The stages that are about the container’s cable; routing and translation are the host’s matter. */
@@ -25,25 +41,33 @@ export const exercise: Exercise<Wiring> = {
   number: 6,
   name: 'network',
   title: 'A cable, a switch, and the way out',
-  goal: 'You connect a container to the host and to other containers, request by request: afterwards you can say what `docker network` makes, and find the piece that is missing when packets do not arrive.',
+  goal: 'You connect a container to the host and to other containers, request by request. After that you can say what `docker network` makes, and you find the piece that is missing when packets do not arrive.',
   manPages: ['network_namespaces(7)', 'rtnetlink(7)', 'netlink(7)', 'veth(4)', 'ip-link(8)', 'ip-route(8)'],
   image: 'as the root',
   exports: { network: { part: 'network' } },
   onHost: true,
   build(step) {
-    const connected = changePart(step, 'network', untilConnected)
-    const stages = connected.stages.filter(({ title }) => ABOUT_CABLES.includes(title))
-    return { ...connected, stages: [withoutCable, ...stages] }
+    const left: Left = { open: [] }
+    const asked: Asked = {}
+    const connected = changePart(step, 'network', part => onBench(noting(part, left)))
+    const [first, ...others] = connected.stages
+      .filter(({ title }) => ABOUT_CABLES.includes(title))
+      .map(stage => withCauses(stage, asked))
+    const part = connected.parts.find(({ name }) => name === 'network')!
+    return {
+      ...connected,
+      stages: [withoutCable(left), firstStage(first!, asked), ...others, bridgesStage(part, left)],
+    }
   },
 
   tasks: [
     {
       id: 'loopback',
       title: 'Set the loopback up',
-      text: 'A new network namespace has one link, `lo`, and that is down: a process in it cannot even reach itself. Open the network settings of the container’s namespace by `openRtnetlinkIn(pid)`, and set `lo` up. Every container with a namespace of its own needs that, one without a cable (mode `none`) too. Close what you have opened, also where something in between throws.',
-      checks: ['mode-none'],
+      text: 'A new network namespace has one link, `lo`, and it is down: a process in there cannot even reach itself. Open the network settings of the container’s namespace by `openRtnetlinkIn(pid)`, and set `lo` up. Every container with its own network namespace needs that, with a cable or without one (mode `none`). Close what you have opened, also where something in between throws.',
+      checks: ['mode-none', 'closed'],
       hints: [
-        'There are two sides, and a request goes to the one in which its socket was opened. Which side is meant here, and in which modes?',
+        'There are two sides, and a request goes to the side in which its socket was opened. Which side is meant here, and in which modes?',
         '`openRtnetlinkIn(pid)` gives a promise, so `await` it. The method is `setUp`, and it comes before the line that returns in mode `none`.',
         "`const inside = await openRtnetlinkIn(pid)`, then `try { inside.setUp('lo') … } finally { inside.close() }` around all that follows.",
       ],
@@ -51,8 +75,8 @@ export const exercise: Exercise<Wiring> = {
     {
       id: 'cable',
       title: 'Lay a cable between host and container',
-      text: 'A veth pair is a cable with two ends. Make one: its end on the host is called `hostLink` (use this name, it is noted, and taken back in the end), the other one is `eth0` in the network namespace of process `pid`. Set both ends up, each on its own side.',
-      checks: ['cable'],
+      text: 'A veth pair is a cable with two ends. Make one: its end on the host is called `hostLink`, the other one `eth0`, in the network namespace of process `pid`. Use these names: minilab has noted `hostLink`, and deletes it in the end. Set both ends up, each on its side. Write this in the function that `withCable` calls. `withCable` does not wait, so the function may not be async: open the connections before.',
+      checks: ['cable', 'loopback-too'],
       hints: [
         'A link is in one namespace, and is set up there. Which of your two connections is for which end?',
         '`addVeth(name, peerName, { pid })` on the host makes both ends, the second one right where process `pid` is. Then `setUp`, once on each side.',
@@ -62,10 +86,10 @@ export const exercise: Exercise<Wiring> = {
     {
       id: 'switch',
       title: 'Plug it into a switch',
-      text: 'On the host, make the bridge `bridge`, give it the address `bridgeAddress`, so that the host itself is on this network, and set it up. Then plug the host’s end of the cable into it.',
-      checks: ['bridge'],
+      text: 'On the host, make the bridge `bridge` and set it up. Give it the address `bridgeAddress`: then the host itself is on this network. Then plug the host’s end of the cable into the bridge. All names and addresses come from `withCable`: they can be others each time.',
+      checks: ['bridge', 'bridge-address'],
       hints: [
-        'A bridge is a link as well: it can be down. And a cable that lies beside a switch is not plugged in.',
+        'A bridge is a link as well: it can be down. And what connects the cable to it?',
         '`addBridge`, `addAddress` and `setUp` on the host; a link is plugged in by giving it a master.',
         '`host.addBridge(bridge)`, `host.addAddress(bridge, bridgeAddress)`, `host.setUp(bridge)`, and `host.setMaster(hostLink, bridge)`.',
       ],
@@ -73,10 +97,10 @@ export const exercise: Exercise<Wiring> = {
     {
       id: 'address',
       title: 'Give the container its address',
-      text: 'Give `eth0` the address `address`. It has the length of its network behind it (`/24`), and from that the kernel knows which addresses are neighbours. Then datagrams from the host arrive, and each is answered.',
-      checks: ['address', 'host-datagrams', 'host-counters'],
+      text: 'Give `eth0` the address `address`. It ends with the length of its network (`/24`), and from that the kernel knows which addresses are neighbours. Then datagrams from the host arrive, and each is answered.',
+      checks: ['address', 'address-asked', 'host-datagrams', 'host-counters'],
       hints: [
-        'Each of the two ends could have an address. Who shall be reached by this one, and in which namespace is that?',
+        'Each of the two ends could have an address. Which process is reached by this address, and in which namespace is it?',
         '`addAddress` inside. It does not matter whether the link is up by then, but it has to be there.',
         "`inside.addAddress('eth0', address)`",
       ],
@@ -84,7 +108,7 @@ export const exercise: Exercise<Wiring> = {
     {
       id: 'route',
       title: 'Show it the way out',
-      text: 'So far the container knows its own network and no other. Give it a default route: whatever is for elsewhere goes to `gateway`, the bridge’s address, and the host may pass it on.',
+      text: 'So far the container knows its own network and no other. Give it a default route: packets to all other addresses go to `gateway`, the bridge’s address, and the host may forward them.',
       checks: ['default-route'],
       hints: [
         'A gateway has to be reachable already. From when on does the container know how?',
@@ -95,18 +119,26 @@ export const exercise: Exercise<Wiring> = {
     {
       id: 'second',
       title: 'Make room for a second container',
-      text: 'Your part is called for each container, and they all share one bridge. The second one must not make it anew, which the kernel refuses, but plug in its cable. Then the two can talk to each other directly: the switch passes their frames on.',
-      checks: ['two-addresses', 'container-datagrams', 'container-counters', 'neighbour'],
+      text: 'Your part is called for each container, and they all share one bridge. The kernel refuses to make it a second time: where it is there already, only the cable has to be plugged in. Another process may have made it, such as another `minilab run`. Where it is not there and cannot be made, your part has to fail. Then two containers can talk to each other directly: the bridge forwards their frames.',
+      checks: [
+        'two-addresses',
+        'container-datagrams',
+        'container-counters',
+        'neighbour',
+        'bridge-there',
+        'bridge-refused',
+        'closed-anyway',
+      ],
       hints: [
         'What of all that you make belongs to one container, and what to all of them?',
-        '`host.links()` lists the links that there are, each with its `name`. While `withCable` calls you, nobody else makes or removes any.',
+        '`host.links()` lists the links that there are, each with its `name`. While `withCable` calls your function, no other minilab makes or removes any.',
         '`if (!host.links().some(link => link.name === bridge)) { … }` around the three lines that make the bridge.',
       ],
     },
   ],
 
   challenge:
-    'Two containers on your bridge can reach each other, which not everybody wants. Where `container.network.isolated` is set, isolate the host’s end (`host.isolate(hostLink)`): from then on the switch passes nothing on between two such ends. `minilab step 7` checks it.',
+    'Two containers on your bridge can reach each other, which may be unwanted. Where `container.network.isolated` is set, isolate the host’s end (`host.isolate(hostLink)`): from then on the bridge forwards nothing between two such ends. `minilab step 7` checks it.',
 
   reasons: [
     {
@@ -132,13 +164,17 @@ export const exercise: Exercise<Wiring> = {
     {
       call: 'RTM_NEWROUTE',
       task: 'route',
-      why: 'Without a default route whatever is not on the bridge’s own network is unreachable.',
+      why: 'Without a default route all addresses outside the bridge’s network are unreachable.',
     },
     {
       call: 'RTM_SETLINK',
       task: 'cable',
-      why: 'A new link is down and belongs to no bridge, until one says otherwise.',
+      why: 'A new link is down and belongs to no bridge, until a request changes that.',
     },
-    { call: 'RTM_GETLINK', task: 'second', why: 'Whether the bridge is there already has to be asked.' },
+    {
+      call: 'RTM_GETLINK',
+      task: 'second',
+      why: 'Only the kernel knows whether the bridge is there already.',
+    },
   ],
 }

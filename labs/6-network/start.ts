@@ -12,7 +12,7 @@ export const network: Part = {
     // TODO 1: open the network settings of the container's namespace, and set its loopback `lo` up
     if (mode === 'none') return
 
-    // names and addresses that are free; what is made under these names is taken back in the end
+    // names and addresses that are free; what is made under these names is deleted in the end. This function may not be async
     withCable(container, pid, ({ hostLink, bridge, bridgeAddress, address, gateway }) => {
       // TODO 2: on the host, a veth pair: `hostLink` here, `eth0` in the container. Both ends up
       // TODO 3: the bridge, with its address, up; and `hostLink` plugged into it

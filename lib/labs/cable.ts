@@ -2,9 +2,12 @@ import { letThrough } from '../container/firewall.ts'
 import { withNetworkLock } from '../container/lock.ts'
 import { planCable } from '../container/network.ts'
 import type { Container, Part } from '../container/part.ts'
+import { MNT_DETACH, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY } from '../kernel/constants.ts'
 import { untilRunning } from '../kernel/link-events.ts'
+import { now } from '../kernel/now.ts'
 import { namespaceInode } from '../kernel/procfs.ts'
 import { openRtnetlink, openRtnetlinkIn, type Rtnetlink } from '../kernel/rtnetlink.ts'
+import { SyscallError } from '../kernel/syscall-error.ts'
 import { WrittenError } from './problem.ts'
 
 /** What a cable is made with: names and addresses that no other container has. */
@@ -22,8 +25,9 @@ export interface Cable {
 }
 
 /**
- * Chooses names and addresses for a container's cable, and lets `connect` make it, while no other minilab changes links.
- * What is made under these names is taken back when the container has ended. `pid`: the container's first process.
+ * Chooses names and addresses for a container's cable, and calls `connect` to make it, while no other minilab changes links.
+ * `connect` may not be async. What is made under these names is taken back when the container has ended. `pid`: the
+ * container's first process.
  */
 export function withCable(container: Container, pid: number, connect: (cable: Cable) => void): void {
   const { network, ledger } = container
@@ -41,13 +45,51 @@ export function withCable(container: Container, pid: number, connect: (cable: Ca
   try {
     withNetworkLock(() => {
       const { subnet, address, ...chosen } = planCable(host, container, network)
-      connect({ ...chosen, address: address + subnet.replace(/.*\//, '/') })
+      refuseAsync(connect({ ...chosen, address: address + subnet.replace(/.*\//, '/') }))
       if (!linkOf(host, chosen.hostLink)) return
       host.setAlias(chosen.hostLink, address) // the register of addresses that are taken: network.ts
       letThrough(ledger, chosen.bridge, address)
     })
   } finally {
     host.close()
+  }
+}
+
+/** The lock ends with the call: after an await others may change links again. */
+function refuseAsync(result: unknown): void {
+  if (!(result instanceof Promise)) return
+  result.catch(() => undefined) // why it failed is of no use, as it may not be async
+  throw new WrittenError({
+    what: 'the function that withCable was given is async, and withCable does not wait for it',
+    remedy: 'write it without async and await: open your connections before withCable',
+  })
+}
+
+/**
+ * The part on a bench. There /sys has the links of the machine, because a sysfs belongs to the network namespace that it was
+ * mounted in. While the part works, /sys has those of the bench: so `/sys/class/net` tells the truth.
+ */
+export const onBench = (part: Part): Part =>
+  untilConnected({
+    ...part,
+    async attach(container, pid) {
+      const isMounted = mountSys()
+      try {
+        await part.attach?.(container, pid)
+      } finally {
+        if (isMounted) now.umount2('/sys', MNT_DETACH)
+      }
+    },
+  })
+
+/** Whether it could be: not where parts of /sys are covered, as in a container. */
+function mountSys(): boolean {
+  try {
+    now.mount('sysfs', '/sys', 'sysfs', MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, null)
+    return true
+  } catch (error) {
+    if (error instanceof SyscallError) return false
+    throw error
   }
 }
 

@@ -1,16 +1,7 @@
 import type { WrongAnswer } from '../../../lib/labs/answer.ts'
-
-const LO = "      inside.setUp('lo')\n"
-const NONE = "      if (mode === 'none') return\n"
-const VETH = "        host.addVeth(hostLink, 'eth0', { pid })\n"
-const PLUG = '        host.setMaster(hostLink, bridge)\n'
-const HOST_UP = '        host.setUp(hostLink)\n'
-const ADDRESS = "        inside.addAddress('eth0', address)\n"
-const UP = "        inside.setUp('eth0')\n"
-const ROUTE = "        inside.addRoute({ to: 'default', via: gateway })\n"
-
-/** The lines that come after a task: not written yet. */
-const without = (...lines: string[]) => lines.map((line): [string, string] => [line, ''])
+import { ADDRESS, HOST_UP, LO, NONE, PLUG, ROUTE, UP, VETH, without } from '../lines/6-network.ts'
+import { addresses } from './6-network-addresses.ts'
+import { bridge } from './6-network-bridge.ts'
 
 export const wrong: WrongAnswer[] = [
   {
@@ -45,6 +36,20 @@ export const wrong: WrongAnswer[] = [
       ['await openRtnetlinkIn(pid)', '(openRtnetlinkIn(pid) as never as ReturnType<typeof openRtnetlink>)'],
     ],
     says: 'is not a function',
+  },
+  {
+    task: 'loopback',
+    name: 'never closed',
+    belief: 'a connection ends with its function',
+    edits: [['      host.close()\n      inside.close()\n', '']],
+    says: '`close` is never called',
+  },
+  {
+    task: 'loopback',
+    name: 'not closed in mode none',
+    belief: 'only what was used has to be closed',
+    edits: [['      inside.close()\n', "      if (mode !== 'none') inside.close()\n"]],
+    says: 'the return in mode none',
   },
   {
     task: 'cable',
@@ -85,148 +90,50 @@ export const wrong: WrongAnswer[] = [
     says: 'ENODEV',
   },
   {
-    task: 'switch',
-    name: 'beside the switch',
-    belief: 'what is on the same host is on the same switch',
-    edits: without(PLUG),
-    says: 'never given a master',
+    task: 'cable',
+    name: 'the loopback in mode none only',
+    belief: 'a container with a cable needs no loopback',
+    edits: [[LO, "      if (mode === 'none') inside.setUp('lo')\n"]],
+    says: 'in mode none only',
   },
   {
-    task: 'switch',
-    name: 'no bridge',
-    belief: 'the bridge is there from the beginning, as docker0 is',
+    task: 'cable',
+    name: 'another name',
+    belief: 'the end in the container can have any name',
     edits: [
-      [
-        '          host.addBridge(bridge)\n          host.addAddress(bridge, bridgeAddress)\n          host.setUp(bridge)\n',
-        '',
-      ],
-      ...without(PLUG),
+      [VETH, VETH.replace('eth0', 'veth0')],
+      [ADDRESS, ADDRESS.replace('eth0', 'veth0')],
+      [UP, UP.replace('eth0', 'veth0')],
     ],
-    says: 'never made',
+    says: 'called veth0',
   },
   {
-    task: 'switch',
-    name: 'switched off',
-    belief: 'a bridge is up when what is plugged into it is',
-    edits: without('          host.setUp(bridge)\n'),
-    says: 'made and never set up',
+    task: 'cable',
+    name: 'an async function',
+    belief: 'what talks to the kernel has to be awaited',
+    edits: [['pid, ({ hostLink,', 'pid, async ({ hostLink,']],
+    says: 'is async',
   },
   {
-    task: 'switch',
-    name: 'plugged in first',
-    belief: 'the order of requests does not matter, as nothing runs yet',
+    task: 'cable',
+    name: 'an async function that awaits',
+    belief: 'the connection can be opened in there',
     edits: [
-      [PLUG, ''],
-      [VETH, ''],
-      ["        // the switch is the host's", `${VETH}${PLUG}        // the switch is the host's`],
-    ],
-    says: 'ENODEV',
-  },
-  {
-    task: 'address',
-    name: 'at the wrong end',
-    belief: 'the host reaches the container by the end that it sees',
-    edits: [[ADDRESS, '        host.addAddress(hostLink, address)\n'], ...without(ROUTE)],
-    says: 'the end that stays on the host',
-  },
-  {
-    task: 'address',
-    name: 'without its length',
-    belief: 'what is behind the slash is a comment',
-    edits: [
-      ["addAddress('eth0', address)", "addAddress('eth0', address.replace(/\\/.*/, ''))"],
-      ...without(ROUTE),
-    ],
-    says: 'without the length of its network',
-  },
-  {
-    task: 'address',
-    name: 'before the move',
-    belief: 'a link keeps its address wherever it goes',
-    edits: [
+      ['pid, ({ hostLink,', 'pid, async ({ hostLink,'],
       [
         VETH,
-        "        host.addVeth(hostLink, 'eth0')\n        host.addAddress('eth0', address)\n        host.moveTo('eth0', { pid })\n",
+        "        const other = await openRtnetlinkIn(pid)\n        other.addVeth('eth0', hostLink, { pid: process.pid })\n        other.close()\n",
       ],
-      ...without(ADDRESS, ROUTE),
     ],
-    says: 'a move takes addresses away',
+    says: 'is async',
   },
   {
-    task: 'address',
-    name: 'the bridge without one',
-    belief: 'a switch needs no address',
-    edits: [['          host.addAddress(bridge, bridgeAddress)\n', '']],
-    says: 'has no address',
+    task: 'cable',
+    name: 'into our own namespace',
+    belief: 'pid is the process that makes the request',
+    edits: [['{ pid })', '{ pid: process.pid })']],
+    says: 'ENODEV',
   },
-  {
-    task: 'address',
-    name: 'the bridge’s',
-    belief: 'a container has the address of its network',
-    edits: [["addAddress('eth0', address)", "addAddress('eth0', bridgeAddress)"], ...without(ROUTE)],
-    says: 'Both have the same address',
-  },
-  {
-    task: 'route',
-    name: 'left out',
-    belief: 'an address is enough to reach everything',
-    edits: without(ROUTE),
-    says: 'There is no default route',
-  },
-  {
-    task: 'route',
-    name: 'before eth0 is up',
-    belief: 'a route waits until its link is up',
-    edits: [
-      [ROUTE, ''],
-      [UP, ROUTE + UP],
-    ],
-    says: 'ENETUNREACH',
-  },
-  {
-    task: 'route',
-    name: 'without a gateway',
-    belief: 'all the world is at the other end of eth0',
-    edits: [["{ to: 'default', via: gateway }", "{ to: 'default', dev: 'eth0' }"]],
-    says: 'names no gateway',
-  },
-  {
-    task: 'route',
-    name: 'to the network',
-    belief: 'the route to its own network is the way out',
-    edits: [["to: 'default', via: gateway", "to: '10.0.0.0/8', via: gateway"]],
-    says: 'There is no default route',
-  },
-  {
-    task: 'second',
-    name: 'the bridge made each time',
-    belief: 'each container makes what it needs',
-    edits: [['if (!host.links().some(link => link.name === bridge)) {', '{']],
-    says: 'EEXIST',
-  },
-  {
-    task: 'second',
-    name: 'one address for all',
-    belief: 'each namespace has its own addresses, so all containers can have the same',
-    edits: [["addAddress('eth0', address)", "addAddress('eth0', address.replace(/\\d+\\//, '2/'))"]],
-    says: 'so the first one talks to itself',
-  },
-  {
-    task: 'second',
-    name: 'a name of its own choice',
-    belief: 'how the host’s end is called matters to nobody',
-    edits: [
-      [VETH, "        host.addVeth('ml-cable', 'eth0', { pid })\n"],
-      [PLUG, "        host.setMaster('ml-cable', bridge)\n"],
-      [HOST_UP, "        host.setUp('ml-cable')\n"],
-    ],
-    says: 'EEXIST',
-  },
-  {
-    task: 'second',
-    name: 'each end isolated',
-    belief: 'isolated ends are only out of reach of what is outside',
-    edits: [[PLUG, `${PLUG}        host.isolate(hostLink)\n`]],
-    says: 'isolated',
-  },
+  ...bridge,
+  ...addresses,
 ]

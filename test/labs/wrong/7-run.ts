@@ -1,21 +1,7 @@
 import type { WrongAnswer } from '../../../lib/labs/answer.ts'
-
-const LAYERS = '  layers, // root pivots into what this one mounts\n'
-const ROOT = '  root, // from here on no path of the host can be reached\n'
-const HARDENING = '  hardening, // what the parts before it need is gone from here on\n'
-const PROGRAM = '  program, // its execve does not return\n'
-const DROP = '      if (!((keep >> BigInt(cap)) & 1n)) tape.prctl(PR_CAPBSET_DROP, cap, 0, 0, 0)\n'
-const CAPSET =
-  '    tape.capset(\n      capHeader(),\n      capData(capabilityMask(effective), capabilityMask(permitted), capabilityMask(inheritable)),\n    )\n'
-const GROUPS = '    tape.attempt.setgroups(groups.length, groups)\n'
-const GID = '    tape.setresgid(user.gid, user.gid, user.gid)\n'
-const UID = '    tape.setresuid(user.uid, user.uid, user.uid)\n'
-const UMASK = '    if (user.umask !== undefined) tape.umask(user.umask)\n'
-const NO_NEW = '    if (noNewPrivileges) tape.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)\n'
-const FILTER =
-  '    if (spec.linux.seccomp) tape.seccomp(SECCOMP_SET_MODE_FILTER, 0, compileSeccomp(spec.linux.seccomp))\n'
-
-const ONE_ID = 'a user namespace that an ordinary user makes has one id'
+import { FILTER, HARDENING, LAYERS, NAMESPACES, NO_NEW, PROGRAM, ROOT, UMASK } from '../lines/7-run.ts'
+import { capabilities } from './7-run-capabilities.ts'
+import { user } from './7-run-user.ts'
 
 export const wrong: WrongAnswer[] = [
   {
@@ -56,97 +42,34 @@ export const wrong: WrongAnswer[] = [
     says: 'there is no layers',
   },
   {
-    task: 'capabilities',
-    name: 'capset alone',
-    belief: 'what one has given away is gone',
+    task: 'order',
+    name: 'hardened between layers and root',
+    belief: 'the root is the last thing that the container needs',
     edits: [
-      [DROP, ''],
-      ['    for (let cap = 0; cap <= last; cap++)\n', '    void [keep, last, PR_CAPBSET_DROP]\n'],
+      [HARDENING, ''],
+      [ROOT, HARDENING + ROOT],
     ],
-    says: 'capset does not change this set',
+    says: 'took away the right to it',
   },
   {
-    task: 'capabilities',
-    name: 'nothing dropped',
-    belief: 'root in a user namespace has no power anyway',
+    task: 'order',
+    name: 'namespaces after the hardening',
+    belief: 'the order of parts that mount nothing does not matter',
     edits: [
-      [DROP, ''],
-      [
-        '    for (let cap = 0; cap <= last; cap++)\n',
-        '    void [keep, last, PR_CAPBSET_DROP, capHeader, capData, effective, permitted, inheritable]\n',
-      ],
-      [CAPSET, ''],
+      [NAMESPACES, ''],
+      [PROGRAM, '  namespaces,\n' + PROGRAM],
     ],
-    says: 'capset was never called',
+    says: 'took away the right to it',
   },
   {
-    task: 'capabilities',
-    name: 'the wrong ones',
-    belief: 'the list names what is to be dropped',
-    edits: [['if (!((keep >> BigInt(cap)) & 1n))', 'if ((keep >> BigInt(cap)) & 1n)']],
-    says: 'Besides',
+    task: 'order',
+    name: 'without the program',
+    belief: 'the program is started by minilab',
+    edits: [[PROGRAM, '  // program\n']],
+    says: 'there is no program',
   },
-  {
-    task: 'capabilities',
-    name: 'the sets of the process first',
-    belief: 'the order of the two does not matter',
-    edits: [
-      [CAPSET, ''],
-      [
-        '    const keep = capabilityMask(bounding)\n',
-        '    tape.capset(capHeader(), capData(0n, 0n, 0n))\n    void [effective, permitted, inheritable]\n    const keep = capabilityMask(bounding)\n',
-      ],
-    ],
-    says: 'prctl(PR_CAPBSET_DROP',
-  },
-  {
-    task: 'user',
-    name: 'the user before the group',
-    belief: 'user and group can be changed in any order',
-    edits: [
-      [UID, ''],
-      [GID, UID + GID],
-    ],
-    says: 'setresgid(1001, 1001, 1001) = -1 EPERM',
-    rootOnly: ONE_ID,
-  },
-  {
-    task: 'user',
-    name: 'no group',
-    belief: 'the group comes with the user',
-    edits: [[GID, '']],
-    says: 'setresgid was never called',
-    rootOnly: ONE_ID,
-  },
-  {
-    task: 'user',
-    name: 'no further groups',
-    belief: 'further groups are those of the user in /etc/group',
-    edits: [[GROUPS, '    void groups\n']],
-    says: 'setgroups was never called',
-    rootOnly: ONE_ID,
-  },
-  {
-    task: 'user',
-    name: 'no umask',
-    belief: 'the umask is the shell’s matter',
-    edits: [[UMASK, '']],
-    says: 'umask was never called',
-  },
-  {
-    task: 'user',
-    name: 'the usual umask',
-    belief: 'every container has the umask 022',
-    edits: [[UMASK, '    tape.umask(0o022)\n']],
-    says: 'Expected 0027',
-  },
-  {
-    task: 'user',
-    name: 'the umask of no user',
-    belief: 'only another user than root needs one',
-    edits: [['user.umask !== undefined', 'user.umask !== undefined && user.uid > 1000']],
-    says: 'umask was never called',
-  },
+  ...capabilities,
+  ...user,
   {
     task: 'no-new-privs',
     name: 'left out',
@@ -175,6 +98,24 @@ export const wrong: WrongAnswer[] = [
       [UMASK, FILTER + UMASK],
     ],
     says: 'was left out',
+  },
+  {
+    task: 'no-new-privs',
+    name: 'always',
+    belief: 'it harms no container',
+    edits: [['if (noNewPrivileges) tape', 'void noNewPrivileges\n    tape']],
+    says: 'did not ask for it',
+  },
+  {
+    task: 'no-new-privs',
+    name: 'one argument',
+    belief: 'the zeros are there already',
+    edits: [
+      [NO_NEW, '    if (noNewPrivileges) tape.attempt.prctl(PR_SET_NO_NEW_PRIVS, 1, 1, 0, 0)\n'],
+      [FILTER, ''],
+      [UMASK, FILTER + UMASK],
+    ],
+    says: 'it was refused, and an attempt does not end the child',
   },
   {
     task: 'seccomp',
@@ -211,5 +152,54 @@ export const wrong: WrongAnswer[] = [
     belief: 'a filter that says nothing lets nothing pass',
     edits: [['compileSeccomp(spec.linux.seccomp))\n', 'new Uint8Array(8))\n    void compileSeccomp\n']],
     says: 'EINVAL',
+  },
+  {
+    task: 'seccomp',
+    name: 'all but unshare',
+    belief: 'the filter is there to refuse new user namespaces',
+    edits: [
+      [
+        'compileSeccomp(spec.linux.seccomp)',
+        "compileSeccomp({ defaultAction: 'SCMP_ACT_ALLOW', syscalls: [{ names: ['unshare'], action: 'SCMP_ACT_ERRNO' }] })",
+      ],
+    ],
+    says: 'another list than the profile',
+  },
+  {
+    task: 'seccomp',
+    name: 'the profile itself',
+    belief: 'the kernel reads the profile',
+    edits: [['compileSeccomp(spec.linux.seccomp))', 'spec.linux.seccomp as never)\n    void compileSeccomp']],
+    says: 'takes a Uint8Array',
+  },
+  {
+    task: 'seccomp',
+    name: 'without looking whether there is one',
+    belief: 'every container has a profile',
+    edits: [[FILTER, '    tape.seccomp(SECCOMP_SET_MODE_FILTER, 0, compileSeccomp(spec.linux.seccomp!))\n']],
+    says: 'TypeError',
+  },
+  {
+    task: 'seccomp',
+    name: 'an attempt between the two',
+    belief: 'what is refused is tried again',
+    edits: [
+      [FILTER, ''],
+      [NO_NEW, FILTER.replace('tape.', 'tape.attempt.') + NO_NEW],
+    ],
+    says: 'seccomp(SECCOMP_SET_MODE_FILTER',
+  },
+  {
+    task: 'seccomp',
+    name: 'its own profile always',
+    belief: 'a container without a profile needs one most',
+    edits: [
+      [
+        FILTER,
+        "    tape.seccomp(SECCOMP_SET_MODE_FILTER, 0, compileSeccomp(spec.linux.seccomp ?? { defaultAction: 'SCMP_ACT_ALLOW', syscalls: [] }))\n",
+      ],
+      ['    if (noNewPrivileges) tape', '    void noNewPrivileges\n    tape'],
+    ],
+    says: 'It has no profile',
   },
 ]

@@ -1,0 +1,129 @@
+import { randomInt } from 'node:crypto'
+import { sharing } from '../../chapters/6-network/fault.ts'
+import { ask, eth0, find, ipv4, linksOf, plain } from '../../chapters/6-network/readings.ts'
+import type { Wiring } from '../../chapters/6-network/wiring.ts'
+import { currentNetns } from '../../lib/container/ledger.ts'
+import type { Network } from '../../lib/container/network-plan.ts'
+import { finding, seen } from '../../lib/guide/evidence.ts'
+import type { Lab } from '../../lib/guide/lab.ts'
+import type { Check, Scene, Stage } from '../../lib/guide/step.ts'
+import { openRtnetlink } from '../../lib/kernel/rtnetlink.ts'
+import { explained } from './explained.ts'
+
+/** What the container was to have: the addresses that withCable chose, and the bridge as it was made first. */
+export interface Asked {
+  network?: Network | undefined
+  bridge?: number | undefined
+}
+
+/** Makes a bridge of the lab's. */
+export function addBridge(lab: Lab<Wiring>, name: string, addresses: readonly string[]): void {
+  const host = openRtnetlink()
+  try {
+    lab.ledger.add({ kind: 'link', name, netns: currentNetns() })
+    host.addBridge(name)
+    host.setUp(name)
+    for (const address of addresses) host.addAddress(name, address)
+  } finally {
+    host.close()
+  }
+}
+
+/** Takes some of the first networks that withCable can choose (network.ts): so it chooses another one each time. */
+export function takeNetworks(lab: Lab<Wiring>): void {
+  const taken = Array.from({ length: randomInt(1, 20) }, (_, i) => `10.${44 + i}.0.254/24`)
+  addBridge(lab, `mlb-${lab.id}x`, taken)
+}
+
+/** The first container's stage, with checks of what was asked for behind the step's own. */
+export const firstStage = (stage: Stage<Wiring>, asked: Asked): Stage<Wiring> => ({
+  ...stage,
+  async act(lab) {
+    await stage.act?.(lab)
+    asked.network = lab.box?.container.network
+    asked.bridge = find(await linksOf(process.pid), lab.scene.bridge)?.index
+  },
+  checks: [
+    ...(stage.checks ?? []),
+    loopbackToo,
+    addressed('bridge-address', asked, 'bridgeAddress', async ({ host, bridge }) =>
+      ipv4(await ask(host, net => net.addresses()), bridge),
+    ),
+    addressed('address-asked', asked, 'address', ({ pid }) => eth0(pid)),
+  ],
+})
+
+const loopbackToo: Check<Wiring> = {
+  id: 'loopback-too',
+  claim: 'a container with a cable has its loopback up, too',
+  async look({ pid }) {
+    const isUp = find(await linksOf(pid), 'lo')?.up === true
+    return finding(
+      isUp,
+      seen(`RTM_GETLINK in ${pid} (lo)`, null, isUp ? 'up' : 'down'),
+      'lo is down in the container that has a cable. Likeliest: it is set up in mode none only.',
+    )
+  },
+}
+
+/** A link has the address that withCable has chosen for it. */
+function addressed(
+  id: string,
+  asked: Asked,
+  name: 'bridgeAddress' | 'address',
+  read: (scene: Scene & Wiring) => Promise<string>,
+): Check<Wiring> {
+  return {
+    id,
+    claim: `\`${name}\` is where it belongs, with the length of its network`,
+    async look(scene) {
+      const [link, key] =
+        name === 'address' ? (['eth0', 'address'] as const) : ([scene.bridge, 'gateway'] as const)
+      const chosen = asked.network?.[key]
+      const wanted = `${chosen}${asked.network?.subnet?.replace(/.*\//, '/')}`
+      const got = await read(scene)
+      return finding(
+        got === wanted,
+        seen(`RTM_GETADDR (${link})`, null, got),
+        got === 'none'
+          ? `${link} has no address.${name === 'address' ? '' : ' So the host itself is not on the network of its bridge.'}`
+          : chosen === undefined
+            ? `${link} has ${got}, and withCable was never called: it chooses the addresses.`
+            : `${link} has ${got}, and \`${name}\` is ${wanted} this time. Likeliest: a fixed address was given, or one without its length.`,
+      )
+    },
+  }
+}
+
+/** The checks of packets, which go to the address that was asked for. */
+const TRAFFIC = /datagrams|counters|neighbour/
+
+/** The stage, whose checks also know of mistakes that the step does not look for. */
+export const withCauses = (stage: Stage<Wiring>, asked: Asked): Stage<Wiring> => ({
+  ...stage,
+  checks: stage.checks?.map(check => explained(check, scene => cause(check.id, scene, asked))) ?? [],
+})
+
+async function cause(
+  id: string,
+  { pid, host, bridge }: Scene & Wiring,
+  { network, bridge: made }: Asked,
+): Promise<string | undefined> {
+  const inside = await linksOf(pid)
+  const other = find(inside, 'eth0') ? undefined : inside.find(({ kind }) => kind === 'veth')
+  if (other && !sharing(pid, host))
+    return `The end in the container is called ${other.name}. It should be eth0.`
+  const routes = await ask(host, net => net.routes())
+  if (id === 'default-route' && routes.some(({ to, via }) => to === 'default' && via === network?.gateway))
+    return `The host has a default route to ${network?.gateway}, its own address. Likeliest: the route was added on the host, and not inside.`
+  const end = find(await linksOf(host), network?.hostLink ?? '')
+  if (id === 'two-addresses' && end && !end.alias)
+    return `${end.name} was not there when withCable had called your function, so its address counted as free. Likeliest: the cable was made after withCable.`
+  if (!TRAFFIC.test(id)) return undefined
+  const own = await eth0(pid)
+  if (network?.address && own !== 'none' && plain(own) !== network.address)
+    return `The packets go to ${network.address}, and eth0 has ${own}. Likeliest: it was given another address than \`address\`.`
+  return made !== undefined && made !== find(await linksOf(host), bridge)?.index
+    ? `The bridge ${bridge} is not the first container’s any more: it was taken away and made again. The first container’s cable is plugged into nothing.`
+    : undefined
+}

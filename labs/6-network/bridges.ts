@@ -1,0 +1,117 @@
+import type { Wiring } from '../../chapters/6-network/wiring.ts'
+import { planNetwork } from '../../lib/container/network-plan.ts'
+import type { Container, Part } from '../../lib/container/part.ts'
+import { finding, seen } from '../../lib/guide/evidence.ts'
+import { inWords, type Refusal, refusalOf } from '../../lib/guide/refusal.ts'
+import type { Stage } from '../../lib/guide/step.ts'
+import { openRtnetlink, type Rtnetlink } from '../../lib/kernel/rtnetlink.ts'
+import { hostCalls } from '../../lib/labs/host-calls.ts'
+import { addBridge } from './asked.ts'
+import { closed, type Left } from './closed.ts'
+
+/** What became of a cable to another bridge. */
+interface Tried {
+  refused?: Refusal | undefined // by the kernel, or what the part threw
+  /** whether the kernel was asked to make the bridge */
+  made: boolean
+  /** the bridge that the cable's end on the host is plugged into */
+  master?: string | undefined
+}
+
+const ADDRESS = '10.43.0.1/24' // none of those that withCable chooses
+
+/**
+ * The container without a cable gets one after all, by the learner's part, without a new container. Once to a bridge that is
+ * there already, as if another process had made it. And once to one that cannot be made, because of the slash in its name.
+ */
+export function bridgesStage(part: Part, left: Left): Stage<Wiring> {
+  const nothing: Tried = { made: false }
+  const tried = { there: nothing, impossible: nothing }
+  let open: string[] = []
+  const names = { there: '', impossible: '' }
+  return {
+    title: 'Other bridges',
+    async act(lab) {
+      const box = lab.boxes.find(({ pid }) => pid === lab.scene.modes.none)
+      if (!box) return
+      Object.assign(names, { there: `mlb-${lab.id}y`, impossible: `mlb-${lab.id}/z` })
+      addBridge(lab, names.there, [ADDRESS])
+      const host = openRtnetlink()
+      try {
+        for (const which of ['there', 'impossible'] as const)
+          tried[which] = await plugIn(part, host, box.container, box.pid, names[which])
+        open = left.open
+      } finally {
+        host.close()
+      }
+    },
+    checks: [
+      {
+        id: 'bridge-there',
+        claim: 'a bridge that another process has made is used as it is',
+        look() {
+          const { refused, master } = tried.there
+          return finding(
+            !refused && master === names.there,
+            seen('RTM_GETLINK (IFLA_MASTER)', master ?? 'none', null),
+            !refused
+              ? `The bridge was there already, and the cable is plugged into ${master ?? 'none'}.`
+              : refused.message.startsWith('RTM_NEWLINK(bridge')
+                ? `The bridge was there already, made by another process: ${inWords(refused)}. Likeliest: the part remembers which bridges it has made. The kernel knows which there are.`
+                : `A cable to a bridge that is there already could not be made: ${inWords(refused)}.`,
+          )
+        },
+      },
+      {
+        id: 'bridge-refused',
+        claim: 'where the bridge cannot be made the part says so',
+        look() {
+          const { refused, made } = tried.impossible
+          const said = refused?.message ?? 'no error'
+          return finding(
+            // without the bridge, what comes after it fails by ENODEV
+            refused !== undefined && !said.includes('ENODEV'),
+            seen(`RTM_NEWLINK (${names.impossible})`, said, null),
+            made
+              ? `The kernel refused to make a bridge, and the part went on. Then came: ${said}. Likeliest: the error was caught and dropped; a catch has to throw again what it does not expect.`
+              : `Another bridge was asked for, and the part did not make it. Then came: ${said}. Likeliest: a variable remembers that a bridge was made once. Ask the kernel which bridges there are.`,
+          )
+        },
+      },
+      closed(
+        'closed-anyway',
+        'where the part fails it closes what it has opened',
+        () => open,
+        '`close` is not called where something before it throws: it belongs into `finally`.',
+      ),
+    ],
+  }
+}
+
+/** Lets the part make one cable, looks at it, and takes it away. */
+async function plugIn(
+  part: Part,
+  host: Rtnetlink,
+  container: Container,
+  pid: number,
+  bridge: string,
+): Promise<Tried> {
+  const network = planNetwork('bridge', bridge)
+  const before = hostCalls.length
+  let refused: Refusal | undefined
+  try {
+    await part.attach?.({ ...container, network }, pid)
+  } catch (error) {
+    refused = refusalOf(error)
+    if (!refused) throw error
+  }
+  const calls = hostCalls.slice(before)
+  const links = host.links()
+  const end = links.find(({ name }) => name === network.hostLink)
+  if (end) host.delete(end.name)
+  return {
+    refused,
+    made: calls.some(({ call, args }) => call === 'RTM_NEWLINK' && args.startsWith('bridge')),
+    master: links.find(({ index }) => index === end?.master)?.name,
+  }
+}

@@ -1,0 +1,67 @@
+import { capabilityMask, capabilityNames, defaultCapabilities } from '../../lib/kernel/capabilities.ts'
+import { status } from '../../lib/kernel/procfs.ts'
+import type { Other } from './other.ts'
+
+/** Why the second container is not what it asked for: from its status, and from the calls that it made. */
+
+/** A field of /proc/<pid>/status. */
+export const of = (pid: number | 'self', field: string) =>
+  (status(pid)[field] ?? 'none').split(/\s+/).join(' ')
+
+/** The real id, the effective, the saved and that of the file system. */
+export const four = (id: number) => Array(4).fill(id).join(' ')
+
+const FIRST_HALF = 32
+const MANY = 20
+
+/** Of the bounding set, where it is not the one that was asked for. */
+export function whyBounding(held: bigint, asked: readonly string[]): string {
+  const names = capabilityNames(held)
+  const besides = names.filter(name => !asked.includes(name))
+  const missing = asked.filter(name => !names.some(one => one === name))
+  if (besides.length > MANY && missing.length === 0)
+    return 'It can gain every capability. Likeliest: prctl(PR_CAPBSET_DROP) was never called, once for each: capset does not change this set.'
+  if (besides.length > 0 && held >> BigInt(FIRST_HALF) && !(capabilityMask(besides) & 0xffff_ffffn))
+    return `Besides: ${besides.join(' ')}. All of them have a number above 31. Likeliest: the loop ends too early (/proc/sys/kernel/cap_last_cap has the last number), or the mask was cut to 32 bits.`
+  if (held === capabilityMask(defaultCapabilities))
+    return `It has the usual ${names.length} capabilities, and this container asks for ${asked.length}: ${asked.join(' ')}. Likeliest: the list is not that of \`spec.process.capabilities\`.`
+  if (held === 0n)
+    return `It has none, and should have ${asked.join(' ')}. Likeliest: all were dropped that are not in another set than \`bounding\`.`
+  return `Expected ${asked.join(' ')}. Besides: ${besides.join(' ') || 'nothing'}. Missing: ${missing.join(' ') || 'none'}.`
+}
+
+/** Of the user, by the field that is wrong. */
+export const whyUser: Record<'Uid' | 'Gid' | 'Groups' | 'CapPrm', (other: Other) => string> = {
+  Uid({ uid, pid, tape }) {
+    const [expected, got] = [`Expected user ${uid}.`, of(pid, 'Uid')]
+    if (!did(tape, /^setre?s?uid$/)) return `${expected} Likeliest: setresuid was never called.`
+    return new Set(got.split(' ')).size > 1
+      ? `${expected} It has several: ${got} (real, effective, saved, file system). It could change back to each of them.`
+      : `${expected} It is ${got.split(' ')[0]}. Likeliest: setresuid was given another id than \`spec.process.user.uid\`.`
+  },
+
+  Gid({ uid, gid, pid, tape }) {
+    const [expected, got] = [`Expected group ${gid}.`, of(pid, 'Gid')]
+    if (!did(tape, /^setre?s?gid$/))
+      return `${expected} It is still in another group, and may do what that group may. Likeliest: setresgid was never called.`
+    if (got === four(uid))
+      return `${expected} It is in ${uid}, the number of its user. Likeliest: setresgid was given the uid.`
+    return `${expected} The real, the effective and the saved group are ${got.split(' ').slice(0, 3).join(' ')}. Likeliest: setresgid was given another id than \`spec.process.user.gid\`.`
+  },
+
+  Groups({ additionalGids, tape }) {
+    const expected = `Expected ${additionalGids.join(' ')} as its further groups.`
+    const call = did(tape, /^setgroups$/)
+    if (!call) return `${expected} Likeliest: setgroups was never called, and it is in our groups.`
+    if (call.errno)
+      return `${expected} setgroups was refused (${call.errno}), and an attempt does not end the child. Likeliest: it came after setresuid or capset, and only root may choose groups.`
+    return call.args.startsWith('0,')
+      ? `${expected} setgroups was given a count of 0. Likeliest: the first argument is not the length of the list.`
+      : `${expected} Likeliest: setgroups was given another list than \`spec.process.user.additionalGids\`: ${call.args}.`
+  },
+
+  CapPrm: () => 'It holds capabilities, and is not root.',
+}
+
+/** The last call of that name. */
+const did = (tape: Other['tape'], name: RegExp) => tape.findLast(({ call }) => name.test(call))
