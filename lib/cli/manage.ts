@@ -17,9 +17,9 @@ import { user } from '../container/user.ts'
 import { dataFolder } from '../image/data-folder.ts'
 import { removeTree } from '../image/tree.ts'
 import { shellStatus } from '../kernel/child.ts'
-import { isFrozenProcess, thaw } from '../kernel/cgroup.ts'
+import { cgroupOf, isFrozenProcess, thawTree } from '../kernel/cgroup.ts'
 import { UsageError } from '../kernel/errors.ts'
-import { bootId, children, isAlive } from '../kernel/procfs.ts'
+import { bootId, children, isAlive, unlessGone } from '../kernel/procfs.ts'
 import { ended, endProcess, findProcess, send } from '../kernel/signal.ts'
 import { hint } from '../kernel/suggest.ts'
 import type { ExecFlags } from './containers.ts'
@@ -126,7 +126,7 @@ export async function kill(words: string[], name: string): Promise<void> {
     if (pidfd === undefined) throw new UsageError(`${state.name} does not run`, 'minilab ps shows what does')
     send(pidfd, number)
     closeSync(pidfd)
-    if (number === constants.signals.SIGKILL) thaw(state.pid) // on cgroup v1 nothing frozen dies
+    if (number === constants.signals.SIGKILL) thawOwn(state)
     console.log(state.name)
   })
 }
@@ -166,7 +166,7 @@ export async function remove(word: string, force: boolean): Promise<string> {
   const state = findState(word)
   if (isRunning(state)) {
     if (!force) throw new UsageError(`${state.name} still runs`, `minilab kill ${state.name}, or rm -f`)
-    await endProcess(state.pid, state.started, () => thaw(state.pid))
+    await endProcess(state.pid, state.started, () => thawOwn(state))
   }
   if (isKeptElsewhere(state))
     throw new UsageError(
@@ -177,6 +177,12 @@ export async function remove(word: string, force: boolean): Promise<string> {
   removeTree(containerFolder(state.id))
   if (state.log) rmSync(state.log, { force: true })
   return state.name
+}
+
+/** On cgroup v1 nothing that is frozen dies. Without a cgroup of its own a container is in ours. */
+function thawOwn({ id, pid }: State): void {
+  const folders = unlessGone(() => cgroupOf(pid).folders) ?? []
+  for (const { path } of folders) if (path.includes(id)) thawTree(path)
 }
 
 /** Whether a command that we cannot see, but whose ledger is locked, looks after its first process. */
