@@ -21,10 +21,27 @@ export function misbuilt({ pid, lower }: Own): string | undefined {
   }
   if (directories(top, 'upperdir').some(dir => lower.includes(dir)))
     return 'Upper and lower are exchanged: the image is the upperdir, which takes every write.'
+  if ([...top.options, ...top.superOptions].includes('ro'))
+    return 'The overlay is mounted read-only: the container can write nothing.'
   const inUserNamespace = namespaceInode(pid, 'user') !== namespaceInode('self', 'user')
   if (inUserNamespace && !top.superOptions.includes('userxattr'))
     return 'The overlay was mounted in a user namespace without userxattr, so it cannot mark a directory opaque.'
   return undefined
+}
+
+/** That what a container writes goes to another directory than was asked for. */
+export function otherUpper({ pid, folder }: Own): string | undefined {
+  const [above = 'none'] = directories(rootMount(pid), 'upperdir')
+  const wanted = upperOf({ folder })
+  return above === wanted
+    ? undefined
+    : `Its upperdir is ${above}. The checks look in ${wanted} for what it writes.`
+}
+
+/** Why the upper directory is empty on the host, though the container has written. */
+export function notInUpper({ folder, touched }: Own): string | undefined {
+  if (touched.length === 0 || contents(upperOf({ folder })).length > 0) return undefined
+  return 'Nothing that the container writes is in upper on the host. Likeliest: the child mounted another file system over it.'
 }
 
 /** What the second container has that should be the first one’s alone. */

@@ -5,7 +5,7 @@ import type { Check, Scene } from '../../lib/guide/step.ts'
 import { treeDigest } from '../../lib/image/tree-digest.ts'
 import { readXattrs } from '../../lib/image/xattr.ts'
 import { mountinfo } from '../../lib/kernel/mountinfo.ts'
-import { copiedAtStart, misbuilt, notItsOwn } from './causes.ts'
+import { copiedAtStart, misbuilt, notInUpper, notItsOwn, otherUpper } from './causes.ts'
 import {
   below,
   changedLayers,
@@ -54,6 +54,7 @@ export const checks = {
         ],
         () =>
           misbuilt(scene) ??
+          (stack.join(':') === lower.join(':') ? otherUpper(scene) : undefined) ??
           (isCopy(scene, stack)
             ? 'It stands on a copy of the image: the image was copied for each container in place of being shared.'
             : `Expected ${lower.join(':')} under ${folder}/upper. Likeliest: the layers are in the wrong order (topmost first).`),
@@ -134,7 +135,7 @@ export const checks = {
           ),
         ],
         () =>
-          `${copy === '' ? 'There is no copy in upper.' : 'The copy is not what the container sees.'} ${misbuilt(scene) ?? 'Likeliest: the upper directory was changed from outside while it was mounted.'}`,
+          `${copy === '' ? 'There is no copy in upper.' : 'The copy is not what the container sees.'} ${misbuilt(scene) ?? otherUpper(scene) ?? notInUpper(scene) ?? 'Likeliest: the upper directory was changed from outside while it was mounted.'}`,
       )
     },
   },
@@ -175,8 +176,9 @@ export const checks = {
           image === 'gone'
             ? `It was deleted from the image, for every container. ${misbuilt(scene)}`
             : container === 'there'
-              ? 'It is still there. Likeliest: it was to be deleted in the upper directory, where it never was, and not in the container.'
-              : 'Likeliest: the mark was removed from the upper directory behind overlay’s back.',
+              ? `It is still there. ${misbuilt(scene) ?? 'Likeliest: it was to be deleted in the upper directory, where it never was, and not in the container.'}`
+              : (notInUpper(scene) ??
+                'Likeliest: the mark was removed from the upper directory behind overlay’s back.'),
       )
     },
   },
@@ -198,6 +200,7 @@ export const checks = {
         ],
         () =>
           misbuilt(scene) ??
+          notInUpper(scene) ??
           (value
             ? 'It is marked, but entries of the image show. Likeliest: the mark is not of the kind that this overlay looks at.'
             : 'It has no mark, so the two are merged. Likeliest: the new directory was made in the upper directory behind overlay’s back.'),

@@ -28,9 +28,11 @@ export function rootMount(pid: number | 'self' = 'self'): Mount | undefined {
 /** The paths that an option of a mount names, as they were before they were escaped for it; none without such an option. */
 export function directories(mount: Mount | undefined, option: 'lowerdir' | 'upperdir'): string[] {
   const value = mount?.superOptions.find(o => o.startsWith(`${option}=`))?.slice(option.length + 1) ?? ''
-  return value
-    .replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8)))
-    .split(/(?<!\\):/)
+  const written = value.replace(/\\([0-7]{3})/g, (_, octal: string) =>
+    String.fromCharCode(parseInt(octal, 8)),
+  )
+  // a colon separates the paths of lowerdir only: in upperdir it may stand without a backslash
+  return (option === 'lowerdir' ? written.split(/(?<!\\):/) : [written])
     .filter(Boolean)
     .map(path => path.replace(/\\(.)/g, '$1'))
 }

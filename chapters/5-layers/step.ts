@@ -62,11 +62,8 @@ export const step: Step<Stack> = {
       title: 'A stack of directories',
       source: { file: 'lib/container/layers.ts', symbol: 'layers' },
       async act(lab) {
-        // unless there is a copy that stands in for it
-        if (lab.scene.lower.length === 0) lab.scene.lower = (await findImage('default')).layers.toReversed()
-        lab.scene.before = lab.scene.lower.map(dir => treeDigest(dir).hash)
         try {
-          lab.scene.folder = layered(await lab.begin()).folder
+          await beginStack(lab)
           showOptions(lab)
         } catch (error) {
           throw overlayRefused(error, lab.ledger.dataFolder) ?? error
@@ -141,6 +138,14 @@ export const step: Step<Stack> = {
   recap:
     'You have containers that share one image and cannot harm it: the kernel reads below and writes above, a deletion is a mark, and what a container has done is one directory that can be thrown away, or packed as the next layer. But nobody can reach them: their network namespace is empty.',
   next: '`minilab step 6` connects them.',
+}
+
+/** Starts the step's own container, and notes what the image was before. */
+export async function beginStack(lab: Lab<Stack>): Promise<void> {
+  // unless there is a copy that stands in for it
+  if (lab.scene.lower.length === 0) lab.scene.lower = (await findImage('default')).layers.toReversed()
+  lab.scene.before = lab.scene.lower.map(dir => treeDigest(dir).hash)
+  lab.scene.folder = layered(await lab.begin()).folder
 }
 
 const layered = ({ pid, shell, container }: Box): Layered => ({

@@ -27,23 +27,27 @@ export const layers: Part = {
 /** A colon separates layers and a comma options: in a path, a backslash comes before them. */
 const escape = (path: string) => path.replace(/[\\:,]/g, '\\$&')
 
-export function changes(upper: string, image: string, directory = '', hidden = false): string[] {
-  const opaque = hidden || isOpaque(join(upper, directory))
-  const here = readdirSync(join(upper, directory))
-  const old = isDirectory(join(image, directory)) ? readdirSync(join(image, directory)) : []
+export function changes(upper: string, image: string): string[] {
+  return changesIn(upper, image, '', false)
+}
+
+/** The changes in one directory; `image` is undefined where the image has no directory at this path. */
+function changesIn(upper: string, image: string | undefined, path: string, hidden: boolean): string[] {
+  const opaque = hidden || isOpaque(upper)
+  const names = readdirSync(upper)
+  const old = image === undefined ? [] : readdirSync(image)
   // upper says nothing of what an opaque directory hides
-  const found = opaque
-    ? old.filter(name => !here.includes(name)).map(name => `D /${join(directory, name)}`)
-    : []
-  for (const name of here) {
-    const path = join(directory, name)
-    const [above, below] = [join(upper, path), join(image, path)]
-    if (isWhiteout(above)) found.push(`D /${path}`)
-    else if (!isDirectory(above) || !isDirectory(below))
-      found.push(`${old.includes(name) ? 'C' : 'A'} /${path}`)
-    if (isDirectory(above)) found.push(...changes(upper, image, path, opaque))
+  const lines = opaque ? old.filter(name => !names.includes(name)).map(name => `D ${path}/${name}`) : []
+  for (const name of names) {
+    const above = join(upper, name)
+    const below = image !== undefined && old.includes(name) ? join(image, name) : undefined
+    const merged = isDirectory(above) && below !== undefined && isDirectory(below)
+    if (isWhiteout(above)) lines.push(`D ${path}/${name}`)
+    else if (!merged) lines.push(`${below ? 'C' : 'A'} ${path}/${name}`)
+    if (isDirectory(above))
+      lines.push(...changesIn(above, merged ? below : undefined, `${path}/${name}`, opaque))
   }
-  return found
+  return lines
 }
 
 export function tarNames(upper: string, path: string): string[] {
@@ -53,8 +57,8 @@ export function tarNames(upper: string, path: string): string[] {
   return isOpaque(at) ? [`${path}/`, `${path}/.wh..wh..opq`] : [`${path}/`]
 }
 
-/** A link is none, wherever it leads. */
-const isDirectory = (path: string) => lstatSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
+/** A link is no directory, wherever it leads. */
+const isDirectory = (path: string) => lstatSync(path).isDirectory()
 
 /** overlayfs.rst: a character device 0:0 hides what has its name below. */
 function isWhiteout(path: string): boolean {

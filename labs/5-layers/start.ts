@@ -16,7 +16,7 @@ export const layers: Part = {
     // `layers.lower` are the directories of the image, topmost first
     // TODO 1b: mount an overlay on `rootfs`
     // TODO 2: let it keep its marks where a user namespace may write them
-    // TODO 3: stack all layers of the image, whatever they are called
+    // TODO 3: stack all layers of the image; the name of a folder may contain `:`, `,` and `\`
   },
 }
 
@@ -26,8 +26,8 @@ export function changes(upper: string, image: string): string[] {
   return []
 }
 
-/** Task 5: the names by which an entry of an upper directory stands in the tar of a layer; `path` is `etc/passwd`. */
+/** Task 5: the names of the entries that stand for `path` (such as `etc/passwd`) in the tar of a layer. */
 export function tarNames(upper: string, path: string): string[] {
-  // TODO 5: most have one name, a whiteout has another, and an opaque directory has two
+  // TODO 5: mostly it is the path itself; a whiteout has another name, and an opaque directory has two
   return []
 }

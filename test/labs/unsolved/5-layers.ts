@@ -14,7 +14,7 @@ export const unsolved: Unsolved[] = [
   },
   {
     task: 'diff',
-    edits: [['  const opaque = hidden', '  if (upper !== image) return []\n  const opaque = hidden']],
+    edits: [["  return changesIn(upper, image, '', false)\n", '  return []\n']],
   },
   {
     task: 'names',

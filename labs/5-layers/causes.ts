@@ -1,0 +1,220 @@
+import { basename, dirname } from 'node:path'
+import { treeDigest, type TreeEntry } from '../../lib/image/tree-digest.ts'
+import type { Files } from './changed.ts'
+
+// What a list of changes, or of names in a tar, was made without. The first cause that fits is said.
+
+interface Listed {
+  /** the lines that are not there, and those that should not be there */
+  lacking: readonly string[]
+  more: readonly string[]
+  listed: readonly string[]
+  upper: string
+  /** what the image has, and what the container sees */
+  image: Files
+  root: Files
+}
+
+interface Line extends Listed {
+  line: string
+  mark: string
+  path: string
+  /** what upper has at this path */
+  entry: TreeEntry | undefined
+  entries: ReadonlyMap<string, TreeEntry>
+}
+
+type Rule<Of> = (of: Of) => string | false | undefined
+
+export function whyChanges(of: Listed): string {
+  const entries = entriesOf(of.upper)
+  const rows = (lines: readonly string[]) =>
+    lines.map((line): Line => {
+      const path = line.slice(3)
+      return { ...of, line, mark: line[0] ?? '', path, entry: entries.get(path), entries }
+    })
+  return (
+    firstOf(FORM, rows(of.listed)) ??
+    firstOf(SURPLUS, rows(of.more)) ??
+    firstOf(LACKING, rows(of.lacking)) ??
+    ''
+  )
+}
+
+function firstOf<Of>(rules: readonly Rule<Of>[], rows: readonly Of[]): string | undefined {
+  for (const rule of rules)
+    for (const row of rows) {
+      const found = rule(row)
+      if (found) return found
+    }
+  return undefined
+}
+
+const entriesOf = (dir: string) => new Map(treeDigest(dir).entries.map(entry => [entry.path, entry]))
+
+/** The directories that a path leads through, the nearest first. */
+const above = (path: string): string[] => (path.includes('/') ? [dirname(path), ...above(dirname(path))] : [])
+
+const WHITEOUT = 'a whiteout is a character device 0:0'
+
+/** How a line is written. */
+const FORM: Rule<Line>[] = [
+  ({ line }) =>
+    !/^[ACD] [^ ]/.test(line) &&
+    `“${line}” does not begin with A, C or D and one space. The path comes next.`,
+  ({ line, upper }) =>
+    line.includes(upper) && `“${line}” has a path of the host in it: a path begins at the container’s root.`,
+  ({ line }) => !line.startsWith('/', 2) && `“${line}” has no slash at the beginning of the path.`,
+  ({ line, path }) => path === '' && `“${line}” is about the container’s root, a directory that both have.`,
+  ({ line }) =>
+    line.endsWith('/') && `“${line}” ends in a slash: the paths of directories have none at the end.`,
+  ({ line }) =>
+    /\/\.?\//.test(line) && `In the path of “${line}” is more than names and the slashes between them.`,
+]
+
+/** Lines that should not be there. */
+const SURPLUS: Rule<Line>[] = [
+  ({ line, listed }) =>
+    listed.indexOf(line) !== listed.lastIndexOf(line) && `“${line}” is in the list twice.`,
+  ({ path, entries }) => {
+    const link = above(path).find(dir => entries.get(dir)?.type === 'symlink')
+    return link && `/${link} is a link, and it was followed. What a link leads to is not in this layer.`
+  },
+  ({ path, image }) => {
+    const link = above(path).find(dir => image.get(dir)?.type === 'symlink')
+    return link && `In the image /${link} is a link, and it was followed: the image has nothing below it.`
+  },
+  ({ mark, entry }) =>
+    mark !== 'D' &&
+    entry?.rdev === '0:0' &&
+    `/${entry.path} is a whiteout: a character device 0:0 says that this name was deleted.`,
+  ({ mark, entry }) =>
+    mark === 'D' &&
+    entry?.type === 'symlink' &&
+    `/${entry.path} is a link, and the link itself counts (\`lstatSync\`): ${WHITEOUT}.`,
+  ({ mark, entry }) =>
+    mark === 'D' && entry?.size === 0 && `/${entry.path} is an empty file and was not deleted: ${WHITEOUT}.`,
+  ({ mark, entry, path }) =>
+    mark === 'D' && entry && `/${path} is in upper as a ${entry.type}, so it was not deleted: ${WHITEOUT}.`,
+  ({ mark, path, root }) =>
+    mark === 'D' &&
+    root.has(path) &&
+    `/${path} can still be seen in the container. Only an opaque directory hides what the image has in it.`,
+  ({ mark, path, root }) => {
+    const gone = above(path).findLast(dir => root.get(dir)?.type !== 'directory')
+    return (
+      mark === 'D' && gone && `/${path} was deleted together with /${gone}, and only /${gone} gets a line.`
+    )
+  },
+  ({ path, image, root }) =>
+    [image, root].every(tree => tree.get(path)?.type === 'directory') &&
+    `/${path} is a directory that the image has, too: the two are merged.`,
+]
+
+/** Lines that are not there. */
+const LACKING: Rule<Line>[] = [
+  ({ mark, path, entry, entries }) =>
+    mark === 'D' &&
+    !entry &&
+    entries.get(dirname(path))?.opaque &&
+    `/${dirname(path)} is opaque (its user.overlay.opaque is y): nothing that the image has in it can be seen any more.`,
+  ({ mark, path, entry, entries }) => {
+    const opaque = above(path).find(dir => entries.get(dir)?.opaque)
+    return (
+      mark === 'D' &&
+      !entry &&
+      `/${opaque} is opaque, so also in /${dirname(path)}, below it, nothing of the image can be seen.`
+    )
+  },
+  ({ mark, path }) => mark === 'D' && `A character device 0:0 in upper is a deletion: /${path}.`,
+  ({ lacking, path, image }) =>
+    lacking.every(line => image.get(line.slice(3))?.type === 'symlink') &&
+    `The image has /${path}, a link, and it is there wherever it leads (\`lstatSync\`): it was changed, not added.`,
+  ({ mark, path, image, root }) =>
+    mark === 'C' &&
+    image.get(path)?.type === root.get(path)?.type &&
+    `The image has /${path} as well: it was changed, not added.`,
+  ({ mark, path, image, root }) =>
+    mark === 'C' &&
+    `In the image /${path} is a ${image.get(path)?.type}, and in the container a ${root.get(path)?.type}: the name was there, so it was changed.`,
+  ({ mark, path, image }) =>
+    mark === 'A' &&
+    !image.has(dirname(path)) &&
+    path.includes('/') &&
+    `What is in an added directory is added, too: /${path}.`,
+  ({ mark, path }) => mark === 'A' && `The image has no /${path}: it was added.`,
+]
+
+/** What `tarNames` returned for a path. */
+export interface Returned {
+  path: string
+  names: unknown
+}
+
+interface Names {
+  lacking: readonly string[]
+  more: readonly string[]
+  ours: readonly string[]
+  returned: readonly Returned[]
+  upper: string
+}
+
+export function whyNames(of: Names): string {
+  const entries = entriesOf(of.upper)
+  const row = (name: string): Name => {
+    const { path = '' } = of.returned.find(({ names }) => [names].flat().includes(name)) ?? {}
+    return { ...of, name, entry: entries.get(path), entries }
+  }
+  return (
+    firstOf(NAME_FORM, of.returned.flatMap(({ names }) => names as string[]).map(row)) ??
+    firstOf(NAMES_LACKING, of.lacking.map(row)) ??
+    firstOf(NAMES_SURPLUS, of.more.map(row)) ??
+    ''
+  )
+}
+
+interface Name extends Names {
+  name: string
+  /** what upper has at the path for which the name was returned */
+  entry: TreeEntry | undefined
+  entries: ReadonlyMap<string, TreeEntry>
+}
+
+const OPAQUE = '.wh..wh..opq'
+
+const NAME_FORM: Rule<Name>[] = [
+  ({ name, upper }) =>
+    name.includes(upper) && `“${name}” is a path of the host: a name begins at the root of the layer.`,
+  ({ name }) =>
+    name.startsWith('/') && `“${name}” begins with a slash: names are relative to the layer’s root.`,
+  ({ name, entry }) =>
+    name.includes('.wh.') &&
+    !name.endsWith(OPAQUE) &&
+    entry?.opaque &&
+    `/${entry.path} is opaque: the empty file that says so is named ${OPAQUE}, and is in that directory.`,
+  ({ name, entry }) =>
+    name.includes('.wh.') &&
+    !name.endsWith(OPAQUE) &&
+    entry?.rdev !== '0:0' &&
+    entry &&
+    `/${entry.path} is ${entry.type === 'symlink' ? 'a link, and the link itself counts (`lstatSync`)' : `a ${entry.type}`}: ${WHITEOUT}.`,
+  ({ name, entry }) =>
+    name.endsWith(OPAQUE) && entry?.type === 'directory' && !entry.opaque && `/${entry.path} is not opaque.`,
+]
+
+const NAMES_LACKING: Rule<Name>[] = [
+  ({ name }) =>
+    basename(name) === OPAQUE &&
+    `/${dirname(name)} is opaque (its user.overlay.opaque is y): an empty file ${OPAQUE} in it says so, beside the entry of the directory itself.`,
+  ({ name }) =>
+    basename(name).startsWith('.wh.') &&
+    'A tar has no whiteouts: an empty file stands for one, in the same directory, named .wh. and the name that is deleted.',
+  ({ name }) => `What was added or changed has its own name: ${name}.`,
+]
+
+const NAMES_SURPLUS: Rule<Name>[] = [
+  ({ name, ours }) =>
+    ours.indexOf(name) !== ours.lastIndexOf(name) &&
+    `“${name}” is named more than once. \`tarNames\` is asked for each path of the layer: it names what stands for that path, and nothing else.`,
+  ({ name }) => `“${name}” is not in this layer’s tar.`,
+]

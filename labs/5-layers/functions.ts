@@ -1,0 +1,178 @@
+import { join } from 'node:path'
+import { entriesOfTar, upperOf } from '../../chapters/5-layers/readings.ts'
+import { keepsXattrs, type Layered, type Stack, step as chapter } from '../../chapters/5-layers/step.ts'
+import { finding, seen } from '../../lib/guide/evidence.ts'
+import type { Check, Stage } from '../../lib/guide/step.ts'
+import { packLayer } from '../../lib/image/pack.ts'
+import { treeDigest } from '../../lib/image/tree-digest.ts'
+import { WrittenError } from '../../lib/labs/problem.ts'
+import { type Returned, whyChanges, whyNames } from './causes.ts'
+import { changedNames, differences, filesOf, planChanges } from './changed.ts'
+
+// What the learner's functions say of a live container, beside what can be seen in it.
+
+export type Changes = (upper: string, image: string) => unknown
+export type TarNames = (upper: string, path: string) => unknown
+
+/** A container that has changed a lot, and what the learner's functions read in its upper directory. */
+export function readUpper(changes: Changes, tarNames: TarNames): Stage<Stack>[] {
+  let changer: Layered | undefined
+  let read: Listed = { pid: 0, upper: '', image: '', listed: [] }
+  let names: Named = { theirs: [], returned: [], upper: '' }
+  return [
+    {
+      title: 'What a container has changed',
+      act: async lab => {
+        keepsXattrs(lab)
+        const plan = planChanges(lab.scene.lower[0]!, lab.folder('image'), lab.folder('elsewhere'))
+        // by our parts: it is the functions that are asked here
+        const { pid, shell, container } = await lab.another('a container that changes a lot', {
+          parts: chapter.parts,
+          change: ({ layers }) => void (layers && (layers.lower = [plan.image])),
+        })
+        changer = { pid, shell, folder: container.layers?.folder ?? '' }
+        for (const command of plan.script) {
+          const { status, output } = await shell.run(command)
+          if (status !== 0) throw new Error(`${command}: ${output}`)
+        }
+        const upper = upperOf(changer)
+        read = { pid, upper, image: plan.image, listed: [] }
+        read.listed = hinted(() => changes(upper, plan.image))
+      },
+      checks: [changesCheck(() => read)],
+    },
+    {
+      title: 'Its layer as a tar',
+      act: async lab => {
+        keepsXattrs(lab)
+        if (!changer) return
+        const upper = upperOf(changer)
+        const tar = join(lab.folder('packed'), 'layer.tar')
+        await packLayer(upper, tar, { overlay: true })
+        const theirs = (await entriesOfTar(tar)).map(({ name }) => bare(name)).filter(Boolean)
+        const paths = treeDigest(upper).entries.flatMap(({ path }) => path || [])
+        const returned = paths.map(path => ({ path, names: hinted(() => tarNames(upper, path)) }))
+        names = { theirs, returned, upper }
+      },
+      checks: [namesCheck(() => names)],
+    },
+  ]
+}
+
+/** What a function returns. Where a path is not what it took it for, the error says so. */
+function hinted<T>(call: () => T): T {
+  try {
+    return call()
+  } catch (error) {
+    if (!(error instanceof WrittenError)) throw error
+    const remedy = Object.entries(REMEDIES).find(([words]) => error.message.includes(words))?.[1]
+    if (!remedy) throw error
+    const { message: what, at } = error
+    throw new WrittenError({ what, ...(at && { at }), remedy })
+  }
+}
+
+const REMEDIES = {
+  'ENOENT: no such file or directory, stat': '`stat` follows a link, and this one leads nowhere: `lstatSync`',
+  ENOENT: 'look first whether it is there: the image does not have everything that upper has',
+  ENOTDIR:
+    'a part of this path is a file there: before you go into a directory, look what the image has there',
+  ELOOP: 'this is a link that leads to itself: do not follow links',
+}
+
+const isList = (value: unknown): value is string[] =>
+  Array.isArray(value) && value.every(entry => typeof entry === 'string')
+
+/** A `./` before the name and a `/` after it make no difference in a tar. */
+const bare = (name: string) => name.replace(/^(\.\/+)+/, '').replace(/\/+$/, '')
+
+/** Some lines without others: what is there twice is left over once. */
+function without(some: readonly string[], others: readonly string[]): string[] {
+  const left = [...others]
+  return some.filter(line => {
+    const at = left.indexOf(line)
+    if (at !== -1) left.splice(at, 1)
+    return at === -1
+  })
+}
+
+interface Listed {
+  pid: number
+  upper: string
+  image: string
+  listed: unknown
+}
+
+function changesCheck(of: () => Listed): Check<Stack> {
+  return {
+    id: 'changes-listed',
+    claim: 'what `changes` lists is what differs between the container’s files and the image’s',
+    look() {
+      const { pid, upper, image, listed } = of()
+      const [before, after] = [image, `/proc/${pid}/root`].map(tree =>
+        filesOf(tree, changedNames(pid, upper)),
+      )
+      const wanted = differences(before!, after!)
+      const given = isList(listed) ? listed : []
+      const [lacking, more] = [without(wanted, given), without(given, wanted)]
+      return finding(
+        wanted.length > 0 && isList(listed) && lacking.length + more.length === 0,
+        [
+          seen(`the image, and /proc/${pid}/root`, null, summed(wanted)),
+          seen('changes(upper, image)', null, isList(listed) ? summed(listed) : few([String(listed)])),
+        ],
+        () =>
+          notList(listed) ??
+          `${whyChanges({ lacking, more, listed: given, upper, image: before!, root: after! })} ${diff(lacking, more)}`,
+      )
+    },
+  }
+}
+
+interface Named {
+  theirs: string[]
+  returned: Returned[]
+  upper: string
+}
+
+function namesCheck(of: () => Named): Check<Stack> {
+  return {
+    id: 'names-in-tar',
+    claim: 'by the names of `tarNames`, the layer’s tar has just these entries',
+    look() {
+      const { theirs, returned, upper } = of()
+      const ours = returned.flatMap(({ names }) => (isList(names) ? names.map(bare) : []))
+      const wrong = returned.find(({ names }) => !isList(names))
+      const [lacking, more] = [without(theirs, ours), without(ours, theirs)]
+      return finding(
+        !wrong && theirs.length > 0 && lacking.length + more.length === 0,
+        [
+          seen('the entries of layer.tar', summed(theirs), null),
+          seen('tarNames of each in upper', summed(ours), null),
+        ],
+        () =>
+          wrong
+            ? `For ${wrong.path}: ${notList(wrong.names)}`
+            : ours.length === 0
+              ? 'It names nothing.'
+              : `${whyNames({ lacking, more, ours, returned, upper })} ${diff(lacking, more)}`,
+      )
+    },
+  }
+}
+
+function notList(value: unknown): string | undefined {
+  if (isList(value)) return value.length ? undefined : 'It returns an empty list.'
+  const what =
+    value instanceof Promise ? 'a promise: a function that is not async is needed' : few([String(value)])
+  return `It has to return a list of texts, and returned ${what}.`
+}
+
+const few = (lines: readonly string[]) =>
+  lines.slice(0, 5).join(', ').slice(0, 500) + (lines.length > 5 ? ` and ${lines.length - 5} more` : '')
+const summed = (lines: readonly string[]) => (lines.length ? `${lines.length}: ${few(lines)}` : 'nothing')
+
+const diff = (lacking: readonly string[], more: readonly string[]) =>
+  [lacking.length && `Missing: ${few(lacking)}.`, more.length && `Too much: ${few(more)}.`]
+    .filter(Boolean)
+    .join(' ')

@@ -1,0 +1,126 @@
+import { step as chapter, type Stack } from '../../chapters/5-layers/step.ts'
+import { overlayRefused } from '../../lib/container/layers.ts'
+import type { LimitedError } from '../../lib/container/limited.ts'
+import type { Container } from '../../lib/container/part.ts'
+import type { BoxOptions, Lab } from '../../lib/guide/lab.ts'
+import { changePart } from '../../lib/guide/mutant.ts'
+import type { Step } from '../../lib/guide/step.ts'
+import { type Diagnosis, SyscallError } from '../../lib/kernel/syscall-error.ts'
+import type { Op } from '../../lib/kernel/tape.ts'
+import { type Place, WrittenError } from '../../lib/labs/problem.ts'
+import { recordedAt } from '../../lib/labs/written.ts'
+import { type Asked, optionsIn, whyNotStarted } from './overlay-rules.ts'
+
+// A container with the learner's layers part that did not start: is it the machine, or what the part asked for?
+
+/** What the learner's part recorded for the latest container. */
+export interface Latest {
+  ops: Op[]
+  /** the number of its first call on the tape, from 1 */
+  first: number
+  container?: Container
+}
+
+/** A container did not start. `cause` leaves out the call that was refused. */
+export class NotStarted extends WrittenError {
+  override readonly cause: string
+
+  constructor(call: string, { cause, remedy }: Diagnosis, at: Place | undefined) {
+    super({ what: `${call}: ${cause}`, ...(at && { at }), remedy })
+    this.cause = cause
+  }
+}
+
+/** The step that notes what its layers part records. */
+export function noteCalls(step: Step<Stack>, latest: Latest): Step<Stack> {
+  return changePart(step, 'layers', part => ({
+    ...part,
+    async prepare(container) {
+      try {
+        await part.prepare?.(container)
+      } catch (error) {
+        throw noFolder(error)
+      }
+    },
+    inside(tape, container, gate) {
+      const before = tape.ops.length
+      part.inside?.(tape, container, gate)
+      Object.assign(latest, { ops: tape.ops.slice(before), first: before + 1, container })
+    },
+  }))
+}
+
+/** The error of a `prepare` whose `mkdir` found no folder says who makes that. */
+function noFolder(error: unknown): unknown {
+  if (!(error instanceof WrittenError) || !/ENOENT.* mkdir/.test(error.message)) return error
+  const { message: what, at } = error
+  return new WrittenError({
+    what,
+    ...(at && { at }),
+    remedy: '`makeFolder(container)` makes `layers.folder`: it comes first',
+  })
+}
+
+/**
+ * The error of a container that did not start, with the cause and the line of the learner's mount. A LimitedError where
+ * the reference cannot mount such an overlay here either.
+ */
+export async function explained(
+  error: unknown,
+  lab: Lab<Stack>,
+  latest: Latest,
+  options: BoxOptions = {},
+): Promise<unknown> {
+  const failed = error instanceof Error && error.cause instanceof SyscallError ? error.cause : error
+  if (!(failed instanceof SyscallError)) return error
+  const { ops, first, container } = latest
+  const isOnRoot = ({ call, args }: Op) => call === 'mount' && args[1] === container?.rootfs
+  if ((failed.place?.number ?? 0) >= first && !ops.some(op => isOverlay(op) || isOnRoot(op)))
+    return new NotStarted(failed.message, NO_MOUNT, undefined)
+  const asked = askedFor(latest, failed)
+  if (!asked) return error
+  const limited = asked.refused && (await refusedToAll(lab, options))
+  if (limited) return limited
+  const why = whyNotStarted(asked)
+  return why ? new NotStarted(failed.message, why, recordedAt.get(asked.number)) : error
+}
+
+/** Why the reference cannot start such a container; undefined where it can. */
+async function refusedToAll(lab: Lab<Stack>, options: BoxOptions): Promise<LimitedError | undefined> {
+  try {
+    const box = await lab.another('the same, by the reference', { ...options, parts: chapter.parts })
+    await box.end()
+    return undefined
+  } catch (error) {
+    return overlayRefused(error, lab.ledger.dataFolder)
+  }
+}
+
+const NO_MOUNT: Diagnosis = {
+  cause: 'nothing is mounted on `rootfs`, which becomes the container’s root',
+  remedy: 'mount the overlay there in `inside`',
+}
+
+/** Whether this is the mount that was to be the overlay. */
+const isOverlay = ({ call, args }: Op) =>
+  call === 'mount' && [args[2], args[4]].some(arg => /overlay|dir=/.test(String(arg)))
+
+/** The mount that was to be the overlay. Undefined where there is none, or where a call before it was refused. */
+function askedFor({ ops, first, container }: Latest, failed: SyscallError): Asked | undefined {
+  const at = ops.findLastIndex(isOverlay)
+  const number = first + at
+  const stopped = failed.place?.number ?? 0
+  if (at === -1 || !container?.layers || stopped < number) return undefined
+  const [, target, type, flags, data] = ops[at]!.args
+  return {
+    number,
+    target: String(target),
+    type: String(type),
+    flags: Number(flags),
+    options: optionsIn(typeof data === 'string' ? data : ''),
+    rootfs: container.rootfs,
+    lower: container.layers.lower,
+    folder: container.layers.folder,
+    refused: stopped === number ? failed.code : undefined,
+  }
+}
