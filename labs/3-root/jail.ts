@@ -72,8 +72,8 @@ export function outAgain(
       }),
     check: {
       ...checks.escape,
-      async look(scene) {
-        const found = await checks.escape.look(scene)
+      look(scene) {
+        const found = checks.escape.look(scene)
         return found.ok === false
           ? { ...found, diagnosis: whyInside(scene, String(second), String(standing)) }
           : found
