@@ -13,7 +13,8 @@ if (Number.parseInt(process.versions.node) < 24) {
   process.exit(3)
 }
 
-// At SIGUSR1 Node opens its debugger, to all who reach 127.0.0.1. `run` and `exec` pass the signal on; else it ends us.
+// At SIGUSR1 Node opens its debugger, to all who reach 127.0.0.1. `run` and `exec` pass the signal on; else it ends us. (Node's
+// --disable-sigusr1 would block the signal in us and in every container.)
 process.on('SIGUSR1', function end() {
   if (process.listenerCount('SIGUSR1') > 1) return
   process.off('SIGUSR1', end) // without a listener it has its default effect; process.exit() would wait for workers

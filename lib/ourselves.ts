@@ -6,5 +6,5 @@ export function ourselves(
   words: readonly string[] = process.argv.slice(2),
   forNode: readonly string[] = [],
 ): [program: string, ...args: string[]] {
-  return [process.execPath, '--disable-sigusr1', ...forNode, '--', process.argv[1] ?? '', ...words]
+  return [process.execPath, ...forNode, '--', process.argv[1] ?? '', ...words]
 }

@@ -167,13 +167,17 @@ function pivotRoot(tape: Tape, { spec, rootfs, layers }: Container): void {
     tape.mount(rootfs, rootfs, null, MS_BIND | MS_REC, null)
     // a stranger's device file must open nothing; the overlay of a user namespace has that by itself
     if (hasOwnDev(spec)) tape.mount(null, rootfs, null, MS_BIND | MS_REMOUNT | plainFlags(rootfs), null)
-    for (const { target } of mountinfo().filter(({ target }) => target.startsWith(`${rootfs}/`))) {
-      const readOnly = spec.root.readonly ? MOUNT_ATTR_RDONLY : 0
-      setAttributes(tape, target, (hasOwnDev(spec) ? MOUNT_ATTR_NODEV : 0) | readOnly)
-    }
+    restrictBelow(tape, spec, rootfs)
   }
   tape.chdir(rootfs)
   tape.pivot_root('.', '.') // pivot_root(2): with both the same, no directory for the old root is needed
+}
+
+/** What was mounted below the directory came with it, each mount with attributes of its own. */
+function restrictBelow(tape: Tape, spec: Spec, rootfs: string): void {
+  const attributes = (hasOwnDev(spec) ? MOUNT_ATTR_NODEV : 0) | (spec.root.readonly ? MOUNT_ATTR_RDONLY : 0)
+  for (const { target } of mountinfo())
+    if (target.startsWith(`${rootfs}/`)) setAttributes(tape, target, attributes)
 }
 
 type Lent = Map<MountSpec | string, Later>
