@@ -1,7 +1,7 @@
 import { closeSync, rmSync } from 'node:fs'
 import { constants } from 'node:os'
 import { execIn } from '../container/exec.ts'
-import { recover } from '../container/ledger.ts'
+import { heldByOwners, recover } from '../container/ledger.ts'
 import { heldByLiving } from '../container/living.ts'
 import { capabilitiesOf, environment, workdir } from '../container/run-options.ts'
 import {
@@ -188,8 +188,8 @@ function thawOwn({ id, pid }: State): void {
 /** Whether a command that we cannot see, but whose ledger is locked, looks after its first process. */
 function isKeptElsewhere({ pid, started, keeper, exit }: State): boolean {
   if (exit || isAlive(keeper.pid, keeper.started)) return false
-  return heldByLiving(dataFolder()).some(
-    ({ entry }) => entry.kind === 'process' && entry.pid === pid && entry.started === started,
+  return heldByOwners(dataFolder()).some(
+    entry => entry.kind === 'process' && entry.pid === pid && entry.started === started,
   )
 }
 

@@ -1,6 +1,7 @@
 import { constants } from 'node:os'
 import { Command, CommanderError } from 'commander'
 import { Interrupted } from '../kernel/errors.ts'
+import { waiting } from '../kernel/waiting.ts'
 import { fail, printable } from './fail.ts'
 import { bookCommand } from './book.ts'
 import { labCommands } from './lab.ts'
@@ -59,6 +60,7 @@ export async function main(argv: string[], version: string): Promise<void> {
   process.stdout.on('error', readerGone)
   try {
     await program.parseAsync(argv)
+    if (waiting.calls > 0) (await import('../kernel/now.ts')).now.exit_group(Number(process.exitCode ?? 0))
   } catch (error) {
     // a worker of libuv's may wait in a write(2), and process.exit() would wait for it: leave by the system call itself
     if (error instanceof Interrupted) (await import('../kernel/now.ts')).now.exit_group(128 + error.signal)

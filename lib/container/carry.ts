@@ -1,8 +1,9 @@
 import { read, readSync, write, writeSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { codeOf } from '../image/error.ts'
-import { F_SETFL, O_NONBLOCK, O_RDWR } from '../kernel/constants.ts'
+import { F_GETPIPE_SZ, F_SETFL, O_NONBLOCK, O_RDWR } from '../kernel/constants.ts'
 import { now } from '../kernel/now.ts'
+import { waiting } from '../kernel/waiting.ts'
 import { POLLIN, POLLOUT, ready, type Wake } from '../kernel/poll.ts'
 
 const readAsync = promisify(read)
@@ -34,10 +35,23 @@ export async function carry(
 ): Promise<void> {
   const buffer = Buffer.alloc(CHUNK)
   const until = toTheEnd ? undefined : wake
+  let left = Infinity // bytes, from when `wake` was called: who writes on would keep us for ever
   for (;;) {
     const count = await readSome(from, buffer, until)
     if (count === 0) return
     await to(buffer.subarray(0, count))
+    if (!until?.called) continue
+    if (left === Infinity) left = from.ours ? now.fcntl(from.fd, F_GETPIPE_SZ, 0) : 0
+    if ((left -= count) <= 0) return
+  }
+}
+
+async function readWaiting(fd: number, buffer: Buffer): Promise<number> {
+  waiting.calls++
+  try {
+    return (await readAsync(fd, buffer, 0, CHUNK, null)).bytesRead
+  } finally {
+    waiting.calls--
   }
 }
 
@@ -47,8 +61,7 @@ async function readSome(from: End, buffer: Buffer, wake?: Wake): Promise<number>
     try {
       if (from.ours) return readSync(from.fd, buffer)
       // on a worker: another process may take what there is before us, and then a read waits
-      if (!wake?.called && (await ready(from.fd, POLLIN, -1, wake)))
-        return (await readAsync(from.fd, buffer, 0, CHUNK, null)).bytesRead
+      if (!wake?.called && (await ready(from.fd, POLLIN, -1, wake))) return await readWaiting(from.fd, buffer)
     } catch (error) {
       // pty(7): once the last descriptor of the other side is closed, a read gives EIO, not end of file
       if (codeOf(error) === 'EIO') return 0

@@ -21,6 +21,7 @@ export function commandError(
   replayed: readonly Replayed[],
   last: SyscallError,
 ): CommandError {
+  if (command === '') return new CommandError('the command is empty', 'name a program', 127)
   const refused = replayed.find(
     ({ call, errno }) => call === 'execve' && errno !== null && !NOT_FOUND.includes(errno),
   )
@@ -35,9 +36,5 @@ export function commandError(
   const remedy = command.includes('/')
     ? (last.diagnosis?.remedy ?? 'look for it with ls')
     : 'look in /bin, or give its full path'
-  return new CommandError(
-    `there is no ${command === '' ? 'command “”' : command} in the container`,
-    remedy,
-    127,
-  )
+  return new CommandError(`there is no ${command} in the container`, remedy, 127)
 }

@@ -122,6 +122,12 @@ export function held(dataFolder: string): Entry[] {
   return ledgers(dataFolder).flatMap(parse)
 }
 
+/** What running commands of this data folder have noted; what is being taken back by another is not theirs any more. */
+export const heldByOwners = (dataFolder: string): Entry[] =>
+  ledgers(dataFolder)
+    .filter(path => path.endsWith('.jsonl') && ownerLives(path))
+    .flatMap(parse)
+
 /** The files of all ledgers of a data folder. */
 export function ledgers(dataFolder: string): string[] {
   const folder = join(dataFolder, 'ledger')
@@ -138,7 +144,7 @@ const bootOf = (path: string) => basename(path).split('-')[2]
 
 /** A new ledger, locked as long as its owner lives: that can be seen from every pid and time namespace. */
 function openLocked(path: string): number {
-  const fd = openSync(path, 'a')
+  const fd = openSync(path, 'a', 0o600) // who can open it can hold it
   try {
     now.flock(fd, LOCK_EX)
     return fd
@@ -151,12 +157,10 @@ function openLocked(path: string): number {
 
 /** Takes over a ledger whose owner has ended, and locks it; undefined where another command was faster. */
 function claim(path: string, mine: string): Disposable | undefined {
-  const fd = openToLock(path)
-  const close = () => fd === undefined || closeSync(fd)
-  if ((fd === undefined || tryLock(fd)) && unlessGone(() => (renameSync(path, mine), true)))
-    return { [Symbol.dispose]: close }
-  close()
-  return undefined
+  if (!unlessGone(() => (renameSync(path, mine), true))) return undefined
+  const fd = openToLock(mine)
+  if (fd !== undefined) tryLock(fd)
+  return { [Symbol.dispose]: () => void (fd === undefined || closeSync(fd)) }
 }
 
 /** A ledger, or undefined where it is gone, or is damaged so that nobody can have locked it: a named pipe, a link. */

@@ -83,6 +83,7 @@ export const F_DUPFD_CLOEXEC = 1030
 export const F_GETFD = 1
 export const F_SETFD = 2
 export const F_GETFL = 3
+export const F_GETPIPE_SZ = 1032
 export const F_SETFL = 4
 export const F_OFD_SETLK = 37
 export const FD_CLOEXEC = 1

@@ -1,7 +1,7 @@
 // What an attack on `run` and `exec` has found, kind by kind. The kernel, or a program of the host, is the judge.
-import { spawn, spawnSync } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { closeSync, constants, existsSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { cgroupOf } from '../../lib/kernel/cgroup.ts'
@@ -10,6 +10,8 @@ import { ORDINARY, isRoot, runMinilab, self, sharedData, userData, userFolder } 
 const ENTRY = join(import.meta.dirname, '../../bin.mjs')
 const shared = sharedData()[self]
 const minilab = `${process.execPath} -- ${ENTRY}`
+/** However busy the machine is. */
+const SOON = { timeout: 30_000 }
 const ALONE = 'run --rm --network none'
 
 /** Runs a script of the host's, which starts minilab. */
@@ -67,6 +69,37 @@ describe('the caller’s pipes', () => {
   })
 })
 
+describe('what reads or writes on', () => {
+  test('exec ends with its program, also where another that it has started writes for ever', async () => {
+    await background('writing', ['sleep', '1000'])
+    const { stdout } = script(
+      `timeout 60 ${minilab} exec writing sh -c 'yes & sleep 1; exit 3' >/dev/null; echo $?`,
+    )
+    expect(stdout).toBe('3\n')
+  })
+
+  test('runs that share a stdin end with their programs, whichever of them got a byte', async () => {
+    const fifo = join(userFolder(), 'fifo')
+    execFileSync('mkfifo', [fifo])
+    const fd = openSync(fifo, constants.O_RDWR)
+    onTestFinished(() => closeSync(fd))
+    const children = [1, 2, 3].map(() =>
+      spawn(
+        process.execPath,
+        ['--', ENTRY, ...ALONE.split(' '), '-i', 'default', 'sh', '-c', 'echo here; sleep 3; exit 4'],
+        {
+          env: { ...process.env, MINILAB_DATA: shared },
+          stdio: [fd, 'pipe', 'inherit'],
+        },
+      ),
+    )
+    const ended = children.map(child => once(child, 'exit'))
+    await Promise.all(children.map(({ stdout }) => once(stdout!, 'data')))
+    writeSync(fd, 'x') // all are woken, and one reads it
+    expect(await Promise.all(ended)).toEqual(children.map(() => [4, null]))
+  })
+})
+
 // an ordinary user would have to be root in a user namespace for these
 const ofRoot = isRoot ? test : undefined
 ofRoot?.('a command in another pid or time namespace leaves running containers alone', async () => {
@@ -120,7 +153,7 @@ ofRoot?.('a container that is frozen: exec is refused, kill ends it', async () =
   })
   await runMinilab(['kill', 'frozen'], { data: shared })
   await expect
-    .poll(async () => (await listed(shared)).find(({ name }) => name === 'frozen')?.status)
+    .poll(async () => (await listed(shared)).find(({ name }) => name === 'frozen')?.status, SOON)
     .toBe('exited (137)')
 })
 
@@ -142,14 +175,14 @@ describe('in the background', () => {
       { data },
     )
     expect(stdout).toMatch(/^[0-9a-f]{12}\n$/)
-    await expect.poll(() => readdirSync(join(data, 'logs')), { timeout: 30_000 }).toEqual([])
+    await expect.poll(() => readdirSync(join(data, 'logs')), SOON).toEqual([])
 
     const { pid } = await background('open', ['cat'], { data, flags: ['-i'] })
     expect(readFileSync(`/proc/${pid}/syscall`, 'utf8')).toMatch(/^\d+ 0x0 /) // it waits in read(0, …)
 
     const told = await background('both', ['sh', '-c', 'echo out; echo err >&2'], { data })
     await expect
-      .poll(async () => (await listed(data)).find(({ id }) => id === told.id)?.status)
+      .poll(async () => (await listed(data)).find(({ id }) => id === told.id)?.status, SOON)
       .toBe('exited (0)')
     expect(await runMinilab(['logs', 'both'], { data })).toMatchObject({ stdout: 'out\n', stderr: 'err\n' })
   })
@@ -187,6 +220,17 @@ describe('whatever the caller has set', () => {
       ...(isRoot && ORDINARY),
     })
     expect(readdirSync(folder)).toEqual([])
+  })
+
+  test('SIGUSR1 is passed on, like any other signal', async () => {
+    const trap = 'trap "echo heard; exit 9" USR1; echo ready; while :; do sleep 0.1; done'
+    const child = spawn(process.execPath, ['--', ENTRY, ...ALONE.split(' '), 'default', 'sh', '-c', trap], {
+      env: { ...process.env, MINILAB_DATA: shared },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    await once(child.stdout, 'data')
+    child.kill('SIGUSR1')
+    expect(await once(child, 'exit')).toEqual([9, null])
   })
 
   test('SIGUSR1 opens no debugger', async () => {
