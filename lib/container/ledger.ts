@@ -51,7 +51,8 @@ export class Ledger {
   constructor(dataFolder: string) {
     this.dataFolder = dataFolder
     const folder = join(dataFolder, 'ledger')
-    this.path = join(folder, `${process.pid}-${startTime('self')}-${bootId()}-${counter++}.jsonl`)
+    const name = `${process.pid}-${startTime('self')}-${bootId()}-${counter++}-${ownNamespaces()}`
+    this.path = join(folder, `${name}.jsonl`)
   }
 
   /** Notes a change that is about to be made. */
@@ -137,8 +138,14 @@ export function ledgers(dataFolder: string): string[] {
     .map(name => join(folder, name))
 }
 
-/** pid, start time, beginning of the boot id, count; of one that is being settled also its settler's pid and start time */
-const LEDGER = /^\d+-\d+-[0-9a-f]{8}-\d+\.jsonl(\.\d+-\d+)?$/
+/**
+ * pid, start time, beginning of the boot id, count, and the namespaces in which pid and start time count; of one that is being
+ * settled also its settler's pid and start time
+ */
+const LEDGER = /^\d+-\d+-[0-9a-f]{8}-\d+(-\d+_\d+)?\.jsonl(\.\d+-\d+)?$/
+
+/** A pid is another number in another pid namespace, and a start time in another time namespace. */
+const ownNamespaces = () => `${namespaceInode('self', 'pid') ?? 0}_${namespaceInode('self', 'time') ?? 0}`
 
 const bootOf = (path: string) => basename(path).split('-')[2]
 
@@ -195,16 +202,19 @@ function isLocked(path: string): boolean {
 }
 
 /**
- * Whether the command that wrote a ledger, or that is undoing it, still runs. Its lock says so; a pid and a start time are another
- * number in another pid or time namespace, and tell only of a ledger that has no lock yet.
+ * Whether the command that wrote a ledger, or that is undoing it, still runs. In other namespaces than ours only the lock tells. In
+ * ours its pid does, and at once: a child of a killed command may hold the lock a moment longer.
  */
 export function ownerLives(path: string): boolean {
   if (bootOf(path) !== bootId()) return false
-  if (isLocked(path)) return true
-  const [pid = '', started = ''] = basename(path).split('-')
   // a ledger being settled carries its settler's name behind a second dot
+  const [, pid = '', started = '', namespaces] =
+    /(\d+)-(\d+)-[0-9a-f]+-\d+-?(\d+_\d+)?\.jsonl$/.exec(path) ?? []
   const settler = /\.jsonl\.(\d+)-(\d+)$/.exec(path)
-  return settler ? isAlive(Number(settler[1]), Number(settler[2])) : isAlive(Number(pid), Number(started))
+  if (settler) return isAlive(Number(settler[1]), Number(settler[2])) || isLocked(path)
+  return namespaces === undefined || namespaces === ownNamespaces()
+    ? isAlive(Number(pid), Number(started))
+    : isLocked(path)
 }
 
 /** The entries of a ledger; none where it is settled by now. */

@@ -7,7 +7,7 @@ export interface Held {
   pid: number
 }
 
-const LEDGER = /\/ledger\/\d+-\d+-[0-9a-f]{8}-\d+\.jsonl( \(deleted\))?$/
+const LEDGER = /\/ledger\/\d+-\d+-[0-9a-f]{8}-\d+(-\d+_\d+)?\.jsonl( \(deleted\))?$/
 
 /**
  * What running commands hold. Those of this data folder are found by their ledgers. Those that use another, or whose

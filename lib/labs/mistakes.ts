@@ -16,7 +16,8 @@ export interface Mistake {
 
 /** What `oxlint -f json` prints. */
 interface Printed {
-  diagnostics: { message: string; code: string; labels: { span: { line: number } }[] }[]
+  /** a file that cannot be read as TypeScript has no code */
+  diagnostics: { message: string; code?: string; labels: { span: { line: number } }[] }[]
 }
 
 /** What is wrong with the types of a learner's file, and which promises nothing waits for; nothing where no checker is installed. */
@@ -41,7 +42,7 @@ export async function mistakesIn(
       'the verdict does not need it; npm ci installs it anew',
     )
   return (JSON.parse(stdout) as Printed).diagnostics
-    .map(({ message, code, labels: [label] }) => {
+    .map(({ message, code = '', labels: [label] }) => {
       const line = label?.span.line ?? 1
       return {
         at: { file: basename(file), line, text: lines[line - 1]?.trim() ?? '' },

@@ -30,7 +30,7 @@ const VARYING: Varying[] = [
   { name: 'inode', pattern: /\b\d{1,6}:\d+\b/g, near: /device:inode|newfstatat\("\/"\)/ },
   { name: 'inode', pattern: /\b\d{5,}\b/g, near: /\binode of / },
   { name: 'device', pattern: /(?<![\d.:])0:[1-9]\d*\b/g },
-  { name: 'pid', pattern: /(?<![\d.-])21\d{3}(?!\d|\.\d)/g }, // but not CVE-2024-21626, nor seconds of uptime
+  { name: 'pid', pattern: /(?<![\d.-])21\d{3}(?!\d|\.\d| bytes\b)/g }, // but not CVE-2024-21626, seconds of uptime, a size
   // on the bench, which has a pid namespace of its own, they are small
   {
     name: 'pid',
