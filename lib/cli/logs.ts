@@ -15,7 +15,7 @@ export interface LogsFlags {
   timestamps?: boolean
 }
 
-/** `minilab logs`: what it wrote to its stdout and stderr, each to ours, in the order in which it came. */
+/** `minilab logs`: what it wrote to its stdout and stderr, in the order in which it came. */
 export async function logs(word: string, flags: LogsFlags): Promise<void> {
   const state = findState(word)
   const { log, name } = state
@@ -56,16 +56,15 @@ async function follow({ keeper, boot }: State, log: string, print: () => Promise
 }
 
 /** No more is read than is taken: a log may be larger than our memory. */
-async function put({ text, time, stream, starts, ends }: LogRecord, flags: LogsFlags): Promise<void> {
-  const to = process[stream]
-  if (flags.timestamps && starts && time) to.write(`${time} `)
+async function put({ text, time, starts, ends }: LogRecord, flags: LogsFlags): Promise<void> {
+  if (flags.timestamps && starts && time) process.stdout.write(`${time} `)
   await new Promise<void>((resolve, reject) =>
-    to.write(text, error => {
+    process.stdout.write(text, error => {
       if (!error) resolve()
       else if (codeOf(error) !== 'EPIPE') reject(error) // a reader that has gone ends us: program.ts
     }),
   )
-  if (ends) to.write('\n')
+  if (ends) process.stdout.write('\n')
 }
 
 function count(text: string): number {
