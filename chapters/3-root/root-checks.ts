@@ -5,7 +5,8 @@ import { type Mount, mountinfo } from '../../lib/kernel/mountinfo.ts'
 import { namespaceMounts, rootMount } from '../../lib/kernel/namespace-mounts.ts'
 import type { Roots } from './step.ts'
 
-const rootOf = (path: string) => {
+/** The directory that a path leads to, as device and inode. */
+export const rootOf = (path: string) => {
   const { dev, ino } = statSync(path, { bigint: true })
   return `${dev}:${ino}`
 }

@@ -1,10 +1,10 @@
-import { statSync } from 'node:fs'
 import { namespaces } from '../../lib/container/namespaces.ts'
 import { program } from '../../lib/container/program.ts'
 import { root } from '../../lib/container/root.ts'
 import type { Step } from '../../lib/guide/step.ts'
 import { breakOutOfContainer, chrootAndOut } from './break-out.ts'
 import { checks } from './checks.ts'
+import { rootOf } from './root-checks.ts'
 
 /** Where "/" was, as device:inode, for whom. */
 export interface Roots {
@@ -14,18 +14,13 @@ export interface Roots {
   afterSecondBreakOut: string
 }
 
-function hostRoot(): string {
-  const { dev, ino } = statSync('/', { bigint: true })
-  return `${dev}:${ino}`
-}
-
 export const step: Step<Roots> = {
   number: 3,
   name: 'root',
   title: 'A root file system that one cannot leave',
   parts: [namespaces, root, program],
   teaches: ['root'],
-  scene: () => ({ host: hostRoot(), inJail: '', afterBreakOut: '', afterSecondBreakOut: '' }),
+  scene: () => ({ host: rootOf('/'), inJail: '', afterBreakOut: '', afterSecondBreakOut: '' }),
 
   spec(spec) {
     spec.root.readonly = true // the image is shared with others; a layer of its own to write in comes with step 5

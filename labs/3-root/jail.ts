@@ -1,6 +1,6 @@
-import { statSync } from 'node:fs'
 import { chrootAndOut, DirectorySeen } from '../../chapters/3-root/break-out.ts'
 import { checks } from '../../chapters/3-root/checks.ts'
+import { rootOf } from '../../chapters/3-root/root-checks.ts'
 import type { Roots } from '../../chapters/3-root/step.ts'
 import { CLONE_NEWUSER } from '../../lib/kernel/constants.ts'
 import { Tape } from '../../lib/kernel/tape.ts'
@@ -11,11 +11,6 @@ import { stayed } from '../1-cli/leaks.ts'
 
 type Go = (tape: Tape, directory: string) => void
 
-function directory(path: string): string {
-  const { dev, ino } = statSync(path, { bigint: true })
-  return `${dev}:${ino}`
-}
-
 /** A child goes into a jail, and does nothing else: what a break-out does wrong is not blamed on this. */
 export function jailStage(enterJail: Go): Stage<Roots> {
   let jail = ''
@@ -24,7 +19,7 @@ export function jailStage(enterJail: Go): Stage<Roots> {
     title: 'Into a jail',
     async act(lab) {
       const path = lab.folder('only-a-jail')
-      jail = directory(path)
+      jail = rootOf(path)
       const tape = new Tape()
       enterJail(tape, path)
       root.look(tape)

@@ -47,7 +47,7 @@ export class Streams {
   readonly #wake = new Wake()
   /** the ends that only the program needs, and those that only we need until it runs */
   readonly #theirs: number[] = []
-  readonly #ours: number[] = []
+  #ours: number[] = []
   readonly #input: { from: number; to: number } | undefined
   readonly #outputs: { from: number; to: number; name: 'stdout' | 'stderr' }[] = []
   readonly #log: boolean
@@ -74,7 +74,7 @@ export class Streams {
   /** The program runs, so it has its ends. */
   start(): void {
     for (const fd of this.#theirs.splice(0)) closeSync(fd)
-    this.#ours.splice(0) // each is closed by who uses it
+    this.#ours = this.#ours.filter(fd => fd === this.#held) // each other is closed by who uses it
     if (this.#input) this.#feeding = this.#feed(this.#input.from, this.#input.to)
     this.#draining = this.#outputs.map(({ from, to, name }) => this.#drain(from, to, name))
   }
@@ -89,9 +89,7 @@ export class Streams {
   /** To be called in any case. */
   close(): void {
     this.#wake.call()
-    const held = this.#held !== undefined && !this.#ours.includes(this.#held) ? [this.#held] : []
-    this.#held = undefined
-    for (const fd of [...this.#theirs.splice(0), ...this.#ours.splice(0), ...held]) closeSync(fd)
+    for (const fd of [...this.#theirs.splice(0), ...this.#ours.splice(0)]) closeSync(fd)
     void Promise.all([this.#feeding, ...this.#draining]).then(() => this.#wake[Symbol.dispose]())
   }
 
