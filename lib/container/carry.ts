@@ -35,14 +35,14 @@ export async function carry(
 ): Promise<void> {
   const buffer = Buffer.alloc(CHUNK)
   const until = toTheEnd ? undefined : wake
-  let left = Infinity // bytes, from when `wake` was called: who writes on would keep us for ever
-  for (;;) {
+  let left = Infinity // bytes, from when `wake` was called: a program that writes on would keep us for ever
+  while (left > 0) {
     const count = await readSome(from, buffer, until)
     if (count === 0) return
     await to(buffer.subarray(0, count))
-    if (!until?.called) continue
-    if (left === Infinity) left = from.ours ? now.fcntl(from.fd, F_GETPIPE_SZ, 0) : 0
-    if ((left -= count) <= 0) return
+    left -= count
+    // only now: what was read before the call has made room in the pipe, which the program may have filled again
+    if (until?.called && left === Infinity) left = from.ours ? now.fcntl(from.fd, F_GETPIPE_SZ, 0) : 0
   }
 }
 
