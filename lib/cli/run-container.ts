@@ -180,7 +180,7 @@ async function detach({ listeners }: Handed): Promise<void> {
     else if (said) await print((id = said))
     else process.stderr.write(readFileSync(log, 'utf8'))
   } finally {
-    if (!id) rmSync(log)
+    if (!id) rmSync(log, { force: true })
   }
 }
 

@@ -1,5 +1,6 @@
 import { read, readSync, write, writeSync } from 'node:fs'
 import { promisify } from 'node:util'
+import { isatty } from 'node:tty'
 import { codeOf } from '../image/error.ts'
 import { F_GETPIPE_SZ, F_SETFL, O_NONBLOCK, O_RDWR } from '../kernel/constants.ts'
 import { now } from '../kernel/now.ts'
@@ -22,27 +23,26 @@ export function ourEnd(fd: number): End {
   return { fd, ours: true }
 }
 
+/** What a terminal holds at most: TTYB_DEFAULT_MEM_LIMIT (tty_buffer.c) and N_TTY_BUF_SIZE (n_tty.c). */
+const TERMINAL_SIZE = 65536 + 4096 // bytes
+
+/** How much can be read of a descriptor of ours while nobody writes to it: bytes. */
+const capacity = (fd: number) => (isatty(fd) ? TERMINAL_SIZE : now.fcntl(fd, F_GETPIPE_SZ, 0))
+
 /**
  * Copies from one end to the other, no faster than that takes it, until the first one ends, or `wake` is called; what can be
- * read at that moment is copied still. With `toTheEnd` the first one's end is waited for all the same. Throws the error of a
- * read or a write.
+ * read at that moment is copied still. Throws the error of a read or a write.
  */
-export async function carry(
-  from: End,
-  to: (bytes: Buffer) => Promise<void>,
-  wake: Wake,
-  { toTheEnd = false } = {},
-): Promise<void> {
+export async function carry(from: End, to: (bytes: Buffer) => Promise<void>, wake: Wake): Promise<void> {
   const buffer = Buffer.alloc(CHUNK)
-  const until = toTheEnd ? undefined : wake
   let left = Infinity // bytes, from when `wake` was called: a program that writes on would keep us for ever
   while (left > 0) {
-    const count = await readSome(from, buffer, until)
+    const count = await readSome(from, buffer, wake)
     if (count === 0) return
     await to(buffer.subarray(0, count))
     left -= count
     // only now: what was read before the call has made room in the pipe, which the program may have filled again
-    if (until?.called && left === Infinity) left = from.ours ? now.fcntl(from.fd, F_GETPIPE_SZ, 0) : 0
+    if (wake.called && left === Infinity) left = from.ours ? capacity(from.fd) : 0
   }
 }
 
@@ -56,18 +56,18 @@ async function readWaiting(fd: number, buffer: Buffer): Promise<number> {
 }
 
 /** The number of bytes read; 0 at the end of the stream, or where `wake` was called and there is nothing more for now. */
-async function readSome(from: End, buffer: Buffer, wake?: Wake): Promise<number> {
+async function readSome(from: End, buffer: Buffer, wake: Wake): Promise<number> {
   for (;;) {
     try {
       if (from.ours) return readSync(from.fd, buffer)
       // on a worker: another process may take what there is before us, and then a read waits
-      if (!wake?.called && (await ready(from.fd, POLLIN, -1, wake))) return await readWaiting(from.fd, buffer)
+      if (!wake.called && (await ready(from.fd, POLLIN, -1, wake))) return await readWaiting(from.fd, buffer)
     } catch (error) {
       // pty(7): once the last descriptor of the other side is closed, a read gives EIO, not end of file
       if (codeOf(error) === 'EIO') return 0
       if (codeOf(error) !== 'EAGAIN') throw error
     }
-    if (wake?.called) return 0
+    if (wake.called) return 0
     await ready(from.fd, POLLIN, -1, wake)
   }
 }

@@ -63,6 +63,7 @@ export class Connection implements Disposable {
       this.#hasEnded = true
       // open until now: where a program closes its own, it can be opened again, and the terminal has not come to its end
       if (terminal) closeSync(terminal.slave)
+      this.#pumped?.programEnded()
     }
   }
 

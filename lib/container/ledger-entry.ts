@@ -22,6 +22,7 @@ const SOUND: Record<Entry['kind'], (entry: Unknown) => boolean> = {
   controllers: ({ path, enabled }) =>
     isPath(path) && isBelowCgroups(path) && basename(path) === 'cgroup.subtree_control' && areTexts(enabled),
   folder: ({ path, unless }) => isPath(path) && (unless === undefined || isText(unless)),
+  file: ({ path }) => isPath(path),
   process: ({ pid, started }) => isCount(pid) && isCount(started),
   link: ({ name, netns }) => isText(name) && /^(ml-|mlb-|minilab)/.test(name) && Number.isSafeInteger(netns),
   rules: entry => isPacketRules(entry) && Number.isSafeInteger(entry.netns),
@@ -45,10 +46,13 @@ export function readEntry(line: string): Entry | undefined {
   }
 }
 
-/** Whether an entry can have been noted for this data folder: its folders are those of containers, and nothing else. */
+/** Where in a data folder what is deleted by its path must be. */
+const PLACES: Partial<Record<Entry['kind'], string>> = { folder: 'containers', file: 'logs' }
+
+/** Whether an entry can have been noted for this data folder: its folders are those of containers, its files logs, and nothing else. */
 export function belongsTo(entry: Entry, dataFolder: string): boolean {
-  if (entry.kind !== 'folder') return true
-  if (!existsSync(entry.path)) return true // and there is nothing to take back
-  const containers = join(dataFolder, 'containers')
-  return existsSync(containers) && realpathSync(dirname(entry.path)) === realpathSync(containers)
+  const name = PLACES[entry.kind]
+  if (!name || !('path' in entry) || !existsSync(entry.path)) return true // nothing to delete by its path
+  const place = join(dataFolder, name)
+  return existsSync(place) && realpathSync(dirname(entry.path)) === realpathSync(place)
 }

@@ -28,6 +28,7 @@ export type Entry =
   | CgroupChange
   // `unless`: a file in it with which it may stay, as a container of `minilab run` has once it has started
   | { kind: 'folder'; path: string; unless?: string }
+  | { kind: 'file'; path: string }
   | { kind: 'process'; pid: number; started: number }
   // what belongs to a network namespace names it by inode: with the namespace the thing is gone too
   | { kind: 'link'; name: string; netns: number }
@@ -91,7 +92,7 @@ export async function recover(dataFolder: string, removed: Removed[] = []): Prom
     const { entries, damaged } = read(mine)
     const ours = entries.filter(entry => belongsTo(entry, dataFolder))
     // of what was made before a reboot only the files are still there: a process, a link or a setting is another's by now
-    const there = bootOf(path) === bootId() ? ours : ours.filter(({ kind }) => kind === 'folder')
+    const there = bootOf(path) === bootId() ? ours : ours.filter(({ kind }) => ['folder', 'file'].includes(kind))
     await settleFile(mine, there, removed)
     const lost = damaged + entries.length - ours.length
     if (lost > 0) removed.push(`ledger ${path}, of which ${lost} lines make no sense`)

@@ -19,6 +19,8 @@ export interface LogRecord {
 const HEADER = /^(\d{4}-\d\d-\d\dT[\d:.]{8,18}Z) (stdout|stderr) ([FP]) /
 const HEADER_MAX = 64 // bytes
 const CHUNK = 65536
+/** How far behind the last lines the beginnings of those are looked for that the other stream has interrupted: bytes. */
+const LOOK_BACK = 2 ** 24
 const NEWLINE = 10
 
 type Stream = 'stdout' | 'stderr'
@@ -40,7 +42,9 @@ export class LogReader implements Disposable {
   readonly #fd: number
   #at = 0
   #rest: Buffer = Buffer.alloc(0)
-  #record: (Omit<LogRecord, 'text'> & { whole: boolean }) | undefined
+  #record: (Omit<LogRecord, 'text'> & { whole: boolean; isWanted: boolean }) | undefined
+  /** where the first record of each stream is that is wanted */
+  readonly #from: Record<Stream, number> = { stdout: 0, stderr: 0 }
   readonly #open = new Set<string>() // streams whose last record was a P
 
   constructor(path: string) {
@@ -55,13 +59,15 @@ export class LogReader implements Disposable {
   *records(): Generator<LogRecord> {
     const buffer = Buffer.alloc(CHUNK)
     for (let count; (count = readSync(this.#fd, buffer, 0, CHUNK, this.#at)) > 0;) {
+      const start = this.#at - this.#rest.length
       this.#at += count
       const bytes = buffer.subarray(0, count)
-      yield* this.#parse(this.#rest.length ? Buffer.concat([this.#rest, bytes]) : bytes)
+      yield* this.#parse(this.#rest.length ? Buffer.concat([this.#rest, bytes]) : bytes, start)
     }
   }
 
-  *#parse(bytes: Buffer): Generator<LogRecord> {
+  /** `start`: where in the file the bytes are */
+  *#parse(bytes: Buffer, start: number): Generator<LogRecord> {
     let at = 0
     while (at < bytes.length) {
       if (!this.#record) {
@@ -69,21 +75,22 @@ export class LogReader implements Disposable {
         const header = HEADER.exec(line.toString('latin1'))
         // it may be cut off; what is no record is a line of ours about the container, or damaged
         if (!header && line.length < HEADER_MAX && !line.includes(NEWLINE)) break
-        const [all = '', time = '', stream = 'stdout', kind = 'F'] = header ?? []
+        const [all, time, stream, kind] = parts(header)
         const starts = !this.#open.has(stream)
         this.#record = {
           time,
-          stream: stream as Stream,
+          stream,
           starts,
           ends: false,
           whole: kind === 'F',
+          isWanted: start + at >= this.#from[stream],
         }
         at += all.length
       }
-      const { whole, ...record } = this.#record
+      const { whole, isWanted, ...record } = this.#record
       const end = bytes.indexOf(NEWLINE, at)
       const text = bytes.subarray(at, end === -1 ? bytes.length : end)
-      yield { ...record, text, ends: end !== -1 && whole }
+      if (isWanted) yield { ...record, text, ends: end !== -1 && whole }
       at += text.length
       if (end === -1) {
         this.#record.starts = false
@@ -97,17 +104,29 @@ export class LogReader implements Disposable {
     this.#rest = Buffer.from(bytes.subarray(at))
   }
 
-  /** Goes to where the last `lines` lines of the program begin. */
+  /** Skips all but the last `lines` lines of the program: a line counts where it ends, and is wanted with all of its records. */
   skipToLast(lines: number): void {
     const { size } = fstatSync(this.#fd)
-    this.#at = size
-    let [count, next] = [0, size]
+    const from = { stdout: size, stderr: size }
+    const seen = new Set<Stream>()
+    const wanted = new Set<Stream>() // streams of which the record at hand belongs to a wanted line
+    let count = 0
+    let last = size // where the first of the wanted lines ends
     for (const start of this.#recordsBackwards(size)) {
-      // behind a record that ends a line another line starts
-      if (next < size && this.#kind(start) !== 'P' && ++count > lines - 1) break
-      next = start
+      if (count === lines && (wanted.size === 0 || last - start > LOOK_BACK)) break
+      const [, , stream, kind] = this.#header(start)
+      const isEnd = kind === 'F' || !seen.has(stream) // the last line of a stream may not have its end yet
+      seen.add(stream)
+      if (isEnd && count === lines) wanted.delete(stream)
+      else if (isEnd) {
+        wanted.add(stream)
+        count++
+        last = start
+      }
+      if (wanted.has(stream)) from[stream] = start
     }
-    if (lines > 0) this.#at = next
+    Object.assign(this.#from, from)
+    this.#at = Math.min(from.stdout, from.stderr)
   }
 
   /** Where records start, the last one first. */
@@ -123,9 +142,15 @@ export class LogReader implements Disposable {
     if (size > 0) yield 0
   }
 
-  #kind(at: number): string | undefined {
+  #header(at: number): Header {
     const line = Buffer.alloc(HEADER_MAX)
     readSync(this.#fd, line, 0, HEADER_MAX, at)
-    return HEADER.exec(line.toString('latin1'))?.[3]
+    return parts(HEADER.exec(line.toString('latin1')))
   }
 }
+
+type Header = [all: string, time: string, stream: Stream, kind: string]
+
+/** What is no record counts as a line of stdout. */
+const parts = (header: RegExpExecArray | null): Header =>
+  header ? (header.slice() as Header) : ['', '', 'stdout', 'F']

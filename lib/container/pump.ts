@@ -7,8 +7,10 @@ import { followSize, makeRaw } from './our-terminal.ts'
 
 /** A container's terminal, connected with our stdin and stdout. */
 export interface Pumped {
-  /** Settles when the last program has closed the terminal, and all of its output has been written. */
+  /** Settles when all output has been written: once the last program has closed the terminal, or `programEnded` was called. */
   done: Promise<void>
+  /** Other programs may still hold the terminal: what is in it by now is its output, and then it hangs up. */
+  programEnded(): void
   /** Ends it, and gives our terminal back as it was. */
   end(): void
 }
@@ -20,21 +22,24 @@ export interface Pumped {
 export function pump(master: number, interactive: boolean): Pumped {
   const theirs = ourEnd(master)
   const keys = new Wake()
+  const ended = new Wake()
   const restore = interactive && isatty(0) ? makeRaw(0) : () => {}
   const unfollow = followSize(master)
   const input = interactive
     ? carry({ fd: 0, ours: false }, bytes => writeAll(theirs, bytes, keys), keys).catch(readerGone)
     : Promise.resolve()
-  const done = carry(theirs, bytes => writeAll({ fd: 1, ours: false }, bytes), keys, { toTheEnd: true })
+  const done = carry(theirs, bytes => writeAll({ fd: 1, ours: false }, bytes), ended)
     .catch(readerGone)
     .finally(() => {
       unfollow()
       keys.call() // from here on nothing is written to the master
+      ended[Symbol.dispose]()
       closeSync(master) // for a program that still runs the terminal hangs up: SIGHUP, EIO
       void input.finally(() => keys[Symbol.dispose]())
     })
   return {
     done,
+    programEnded: () => ended.call(),
     end() {
       restore()
       keys.call()

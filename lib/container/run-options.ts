@@ -98,8 +98,9 @@ function split(entry: string): [string, string] {
 }
 
 /**
- * `-v HOST:CONTAINER[:ro]` as a bind mount, read-only with all that is mounted below it; devices in it open nothing. Throws a UsageError where there is no such path on the host, and for a place
- * that is the container's own: all of "/", or what the kernel shows in /proc, /dev and /sys.
+ * `-v HOST:CONTAINER[:ro]` as a bind mount, read-only with all that is mounted below it; devices in it open nothing. Throws a
+ * UsageError where there is no such path on the host, and for a place that is the container's own: all of "/", what the kernel
+ * shows in /proc, /dev and /sys, and /dev/null, which is the program's stdin.
  */
 export function volume(text: string): MountSpec {
   const [source = '', place = '', mode = 'rw', ...more] = text.split(':')
@@ -109,7 +110,7 @@ export function volume(text: string): MountSpec {
       'write /on/the/host:/in/the/container, and :ro to protect it',
     )
   const destination = normalize(place).replace(/(?<=.)\/$/, '')
-  if (/^\/((dev|sys)?|proc(\/.*)?)$/.test(destination))
+  if (/^\/(dev(\/null)?|sys|proc(\/.*)?)?$/.test(destination))
     throw new UsageError(`-v ${quote(text)}: ${destination} is the container’s own`, 'choose another place')
   try {
     return {

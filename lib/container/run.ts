@@ -94,7 +94,6 @@ export async function runContainer(request: RunRequest, all = PARTS): Promise<nu
     const status = shellStatus(await attend(request, container, child, connection))
     recordExit(id, status)
     await connection.finish()
-    if (request.remove && request.log) rmSync(request.log, { force: true })
     return status
   } finally {
     if (!request.keeper) await container.ledger.settle()
@@ -202,6 +201,7 @@ function describe(request: RunRequest, source: RootSource, id: string, stdio: St
   const ledger = new Ledger(dataFolder())
   if (!isImage || request.keeper)
     ledger.add({ kind: 'folder', path: folder, ...(!request.remove && { unless: 'state.json' }) })
+  if (request.log && request.remove) ledger.add({ kind: 'file', path: request.log })
   return {
     id,
     spec,

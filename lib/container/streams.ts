@@ -120,23 +120,23 @@ export class Streams {
   }
 
   async #drain(from: number, to: number, stream: 'stdout' | 'stderr'): Promise<void> {
-    let lost = 0
+    let isCut = false
     const place = { fd: to, ours: false }
     const put = async (bytes: Buffer) => {
       try {
         // first of all the end of a record that was cut off
-        const note = `\nminilab: ${lost} bytes that it wrote to ${stream} are missing: the disk was full\n`
-        const records = Buffer.concat([Buffer.from(lost ? note : ''), encodeLog(stream, bytes)])
+        const note = `\nminilab: a part of what it wrote to ${stream} is missing: the disk was full\n`
+        const records = Buffer.concat([Buffer.from(isCut ? note : ''), encodeLog(stream, bytes)])
         await writeAll(place, this.#log ? records : bytes)
-        lost = 0
+        isCut = false
       } catch (error) {
         if (!this.#log || !['ENOSPC', 'EDQUOT'].includes(codeOf(error) ?? '')) throw error
-        lost += bytes.length
+        isCut = true
       }
     }
     try {
       await carry(ourEnd(from), put, this.#wake)
-      if (lost > 0) await put(Buffer.alloc(0))
+      if (isCut) await put(Buffer.alloc(0))
     } catch (error) {
       // nobody reads any more, or our terminal has gone: no fault of ours, and the program learns of it as from a pipe of its own
       if (!['EPIPE', 'ECONNRESET', 'EIO'].includes(codeOf(error) ?? ''))

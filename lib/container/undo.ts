@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { removeTree } from '../image/tree.ts'
 import { removeCgroup } from '../kernel/cgroup.ts'
@@ -44,6 +44,12 @@ const undoing: Undo = {
     if (!existsSync(path) || (unless && existsSync(join(path, unless)))) return undefined
     removeTree(path)
     return `folder ${path}`
+  },
+
+  file({ path }) {
+    if (!existsSync(path)) return undefined
+    rmSync(path, { force: true }) // `minilab rm` may be faster
+    return `file ${path}`
   },
 
   async process({ pid, started }) {

@@ -78,6 +78,16 @@ describe('what reads or writes on', () => {
     expect(stdout).toBe('3\n')
   })
 
+  test('exec -t ends with its program, with all that it wrote, also where another keeps the terminal', async () => {
+    await background('holding', ['sleep', '1000'])
+    const inside = `trap "" HUP; sleep 1000 & seq 1 20000; exit 3`
+    const { stdout } = script(
+      `timeout 60 script -qec "${minilab} exec -t holding sh -c '${inside.replaceAll('"', '\\"')}'" /dev/null; echo $?`,
+    )
+    const written = Array.from({ length: 20_000 }, (_, i) => String(i + 1))
+    expect(stdout.replaceAll('\r', '').split('\n')).toEqual([...written, '3', ''])
+  })
+
   test('runs that share a stdin end with their programs, whichever of them got a byte', async () => {
     const fifo = join(userFolder(), 'fifo')
     execFileSync('mkfifo', [fifo])
@@ -180,6 +190,18 @@ describe('in the background', () => {
     const { pid } = await background('open', ['cat'], { data, flags: ['-i'] })
     // it waits in read(0, …)
     await expect.poll(() => readFileSync(`/proc/${pid}/syscall`, 'utf8'), SOON).toMatch(/^\d+ 0x0 /)
+  })
+
+  test('with --rm its log goes also after its keeper was killed', async () => {
+    const data = userData()
+    const { id } = await background('orphan', ['sleep', '1000'], { data, flags: ['--rm'] })
+    const state = readFileSync(join(data, 'containers', id, 'state.json'), 'utf8')
+    const { keeper } = JSON.parse(state) as { keeper: { pid: number } }
+    expect(readdirSync(join(data, 'logs'))).toHaveLength(1)
+    process.kill(keeper.pid, 'SIGKILL')
+    await runMinilab(['run', '--rm', '--network', 'none', 'default', 'true'], { data })
+    expect(readdirSync(join(data, 'logs'))).toEqual([])
+    expect(readdirSync(join(data, 'containers'))).toEqual([])
   })
 })
 
