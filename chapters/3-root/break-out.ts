@@ -1,6 +1,14 @@
 import { openSync } from 'node:fs'
 import type { Lab } from '../../lib/guide/lab.ts'
-import { AT_FDCWD, CLONE_NEWUSER, O_DIRECTORY } from '../../lib/kernel/constants.ts'
+import {
+  AT_FDCWD,
+  CLONE_NEWNS,
+  CLONE_NEWUSER,
+  MNT_DETACH,
+  MS_PRIVATE,
+  MS_REC,
+  O_DIRECTORY,
+} from '../../lib/kernel/constants.ts'
 import { Tape } from '../../lib/kernel/tape.ts'
 import type { Roots } from './step.ts'
 
@@ -74,4 +82,25 @@ export async function breakOutOfContainer(lab: Lab<Roots>): Promise<void> {
     mayBeRefused: ['chroot', 'chdir'],
   })
   lab.scene.afterSecondBreakOut = seen.toString()
+}
+
+/**
+ * A mount on “/” hides the tree below it, and does not take it away. So a visitor copies the container's mounts, unmounts the one on
+ * top, and enters the copy again: setns(2) leads to the topmost mount on the root of the namespace.
+ */
+export async function lookUnderneath(lab: Lab<Roots>): Promise<void> {
+  const root = lab.keep(openSync(`/proc/${lab.scene.pid}/root`, O_DIRECTORY))
+  const seen = new DirectorySeen()
+  const record = (tape: Tape) => {
+    tape.unshare(CLONE_NEWNS)
+    tape.mount(null, '/', null, MS_REC | MS_PRIVATE, null)
+    tape.fchdir(root)
+    tape.attempt.umount2('/', MNT_DETACH)
+    tape.setns(tape.pidfd_open(tape.getpid(), 0), CLONE_NEWNS)
+    seen.look(tape)
+  }
+  await lab.inside('its root is unmounted, in a copy of its mounts: does another lie under it?', ['user', 'mnt'], record, {
+    mayBeRefused: ['umount2'],
+  })
+  lab.scene.underneath = seen.toString()
 }

@@ -7,8 +7,8 @@ import {
   withoutCalls,
 } from '../../lib/guide/mutant.ts'
 import type { Step } from '../../lib/guide/step.ts'
-import { MS_BIND, MS_RDONLY, MS_REC, MS_REMOUNT, MS_SHARED } from '../../lib/kernel/constants.ts'
-import type { Op } from '../../lib/kernel/tape.ts'
+import { MS_BIND, MS_MOVE, MS_RDONLY, MS_REC, MS_REMOUNT, MS_SHARED } from '../../lib/kernel/constants.ts'
+import type { Op, Tape } from '../../lib/kernel/tape.ts'
 import { breakOut, chrootAndOut } from './break-out.ts'
 import type { Roots } from './step.ts'
 
@@ -44,11 +44,25 @@ export const mutants: Mutant<Roots>[] = [
       'own-root': 'chroot was used in place of pivot_root',
       'old-root-gone': 'chroot was used',
       'pivot-holds': 'chroot in place of pivot_root',
+      'nothing-underneath': 'chroot in place of pivot_root leaves',
     },
     change: step =>
       withoutCalls(
         changeCalls(step, 'root', ops =>
           ops.flatMap(op => (op.call === 'pivot_root' ? callsOf('root', tape => tape.chroot('.')) : [op])),
+        ),
+        'root',
+        ({ call }) => call === 'umount2',
+      ),
+  },
+  {
+    name: 'moved-over',
+    misconception: 'the new root was moved over the old one (MS_MOVE) and entered with chroot, which only covers the old one',
+    breaks: { 'nothing-underneath': 'lies under its root: a mount on “/” (MS_MOVE) only covers it' },
+    change: step =>
+      withoutCalls(
+        changeCalls(step, 'root', ops =>
+          ops.flatMap(op => (op.call === 'pivot_root' ? callsOf('root', moveOver) : [op])),
         ),
         'root',
         ({ call }) => call === 'umount2',
@@ -61,6 +75,7 @@ export const mutants: Mutant<Roots>[] = [
       'own-root': 'pivot_root was left out',
       'old-root-gone': 'pivot_root was left out',
       'pivot-holds': 'pivot_root was left out',
+      'nothing-underneath': 'pivot_root was left out',
     },
     change: step => withoutCalls(step, 'root', ({ call }) => ['pivot_root', 'umount2'].includes(call)),
   },
@@ -181,6 +196,12 @@ export const mutants: Mutant<Roots>[] = [
     change: step => changeSpec(step, spec => void (spec.root.readonly = false)),
   },
 ]
+
+/** As switch_root(8) does it for the kernel's first root, which cannot be pivoted. */
+function moveOver(tape: Tape): void {
+  tape.mount('.', '/', null, MS_MOVE, null)
+  tape.chroot('.')
+}
 
 /** The step with the host's directory bound in the place of a file system of its own, behind all others, as volumes are. */
 function bound(step: Step<Roots>, path: string): Step<Roots> {

@@ -131,6 +131,23 @@ export const rootChecks = {
     },
   },
 
+  underneath: {
+    id: 'nothing-underneath',
+    claim: 'under its root lies no other: unmounted, it does not uncover the host’s',
+    async look({ pid, host, underneath }) {
+      const isCovered = hostRootsIn(await namespaceMounts(pid)).length === 0
+      return finding(
+        underneath !== host,
+        seen('newfstatat("/") after umount2("/")', host, underneath),
+        rootOf(`/proc/${pid}/root/.`) === host
+          ? 'It was on the host’s root all the time: pivot_root was left out.'
+          : !isCovered
+            ? 'Nothing had to be unmounted: chroot in place of pivot_root leaves the host’s root where it is.'
+            : 'The host’s tree lies under its root: a mount on “/” (MS_MOVE) only covers it. pivot_root exchanges the root mount, and umount2 takes the old one away.',
+      )
+    },
+  },
+
   readonlyRoot: {
     id: 'readonly-root',
     claim: 'the shared image cannot be written to',

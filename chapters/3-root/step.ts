@@ -2,7 +2,7 @@ import { namespaces } from '../../lib/container/namespaces.ts'
 import { program } from '../../lib/container/program.ts'
 import { root } from '../../lib/container/root.ts'
 import type { Step } from '../../lib/guide/step.ts'
-import { breakOutOfContainer, chrootAndOut } from './break-out.ts'
+import { breakOutOfContainer, chrootAndOut, lookUnderneath } from './break-out.ts'
 import { checks } from './checks.ts'
 import { rootOf } from './root-checks.ts'
 
@@ -12,6 +12,7 @@ export interface Roots {
   inJail: string
   afterBreakOut: string
   afterSecondBreakOut: string
+  underneath: string
 }
 
 export const step: Step<Roots> = {
@@ -20,7 +21,7 @@ export const step: Step<Roots> = {
   title: 'A root file system that one cannot leave',
   parts: [namespaces, root, program],
   teaches: ['root'],
-  scene: () => ({ host: rootOf('/'), inJail: '', afterBreakOut: '', afterSecondBreakOut: '' }),
+  scene: () => ({ host: rootOf('/'), inJail: '', afterBreakOut: '', afterSecondBreakOut: '', underneath: '' }),
 
   spec(spec) {
     spec.root.readonly = true // the image is shared with others; a layer of its own to write in comes with step 5
@@ -53,8 +54,11 @@ export const step: Step<Roots> = {
         answer: checks.held.where,
         why: '“..” also stops at the root of the mount namespace, and above the container’s root there is no mount left.',
       },
-      act: async lab => breakOutOfContainer(lab),
-      checks: [checks.held],
+      async act(lab) {
+        await breakOutOfContainer(lab)
+        await lookUnderneath(lab)
+      },
+      checks: [checks.held, checks.underneath],
     },
     {
       title: 'What a Unix program expects: /proc, /dev, /sys',

@@ -5,12 +5,10 @@ import type { Exercise } from '../../lib/labs/exercise.ts'
 import type { Tape } from '../../lib/kernel/tape.ts'
 import { jailStage, outAgain } from './jail.ts'
 import { anotherMask } from './masks.ts'
-import { underneathStage } from './underneath.ts'
 
 type Go = (tape: Tape, directory: string) => void
 
 const CHROOT = 'chroot, and the way out of it'
-const AGAIN = 'The same break-out once more'
 const COVERED = 'What it must not see'
 
 export const exercise: Exercise<Roots> = {
@@ -27,7 +25,6 @@ export const exercise: Exercise<Roots> = {
     const changed = changeSpec(changeAct(step, CHROOT, out.act), masks)
     const stages = changed.stages.flatMap((stage): Stage<Roots>[] => {
       if (stage.title === CHROOT) return [jailStage(enterJail as Go), { ...stage, checks: [out.check] }]
-      if (stage.title === AGAIN) return [stage, underneathStage()]
       if (stage.title === COVERED) return [{ ...stage, checks: [...(stage.checks ?? []), asked] }]
       return [stage]
     })
@@ -38,6 +35,7 @@ export const exercise: Exercise<Roots> = {
     {
       id: 'jail',
       title: 'Put a process into a directory',
+      writes: 'enterJail',
       text: '`enterJail` gets an empty directory. After it, the paths of the process shall begin there: `/` is that directory, and `..` in it leads nowhere.',
       checks: ['in-jail', 'we-stayed'],
       record: (tape, { enterJail }) => (enterJail as Go)(tape, '/jail'),
@@ -50,6 +48,7 @@ export const exercise: Exercise<Roots> = {
     {
       id: 'break-out',
       title: 'Get out of it again',
+      writes: 'breakOut',
       text: 'Now you are the prisoner, with root’s rights. `second` is an empty directory in your jail. The kernel stops `..` only at the process’s own “/”: arrange it so that you stand above that. In the end “/” shall be the host’s.',
       checks: ['in-jail', 'chroot-escape'],
       record: (tape, { breakOut }) => (breakOut as Go)(tape, 'second'),
