@@ -16,19 +16,25 @@ const WORDS_PER_MINUTE = 200
 
 /** The table of contents. */
 export function contents(pages: readonly Page[]): Entry[] {
-  return pages.map(page => {
-    const words = page.tokens
-      .filter(({ type }) => type === 'inline')
-      .flatMap(({ children }) => plain(children ?? []).match(/[\p{L}\p{N}][^\s]*/gu) ?? []).length
-    return {
-      page,
-      number: /^\d+(?=-)/.exec(page.name)?.[0] ?? '',
-      title: page.title.replace(/^\d+\. /, ''),
-      words,
-      minutes: Math.max(1, Math.round(words / WORDS_PER_MINUTE)),
-    }
-  })
+  return pages.map(page => ({
+    page,
+    number: /^\d+(?=-)/.exec(page.name)?.[0] ?? '',
+    get title() {
+      return page.title.replace(/^\d+\. /, '')
+    },
+    get words() {
+      return wordsOf(page)
+    },
+    get minutes() {
+      return Math.max(1, Math.round(this.words / WORDS_PER_MINUTE))
+    },
+  }))
 }
+
+const wordsOf = ({ tokens }: Page) =>
+  tokens
+    .filter(({ type }) => type === 'inline')
+    .flatMap(({ children }) => plain(children ?? []).match(/[\p{L}\p{N}][^\s]*/gu) ?? []).length
 
 /** What one types to open a page: its number, or its name without one. */
 export const handle = ({ number, page }: Pick<Entry, 'number' | 'page'>): string => number || page.name

@@ -30,8 +30,26 @@ export function pages(folder = bookFolder): Page[] {
     .map(file => parse(file.slice(0, -'.md'.length), readFileSync(join(folder, file), 'utf8')))
 }
 
-/** Parses one page. Tokens of headings get their anchor as the attribute `id`. */
+/** One page, parsed when that is asked for: who reads one of them does not wait for the others. */
 export function parse(name: string, text: string): Page {
+  let parsed: Pick<Page, 'tokens' | 'headings'> | undefined
+  const once = () => (parsed ??= parseText(text))
+  return {
+    name,
+    get title() {
+      return once().headings[0]?.text ?? name
+    },
+    get tokens() {
+      return once().tokens
+    },
+    get headings() {
+      return once().headings
+    },
+  }
+}
+
+/** Tokens of headings get their anchor as the attribute `id`. */
+function parseText(text: string): Pick<Page, 'tokens' | 'headings'> {
   const tokens = markdown.parse(text, {})
   const headings: Heading[] = []
   for (const [i, token] of tokens.entries()) {
@@ -42,7 +60,7 @@ export function parse(name: string, text: string): Page {
     token.attrSet('id', id)
     headings.push({ level: Number(token.tag.slice(1)), text, id })
   }
-  return { name, title: headings[0]?.text ?? name, tokens, headings }
+  return { tokens, headings }
 }
 
 /** The text of inline tokens without their marks. */

@@ -1,21 +1,25 @@
 import type { ChalkInstance } from 'chalk'
 import type { Token } from 'markdown-it'
 import { codeBlock } from './code-block.ts'
-import { highlight, type Kind } from './highlight.ts'
+import type { highlight, Kind } from './highlight.ts'
 import { type Run, wrapRuns } from './lines.ts'
 import type { Page } from './pages.ts'
 import { inlineRuns, printable } from './terminal-inline.ts'
 import { type Align, tableLines } from './terminal-table.ts'
 
-/** `ink`: colours, or none (its level is 0). `width`: columns, which nothing but code goes beyond. */
+/**
+ * `ink`: colours, or none (its level is 0). `width`: columns, which nothing but code goes beyond. `highlight`: what gives code its
+ * colours; it takes its time to load, so it is given where there are any.
+ */
 export interface Look {
   ink: ChalkInstance
   width: number
+  highlight?: typeof highlight | undefined
 }
 
 /** A page as lines for a terminal. */
-export function terminalLines({ tokens }: Page, { ink, width }: Look): string[] {
-  return new Renderer(ink).blocks(tree(tokens), width)
+export function terminalLines({ tokens }: Page, { width, ...look }: Look): string[] {
+  return new Renderer(look).blocks(tree(tokens), width)
 }
 
 /** A token with what stands between it and its end. */
@@ -38,9 +42,11 @@ function tree(tokens: readonly Token[]): Node[] {
 
 class Renderer {
   readonly #ink: ChalkInstance
+  readonly #highlight: NonNullable<Look['highlight']>
 
-  constructor(ink: ChalkInstance) {
+  constructor({ ink, highlight = (_, text) => [{ text }] }: Omit<Look, 'width'>) {
     this.#ink = ink
+    this.#highlight = highlight
   }
 
   /** Blocks below each other, an empty line between two of them, unless they belong to a tight list. */
@@ -128,7 +134,7 @@ class Renderer {
   #code(token: Token, width: number): string[] {
     const { dim, italic } = this.#ink
     const { language, caption, text } = codeBlock(token)
-    const code = highlight(language, text)
+    const code = this.#highlight(language, text)
       .map(({ text, kind }) => lookOf(text.split('\n').map(printable), kind, this.#ink).join('\n'))
       .join('')
       .split('\n')

@@ -3,10 +3,7 @@ import { relative, resolve } from 'node:path'
 import { type Entry, contents, handle, handles } from '../book/contents.ts'
 import { pages } from '../book/pages.ts'
 import { sections } from '../book/sections.ts'
-import { serve } from '../book/serve.ts'
-import { site } from '../book/site.ts'
 import { terminalLines } from '../book/terminal.ts'
-import { inTheWay, writeSite } from '../book/write-site.ts'
 import { inkFor, widthFor } from '../guide/present.ts'
 import { UsageError } from '../kernel/errors.ts'
 import { hint } from '../kernel/suggest.ts'
@@ -27,7 +24,7 @@ export async function book(word: string | undefined, flags: BookFlags): Promise<
     throw new UsageError('a site is of the whole book', `leave out "${word}"`)
 
   if (flags.serve) return await serveBook(entries, flags.port ?? PORT)
-  if (flags.out !== undefined) return writeBook(entries, flags.out)
+  if (flags.out !== undefined) return await writeBook(entries, flags.out)
   const entry = word === undefined ? undefined : entryOf(word, entries)
   if (flags.search) {
     const query = flags.search.join(' ')
@@ -36,7 +33,8 @@ export async function book(word: string | undefined, flags: BookFlags): Promise<
     return print(lines)
   }
   if (!entry) return print(contentsLines(entries, look))
-  const text = [...terminalLines(entry.page, look), ...nextLines(entry, entries, look)]
+  const { highlight } = look.ink.level > 0 ? await import('../book/highlight.ts') : {}
+  const text = [...terminalLines(entry.page, { ...look, highlight }), ...nextLines(entry, entries, look)]
   await page(`${text.join('\n')}\n`, plain)
 }
 
@@ -51,6 +49,7 @@ function entryOf(word: string, entries: readonly Entry[]): Entry {
 }
 
 async function serveBook(entries: readonly Entry[], port: number): Promise<void> {
+  const [{ serve }, { site }] = await Promise.all([import('../book/serve.ts'), import('../book/site.ts')])
   const { url, close } = await serve(site(entries.map(({ page }) => page)), port).catch((error: unknown) => {
     const { code } = error as NodeJS.ErrnoException
     const other = 'choose another one with --port, or --port 0 for any that is free'
@@ -64,7 +63,9 @@ async function serveBook(entries: readonly Entry[], port: number): Promise<void>
   await close()
 }
 
-function writeBook(entries: readonly Entry[], folder: string): void {
+async function writeBook(entries: readonly Entry[], folder: string): Promise<void> {
+  const { site } = await import('../book/site.ts')
+  const { inTheWay, writeSite } = await import('../book/write-site.ts')
   const files = site(entries.map(({ page }) => page))
   // it is replaced as a whole, and a shell would be left in the old one
   if (!relative(resolve(folder), process.cwd()).startsWith('..'))

@@ -18,7 +18,8 @@ import { EVIL, fixture } from './fixture.ts'
 
 const book = pages()
 const plain = (page: Page, width: number) => terminalLines(page, { ink: new Chalk({ level: 0 }), width })
-const coloured = (page: Page, width: number) => terminalLines(page, { ink: new Chalk({ level: 2 }), width })
+const coloured = (page: Page, width: number) =>
+  terminalLines(page, { ink: new Chalk({ level: 2 }), width, highlight })
 const rendered = (markdown: string, width: number) => plain(parse('x', markdown), width)
 
 /** The lines of all code blocks of a page: they are not wrapped. */
