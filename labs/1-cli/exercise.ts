@@ -93,6 +93,7 @@ export const exercise: Exercise<Started> = {
     {
       id: 'status',
       title: 'Say how it ended',
+      writes: 'shellStatus',
       text: "A process ends by `exit(status)`, or a signal kills it; its parent is told which. A shell has only one number for both, `$?`, and docker too. `shellStatus` gets `exit`, with a `status` or a `signal`, of which the other is null, and returns that number. Find out what your shell does: `sh -c 'kill -TERM $$'; echo $?`",
       checks: ['shell-status'],
       record: () => {}, // nothing is recorded: there is no tape to compare

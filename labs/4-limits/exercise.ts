@@ -108,6 +108,7 @@ export const exercise: Exercise<Measured> = {
     {
       id: 'freeze',
       title: 'Stop all of it, and let it go on',
+      writes: 'freeze',
       text: '`freeze` is `docker pause` and `unpause`: it gets the freezer’s directory of a cgroup and whether its processes shall stop or go on. It must not say that it is done before it is: a process deep in the kernel, or one that is throttled, stops only a moment later. The kernel says when all have.',
       checks: ['frozen', 'frozen-still'],
       hints: [

@@ -60,6 +60,7 @@ export const exercise: Exercise<Stack> = {
     {
       id: 'diff',
       title: 'List what a container has done',
+      writes: 'changes',
       text: '`changes(upper, image)` lists what a container has done, as `docker diff` does. The image has one layer, and `image` is its directory. Return a line for each path: `A /root/new` for what was added, `C /etc/hosts` for what was changed, `D /etc/group` for what was deleted. What is in an added directory is added, too; what was in a deleted directory gets no line. A file that became a directory is `C`, and what is in the new directory is `A`; a directory that became a file is `C`, and what was in it gets no line. A directory that both have is merged and gets no line: only what is in it counts. A path begins with a slash and does not end with one. Never follow a link, neither in upper nor in the image: it leads to your machine. The order is free.',
       checks: ['changes-listed'],
       hints: [
@@ -71,6 +72,7 @@ export const exercise: Exercise<Stack> = {
     {
       id: 'names',
       title: 'Name the entries of a layer’s tar',
+      writes: 'tarNames',
       text: 'Layers travel as tar archives, and a tar has no whiteouts. The OCI image specification expresses them by names: an empty file `.wh.NAME` deletes NAME in the same directory, and an empty file `.wh..wh..opq` makes the directory opaque that it is in. `tarNames(upper, path)` gets a path in an upper directory, such as `etc/passwd`, and returns a list: the names of the entries that stand for this path in the tar. Mostly that is the path itself. The names are relative to the root of the layer; a `./` before a name and a `/` after it make no difference. A link is never followed.',
       checks: ['names-in-tar'],
       hints: [

@@ -56,6 +56,7 @@ export const exercise: Exercise<Ran> = {
     {
       id: 'order',
       title: 'Put the parts in order',
+      writes: 'parts',
       text: '`parts` lists what you have written so far, and `hardening`, which is still empty. The child makes the calls of one part after the other, so each part must find what it needs. The image is a stack of layers: `layers` mounts it, and `root` pivots into it. After that no path of the host can be reached. Calls that stand after `execve` are never made.',
       checks: ['all-reached', 'namespaces', 'layers', 'limits', 'network'],
       hints: [
@@ -90,7 +91,7 @@ export const exercise: Exercise<Ran> = {
       id: 'no-new-privs',
       title: 'Make setuid programs harmless',
       text: 'A setuid program in the image runs with the rights of its owner, whichever user starts it. Where `spec.process.noNewPrivileges` is set, take that away from the process and all that it will ever start. Where it is not set, leave the process as it is: a container may need `sudo`.',
-      checks: ['no-new-privileges', 'privileges-kept'],
+      checks: ['no-new-privileges', 'privileges-kept', 'privileges-taken'],
       hints: [
         'It is a property of the process, which is inherited, and which cannot be taken back.',
         '`prctl` with `PR_SET_NO_NEW_PRIVS`; the kernel wants 1 and three zeros.',

@@ -90,6 +90,17 @@ const CHECKS: { id: string; claim: string; blame: RegExp; look(other: Other, fir
       ),
   },
   {
+    id: 'privileges-taken',
+    claim: 'a container that asks for no_new_privs gets it, also without a profile',
+    blame: /PR_SET_NO_NEW_PRIVS/,
+    look: ({ third }) =>
+      finding(
+        of(third, 'NoNewPrivs') === '1',
+        seen(`/proc/${third}/status (NoNewPrivs)`, of('self', 'NoNewPrivs'), of(third, 'NoNewPrivs')),
+        'It asks for no_new_privs, has no profile, and did not get it. Likeliest: the call is made only where `spec.linux.seccomp` is given.',
+      ),
+  },
+  {
     id: 'no-profile',
     claim: 'a container without a profile gets no filter',
     blame: /seccomp/i,

@@ -19,6 +19,8 @@ export interface Other {
   /** whether its user namespace has one id: then its user stays root */
   alone: boolean
   pid: number
+  /** a third container, which asks for no_new_privs and has no profile */
+  third: number
   /** the calls of its hardening part */
   tape: Replayed[]
   /** why it did not start */
@@ -49,18 +51,25 @@ function ask(): Other {
     capabilities: CHOICE.slice(from, from + KEPT),
     alone: false,
     pid: 0,
+    third: 0,
     tape: [],
   }
 }
 
-/** Starts it. A refused call is kept for the checks, which know the task that it belongs to. */
+/** Starts both. A refused call is kept for the checks, which know the task that it belongs to. */
 export async function startOther(lab: Lab<Ran>): Promise<Other> {
   const other = ask()
   try {
     const box = await lab.another('a container that asks for other values', {
       change: ({ spec }) => change(spec, other),
     })
-    return { ...other, pid: box.pid, tape: box.tape.filter(({ part }) => part === 'hardening') }
+    const third = await lab.another('a container that asks for no_new_privs, and has no profile', {
+      change({ spec }) {
+        spec.process.noNewPrivileges = true
+        delete spec.linux.seccomp
+      },
+    })
+    return { ...other, pid: box.pid, third: third.pid, tape: box.tape.filter(({ part }) => part === 'hardening') }
   } catch (error) {
     const refused = refusalOf(error)
     if (!refused) throw error

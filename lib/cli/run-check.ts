@@ -44,7 +44,7 @@ export async function checkLab(workspace: Workspace, exercise: Exercise, rootles
     passed: tasks.every(({ state }) => state === 'passed'),
     own,
     tasks,
-    working: workingOn(exercise, tasks, problem !== null, readProgress(workspace)),
+    working: workingOn(exercise, tasks, problem, readProgress(workspace)),
     problem,
     said: tried.said,
     left: (tried.report?.host.left ?? []).filter(isOnMachine),

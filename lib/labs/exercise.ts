@@ -14,6 +14,8 @@ export interface Task {
   checks: string[]
   /** a nudge; which call; almost the line */
   hints: [nudge: string, call: string, line: string]
+  /** the exported name that it is about; the part, unless given */
+  writes?: string
   /** what it records where that is not the chapter's part: its tape is shown beside the reference's */
   record?(tape: Tape, written: Written): void
 }
@@ -53,3 +55,7 @@ export interface Exercise<S = object> {
   /** the chapter's step, made with what the learner wrote; its parts are in their places already */
   build?(step: Step<S>, written: Written): Step<S>
 }
+
+/** The exported name of the part, where there is one. */
+export const partOf = ({ exports }: Pick<Exercise, 'exports'>): string | undefined =>
+  Object.entries(exports).find(([, kind]) => typeof kind === 'object')?.[0]

@@ -4,19 +4,29 @@ import { fileURLToPath } from 'node:url'
 import type { Place } from './problem.ts'
 
 /**
- * The first place in a file of a folder that a stack trace names: the line of the learner's that led there. Types are
- * stripped by blanks (nodejs.org/api/typescript.html), so lines are those of the source.
+ * The first place in a file of a folder that a stack trace names: the line of the learner's that led there. It belongs to what
+ * they export where the last one does: that called the others. Types are stripped by blanks (nodejs.org/api/typescript.html), so
+ * lines are those of the source.
  */
 export function placeIn(folder: string, stack = ''): Place | undefined {
-  for (const [, path = '', line = ''] of stack.matchAll(/((?:file:\/\/)?\/[^\s():]+):(\d+)/g)) {
-    const file = path.startsWith('file:') ? fileURLToPath(path) : path
-    if (file.startsWith(`${folder}/`) && !file.includes('/node_modules/')) return placeAt(file, Number(line))
-  }
-  return undefined
+  const places = [...stack.matchAll(/((?:file:\/\/)?\/[^\s():]+):(\d+)/g)]
+    .map(([, path = '', line]) => ({
+      file: path.startsWith('file:') ? fileURLToPath(path) : path,
+      line: Number(line),
+    }))
+    .filter(({ file }) => file.startsWith(`${folder}/`) && !file.includes('/node_modules/'))
+  const [first, last] = [places[0], places.at(-1)]
+  return first && last && placeAt(first.file, first.line, last)
 }
 
-/** A line of a file, with its text. */
-export function placeAt(file: string, line: number): Place {
-  const text = existsSync(file) ? (readFileSync(file, 'utf8').split('\n')[line - 1] ?? '') : ''
-  return { file: basename(file), line, text: text.trim() }
+/** A line of a file, with its text; the exported name is that of another place, where one is given. */
+export function placeAt(file: string, line: number, outer = { file, line }): Place {
+  const text = linesOf(file)[line - 1] ?? ''
+  const above = linesOf(outer.file).slice(0, outer.line)
+  const within = above.findLast(other => EXPORT.test(other))?.match(EXPORT)?.[1]
+  return { file: basename(file), line, text: text.trim(), ...(within !== undefined && { within }) }
 }
+
+const EXPORT = /^export (?:async )?(?:function\*?|const|let) (\w+)/
+
+const linesOf = (file: string) => (existsSync(file) ? readFileSync(file, 'utf8').split('\n') : [])

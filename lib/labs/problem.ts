@@ -3,6 +3,8 @@ export interface Place {
   file: string
   line: number
   text: string
+  /** the exported name that it belongs to */
+  within?: string
 }
 
 /** Why the learner's code came to no container that could be looked at, in words for its writer. */

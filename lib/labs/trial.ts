@@ -11,7 +11,7 @@ import type { Report, Step } from '../guide/step.ts'
 import { surroundings } from '../guide/surroundings.ts'
 import { Gate } from '../kernel/gate.ts'
 import { Tape } from '../kernel/tape.ts'
-import type { Exercise, Written } from './exercise.ts'
+import { type Exercise, partOf, type Written } from './exercise.ts'
 import { hostCalls, startOver } from './host-calls.ts'
 import { placeIn } from './place.ts'
 import { type Problem, WrittenError } from './problem.ts'
@@ -190,7 +190,7 @@ async function bothTapes(
       if (!(error instanceof WrittenError)) throw error
     }
   }
-  const part = Object.entries(exercise.exports).find(([, kind]) => typeof kind === 'object')?.[0]
+  const part = partOf(exercise)
   if (part) await both('part', (tape, from) => recordPart(step, from[part] as Part, tape, options))
   for (const { id, record } of exercise.tasks)
     if (record)

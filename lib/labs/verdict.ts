@@ -1,5 +1,5 @@
 import type { Report } from '../guide/step.ts'
-import type { Exercise, Task } from './exercise.ts'
+import { type Exercise, partOf, type Task } from './exercise.ts'
 import type { Problem } from './problem.ts'
 import type { Progress, TaskProgress } from './progress-shape.ts'
 import { diffTapes, type TapeDiff } from './tape-diff.ts'
@@ -51,19 +51,26 @@ export function judgeTasks(exercise: Exercise, tried: TriedOut): TaskVerdict[] {
 }
 
 /**
- * Of the tasks that fail the one that is worked on. What stopped all of them is blamed on the first that was never passed: it
- * is what its writer has just changed.
+ * Of the tasks that fail the one that is worked on. What stopped all of them belongs to the tasks about the code that did it, and
+ * of those to the first that was never passed: it is what its writer has just changed.
  */
 export function workingOn(
   exercise: Exercise,
   tasks: TaskVerdict[],
-  stopped: boolean,
+  problem: Problem | null,
   progress: Progress,
 ): string | null {
   const failed = tasks.filter(({ state }) => state === 'failed')
-  const open = failed.find(({ id }) => progress.tasks[taskKey(exercise, id)]?.passed === undefined)
-  return (stopped && open ? open : failed[0])?.id ?? null
+  if (!problem) return failed[0]?.id ?? null
+  const about = failed.filter(({ id }) => writes(exercise, id) === problem.at?.within)
+  const blamed = about.length > 0 ? about : failed
+  const open = blamed.find(({ id }) => progress.tasks[taskKey(exercise, id)]?.passed === undefined)
+  return (open ?? blamed[0])?.id ?? null
 }
+
+/** The exported name that a task is about. */
+const writes = (exercise: Exercise, id: string): string | undefined =>
+  exercise.tasks.find(task => task.id === id)?.writes ?? partOf(exercise)
 
 /** A task's tape beside the reference's: its own where it has one, else that of the chapter's part. */
 export function tapeDiffOf(

@@ -83,6 +83,15 @@ test.each([
   expect(stderr).toMatch(says)
 })
 
+test.each([
+  ['breakOut throws', 'tape.chroot(second)', "throw new Error('oops')", 'break-out'],
+  ['the part is no TypeScript', "tape.pivot_root('.', '.')", 'const = 1', 'pivot'],
+])('%s: that is the task which is worked on, although none is passed', async (_, line, instead, working) => {
+  const learner = await newLearner()
+  learner.write('3-root.ts', solution('3-root').replace(line, instead))
+  expect(await learner.check(3)).toMatchObject({ working, problem: { at: { text: instead } } })
+})
+
 test('what the type checker says comes with the verdict: the line, and a promise that nothing waits for', async () => {
   const learner = await newLearner()
   const wrong = solution('4-limits').replace(

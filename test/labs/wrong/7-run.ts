@@ -108,6 +108,13 @@ export const wrong: WrongAnswer[] = [
   },
   {
     task: 'no-new-privs',
+    name: 'only with a profile',
+    belief: 'it is there for the filter',
+    edits: [['if (noNewPrivileges)', 'if (noNewPrivileges && spec.linux.seccomp)']],
+    says: 'made only where `spec.linux.seccomp` is given',
+  },
+  {
+    task: 'no-new-privs',
     name: 'one argument',
     belief: 'the zeros are there already',
     edits: [
