@@ -51,7 +51,7 @@ export async function checkLab(workspace: Workspace, exercise: Exercise, rootles
   }
   const progress = changeProgress(workspace, noted => {
     noteVerdict(noted, exercise, verdict)
-    if (tasks.every(({ state }) => state !== 'failed')) noteProven(noted, exercise, content)
+    if (tasks.every(({ state }) => state !== 'failed')) noteProven(noted, exercise, content, { rootless })
   })
   return { verdict, progress, tried }
 }

@@ -21,7 +21,7 @@ export async function refuseUnproven(rootless: boolean): Promise<void> {
     throw new UsageError(`${fileOf(workspace, missing)} is missing`, `minilab lab ${missing.number} makes it`)
   for (const lab of exercises) {
     const file = fileOf(workspace, lab)
-    if (isProven(readProgress(workspace), workspace, lab)) continue
+    if (isProven(readProgress(workspace), workspace, lab, { rootless })) continue
     process.stderr.write(`minilab: ${file} has not been checked as it is now: checking lab ${lab.number}\n`)
     const exercise = await lab.load()
     await using trials = new Trials(exercise, rootless, 'once')

@@ -6,7 +6,7 @@ export interface Progress {
   tasks: Record<string, TaskProgress>
   /** what was predicted in `minilab step` and in the quiz, the latest answer to each question */
   predictions: Record<string, PredictionProgress>
-  /** for labs of which no check failed the last time, by `3-root`: a digest of the file as it was then */
+  /** for labs of which no check failed the last time, by `3-root` or `3-root rootless`: a digest of the file as it was then */
   proven?: Record<string, string>
 }
 

@@ -7,7 +7,9 @@ import { fileOf, type Workspace } from './workspace.ts'
 
 type Named = Pick<Exercise, 'number' | 'name'>
 
-const labKey = ({ number, name }: Named) => `${number}-${name}`
+/** As root and rootless other things are looked at. */
+const keyOf = ({ number, name }: Named, rootless: boolean) =>
+  `${number}-${name}${rootless ? ' rootless' : ''}`
 
 /** A digest of a lab's file, and of the learner's other files, which it may import. */
 export function contentOf(workspace: Workspace, lab: Named): string {
@@ -21,10 +23,19 @@ export function contentOf(workspace: Workspace, lab: Named): string {
 }
 
 /** Whether no check of a lab failed the last time, and its file is the same as then. */
-export const isProven = ({ proven = {} }: Progress, workspace: Workspace, lab: Named) =>
-  proven[labKey(lab)] === contentOf(workspace, lab)
+export const isProven = (
+  { proven = {} }: Progress,
+  workspace: Workspace,
+  lab: Named,
+  { rootless }: { rootless: boolean },
+) => proven[keyOf(lab, rootless)] === contentOf(workspace, lab)
 
 /** Notes with what content no check of a lab failed. */
-export function noteProven(progress: Progress, lab: Named, content: string): void {
-  progress.proven = { ...progress.proven, [labKey(lab)]: content }
+export function noteProven(
+  progress: Progress,
+  lab: Named,
+  content: string,
+  { rootless }: { rootless: boolean },
+): void {
+  progress.proven = { ...progress.proven, [keyOf(lab, rootless)]: content }
 }

@@ -8,7 +8,7 @@ import { planCgroup } from '../../lib/kernel/make-cgroup.ts'
 import { mountinfo } from '../../lib/kernel/mountinfo.ts'
 import { exercises } from '../../lib/cli/exercises.ts'
 import { changeProgress } from '../../lib/labs/progress.ts'
-import { contentOf, noteProven } from '../../lib/labs/proven.ts'
+import { contentOf, isProven, noteProven } from '../../lib/labs/proven.ts'
 import { type Namespace, namespaceInode, nsPids, processExists, status } from '../../lib/kernel/procfs.ts'
 import { isRoot, modesOf, self, thorough, userFolder, type UserName } from '../support/minilab.ts'
 import { noTmux, Terminal } from '../support/terminal.ts'
@@ -33,7 +33,8 @@ async function solved(user: UserName): Promise<Learner> {
   const learner = await newLearner(user)
   for (const lab of LABS) learner.write(`${lab}.ts`, solution(lab))
   changeProgress(learner, progress => {
-    for (const lab of exercises) noteProven(progress, lab, contentOf(learner, lab))
+    for (const lab of exercises)
+      for (const rootless of [true, false]) noteProven(progress, lab, contentOf(learner, lab), { rootless })
   })
   return learner
 }
@@ -191,6 +192,17 @@ describe('parts that their checks refuse', () => {
     expect(left(learner)).toEqual([])
     expect((await learner.run(['run', '--mine', '--unsafe', ...words])).status).toBe(0)
     expect(existsSync(trace)).toBe(true)
+  })
+
+  test('what was proven as root is not proven rootless, where other things are looked at', async () => {
+    const learner = await newLearner()
+    const lab = exercises[2]!
+    learner.write('3-root.ts', solution('3-root'))
+    const noted = changeProgress(learner, progress =>
+      noteProven(progress, lab, contentOf(learner, lab), { rootless: false }),
+    )
+    expect(isProven(noted, learner, lab, { rootless: false })).toBe(true)
+    expect(isProven(noted, learner, lab, { rootless: true })).toBe(false)
   })
 
   test('a file that has changed is checked, once; one that is missing is named', async () => {
