@@ -41,8 +41,8 @@ function describe(error: unknown): [status: number, line: string] {
     const { cause, remedy } = error.diagnosis ?? {}
     return [EXIT.machine, [error.message, cause, remedy ?? remedyFor(error.code)].filter(Boolean).join(': ')]
   }
-  // @inquirer/prompts throws this at Ctrl-C; its class is not exported
-  if (error instanceof Error && error.name === 'ExitPromptError') return [EXIT.interrupted, '']
+  // @inquirer/prompts throws these at Ctrl-C and where we abort it; their classes are not exported
+  if (error instanceof Error && /^(Exit|Abort)PromptError$/.test(error.name)) return [EXIT.interrupted, '']
   const { code, path, syscall } = (error ?? {}) as NodeJS.ErrnoException
   if (code && syscall)
     return [

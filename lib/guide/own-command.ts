@@ -2,7 +2,7 @@ import { execa } from 'execa'
 import { ourselves } from '../ourselves.ts'
 import type { Presenter } from './present.ts'
 
-/** How a command of ours answered: its exit status, and what it printed. */
+/** How a command of ours answered: its exit status, and its stdout. On stderr may also be what Node has to say (NO_COLOR, --inspect). */
 export interface Answer {
   status: number | null
   output: string
@@ -16,11 +16,11 @@ export async function ownCommand(presenter: Presenter | undefined, args: string[
     all: true,
     reject: false,
   })
-  const [said, status] = [ran.all.trimEnd(), ran.exitCode ?? null]
+  const status = ran.exitCode ?? null
   presenter?.line(`      $ minilab ${args.map(quote).join(' ')}`)
-  for (const line of said.split('\n').filter(Boolean)) presenter?.line(`        ${line}`)
+  for (const line of ran.all.split('\n').filter(Boolean)) presenter?.line(`        ${line}`)
   if (status !== 0) presenter?.line(`        (exit status ${status})`)
-  return { status, output: said }
+  return { status, output: ran.stdout.trimEnd() }
 }
 
 const quote = (word: string) => (/^[\w./:=-]+$/.test(word) ? word : `'${word}'`)

@@ -1,13 +1,34 @@
 import type { Check, Prediction } from './step.ts'
 
-/** Asks for a prediction; resolves to the choice. Ctrl-C rejects with an ExitPromptError. */
+/** Asks for a prediction; resolves to the choice. Ctrl-C rejects with an ExitPromptError, Ctrl-D with an AbortPromptError. */
 export async function ask(prediction: Pick<Prediction, 'question' | 'choices'>): Promise<string> {
   const { select } = await import('@inquirer/prompts')
-  return select({
-    message: prediction.question,
-    choices: prediction.choices.map(choice => ({ name: choice, value: choice })),
-    theme: { prefix: { idle: '     ?', done: '     ›' } },
-  })
+  return untilCtrlD(context =>
+    select(
+      {
+        message: prediction.question,
+        choices: prediction.choices.map(choice => ({ name: choice, value: choice })),
+        theme: THEME,
+      },
+      context,
+    ),
+  )
+}
+
+const THEME = { prefix: { idle: '     ?', done: '     ›' } }
+
+/** At Ctrl-D readline closes its input, and inquirer would wait for ever: Inquirer.js#1741. */
+async function untilCtrlD<T>(prompt: (context: { signal: AbortSignal }) => Promise<T>): Promise<T> {
+  const ended = new AbortController()
+  const hear = (_: unknown, key?: { ctrl?: boolean; name?: string }) => {
+    if (key?.ctrl && key.name === 'd') ended.abort()
+  }
+  process.stdin.on('keypress', hear)
+  try {
+    return await prompt({ signal: ended.signal })
+  } finally {
+    process.stdin.off('keypress', hear)
+  }
 }
 
 /** Asks which of some checks will fail; resolves to their ids. */
@@ -16,10 +37,15 @@ export async function askWhich(
   checks: readonly Pick<Check, 'id' | 'claim'>[],
 ): Promise<string[]> {
   const { checkbox } = await import('@inquirer/prompts')
-  return checkbox({
-    message: question,
-    choices: checks.map(({ id, claim }) => ({ name: claim.replaceAll('`', ''), value: id, short: id })),
-    theme: { prefix: { idle: '     ?', done: '     ›' } },
-    pageSize: 20,
-  })
+  return untilCtrlD(context =>
+    checkbox(
+      {
+        message: question,
+        choices: checks.map(({ id, claim }) => ({ name: claim.replaceAll('`', ''), value: id, short: id })),
+        theme: THEME,
+        pageSize: 20,
+      },
+      context,
+    ),
+  )
 }

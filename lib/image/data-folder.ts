@@ -1,5 +1,5 @@
 import { chmodSync, lstatSync, mkdirSync, type Stats, statSync } from 'node:fs'
-import { homedir } from 'node:os'
+import { userInfo } from 'node:os'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { codeOf, fileError, MachineError } from './error.ts'
 
@@ -57,8 +57,22 @@ function whichFolder(): string {
   if (MINILAB_DATA) return resolve(MINILAB_DATA)
   if (process.geteuid?.() === 0) return '/var/lib/minilab'
   // XDG Base Directory Specification: a relative path is invalid and to be ignored
-  const base = XDG_DATA_HOME && isAbsolute(XDG_DATA_HOME) ? XDG_DATA_HOME : join(homedir(), '.local/share')
+  const base = XDG_DATA_HOME && isAbsolute(XDG_DATA_HOME) ? XDG_DATA_HOME : join(home(), '.local/share')
   return join(base, 'minilab')
+}
+
+/** $HOME, or where that is no absolute path, what the account has: passwd(5). Throws a MachineError where there is neither. */
+function home(): string {
+  const { HOME = '' } = process.env
+  if (isAbsolute(HOME)) return HOME
+  try {
+    return userInfo().homedir
+  } catch {
+    throw new MachineError(
+      `HOME is not set, and uid ${process.geteuid?.()} has no account`,
+      'set MINILAB_DATA to a folder of yours',
+    )
+  }
 }
 
 /**

@@ -1,11 +1,14 @@
 import { accessSync } from 'node:fs'
 
 /** Whether we may use a path in a way, as access(2) says: R_OK, W_OK, X_OK. What is not there may not be used either. */
-export function mayAccess(path: string, mode: number): boolean {
+export const mayAccess = (path: string, mode: number): boolean => accessRefusal(path, mode) === undefined
+
+/** Why we may not: the name of the errno, such as EROFS; undefined where we may. */
+export function accessRefusal(path: string, mode: number): string | undefined {
   try {
     accessSync(path, mode)
-    return true
-  } catch {
-    return false // access(2) answers only in this way
+    return undefined
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code
   }
 }

@@ -1,6 +1,6 @@
 import { constants, existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { mayAccess } from './access.ts'
+import { accessRefusal, mayAccess } from './access.ts'
 import { Cgroup, type CgroupUse, move } from './cgroup.ts'
 import { CORE, hierarchies, type Hierarchy, hierarchyOf, listFile } from './cgroupfs.ts'
 import { readControl } from './control-file.ts'
@@ -90,13 +90,15 @@ export function planCgroup(
 }
 
 function refusal({ version, mount }: Hierarchy, start: string, controller: string): Refused | undefined {
-  if (!writable(start) && isRoot())
+  const refused = accessRefusal(start, constants.W_OK)
+  // not by our uid: who made a user namespace is 0 in it, and no root of the machine
+  if (refused === 'EROFS')
     return {
       reason: `${start} is read-only here (cgroup v${version}): we seem to be in a container`,
       remedy:
         'run on a machine or VM of its own, or give this container writable cgroups (docker: --privileged)',
     }
-  if (!writable(start))
+  if (refused)
     return {
       reason: `the ${controller} controller is not delegated to you: ${start} belongs to root (cgroup v${version})`,
       remedy:
