@@ -66,7 +66,7 @@ export const step: Step<Stack> = {
           await beginStack(lab)
           showOptions(lab)
         } catch (error) {
-          throw overlayRefused(error, lab.ledger.dataFolder) ?? error
+          throw overlayRefused(error) ?? error
         }
       },
       checks: [checks.overlay, checks.hidden, checks.empty],

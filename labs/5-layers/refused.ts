@@ -92,7 +92,7 @@ async function refusedToAll(lab: Lab<Stack>, options: BoxOptions): Promise<Limit
     await box.end()
     return undefined
   } catch (error) {
-    return overlayRefused(error, lab.ledger.dataFolder)
+    return overlayRefused(error)
   }
 }
 

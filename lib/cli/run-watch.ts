@@ -1,4 +1,3 @@
-import { emitKeypressEvents } from 'node:readline'
 import { UsageError } from '../kernel/errors.ts'
 import type { Exercise } from '../labs/exercise.ts'
 import { mistakesIn } from '../labs/mistakes.ts'
@@ -140,23 +139,32 @@ class Queue {
   }
 }
 
-/** Tells of each key; resolves at q, Ctrl-C, Ctrl-D, or when the terminal goes. Rejects where the telling fails. */
+/** Terminals put what is pasted between these, where they are asked to: xterm's ctlseqs, "Bracketed Paste Mode". */
+const PASTE = { on: '\x1b[?2004h', off: '\x1b[?2004l', begins: '\x1b[200~', ends: '\x1b[201~' }
+
+/**
+ * Tells of each key; resolves at q, Ctrl-C, Ctrl-D, or when the terminal goes. What is pasted does nothing: text in brackets, and,
+ * of a terminal without them, several characters at once. Rejects where the telling fails.
+ */
 async function pressed(tell: (key: string) => Promise<void>): Promise<void> {
-  const { stdin } = process
-  emitKeypressEvents(stdin)
+  const { stdin, stdout } = process
   stdin.setRawMode(true)
-  stdin.resume()
+  stdin.setEncoding('utf8')
+  stdout.write(PASTE.on)
+  let isPasting = false
   try {
     await new Promise<void>((resolve, reject) => {
       stdin.on('end', resolve)
-      stdin.on('keypress', (_text: string | undefined, key: { name?: string; ctrl?: boolean }) => {
-        const { name = '', ctrl } = key
-        if (name === 'q' || (ctrl && (name === 'c' || name === 'd'))) resolve()
-        else if (!ctrl) tell(name).catch(reject)
+      stdin.on('data', (text: string) => {
+        if (text.includes(PASTE.begins)) isPasting = true
+        if (text.includes(PASTE.ends)) isPasting = false
+        else if (!isPasting && /^(q+|[\x03\x04]+)$/.test(text)) resolve()
+        else if (!isPasting && text.length === 1) tell(text).catch(reject)
       })
     })
   } finally {
-    stdin.removeAllListeners('keypress')
+    stdin.removeAllListeners('data')
+    stdout.write(PASTE.off)
     stdin.setRawMode(false)
     stdin.pause()
   }

@@ -1,6 +1,7 @@
 import { chmodSync, statfsSync } from 'node:fs'
 import { join } from 'node:path'
-import { makeDir } from '../image/data-folder.ts'
+import { dataFolder, makeDir } from '../image/data-folder.ts'
+import { useOtherFolder } from '../image/other-folder.ts'
 import { UsageError } from '../kernel/errors.ts'
 import { SyscallError } from '../kernel/syscall-error.ts'
 import type { Ledger } from './ledger.ts'
@@ -68,19 +69,26 @@ function escape(path: string): string {
   return path.replace(/[\\:,]/g, '\\$&')
 }
 
-/**
- * What it means that a container with layers in `dataFolder` could not be started: the error as a LimitedError where it
- * says that overlay cannot be had here; undefined for any other error.
- */
-export function overlayRefused(error: unknown, dataFolder: string): LimitedError | undefined {
-  if (!(error instanceof SyscallError) || error.call !== 'mount' || !error.args.startsWith('"overlay"'))
-    return undefined
+const isOverlayMount = ({ call, args }: SyscallError) => call === 'mount' && args.startsWith('"overlay"')
+
+/** Of a mount of an overlay that was refused because our data folder lies on one; undefined for any other error. */
+export function liesOnOverlay(error: SyscallError): LimitedError | undefined {
+  const folder = dataFolder()
   // fs/overlayfs/super.c, ovl_mount_dir_check(): "filesystem on … not supported as upperdir"
-  if (error.code === 'EINVAL' && statfsSync(dataFolder).type === OVERLAYFS_SUPER_MAGIC)
-    return new LimitedError(
-      `${dataFolder} lies on an overlay itself (are we in a container?), which cannot hold an upper directory`,
-      'put the data folder on another file system: MINILAB_DATA=$(mktemp -d -p /dev/shm), or a volume of that container',
-    )
+  if (!isOverlayMount(error) || error.code !== 'EINVAL' || statfsSync(folder).type !== OVERLAYFS_SUPER_MAGIC)
+    return undefined
+  return new LimitedError(
+    `${folder} lies on an overlay itself (are we in a container?), which cannot hold an upper directory`,
+    useOtherFolder(),
+  )
+}
+
+/**
+ * What it means that a container with layers could not be started: the error as a LimitedError where it says that overlay
+ * cannot be had here; undefined for any other error.
+ */
+export function overlayRefused(error: unknown): LimitedError | undefined {
+  if (!(error instanceof SyscallError) || !isOverlayMount(error)) return undefined
   if (error.code === 'EPERM')
     return new LimitedError(
       'the kernel lets no user namespace mount an overlay: it is older than Linux 5.11, or a security module forbids it',

@@ -1,11 +1,17 @@
+import { dataFolder } from '../image/data-folder.ts'
+import { MachineError } from '../image/error.ts'
+import { useOtherFolder } from '../image/other-folder.ts'
 import { errnoNumber } from '../kernel/errno.ts'
 import { UsageError } from '../kernel/errors.ts'
 import { quote } from '../kernel/kinds.ts'
+import { mountOf } from '../kernel/mountinfo.ts'
 import { SyscallError } from '../kernel/syscall-error.ts'
 import type { Replayed } from '../kernel/tape.ts'
 import { commandError } from './command-error.ts'
+import { liesOnOverlay } from './layers.ts'
 import { LimitedError } from './limited.ts'
 import { namespaces } from './namespaces.ts'
+import type { Container } from './part.ts'
 import { program } from './program.ts'
 import { root } from './root.ts'
 import type { ProcessSpec } from './spec.ts'
@@ -26,12 +32,33 @@ const ENTERING = ['openat2', 'mkdirat', 'chdir', 'fchdir']
 
 /**
  * The call that was refused, as an error that says what to do where it was the image's or the user's doing: the program, its
- * working directory, or a place to mount on; the refusal is then its `cause`. Other refusals come back as they are.
+ * working directory, or a place to mount on; the refusal is then its `cause`. Other refusals come back as they are. `on`: what
+ * becomes its root, where it was not there already.
  */
-export function startError(process: Asked, replayed: readonly Replayed[], failed: SyscallError): Error {
-  const error = inWords(process, replayed, failed)
+export function startError(
+  process: Asked,
+  replayed: readonly Replayed[],
+  failed: SyscallError,
+  on: Pick<Container, 'rootfs' | 'layers'> = { rootfs: '/' },
+): Error {
+  const error = liesOnOverlay(failed) ?? mountedNoexec(failed, on) ?? inWords(process, replayed, failed)
   if (error !== failed) error.cause = failed
   return error
+}
+
+/** execve(2): "The filesystem containing the file … is mounted noexec." */
+function mountedNoexec(
+  { call, code }: SyscallError,
+  { rootfs, layers }: Pick<Container, 'rootfs' | 'layers'>,
+): MachineError | undefined {
+  if (call !== 'execve' || code !== 'EACCES' || layers) return undefined // an overlay is a mount of its own
+  const mount = mountOf(rootfs)
+  if (!mount?.options.includes('noexec')) return undefined
+  const isOurs = rootfs.startsWith(`${dataFolder()}/`)
+  return new MachineError(
+    `${mount.target} is mounted noexec: no program in it can be executed`,
+    isOurs ? useOtherFolder() : `copy ${rootfs} to another file system`,
+  )
 }
 
 type Asked = Pick<ProcessSpec, 'args' | 'cwd' | 'user'>

@@ -66,6 +66,13 @@ export class Terminal {
     this.#tmux('send-keys', '-t', 'test', name)
   }
 
+  /** Text that is pasted, between brackets where the program has asked for them. */
+  paste(text: string, { brackets = true } = {}): void {
+    if (!brackets) return void this.#tmux('send-keys', '-t', 'test', '-l', text)
+    this.#tmux('set-buffer', '--', text)
+    this.#tmux('paste-buffer', '-p', '-t', 'test')
+  }
+
   /** Closes the window: SIGHUP for all that runs in it. */
   close(): void {
     if (!this.#closed) this.#tmux('kill-server')

@@ -12,7 +12,7 @@ import { defaultCapabilities } from '../../kernel/capabilities.ts'
 import { cgroupMode, hierarchies, hierarchyOf } from '../../kernel/cgroupfs.ts'
 import { CLOSE_RANGE_CLOEXEC } from '../../kernel/constants.ts'
 import { mountOf } from '../../kernel/mountinfo.ts'
-import { ok, OTHER_FOLDER, OWN_MACHINE, type Probe } from './probe.ts'
+import { ok, OWN_MACHINE, type Probe, withOtherFolder } from './probe.ts'
 import { isWholeMap, sysctl } from './surroundings.ts'
 import { answerOf, attempt, reasonOf, refusalOf, remedyOf } from './trial.ts'
 import { explainUserNamespaces } from './user-namespaces.ts'
@@ -98,7 +98,7 @@ export const containerProbes: Probe[] = [
       const type = mountOf(rootfs)?.type
       if (mountOf(rootfs)?.options.includes('noexec')) {
         const found = `no program may run from ${machine.dataFolder} (${type}, mounted with noexec)`
-        return { ok: 'blocked', found, fix: OTHER_FOLDER }
+        return { ok: 'blocked', found, fix: withOtherFolder() }
       }
       const refusal = await attempt(machine, {
         parts: [root],
@@ -108,7 +108,7 @@ export const containerProbes: Probe[] = [
         },
       })
       if (!refusal) return ok(`works on ${type}`)
-      return { ok: 'blocked', found: reasonOf(refusal), fix: remedyOf(refusal) ?? OTHER_FOLDER }
+      return { ok: 'blocked', found: reasonOf(refusal), fix: remedyOf(refusal) ?? withOtherFolder() }
     },
   },
 
@@ -147,13 +147,13 @@ export const containerProbes: Probe[] = [
         },
       })
       if (refusal) {
-        const explained = overlayRefused(refusal, dataFolder) ?? refusal
-        return { ok: 'blocked', found: reasonOf(explained), fix: remedyOf(explained) ?? OTHER_FOLDER }
+        const explained = overlayRefused(refusal) ?? refusal
+        return { ok: 'blocked', found: reasonOf(explained), fix: remedyOf(explained) ?? withOtherFolder() }
       }
       const unmarked = await refusalOf(() => writeXattr(folder, 'user.minilab', Buffer.from('?')))
       if (!unmarked) return ok(`works on ${mountOf(folder)?.type}`)
       const found = `works, but ${dataFolder} keeps no user.* attributes, which mark a directory as opaque`
-      return { ok: 'limited', found, fix: OTHER_FOLDER }
+      return { ok: 'limited', found, fix: withOtherFolder() }
     },
   },
 

@@ -5,7 +5,7 @@ import { fileError } from '../../image/error.ts'
 import { packedImage } from '../../image/packed.ts'
 import { BUSYBOX, planBusybox, planHostPrograms } from '../../image/programs.ts'
 import { mountOf } from '../../kernel/mountinfo.ts'
-import { ok, OTHER_FOLDER, OWN_MACHINE, type Probe } from './probe.ts'
+import { ok, OWN_MACHINE, type Probe, withOtherFolder } from './probe.ts'
 import { withheld } from './surroundings.ts'
 import { isRefusal } from './trial.ts'
 
@@ -25,7 +25,7 @@ export const placeProbes: Probe[] = [
       } catch (error) {
         const refusal = fileError(`write to ${dataFolder}`, error)
         if (!isRefusal(refusal)) throw error
-        return { ok: 'blocked', found: refusal.message, fix: OTHER_FOLDER }
+        return { ok: 'blocked', found: refusal.message, fix: withOtherFolder() }
       }
       const mount = mountOf(folder)
       const { bavail, bsize } = statfsSync(folder)
@@ -33,7 +33,7 @@ export const placeProbes: Probe[] = [
       const amount = free < 1024 ? `${Math.floor(free)} MB` : `${(free / 1024).toFixed(1)} GB`
       const found = `${dataFolder} on ${mount?.type}, ${amount} free`
       if (free >= ROOM.enough) return ok(found)
-      return { ok: free < ROOM.least ? 'blocked' : 'limited', found, fix: OTHER_FOLDER }
+      return { ok: free < ROOM.least ? 'blocked' : 'limited', found, fix: withOtherFolder() }
     },
   },
 

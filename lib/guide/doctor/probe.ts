@@ -1,3 +1,4 @@
+import { otherFolder } from '../../image/other-folder.ts'
 import type { Ledger } from '../../container/ledger.ts'
 import type { Surroundings } from './surroundings.ts'
 
@@ -39,4 +40,4 @@ export const ok = (found: string): Found => ({ ok: 'ok', found })
 
 /** What helps where somebody else decides what we may do. */
 export const OWN_MACHINE = 'use a VM, or give this container all rights: docker run --privileged …'
-export const OTHER_FOLDER = 'MINILAB_DATA=$(mktemp -d -p /dev/shm) ./minilab …'
+export const withOtherFolder = () => `${otherFolder()} ./minilab …`

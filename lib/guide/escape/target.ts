@@ -8,7 +8,6 @@ import { namespaces } from '../../container/namespaces.ts'
 import type { Container, Part } from '../../container/part.ts'
 import { program } from '../../container/program.ts'
 import { root } from '../../container/root.ts'
-import { dataFolder } from '../../image/data-folder.ts'
 import type { Replayed, Tape } from '../../kernel/tape.ts'
 import type { Range } from './range.ts'
 
@@ -87,7 +86,7 @@ export class Target {
     try {
       return await this.#lab.another('an attack', { parts: this.parts, change, ...options })
     } catch (error) {
-      throw overlayRefused(error, dataFolder()) ?? error
+      throw overlayRefused(error) ?? error
     }
   }
 
