@@ -87,6 +87,11 @@ const causes: Record<string, Rule[]> = {
       'run on a machine or VM of its own, or start this container with an unmasked /proc (docker: --security-opt systempaths=unconfined)',
     ),
     when(
+      ([, , type]) => type === 'sysfs' && !mountinfo().some(m => m.type === 'sysfs' && m.target === '/sys'),
+      '/sys is not mounted here, and a user namespace may mount only a file system that is there already',
+      'sudo mount -t sysfs sysfs /sys',
+    ),
+    when(
       ([, , type]) => type === 'sysfs',
       'sysfs belongs to a network namespace, and this user namespace does not own the one we are in',
       'ask for a network namespace too (CLONE_NEWNET), or bind-mount the host’s /sys read-only',

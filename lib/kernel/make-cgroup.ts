@@ -5,6 +5,7 @@ import { Cgroup, type CgroupUse, move } from './cgroup.ts'
 import { CORE, hierarchies, type Hierarchy, hierarchyOf, listFile } from './cgroupfs.ts'
 import { readControl } from './control-file.ts'
 import { UsageError } from './errors.ts'
+import { mountCommands } from './mount-cgroups.ts'
 import { isGone, unlessGone } from './procfs.ts'
 
 /** A change on the host that the kernel does not take back by itself. `enabled` may be empty: handed down by others already. */
@@ -73,7 +74,7 @@ export function planCgroup(
     if (!hierarchy)
       return {
         reason: `no mounted cgroup hierarchy has the ${controller} controller`,
-        remedy: `mount cgroup2 on /sys/fs/cgroup, or add ${controller} to the kernel`,
+        remedy: mountCommands(controllers.filter(name => !hierarchyOf(name, found))),
       }
     const start = base(hierarchy)
     const refused = refusal(hierarchy, start, controller)

@@ -125,7 +125,6 @@ export const containerProbes: Probe[] = [
       const writable = !hierarchies().some(({ mount }) => readOnly.includes(mount))
       const sudo = machine.rootless && isWholeMap(uidMap) && version !== undefined && writable
       let fix = remedyOf(refusal) ?? OWN_MACHINE
-      if (mode === 'none') fix = 'sudo mount -t cgroup2 cgroup2 /sys/fs/cgroup'
       // only root may write to v1's, and there is no safe way to hand a part of them on
       if (sudo && version === 1) fix = 'sudo ./minilab step 4'
       return { ok: 'limited', found: `${mode}: ${reasonOf(refusal)}`, fix, sudo }

@@ -1,0 +1,148 @@
+// Machines that lack something, or are arranged otherwise than most. Where a remedy is printed it is applied there, and helps.
+import { spawnSync } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import type { Diagnosis } from '../../lib/guide/doctor.ts'
+import { isRoot, ORDINARY, runMinilab, userData, userFolder, users } from '../support/minilab.ts'
+import { noTmux, Terminal } from '../support/terminal.ts'
+
+const ENTRY = join(import.meta.dirname, '../../bin.mjs')
+const minilab = `${process.execPath} -- ${ENTRY}`
+
+/** Runs a script in a mount namespace of the test's own. */
+function elsewhere(script: string, env: NodeJS.ProcessEnv = {}) {
+  const { status, stdout, stderr } = spawnSync('unshare', ['-m', 'bash', '-c', script], {
+    encoding: 'utf8',
+    env: { ...process.env, ...env },
+  })
+  return { status, stdout, stderr }
+}
+
+/** What `doctor --json` says of one probe, before what it proposes is done, and after. */
+function mended(change: string, id: string, env: NodeJS.ProcessEnv = {}) {
+  const script = `
+    ${change}
+    ${minilab} doctor --json; echo
+    fix=$(${minilab} doctor --json | python3 -c 'import json,sys
+print(next(p["fix"] for p in json.load(sys.stdin)["probes"] if p["id"] == sys.argv[1]))' ${id})
+    command -v sudo >/dev/null || sudo() { "$@"; }
+    folder=\${fix#*MINILAB_DATA=}
+    case $fix in *MINILAB_DATA=*) eval "export MINILAB_DATA=\${folder%% ./minilab*}";; *) eval "$fix" >&2;; esac
+    ${minilab} doctor --json
+    case $MINILAB_DATA in /dev/shm/tmp.*) rm -rf "$MINILAB_DATA";; esac`
+  const { stdout, stderr } = elsewhere(script, { MINILAB_DATA: userData(), ...env })
+  const found = stdout
+    .split('\n')
+    .filter(Boolean)
+    .map(line => (JSON.parse(line) as Diagnosis).probes.find(probe => probe.id === id)!)
+  return { before: found[0]!, after: found[1]!, stderr }
+}
+
+const ofRoot = isRoot ? describe : undefined
+ofRoot?.('in a mount namespace', () => {
+  test.each([
+    ['an empty /sys/fs/cgroup', 'umount -R -l /sys/fs/cgroup; mount -t tmpfs none /sys/fs/cgroup', 'cgroups'],
+    ['nothing on /sys/fs/cgroup', 'umount -R -l /sys/fs/cgroup', 'cgroups'],
+    ['no /sys', 'umount -R -l /sys', 'root'],
+  ])('%s: what doctor proposes helps', (_, change, id) => {
+    const { before, after, stderr } = mended(change, id)
+    expect({ ok: after.ok, stderr }).toEqual({ ok: 'ok', stderr: '' })
+    expect(before.ok).not.toBe('ok')
+  })
+
+  const OVERLAY =
+    'd=$(mktemp -d -p $HOME); mkdir $d/{l,u,w,m}; mount -t overlay o -o lowerdir=$d/l,upperdir=$d/u,workdir=$d/w $d/m; ' +
+    'export MINILAB_DATA=$d/m/data; '
+
+  test('a data folder on an overlay: doctor, run and step 7 say so, and what they propose helps', () => {
+    const env = { HOME: userFolder() }
+    const { before, after } = mended(OVERLAY, 'overlay', env)
+    expect(before.found).toMatch(/^\S+ lies on an overlay itself/)
+    expect(after.ok).toBe('ok')
+    const ran = elsewhere(`${OVERLAY} ${minilab} run --network none default true`, env)
+    expect(ran.stderr).toMatch(/^minilab: \S+ lies on an overlay itself [^\n]+ MINILAB_DATA=\S+[^\n]*\n$/)
+    const step = elsewhere(`${OVERLAY} ${minilab} step 7 --yes --plain`, env)
+    expect(step.stdout.replaceAll(/\s+/g, ' ')).toContain('lies on an overlay itself')
+  })
+
+  const NOEXEC =
+    'mount -t tmpfs -o noexec,nosuid,nodev,size=64m none /dev/shm; export MINILAB_DATA=/dev/shm/minilab; '
+
+  test('a data folder that is mounted noexec: that is the cause, and /dev/shm is not proposed', () => {
+    const { stdout } = elsewhere(`${NOEXEC} ${minilab} doctor --json`)
+    const probe = (JSON.parse(stdout) as Diagnosis).probes.find(({ id }) => id === 'image-root')
+    expect(probe).toMatchObject({ ok: 'blocked', fix: 'MINILAB_DATA=/a/folder/there ./minilab …' })
+    const { status, stderr } = elsewhere(`${NOEXEC} ${minilab} step 3 --yes --plain`)
+    expect({ status, stderr }).toEqual({
+      status: 3,
+      stderr: expect.stringMatching(/^minilab: \/dev\/shm is mounted noexec: [^\n]+\n$/) as string,
+    })
+    expect(stderr).not.toContain('mktemp')
+  })
+
+  test('read-only cgroups are those of a container', () => {
+    const { stderr } = elsewhere(
+      `for m in /sys/fs/cgroup /sys/fs/cgroup/*; do mount -o remount,bind,ro $m 2>/dev/null; done; ${minilab} run -m 64m --network none default true`,
+      { MINILAB_DATA: userData() },
+    )
+    expect(stderr).toMatch(/is read-only here \(cgroup v\d\): we seem to be in a container/)
+  })
+})
+
+describe.each(users)('as %s', user => {
+  const as = isRoot && user === 'ordinary' ? ORDINARY : {}
+
+  test('Node’s own words on stderr are no part of what step 7 reads', async () => {
+    const { status } = await runMinilab(['step', '7', '--yes', '--plain'], {
+      user,
+      env: { NO_COLOR: '1', FORCE_COLOR: '1' },
+    })
+    expect(status).toBe(0)
+  })
+
+  test.each([
+    ['unset', ['-u', 'HOME']],
+    ['empty', ['HOME=']],
+  ])('HOME is %s: nothing is made in the current folder', (_, words) => {
+    const cwd = userFolder(user)
+    const args = ['-u', 'MINILAB_DATA', ...words, process.execPath, '--', ENTRY, 'ps', '--json']
+    const { status, stderr } = spawnSync('env', args, { encoding: 'utf8', cwd, ...as })
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    expect(readdirSync(cwd)).toEqual([])
+  })
+})
+
+const ofOrdinary = users.includes('ordinary') ? test : undefined
+ofOrdinary?.('who may not write to cgroups is told so, and not of a container', async () => {
+  const user = 'ordinary'
+  const { status, stderr } = await runMinilab(['run', '-m', '32m', '--network', 'none', 'default', 'true'], {
+    user,
+  })
+  expect(status).toBe(125)
+  expect(stderr).toMatch(/^minilab: [^\n]*(is not delegated to you|does not delegate)[^\n]*\n$/)
+})
+
+ofRoot?.('a uid without an account', () => {
+  test('HOME is not set: one line', () => {
+    const words = ['--reuid', '4242', '--clear-groups', 'env', '-u', 'HOME', '-u', 'MINILAB_DATA']
+    const { status, stderr } = spawnSync('setpriv', [...words, process.execPath, '--', ENTRY, 'ps'], {
+      encoding: 'utf8',
+      cwd: '/',
+    })
+    expect({ status, stderr }).toEqual({
+      status: 3,
+      stderr:
+        'minilab: HOME is not set, and uid 4242 has no account: set MINILAB_DATA to a folder of yours\n',
+    })
+  })
+})
+
+test.skipIf(noTmux)(`Ctrl-D at a question is like Ctrl-C: no more than that${noTmux}`, async () => {
+  const terminal = new Terminal({ MINILAB_DATA: userData() })
+  terminal.type(`${minilab} step 3; echo "status $?"`)
+  await terminal.shows('navigate')
+  terminal.key('C-d')
+  await terminal.shows('status 130')
+  expect(terminal.screen()).not.toMatch(/Warning|await/)
+})
