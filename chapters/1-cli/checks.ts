@@ -180,6 +180,8 @@ function whyArgs(args: readonly string[], got: readonly string[]): string {
   const line = (words: readonly string[]) => words.join(' ').trim().replace(/ +/g, ' ')
   if (got.length > args.length && same(got.slice(-args.length), args))
     return `What we started is not the program but a wrapper: ${list(got.slice(0, -args.length))} stands before it.`
+  if (same(got, args.filter(Boolean)))
+    return `Asked for ${list(args)}: an empty argument is an argument too, and was left out.`
   if (got.length === 1 && line(got) === line(args))
     return `Asked for ${list(args)}: the arguments were joined into one string, and execve takes a list of them.`
   if (line(got) === line(args))

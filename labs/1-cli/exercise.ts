@@ -6,7 +6,8 @@ import type { Exit } from '../../lib/kernel/child.ts'
 import { Gate } from '../../lib/kernel/gate.ts'
 import type { Tape } from '../../lib/kernel/tape.ts'
 import type { Exercise } from '../../lib/labs/exercise.ts'
-import { leakADirectory, stayed } from './leaks.ts'
+import { withOtherInputs } from './inputs.ts'
+import { leakDirectories, leakTheNext, stayed } from './leaks.ts'
 import { NOT_FOUND_HERE, searchStage } from './search.ts'
 import { statusStage } from './status.ts'
 
@@ -18,8 +19,8 @@ export const exercise: Exercise<Started> = {
   manPages: ['execve(2)', 'environ(7)', 'chdir(2)', 'close_range(2)', 'exec(3)', 'wait(2)', 'signal(7)'],
   exports: { program: { part: 'process' }, shellStatus: 'function' },
   build: (step, { program, shellStatus }) => {
-    const changed = changeAct(step, 'Start a program', async (lab, right) => {
-      leakADirectory(lab)
+    const changed = changeAct(withOtherInputs(step), 'Start a program', async (lab, right) => {
+      leakDirectories(lab)
       await right(lab)
       await lab.scene.shell.run(':') // who is no shell ends now
     })
@@ -28,6 +29,7 @@ export const exercise: Exercise<Started> = {
     )
     return {
       ...changed,
+      parts: [leakTheNext, ...changed.parts],
       // what needs no program of the learner's comes first: without one there is nothing after it
       stages: [statusStage(shellStatus as (exit: Exit) => number), ...stages, searchStage(program as Part)],
     }
@@ -82,7 +84,7 @@ export const exercise: Exercise<Started> = {
       id: 'path',
       title: 'Find it along PATH',
       text: 'People type `sh`, not `/bin/sh`. `execve` wants a path; the search along `PATH` is done by the caller. If `args[0]` has no slash, try each folder of the `PATH` in `env`, in order, as `execvp` does: where it is not there, or cannot be executed, the search goes on. Later the container will have other files than the host, so only the child itself can look. `args` stays as it is.',
-      checks: ['search-path'],
+      checks: ['search-path', 'slash'],
       record: (tape, { program }) => recordCommand(tape, program as Part),
       hints: [
         'A search needs no look beforehand: an `execve` that is refused changes nothing. But a refused call ends the child, unless it was only an attempt.',

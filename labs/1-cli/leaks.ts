@@ -2,17 +2,32 @@ import { finding, seen } from '../../lib/guide/evidence.ts'
 import type { Lab } from '../../lib/guide/lab.ts'
 import type { Check } from '../../lib/guide/step.ts'
 import { closeSync } from 'node:fs'
+import type { Part } from '../../lib/container/part.ts'
+import { codeOf } from '../../lib/image/error.ts'
 import { O_DIRECTORY, O_RDONLY, AT_FDCWD } from '../../lib/kernel/constants.ts'
 import { now } from '../../lib/kernel/now.ts'
 
 /** A number that nothing else has here, and that nobody would guess. */
 const FAR_AWAY = 137
+/** Beyond what `ulimit -n` usually says, up to which number a process may open any. */
+const BEYOND = 1500
 
 /** Opens a directory without O_CLOEXEC, as runc did: CVE-2024-21626. Closed with the lab. */
-export function leakADirectory<S>(lab: Lab<S>): void {
+export function leakDirectories<S>(lab: Lab<S>): void {
   const fd = now.openat(AT_FDCWD, '/', O_RDONLY | O_DIRECTORY, 0)
   lab.keep(now.dup3(fd, FAR_AWAY, 0))
+  try {
+    lab.keep(now.dup3(fd, BEYOND, 0))
+  } catch (error) {
+    if (codeOf(error) !== 'EBADF') throw error // our own limit is lower, and so is the child's
+  }
   closeSync(fd)
+}
+
+/** In the child it has also the first number that is too much; in us that one is Node's. */
+export const leakTheNext: Part = {
+  name: 'leak',
+  inside: tape => void tape.dup3(FAR_AWAY, 3, 0),
 }
 
 /** That we are still where we were; to be called before the step begins. */

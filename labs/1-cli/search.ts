@@ -5,7 +5,7 @@ import { NAMESPACE_TYPES } from '../../lib/container/default-spec.ts'
 import { namespaces } from '../../lib/container/namespaces.ts'
 import type { Part } from '../../lib/container/part.ts'
 import { root } from '../../lib/container/root.ts'
-import { finding, seen } from '../../lib/guide/evidence.ts'
+import { finding, notHere, seen } from '../../lib/guide/evidence.ts'
 import { refusalOf } from '../../lib/guide/refusal.ts'
 import type { Stage } from '../../lib/guide/step.ts'
 import type { Exit } from '../../lib/kernel/child.ts'
@@ -25,6 +25,11 @@ const TOOL = (status: number) =>
   `#!/bin/sh\n[ "$#|$1|$2|$3" = '${ARGS.length - 1}|${ARGS.slice(1).join('|')}' ] || exit ${NOT_AS_GIVEN}\nexit ${status}\n`
 const AT = '/mnt'
 const PATH = FOLDERS.map(({ name }) => `${AT}/${name}`)
+/** The name PATH also ends another name, and begins a third one. */
+const ENV = [`MANPATH=${AT}/man`, `PATHS=${AT}/paths`, `PATH=${PATH.join(':')}`]
+/** A path without a slash in front: from the working directory on. */
+const RELATIVE = 'second/tool'
+const AS_GIVEN = `[${ARGS.map(arg => JSON.stringify(arg)).join(', ')}]`
 
 /** The first folder, where it is not. */
 export const NOT_FOUND_HERE = PATH[0]!
@@ -33,6 +38,8 @@ export const NOT_FOUND_HERE = PATH[0]!
 export function searchStage(program: Part): Stage<Started> {
   let exit: Exit | undefined
   let refused: string | undefined
+  let calls: string[] = [] // the arguments of each execve, as strace prints them
+  let direct: { exit?: Exit; refused?: string } = {}
   return {
     title: 'A command without a slash',
     async act(lab) {
@@ -41,20 +48,34 @@ export function searchStage(program: Part): Stage<Started> {
         mkdirSync(`${tools}/${name}`)
         if (mode) writeFileSync(`${tools}/${name}/tool`, TOOL(status), { mode })
       }
-      try {
-        exit = await lab.run('a container that is told to run `tool`', {
+      const run = async (args: string[], cwd: string) => {
+        const box = await lab.another(`a container that is told to run \`${args[0]}\``, {
           parts: [namespaces, root, program],
           image: true,
-          args: ARGS,
+          args,
           change({ spec }) {
-            Object.assign(spec.process, { env: [`PATH=${PATH.join(':')}`], cwd: '/' })
+            Object.assign(spec.process, { env: ENV, cwd })
             spec.linux.namespaces = NAMESPACE_TYPES.map(type => ({ type }))
             spec.mounts.push({ destination: AT, type: 'bind', source: tools, options: ['bind'] })
           },
         })
+        box.shell.end()
+        return { exit: await box.child?.exit, tape: box.tape }
+      }
+      try {
+        const ran = await run(ARGS, '/')
+        exit = ran.exit
+        calls = ran.tape.filter(({ call }) => call === 'execve').map(({ args }) => args)
       } catch (error) {
         refused = refusalOf(error)?.message
         if (refused === undefined) throw error
+      }
+      if (exit?.status !== FOUND) return
+      try {
+        direct = await run([RELATIVE, ...ARGS.slice(1)], AT)
+      } catch (error) {
+        direct = { refused: refusalOf(error)?.message }
+        if (direct.refused === undefined) throw error
       }
     },
     checks: [
@@ -63,29 +84,48 @@ export function searchStage(program: Part): Stage<Started> {
         claim: 'a command without a slash is found along PATH, in the child',
         look: () =>
           finding(
-            exit?.status === FOUND,
+            exit?.status === FOUND && calls.every(call => call.includes(AS_GIVEN)),
             [
               seen('PATH', null, PATH.join(':')),
               seen('waitid(P_PIDFD)', null, exit ? `status ${exit.status}` : 'no program'),
             ],
-            () => whyNotFound(exit, refused ?? ''),
+            () => whyNotFound(exit, refused ?? '', calls),
           ),
+      },
+      {
+        id: 'slash',
+        claim: 'a command with a slash is not searched for: it is a path, from the working directory on',
+        look: () =>
+          exit?.status !== FOUND
+            ? notHere('the search along PATH does not work yet')
+            : finding(
+                direct.exit?.status === FOUND,
+                seen(`${RELATIVE}, in ${AT}`, null, direct.exit ? `status ${direct.exit.status}` : 'no program'),
+                `${direct.refused ?? 'Another one was started'}. \`${RELATIVE}\` has a slash, so it is a path, and PATH is not asked.`,
+              ),
       },
     ],
   }
 }
 
-function whyNotFound(exit: Exit | undefined, refused: string): string {
+function whyNotFound(exit: Exit | undefined, refused: string, calls: readonly string[]): string {
+  const other = calls.find(call => !call.includes(AS_GIVEN))
+  if (exit?.status === FOUND && other)
+    return `The tool was found, and its arguments are not ${AS_GIVEN}, the name as it was typed first: execve(${other}).`
   if (exit?.status === 8)
     return `The tool of ${PATH[3]} was taken, and that of ${PATH[2]} comes first: the folders count in their order.`
   if (exit?.status === NOT_AS_GIVEN)
     return `The tool was found, and its arguments are not ${JSON.stringify(ARGS)}: they are a list, and a command line that a shell takes apart again is not the same.`
+  const tried = calls.map(call => /^"([^"]*)"/.exec(call)?.[1] ?? '')
+  const foreign = tried.find(path => !PATH.includes(dirname(path)))
+  if (exit && foreign !== undefined)
+    return `${foreign} was tried: that is no folder of the PATH in spec.process.env, which is ${PATH.join(':')}.`
   if (exit) return `Something else was started, which ended by ${exit.signal ?? `exit(${exit.status})`}.`
-  const tried = /^execve\("([^"]*)"/.exec(refused)?.[1]
-  if (tried === undefined) return refused
-  if (!tried.includes('/'))
+  const last = /^execve\("([^"]*)"/.exec(refused)?.[1]
+  if (last === undefined) return refused
+  if (!last.includes('/'))
     return `${refused}: execve takes a path, and searches nothing. The child has to try each folder of PATH; we cannot look for it, because its files are not ours.`
-  if (!PATH.includes(dirname(tried)))
+  if (!PATH.includes(dirname(last)))
     return `${refused}: that is no folder of the PATH in spec.process.env, which is ${PATH.join(':')}.`
   return `${refused}: the search ended there. A call that is refused ends the child, unless it is recorded by tape.attempt.`
 }

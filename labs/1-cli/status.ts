@@ -7,6 +7,8 @@ import { refusalOf } from '../../lib/guide/refusal.ts'
 import type { Exit } from '../../lib/kernel/child.ts'
 
 const ENDS = ['exit 0', 'exit 42', 'exit 255', 'kill -TERM $$', 'kill -KILL $$']
+/** Others that kill, of which a shell alone tells; the numbers of some of them have two names. */
+const SIGNALS = ['SIGABRT', 'SIGHUP', 'SIGUSR1', 'SIGSEGV', 'SIGPIPE', 'SIGXCPU'] as const
 
 interface Shown {
   command: string
@@ -14,7 +16,9 @@ interface Shown {
   /** what a shell printed for the same */
   shell: number
   /** what the learner's function says, or why it says nothing */
-  mine: number | string
+  mine: unknown
+  /** what it threw */
+  error?: string
 }
 
 /** Processes end in several ways; a real shell, and the learner's function, say what they make of it. */
@@ -29,7 +33,13 @@ export function statusStage(shellStatus: (exit: Exit) => number): Stage<Started>
         other.shell.write(`${command}\n`)
         const exit = await other.child!.exit
         const { status } = await shell.run(`sh -c '${command}'`)
-        shown.push({ command, exit, shell: status, mine: said(shellStatus, exit) })
+        shown.push({ command, exit, shell: status, ...said(shellStatus, exit) })
+      }
+      for (const signal of SIGNALS) {
+        const command = `kill -${signal.slice('SIG'.length)} $$`
+        const exit: Exit = { status: null, signal }
+        const { status } = await shell.run(`sh -c 'ulimit -c 0; ${command}'`)
+        shown.push({ command, exit, shell: status, ...said(shellStatus, exit) })
       }
     },
     checks: [
@@ -50,27 +60,30 @@ export function statusStage(shellStatus: (exit: Exit) => number): Stage<Started>
 }
 
 /** An error is an answer as well: the other tasks can be looked at without this one. */
-function said(shellStatus: (exit: Exit) => number, exit: Exit): number | string {
+function said(shellStatus: (exit: Exit) => number, exit: Exit): Pick<Shown, 'mine' | 'error'> {
   try {
-    return shellStatus(exit)
+    return { mine: shellStatus(exit) }
   } catch (error) {
     const refusal = refusalOf(error)
     if (!refusal) throw error
-    return refusal.at ? `${refusal.message} (line ${refusal.at.line})` : refusal.message
+    return { mine: undefined, error: refusal.message + (refusal.at ? ` (line ${refusal.at.line})` : '') }
   }
 }
 
-function whyWrong({ exit: { status, signal }, shell, mine }: Shown): string {
-  const given = `For {status: ${status}, signal: ${signal && `'${signal}'`}} you say ${mine}, a shell ${shell}`
+function whyWrong({ exit: { status, signal }, shell, mine, error }: Shown): string {
+  if (error !== undefined) return error
+  const end = `{status: ${status}, signal: ${signal && `'${signal}'`}}`
+  if (mine instanceof Promise) return `For ${end} you give a promise: shellStatus must not be async.`
+  const given = `For ${end} you say ${typeof mine === 'string' ? `the text '${mine}'` : String(mine)}, a shell ${shell}`
+  if (typeof mine === 'string') return `${given}: a status is a number.`
   const number = signal && constants.signals[signal]
-  if (typeof mine === 'string') return mine
   if (Number.isNaN(mine) && status === 0)
     return `${given}. Likeliest: || was used, which takes 0 for nothing; ?? asks for null only.`
   if (status !== null) return `${given}: a status is shown as it is.`
   if (mine === number)
     return `${given}: that is the number of the signal alone, which an exit status could be as well.`
   if (mine === 128) return `${given}: that is the same for every signal; which one it was belongs to it.`
-  if (Number.isInteger(mine) && mine > 0)
+  if (Number.isNaN(mine) || Number(mine) > 0)
     return `${given}: it is 128 and the number of the signal, ${number}.`
   return `${given}: a death by signal must not look like an exit, and least of all like success.`
 }

@@ -5,6 +5,8 @@ import type { Place } from './problem.ts'
 export interface Recorded {
   call: string
   at?: Place
+  /** an attempt, or one of which some refusals are allowed: the child goes on after it */
+  mayFail?: boolean
 }
 
 /** A line of two tapes side by side: a call of the learner's, one of the reference's, or the same of both. */
@@ -87,7 +89,7 @@ const where = ({ at }: Recorded) => (at ? ` (line ${at.line})` : '')
 
 /** A call that the child never comes to: execve(2) does not return where it succeeds, and ends the child where it is refused. */
 function neverMade(yours: readonly Recorded[]): string | undefined {
-  const last = yours.findLastIndex(({ call }) => nameOf(call) === 'execve')
+  const last = yours.findLastIndex(({ call, mayFail }) => nameOf(call) === 'execve' && !mayFail)
   const lost = last === -1 ? undefined : yours[last + 1]
   return (
     lost &&

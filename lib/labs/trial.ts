@@ -10,7 +10,7 @@ import { runStep } from '../guide/run-step.ts'
 import type { Report, Step } from '../guide/step.ts'
 import { surroundings } from '../guide/surroundings.ts'
 import { Gate } from '../kernel/gate.ts'
-import { Tape } from '../kernel/tape.ts'
+import { type Op, Tape } from '../kernel/tape.ts'
 import { type Exercise, partOf, type Written } from './exercise.ts'
 import { hostCalls, startOver } from './host-calls.ts'
 import { placeIn } from './place.ts'
@@ -60,6 +60,12 @@ export interface TrialOf {
  */
 export async function runTrials(of: TrialOf, dataFolder: string): Promise<void> {
   watch(join(dataFolder, STUCK_FILE))
+  process.execve = () => {
+    throw new WrittenError({
+      what: 'process.execve() replaces the process that runs your code, which is minilab',
+      remedy: 'the child has to call it: tape.execve',
+    })
+  }
   const look = () =>
     surroundings({ rules: of.exercise.number >= 6, image: of.exercise.image === 'as the root' })
   await doJobs<TrialRequest>(() => {
@@ -179,11 +185,16 @@ async function bothTapes(
     try {
       const names = await record(yours, written)
       const places = yours.ops.map((_, i) => recordedAt.get(i + 1))
+      const mayFail = ({ min, allowed }: Op) => min < 0n || (allowed ?? []).length > 0
       await record(theirs, reference)
       tapes[name] = {
         yours: yours
           .print()
-          .map((call, i) => ({ call: plain(call, names), ...(places[i] && { at: places[i] }) })),
+          .map((call, i) => ({
+            call: plain(call, names),
+            ...(places[i] && { at: places[i] }),
+            ...(mayFail(yours.ops[i]!) && { mayFail: true }),
+          })),
         reference: theirs.print().map(call => plain(call, names)),
       }
     } catch (error) {

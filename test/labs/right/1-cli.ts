@@ -1,9 +1,11 @@
 import type { RightAnswer } from '../../../lib/labs/answer.ts'
+import { rightWays } from './1-cli-ways.ts'
 
 const CLOSE = '    tape.close_range(3, LAST_DESCRIPTOR, 0)\n'
 const CHDIR = '    tape.chdir(cwd)\n'
 
 export const right: RightAnswer[] = [
+  ...rightWays,
   {
     task: 'execve',
     name: 'the program by another path',
@@ -11,16 +13,6 @@ export const right: RightAnswer[] = [
       [
         "if (command.includes('/')) return [command]",
         "if (command.includes('/')) return ['/proc/self/root' + command]",
-      ],
-    ],
-  },
-  {
-    task: 'environment',
-    name: 'a copy of the list',
-    edits: [
-      [
-        '    const { args, env, cwd } = spec.process\n',
-        "    const { args, cwd } = spec.process\n    const env = Object.entries(Object.fromEntries(spec.process.env.map(e => e.split('=')))).map(([k, v]) => `${k}=${v}`)\n",
       ],
     ],
   },

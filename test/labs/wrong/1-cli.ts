@@ -1,4 +1,5 @@
 import type { WrongAnswer } from '../../../lib/labs/answer.ts'
+import { wrongInputs } from './1-cli-inputs.ts'
 
 const EXECVE = '    tape.execve(places.at(-1)!, args, env)\n'
 const GIVEN = '    const { args, env, cwd } = spec.process\n'
@@ -15,6 +16,7 @@ const given = (names: string, instead: string): [string, string] => [
 ]
 
 export const wrong: WrongAnswer[] = [
+  ...wrongInputs,
   {
     task: 'execve',
     name: 'no execve',
@@ -90,7 +92,7 @@ export const wrong: WrongAnswer[] = [
     name: 'names only',
     belief: 'a variable that is empty, or that we do not know, need not be passed on',
     edits: [given('args, cwd, env: all', "const env = all.filter(entry => entry.startsWith('PATH='))")],
-    says: 'LESSON EMPTY did not arrive',
+    says: 'LESSON EMPTY LS_COLORS did not arrive',
   },
   {
     task: 'environment',
