@@ -1,44 +1,112 @@
 import type { Made } from '../../chapters/2-namespaces/step.ts'
-import { finding, seen } from '../../lib/guide/evidence.ts'
+import type { NamespaceType } from '../../lib/container/spec.ts'
+import { finding, notHere, seen } from '../../lib/guide/evidence.ts'
+import type { Lab } from '../../lib/guide/lab.ts'
 import { refusalOf } from '../../lib/guide/refusal.ts'
-import type { Stage } from '../../lib/guide/step.ts'
-import { namespaceInode } from '../../lib/kernel/procfs.ts'
+import type { Check, Stage } from '../../lib/guide/step.ts'
+import { namespaceInode, NAMESPACES } from '../../lib/kernel/procfs.ts'
 
-const ourNet = () => namespaceInode('self', 'net')
+/** What calls of the part are about: not to be made where that kind is not asked for. */
+const ABOUT: Record<string, string> = { sethostname: 'uts', mount: 'mount', unshare: 'cgroup' }
 
-/** A container that shall share our network, as with `--network host`: its specification leaves out that one kind. */
+interface Other {
+  pid: number
+  /** the kinds in which it differs from us */
+  own: readonly string[]
+  refused?: string
+}
+
+async function start(
+  lab: Lab<Made>,
+  purpose: string,
+  isAsked: (type: NamespaceType) => boolean,
+): Promise<Other> {
+  try {
+    const { pid } = await lab.another(purpose, {
+      change: ({ spec: { linux } }) => {
+        linux.namespaces = linux.namespaces.filter(({ type }) => isAsked(type))
+      },
+    })
+    const differs = (kind: (typeof NAMESPACES)[number]) =>
+      namespaceInode(pid, kind) !== namespaceInode('self', kind)
+    return { pid, own: NAMESPACES.filter(differs) }
+  } catch (error) {
+    const refused = refusalOf(error)?.message
+    if (refused === undefined) throw error
+    return { pid: 0, own: [], refused }
+  }
+}
+
+/** A container that shares our network, as with `--network host`; and one that asks for a user namespace and nothing else. */
 export function asAskedStage(): Stage<Made> {
-  let pid = 0
-  let net: number | null = null
-  let refused: string | undefined
+  let noNetwork: Other
+  let bare: Other
+  let clone = ''
+  const isMount = ({ refused }: Other) => refused?.startsWith('mount(') ?? false
+  const checks: Check<Made>[] = [
+    {
+      id: 'only-asked',
+      claim: 'a container that asks for no network of its own shares ours',
+      look: () =>
+        finding(
+          noNetwork.refused === undefined && !noNetwork.own.includes('net'),
+          noNetwork.refused === undefined ? seen(`/proc/${noNetwork.pid}/ns`, null, noNetwork.own.join(' ')) : [],
+          noNetwork.refused ??
+            'It has a net namespace of its own, and spec.linux.namespaces asks for none: the flags are always the same.',
+        ),
+    },
+    {
+      id: 'bare',
+      claim: 'one that asks for a user namespace alone shares all others with us, and the machine keeps its name',
+      look: () =>
+        isMount(bare)
+          ? notHere('it does not start: see the task about mounts')
+          : finding(
+              bare.refused === undefined && bare.own.join() === 'user',
+              bare.refused === undefined ? seen(`/proc/${bare.pid}/ns`, null, bare.own.join(' ')) : [],
+              () => whyNotBare(bare),
+            ),
+    },
+    {
+      id: 'cgroup-later',
+      claim: 'its cgroup namespace is made by the child, not by the clone',
+      look: () =>
+        finding(
+          !clone.includes('CLONE_NEWCGROUP'),
+          seen('clone3', null, /flags=([^,}]*)/.exec(clone)?.[1] ?? clone),
+          'CLONE_NEWCGROUP is among the flags of the clone: its root is then the cgroup that we were in. The child makes it by unshare(CLONE_NEWCGROUP).',
+        ),
+    },
+    {
+      id: 'bare-mounts',
+      claim: 'one that asks for no mount namespace changes no mount',
+      look: () =>
+        bare.refused !== undefined && !isMount(bare)
+          ? notHere('it does not start: see the task before')
+          : finding(
+              !isMount(bare),
+              [],
+              `${bare.refused}. The specification asks for no mount namespace: these are the mounts of the machine.`,
+            ),
+    },
+  ]
   return {
     title: 'Only what is asked for',
     async act(lab) {
-      try {
-        const box = await lab.another('a container that asks for no network of its own', {
-          change({ spec: { linux } }) {
-            linux.namespaces = linux.namespaces.filter(({ type }) => type !== 'network')
-          },
-        })
-        pid = box.pid
-        net = namespaceInode(pid, 'net')
-      } catch (error) {
-        refused = refusalOf(error)?.message
-        if (refused === undefined) throw error
-      }
+      clone = lab.box?.clone?.args ?? ''
+      noNetwork = await start(lab, 'a container that asks for no network of its own', type => type !== 'network')
+      bare = await start(lab, 'a container that asks for a user namespace alone', type => type === 'user')
     },
-    checks: [
-      {
-        id: 'only-asked',
-        claim: 'a container that asks for no network of its own shares ours',
-        look: () =>
-          finding(
-            net === ourNet(),
-            refused === undefined ? seen(`/proc/${pid}/ns/net`, ourNet(), net) : [],
-            refused ??
-              'It has a net namespace of its own, and spec.linux.namespaces asks for none: the flags are always the same.',
-          ),
-      },
-    ],
+    checks,
   }
+}
+
+function whyNotBare({ own, refused = '' }: Other): string {
+  const kind = ABOUT[/^\w+/.exec(refused)?.[0] ?? '']
+  if (kind) return `${refused}. The specification asks for no ${kind} namespace, and so for no such call.`
+  if (refused) return refused
+  const more = own.filter(name => name !== 'user')
+  if (more.length > 0)
+    return `It has namespaces of its own that spec.linux.namespaces asks for none of: ${more.join(' ')}.`
+  return 'It has no user namespace, and the specification asks for one.'
 }

@@ -24,7 +24,11 @@ export function named(name: string): Check<Made> {
           ? own
             ? 'The machine has got that name: it was given before the new uts namespace was there, or by us.'
             : 'The machine has got that name: they share one uts namespace, CLONE_NEWUTS is missing.'
-          : `It should be ${name}. A new uts namespace begins as a copy of the old one, and keeps that name until sethostname is called in it.`,
+          : container !== '' && container !== host && name.startsWith(container)
+            ? `It should be ${name}, and the end is cut off: the length is in bytes, and é has two of them.`
+            : container !== host
+              ? `It should be ${name}: the name comes from spec.hostname.`
+              : `It should be ${name}. A new uts namespace begins as a copy of the old one, and keeps that name until sethostname is called in it.`,
       )
     },
   }

@@ -6,6 +6,7 @@ import type { Exercise } from '../../lib/labs/exercise.ts'
 import { asAskedStage } from './as-asked.ts'
 import { allPrivate, mapped, named } from './checks.ts'
 import { otherMapsStage } from './other-maps.ts'
+import { setgroupsStage } from './setgroups.ts'
 
 const lines = (mappings: IdMapping[] = []) =>
   mappings.map(({ containerID, hostID, size }) => `${containerID} ${hostID} ${size}`).join('\n')
@@ -29,7 +30,7 @@ export const exercise: Exercise<Made> = {
   exports: { namespaces: { part: 'namespaces' } },
   onHost: true,
   build(step) {
-    const hostname = `lab-${process.pid.toString(36)}`
+    const hostname = `lab-é-${process.pid.toString(36)}` // of more bytes than letters
     let spec: Spec | undefined
     const changed = changeSpec(step, asked => {
       asked.hostname = hostname
@@ -42,7 +43,7 @@ export const exercise: Exercise<Made> = {
       'Make something inside, look for it outside': allPrivate,
     }
     const checked = withChecks(changed, more)
-    return { ...checked, stages: [...checked.stages, otherMapsStage(), asAskedStage()] }
+    return { ...checked, stages: [...checked.stages, otherMapsStage(), setgroupsStage(), asAskedStage()] }
   },
 
   tasks: [
@@ -84,6 +85,8 @@ export const exercise: Exercise<Made> = {
         'queue',
         'link',
         'only-asked',
+        'bare',
+        'cgroup-later',
       ],
       hints: [
         'A table from the names of the specification to flags makes it short. What does a kind that is not in the list add to the flags?',
@@ -95,7 +98,7 @@ export const exercise: Exercise<Made> = {
       id: 'map',
       title: 'Root inside, somebody else outside',
       text: 'A new user namespace knows no users: all are 65534, nobody. While the child waits for us, we say who they are, in `/proc/<pid>/uid_map` and `gid_map`: a line `inside outside count` for each entry of `spec.linux.uidMappings` and `gidMappings`, each file in one write. Without root the kernel takes a `gid_map` only after `deny` was written to `/proc/<pid>/setgroups`; with root leave that alone. Then the child becomes user and group 0. A container without a user namespace gets no map.',
-      checks: ['uid-map', 'maps-asked', 'root-inside', 'other-maps'],
+      checks: ['uid-map', 'maps-asked', 'root-inside', 'other-maps', 'setgroups-root', 'setgroups-ordinary'],
       hints: [
         'For more than one id nobody may write his own map: a process outside does it, when the child is there. The child can become somebody only after that.',
         '`writeControl` in `attach`, twice, and `setresgid` and `setresuid` in `inside`: it runs when `attach` has ended. `process.getuid()` tells whether we are root.',
@@ -106,7 +109,7 @@ export const exercise: Exercise<Made> = {
       id: 'private',
       title: 'Mounts that do not travel',
       text: 'A new mount namespace is a copy, but the copies may still be tied: on most machines mounts are shared, and then what is mounted in one of them appears in the other. Cut the ties, of the root and of all mounts below it, in both directions.',
-      checks: ['own-mnt', 'mount', 'all-private'],
+      checks: ['own-mnt', 'mount', 'all-private', 'bare-mounts'],
       hints: [
         'Look at the end of the lines of `/proc/self/mountinfo`: `shared:1`, `master:1`, or nothing. What should be there in the container?',
         '`mount` can change how a mount propagates: source, type and data are then `null`, the target is `/`. One flag says private, another one that it holds for all mounts below.',

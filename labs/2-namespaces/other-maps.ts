@@ -7,47 +7,67 @@ import type { Lab } from '../../lib/guide/lab.ts'
 import { refusalOf } from '../../lib/guide/refusal.ts'
 import type { Stage } from '../../lib/guide/step.ts'
 
+const ROOT: IdMapping = { containerID: 0, hostID: 0, size: 1 }
 /** A map by which our root is another user inside. So user 0 does not exist there, and to become it is refused. */
 const ELSEWHERE: IdMapping = { containerID: 5, hostID: 0, size: 1 }
-const ROOT: IdMapping = { containerID: 0, hostID: 0, size: 1 }
-const line = ({ containerID, hostID, size }: IdMapping) => `${containerID} ${hostID} ${size}`
+/** Where we have more than one id to give: a second entry. */
+const OTHERS: IdMapping = { containerID: 20, hostID: 1000, size: 3 }
+
+const FILES = ['uid_map', 'gid_map'] as const
+type File = (typeof FILES)[number]
 
 /** For users and for groups: the file of the map, and the call that must be refused with it. */
 const KINDS = [
   { file: 'uid_map', call: 'setresuid', uid: ELSEWHERE, gid: ROOT },
   { file: 'gid_map', call: 'setresgid', uid: ROOT, gid: ELSEWHERE },
-]
+] as const
+
+const lines = (map: readonly IdMapping[]) =>
+  map.map(({ containerID, hostID, size }) => `${containerID} ${hostID} ${size}`).join(', ')
 
 interface Tried {
-  map: string
+  asked: Record<File, string>
+  /** as the kernel has them; undefined where it did not come to that */
+  got?: Record<File, string>
   /** what was refused; undefined where the container was made */
-  refused: string | undefined
+  refused?: string
 }
 
-/** Makes a container with other maps, as far as that goes; the map is read while the child waits at its gate. */
+/** The entries of a map as one line, commas between them. */
+const readMap = (pid: number, file: File) =>
+  readFileSync(`/proc/${pid}/${file}`, 'utf8')
+    .trim()
+    .split('\n')
+    .map(entry => entry.trim().replaceAll(/\s+/g, ' '))
+    .join(', ') || 'empty'
+
+/** Makes a container with other maps, as far as that goes; they are read while the child waits at its gate. */
 async function tryOut(lab: Lab<Made>, { file, uid, gid }: (typeof KINDS)[number]): Promise<Tried> {
-  let map = 'none'
+  const more = lab.options.rootless ? [] : [OTHERS]
+  const maps = { uidMappings: [uid, ...more], gidMappings: [gid, ...more] }
+  const tried: Tried = { asked: { uid_map: lines(maps.uidMappings), gid_map: lines(maps.gidMappings) } }
   const watch: Part = {
     name: 'namespaces',
     attach: (_, pid) =>
-      void (map = readFileSync(`/proc/${pid}/${file}`, 'utf8').trim().replaceAll(/\s+/g, ' ') || 'empty'),
+      void (tried.got = { uid_map: readMap(pid, 'uid_map'), gid_map: readMap(pid, 'gid_map') }),
   }
   try {
     await lab.another(`a container with another ${file}`, {
       parts: lab.step.parts.flatMap(part => (part.name === 'namespaces' ? [part, watch] : [part])),
-      change: ({ spec: { linux } }) => Object.assign(linux, { uidMappings: [uid], gidMappings: [gid] }),
+      change: ({ spec: { linux } }) => Object.assign(linux, maps),
     })
-    return { map, refused: undefined }
   } catch (error) {
-    const refused = refusalOf(error)?.message
-    if (refused === undefined) throw error
-    return { map, refused }
+    tried.refused = refusalOf(error)?.message
+    if (tried.refused === undefined) throw error
   }
+  return tried
 }
 
 /** Two containers whose maps are not the identity: where ours is the only id, the step's own map is `0 0 1`. */
 export function otherMapsStage(): Stage<Made> {
   let tried: Tried[] = []
+  const isRight = ({ asked, got, refused }: Tried, i: number) =>
+    FILES.every(file => got?.[file] === asked[file]) && refused?.startsWith(`${KINDS[i]!.call}(`)
   return {
     title: 'Other maps',
     async act(lab) {
@@ -58,15 +78,13 @@ export function otherMapsStage(): Stage<Made> {
       {
         id: 'other-maps',
         claim:
-          'a map in which our root is user 5, and one in which it is group 5, is written as it is; nobody is 0 there',
+          'maps in which our root is user 5, or group 5, are written as they are, all entries; 0 does not exist there',
         look() {
-          const wrong = KINDS.findIndex(
-            ({ call }, i) => tried[i]!.map !== line(ELSEWHERE) || !tried[i]!.refused?.startsWith(`${call}(`),
-          )
+          const wrong = tried.findIndex((one, i) => !isRight(one, i))
           return finding(
             wrong === -1,
             KINDS.flatMap(({ file, call }, i) => [
-              seen(`/proc/<pid>/${file}`, null, tried[i]!.map),
+              seen(`/proc/<pid>/${file}`, null, tried[i]!.got?.[file] ?? 'none'),
               seen(`${call}(0, 0, 0)`, null, tried[i]!.refused ?? 'not refused'),
             ]),
             () => whyWrong(KINDS[wrong]!, tried[wrong]!),
@@ -77,9 +95,17 @@ export function otherMapsStage(): Stage<Made> {
   }
 }
 
-function whyWrong({ file, call }: (typeof KINDS)[number], { map, refused }: Tried): string {
-  if (refused === undefined && map === line(ELSEWHERE))
+function whyWrong({ file, call }: (typeof KINDS)[number], { asked, got, refused }: Tried): string {
+  const written = /^write\("[^"]*\/([ug]id_map)"/.exec(refused ?? '')?.[1] as File | undefined
+  if (written) {
+    const repeated = /= -1 EPERM/.test(refused ?? '') ? ' A map is written once: all of its lines in one write.' : ''
+    return `${refused}. The specification asks for ${asked[written]}: a line of a map is \`inside outside count\`, with a newline after it.${repeated}`
+  }
+  if (!got) return refused ?? 'it came to no map'
+  const wrong = FILES.find(name => got[name] !== asked[name])
+  if (wrong)
+    return `The specification asks for ${asked[wrong]} in ${wrong}: inside, outside, how many, of each entry. ${wrong} became ${got[wrong]}.`
+  if (refused === undefined)
     return `By its ${file} nobody is 0 in there, and the child went on: it never called ${call}(0, 0, 0).`
-  const what = refused === undefined || map !== 'none' ? `${file} became “${map}”` : refused
-  return `The specification asks for the line “${line(ELSEWHERE)}” in ${file}: inside, outside, how many. ${what}.`
+  return `By its ${file} nobody is 0 in there, so ${call}(0, 0, 0) has to be refused. This was refused: ${refused}.`
 }

@@ -1,4 +1,5 @@
 import type { WrongAnswer } from '../../../lib/labs/answer.ts'
+import { wrongInputs } from './2-namespaces-inputs.ts'
 
 const NAME =
   "    if (has(spec, 'uts') && spec.hostname) tape.sethostname(spec.hostname, Buffer.byteLength(spec.hostname))\n"
@@ -15,6 +16,7 @@ const INSIDE = '  inside(tape, { spec }) {\n'
 const ATTACH = '  attach({ spec }, pid) {\n'
 
 export const wrong: WrongAnswer[] = [
+  ...wrongInputs,
   {
     task: 'uts',
     name: 'no name',
