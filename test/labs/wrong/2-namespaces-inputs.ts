@@ -110,6 +110,7 @@ export const wrongInputs: WrongAnswer[] = [
     name: 'the first entry',
     belief: 'a map is one line',
     edits: [[JOINED, JOINED.replace('mappings.map', 'mappings.slice(0, 1).map')]],
+    rootOnly: 'without root a map has one entry',
     says: 'of each entry',
   },
   {
@@ -120,6 +121,7 @@ export const wrongInputs: WrongAnswer[] = [
       [UIDS, UIDS.replace('    write', '    for (const entry of spec.linux.uidMappings ?? []) write').replace('spec.linux.uidMappings))', '[entry]))')],
       [GIDS, GIDS.replace('    write', '    for (const entry of spec.linux.gidMappings ?? []) write').replace('spec.linux.gidMappings))', '[entry]))')],
     ],
+    rootOnly: 'without root a map has one entry',
     says: 'a map is written once',
   },
   {
@@ -127,6 +129,7 @@ export const wrongInputs: WrongAnswer[] = [
     name: 'commas between the lines',
     belief: 'a list put into a text becomes its lines',
     edits: [[JOINED, JOINED.replace(".join('')", '.toString()')]],
+    rootOnly: 'without root a map has one entry',
     says: 'a line of a map is',
   },
   {
@@ -141,6 +144,7 @@ export const wrongInputs: WrongAnswer[] = [
     name: 'the last id',
     belief: 'the third number is where the range ends',
     edits: [['${hostID} ${size}', '${hostID} ${containerID + size - 1}']],
+    rootOnly: 'without root a map has one entry',
     says: 'how many',
   },
   {
@@ -148,6 +152,7 @@ export const wrongInputs: WrongAnswer[] = [
     name: 'deny always',
     belief: 'setgroups has to be denied for every map of groups',
     edits: [[DENY, DENY.replace('if (process.getuid?.() !== 0) ', '')]],
+    rootOnly: 'without root setgroups is denied already',
     says: 'setgroups',
   },
   {
