@@ -26,6 +26,8 @@ import type { ExecFlags } from './containers.ts'
 import { fail, printable } from './fail.ts'
 
 const KEEPER_PATIENCE = 20_000 // ms
+/** How long it may hand on output before it is told to end, where nobody may want that any more: ms. */
+const OUTPUT_PATIENCE = 2000
 
 /** `minilab ps`: what is there, from the state files and the kernel. */
 export function ps(flags: { all?: boolean; json?: boolean }): void {
@@ -98,6 +100,7 @@ export async function exec(word: string, command: string[], flags: ExecFlags): P
       'thaw it first, or minilab kill it',
     )
   const account = flags.user === undefined ? undefined : user(flags.user, [`/proc/${state.pid}/root`])
+  process.title = 'minilab exec' // until its execve the program has our memory, and all in there could read our arguments
   const { home, ...ids } = account ?? { home: '', ...main.user }
   const exit = await execIn(
     state,
@@ -219,6 +222,8 @@ async function keeperDone({ name, keeper, boot }: Looked, force: boolean): Promi
   const pidfd = boot === bootId() ? findProcess(keeper.pid, keeper.started) : undefined
   if (pidfd === undefined) return
   try {
+    // one whose reader does not read ends at a signal: Connection.finish
+    if (force && !(await ended(pidfd, OUTPUT_PATIENCE))) send(pidfd, 'SIGTERM')
     if (await ended(pidfd, KEEPER_PATIENCE)) return
     if (!force)
       throw new UsageError(

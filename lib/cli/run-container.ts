@@ -14,7 +14,7 @@ import {
   networkMode,
   port,
   resources,
-  volume,
+  volumes,
   workdir,
 } from '../container/run-options.ts'
 import { dataFolder, makeDir } from '../image/data-folder.ts'
@@ -65,10 +65,12 @@ function takeHanded(): Handed | undefined {
   const text = process.env.MINILAB_HANDED
   delete process.env.MINILAB_HANDED
   try {
-    return text ? (JSON.parse(text) as Handed) : undefined
+    const handed = text ? (JSON.parse(text) as Handed | null) : undefined
+    if (handed === undefined || Array.isArray(handed?.listeners)) return handed as Handed | undefined
   } catch {
-    throw new UsageError('MINILAB_HANDED is set, and makes no sense', 'unset it: it is minilab’s own')
+    // said below
   }
+  throw new UsageError('MINILAB_HANDED is set, and makes no sense', 'unset it: it is minilab’s own')
 }
 
 /** In this process, or in one of ours on the bench or with mounts that reach nobody. */
@@ -89,6 +91,7 @@ async function runHere(request: RunRequest, flags: RunFlags, handed: Handed): Pr
     request.started = id => {
       delete handed.notify
       tell(notify, id, log)
+      process.chdir('/') // its file system can be unmounted, however long the container runs
     }
   if (keeper !== undefined) request.keeper = keeper
   const runIt = flags.mine ? (await import('./run-mine.ts')).runMine : runContainer
@@ -100,12 +103,16 @@ async function runHere(request: RunRequest, flags: RunFlags, handed: Handed): Pr
  * is left when that process has ended, and its mounts with it: else we might remove, below one of them, what is not ours.
  */
 async function keep(handed: Handed, needsBench: boolean): Promise<number> {
-  await recover(dataFolder())
+  await recover(dataFolder(), [], notTakenBack)
   const status = await again({ ...handed, keeper: process.pid }, { mountsOnly: !needsBench })
   delete handed.notify // that process had it, and has closed ours
-  await recover(dataFolder())
+  await recover(dataFolder(), [], notTakenBack)
   return status
 }
+
+/** What cannot be taken back now keeps no container from running, and changes no exit status. */
+const notTakenBack = (error: unknown) =>
+  void process.stderr.write(lineOf(error).replace('minilab: ', 'minilab: something is left of a container: '))
 
 /** What begins the reason why there is no id. */
 const WHY = '!'
@@ -135,13 +142,14 @@ function read(image: string, command: string[], flags: RunFlags): RunRequest {
   return {
     image,
     command,
+    notTakenBack,
     rootless: flags.rootless ?? false,
     remove: flags.rm ?? false,
     interactive: flags.interactive ?? false,
     terminal: flags.tty ?? false,
     resources: resources(flags),
     env: [...(flags.tty ? [`TERM=${process.env.TERM ?? 'xterm'}`] : []), ...(flags.env ?? [])],
-    volumes: (flags.volume ?? []).map(volume),
+    volumes: volumes(flags.volume ?? []),
     network,
     listeners: [],
     ports: (flags.publish ?? []).map(text => (port(text), text)),
@@ -198,7 +206,7 @@ async function started(output: number, log: string, listeners: Listener[]): Prom
   const child = spawn(program, args, {
     detached: true,
     stdio: ['ignore', output, output, 'pipe', ...listeners.map(({ fd }) => fd)],
-    env: { ...process.env, MINILAB_HANDED: JSON.stringify(handed) },
+    env: { ...process.env, MINILAB_DATA: dataFolder(), MINILAB_HANDED: JSON.stringify(handed) },
   })
   closeSync(output)
   if (child.pid === undefined) throw ((await once(child, 'error')) as [Error])[0]

@@ -1,4 +1,6 @@
 import { closeSync } from 'node:fs'
+import { constants } from 'node:os'
+import { isatty } from 'node:tty'
 import {
   CLONE_NEWIPC,
   CLONE_NEWNET,
@@ -21,6 +23,7 @@ import { thawTree } from '../kernel/cgroup.ts'
 import type { Child, Exit } from '../kernel/child.ts'
 import { writeIdMaps } from '../kernel/id-maps.ts'
 import { Gate } from '../kernel/gate.ts'
+import { hearSignals } from '../kernel/hear-signals.ts'
 import type { Refused } from '../kernel/make-cgroup.ts'
 import { launchGated } from '../kernel/launch-gated.ts'
 import { setLoopbackUp } from '../kernel/rtnetlink.ts'
@@ -204,28 +207,27 @@ function become(
   )
 }
 
-/** Runs ourselves on the bench and passes signals on; resolves to how that ended. */
+const { SIGINT, SIGQUIT, SIGTSTP } = constants.signals
+/** What a terminal sends at Ctrl-C, Ctrl-\\ and Ctrl-Z: termios(3). */
+const KEYS = new Set<number>([SIGINT, SIGQUIT, SIGTSTP])
+
+/** Runs ourselves on the bench and passes every signal on; resolves to how that ended. */
 export async function runOnBench(
   args: string[],
   env: NodeJS.ProcessEnv,
   options: BenchOptions = {},
 ): Promise<Exit> {
   let child: OnBench | undefined
-  const early: NodeJS.Signals[] = []
-  const passOn = (signal: NodeJS.Signals) => {
-    // Ctrl-C at a terminal reaches the whole foreground group, so the bench has it already: we only must not die first
-    if (signal === 'SIGINT' && process.stdin.isTTY && !options.session) return
+  const early: number[] = []
+  const hasTerminal = isatty(0) && !options.session
+  using _ = hearSignals(signal => {
+    // keys of a terminal reach the whole foreground group, so the bench has these already: we only must not die first
+    if (hasTerminal && KEYS.has(signal)) return
     if (child) child.kill(signal)
     else early.push(signal)
-  }
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const
-  for (const signal of signals) process.on(signal, passOn)
-  try {
-    child = await startOnBench(args, env, options)
-    for (const fd of options.keep ?? []) closeSync(fd) // the bench has its copies; ours would keep a port taken and a pipe open
-    for (const signal of early) child.kill(signal)
-    return await child.exit
-  } finally {
-    for (const signal of signals) process.off(signal, passOn)
-  }
+  })
+  child = await startOnBench(args, env, options)
+  for (const fd of options.keep ?? []) closeSync(fd) // the bench has its copies; ours would keep a port taken and a pipe open
+  for (const signal of early) child.kill(signal)
+  return await child.exit
 }

@@ -27,10 +27,10 @@ import { Connection } from './connection.ts'
 import { hardening } from './hardening.ts'
 import { Ledger } from './ledger.ts'
 import type { Container } from './part.ts'
-import { handOnStdio, program } from './program.ts'
+import { handOnStdio, program, workdir } from './program.ts'
 import { copySize, openSlave } from './our-terminal.ts'
 import { startError } from './start-error.ts'
-import { running, type State } from './state.ts'
+import { isRunning, running, type State } from './state.ts'
 import type { ProcessSpec } from './spec.ts'
 import { openNull, own, type Stdio } from './streams.ts'
 import { dataFolder } from '../image/data-folder.ts'
@@ -82,6 +82,8 @@ export async function execIn(state: State, process_: ProcessSpec, options: ExecO
     tape.setresuid(0, 0, 0)
   }
   own(tape, process_.user.uid)
+  tape.part = program.name // so that what is wrong with the directory or the program is told as `run` tells it
+  workdir.inside?.(tape, container, gate)
   hardening.inside?.(tape, container, gate)
   program.inside?.(tape, container, gate)
 
@@ -117,7 +119,8 @@ export async function execIn(state: State, process_: ProcessSpec, options: ExecO
     await connection.finish()
     return exit
   } catch (error) {
-    if (isGone(error)) throw new UsageError(`${state.name} ended meanwhile`, 'look at minilab ps -a')
+    if (isGone(error) && !isRunning(state))
+      throw new UsageError(`${state.name} ended meanwhile`, 'look at minilab ps -a')
     throw error
   } finally {
     closeSync(pidfd)

@@ -80,9 +80,14 @@ let counter = 0
 
 /**
  * Undoes what commands left that ended without doing so: killed, or lost in a reboot. What is removed is added to `removed`
- * at once, so that it is known too where a later removal throws.
+ * at once, so that it is known too where a later removal throws. `failed` hears of that instead, where it is given: the next command
+ * tries again.
  */
-export async function recover(dataFolder: string, removed: Removed[] = []): Promise<Removed[]> {
+export async function recover(
+  dataFolder: string,
+  removed: Removed[] = [],
+  failed?: (error: unknown) => void,
+): Promise<Removed[]> {
   for (const path of ledgers(dataFolder)) {
     if (ownerLives(path)) continue
     // only one of several commands that find this ledger gets to rename it
@@ -93,7 +98,10 @@ export async function recover(dataFolder: string, removed: Removed[] = []): Prom
     const ours = entries.filter(entry => belongsTo(entry, dataFolder))
     // of what was made before a reboot only the files are still there: a process, a link or a setting is another's by now
     const there = bootOf(path) === bootId() ? ours : ours.filter(({ kind }) => ['folder', 'file'].includes(kind))
-    await settleFile(mine, there, removed)
+    await settleFile(mine, there, removed).catch((error: unknown) => {
+      if (!failed) throw error
+      failed(error)
+    })
     const lost = damaged + entries.length - ours.length
     if (lost > 0) removed.push(`ledger ${path}, of which ${lost} lines make no sense`)
   }

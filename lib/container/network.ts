@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { codeOf } from '../image/error.ts'
 import { untilRunning } from '../kernel/link-events.ts'
 import { openRtnetlink, openRtnetlinkIn, type Rtnetlink } from '../kernel/rtnetlink.ts'
 import { letThrough } from './firewall.ts'
@@ -92,8 +93,21 @@ export function planCable(host: Rtnetlink, { id, ledger }: Container, network: N
     hostLink: linkName(id),
   }
   for (const name of [bridge, chosen.hostLink]) ledger.add({ kind: 'link', name, netns: currentNetns() })
+  if (ownAddress(host, bridge)) forgetNeighbour(bridge, chosen.address)
   Object.assign(network, chosen)
   return { bridge, bridgeAddress, ...chosen }
+}
+
+/** Where an address was another container's a moment ago, the host would send to that one's link-layer address, for minutes. */
+function forgetNeighbour(bridge: string, address: string): void {
+  const host = openRtnetlink() // not the one whose requests are shown: this belongs to what others have left
+  try {
+    host.delNeighbour(bridge, address)
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error
+  } finally {
+    host.close()
+  }
 }
 
 /** The bridge, made where it is missing. */

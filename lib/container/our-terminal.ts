@@ -1,4 +1,5 @@
 import { isatty } from 'node:tty'
+import { codeOf } from '../image/error.ts'
 import {
   O_CLOEXEC,
   O_NOCTTY,
@@ -37,7 +38,11 @@ export function makeRaw(fd: number): () => void {
   now.ioctl(fd, TCSETSW, raw)
   const restore = () => {
     process.off('exit', restore)
-    now.ioctl(fd, TCSETSW, before)
+    try {
+      now.ioctl(fd, TCSETSW, before)
+    } catch (error) {
+      if (codeOf(error) !== 'EIO') throw error // its window has been closed
+    }
   }
   process.on('exit', restore)
   return restore

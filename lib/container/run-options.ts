@@ -97,12 +97,22 @@ function split(entry: string): [string, string] {
   return at === -1 ? [entry, ''] : [entry.slice(0, at), entry.slice(at + 1)]
 }
 
+/** All of `-v`. Throws a UsageError, also where two are for one place: the second would cover the first. */
+export function volumes(texts: readonly string[]): MountSpec[] {
+  const all = texts.map(volume)
+  const places = all.map(({ destination }) => destination)
+  const twice = places.find((place, i) => places.indexOf(place) !== i)
+  if (twice !== undefined)
+    throw new UsageError(`two volumes are for ${twice}`, 'leave out one, or choose another place for it')
+  return all
+}
+
 /**
  * `-v HOST:CONTAINER[:ro]` as a bind mount, read-only with all that is mounted below it; devices in it open nothing. Throws a
  * UsageError where there is no such path on the host, and for a place that is the container's own: all of "/", what the kernel
  * shows in /proc, /dev and /sys, and /dev/null, which is the program's stdin.
  */
-export function volume(text: string): MountSpec {
+function volume(text: string): MountSpec {
   const [source = '', place = '', mode = 'rw', ...more] = text.split(':')
   if (!source || !isAbsolute(place) || more.length || !['ro', 'rw'].includes(mode) || text.includes('\0'))
     throw new UsageError(

@@ -75,6 +75,8 @@ export interface RunRequest {
   log?: string
   /** the process of ours that takes back what it leaves, where that is not this one: it may have lost its way among mounts */
   keeper?: number
+  /** hears of what could not be taken back, of this container or another */
+  notTakenBack(error: unknown): void
   /** hears of the container's id when its program has started */
   started?(id: string): void
 }
@@ -84,7 +86,7 @@ export interface RunRequest {
  * behind when it fails, but what a `keeper` takes back.
  */
 export async function runContainer(request: RunRequest, all = PARTS): Promise<number> {
-  if (!request.keeper) await recover(dataFolder())
+  if (!request.keeper) await recover(dataFolder(), [], request.notTakenBack)
   const source = await findImage(request.image)
   const id = randomBytes(6).toString('hex')
   using connection = new Connection({ ...request, log: request.log !== undefined })
@@ -96,7 +98,7 @@ export async function runContainer(request: RunRequest, all = PARTS): Promise<nu
     await connection.finish()
     return status
   } finally {
-    if (!request.keeper) await container.ledger.settle()
+    if (!request.keeper) await container.ledger.settle().catch(request.notTakenBack)
   }
 }
 

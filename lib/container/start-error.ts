@@ -26,7 +26,7 @@ const IN_THE_WAY: Record<string, string> = {
   ENAMETOOLONG: 'the path is longer than one can be',
 }
 
-const PLACING = ['mkdirat', 'openat2', 'move_mount', 'mount']
+const PLACING = ['mkdirat', 'mknodat', 'openat2', 'move_mount', 'mount']
 const ABSOLUTE = /"\/[^"]*"/
 const ENTERING = ['openat2', 'mkdirat', 'chdir', 'fchdir']
 

@@ -59,7 +59,7 @@ export class Streams {
   constructor({ interactive, log = false, from = [0, 1, 2] }: StreamsOptions) {
     const [input, output, errors] = from
     this.#log = log
-    const hasInput = interactive && (log || !isNull(input))
+    const hasInput = interactive && (log || !isNull(input, 'stdin'))
     const to = hasInput ? this.#pipe('write') : -1
     // in the background nobody writes to it, but it stays open until the container has ended, as docker run -d -i does it
     if (hasInput && log) this.#held = to
@@ -94,7 +94,7 @@ export class Streams {
   }
 
   #output(fd: number, name: 'stdout' | 'stderr'): Stream {
-    if (isNull(fd)) return 'null'
+    if (isNull(fd, name)) return 'null'
     this.#outputs.push({ from: this.#pipe('read'), to: fd, name })
     return this.#theirs.at(-1)!
   }
@@ -153,9 +153,9 @@ function refused(doing: string, error: unknown): MachineError {
 }
 
 /** Whether a descriptor of ours is the host's /dev/null: a container has its own. */
-function isNull(fd: number): boolean {
+function isNull(fd: number, name: string): boolean {
   const stat = fstatSync(fd)
-  if (stat.isDirectory()) throw new UsageError('stdin is a directory', 'give a file, or leave out -i')
+  if (stat.isDirectory()) throw new UsageError(`${name} is a directory`, 'give a file')
   return stat.isCharacterDevice() && stat.rdev === DEV_NULL
 }
 

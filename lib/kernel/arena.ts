@@ -15,6 +15,7 @@ export class Arena {
   readonly base: bigint
   #next = 0
   #outs: { buffer: Uint8Array; offset: number }[] = []
+  readonly #lists = new Map<readonly string[], bigint>()
 
   private constructor() {
     const memory = libc.mmap(null, SIZE, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0)
@@ -41,6 +42,7 @@ export class Arena {
   release(): void {
     this.collect()
     this.#outs = []
+    this.#lists.clear()
     this.#next = 0
     Arena.spare.push(this)
   }
@@ -66,6 +68,15 @@ export class Arena {
 
   cstring(text: string): bigint {
     return this.put(Buffer.from(text + '\0'))
+  }
+
+  /** A NULL-terminated array of strings, as execve(2) wants it; the same list only once: a search along PATH repeats it. */
+  strings(list: readonly string[]): bigint {
+    const known = this.#lists.get(list)
+    if (known !== undefined) return known
+    const address = this.words([...list.map(text => this.cstring(text)), 0n])
+    this.#lists.set(list, address)
+    return address
   }
 
   /** An array of 64-bit words: struct members, or the pointers of an argv. */

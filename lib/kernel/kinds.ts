@@ -70,7 +70,7 @@ const hex = kind<number | bigint>(
 const strings = (print: (v: readonly string[]) => string) =>
   kind<readonly string[]>(
     listOf(TEXT),
-    (v, arena) => arena.words([...v.map(s => arena.cstring(s)), 0n]),
+    (v, arena) => arena.strings(v),
     print,
   )
 

@@ -85,6 +85,18 @@ const routeAttributes = {
   RTA_PREFSRC: [7, 'ip'],
 } as const satisfies Attributes
 
+const ndmsg = {
+  ndm_family: 'u8',
+  ndm_pad1: 'u8',
+  ndm_pad2: 'u16',
+  ndm_ifindex: 'i32',
+  ndm_state: 'u16',
+  ndm_flags: 'u8',
+  ndm_type: 'u8',
+} as const satisfies Struct
+
+const neighbourAttributes = { NDA_DST: [1, 'ip'] } as const satisfies Attributes
+
 const EPERM = {
   cause:
     'CAP_NET_ADMIN is needed over every network namespace that takes part, in the user namespace that owns it',
@@ -115,6 +127,7 @@ const family =
 const link = family(ifinfomsg, linkAttributes, { EPERM, ENODEV, ERANGE })
 const address = family(ifaddrmsg, addressAttributes, { EPERM })
 const route = family(rtmsg, routeAttributes, { EPERM })
+const neighbour = family(ndmsg, neighbourAttributes, { EPERM })
 
 export const messages = {
   RTM_NEWLINK: link('RTM_NEWLINK', 16, {
@@ -167,4 +180,7 @@ export const messages = {
     ESRCH: { cause: 'there is no such route', remedy: 'see ip route' },
   }),
   RTM_GETROUTE: route('RTM_GETROUTE', 26),
+  RTM_DELNEIGH: neighbour('RTM_DELNEIGH', 29, {
+    ENOENT: { cause: 'nothing is known of that neighbour', remedy: 'see ip neighbour' },
+  }),
 }

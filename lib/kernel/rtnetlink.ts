@@ -256,6 +256,14 @@ export class Rtnetlink extends Netlink {
     this.request(messages[call], args, { struct, attributes }, flags)
   }
 
+  /** Forgets which link-layer address an address on a link has: another may have it soon. */
+  delNeighbour(link: string, address: string): void {
+    const { family, ip } = parseNetwork(address)
+    const struct = { ndm_family: family, ndm_ifindex: this.link(link).index }
+    const content = { struct, attributes: { NDA_DST: ip } }
+    this.request(messages.RTM_DELNEIGH, `${address} ${printDev(link)}`, content)
+  }
+
   #names(): Map<number, string> {
     return new Map(this.links().map(({ index, name }) => [index, name]))
   }

@@ -1,0 +1,186 @@
+// What a third attack on `run` and `exec` has found. The kernel, or a program of the host, is the judge.
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import {
+  isRoot,
+  ORDINARY,
+  runMinilab,
+  self,
+  sharedData,
+  userData,
+  userFolder,
+  users,
+} from '../support/minilab.ts'
+
+const ENTRY = join(import.meta.dirname, '../../bin.mjs')
+const data = sharedData()
+const minilab = `${process.execPath} -- ${ENTRY}`
+const ALONE = 'run --rm --network none'
+
+function script(text: string, { folder = data[self], wrapper = [] as string[] } = {}) {
+  const [program = '', ...args] = [...wrapper, 'bash', '-c', text]
+  const { status, stdout, stderr } = spawnSync(program, args, {
+    encoding: 'utf8',
+    timeout: 90_000, // against hanging
+    env: { ...process.env, MINILAB_DATA: folder },
+  })
+  return { status, stdout, stderr }
+}
+
+const stateOf = (folder: string, id: string) =>
+  JSON.parse(readFileSync(join(folder, 'containers', id, 'state.json'), 'utf8')) as {
+    keeper: { pid: number }
+  }
+
+describe.each(users)('as %s', user => {
+  test.each(['SIGUSR1', 'SIGALRM', 'SIGCONT'] as const)(
+    '%s reaches a program on the bridge, which alone decides what it means',
+    async signal => {
+      const inside = `trap "echo got; exit 21" ${signal.slice(3)}; echo ready; while :; do sleep 0.1; done`
+      const args = ['--', ENTRY, 'run', '--rm', 'default', 'sh', '-c', inside]
+      const child = spawn(process.execPath, args, {
+        stdio: ['ignore', 'pipe', 'inherit'],
+        env: { ...process.env, MINILAB_DATA: data[user], HOME: data[user] },
+        ...(isRoot && user === 'ordinary' ? ORDINARY : {}),
+      })
+      const ended = once(child, 'exit')
+      child.stdout.once('data', () => child.kill(signal))
+      expect(await text(child.stdout)).toBe('ready\ngot\n')
+      expect(await ended).toEqual([21, null])
+    },
+  )
+
+  test('exec enters the working directory as root, and says what is wrong with another', async () => {
+    const exec = (...words: string[]) => runMinilab(['exec', ...words], { user, data: data[user] })
+    const run = ['run', '-d', '--name', 'rooted', '-w', '/root', '--network', 'none', 'default', 'sleep', '1000']
+    await runMinilab(run, { user, data: data[user] })
+    onTestFinished(async () => void (await runMinilab(['rm', '-f', 'rooted'], { user, data: data[user] })))
+    // without root there is one user
+    const as = user === 'root' ? ['-u', '1000'] : []
+    expect(await exec(...as, 'rooted', 'pwd')).toMatchObject({ status: 0, stdout: '/root\n', stderr: '' })
+    for (const [path, errno] of [
+      ['/nope', 'ENOENT'],
+      ['/etc/passwd', 'ENOTDIR'],
+    ] as const) {
+      const { status, stderr } = await exec('-w', path, 'rooted', 'pwd')
+      expect({ status, stderr }).toEqual({
+        status: 125,
+        stderr: `minilab: "${path}" is no directory of the container that can be entered (${errno}): choose another working directory: -w /\n`,
+      })
+    }
+  })
+})
+
+test('as many folders in PATH as one likes, and much in the environment', () => {
+  const { status, stdout, stderr } = script(
+    `${minilab} ${ALONE} -e PATH=$(seq -s: -f '/d%g' 200):/bin -e X=$(head -c 120000 /dev/zero | tr '\\0' a) default echo hi`,
+  )
+  expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: 'hi\n', stderr: '' })
+})
+
+test('a container in the background does not keep the directory that it was started in', () => {
+  const folder = userFolder()
+  onTestFinished(() => void script(`${minilab} rm -f elsewhere`))
+  const run = `${minilab} run -d --name elsewhere --network none default sleep 1000`
+  const { stdout } = script(`cd ${folder}; ${run}`)
+  const { keeper } = stateOf(data[self], stdout.trim())
+  expect(execFileSync('readlink', [`/proc/${keeper.pid}/cwd`], { encoding: 'utf8' })).toBe('/\n')
+})
+
+test('rm -f ends a run whose reader does not read, and nobody is killed for it', () => {
+  const { stdout, stderr } = script(
+    `mkfifo $1/fifo; exec 3<>$1/fifo; ${minilab} ${ALONE} --name unread default yes >&3 & ` +
+      `until ${minilab} ps | grep -q unread; do sleep 0.1; done; ${minilab} rm -f unread; wait $!; echo $?`.replaceAll(
+        '$1',
+        userFolder(),
+      ),
+  )
+  expect(stdout).toMatch(/^unread\n\d+\n$/)
+  expect(stderr).not.toContain('is killed')
+})
+
+test('a window that is closed changes no exit status', () => {
+  const said = join(userFolder(), 'said')
+  const inside = 'trap "exit 9" HUP; echo ready; while :; do sleep 0.1; done'
+  const args = [process.execPath, '--', ENTRY, ...ALONE.split(' '), '-it', 'default', 'sh', '-c', inside]
+  const python = `
+import os, pty, sys
+pid, master = pty.fork() # the leader of a session, which hears of its end
+if pid == 0:
+    os.dup2(os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT), 2)
+    os.execv(sys.argv[2], sys.argv[2:])
+seen = b''
+while b'ready' not in seen: seen += os.read(master, 1024)
+os.close(master)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))`
+  const { stdout } = spawnSync('python3', ['-c', python, said, ...args], {
+    encoding: 'utf8',
+    timeout: 60_000,
+    env: { ...process.env, MINILAB_DATA: data[self] },
+  })
+  expect({ stdout, said: readFileSync(said, 'utf8') }).toEqual({ stdout: '9\n', said: '' })
+})
+
+test.each([
+  ['1</tmp', 'stdout is a directory: give a file'],
+  [
+    '-v /etc/passwd:/etc/resolv.conf/x',
+    'nothing can be mounted on "/etc/resolv.conf/x" in the container (ENOTDIR): ',
+  ],
+  ['-v /tmp:/a -v /usr:/a/', 'two volumes are for /a: leave out one, or choose another place for it'],
+  ['-v /dev/null:/dev/null', '-v "/dev/null:/dev/null": /dev/null is the container’s own: '],
+])('run %s: one line', (words, says) => {
+  const { status, stderr } = script(`${minilab} ${ALONE} ${words} default true`)
+  expect(status).toBe(125)
+  expect(stderr).toMatch(/^[^\n]+\n$/)
+  expect(stderr).toContain(`minilab: ${says}`)
+})
+
+test.each(['{}', '[]', 'null', 'x'])('MINILAB_HANDED=%s: one line', handed => {
+  const { stderr } = script(`MINILAB_HANDED='${handed}' ${minilab} ${ALONE} default true`)
+  expect(stderr).toBe('minilab: MINILAB_HANDED is set, and makes no sense: unset it: it is minilab’s own\n')
+})
+
+const ofRoot = isRoot ? test : undefined
+ofRoot?.('what cannot be taken back keeps no other container from running', () => {
+  const folder = userData()
+  const { stdout } = script(`${minilab} run -d --rm --network none default sleep 1000`, { folder })
+  const id = stdout.trim()
+  const busy = join(folder, 'containers', id, 'upper/busy')
+  onTestFinished(() => void script(`umount ${busy}`))
+  script(`mkdir ${busy}; mount -t tmpfs none ${busy}`)
+  process.kill(stateOf(folder, id).keeper.pid, 'SIGKILL')
+  const next = script(`${minilab} ${ALONE} default echo hi`, { folder })
+  expect(next).toMatchObject({ status: 0, stdout: 'hi\n' })
+  expect(next.stderr).toMatch(/^minilab: something is left of a container: rmdir \S+busy failed with EBUSY: .+\n$/)
+  script(`umount ${busy}`)
+  expect(script(`${minilab} ${ALONE} default echo hi`, { folder })).toMatchObject({ status: 0, stderr: '' })
+  expect(readdirSync(join(folder, 'containers'))).toEqual([])
+})
+
+ofRoot?.('the host knows at once that an address has another container', () => {
+  const inNetns = `
+    ip link set lo up
+    address() { ${minilab} ps --json | python3 -c "import json,sys; print(next(c['address'] for c in json.load(sys.stdin) if c['name'] == '$1'))"; }
+    ${minilab} run -d --name keeps-the-bridge default sleep 1000
+    for i in 1 2; do
+      ${minilab} run -d --name server$i default sleep 1000
+      a=$(address server$i)
+      (echo >/dev/tcp/$a/1) 2>/dev/null  # refused, after its link-layer address was asked for
+      echo "$a $(ip neigh show $a | sed 's/.*lladdr \\([^ ]*\\).*/\\1/') $(${minilab} exec server$i cat /sys/class/net/eth0/address)"
+      ${minilab} rm -f server$i
+    done
+    ${minilab} rm -f keeps-the-bridge`
+  const { stdout, stderr } = script(inNetns, { folder: userData(), wrapper: ['unshare', '-n'] })
+  expect(stderr).toBe('')
+  const seen = stdout.split('\n').filter(line => line.includes(':'))
+  const [first = [], second = []] = seen.map(line => line.split(' '))
+  expect(first[0]).toBe(second[0]) // the same address
+  expect(first[1]).toBe(first[2])
+  expect(second[1]).toBe(second[2])
+  expect(second[1]).not.toBe(first[1])
+})
