@@ -2,14 +2,15 @@ import { existsSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { MS_BIND } from '../../lib/kernel/constants.ts'
 import type { Diagnosis } from '../../lib/kernel/syscall-error.ts'
+import type { SourceLine } from '../../lib/kernel/tape.ts'
 
 // Why the kernel refused an overlay, as far as its options and directories tell. Sources: Documentation/filesystems/overlayfs.rst,
 // fs/overlayfs/params.c and super.c.
 
 /** The mount that a learner's part asked for, and the container that it was for. */
 export interface Asked {
-  /** its place on the tape, from 1 */
-  number: number
+  /** the line that recorded it */
+  at: SourceLine | undefined
   target: string
   type: string
   flags: number

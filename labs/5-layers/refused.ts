@@ -8,7 +8,6 @@ import type { Step } from '../../lib/guide/step.ts'
 import { type Diagnosis, SyscallError } from '../../lib/kernel/syscall-error.ts'
 import type { Op } from '../../lib/kernel/tape.ts'
 import { type Place, WrittenError } from '../../lib/labs/problem.ts'
-import { recordedAt } from '../../lib/labs/written.ts'
 import { type Asked, optionsIn, whyNotStarted } from './overlay-rules.ts'
 
 // A container with the learner's layers part that did not start: is it the machine, or what the part asked for?
@@ -82,7 +81,7 @@ export async function explained(
   const limited = asked.refused && (await refusedToAll(lab, options))
   if (limited) return limited
   const why = whyNotStarted(asked)
-  return why ? new NotStarted(failed.message, why, recordedAt.get(asked.number)) : error
+  return why ? new NotStarted(failed.message, why, asked.at) : error
 }
 
 /** Why the reference cannot start such a container; undefined where it can. */
@@ -113,7 +112,7 @@ function askedFor({ ops, first, container }: Latest, failed: SyscallError): Aske
   if (at === -1 || !container?.layers || stopped < number) return undefined
   const [, target, type, flags, data] = ops[at]!.args
   return {
-    number,
+    at: ops[at]!.at,
     target: String(target),
     type: String(type),
     flags: Number(flags),

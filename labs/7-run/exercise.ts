@@ -9,16 +9,24 @@ import { refuseLinks } from './filter.ts'
 import { firstStage } from './first.ts'
 import { rareUmask, withoutGroups } from './other.ts'
 import { otherStage } from './other-checks.ts'
+import { type Latest, noteTape } from './refused.ts'
 
 /** What the learner's files call a part, where that is not its name. */
 const EXPORTED: Record<string, string> = { process: 'program' }
 
 /** The parts in the order of the learner's list; those of labs that are not passed yet are ours. */
 function inOrder(step: Step<Ran>, list: Part[]): Part[] {
+  const called = (name: string) => EXPORTED[name] ?? name
+  const twice = list.find(({ name }, i) => list.findIndex(part => part.name === name) < i)
+  if (twice)
+    throw new WrittenError({
+      what: `${called(twice.name)} is in \`parts\` twice`,
+      remedy: 'list each part once: the child makes its calls as often as it is listed',
+    })
   const missing = step.parts.filter(({ name }) => !list.some(part => part.name === name))
   if (missing.length > 0)
     throw new WrittenError({
-      what: `in \`parts\` there is no ${missing.map(({ name }) => EXPORTED[name] ?? name).join(', no ')}`,
+      what: `in \`parts\` there is no ${missing.map(({ name }) => called(name)).join(', no ')}`,
       remedy: 'list all seven: a container needs each of them',
     })
   return list.map(part => step.parts.find(({ name }) => name === part.name) ?? part)
@@ -42,14 +50,20 @@ export const exercise: Exercise<Ran> = {
   build(step, { parts }) {
     const listed = { ...step, parts: inOrder(step, parts as Part[]) }
     const umask = rareUmask()
-    const bounded = changePart(changePart(listed, 'network', onBench), 'namespaces', withoutGroups)
-    const ordered = changeSpec(bounded, spec => {
+    const latest: Latest = { ops: [] }
+    const bounded = noteTape(changePart(listed, 'network', onBench), latest)
+    const ordered = changeSpec(changePart(bounded, 'namespaces', withoutGroups), spec => {
       refuseLinks(spec)
       spec.process.user.umask = umask
     })
     // the commands of the last stage make containers of their own, with our parts: they have nothing to say about these
     const [first, ...others] = ordered.stages.filter(({ title }) => title !== COMMANDS)
-    return { ...ordered, stages: [firstStage(first!, ordered), ...others, otherStage(umask)] }
+    // what is asked of the others is about their process alone
+    const inside = bounded.parts.filter(({ name }) => name !== 'network' && name !== 'limits')
+    return {
+      ...ordered,
+      stages: [firstStage(first!, ordered, latest), ...others, otherStage(umask, inside, latest)],
+    }
   },
 
   tasks: [
@@ -79,7 +93,7 @@ export const exercise: Exercise<Ran> = {
     {
       id: 'user',
       title: 'Become the user that was asked for',
-      text: '`spec.process.user` says which user the program runs as: `uid` and `gid`, and where they are given the `umask` and further groups, `additionalGids`. `minilab run -u` needs this. Only root may choose another user and other groups, so think about what comes last. The calls for user and groups stand between the two halves of task 2: after the drops from the bounding set, and before `capset`. In a user namespace with one id `setgroups` is refused: that must not end the child.',
+      text: '`spec.process.user` says which user the program runs as: `uid` and `gid`, and where they are given the `umask` and further groups, `additionalGids`. Where no groups are given it is in none: it must leave those that we are in. `minilab run -u` needs this. Only root may choose another user and other groups, so think about what comes last. The calls for user and groups stand between the two halves of task 2: after the drops from the bounding set, and before `capset`. In a user namespace with one id `setgroups` is refused: that must not end the child.',
       checks: ['umask', 'own-user'],
       hints: [
         'After which of these calls is the child not root any more?',
@@ -102,7 +116,7 @@ export const exercise: Exercise<Ran> = {
       id: 'seccomp',
       title: 'Let the kernel ask a filter first',
       text: "Some system calls need no capability, and a container should still not make them. One of them makes a user namespace, in which the process has all capabilities again. `spec.linux.seccomp` lists the calls that are allowed. The kernel reads no such lists: it runs a small program before each call. `compileSeccomp(profile)` from 'minilab' makes that program. Install it at a place where the kernel accepts it. Not every container has a profile.",
-      checks: ['seccomp', 'attempts-refused', 'by-profile', 'no-profile'],
+      checks: ['seccomp', 'attempts-refused', 'by-profile', 'no-profile', 'profile-of-user'],
       hints: [
         'seccomp(2) tells which processes may install a filter. From when on does your process fulfil which of the two conditions?',
         '`seccomp` with `SECCOMP_SET_MODE_FILTER`, after no_new_privs is set. What comes after it is filtered already, so let it be the last call.',
@@ -131,7 +145,7 @@ export const exercise: Exercise<Ran> = {
     {
       call: 'setresuid(',
       task: 'user',
-      why: 'The real, the effective and the saved user: with one of them left, it could change back.',
+      why: 'The real and the effective user: with one of them left, it could change back. `execve` makes the effective user the saved one, too.',
     },
     {
       call: 'prctl(PR_SET_NO_NEW_PRIVS',

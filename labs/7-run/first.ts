@@ -6,7 +6,8 @@ import { defaultCapabilities } from '../../lib/kernel/capabilities.ts'
 import type { Replayed } from '../../lib/kernel/tape.ts'
 import { explained } from '../6-network/explained.ts'
 import { byProfile } from './filter.ts'
-import { of, whyBounding } from './why-not.ts'
+import { explainRefused, type Latest } from './refused.ts'
+import { maskOf, whyBounding } from './why-not.ts'
 
 /** The refused calls that a check is about: an attempt that is refused does not end the child. */
 const REFUSED: Record<string, RegExp> = {
@@ -17,7 +18,7 @@ const REFUSED: Record<string, RegExp> = {
 }
 
 /** The stage of the step's own container, with what the lab wants to know besides: which parts it never came to. */
-export function firstStage(stage: Stage<Ran>, step: Step<Ran>): Stage<Ran> {
+export function firstStage(stage: Stage<Ran>, step: Step<Ran>, latest: Latest): Stage<Ran> {
   let tape: readonly Replayed[] = []
   let unreached: string[] = []
   const allReached: Check<Ran> = {
@@ -40,14 +41,16 @@ export function firstStage(stage: Stage<Ran>, step: Step<Ran>): Stage<Ran> {
       .map(({ call, args, errno }) => `${call}(${args}) = ${errno}`)
       .find(call => REFUSED[id]?.test(call))
     if (refused) return `${refused}: it was refused, and an attempt does not end the child.`
-    return id === 'bounding-set'
-      ? whyBounding(BigInt(`0x${of(pid, 'CapBnd')}`), defaultCapabilities)
-      : undefined
+    return id === 'bounding-set' ? whyBounding(maskOf(pid, 'CapBnd'), defaultCapabilities) : undefined
   }
   return {
     ...stage,
     async act(lab) {
-      await stage.act?.(lab)
+      try {
+        await stage.act?.(lab)
+      } catch (error) {
+        throw explainRefused(error, latest)
+      }
       const { ops } = await recordStep(step, lab.options)
       tape = lab.tape
       const left = ops.slice(tape.length).map(({ part }) => part)

@@ -1,11 +1,12 @@
 import type { Ran } from '../../chapters/7-run/commands.ts'
+import type { Part } from '../../lib/container/part.ts'
 import { finding, notHere, seen } from '../../lib/guide/evidence.ts'
-import type { Check, Finding, Scene, Stage } from '../../lib/guide/step.ts'
 import { inWords, type Refusal } from '../../lib/guide/refusal.ts'
+import type { Check, Finding, Scene, Stage } from '../../lib/guide/step.ts'
 import { capabilityMask } from '../../lib/kernel/capabilities.ts'
-import { recordedAt } from '../../lib/labs/written.ts'
-import { type Other, startOther } from './other.ts'
-import { four, of, whyBounding, whyUser } from './why-not.ts'
+import { type Others, startOthers } from './other.ts'
+import type { Latest } from './refused.ts'
+import { four, maskOf, of, whyBounding, whyListed, whyPermitted, whyUmask, whyUser } from './why-not.ts'
 
 /** The umask with which every container begins: start.ts. */
 const USUAL = '0022'
@@ -16,65 +17,85 @@ const NONE = '0'.repeat(16)
 /** The step's own container, and the umask that it asks for. */
 type First = Scene & { umask: number }
 
-/** In the order of their tasks. `blame`: what a refusal is about that this check has to name. */
-const CHECKS: { id: string; claim: string; blame: RegExp; look(other: Other, first: First): Finding }[] = [
+interface OtherCheck {
+  id: string
+  claim: string
+  /** what a refusal is about that this check has to name */
+  blame: RegExp
+  /** what it is that a container may lack, where the learner's code stumbles over that */
+  lacking?: string
+  look(others: Others, first: First): Finding
+}
+
+const status = (pid: number, field: string) =>
+  seen(`/proc/${pid}/status (${field})`, of('self', field), of(pid, field))
+
+/** In the order of their tasks. */
+const CHECKS: OtherCheck[] = [
   {
     id: 'asked-capabilities',
-    claim: 'a container that asks for other capabilities gets those, and no inheritable ones',
-    blame: /PR_CAPBSET|cap(set|Data|Header|abilit)/,
-    look({ pid, capabilities }, { pid: first }) {
-      const held = BigInt(`0x${of(pid, 'CapBnd')}`)
-      const inherited = of(first, 'CapInh')
-      return finding(
-        held === capabilityMask(capabilities) && inherited === NONE,
+    claim: 'containers that ask for other capabilities get those, and no inheritable ones',
+    blame: /PR_CAPBSET|cap(set|Data|Header|abilit)|bounding|permitted|effective/,
+    lacking: 'This container lists no capabilities, and a list that is missing is empty.',
+    look({ user, root, filtered }, { pid: first }) {
+      const [own, less] = [user.capabilities.bounding ?? [], root.capabilities]
+      // capabilities(7): without no_new_privs execve gives root the whole bounding set
+      const kept = (of(root.pid, 'NoNewPrivs') === '1' ? less.permitted : less.bounding) ?? []
+      const sets: [pid: number, field: string, asked: readonly string[], why: (held: bigint) => string][] = [
+        [user.pid, 'CapBnd', own, held => whyBounding(held, own)],
+        [filtered.pid, 'CapBnd', [], whyListed],
         [
-          seen(`/proc/${pid}/status (CapBnd)`, of('self', 'CapBnd'), of(pid, 'CapBnd')),
-          seen(`/proc/${first}/status (CapInh)`, of('self', 'CapInh'), inherited),
+          first,
+          'CapInh',
+          [],
+          () =>
+            'The first container has inheritable capabilities, and its specification lists none. Likeliest: the sets were given to capData in another order than effective, permitted, inheritable.',
         ],
-        () =>
-          inherited === NONE
-            ? whyBounding(held, capabilities)
-            : 'The first container has inheritable capabilities, and its specification lists none. Likeliest: the sets were given to capData in another order than effective, permitted, inheritable.',
+        [root.pid, 'CapPrm', kept, held => whyPermitted(held, less)],
+      ]
+      const wrong = sets.find(([pid, field, asked]) => maskOf(pid, field) !== capabilityMask([...asked]))
+      return finding(
+        wrong === undefined,
+        sets.map(([pid, field]) => status(pid, field)),
+        () => wrong![3](maskOf(wrong![0], wrong![1])),
       )
     },
   },
   {
     id: 'umask',
-    claim:
-      'its umask is the usual one, as it asks for none; the first container has the one that it asks for',
+    claim: 'a container has the umask that it asks for, and the usual one where it asks for none',
     blame: /umask/,
-    look({ pid }, { pid: first, umask }) {
+    look({ user, root }, { pid: first, umask }) {
       const asked = `0${umask.toString(8).padStart(3, '0')}`
-      const [ours, one, two] = [of('self', 'Umask'), of(first, 'Umask'), of(pid, 'Umask')]
+      const wanted = { [first]: asked, [user.pid]: USUAL, [root.pid]: '0000' }
+      const pids = [first, user.pid, root.pid]
+      const wrong = pids.find(pid => of(pid, 'Umask') !== wanted[pid])
       return finding(
-        one === asked && two === USUAL,
-        [seen(`/proc/${first}/status (Umask)`, ours, one), seen(`/proc/${pid}/status (Umask)`, ours, two)],
-        one === asked
-          ? `A container that asks for no umask should keep ${USUAL}. Likeliest: umask is called where \`spec.process.user.umask\` is not given.`
-          : ours === asked
-            ? `Expected ${asked}, and it is ours that has changed. Likeliest: \`process.umask\` was called, which changes the umask of minilab. The call has to be on the tape.`
-            : one === USUAL
-              ? `Expected ${asked}, and it has the usual one, ${USUAL}. Likeliest: umask was never called, or with a fixed number.`
-              : `Expected ${asked}. Likeliest: umask was given another number than \`spec.process.user.umask\`.`,
+        wrong === undefined,
+        pids.map(pid => status(pid, 'Umask')),
+        () => whyUmask(of(wrong!, 'Umask'), wrong === user.pid ? undefined : wanted[wrong!]!, USUAL),
       )
     },
   },
   {
     id: 'own-user',
-    claim: 'user, group and further groups are those that were asked for; no capability is left',
+    claim: 'user, group and further groups are those that were asked for; no other user has capabilities',
     blame: /setres|setgroups|set[ug]id/,
-    look(other) {
-      if (other.alone)
+    look({ alone, user, root, filtered }) {
+      if (alone)
         return notHere('a user namespace that an ordinary user makes has one id: there is no other user')
-      const { pid, uid, gid, additionalGids } = other
       const fields = ['Uid', 'Gid', 'Groups', 'CapPrm'] as const
-      const wanted = [four(uid), four(gid), additionalGids.join(' '), NONE]
-      const got = fields.map(field => of(pid, field))
-      const wrong = fields.find((_, i) => got[i] !== wanted[i])
+      const rows = [user, root, filtered].flatMap(other => {
+        const { pid, uid, gid, additionalGids } = other
+        const wanted = [four(uid), four(gid), additionalGids.join(' '), uid === 0 ? of(pid, 'CapPrm') : NONE]
+        return fields.map((field, i) => ({ other, field, wrong: of(pid, field) !== wanted[i] }))
+      })
+      const first = rows.find(({ wrong }) => wrong)
+      const { pid } = first?.other ?? user
       return finding(
-        wrong === undefined,
-        fields.map((field, i) => seen(`/proc/${pid}/status (${field})`, null, got[i] || 'none')),
-        () => whyUser[wrong!](other),
+        first === undefined,
+        fields.map(field => seen(`/proc/${pid}/status (${field})`, null, of(pid, field) || 'none')),
+        () => whyUser[first!.field](first!.other),
       )
     },
   },
@@ -82,62 +103,79 @@ const CHECKS: { id: string; claim: string; blame: RegExp; look(other: Other, fir
     id: 'privileges-kept',
     claim: 'a container that does not ask for no_new_privs does not get it',
     blame: /PR_SET_NO_NEW_PRIVS/,
-    look: ({ pid }) =>
+    look: ({ user: { pid } }) =>
       finding(
         of(pid, 'NoNewPrivs') === '0',
-        seen(`/proc/${pid}/status (NoNewPrivs)`, of('self', 'NoNewPrivs'), of(pid, 'NoNewPrivs')),
-        'It got no_new_privs, and did not ask for it: sudo cannot work in it. Likeliest: `spec.process.noNewPrivileges` was not looked at.',
+        status(pid, 'NoNewPrivs'),
+        'It got no_new_privs, and did not ask for it: sudo cannot work in it. Likeliest: `spec.process.noNewPrivileges` was not looked at, or taken for true where it has no value.',
       ),
   },
   {
     id: 'privileges-taken',
-    claim: 'a container that asks for no_new_privs gets it, also without a profile',
+    claim: 'a container that asks for no_new_privs gets it, also without a profile, and for another user',
     blame: /PR_SET_NO_NEW_PRIVS/,
-    look: ({ third }) =>
+    look: ({ root, filtered }) =>
       finding(
-        of(third, 'NoNewPrivs') === '1',
-        seen(`/proc/${third}/status (NoNewPrivs)`, of('self', 'NoNewPrivs'), of(third, 'NoNewPrivs')),
-        'It asks for no_new_privs, has no profile, and did not get it. Likeliest: the call is made only where `spec.linux.seccomp` is given.',
+        [root, filtered].every(({ pid }) => of(pid, 'NoNewPrivs') === '1'),
+        [root, filtered].map(({ pid }) => status(pid, 'NoNewPrivs')),
+        () =>
+          of(root.pid, 'NoNewPrivs') === '1'
+            ? 'It asks for no_new_privs, its user is not root, and it did not get it. Likeliest: the call was left out where `spec.process.user.uid` is not 0.'
+            : 'It asks for no_new_privs, has no profile, and did not get it. Likeliest: the call is made only where `spec.linux.seccomp` is given.',
       ),
   },
   {
     id: 'no-profile',
     claim: 'a container without a profile gets no filter',
     blame: /seccomp/i,
-    look: ({ pid }) =>
+    lacking: 'This container has no profile: `spec.linux.seccomp` is undefined.',
+    look: ({ user: { pid } }) =>
       finding(
         of(pid, 'Seccomp') === '0',
-        seen(`/proc/${pid}/status (Seccomp)`, of('self', 'Seccomp'), of(pid, 'Seccomp')),
+        status(pid, 'Seccomp'),
         'It has no profile, and got a filter. Likeliest: `spec.linux.seccomp` was not looked at.',
+      ),
+  },
+  {
+    id: 'profile-of-user',
+    claim: 'a container with a profile gets a filter, also for another user than root',
+    blame: /seccomp/i,
+    look: ({ filtered: { pid } }) =>
+      finding(
+        of(pid, 'Seccomp') === '2',
+        status(pid, 'Seccomp'),
+        'It has a profile, its user is not root, and it got no filter. Likeliest: seccomp was never called where `spec.process.user.uid` is not 0.',
       ),
   },
 ]
 
-/** A container with other values than the step's: what `--cap-drop` and `minilab run -u` make. */
-export function otherStage(umask: number): Stage<Ran> {
-  let other: Other
+/** Containers with other values than the step's: what `--cap-drop` and `minilab run -u` make. They are made of these parts. */
+export function otherStage(umask: number, parts: readonly Part[], latest: Latest): Stage<Ran> {
+  let others: Others
   return {
-    title: 'A container that asks for other values',
+    title: 'Containers that ask for other values',
     async act(lab) {
-      other = await startOther(lab)
+      others = await startOthers(lab, parts, latest)
     },
     checks: CHECKS.map(({ id, claim, look }, i): Check<Ran> => ({
       id,
       claim,
-      look: scene => (other.refused ? notStarted(other.refused, i) : look(other, { ...scene, umask })),
+      look: scene => (others.refused ? notStarted(others.refused, i) : look(others, { ...scene, umask })),
     })),
   }
 }
 
 /** It did not start: the check that the refused call belongs to says why, those before it have nothing to look at. */
-function notStarted({ message, cause, remedy, place: call = 0, at }: Refusal, number: number): Finding {
-  const found = CHECKS.findIndex(({ blame }) => blame.test(`${message} ${at?.text ?? ''}`))
-  const blamed = found === -1 ? CHECKS.findIndex(({ id }) => id === 'own-user') : found
+function notStarted({ message, cause, remedy, at }: Refusal, number: number): Finding {
+  const isAbout = (words: string) => CHECKS.findIndex(({ blame }) => blame.test(words))
+  const [call = ''] = message.split(' = -1') // its cause may name other calls
+  const found = [call, at?.text ?? ''].map(isAbout).find(i => i !== -1)
+  const blamed = found ?? CHECKS.findIndex(({ id }) => id === 'own-user')
   if (number < blamed) return notHere('the container that asks for other values did not start')
-  if (number > blamed)
-    return finding(false, [], `It did not start. This check must hold first: ${CHECKS[blamed]!.claim}.`)
-  const place = at ?? recordedAt.get(call)
-  const where = place ? ` (${place.file}, line ${place.line})` : ''
+  const { claim, lacking } = CHECKS[blamed]!
+  if (number > blamed) return finding(false, [], `It did not start. This check must hold first: ${claim}.`)
+  const where = at ? ` (${at.file}, line ${at.line})` : ''
   const why = `A container that asks for other values does not start${where}: ${inWords({ message, cause })}.`
-  return finding(false, [], remedy ? `${why} What to do: ${remedy}` : why)
+  const todo = lacking && message.includes('TypeError') ? lacking : remedy && `What to do: ${remedy}`
+  return finding(false, [], [why, todo].filter(Boolean).join(' '))
 }

@@ -4,31 +4,44 @@ import type { Part } from '../../lib/container/part.ts'
 import type { Spec } from '../../lib/container/spec.ts'
 import type { Lab } from '../../lib/guide/lab.ts'
 import { type Refusal, refusalOf } from '../../lib/guide/refusal.ts'
-import { type Capability, defaultCapabilities } from '../../lib/kernel/capabilities.ts'
+import {
+  type Capability,
+  defaultCapabilities,
+  type ProcessCapabilities,
+} from '../../lib/kernel/capabilities.ts'
 import { writeControl } from '../../lib/kernel/control-file.ts'
-import { namespaceInode } from '../../lib/kernel/procfs.ts'
+import { namespaceInode, status } from '../../lib/kernel/procfs.ts'
 import type { Replayed } from '../../lib/kernel/tape.ts'
+import { explainRefused, type Latest } from './refused.ts'
 
-/** A second container, and what it asks for. */
+/** A container besides the first, and what it asks for. */
 export interface Other {
   uid: number
   gid: number
+  /** none where its specification lists none */
   additionalGids: number[]
-  /** its bounding set */
-  capabilities: readonly Capability[]
-  /** whether its user namespace has one id: then its user stays root */
-  alone: boolean
+  capabilities: ProcessCapabilities
   pid: number
-  /** a third container, which asks for no_new_privs and has no profile */
-  third: number
   /** the calls of its hardening part */
   tape: Replayed[]
-  /** why it did not start */
+}
+
+/** Together they differ from the first container in all that a specification may ask for. */
+export interface Others {
+  /** whether their user namespaces have one id: then their user stays root, and so does the group */
+  alone: boolean
+  /** another user, in further groups: asks neither for no_new_privs nor for a umask, and has no profile */
+  user: Other
+  /** root of another group, which asks for a umask of 0, and for less in each set than in the one before; no profile */
+  root: Other
+  /** another user with the profile and no_new_privs, whose specification has no list of capabilities */
+  filtered: Other
+  /** why one of them did not start */
   refused?: Refusal
 }
 
 const UMASKS = [0o012, 0o032, 0o042, 0o052, 0o062, 0o072]
-/** A umask that nothing else has, for the first container; this one asks for none. */
+/** A umask that nothing else has, for the first container. */
 export const rareUmask = () => UMASKS[randomInt(UMASKS.length)]!
 
 /**
@@ -39,65 +52,98 @@ const NOT_ASKED = ['CAP_CHOWN', 'CAP_SETPCAP', 'CAP_SETUID', 'CAP_SETGID']
 const CHOICE = defaultCapabilities.filter(name => !NOT_ASKED.includes(name))
 const KEPT = 4
 
-/** Other values each time: so only the specification tells them. */
-function ask(): Other {
-  const uid = randomInt(2000, 30_000)
-  const gid = uid + randomInt(1, 1000)
+function someCapabilities(): Capability[] {
   const from = randomInt(CHOICE.length - KEPT + 1)
-  return {
-    uid,
-    gid,
-    additionalGids: [gid + 1000, gid + 2000],
-    capabilities: CHOICE.slice(from, from + KEPT),
-    alone: false,
-    pid: 0,
-    third: 0,
-    tape: [],
-  }
+  return CHOICE.slice(from, from + KEPT)
 }
 
-/** Starts both. A refused call is kept for the checks, which know the task that it belongs to. */
-export async function startOther(lab: Lab<Ran>): Promise<Other> {
-  const other = ask()
-  try {
-    const box = await lab.another('a container that asks for other values', {
-      change: ({ spec }) => change(spec, other),
-    })
-    const third = await lab.another('a container that asks for no_new_privs, and has no profile', {
-      change({ spec }) {
-        spec.process.noNewPrivileges = true
-        delete spec.linux.seccomp
-      },
-    })
-    return { ...other, pid: box.pid, third: third.pid, tape: box.tape.filter(({ part }) => part === 'hardening') }
-  } catch (error) {
-    const refused = refusalOf(error)
-    if (!refused) throw error
-    return { ...other, refused }
-  }
-}
-
-function change({ process, linux }: Spec, other: Other): void {
-  const { uid, gid, additionalGids, capabilities } = other
-  other.alone = linux.uidMappings?.[0]?.size === 1
-  delete process.user.umask
-  if (!other.alone) Object.assign(process.user, { uid, gid, additionalGids })
+/** Other values each time: so only the specification tells them. */
+function ask(alone: boolean): Others {
+  const [uid, own, less] = [randomInt(2000, 30_000), someCapabilities(), someCapabilities()]
+  const gid = uid + randomInt(1, 1000)
+  const other = (
+    uid: number,
+    gid: number,
+    capabilities: ProcessCapabilities,
+    additionalGids: number[] = [],
+  ) =>
+    alone
+      ? { uid: 0, gid: 0, additionalGids: [], capabilities, pid: 0, tape: [] }
+      : { uid, gid, additionalGids, capabilities, pid: 0, tape: [] }
   // capabilities(7): a user other than root keeps none across execve
-  const own = other.alone ? [...capabilities] : []
-  process.capabilities = { bounding: [...capabilities], effective: own, permitted: own }
-  process.noNewPrivileges = false
-  delete linux.seccomp
+  const held = alone ? own : []
+  return {
+    alone,
+    user: other(uid, gid, { bounding: own, permitted: held, effective: held }, [gid + 1000, gid + 2000]),
+    root: other(0, gid, { bounding: less, permitted: less.slice(1), effective: less.slice(2) }),
+    filtered: other(uid + 1, gid + 1, {}),
+  }
 }
 
-/**
- * The namespaces part; a container that asks for no further groups may not choose any, as one that an ordinary user makes:
- * user_namespaces(7).
- */
+/** What each asks for besides; everything else is as in the first container. */
+const ASKS: Record<'user' | 'root' | 'filtered', (spec: Spec) => void> = {
+  user({ process, linux }) {
+    // a key that is there and has no value: neither that it is there nor that it is not false asks for anything
+    process.noNewPrivileges = undefined
+    delete process.user.umask
+    delete linux.seccomp
+  },
+  root({ process, linux }) {
+    process.user.umask = 0
+    delete linux.seccomp
+  },
+  filtered() {},
+}
+
+/** A group that only we are in, and that none of them asks for. */
+const OURS = 60_999
+
+/** Starts them, of these parts. A refused call is kept for the checks, which know the task that it belongs to. */
+export async function startOthers(lab: Lab<Ran>, parts: readonly Part[], latest: Latest): Promise<Others> {
+  const others = ask(lab.options.rootless)
+  const before = groups()
+  try {
+    // only root may choose them, and only so it shows whether the child has left them
+    if (!others.alone) process.setgroups!([...before, OURS])
+    for (const name of ['user', 'root', 'filtered'] as const)
+      others[name] = await start(lab, parts, others[name], ASKS[name])
+    return others
+  } catch (error) {
+    const refused = refusalOf(explainRefused(error, latest))
+    if (!refused) throw error
+    return { ...others, refused }
+  } finally {
+    if (!others.alone) process.setgroups!(before)
+  }
+}
+
+const groups = () => (status('self').Groups ?? '').split(' ').filter(Boolean).map(Number)
+
+async function start(
+  lab: Lab<Ran>,
+  parts: readonly Part[],
+  other: Other,
+  change: (spec: Spec) => void,
+): Promise<Other> {
+  const { uid, gid, additionalGids, capabilities } = other
+  const { pid, tape } = await lab.another('a container that asks for other values', {
+    parts,
+    change({ spec }) {
+      Object.assign(spec.process.user, { uid, gid })
+      if (additionalGids.length > 0) spec.process.user.additionalGids = additionalGids
+      spec.process.capabilities = structuredClone(capabilities)
+      change(spec)
+    },
+  })
+  return { ...other, pid, tape: tape.filter(({ part }) => part === 'hardening') }
+}
+
+/** The namespaces part of a container that may not choose any groups, as one that an ordinary user makes: user_namespaces(7). */
 export const withoutGroups = (part: Part): Part => ({
   ...part,
   async attach(container, pid) {
     const isOwn = namespaceInode(pid, 'user') !== namespaceInode('self', 'user')
-    if (isOwn && !container.spec.process.user.additionalGids) writeControl(`/proc/${pid}/setgroups`, 'deny')
+    if (isOwn) writeControl(`/proc/${pid}/setgroups`, 'deny')
     await part.attach?.(container, pid)
   },
 })

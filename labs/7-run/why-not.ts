@@ -1,12 +1,20 @@
-import { capabilityMask, capabilityNames, defaultCapabilities } from '../../lib/kernel/capabilities.ts'
+import {
+  capabilityMask,
+  capabilityNames,
+  defaultCapabilities,
+  type ProcessCapabilities,
+} from '../../lib/kernel/capabilities.ts'
 import { status } from '../../lib/kernel/procfs.ts'
 import type { Other } from './other.ts'
 
-/** Why the second container is not what it asked for: from its status, and from the calls that it made. */
+/** Why another container is not what it asked for: from its status, and from the calls that it made. */
 
 /** A field of /proc/<pid>/status. */
 export const of = (pid: number | 'self', field: string) =>
   (status(pid)[field] ?? 'none').split(/\s+/).join(' ')
+
+/** A set of capabilities from there. */
+export const maskOf = (pid: number, field: string) => BigInt(`0x${of(pid, field)}`)
 
 /** The real id, the effective, the saved and that of the file system. */
 export const four = (id: number) => Array(4).fill(id).join(' ')
@@ -30,6 +38,31 @@ export function whyBounding(held: bigint, asked: readonly string[]): string {
   return `Expected ${asked.join(' ')}. Besides: ${besides.join(' ') || 'nothing'}. Missing: ${missing.join(' ') || 'none'}.`
 }
 
+/** Of the bounding set of a container that lists no capabilities. */
+export const whyListed = (held: bigint) =>
+  `A container that lists no capabilities has ${capabilityNames(held).length} in its bounding set: a list that is missing is empty, and all are dropped.`
+
+/** Of the permitted set of a container that asks for less in each set than in the one before. */
+export function whyPermitted(held: bigint, { bounding = [], permitted = [] }: ProcessCapabilities): string {
+  const expected = `Expected ${permitted.join(' ')} as permitted, and it holds ${capabilityNames(held).join(' ') || 'none'}.`
+  return held === capabilityMask(bounding)
+    ? `${expected} That is its bounding set. Likeliest: capset was never called, or with one list for all sets.`
+    : `${expected} Likeliest: the second set of capData is not that of \`spec.process.capabilities.permitted\`.`
+}
+
+/** Of the umask. `asked`: undefined where none was. */
+export function whyUmask(got: string, asked: string | undefined, usual: string): string {
+  if (asked === undefined)
+    return `A container that asks for no umask should keep ${usual}. Likeliest: umask is called where \`spec.process.user.umask\` is not given.`
+  if (of('self', 'Umask') === asked)
+    return `Expected ${asked}, and it is ours that has changed. Likeliest: \`process.umask\` was called, which changes the umask of minilab. The call has to be on the tape.`
+  if (Number(asked) === 0)
+    return `A container that asks for a umask of 0 has ${got}. Likeliest: 0 was taken for none.`
+  return got === usual
+    ? `Expected ${asked}, and it has the usual one, ${usual}. Likeliest: umask was never called, or with a fixed number.`
+    : `Expected ${asked}. Likeliest: umask was given another number than \`spec.process.user.umask\`.`
+}
+
 /** Of the user, by the field that is wrong. */
 export const whyUser: Record<'Uid' | 'Gid' | 'Groups' | 'CapPrm', (other: Other) => string> = {
   Uid({ uid, pid, tape }) {
@@ -43,21 +76,22 @@ export const whyUser: Record<'Uid' | 'Gid' | 'Groups' | 'CapPrm', (other: Other)
   Gid({ uid, gid, pid, tape }) {
     const [expected, got] = [`Expected group ${gid}.`, of(pid, 'Gid')]
     if (!did(tape, /^setre?s?gid$/))
-      return `${expected} It is still in another group, and may do what that group may. Likeliest: setresgid was never called.`
+      return `${expected} It is still in another group, and may do what that group may. Likeliest: setresgid was never called with \`spec.process.user.gid\`, which root has, too.`
     if (got === four(uid))
       return `${expected} It is in ${uid}, the number of its user. Likeliest: setresgid was given the uid.`
     return `${expected} The real, the effective and the saved group are ${got.split(' ').slice(0, 3).join(' ')}. Likeliest: setresgid was given another id than \`spec.process.user.gid\`.`
   },
 
   Groups({ additionalGids, tape }) {
-    const expected = `Expected ${additionalGids.join(' ')} as its further groups.`
+    const expected = `Expected ${additionalGids.join(' ') || 'none'} as its further groups.`
     const call = did(tape, /^setgroups$/)
     if (!call) return `${expected} Likeliest: setgroups was never called, and it is in our groups.`
+    const [count] = call.args.split(', ')
+    if (count !== String(additionalGids.length) && call.args.endsWith(`[${additionalGids.join(', ')}]`))
+      return `${expected} setgroups was given a count of ${count}: the first argument is the number of groups, ${additionalGids.length}.`
     if (call.errno)
       return `${expected} setgroups was refused (${call.errno}), and an attempt does not end the child. Likeliest: it came after setresuid or capset, and only root may choose groups.`
-    return call.args.startsWith('0,')
-      ? `${expected} setgroups was given a count of 0. Likeliest: the first argument is not the length of the list.`
-      : `${expected} Likeliest: setgroups was given another list than \`spec.process.user.additionalGids\`: ${call.args}.`
+    return `${expected} Likeliest: setgroups was given another list than \`spec.process.user.additionalGids\`: ${call.args}.`
   },
 
   CapPrm: () => 'It holds capabilities, and is not root.',

@@ -86,14 +86,14 @@ async function launchParts(
     },
     ...(terminal ? [(launched: Launched) => takeTerminal(container, launched)] : []),
   ])
-  const failed = arrived.failed ?? noProgram(arrived.tape)
+  const failed = arrived.failed ?? noProgram(arrived.tape, tape)
   if (!failed) return { container, child, clone, tape: arrived.tape }
   await child.exit
   throw failed instanceof SyscallError ? startError(container.spec.process, arrived.tape, failed, container) : failed
 }
 
 /** Why a child has come to the end of its tape, and is no program: one that is never returned from its execve. */
-function noProgram(tape: readonly Replayed[]): Error | undefined {
+function noProgram(tape: readonly Replayed[], { ops }: Tape): Error | undefined {
   if (tape.at(-1)?.result === null) return undefined
   const at = tape.findLastIndex(({ call, errno }) => call === 'execve' && errno !== null)
   if (at !== -1) {
@@ -103,7 +103,7 @@ function noProgram(tape: readonly Replayed[]): Error | undefined {
       call,
       args,
       number,
-      { number: at + 1, of: tape.length },
+      { number: at + 1, of: tape.length, at: ops[at]?.at },
       diagnose(call, [], number),
     )
   }

@@ -1,14 +1,13 @@
 import { SyscallError } from '../kernel/syscall-error.ts'
+import type { SourceLine } from '../kernel/tape.ts'
 
 /** What stopped a step that is built wrongly: that is no error of ours, but what there is to be learned. */
 export interface Refusal {
   message: string
   cause: string
   remedy: string
-  /** of a call that a child was to make: the how-manieth of its tape, from 1 */
-  place?: number
   /** where in a learner's file it came from */
-  at?: { file: string; line: number; text: string }
+  at?: SourceLine
 }
 
 /** What was refused, and why, in a line. */
@@ -23,7 +22,7 @@ export function refusalOf(thrown: unknown): Refusal | undefined {
   const { message } = error
   if (error instanceof SyscallError) {
     const { cause = '', remedy = '' } = error.diagnosis ?? {}
-    return { message, cause, remedy, ...(error.place && { place: error.place.number }) }
+    return { message, cause, remedy, ...(error.place?.at && { at: error.place.at }) }
   }
   if ('remedy' in error)
     return {

@@ -19,7 +19,7 @@ export function failure(tape: Tape, replayed: readonly Replayed[]): SyscallError
   const last = replayed.at(-1)
   const op = tape.ops[replayed.length - 1]
   if (!last || !op) return undefined
-  const place = { number: replayed.length, of: tape.ops.length }
+  const place = { number: replayed.length, of: tape.ops.length, at: op.at }
   if (last.result === null && NO_RETURN.includes(last.call)) return undefined
   if (last.result === null) return new SyscallError(last.call, last.args, errnoNumber('EINTR'), place, KILLED)
   if (last.errno === null && BigInt(last.result) >= op.min) return undefined

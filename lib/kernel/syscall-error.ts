@@ -1,4 +1,5 @@
 import { errnoMeaning, errnoName } from './errno.ts'
+import type { SourceLine } from './tape.ts'
 
 /** Why a call was refused, as far as the observed state tells, and what to do about it. */
 export interface Diagnosis {
@@ -6,10 +7,11 @@ export interface Diagnosis {
   remedy: string
 }
 
-/** Where on a tape a call is, from 1. */
+/** Where on a tape a call is, from 1, and the line that recorded it. */
 interface Place {
   number: number
   of: number
+  at?: SourceLine | undefined
 }
 
 /** A system call that the kernel refused: which, with what arguments, where on its tape, why, and what to do. */

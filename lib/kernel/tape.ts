@@ -10,6 +10,13 @@ export class Later {
   }
 }
 
+/** The line of a program that recorded a call, and what stands there. */
+export interface SourceLine {
+  file: string
+  line: number
+  text: string
+}
+
 /**
  * One recorded call. The child goes on only while min <= result <= max: below it fails, above it leaves quietly. The
  * results that are `allowed`, such as -EEXIST, are as good as success.
@@ -22,6 +29,8 @@ export interface Op {
   allowed?: readonly bigint[]
   /** the name of the part that recorded it */
   part: string
+  /** where that is known: of what learners wrote */
+  at?: SourceLine
 }
 
 /** One call as it was replayed: what `--json` prints as an entry of `tape`. */

@@ -11,7 +11,7 @@ import { untilConnected } from './cable.ts'
 import type { Exercise } from './exercise.ts'
 import { WrittenError } from './problem.ts'
 import { fileOf, findWorkspace, type Workspace } from './workspace.ts'
-import { loadWritten, recordedAt } from './written.ts'
+import { loadWritten } from './written.ts'
 
 /**
  * The parts that the learner lists in the last lab's file, to be run for real. Throws a UsageError where there is no such
@@ -93,7 +93,7 @@ export const rootLost = () =>
 
 /** What the kernel refused, with the line of the learner's from which that call came. */
 export function withLine(error: unknown): unknown {
-  const at = error instanceof SyscallError && error.place ? recordedAt.get(error.place.number) : undefined
+  const at = error instanceof SyscallError ? error.place?.at : undefined
   if (!at) return error
   const { message, diagnosis } = error as SyscallError
   return new WrittenError({

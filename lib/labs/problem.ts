@@ -1,8 +1,7 @@
+import type { SourceLine } from '../kernel/tape.ts'
+
 /** Where in the learner's files: a line, as an editor counts them, and what stands there. */
-export interface Place {
-  file: string
-  line: number
-  text: string
+export interface Place extends SourceLine {
   /** the exported name that it belongs to */
   within?: string
 }

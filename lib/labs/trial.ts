@@ -18,7 +18,7 @@ import { type Problem, WrittenError } from './problem.ts'
 import type { Recorded } from './tape-diff.ts'
 import { STUCK_FILE, TRIAL_FILE } from './trial-files.ts'
 import { watch } from './watchdog.ts'
-import { asWritten, loadWritten, recordedAt } from './written.ts'
+import { asWritten, loadWritten } from './written.ts'
 
 /** What a trial is about. */
 export interface TrialRequest {
@@ -122,13 +122,10 @@ async function runTrial(
       .filter(({ container }) => container === 1)
       .map(({ call, args }) => anonymous(`${call}(${args})`))
     const { refused } = trial.report
-    const at = refused?.place === undefined ? refused?.at : recordedAt.get(refused.place)
-    if (refused)
-      trial.problem = {
-        what: inWords(refused),
-        ...(at && { at }),
-        remedy: refused.remedy,
-      }
+    if (refused) {
+      const { at, remedy } = refused
+      trial.problem = { what: inWords(refused), ...(at && { at }), remedy }
+    }
     save()
   } catch (error) {
     stop(error, 'it failed')
@@ -181,20 +178,16 @@ async function bothTapes(
   const tapes: Trial['tapes'] = {}
   const both = async (name: string, record: (tape: Tape, from: Written) => Names | Promise<Names>) => {
     const [yours, theirs] = [new Tape(), new Tape()]
-    recordedAt.clear()
     try {
       const names = await record(yours, written)
-      const places = yours.ops.map((_, i) => recordedAt.get(i + 1))
       const mayFail = ({ min, allowed }: Op) => min < 0n || (allowed ?? []).length > 0
       await record(theirs, reference)
       tapes[name] = {
-        yours: yours
-          .print()
-          .map((call, i) => ({
-            call: plain(call, names),
-            ...(places[i] && { at: places[i] }),
-            ...(mayFail(yours.ops[i]!) && { mayFail: true }),
-          })),
+        yours: yours.print().map((call, i) => ({
+          call: plain(call, names),
+          ...(yours.ops[i]!.at && { at: yours.ops[i]!.at }),
+          ...(mayFail(yours.ops[i]!) && { mayFail: true }),
+        })),
         reference: theirs.print().map(call => plain(call, names)),
       }
     } catch (error) {

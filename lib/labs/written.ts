@@ -8,7 +8,7 @@ import { Later, Tape } from '../kernel/tape.ts'
 import type { Exercise, Written } from './exercise.ts'
 import { nextContainer } from './host-calls.ts'
 import { placeIn } from './place.ts'
-import { type Place, WrittenError } from './problem.ts'
+import { WrittenError } from './problem.ts'
 import { fileOf } from './workspace.ts'
 
 type Named = Pick<Exercise, 'number' | 'name' | 'exports'>
@@ -53,8 +53,11 @@ async function importFile(folder: string, file: string): Promise<Written> {
   }
 }
 
-/** An error that came out of the learner's code, with the line. One that is known already stays as it is. */
-export function asWritten(error: unknown, folder: string, doing: string): unknown {
+/**
+ * An error that came out of the learner's code, with the line. One that is known already stays as it is. `mayAwait`: whether that
+ * code could have awaited something.
+ */
+export function asWritten(error: unknown, folder: string, doing: string, mayAwait = true): unknown {
   if (error instanceof WrittenError) {
     const { message: what, remedy, at = placeIn(folder, error.stack) } = error
     return at === error.at ? error : new WrittenError({ what, at: at!, remedy })
@@ -65,15 +68,21 @@ export function asWritten(error: unknown, folder: string, doing: string): unknow
   const refused = error instanceof SyscallError ? refusalOf(error) : undefined
   if (refused) return new WrittenError({ what: inWords(refused), ...(at && { at }), remedy: refused.remedy })
   const message = (error.message.split('\n').find(line => line.trim()) ?? error.name).trim()
-  const remedy = 'remedy' in error ? String(error.remedy) : (REMEDIES[error.name] ?? 'mend that line')
+  const known =
+    (REMEDIES[error.name] ?? 'mend that line') + (error instanceof TypeError && mayAwait ? PROMISE : '')
+  const remedy = 'remedy' in error ? String(error.remedy) : known
   return new WrittenError({ what: `${doing}: ${error.name}: ${message}`, ...(at && { at }), remedy })
 }
 
 const REMEDIES: Record<string, string> = {
   SyntaxError: 'mend what is written there: an editor shows it in red',
   ReferenceError: "is it imported? `import { … } from 'minilab'` has constants and types",
-  TypeError: 'is it what that line takes it for? A promise, for one, has to be awaited first',
+  TypeError: 'is it what that line takes it for?',
 }
+const PROMISE = ' A promise, for one, has to be awaited first'
+
+/** The hooks of a part that may be async. */
+const ASYNC = /\.(prepare|attach)$/
 
 /** The function, its errors with the learner's line. */
 function guard<A extends unknown[], R>(
@@ -90,7 +99,7 @@ function guard<A extends unknown[], R>(
           }) as R)
         : result
     } catch (error) {
-      throw asWritten(error, folder, name)
+      throw asWritten(error, folder, name, ASYNC.test(name))
     }
   }
 }
@@ -126,9 +135,6 @@ function guardListed(part: unknown, folder: string, where: string): Part {
   })
 }
 
-/** The lines from which the calls of the latest tape were recorded, by their place on it, from 1. */
-export const recordedAt = new Map<number, Place>()
-
 /** Whoever is given a tape records on it at once; each call remembers the learner's line. */
 function withLines(record: (...args: unknown[]) => unknown, folder: string): (...args: unknown[]) => unknown {
   return (...args) => {
@@ -142,9 +148,10 @@ function withLines(record: (...args: unknown[]) => unknown, folder: string): (..
         given.map(arg => (arg instanceof Later ? 0 : arg)),
       )
       if (wrong) throw new WrittenError({ what: wrong, remedy: 'an editor shows the types: tape.' + name })
-      const place = placeIn(folder, new Error().stack)
-      if (place) recordedAt.set(tape.ops.length + 1, place)
-      return note(...call)
+      const later = note(...call)
+      const at = placeIn(folder, new Error().stack)
+      if (at) later.op.at = at
+      return later
     }
     try {
       const result = record(...args)

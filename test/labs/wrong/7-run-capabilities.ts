@@ -1,5 +1,8 @@
 import type { WrongAnswer } from '../../../lib/labs/answer.ts'
-import { CAPSET, DROP, KEEP, LOOP, SETS } from '../lines/7-run.ts'
+import { CAPSET, DROP, GID, GROUPS, KEEP, LAST, LIST, LOOP, SETS, UID } from '../lines/7-run.ts'
+
+const ONE_ID = 'a user namespace that an ordinary user makes has one id'
+const LISTS = '    const { bounding = [], effective = [], permitted = [], inheritable = [] } = capabilities\n'
 
 export const capabilities: WrongAnswer[] = [
   {
@@ -142,5 +145,87 @@ export const capabilities: WrongAnswer[] = [
     edits: [[KEEP, KEEP.replace('bounding', 'effective') + '    void bounding\n']],
     says: 'Likeliest: all were dropped',
     rootOnly: 'a container whose user is root asks for the same in both sets',
+  },
+  {
+    task: 'capabilities',
+    name: 'all, where there is no list',
+    belief: 'who lists nothing forbids nothing',
+    edits: [
+      [LISTS, LISTS.replace('bounding = []', 'bounding')],
+      [KEEP, '    const keep = bounding ? capabilityMask(bounding) : ~0n\n'],
+    ],
+    says: 'a list that is missing is empty',
+  },
+  {
+    task: 'capabilities',
+    name: 'a list that has to be there',
+    belief: 'every container has all the lists',
+    edits: [
+      [LISTS, LISTS.replace('bounding = []', 'bounding')],
+      [KEEP, '    const keep = capabilityMask(bounding!)\n'],
+    ],
+    says: 'a list that is missing is empty',
+  },
+  {
+    task: 'capabilities',
+    name: 'effective and permitted exchanged',
+    belief: 'what is permitted comes before what is effective',
+    edits: [[SETS, 'capabilityMask(permitted), capabilityMask(effective), capabilityMask(inheritable)']],
+    says: 'effective, permitted, inheritable',
+  },
+  {
+    task: 'capabilities',
+    name: 'the bounding set for all',
+    belief: 'the bounding set is what the process holds',
+    edits: [
+      [SETS, 'keep, keep, 0n'],
+      [LISTS, LISTS + '    void [effective, permitted, inheritable]\n'],
+    ],
+    says: 'spec.process.capabilities.permitted',
+    rootOnly: ONE_ID,
+  },
+  {
+    task: 'capabilities',
+    name: 'all 64 bits',
+    belief: 'a mask of 64 bits has 64 capabilities',
+    edits: [
+      ['cap <= last', 'cap < 64'],
+      [LAST, ''],
+      ["import { readFileSync } from 'node:fs'\n", ''],
+    ],
+    says: 'cap_last_cap',
+  },
+  {
+    task: 'capabilities',
+    name: 'the bounding set alone',
+    belief: 'root’s execve follows at once, and gives just that',
+    edits: [[CAPSET, '    void [effective, permitted, inheritable, capData, capHeader]\n']],
+    says: 'capset was never called',
+  },
+  {
+    task: 'capabilities',
+    name: 'one capset after the other',
+    belief: 'each set has its own call',
+    edits: [
+      [
+        SETS,
+        'capabilityMask(effective), capabilityMask(effective), 0n),\n    )\n    tape.capset(capHeader(), capData(capabilityMask(effective), capabilityMask(permitted), capabilityMask(inheritable)',
+      ],
+    ],
+    says: 'took away the right to it',
+  },
+  {
+    task: 'capabilities',
+    name: 'the user before the drops',
+    belief: 'the user comes first',
+    edits: [
+      [LIST, ''],
+      [GROUPS, ''],
+      [GID, ''],
+      [UID, ''],
+      [KEEP, LIST + GROUPS + GID + UID + KEEP],
+    ],
+    says: 'CAP_SETPCAP, which went with the change of user',
+    rootOnly: ONE_ID,
   },
 ]

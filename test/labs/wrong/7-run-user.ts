@@ -1,5 +1,5 @@
 import type { WrongAnswer } from '../../../lib/labs/answer.ts'
-import { CAPSET, GID, GROUPS, KEEP, LIST, UID, UMASK } from '../lines/7-run.ts'
+import { CAPSET, GID, GROUPS, UID, UMASK } from '../lines/7-run.ts'
 
 const ONE_ID = 'a user namespace that an ordinary user makes has one id'
 
@@ -12,7 +12,7 @@ export const user: WrongAnswer[] = [
       [UID, ''],
       [GID, UID + GID],
     ],
-    says: 'setresgid(',
+    says: 'only root may choose a group',
     rootOnly: ONE_ID,
   },
   {
@@ -21,14 +21,6 @@ export const user: WrongAnswer[] = [
     belief: 'the group comes with the user',
     edits: [[GID, '']],
     says: 'setresgid was never called',
-    rootOnly: ONE_ID,
-  },
-  {
-    task: 'user',
-    name: 'no further groups',
-    belief: 'further groups are those of the user in /etc/group',
-    edits: [[GROUPS, '    void groups\n']],
-    says: 'setgroups was never called',
     rootOnly: ONE_ID,
   },
   {
@@ -70,14 +62,6 @@ export const user: WrongAnswer[] = [
   },
   {
     task: 'user',
-    name: 'fixed groups',
-    belief: 'every user is in the same groups',
-    edits: [[GROUPS, '    void groups\n    tape.attempt.setgroups(2, [27, 100])\n']],
-    says: 'another list',
-    rootOnly: ONE_ID,
-  },
-  {
-    task: 'user',
     name: 'a fixed umask',
     belief: 'the umask of containers is 027',
     edits: [[UMASK, '    if (user.umask !== undefined) tape.umask(0o027)\n']],
@@ -96,25 +80,6 @@ export const user: WrongAnswer[] = [
     belief: 'what is not given is 0',
     edits: [[UMASK, '    tape.umask(user.umask ?? 0)\n']],
     says: 'that asks for no umask',
-  },
-  {
-    task: 'user',
-    name: 'the groups last',
-    belief: 'root’s groups can be left at any time',
-    edits: [
-      [GROUPS, ''],
-      [UID, UID + GROUPS],
-    ],
-    says: 'only root may choose groups',
-    rootOnly: ONE_ID,
-  },
-  {
-    task: 'user',
-    name: 'a count of 0',
-    belief: 'the count is an offset',
-    edits: [['groups.length, groups', '0, groups']],
-    says: 'a count of 0',
-    rootOnly: ONE_ID,
   },
   {
     task: 'user',
@@ -145,23 +110,35 @@ export const user: WrongAnswer[] = [
   },
   {
     task: 'user',
-    name: 'the user before the drops',
-    belief: 'the user comes first',
-    edits: [
-      [LIST, ''],
-      [GROUPS, ''],
-      [GID, ''],
-      [UID, ''],
-      [KEEP, LIST + GROUPS + GID + UID + KEEP],
-    ],
-    says: 'prctl(PR_CAPBSET_DROP',
+    name: 'a umask of 0 as none',
+    belief: 'what is not given is falsy',
+    edits: [[UMASK, '    if (user.umask) tape.umask(user.umask)\n']],
+    says: 'a umask of 0',
+  },
+  {
+    task: 'user',
+    name: 'the umask in octal digits',
+    belief: 'a umask is written in octal digits, also in JSON',
+    edits: [[UMASK, '    if (user.umask !== undefined) tape.umask(parseInt(String(user.umask), 8))\n']],
+    says: 'another number',
+  },
+  {
+    task: 'user',
+    name: 'groups of root as they are',
+    belief: 'root needs no group: it may do everything',
+    edits: [[GID, '    if (user.uid !== 0) tape.setresgid(user.gid, user.gid, user.gid)\n']],
+    says: 'spec.process.user.gid',
     rootOnly: ONE_ID,
   },
   {
     task: 'user',
-    name: 'setgroups has to succeed',
-    belief: 'root in a user namespace may always choose groups',
-    edits: [[GROUPS, GROUPS.replace('attempt.', '')]],
-    says: 'setgroups(',
+    name: 'only where it is not root',
+    belief: 'root is root in every group',
+    edits: [
+      [GROUPS, '    if (user.uid !== 0) {\n' + GROUPS],
+      [UID, UID + '    }\n'],
+    ],
+    says: 'spec.process.user.gid',
+    rootOnly: ONE_ID,
   },
 ]

@@ -1,6 +1,8 @@
 import type { WrongAnswer } from '../../../lib/labs/answer.ts'
-import { FILTER, HARDENING, LAYERS, NAMESPACES, NO_NEW, PROGRAM, ROOT, UMASK } from '../lines/7-run.ts'
+import { HARDENING, LAYERS, NAMESPACES, PROGRAM, ROOT } from '../lines/7-run.ts'
 import { capabilities } from './7-run-capabilities.ts'
+import { groups } from './7-run-groups.ts'
+import { privileges } from './7-run-privileges.ts'
 import { user } from './7-run-user.ts'
 
 export const wrong: WrongAnswer[] = [
@@ -12,7 +14,7 @@ export const wrong: WrongAnswer[] = [
       [LAYERS, ''],
       [ROOT, ROOT + LAYERS],
     ],
-    says: 'mount(',
+    says: '`layers` comes before `root`',
   },
   {
     task: 'order',
@@ -68,145 +70,34 @@ export const wrong: WrongAnswer[] = [
     edits: [[PROGRAM, '  // program\n']],
     says: 'there is no program',
   },
+  {
+    task: 'order',
+    name: 'layers on both sides of root',
+    belief: 'what is mounted before root is gone after it',
+    edits: [[ROOT, ROOT + LAYERS.replace('layers,', 'layers, // again:')]],
+    says: 'layers is in `parts` twice',
+  },
+  {
+    task: 'order',
+    name: 'by their names',
+    belief: 'a list of parts is sorted by its names',
+    edits: [
+      [
+        '  program, // its execve does not return\n]',
+        '  program, // its execve does not return\n].sort((a, b) => a.name.localeCompare(b.name))',
+      ],
+    ],
+    says: 'took away the right to it',
+  },
+  {
+    task: 'order',
+    name: 'names in the place of parts',
+    belief: 'parts are known by their names',
+    edits: [[HARDENING, "  'hardening' as never,\n"]],
+    says: 'is no part with a name',
+  },
   ...capabilities,
   ...user,
-  {
-    task: 'no-new-privs',
-    name: 'left out',
-    belief: 'without capabilities a setuid program is harmless',
-    edits: [
-      [NO_NEW, '    void [noNewPrivileges, PR_SET_NO_NEW_PRIVS]\n'],
-      [FILTER, ''],
-      [UMASK, FILTER + UMASK],
-    ],
-    says: 'was left out',
-  },
-  {
-    task: 'no-new-privs',
-    name: 'set to none',
-    belief: 'it is the number of new privileges',
-    edits: [[NO_NEW, NO_NEW.replace('PRIVS, 1', 'PRIVS, 0')]],
-    says: 'EINVAL',
-  },
-  {
-    task: 'no-new-privs',
-    name: 'not for root',
-    belief: 'root has nothing to gain',
-    edits: [
-      ['if (noNewPrivileges)', 'if (noNewPrivileges && user.uid !== 0)'],
-      [FILTER, ''],
-      [UMASK, FILTER + UMASK],
-    ],
-    says: 'was left out',
-  },
-  {
-    task: 'no-new-privs',
-    name: 'always',
-    belief: 'it harms no container',
-    edits: [['if (noNewPrivileges) tape', 'void noNewPrivileges\n    tape']],
-    says: 'did not ask for it',
-  },
-  {
-    task: 'no-new-privs',
-    name: 'only with a profile',
-    belief: 'it is there for the filter',
-    edits: [['if (noNewPrivileges)', 'if (noNewPrivileges && spec.linux.seccomp)']],
-    says: 'made only where `spec.linux.seccomp` is given',
-  },
-  {
-    task: 'no-new-privs',
-    name: 'one argument',
-    belief: 'the zeros are there already',
-    edits: [
-      [NO_NEW, '    if (noNewPrivileges) tape.attempt.prctl(PR_SET_NO_NEW_PRIVS, 1, 1, 0, 0)\n'],
-      [FILTER, ''],
-      [UMASK, FILTER + UMASK],
-    ],
-    says: 'it was refused, and an attempt does not end the child',
-  },
-  {
-    task: 'seccomp',
-    name: 'none',
-    belief: 'without capabilities nothing dangerous can be called',
-    edits: [[FILTER, '    void [SECCOMP_SET_MODE_FILTER, compileSeccomp]\n']],
-    says: 'was never called',
-  },
-  {
-    task: 'seccomp',
-    name: 'lets all pass',
-    belief: 'a filter without rules refuses everything',
-    edits: [
-      [
-        'compileSeccomp(spec.linux.seccomp)',
-        "compileSeccomp({ defaultAction: 'SCMP_ACT_ALLOW', syscalls: [] })",
-      ],
-    ],
-    says: 'it lets every call through',
-  },
-  {
-    task: 'seccomp',
-    name: 'between the two',
-    belief: 'root may install a filter at any time',
-    edits: [
-      [FILTER, ''],
-      [NO_NEW, FILTER + NO_NEW],
-    ],
-    says: 'EACCES',
-  },
-  {
-    task: 'seccomp',
-    name: 'a program of nothing',
-    belief: 'a filter that says nothing lets nothing pass',
-    edits: [['compileSeccomp(spec.linux.seccomp))\n', 'new Uint8Array(8))\n    void compileSeccomp\n']],
-    says: 'EINVAL',
-  },
-  {
-    task: 'seccomp',
-    name: 'all but unshare',
-    belief: 'the filter is there to refuse new user namespaces',
-    edits: [
-      [
-        'compileSeccomp(spec.linux.seccomp)',
-        "compileSeccomp({ defaultAction: 'SCMP_ACT_ALLOW', syscalls: [{ names: ['unshare'], action: 'SCMP_ACT_ERRNO' }] })",
-      ],
-    ],
-    says: 'another list than the profile',
-  },
-  {
-    task: 'seccomp',
-    name: 'the profile itself',
-    belief: 'the kernel reads the profile',
-    edits: [['compileSeccomp(spec.linux.seccomp))', 'spec.linux.seccomp as never)\n    void compileSeccomp']],
-    says: 'takes a Uint8Array',
-  },
-  {
-    task: 'seccomp',
-    name: 'without looking whether there is one',
-    belief: 'every container has a profile',
-    edits: [[FILTER, '    tape.seccomp(SECCOMP_SET_MODE_FILTER, 0, compileSeccomp(spec.linux.seccomp!))\n']],
-    says: 'TypeError',
-  },
-  {
-    task: 'seccomp',
-    name: 'an attempt between the two',
-    belief: 'what is refused is tried again',
-    edits: [
-      [FILTER, ''],
-      [NO_NEW, FILTER.replace('tape.', 'tape.attempt.') + NO_NEW],
-    ],
-    says: 'seccomp(SECCOMP_SET_MODE_FILTER',
-  },
-  {
-    task: 'seccomp',
-    name: 'its own profile always',
-    belief: 'a container without a profile needs one most',
-    edits: [
-      [
-        FILTER,
-        "    tape.seccomp(SECCOMP_SET_MODE_FILTER, 0, compileSeccomp(spec.linux.seccomp ?? { defaultAction: 'SCMP_ACT_ALLOW', syscalls: [] }))\n",
-      ],
-      ['    if (noNewPrivileges) tape', '    void noNewPrivileges\n    tape'],
-    ],
-    says: 'It has no profile',
-  },
+  ...groups,
+  ...privileges,
 ]

@@ -1,0 +1,104 @@
+import { readFileSync } from 'node:fs'
+import type { Ran } from '../../chapters/7-run/commands.ts'
+import { changePart } from '../../lib/guide/mutant.ts'
+import type { Step } from '../../lib/guide/step.ts'
+import { PR_SET_NO_NEW_PRIVS } from '../../lib/kernel/constants.ts'
+import { type Diagnosis, SyscallError } from '../../lib/kernel/syscall-error.ts'
+import type { Op } from '../../lib/kernel/tape.ts'
+import { WrittenError } from '../../lib/labs/problem.ts'
+
+// Why a container did not start: what the kernel's bare error number means for this lab.
+
+/** The calls on the tape of the latest container. */
+export interface Latest {
+  ops: readonly Op[]
+}
+
+/** The step that notes the tape of each container. */
+export const noteTape = (step: Step<Ran>, latest: Latest): Step<Ran> =>
+  changePart(step, 'process', part => ({
+    ...part,
+    inside(tape, container, gate) {
+      latest.ops = tape.ops
+      part.inside?.(tape, container, gate)
+    },
+  }))
+
+const LAST = () => readFileSync('/proc/sys/kernel/cap_last_cap', 'utf8').trim()
+
+const changesUser = ({ call }: Op) => call === 'setresuid'
+
+/** By the refused call as it is printed, and where that does not tell, by the calls before it. */
+const RULES: { call: RegExp; after?(op: Op): boolean; why(): Diagnosis }[] = [
+  {
+    call: /^seccomp\(.* EACCES/,
+    why: () => ({
+      cause: 'the kernel accepts a filter only after no_new_privs, or with CAP_SYS_ADMIN',
+      remedy: 'install the filter after the `prctl` that sets no_new_privs',
+    }),
+  },
+  {
+    call: /^setgroups\(.* EPERM/,
+    why: () => ({
+      cause: 'in a user namespace with one id it is refused',
+      remedy: 'that must not end the child: `tape.attempt.setgroups(…)`',
+    }),
+  },
+  {
+    call: /^prctl\(PR_CAPBSET_DROP.* EINVAL/,
+    why: () => ({
+      cause: `there is no such capability: /proc/sys/kernel/cap_last_cap says ${LAST()}`,
+      remedy: 'give the number of a capability, from 0 up to that one',
+    }),
+  },
+  {
+    call: /^prctl\(PR_CAPBSET_DROP.* EPERM/,
+    after: changesUser,
+    why: () => ({
+      cause: 'PR_CAPBSET_DROP needs CAP_SETPCAP, which went with the change of user',
+      remedy: 'drop from the bounding set first, then change the user',
+    }),
+  },
+  {
+    call: /^setresgid\(.* EPERM/,
+    after: changesUser,
+    why: () => ({ cause: 'only root may choose a group', remedy: 'change the group before the user' }),
+  },
+  {
+    call: /^capset\(.* EPERM/,
+    why: () => ({
+      cause:
+        'it asks for capabilities that the process does not hold, or for effective ones that are not permitted',
+      remedy:
+        'each set has its own list, and `capData` takes them as effective, permitted, inheritable: the second is that of `spec.process.capabilities.permitted`',
+    }),
+  },
+]
+
+const NO_LAYERS: Diagnosis = {
+  cause: '`layers` comes before `root`: nothing is mounted yet on what root pivots into',
+  remedy: 'put `layers` before `root` in `parts`',
+}
+
+const NO_NEW_PRIVS = 'prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)'
+
+/** The error of a container that did not start, with the cause. Others come back as they are. */
+export function explainRefused(error: unknown, { ops }: Latest): unknown {
+  const failed = error instanceof Error && error.cause instanceof SyscallError ? error.cause : error
+  if (!(failed instanceof SyscallError) || !failed.place) return error
+  const { message, diagnosis, place } = failed
+  const at = place.at && { at: place.at }
+  // then the call that is at fault is the one that is not there
+  if (/^seccomp\(.* EACCES/.test(message) && !ops.some(({ args }) => args[0] === PR_SET_NO_NEW_PRIVS))
+    return new WrittenError({
+      what: `${NO_NEW_PRIVS} was left out, and this container asks for it: without it, or CAP_SYS_ADMIN, the kernel accepts no filter`,
+      ...at,
+      remedy: 'make that call wherever `spec.process.noNewPrivileges` is set',
+    })
+  const earlier = ops.slice(0, place.number - 1)
+  const layers = ops.findIndex(({ part }) => part === 'layers')
+  const noLayers = ops[place.number - 1]?.part === 'root' && layers >= place.number
+  const rule = RULES.find(({ call, after }) => call.test(message) && (!after || earlier.some(after)))
+  const why = noLayers ? NO_LAYERS : (diagnosis ?? rule?.why())
+  return why ? new WrittenError({ what: `${message}: ${why.cause}`, ...at, remedy: why.remedy }) : error
+}
