@@ -14,6 +14,16 @@ const CONTEXT = 3
 /** So many lines of the type checker's are shown at once. */
 const MOST_MISTAKES = 5
 
+/** What comes after a lab that is passed. The last one passes with our parts in the places of those that are not written yet. */
+function nextAfter({ lab, own }: Verdict): string {
+  if (lab < 7)
+    return `Next: \`minilab lab ${lab + 1}\`, which builds on this. Compare with ours: \`minilab solution ${lab}\``
+  const ours = [1, 2, 3, 4, 5, 6].filter(number => !own.includes(number))
+  return ours.length === 0
+    ? 'You have written all parts: `minilab run --mine default /bin/sh` starts a container with your own code.'
+    : `It passes with our parts of lab ${ours.join(', ')}, which you have not passed yet. \`minilab run --mine\` needs yours. Next: \`minilab lab ${ours[0]}\``
+}
+
 /** What a lab says to whoever works on it. */
 export class LabPresenter extends Presenter {
   /** What the checks found: the first task that fails in full, the others in a line each. */
@@ -48,11 +58,7 @@ export class LabPresenter extends Presenter {
       this.line(bold(green(`   ✔ all ${tasks.length} tasks`)))
       this.note(`For more: ${exercise.challenge}`)
       this.line()
-      this.note(
-        number < 7
-          ? `Next: \`minilab lab ${number + 1}\`, which builds on this. Compare with ours: \`minilab solution ${number}\``
-          : 'You have written all parts: `minilab run --mine default /bin/sh` starts a container with your own code.',
-      )
+      this.note(nextAfter(verdict))
     } else {
       const hints = failing ? (progress.tasks[taskKey(exercise, failing.id)]?.hints ?? 0) : 0
       this.line(bold(`   ${all}`))

@@ -46,7 +46,8 @@ export function diffTapes(
   return { rows, ...(first && { first }) }
 }
 
-const reasonFor = (call: string, reasons: readonly Reason[]) =>
+/** The reason of the call that these words begin with. */
+export const reasonFor = (call: string, reasons: readonly Reason[]) =>
   reasons.find(reason => call.startsWith(reason.call))
 
 /** A longest common subsequence in the middle, what each has besides around it. */

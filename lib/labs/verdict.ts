@@ -2,7 +2,7 @@ import type { Report } from '../guide/step.ts'
 import { type Exercise, partOf, type Task } from './exercise.ts'
 import type { Problem } from './problem.ts'
 import type { Progress, TaskProgress } from './progress-shape.ts'
-import { diffTapes, type TapeDiff } from './tape-diff.ts'
+import { diffTapes, reasonFor, type TapeDiff } from './tape-diff.ts'
 import type { TriedOut } from './try-out.ts'
 
 /** What became of one task: limited where this machine lets nobody look. */
@@ -52,7 +52,8 @@ export function judgeTasks(exercise: Exercise, tried: TriedOut): TaskVerdict[] {
 
 /**
  * Of the tasks that fail the one that is worked on. What stopped all of them belongs to the tasks about the code that did it, and
- * of those to the first that was never passed: it is what its writer has just changed.
+ * of those to one that was never passed: it is what its writer has just changed. A refused call belongs to the task that asks
+ * for it.
  */
 export function workingOn(
   exercise: Exercise,
@@ -64,8 +65,10 @@ export function workingOn(
   if (!problem) return failed[0]?.id ?? null
   const about = failed.filter(({ id }) => writes(exercise, id) === problem.at?.within)
   const blamed = about.length > 0 ? about : failed
-  const open = blamed.find(({ id }) => progress.tasks[taskKey(exercise, id)]?.passed === undefined)
-  return (open ?? blamed[0])?.id ?? null
+  const asking = reasonFor(problem.what, exercise.reasons)?.task
+  const first = blamed.toSorted((a, b) => Number(b.id === asking) - Number(a.id === asking))
+  const open = first.find(({ id }) => progress.tasks[taskKey(exercise, id)]?.passed === undefined)
+  return (open ?? first[0])?.id ?? null
 }
 
 /** The exported name that a task is about. */

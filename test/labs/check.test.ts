@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { readProgress } from '../../lib/labs/progress.ts'
 import { users } from '../support/minilab.ts'
+import * as lines from './lines/7-run.ts'
 import { newLearner, solution } from './support.ts'
 
 describe.each(users)('as %s', user => {
@@ -90,6 +91,71 @@ test.each([
   const learner = await newLearner()
   learner.write('3-root.ts', solution('3-root').replace(line, instead))
   expect(await learner.check(3)).toMatchObject({ working, problem: { at: { text: instead } } })
+})
+
+const { FILTER, GROUPS, LAYERS, NO_NEW, ROOT } = lines
+test.each([
+  {
+    what: 'a filter before no_new_privs',
+    edits: [
+      [FILTER, ''],
+      [NO_NEW, FILTER + NO_NEW],
+    ],
+    working: 'seccomp',
+    at: FILTER,
+    says: /^seccomp\(.* EACCES .*: the kernel accepts a filter only after no_new_privs, or with CAP_SYS_ADMIN$/,
+  },
+  {
+    what: 'no_new_privs left out',
+    edits: [[NO_NEW, '    void [noNewPrivileges, PR_SET_NO_NEW_PRIVS]\n']],
+    working: 'no-new-privs',
+    at: FILTER,
+    says: /^prctl\(PR_SET_NO_NEW_PRIVS, .*was left out/,
+  },
+  {
+    what: 'setgroups as no attempt',
+    edits: [[GROUPS, GROUPS.replace('attempt.', '')]],
+    working: 'user',
+    at: GROUPS.replace('attempt.', ''),
+    says: /^setgroups\(.* EPERM .*: in a user namespace with one id it is refused$/,
+  },
+  {
+    what: 'a loop up to 63',
+    edits: [['cap <= last', 'cap <= 63 + 0 * last']],
+    working: 'capabilities',
+    at: lines.DROP,
+    says: /^prctl\(PR_CAPBSET_DROP.* EINVAL .*: there is no such capability: \/proc\/sys\/kernel\/cap_last_cap says \d+$/,
+  },
+  {
+    what: 'root before layers',
+    edits: [
+      [LAYERS, ''],
+      [ROOT, ROOT + LAYERS],
+    ],
+    working: 'order',
+    at: undefined, // that part is ours
+    says: /: `layers` comes before `root`: nothing is mounted yet on what root pivots into$/,
+  },
+])(
+  '$what: the call that stopped lab 7 is said with its line, in its task',
+  async ({ edits, working, at, says }) => {
+    const learner = await newLearner()
+    const text = edits.reduce((text, [from, to]) => text.replace(from!, to!), solution('7-run'))
+    learner.write('7-run.ts', text)
+    const { problem, ...verdict } = await learner.check(7)
+    expect(problem?.what).toMatch(says)
+    expect([verdict.working, problem?.at?.text]).toEqual([working, at?.trim().split('\n').at(-1)])
+  },
+)
+
+test('lab 7 passes with our parts in the places of those that are not written yet, and says so', async () => {
+  const learner = await newLearner()
+  learner.write('7-run.ts', solution('7-run'))
+  const { stdout } = await learner.run(['check', '7', '--plain'])
+  expect(stdout).toContain('all 5 tasks')
+  expect(stdout.replaceAll(/\s+/g, ' ')).toContain(
+    'with our parts of lab 1, 2, 3, 4, 5, 6, which you have not passed yet',
+  )
 })
 
 test('what the type checker says comes with the verdict: the line, and a promise that nothing waits for', async () => {
