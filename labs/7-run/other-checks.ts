@@ -102,7 +102,7 @@ const CHECKS: OtherCheck[] = [
   {
     id: 'privileges-kept',
     claim: 'a container that does not ask for no_new_privs does not get it',
-    blame: /PR_SET_NO_NEW_PRIVS/,
+    blame: /PR_SET_NO_NEW_PRIVS, 0/, // there is no such call: it can only be set
     look: ({ user: { pid } }) =>
       finding(
         of(pid, 'NoNewPrivs') === '0',

@@ -83,7 +83,7 @@ export const whyUser: Record<'Uid' | 'Gid' | 'Groups' | 'CapPrm', (other: Other)
   },
 
   Groups({ additionalGids, tape }) {
-    const expected = `Expected ${additionalGids.join(' ') || 'none'} as its further groups.`
+    const expected = `Expected ${additionalGids.join(' ') || 'no groups'} as its further groups.`
     const call = did(tape, /^setgroups$/)
     if (!call) return `${expected} Likeliest: setgroups was never called, and it is in our groups.`
     const [count] = call.args.split(', ')
