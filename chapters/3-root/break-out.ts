@@ -99,8 +99,13 @@ export async function lookUnderneath(lab: Lab<Roots>): Promise<void> {
     tape.setns(tape.pidfd_open(tape.getpid(), 0), CLONE_NEWNS)
     seen.look(tape)
   }
-  await lab.inside('its root is unmounted, in a copy of its mounts: does another lie under it?', ['user', 'mnt'], record, {
-    mayBeRefused: ['umount2'],
-  })
+  await lab.inside(
+    'its root is unmounted, in a copy of its mounts: does another lie under it?',
+    ['user', 'mnt'],
+    record,
+    {
+      mayBeRefused: ['umount2'],
+    },
+  )
   lab.scene.underneath = seen.toString()
 }

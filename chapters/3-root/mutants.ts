@@ -57,7 +57,8 @@ export const mutants: Mutant<Roots>[] = [
   },
   {
     name: 'moved-over',
-    misconception: 'the new root was moved over the old one (MS_MOVE) and entered with chroot, which only covers the old one',
+    misconception:
+      'the new root was moved over the old one (MS_MOVE) and entered with chroot, which only covers the old one',
     breaks: { 'nothing-underneath': 'lies under its root: a mount on “/” (MS_MOVE) only covers it' },
     change: step =>
       withoutCalls(

@@ -21,7 +21,13 @@ export const step: Step<Roots> = {
   title: 'A root file system that one cannot leave',
   parts: [namespaces, root, program],
   teaches: ['root'],
-  scene: () => ({ host: rootOf('/'), inJail: '', afterBreakOut: '', afterSecondBreakOut: '', underneath: '' }),
+  scene: () => ({
+    host: rootOf('/'),
+    inJail: '',
+    afterBreakOut: '',
+    afterSecondBreakOut: '',
+    underneath: '',
+  }),
 
   spec(spec) {
     spec.root.readonly = true // the image is shared with others; a layer of its own to write in comes with step 5

@@ -100,7 +100,11 @@ export function searchStage(program: Part): Stage<Started> {
             ? notHere('the search along PATH does not work yet')
             : finding(
                 direct.exit?.status === FOUND,
-                seen(`${RELATIVE}, in ${AT}`, null, direct.exit ? `status ${direct.exit.status}` : 'no program'),
+                seen(
+                  `${RELATIVE}, in ${AT}`,
+                  null,
+                  direct.exit ? `status ${direct.exit.status}` : 'no program',
+                ),
                 `${direct.refused ?? 'Another one was started'}. \`${RELATIVE}\` has a slash, so it is a path, and PATH is not asked.`,
               ),
       },

@@ -50,14 +50,17 @@ export function asAskedStage(): Stage<Made> {
       look: () =>
         finding(
           noNetwork.refused === undefined && !noNetwork.own.includes('net'),
-          noNetwork.refused === undefined ? seen(`/proc/${noNetwork.pid}/ns`, null, noNetwork.own.join(' ')) : [],
+          noNetwork.refused === undefined
+            ? seen(`/proc/${noNetwork.pid}/ns`, null, noNetwork.own.join(' '))
+            : [],
           noNetwork.refused ??
             'It has a net namespace of its own, and spec.linux.namespaces asks for none: the flags are always the same.',
         ),
     },
     {
       id: 'bare',
-      claim: 'one that asks for a user namespace alone shares all others with us, and the machine keeps its name',
+      claim:
+        'one that asks for a user namespace alone shares all others with us, and the machine keeps its name',
       look: () =>
         isMount(bare)
           ? notHere('it does not start: see the task about mounts')
@@ -94,7 +97,11 @@ export function asAskedStage(): Stage<Made> {
     title: 'Only what is asked for',
     async act(lab) {
       clone = lab.box?.clone?.args ?? ''
-      noNetwork = await start(lab, 'a container that asks for no network of its own', type => type !== 'network')
+      noNetwork = await start(
+        lab,
+        'a container that asks for no network of its own',
+        type => type !== 'network',
+      )
       bare = await start(lab, 'a container that asks for a user namespace alone', type => type === 'user')
     },
     checks,

@@ -98,7 +98,9 @@ export function otherMapsStage(): Stage<Made> {
 function whyWrong({ file, call }: (typeof KINDS)[number], { asked, got, refused }: Tried): string {
   const written = /^write\("[^"]*\/([ug]id_map)"/.exec(refused ?? '')?.[1] as File | undefined
   if (written) {
-    const repeated = /= -1 EPERM/.test(refused ?? '') ? ' A map is written once: all of its lines in one write.' : ''
+    const repeated = /= -1 EPERM/.test(refused ?? '')
+      ? ' A map is written once: all of its lines in one write.'
+      : ''
     return `${refused}. The specification asks for ${asked[written]}: a line of a map is \`inside outside count\`, with a newline after it.${repeated}`
   }
   if (!got) return refused ?? 'it came to no map'

@@ -61,7 +61,8 @@ export function setgroupsStage(): Stage<Made> {
 }
 
 function whyWrong(who: Who, got: string): string {
-  if (who === 'root') return 'It says deny: with root setgroups is left alone, else no program inside can set its groups.'
+  if (who === 'root')
+    return 'It says deny: with root setgroups is left alone, else no program inside can set its groups.'
   if (got === 'allow')
     return 'It says allow: `deny` was never written to setgroups where `process.getuid()` is not 0, and the kernel takes no gid_map then.'
   return `${got}. \`deny\` is written to setgroups before gid_map: afterwards the kernel refuses it.`

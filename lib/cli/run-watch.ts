@@ -139,6 +139,8 @@ class Queue {
   }
 }
 
+/** q, Ctrl-C and Ctrl-D, however often. */
+const END = 'q\x03\x04'
 /** Terminals put what is pasted between these, where they are asked to: xterm's ctlseqs, "Bracketed Paste Mode". */
 const PASTE = { on: '\x1b[?2004h', off: '\x1b[?2004l', begins: '\x1b[200~', ends: '\x1b[201~' }
 
@@ -158,7 +160,7 @@ async function pressed(tell: (key: string) => Promise<void>): Promise<void> {
       stdin.on('data', (text: string) => {
         if (text.includes(PASTE.begins)) isPasting = true
         if (text.includes(PASTE.ends)) isPasting = false
-        else if (!isPasting && /^(q+|[\x03\x04]+)$/.test(text)) resolve()
+        else if (!isPasting && [...text].every(key => END.includes(key))) resolve()
         else if (!isPasting && text.length === 1) tell(text).catch(reject)
       })
     })

@@ -97,7 +97,8 @@ export async function recover(
     const { entries, damaged } = read(mine)
     const ours = entries.filter(entry => belongsTo(entry, dataFolder))
     // of what was made before a reboot only the files are still there: a process, a link or a setting is another's by now
-    const there = bootOf(path) === bootId() ? ours : ours.filter(({ kind }) => ['folder', 'file'].includes(kind))
+    const there =
+      bootOf(path) === bootId() ? ours : ours.filter(({ kind }) => ['folder', 'file'].includes(kind))
     await settleFile(mine, there, removed).catch((error: unknown) => {
       if (!failed) throw error
       failed(error)

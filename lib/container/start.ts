@@ -89,7 +89,9 @@ async function launchParts(
   const failed = arrived.failed ?? noProgram(arrived.tape, tape)
   if (!failed) return { container, child, clone, tape: arrived.tape }
   await child.exit
-  throw failed instanceof SyscallError ? startError(container.spec.process, arrived.tape, failed, container) : failed
+  throw failed instanceof SyscallError
+    ? startError(container.spec.process, arrived.tape, failed, container)
+    : failed
 }
 
 /** Why a child has come to the end of its tape, and is no program: one that is never returned from its execve. */

@@ -19,7 +19,8 @@ export const useOtherFolder = () =>
 
 function isInMemoryPossible(): boolean {
   const mount = mountOf(MEMORY)
-  if (mount?.target !== MEMORY || mount.type !== 'tmpfs' || dataFolder().startsWith(`${MEMORY}/`)) return false
+  if (mount?.target !== MEMORY || mount.type !== 'tmpfs' || dataFolder().startsWith(`${MEMORY}/`))
+    return false
   if (['noexec', 'ro'].some(option => mount.options.includes(option))) return false
   const { bavail, bsize } = statfsSync(MEMORY)
   return bavail * bsize >= ENOUGH

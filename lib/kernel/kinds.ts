@@ -68,11 +68,7 @@ const hex = kind<number | bigint>(
   v => '0x' + v.toString(16),
 )
 const strings = (print: (v: readonly string[]) => string) =>
-  kind<readonly string[]>(
-    listOf(TEXT),
-    (v, arena) => arena.strings(v),
-    print,
-  )
+  kind<readonly string[]>(listOf(TEXT), (v, arena) => arena.strings(v), print)
 
 const kinds = {
   int: number,

@@ -42,7 +42,9 @@ export function lint(
       .map(({ id }) => `what the solution is without ${id} is not said`),
     ...manPages.filter(page => !/^[\w.-]+\(\d\w*\)$/.test(page)).map(page => `"${page}" is no man page`),
     ...tasks.flatMap(({ id, text, hints, checks, writes }) => [
-      ...(writes && !Object.hasOwn(exports, writes) ? [`${id} is about ${writes}, which the file does not export`] : []),
+      ...(writes && !Object.hasOwn(exports, writes)
+        ? [`${id} is about ${writes}, which the file does not export`]
+        : []),
       ...(short(text) ? [`${id} has no text`] : []),
       ...(checks.length === 0 ? [`${id} has no checks`] : []),
       ...(hints.length !== 3 || hints.some(short) ? [`${id} has not three hints`] : []),

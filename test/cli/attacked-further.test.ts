@@ -56,7 +56,19 @@ describe.each(users)('as %s', user => {
 
   test('exec enters the working directory as root, and says what is wrong with another', async () => {
     const exec = (...words: string[]) => runMinilab(['exec', ...words], { user, data: data[user] })
-    const run = ['run', '-d', '--name', 'rooted', '-w', '/root', '--network', 'none', 'default', 'sleep', '1000']
+    const run = [
+      'run',
+      '-d',
+      '--name',
+      'rooted',
+      '-w',
+      '/root',
+      '--network',
+      'none',
+      'default',
+      'sleep',
+      '1000',
+    ]
     await runMinilab(run, { user, data: data[user] })
     onTestFinished(async () => void (await runMinilab(['rm', '-f', 'rooted'], { user, data: data[user] })))
     // without root there is one user
@@ -156,7 +168,9 @@ ofRoot?.('what cannot be taken back keeps no other container from running', () =
   process.kill(stateOf(folder, id).keeper.pid, 'SIGKILL')
   const next = script(`${minilab} ${ALONE} default echo hi`, { folder })
   expect(next).toMatchObject({ status: 0, stdout: 'hi\n' })
-  expect(next.stderr).toMatch(/^minilab: something is left of a container: rmdir \S+busy failed with EBUSY: .+\n$/)
+  expect(next.stderr).toMatch(
+    /^minilab: something is left of a container: rmdir \S+busy failed with EBUSY: .+\n$/,
+  )
   script(`umount ${busy}`)
   expect(script(`${minilab} ${ALONE} default echo hi`, { folder })).toMatchObject({ status: 0, stderr: '' })
   expect(readdirSync(join(folder, 'containers'))).toEqual([])

@@ -26,7 +26,10 @@ export const rightWays: RightAnswer[] = [
     name: 'two ranges, after chdir',
     edits: [
       [CLOSE, ''],
-      ['    tape.chdir(cwd)\n', '    tape.chdir(cwd)\n    tape.close_range(3, 1023, 0)\n    tape.close_range(1024, -1 >>> 0, 0)\n'],
+      [
+        '    tape.chdir(cwd)\n',
+        '    tape.chdir(cwd)\n    tape.close_range(3, 1023, 0)\n    tape.close_range(1024, -1 >>> 0, 0)\n',
+      ],
       ['const LAST_DESCRIPTOR = 0xffffffff\n', ''],
     ],
   },

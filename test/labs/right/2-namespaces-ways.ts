@@ -39,7 +39,7 @@ export const rightWays: RightAnswer[] = [
       ['  attach({ spec }, pid) {', '  async attach({ spec }, pid) {'],
       [
         `${UIDS}${GIDS}`,
-        "    await Promise.all([writeFile(`/proc/${pid}/uid_map`, lines(spec.linux.uidMappings)), writeFile(`/proc/${pid}/gid_map`, lines(spec.linux.gidMappings))])\n",
+        '    await Promise.all([writeFile(`/proc/${pid}/uid_map`, lines(spec.linux.uidMappings)), writeFile(`/proc/${pid}/gid_map`, lines(spec.linux.gidMappings))])\n',
       ],
     ],
   },
@@ -68,6 +68,11 @@ export const rightWays: RightAnswer[] = [
   {
     task: 'private',
     name: 'a source and a type that nobody reads',
-    edits: [["tape.mount(null, '/', null, MS_REC | MS_PRIVATE, null)", "tape.mount('none', '/', '', MS_PRIVATE + MS_REC, '')"]],
+    edits: [
+      [
+        "tape.mount(null, '/', null, MS_REC | MS_PRIVATE, null)",
+        "tape.mount('none', '/', '', MS_PRIVATE + MS_REC, '')",
+      ],
+    ],
   },
 ]

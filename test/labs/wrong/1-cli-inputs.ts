@@ -28,7 +28,9 @@ export const wrongInputs: WrongAnswer[] = [
     task: 'execve',
     name: 'the short name first',
     belief: 'the first argument is the name without its folder, as ps shows it',
-    edits: [[EXECVE, "    tape.execve(places.at(-1)!, [args[0]!.split('/').at(-1)!, ...args.slice(1)], env)\n"]],
+    edits: [
+      [EXECVE, "    tape.execve(places.at(-1)!, [args[0]!.split('/').at(-1)!, ...args.slice(1)], env)\n"],
+    ],
     says: 'with its own name first',
   },
   {
@@ -128,7 +130,10 @@ export const wrongInputs: WrongAnswer[] = [
     name: 'the usual ones only',
     belief: 'these are the signals that there are',
     edits: [
-      ['constants.signals[exit.signal!]', '{ SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGKILL: 9, SIGTERM: 15 }[exit.signal as "SIGHUP"]'],
+      [
+        'constants.signals[exit.signal!]',
+        '{ SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGKILL: 9, SIGTERM: 15 }[exit.signal as "SIGHUP"]',
+      ],
       [NODE_OS, ''],
     ],
     says: 'it is 128 and the number of the signal',
@@ -159,7 +164,10 @@ export const wrongInputs: WrongAnswer[] = [
     name: 'async',
     belief: 'a function may as well be async',
     edits: [
-      ['export function shellStatus(exit: Exit): number {', 'export async function shellStatus(exit: Exit): Promise<number> {'],
+      [
+        'export function shellStatus(exit: Exit): number {',
+        'export async function shellStatus(exit: Exit): Promise<number> {',
+      ],
     ],
     says: 'a promise',
   },

@@ -9,7 +9,8 @@ const CGROUP = "    if (has(spec, 'cgroup')) tape.unshare(CLONE_NEWCGROUP)\n"
 const UIDS = '    writeControl(`/proc/${pid}/uid_map`, lines(spec.linux.uidMappings))\n'
 const GIDS = '    writeControl(`/proc/${pid}/gid_map`, lines(spec.linux.gidMappings))\n'
 const DENY = "    if (process.getuid?.() !== 0) writeControl(`/proc/${pid}/setgroups`, 'deny')\n"
-const JOINED = 'mappings.map(({ containerID, hostID, size }) => `${containerID} ${hostID} ${size}\\n`).join(\'\')'
+const JOINED =
+  "mappings.map(({ containerID, hostID, size }) => `${containerID} ${hostID} ${size}\\n`).join('')"
 const PRIVATE = "if (has(spec, 'mount')) tape.mount(null, '/', null, MS_REC | MS_PRIVATE, null)"
 
 export const wrongInputs: WrongAnswer[] = [
@@ -118,8 +119,20 @@ export const wrongInputs: WrongAnswer[] = [
     name: 'a write for each line',
     belief: 'a file that takes lines takes them one by one',
     edits: [
-      [UIDS, UIDS.replace('    write', '    for (const entry of spec.linux.uidMappings ?? []) write').replace('spec.linux.uidMappings))', '[entry]))')],
-      [GIDS, GIDS.replace('    write', '    for (const entry of spec.linux.gidMappings ?? []) write').replace('spec.linux.gidMappings))', '[entry]))')],
+      [
+        UIDS,
+        UIDS.replace('    write', '    for (const entry of spec.linux.uidMappings ?? []) write').replace(
+          'spec.linux.uidMappings))',
+          '[entry]))',
+        ),
+      ],
+      [
+        GIDS,
+        GIDS.replace('    write', '    for (const entry of spec.linux.gidMappings ?? []) write').replace(
+          'spec.linux.gidMappings))',
+          '[entry]))',
+        ),
+      ],
     ],
     rootOnly: 'without root a map has one entry',
     says: 'a map is written once',
