@@ -160,7 +160,7 @@ async function pressed(tell: (key: string) => Promise<void>): Promise<void> {
       stdin.on('data', (text: string) => {
         if (text.includes(PASTE.begins)) isPasting = true
         if (text.includes(PASTE.ends)) isPasting = false
-        else if (!isPasting && [...text].every(key => END.includes(key))) resolve()
+        else if (!isPasting && text.split('').every(key => END.includes(key))) resolve()
         else if (!isPasting && text.length === 1) tell(text).catch(reject)
       })
     })
