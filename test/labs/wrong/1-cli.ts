@@ -130,7 +130,7 @@ export const wrong: WrongAnswer[] = [
     task: 'directory',
     name: 'another one',
     belief: 'a program starts where its files are',
-    edits: [[CHDIR, "    tape.chdir('/usr')\n"]],
+    edits: [[CHDIR, "    tape.chdir('/proc')\n"]],
     says: 'it was sent elsewhere',
   },
 
