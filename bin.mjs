@@ -1,6 +1,6 @@
 #!/bin/sh
 ':' //; [ -z "${NODE_OPTIONS+x}" ] || { export MINILAB_NODE_OPTIONS="$NODE_OPTIONS"; unset NODE_OPTIONS; }
-':' //; exec node -- "$0" "$@"
+':' //; export MINILAB_CALLED="${MINILAB_CALLED-$0}"; exec node -- "$0" "$@"
 // For a shell the two lines above start Node; for Node they are two strings. The arguments stand behind `--`, and NODE_OPTIONS is
 // kept from us: an option of either kind is meant for the container's program.
 // The entry, in plain JavaScript: an entry in TypeScript costs 50 ms more, for the type stripper, each time.

@@ -1,3 +1,4 @@
+import { asTyped } from '../as-typed.ts'
 import { CommandError } from '../container/command-error.ts'
 import { LimitedError } from '../container/limited.ts'
 import { MachineError } from '../image/error.ts'
@@ -16,7 +17,7 @@ export function fail(error: unknown): void {
 /** What is said of an error; nothing where somebody has pressed Ctrl-C at a question. */
 export function lineOf(error: unknown): string {
   const [status, line] = describe(error)
-  return line && `minilab: ${status === EXIT.failed ? line : printable(line)}\n`
+  return line && `minilab: ${status === EXIT.failed ? line : printable(asTyped(line))}\n`
 }
 
 const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu

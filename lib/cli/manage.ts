@@ -1,3 +1,4 @@
+import { asTyped } from '../as-typed.ts'
 import { closeSync, rmSync } from 'node:fs'
 import { constants } from 'node:os'
 import { execIn } from '../container/exec.ts'
@@ -32,7 +33,9 @@ const OUTPUT_PATIENCE = 2000
 /** `minilab ps`: what is there, from the state files and the kernel. */
 export function ps(flags: { all?: boolean; json?: boolean }): void {
   for (const id of damagedIds())
-    process.stderr.write(`minilab: the state of container ${id} is damaged: minilab rm -f ${id} removes it\n`)
+    process.stderr.write(
+      asTyped(`minilab: the state of container ${id} is damaged: minilab rm -f ${id} removes it\n`),
+    )
   const rows = states().flatMap(state => {
     const up = isRunning(state)
     if (!up && !flags.all) return []
@@ -81,7 +84,7 @@ export function ps(flags: { all?: boolean; json?: boolean }): void {
     )
   if (rows.length === 0)
     process.stderr.write(
-      `no container ${flags.all ? 'is there' : 'runs'}: minilab run default /bin/sh starts one\n`,
+      asTyped(`no container ${flags.all ? 'is there' : 'runs'}: minilab run default /bin/sh starts one\n`),
     )
 }
 

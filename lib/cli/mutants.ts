@@ -1,3 +1,4 @@
+import { asTyped } from '../as-typed.ts'
 import { leaveOut } from '../guide/leave-out.ts'
 import type { Mutant } from '../guide/mutant.ts'
 import { MutantPresenter } from '../guide/present-mutant.ts'
@@ -32,7 +33,9 @@ export async function listMutants(numbers: readonly number[], flags: StepFlags):
       for (const line of wrap(misconception, width - 4)) console.log(`    ${line}`)
       for (const line of wrap(`breaks ${breaks.join(', ')}`, width - 4)) console.log(dim(`    ${line}`))
     }
-    console.log(`\nTry one, in safety:  minilab step ${number} --mutant ${rows[0]?.name ?? 'NAME'}\n`)
+    console.log(
+      asTyped(`\nTry one, in safety:  minilab step ${number} --mutant ${rows[0]?.name ?? 'NAME'}\n`),
+    )
   }
 }
 

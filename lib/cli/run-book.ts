@@ -1,3 +1,4 @@
+import { asTyped } from '../as-typed.ts'
 import { once } from 'node:events'
 import { relative, resolve } from 'node:path'
 import { type Entry, contents, handle, handles } from '../book/contents.ts'
@@ -38,7 +39,7 @@ export async function book(word: string | undefined, flags: BookFlags): Promise<
   await page(`${text.join('\n')}\n`, plain)
 }
 
-const print = (lines: readonly string[]) => void process.stdout.write(`${lines.join('\n')}\n`)
+const print = (lines: readonly string[]) => void process.stdout.write(asTyped(`${lines.join('\n')}\n`))
 
 function entryOf(word: string, entries: readonly Entry[]): Entry {
   const found = entries.find(entry => handles(entry).includes(word.toLowerCase()))

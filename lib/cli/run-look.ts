@@ -1,3 +1,4 @@
+import { asTyped } from '../as-typed.ts'
 import { lstatSync } from 'node:fs'
 import type { Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
@@ -49,7 +50,7 @@ async function onlyOne({ json, svg }: LookFlags): Promise<Target | undefined> {
   )
   for (const row of rows) {
     const [word = '', ...rest] = row.map((cell, column) => printable(cell).padEnd(widths[column]!))
-    console.log(`  minilab look ${word}   ${rest.join('  ')}`.trimEnd())
+    console.log(asTyped(`  minilab look ${word}   ${rest.join('  ')}`.trimEnd()))
   }
   return undefined
 }
@@ -70,8 +71,8 @@ function show(seen: Snapshot, word: string, plain: boolean): void {
   const ink = inkFor(plain)
   const width = plain ? widthFor(true) : Math.max(NARROWEST, process.stdout.columns ?? widthFor(false))
   console.log(drawTerminal(seen, width, ink).join('\n'))
-  console.log(ink.dim(` as a picture       minilab look ${printable(word)} --svg look.svg`))
-  console.log(ink.dim(' live in a browser  minilab view'))
+  console.log(ink.dim(asTyped(` as a picture       minilab look ${printable(word)} --svg look.svg`)))
+  console.log(ink.dim(asTyped(' live in a browser  minilab view')))
 }
 
 /** Writes the whole file or none. */

@@ -1,3 +1,4 @@
+import { asTyped } from '../as-typed.ts'
 import { type Command, Option } from 'commander'
 import { UsageError } from '../kernel/errors.ts'
 import { hint } from '../kernel/suggest.ts'
@@ -80,6 +81,6 @@ export function whichSteps(word: string): number[] {
 async function list(): Promise<void> {
   for (const { load } of steps) {
     const { number, name, title } = await load()
-    console.log(`minilab step ${number}   ${name.padEnd(12)} ${title}`)
+    console.log(asTyped(`minilab step ${number}   ${name.padEnd(12)} ${title}`))
   }
 }

@@ -1,3 +1,4 @@
+import { asTyped } from '../as-typed.ts'
 import { Chalk, type ChalkInstance } from 'chalk'
 import { explanation } from '../book/explanation.ts'
 import type { Replayed } from '../kernel/tape.ts'
@@ -36,7 +37,7 @@ export class Presenter {
   }
 
   line(text = ''): void {
-    this.#write(text + '\n')
+    this.#write(asTyped(text) + '\n')
   }
 
   step(

@@ -1,3 +1,5 @@
+import { asTyped } from '../as-typed.ts'
+
 /** `12 µs`, `1.3 ms`. */
 export function micro(ns: number): string {
   const µs = ns / 1000
@@ -8,7 +10,7 @@ export function micro(ns: number): string {
 export function wrap(text: string, width: number): string[] {
   const result: string[] = []
   let line = ''
-  for (const word of text.match(/(`[^`]*`|[^\s`])+|`/g) ?? []) {
+  for (const word of asTyped(text).match(/(`[^`]*`|[^\s`])+|`/g) ?? []) {
     if (line && line.length + 1 + word.length > width) {
       result.push(line)
       line = word

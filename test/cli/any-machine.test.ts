@@ -1,6 +1,6 @@
 // Machines that lack something, or are arranged otherwise than most. Where a remedy is printed it is applied there, and helps.
 import { spawnSync } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { readdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { Diagnosis } from '../../lib/guide/doctor.ts'
@@ -110,6 +110,37 @@ describe.each(users)('as %s', user => {
     const { status, stderr } = spawnSync('env', args, { encoding: 'utf8', cwd, ...as })
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
     expect(readdirSync(cwd)).toEqual([])
+  })
+})
+
+describe('commands are printed as they can be typed', () => {
+  const checkout = join(import.meta.dirname, '../..')
+  const said = (command: string, env: NodeJS.ProcessEnv = {}) => {
+    const { stderr } = spawnSync('sh', ['-c', command], {
+      encoding: 'utf8',
+      cwd: checkout,
+      env: { ...process.env, MINILAB_DATA: userFolder(), ...env },
+    })
+    return stderr
+  }
+  const onPath = () => {
+    const folder = userFolder()
+    symlinkSync(join(checkout, 'minilab'), join(folder, 'minilab'))
+    return { PATH: `${folder}:${process.env.PATH}` }
+  }
+
+  test.each([
+    ['./minilab', {}],
+    [`${checkout}/minilab`, {}],
+    ['minilab', onPath],
+  ])('%s', (name, env) => {
+    const line = `minilab: there is no container "nix": ${name} ps -a shows what there is\n`
+    expect(said(`${name} exec nix true`, typeof env === 'function' ? env() : env)).toBe(line)
+  })
+
+  test('root needs no sudo', () => {
+    const words = said('./minilab doctor >&2').replaceAll(/\s+/g, ' ')
+    expect(words).toContain(`Next: begin with ${isRoot ? './minilab' : 'sudo ./minilab'} step 1.`)
   })
 })
 

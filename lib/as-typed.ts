@@ -1,0 +1,31 @@
+import { existsSync } from 'node:fs'
+import { delimiter, dirname, join, resolve } from 'node:path'
+import { inFirstUserNamespace } from './kernel/procfs.ts'
+
+// Commands in texts are written `minilab step 3`. They are printed as they can be typed here: `./minilab step 3` from a clone,
+// `minilab step 3` where it was installed, `npx minilab step 3`; and with `sudo` only where that is needed, and is there.
+
+/** What the launchers were called by: their $0. Not set where Node was started with our entry by hand, as tests do it. */
+const CALLED = process.env.MINILAB_CALLED
+const FOLDERS = (process.env.PATH ?? '').split(delimiter)
+
+const COMMANDS =
+  'book|check|class|clean|dev|diff|doctor|escape|exec|hint|init|kill|lab|logs|look|pack|progress|ps|quiz|report|reset|rm|run|solution|step|view|watch|…|--help'
+const OURS = new RegExp(`(?<![\\w/.$-])(?:\\./)?minilab(?= (?:${COMMANDS})(?!\\w))`, 'g')
+/** Commands that texts have behind sudo. */
+const SUDO = /\bsudo (?=(?:\.\/)?minilab|apt|apt-get|sysctl|mount|mkdir|modprobe|systemctl)/g
+
+function nameOf(called: string): string {
+  if (process.env.npm_command === 'exec') return 'npx minilab'
+  if (!called.includes('/') || FOLDERS.includes(dirname(resolve(called)))) return 'minilab'
+  return called
+}
+
+/** A text whose commands can be typed as they stand. */
+export function asTyped(text: string): string {
+  if (CALLED === undefined) return text
+  const named = text.replace(OURS, nameOf(CALLED))
+  const isRoot = process.geteuid?.() === 0 && inFirstUserNamespace()
+  const needsNoSudo = isRoot || !FOLDERS.some(folder => existsSync(join(folder, 'sudo')))
+  return needsNoSudo ? named.replace(SUDO, '') : named
+}
