@@ -1,4 +1,4 @@
-import { basename, relative } from 'node:path'
+import { relative } from 'node:path'
 import { Presenter } from '../guide/present.ts'
 import { fit, wrap } from '../guide/text.ts'
 import type { Exercise, Task } from './exercise.ts'
@@ -24,6 +24,12 @@ function nextAfter({ lab, own }: Verdict): string {
     : `It passes with our parts of lab ${ours.join(', ')}, which you have not passed yet. \`minilab run --mine\` needs yours. Next: \`minilab lab ${ours[0]}\``
 }
 
+/** A path from where the reader is, unless that leads far up. */
+function shown(file: string): string {
+  const from = relative(process.cwd(), file)
+  return from.startsWith('../..') ? file : from
+}
+
 /** What a lab says to whoever works on it. */
 export class LabPresenter extends Presenter {
   /** What the checks found: the first task that fails in full, the others in a line each. */
@@ -33,7 +39,7 @@ export class LabPresenter extends Presenter {
     this.head(` Lab ${number} · ${exercise.name} `)
     const with_ = verdict.own.length ? `, with your own parts of lab ${verdict.own.join(', ')}` : ''
     this.line(
-      dim(` ${basename(verdict.file)}, ${verdict.mode === 'root' ? 'as root' : 'without root'}${with_}`),
+      dim(` ${shown(verdict.file)}, ${verdict.mode === 'root' ? 'as root' : 'without root'}${with_}`),
     )
     this.line()
     const failing = verdict.tasks.find(({ id }) => id === verdict.working)
@@ -151,7 +157,7 @@ export class LabPresenter extends Presenter {
       }
     }
     this.line()
-    this.note(`Your file: \`${relative(process.cwd(), file) || file}\``)
+    this.note(`Your file: \`${shown(file)}\``)
     this.note(
       now
         ? `Write, and look what the kernel says: \`minilab watch ${number}\`, or \`minilab check ${number}\` each time. See it done by us: \`minilab step ${number}\``
