@@ -51,14 +51,17 @@ export function breakOut(tape: Tape, second: string): void {
   tape.chroot('.')
 }
 
-/** A child goes into an empty jail, and out of it again. */
-export async function chrootAndOut(lab: Lab<Roots>, { into = enter, out = breakOut } = {}): Promise<void> {
+/** A child goes into an empty jail, and out of it again; `second` is the name of a directory in there. */
+export async function chrootAndOut(
+  lab: Lab<Roots>,
+  { into = enter, out = breakOut, second = 'second' } = {},
+): Promise<void> {
   const tape = new Tape()
   into(tape, lab.folder('jail'))
   const inJail = new DirectorySeen()
   inJail.look(tape)
-  tape.attempt.mkdirat(AT_FDCWD, 'second', 0o700) // whoever is in no jail may be where nothing can be made
-  out(tape, 'second')
+  tape.attempt.mkdirat(AT_FDCWD, second, 0o700) // whoever is in no jail may be where nothing can be made
+  out(tape, second)
   const after = new DirectorySeen()
   after.look(tape)
   // chroot needs CAP_SYS_CHROOT: without root, a user namespace gives it

@@ -1,4 +1,5 @@
 import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { finding, seen } from '../../lib/guide/evidence.ts'
 import type { Check, Scene } from '../../lib/guide/step.ts'
 import { mountinfo } from '../../lib/kernel/mountinfo.ts'
@@ -8,6 +9,7 @@ import type { Roots } from './step.ts'
 /** What each device must be: major:minor, from the kernel's Documentation/admin-guide/devices.txt. */
 const DEVICES = { null: '1:3', zero: '1:5', full: '1:7', random: '1:8', urandom: '1:9', tty: '5:0' }
 
+/** Where each link must lead, by whatever way. */
 const LINKS = {
   fd: '/proc/self/fd',
   stdin: '/proc/self/fd/0',
@@ -75,18 +77,26 @@ export const contentChecks = {
   terminals: {
     id: 'own-terminals',
     claim: 'its pseudo-terminals are its own: `/dev/pts` is a new instance',
-    look({ pid }) {
+    async look({ pid, shell }) {
       const at = (who: number | 'self') =>
         mountinfo(who).findLast(m => m.target === '/dev/pts')?.device ?? 'none'
       const ptmx = readlinkIf(inside(pid, '/dev/ptmx'))
+      const leads = leadsTo(pid, '/dev/ptmx') === '/dev/pts/ptmx'
+      const mode = modeOf(inside(pid, '/dev/pts/ptmx'))
+      // the mode holds back all but root, MS_NODEV holds back root too
+      const opened = await shell.run('(: <> /dev/ptmx)')
       return finding(
-        at(pid) !== 'none' && at(pid) !== at('self') && ptmx === 'pts/ptmx',
+        at(pid) !== 'none' && at(pid) !== at('self') && leads && mode === '666' && opened.status === 0,
         seen('mountinfo (/dev/pts), /dev/ptmx', at('self'), `${at(pid)}, ptmx → ${ptmx}`),
         at(pid) === 'none'
           ? 'There is no /dev/pts: devpts was not mounted.'
           : at(pid) === at('self')
             ? 'These are the host’s terminals, bound: whoever is inside can open those of its users.'
-            : `/dev/ptmx, by which programs ask for a terminal, does not lead to pts/ptmx: ${ptmx}.`,
+            : !leads
+              ? `/dev/ptmx, by which programs ask for a terminal, does not lead to pts/ptmx: ${ptmx}.`
+              : mode !== '666'
+                ? `/dev/pts/ptmx has the mode ${mode}, so only root may ask for a terminal: devpts takes the option ptmxmode=0666.`
+                : `/dev/ptmx cannot be opened (${opened.output.split(': ').at(-1)}): a terminal is a device, so devpts is mounted without MS_NODEV.`,
       )
     },
   },
@@ -95,11 +105,22 @@ export const contentChecks = {
     id: 'fd-links',
     claim: '/dev/fd, stdin, stdout and stderr lead to the process’s own descriptors',
     look({ pid }) {
-      const found = Object.keys(LINKS).map(name => [name, readlinkIf(inside(pid, `/dev/${name}`))] as const)
+      const found = Object.entries(LINKS).map(([name, wanted]) => {
+        const [target, end] = [readlinkIf(inside(pid, `/dev/${name}`)), leadsTo(pid, `/dev/${name}`)]
+        return { name, target, wanted, end }
+      })
+      const wrong = found.filter(({ end, wanted }) => end !== wanted)
+      const isLeftOut = wrong.some(({ target }) => NO_LINK.includes(target))
       return finding(
-        found.every(([name, target]) => target === LINKS[name as keyof typeof LINKS]),
-        seen(`/proc/${pid}/root/dev`, null, found.map(([n, t]) => `${n} → ${t}`).join(', ')),
-        'The symbolic links were left out: `echo x > /dev/stderr` and bash’s <(…) fail.',
+        wrong.length === 0,
+        seen(
+          `/proc/${pid}/root/dev`,
+          null,
+          found.map(({ name, target }) => `${name} → ${target}`).join(', '),
+        ),
+        isLeftOut
+          ? 'The symbolic links were left out: `echo x > /dev/stderr` and bash’s <(…) fail.'
+          : `${wrong.map(({ name, end, wanted }) => `${name} leads to ${end} in place of ${wanted}`).join(', ')}.`,
       )
     },
   },
@@ -111,8 +132,9 @@ export const contentChecks = {
       const there = MASKED.filter(path => existsSync(path))
       const sizes = await Promise.all(there.map(async path => [path, await size(scene, path)] as const))
       const open = sizes.filter(([, bytes]) => bytes !== 0)
+      const writable = there.filter(path => isWritable(scene.pid, path))
       return finding(
-        there.length > 0 && open.length === 0,
+        there.length > 0 && open.length + writable.length === 0,
         sizes.map(([path, bytes]) =>
           seen(
             path,
@@ -120,7 +142,9 @@ export const contentChecks = {
             bytes === 0 ? 'empty' : `${bytes} ${isFolder(path) ? 'entries' : 'bytes'}`,
           ),
         ),
-        `${open.map(([path]) => path).join(', ')} can be read: never covered, or before the new /proc was mounted over what covered them.`,
+        open.length > 0
+          ? `${open.map(([path]) => path).join(', ')} can be read: never covered, or before the new /proc was mounted over what covered them.`
+          : notReadOnly(writable),
       )
     },
   },
@@ -158,18 +182,46 @@ function device(path: string): string {
   return `${stat.rdev >> 8}:${stat.rdev & 255}`
 }
 
+const NO_LINK = ['no link', 'missing']
+
 function readlinkIf(path: string): string {
   const stat = lstatSync(path, { throwIfNoEntry: false })
   return stat?.isSymbolicLink() ? readlinkSync(path) : stat ? 'no link' : 'missing'
 }
 
-/** How much a path of the container tells, in bytes or entries. What is absent tells nothing. */
-async function size({ shell }: Scene, path: string): Promise<number> {
-  const { output } = await shell.run(isFolder(path) ? `ls ${path} | wc -w` : `cat ${path} | wc -c`)
+/** Where a path below /dev leads in the container, by way of the links in /dev. */
+function leadsTo(pid: number, path: string): string {
+  for (let links = 0; links < 8; links++) {
+    const [, name, rest = ''] = /^\/dev\/([^/]+)(.*)$/.exec(path) ?? []
+    const target = name === undefined ? 'missing' : readlinkIf(inside(pid, `/dev/${name}`))
+    if (NO_LINK.includes(target)) return path
+    path = join(target.startsWith('/') ? '/' : '/dev', target, rest)
+  }
+  return 'itself'
+}
+
+/** The permission bits of a file, in octal. */
+function modeOf(path: string): string {
+  const stat = lstatSync(path, { throwIfNoEntry: false })
+  return stat ? (stat.mode & 0o777).toString(8).padStart(3, '0') : 'missing'
+}
+
+/** How much a path of the container tells, in bytes or entries, a page at most: /dev/zero has no end. What is absent tells nothing. */
+export async function size({ shell }: Scene, path: string): Promise<number> {
+  const { output } = await shell.run(isFolder(path) ? `ls ${path} | wc -w` : `head -c 4096 ${path} | wc -c`)
   return Number(output.trim().split('\n').at(-1)) // below what the command complained of
 }
 
-const isFolder = (path: string) => statSync(path).isDirectory()
+/** Whether a directory is covered by a mount to which one can write. */
+export function isWritable(pid: number, path: string): boolean {
+  const cover = isFolder(path) ? mountinfo(pid).findLast(m => m.target === path) : undefined
+  return cover !== undefined && !cover.options.includes('ro')
+}
+
+export const notReadOnly = (paths: string[]) =>
+  `${paths.join(', ')} can be written to: a tmpfs that covers a directory is mounted read-only, with MS_RDONLY.`
+
+export const isFolder = (path: string) => statSync(path).isDirectory()
 
 function contents(path: string): string {
   if (isFolder(path)) return `${readdirSync(path).length} entries`

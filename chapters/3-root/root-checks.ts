@@ -87,7 +87,7 @@ export const rootChecks = {
         rootOf(`/proc/${pid}/root/.`) === host
           ? 'It is its own root as well: pivot_root was left out.'
           : hostRootsIn(visible).length > 0
-            ? 'It lies on top of the new root: umount2(".", MNT_DETACH) was forgotten after pivot_root.'
+            ? whereLeft(still?.target ?? '/')
             : 'It cannot be seen from below, but is there: chroot was used, which leaves all mounts as they are.',
       )
     },
@@ -166,6 +166,12 @@ export const rootChecks = {
     },
   },
 } satisfies Record<string, Check<Roots> & { where?(scene: Roots): string }>
+
+/** pivot_root(".", ".") leaves the old root on top of the new one, any other put_old in a directory. */
+const whereLeft = (target: string) =>
+  target === '/'
+    ? 'It lies on top of the new root: umount2(".", MNT_DETACH) was forgotten after pivot_root.'
+    : `It lies at ${target}: umount2("${target}", MNT_DETACH) was forgotten after pivot_root.`
 
 function describe(mount?: { type: string; root: string }): string {
   return mount ? `${mount.type} ${mount.root.length > 34 ? '…' + mount.root.slice(-33) : mount.root}` : 'none'

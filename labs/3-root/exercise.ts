@@ -4,7 +4,7 @@ import type { Stage } from '../../lib/guide/step.ts'
 import type { Exercise } from '../../lib/labs/exercise.ts'
 import type { Tape } from '../../lib/kernel/tape.ts'
 import { jailStage, outAgain } from './jail.ts'
-import { anotherMask } from './masks.ts'
+import { moreMasks } from './masks.ts'
 
 type Go = (tape: Tape, directory: string) => void
 
@@ -21,7 +21,7 @@ export const exercise: Exercise<Roots> = {
   exports: { enterJail: 'function', breakOut: 'function', root: { part: 'root' } },
   build(step, { enterJail, breakOut }) {
     const out = outAgain(enterJail as Go, breakOut as Go)
-    const { asked, masks } = anotherMask()
+    const { asked, masks } = moreMasks()
     const changed = changeSpec(changeAct(step, CHROOT, out.act), masks)
     const stages = changed.stages.flatMap((stage): Stage<Roots>[] => {
       if (stage.title === CHROOT) return [jailStage(enterJail as Go), { ...stage, checks: [out.check] }]
@@ -77,7 +77,7 @@ export const exercise: Exercise<Roots> = {
       hints: [
         'Which of the processes does the host’s /proc show? And when, in your list of calls, can the host’s still be seen?',
         '`mount` with the type `proc`, after `pivot_root` and before `umount2`.',
-        "`tape.mount('proc', '/proc', 'proc', MS_NOSUID | MS_NODEV | MS_NOEXEC, null)`, and the same for `sysfs` on `/sys`, which a later task needs.",
+        "`tape.mount('proc', '/proc', 'proc', MS_NOSUID | MS_NODEV | MS_NOEXEC, null)`, and `sysfs` on `/sys`, which a later task needs: `tape.mount('sysfs', '/sys', 'sysfs', MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, null)`, since where the host’s is read-only a user namespace gets no other.",
       ],
     },
     {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { chrootAndOut, DirectorySeen } from '../../chapters/3-root/break-out.ts'
 import { checks } from '../../chapters/3-root/checks.ts'
 import { rootOf } from '../../chapters/3-root/root-checks.ts'
@@ -53,13 +54,15 @@ export function outAgain(
   enterJail: Go,
   breakOut: Go,
 ): { act(lab: Lab<Roots>): Promise<void>; check: Check<Roots> } {
-  const second = new DirectorySeen('second')
+  const name = `second-${randomBytes(3).toString('hex')}` // what is always called the same can be named without the argument
+  const second = new DirectorySeen(name)
   const standing = new DirectorySeen('.')
   return {
     act: lab =>
       chrootAndOut(lab, {
         into: enterJail,
-        out(tape, name) {
+        second: name,
+        out(tape) {
           second.look(tape.attempt)
           breakOut(tape, name)
           standing.look(tape)

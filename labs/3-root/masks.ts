@@ -1,28 +1,40 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
+import { isFolder, isWritable, notReadOnly, size } from '../../chapters/3-root/content-checks.ts'
 import type { Roots } from '../../chapters/3-root/step.ts'
 import type { Spec } from '../../lib/container/spec.ts'
 import { finding, seen } from '../../lib/guide/evidence.ts'
 import type { Check } from '../../lib/guide/step.ts'
 
-/** Files that every /proc has, and that are never empty; no engine covers them. */
-const CANDIDATES = ['/proc/filesystems', '/proc/devices', '/proc/misc', '/proc/version', '/proc/cmdline']
+/** What every /proc has, and what is never empty; no engine covers it. */
+const FILES = ['/proc/filesystems', '/proc/devices', '/proc/misc', '/proc/version', '/proc/cmdline']
+const FOLDERS = ['/proc/tty', '/proc/fs', '/proc/driver', '/proc/irq', '/proc/sysvipc']
 
-/** One more path to cover, another one each time. */
-export function anotherMask(): { masks(spec: Spec): void; asked: Check<Roots> } {
-  const there = CANDIDATES.filter(path => existsSync(path))
-  const path = there[Math.floor(Math.random() * there.length)]!
+const oneOf = (paths: string[]) => paths[Math.floor(Math.random() * paths.length)]!
+
+/** Two more paths to cover, a file and a directory, others each time. */
+export function moreMasks(): { masks(spec: Spec): void; asked: Check<Roots> } {
+  const [files, folders] = [FILES, FOLDERS].map(paths => paths.filter(path => existsSync(path)))
+  const paths = [oneOf(files!), oneOf(folders!.filter(path => readdirSync(path).length > 0))]
   return {
-    masks: ({ linux }) => void (linux.maskedPaths = [...(linux.maskedPaths ?? []), path]),
+    masks: ({ linux }) => void (linux.maskedPaths = [...(linux.maskedPaths ?? []), ...paths]),
     asked: {
       id: 'masked-as-asked',
       claim: 'all that the specification lists is covered',
-      async look({ shell }) {
-        const { output } = await shell.run(`cat ${path} | wc -c`)
-        const bytes = Number(output.trim().split('\n').at(-1))
+      async look(scene) {
+        const sizes = await Promise.all(paths.map(async path => [path, await size(scene, path)] as const))
+        const open = sizes.filter(([, amount]) => amount > 0).map(([path]) => path)
+        const writable = paths.filter(path => isWritable(scene.pid, path))
+        const [first = ''] = open
         return finding(
-          bytes === 0,
-          seen(path, null, `${bytes} bytes`),
-          `${path} is in spec.linux.maskedPaths this time, and can be read: the list of what is covered is another than that of the specification.`,
+          open.length + writable.length === 0,
+          sizes.map(([path, amount]) =>
+            seen(path, null, `${amount} ${isFolder(path) ? 'entries' : 'bytes'}`),
+          ),
+          open.length === 0
+            ? notReadOnly(writable)
+            : open.length === 1 && isFolder(first)
+              ? `${first} is in spec.linux.maskedPaths this time, and can be read: it is a directory, and a directory is covered by a tmpfs, wherever it lies.`
+              : `${open.join(', ')} is in spec.linux.maskedPaths this time, and can be read: the list of what is covered is another than that of the specification.`,
         )
       },
     },

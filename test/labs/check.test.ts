@@ -156,6 +156,25 @@ test('lab 7 passes with our parts in the places of those that are not written ye
   expect(stdout.replaceAll(/\s+/g, ' ')).toContain(
     'with our parts of lab 1, 2, 3, 4, 5, 6, which you have not passed yet',
   )
+
+test('a /dev/null that is the endless /dev/zero is blamed on the devices, and holds nothing up', async () => {
+  const learner = await newLearner()
+  const names = 'DEVICES.entries()'
+  learner.write('3-root.ts', solution('3-root').replace(names, 'DEVICES.toSorted().entries()'))
+  const { tasks, problem, working } = await learner.check(3)
+  expect({ problem, working }).toEqual({ problem: null, working: 'dev' })
+  expect(tasks.filter(({ state }) => state === 'passed').map(({ id }) => id)).toEqual([
+    'jail',
+    'break-out',
+    'pivot',
+    'proc',
+  ])
+  expect(
+    tasks
+      .find(({ id }) => id === 'dev')
+      ?.checks.map(({ diagnosis }) => diagnosis)
+      .join(),
+  ).toContain('another device: null (')
 })
 
 test('what the type checker says comes with the verdict: the line, and a promise that nothing waits for', async () => {

@@ -1,6 +1,8 @@
 import type { RightAnswer } from '../../../lib/labs/answer.ts'
+import { rightWays } from './3-root-ways.ts'
 
 export const right: RightAnswer[] = [
+  ...rightWays,
   {
     task: 'jail',
     name: 'chroot first',

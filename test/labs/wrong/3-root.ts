@@ -1,10 +1,16 @@
 import type { WrongAnswer } from '../../../lib/labs/answer.ts'
+import { wrongCovers } from './3-root-cover.ts'
+import { wrongDevices } from './3-root-dev.ts'
+import { wrongJails } from './3-root-jail.ts'
 
 const LEAVE = "    tape.umount2('.', MNT_DETACH)\n"
 const PIVOT = "tape.pivot_root('.', '.')"
 const PROC = "    tape.mount('proc', '/proc', 'proc', SAFE, null)\n"
 
 export const wrong: WrongAnswer[] = [
+  ...wrongJails,
+  ...wrongDevices,
+  ...wrongCovers,
   {
     task: 'jail',
     name: 'chdir only',
