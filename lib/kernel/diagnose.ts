@@ -1,14 +1,15 @@
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, MS_BIND, MS_REMOUNT } from './constants.ts'
 import { errnoName } from './errno.ts'
 import { mountinfo, mountOf } from './mountinfo.ts'
 import { namespaceInode, status } from './procfs.ts'
+import { rootCauses } from './root-causes.ts'
+import { did, flag, type Rule, say, when } from './rule.ts'
 import { OFFSETS_REFUSED } from './time-offsets.ts'
 import type { Diagnosis } from './syscall-error.ts'
 import type { Op } from './tape.ts'
 
 type Args = readonly unknown[]
-type Rule = (args: Args, earlier: readonly Op[]) => Diagnosis | undefined
 
 /**
  * Why the kernel refused a call, deduced from its arguments, from the calls before it on the same tape, and from the
@@ -21,7 +22,7 @@ export function diagnose(
   earlier: readonly Op[] = [],
 ): Diagnosis | undefined {
   const name = errnoName(errno)
-  const rules = causes[`${call} ${name}`] ?? []
+  const rules = [rootCauses, causes].flatMap(table => table[`${call} ${name}`] ?? [])
   for (const rule of name === 'EPERM' ? [dropped, ...rules] : rules) {
     const found = rule(args, earlier)
     if (found) return found
@@ -29,18 +30,6 @@ export function diagnose(
   return undefined
 }
 
-const say =
-  (cause: string, remedy: string): Rule =>
-  () => ({ cause, remedy })
-
-/** `say`, where a condition on the arguments, the earlier calls or the machine holds. */
-const when =
-  (condition: (args: Args, earlier: readonly Op[]) => boolean, cause: string, remedy: string): Rule =>
-  (args, earlier) =>
-    condition(args, earlier) ? { cause, remedy } : undefined
-
-const did = (call: string, earlier: readonly Op[], test: (args: unknown[]) => boolean = () => true) =>
-  earlier.some(op => op.call === call && test(op.args))
 /** What a child has taken from itself it cannot use any more. */
 const dropped = when(
   (_, earlier) => did('capset', earlier) || did('seccomp', earlier),
@@ -48,10 +37,7 @@ const dropped = when(
   'make this call before: rights are dropped when nothing needs them any more',
 )
 const missing = (path: unknown) => typeof path === 'string' && !existsSync(path)
-const isFile = (path: unknown) =>
-  typeof path === 'string' && existsSync(path) && !statSync(path).isDirectory()
 const knob = (path: string) => (existsSync(path) ? readFileSync(path, 'utf8').trim() : undefined)
-const flag = (args: Args, bit: number, at = 0) => (BigInt(Number(args[at])) & BigInt(bit)) !== 0n
 const cloneFlags = (args: Args) => BigInt((args[0] as { flags: number }).flags)
 const lacksSysAdmin = () => (BigInt('0x' + (status('self').CapEff ?? '0')) & (1n << 21n)) === 0n
 
@@ -71,12 +57,6 @@ const notMapped = (file: string) =>
 
 const causes: Record<string, Rule[]> = {
   'mount EPERM': [
-    when(
-      ([, , type], earlier) =>
-        type === 'proc' && did('umount2', earlier) && !did('mount', earlier, a => a[2] === 'proc'),
-      'inside a user namespace the kernel allows a new /proc only while another, fully visible one is still mounted',
-      'mount proc on the new root before the old root is unmounted',
-    ),
     when(
       ([, , type]) =>
         type === 'proc' &&
@@ -125,19 +105,6 @@ const causes: Record<string, Rule[]> = {
         remedy: `mkdir -p ${folder}, or correct lowerdir, upperdir and workdir`,
       }
     },
-  ],
-  'mount ENODEV': [
-    ([, , type]) => ({
-      cause: `this kernel does not know the file system "${String(type)}"`,
-      remedy: `modprobe ${String(type)}; /proc/filesystems lists those that are known`,
-    }),
-  ],
-  'mount ENOTDIR': [
-    when(
-      ([source, target]) => isFile(source) !== isFile(target),
-      'a directory can only be mounted on a directory, a file only on a file',
-      'make the target of the same kind as the source (mkdir, or touch)',
-    ),
   ],
   'mount EINVAL': [
     when(

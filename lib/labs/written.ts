@@ -3,7 +3,8 @@ import { pathToFileURL } from 'node:url'
 import type { Part } from '../container/part.ts'
 import { inWords, refusalOf } from '../guide/refusal.ts'
 import { SyscallError } from '../kernel/syscall-error.ts'
-import { misfit } from '../kernel/syscalls.ts'
+import { suggest } from '../kernel/suggest.ts'
+import { misfit, syscalls } from '../kernel/syscalls.ts'
 import { Later, Tape } from '../kernel/tape.ts'
 import type { Exercise, Written } from './exercise.ts'
 import { nextContainer } from './host-calls.ts'
@@ -68,10 +69,19 @@ export function asWritten(error: unknown, folder: string, doing: string, mayAwai
   const refused = error instanceof SyscallError ? refusalOf(error) : undefined
   if (refused) return new WrittenError({ what: inWords(refused), ...(at && { at }), remedy: refused.remedy })
   const message = (error.message.split('\n').find(line => line.trim()) ?? error.name).trim()
-  const known =
-    (REMEDIES[error.name] ?? 'mend that line') + (error instanceof TypeError && mayAwait ? PROMISE : '')
+  const mayBePromise = error instanceof TypeError && mayAwait ? PROMISE : ''
+  const known = noSuchCall(message) ?? (REMEDIES[error.name] ?? 'mend that line') + mayBePromise
   const remedy = 'remedy' in error ? String(error.remedy) : known
   return new WrittenError({ what: `${doing}: ${error.name}: ${message}`, ...(at && { at }), remedy })
+}
+
+/** What a call of the tape was most likely meant to be: `umount` is umount2(2), `exec` execve(2). */
+function noSuchCall(message: string): string | undefined {
+  const [, word] = /\btape(?:\.\w+)*\.(\w+) is not a function/.exec(message) ?? []
+  if (word === undefined) return undefined
+  const calls = Object.keys(syscalls)
+  const near = calls.find(call => call.startsWith(word)) ?? suggest(word, calls)
+  return `no such call${near ? `: ${near}` : ''}; an editor lists them after \`tape.\``
 }
 
 const REMEDIES: Record<string, string> = {

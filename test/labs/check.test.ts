@@ -156,6 +156,7 @@ test('lab 7 passes with our parts in the places of those that are not written ye
   expect(stdout.replaceAll(/\s+/g, ' ')).toContain(
     'with our parts of lab 1, 2, 3, 4, 5, 6, which you have not passed yet',
   )
+})
 
 test('a /dev/null that is the endless /dev/zero is blamed on the devices, and holds nothing up', async () => {
   const learner = await newLearner()
