@@ -60,6 +60,11 @@ export const rootCauses: Record<string, Rule[]> = {
       'this kernel has no such path',
       'tape.attempt.mount(…) goes on where a path is absent',
     ),
+    when(
+      ([, target], earlier) => isInProc(target) && did('pivot_root', earlier),
+      'it is not there: nothing is mounted on /proc or /sys in the new root',
+      'mount it there before; a bind without MS_REC leaves out what is mounted below',
+    ),
   ],
   'mount ENOTDIR': [
     when(

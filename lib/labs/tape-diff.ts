@@ -1,5 +1,5 @@
 import type { Exercise, Reason, Task } from './exercise.ts'
-import type { Place } from './problem.ts'
+import type { Place, Problem } from './problem.ts'
 
 /** A call as it is printed, and where it was recorded. */
 export interface Recorded {
@@ -23,13 +23,15 @@ export interface TapeDiff {
 
 /**
  * The learner's tape beside the reference's, aligned at the calls that they have in common; calls that only later tasks ask
- * for are not missed. A different tape may be right: the checks decide, not this.
+ * for are not missed. A different tape may be right: the checks decide, not this. Where the kernel refused one of its calls
+ * (`problem`), nothing but that call is explained.
  */
 export function diffTapes(
   yours: readonly Recorded[],
   reference: readonly string[],
   exercise: Pick<Exercise, 'reasons' | 'tasks'>,
   task: Pick<Task, 'id' | 'record'>,
+  problem?: Problem,
 ): TapeDiff {
   const order = exercise.tasks.map(({ id }) => id)
   // a task with a tape of its own has no later ones
@@ -42,7 +44,8 @@ export function diffTapes(
   const wanted = reference.filter(call => made.has(call) || !later(call))
   const rows = align(yours, wanted)
   // where nothing is written yet, the first line would be given away
-  const first = yours.length === 0 ? undefined : (neverMade(yours) ?? explainFirst(rows, reasons, task.id))
+  const first =
+    yours.length === 0 ? undefined : (neverMade(yours) ?? explainFirst(rows, reasons, task.id, problem))
   return { rows, ...(first && { first }) }
 }
 
@@ -82,8 +85,7 @@ function align(yours: readonly Recorded[], reference: readonly string[]): Row[] 
 const short = (call: string) => `\`${call.length > 60 ? `${call.slice(0, 59)}…` : call}\``
 /** A call, shortened so that one sees where it differs from another. */
 function fromDifference(call: string, other: string): string {
-  let at = 0
-  while (at < call.length && call[at] === other[at]) at++
+  const at = commonStart(call, other)
   return short(at > 45 ? `${nameOf(call)}(… ${call.slice(call.lastIndexOf(',', at - 2) + 2)}` : call)
 }
 const where = ({ at }: Recorded) => (at ? ` (line ${at.line})` : '')
@@ -98,38 +100,121 @@ function neverMade(yours: readonly Recorded[]): string | undefined {
   )
 }
 
-/** The first difference in the calls that the task asks for; where there is none, the first of all. */
-function explainFirst(rows: readonly Row[], reasons: readonly Reason[], task: string): string | undefined {
-  const first = (differs: (row: Row) => boolean) => {
-    const isOfTask = ({ yours, reference = yours?.call ?? '' }: Row) =>
-      reasonFor(reference, reasons)?.task === task
-    const own = rows.findIndex(row => differs(row) && isOfTask(row))
-    return own === -1 ? rows.findIndex(differs) : own
+/** What one tape has and the other has not, or has elsewhere. */
+interface Difference {
+  row: Row
+  lack?: string
+  extra?: Recorded
+  /** the same call, in another place */
+  moved?: true
+}
+
+/**
+ * Where a call was refused, what is different about that call, or what the task asks for before it and is missing. Else the first
+ * difference in the calls that the task asks for, or the first of all.
+ */
+function explainFirst(
+  rows: readonly Row[],
+  reasons: readonly Reason[],
+  task: string,
+  problem: Problem | undefined,
+): string | undefined {
+  const found = differences(rows)
+  const isOfTask = ({ lack, extra }: Difference) =>
+    reasonFor(lack ?? extra?.call ?? '', reasons)?.task === task
+  const isRefused = ({ yours }: Row) =>
+    yours?.at !== undefined &&
+    yours.at.line === problem?.at?.line &&
+    problem.what.startsWith(`${nameOf(yours.call)}(`)
+  const refused = rows.findIndex(isRefused)
+  if (refused !== -1) {
+    const isBefore = ({ row, extra }: Difference) => !extra && rows.indexOf(row) < refused
+    const cause =
+      found.find(({ row, extra }) => isRefused(extra ? { yours: extra } : row)) ??
+      found.find(difference => isBefore(difference) && isOfTask(difference))
+    return cause && explain(cause, rows, reasons)
   }
-  const missing = first(({ yours }) => !yours)
-  const more = first(({ reference }) => reference === undefined)
-  if (missing === -1 && more === -1) return undefined
-  // what is only different in its arguments is said together
-  const [lack, extra] = [rows[missing]?.reference, rows[more]?.yours]
-  if (lack !== undefined && extra && Math.abs(missing - more) === 1 && nameOf(lack) === nameOf(extra.call))
+  const byWeight = [...found.filter(({ moved }) => !moved), ...found.filter(({ moved }) => moved)]
+  const first = byWeight.find(isOfTask) ?? byWeight[0]
+  return first && explain(first, rows, reasons)
+}
+
+/** The differences from the first to the last. What can do no harm is none: one call more of the same, another order of the like. */
+function differences(rows: readonly Row[]): Difference[] {
+  return rows.flatMap((row): Difference[] => {
+    const { yours, reference } = row
+    if (yours && reference !== undefined) return []
+    if (reference !== undefined) {
+      const mine = rows.find(other => other.reference === undefined && other.yours?.call === reference)
+      if (mine)
+        return passesOthers(row, mine, rows)
+          ? [{ row, lack: reference, extra: mine.yours!, moved: true }]
+          : []
+      const extra = counterpart(row, rows)?.yours
+      return [{ row, lack: reference, ...(extra && { extra }) }]
+    }
+    const isMore = rows.some(other => other.reference === yours!.call)
+    return isMore || counterpart(row, rows) ? [] : [{ row, extra: yours! }]
+  })
+}
+
+/** Whether calls of other names stand between two places. */
+function passesOthers(one: Row, other: Row, rows: readonly Row[]): boolean {
+  const [from, to] = [rows.indexOf(one), rows.indexOf(other)].toSorted((a, b) => a - b) as [number, number]
+  const names = rows.slice(from, to + 1).map(({ yours, reference }) => nameOf(reference ?? yours!.call))
+  return new Set(names).size > 1
+}
+
+const callOf = ({ yours, reference }: Row) => reference ?? yours!.call
+const isCommon = ({ yours, reference }: Row) => yours !== undefined && reference !== undefined
+
+/** Between the same two common calls, what is only different in its arguments: the likest of that name, for both of them. */
+function counterpart(row: Row, rows: readonly Row[]): Row | undefined {
+  const at = rows.indexOf(row)
+  const from = rows.slice(0, at).findLastIndex(isCommon) + 1
+  const next = rows.findIndex((other, i) => i > at && isCommon(other))
+  const around = rows.slice(from, next === -1 ? undefined : next)
+  const likest = (one: Row) =>
+    around
+      .filter(
+        other =>
+          (other.yours === undefined) !== (one.yours === undefined) &&
+          nameOf(callOf(other)) === nameOf(callOf(one)),
+      )
+      .toSorted((a, b) => likeness(callOf(b), callOf(one)) - likeness(callOf(a), callOf(one)))[0]
+  const other = likest(row)
+  return other && likest(other) === row ? other : undefined
+}
+
+/** How many letters two calls have in common, at their beginning and at their end. */
+const likeness = (a: string, b: string) =>
+  commonStart(a, b) + commonStart([...a].toReversed().join(''), [...b].toReversed().join(''))
+
+function commonStart(a: string, b: string): number {
+  let at = 0
+  while (at < a.length && a[at] === b[at]) at++
+  return at
+}
+
+function explain(
+  { row, lack, extra, moved }: Difference,
+  rows: readonly Row[],
+  reasons: readonly Reason[],
+): string {
+  if (lack === undefined) return `You call ${short(extra!.call)}${where(extra!)}, the reference does not.`
+  if (!extra) return `The reference also calls ${short(lack)}${after(rows, row)}.${why(lack, reasons)}`
+  if (!moved)
     return `You call ${fromDifference(extra.call, lack)}${where(extra)}, the reference ${fromDifference(lack, extra.call)}.${why(lack, reasons)}`
-  if (lack !== undefined && (more === -1 || missing < more || elsewhere(lack, rows))) {
-    const mine = elsewhere(lack, rows)
-    if (!mine) return `The reference also calls ${short(lack)}${after(rows, missing)}.${why(lack, reasons)}`
-    const earlier = rows.indexOf(mine) < missing
-    return `You call ${short(lack)}${where(mine.yours!)} ${earlier ? 'earlier' : 'later'} than the reference, which does it${after(rows, missing)}; another order may be right as well.${why(lack, reasons)}`
-  }
-  return extra && `You call ${short(extra.call)}${where(extra)}, the reference does not.`
+  const earlier = rows.findIndex(({ yours }) => yours === extra) < rows.indexOf(row)
+  return `You call ${short(lack)}${where(extra)} ${earlier ? 'earlier' : 'later'} than the reference, which does it${after(rows, row)}; another order may be right as well.${why(lack, reasons)}`
 }
 
 const nameOf = (call: string) => call.slice(0, call.indexOf('('))
 
-/** The same call, where only the learner makes it. */
-const elsewhere = (call: string, rows: readonly Row[]) =>
-  rows.find(({ yours, reference }) => reference === undefined && yours?.call === call)
-
-function after(rows: readonly Row[], at: number): string {
-  const before = rows.slice(0, at).findLast(({ reference }) => reference !== undefined)?.reference
+function after(rows: readonly Row[], row: Row): string {
+  const before = rows
+    .slice(0, rows.indexOf(row))
+    .findLast(({ reference }) => reference !== undefined)?.reference
   return before === undefined ? ' first of all' : ` after ${short(before)}`
 }
 

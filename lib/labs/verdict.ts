@@ -79,10 +79,10 @@ const writes = (exercise: Exercise, id: string): string | undefined =>
 export function tapeDiffOf(
   exercise: Exercise,
   task: Task,
-  { tapes }: Pick<TriedOut, 'tapes'>,
+  { tapes, problem }: Pick<TriedOut, 'tapes' | 'problem'>,
 ): TapeDiff | undefined {
   const tape = tapes[task.record ? task.id : 'part']
-  return tape && diffTapes(tape.yours, tape.reference, exercise, task)
+  return tape && diffTapes(tape.yours, tape.reference, exercise, task, problem)
 }
 
 /** `3-root/pivot`: the name of a task in progress.json. */

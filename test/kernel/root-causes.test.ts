@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import * as c from '../../lib/kernel/constants.ts'
 import { diagnose } from '../../lib/kernel/diagnose.ts'

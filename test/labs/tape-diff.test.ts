@@ -11,12 +11,13 @@ const reasons: Reason[] = [
 ]
 const REFERENCE = ['pivot_root(".", ".")', 'mount("proc", "/proc")', 'umount2(".")', 'mount("tmpfs", "/dev")']
 const at = (line: number) => ({ file: '3-root.ts', line, text: '' })
-const diff = (calls: string[], id = 'dev') =>
+const diff = (calls: string[], id = 'dev', refused?: { what: string; line: number }, reference = REFERENCE) =>
   diffTapes(
     calls.map((call, i) => ({ call, at: at(i + 10) })),
-    REFERENCE,
+    reference,
     { reasons, tasks },
     task(id),
+    refused && { what: refused.what, at: at(refused.line), remedy: '' },
   )
 
 test('the same tape has no difference', () => {
@@ -69,5 +70,34 @@ test('where nothing is recorded yet, the first call is not given away', () => {
 test('a call after execve is never made', () => {
   expect(diff(['execve("/bin/sh")', 'umount2(".")']).first).toBe(
     '`umount2(".")` (line 11) stands after `execve`, which does not return: the child never makes that call.',
+  )
+})
+
+test('of a call that was refused its own difference is said, and no other', () => {
+  const links = ['symlinkat("a")', 'symlinkat("b")']
+  const calls = [...links.toReversed(), 'mount("tmpfs", "/dev", MS_RDONLY)', 'umount2("/")']
+  const reference = [...links, 'mount("tmpfs", "/dev", 0)', 'umount2(".")']
+  const refused = (what: string, line: number) => diff(calls, 'dev', { what, line }, reference).first
+  expect(refused('umount2("/") = -1 EINVAL', 13)).toMatch(
+    /^You call `umount2\("\/"\)` \(line 13\), the reference/,
+  )
+  expect(refused('mount("tmpfs", "/dev", MS_RDONLY) = -1 EPERM', 12)).toMatch(
+    /^You call `mount\(.* the reference `mount\("tmpfs", "\/dev", 0\)`/,
+  )
+  expect(refused('symlinkat("a") = -1 EEXIST', 11)).toBe(undefined)
+})
+
+test('what is missing before a call that was refused may be why', () => {
+  const refused = { what: 'umount2(".") = -1 EINVAL', line: 11 }
+  expect(diff(['pivot_root(".", ".")', 'umount2(".")'], 'proc', refused).first).toMatch(
+    /^The reference also calls `mount\("proc"/,
+  )
+})
+
+test('what does no harm is not explained: the like in another order, the same more often', () => {
+  const reference = ['symlinkat("a")', 'symlinkat("b")', 'chdir("..")', 'chroot(".")']
+  const calls = ['symlinkat("b")', 'symlinkat("a")', 'chdir("..")', 'chdir("..")', 'chroot("/")']
+  expect(diff(calls, 'dev', undefined, reference).first).toBe(
+    'You call `chroot("/")` (line 14), the reference `chroot(".")`.',
   )
 })

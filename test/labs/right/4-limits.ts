@@ -1,6 +1,8 @@
 import type { RightAnswer } from '../../../lib/labs/answer.ts'
+import { rightWays } from './4-limits-ways.ts'
 
 export const right: RightAnswer[] = [
+  ...rightWays,
   {
     task: 'join',
     name: 'the directories by one mkdir -p each, joined backwards',

@@ -93,7 +93,7 @@ export const wrongJails: WrongAnswer[] = [
         "    tape.mount('proc', `${rootfs}/proc`, 'proc', SAFE, null)\n    tape.mount(rootfs, rootfs, null, MS_BIND, null)\n",
       ],
     ],
-    says: 'the reference `mount(rootfs, rootfs, NULL, MS_BIND|MS_REC, NULL)`',
+    says: 'a bind without MS_REC leaves out what is mounted below',
   },
   {
     task: 'proc',

@@ -1,4 +1,7 @@
 import type { WrongAnswer } from '../../../lib/labs/answer.ts'
+import { wrongFreezes } from './4-limits-freeze.ts'
+import { wrongJoins } from './4-limits-join.ts'
+import { wrongNumbers } from './4-limits-numbers.ts'
 
 const MKDIR = '    for (const { path } of cgroup.folders) mkdirSync(path)\n'
 const MEMORY =
@@ -37,6 +40,9 @@ const withResourceLimit = (name: string, value: string): [string, string][] => [
 ]
 
 export const wrong: WrongAnswer[] = [
+  ...wrongJoins,
+  ...wrongNumbers,
+  ...wrongFreezes,
   {
     task: 'join',
     name: 'a directory only',

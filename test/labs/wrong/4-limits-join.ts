@@ -1,0 +1,83 @@
+import type { WrongAnswer } from '../../../lib/labs/answer.ts'
+
+// Which directories, which pid, and when.
+
+const MEMORY =
+  "    if (limit) set(cgroup, 'memory', ['memory.limit_in_bytes', limit], ['memory.max', limit])\n"
+const SWAP = `    if (limit && swap)
+      set(cgroup, 'memory', ['memory.memsw.limit_in_bytes', swap], ['memory.swap.max', swap - limit])
+`
+const CPU =
+  "    if (quota) set(cgroup, 'cpu', ['cpu.cfs_period_us', period], ['cpu.max', `${quota} ${period}`])\n"
+const QUOTA = "    if (quota) set(cgroup, 'cpu', ['cpu.cfs_quota_us', quota])\n"
+const PIDS = "    if (pids.limit) set(cgroup, 'pids', ['pids.max', pids.limit], ['pids.max', pids.limit])\n"
+const NO_LIMITS: [string, string][] = [MEMORY, SWAP, CPU, QUOTA, PIDS].map(line => [line, ''])
+const JOIN =
+  "    for (const { path } of cgroup?.folders ?? []) writeControl(join(path, 'cgroup.procs'), String(pid))\n"
+const MKDIR = '    for (const { path } of cgroup.folders) mkdirSync(path)\n'
+const NODE_PATH = "import { join } from 'node:path'\n"
+
+export const wrongJoins: WrongAnswer[] = [
+  {
+    task: 'join',
+    name: 'the one who writes',
+    belief: '0 is the process that is meant',
+    edits: [[JOIN, JOIN.replace('String(pid)', "'0'")], ...NO_LIMITS],
+    says: 'cgroup.procs was given',
+  },
+  {
+    task: 'join',
+    name: 'the first directory',
+    belief: 'a cgroup is one directory',
+    edits: [[JOIN, JOIN.replace('cgroup?.folders', 'cgroup?.folders.slice(0, 1)')]],
+    says: 'On cgroup v1 each hierarchy has its own directories',
+  },
+  {
+    task: 'join',
+    name: 'async in forEach',
+    belief: 'forEach waits for what it calls',
+    edits: [
+      [NODE_PATH, `${NODE_PATH}import { appendFile } from 'node:fs/promises'\n`],
+      ['  attach({ cgroup }, pid) {', '  async attach({ cgroup }, pid) {'],
+      [
+        JOIN,
+        "    cgroup?.folders.forEach(async ({ path }) => {\n      await appendFile(join(path, 'cgroup.procs'), String(pid))\n    })\n",
+      ],
+    ],
+    says: 'Either it joined too late',
+  },
+  {
+    task: 'join',
+    name: 'a moment later',
+    belief: 'whether it joins now or soon is all the same',
+    edits: [[JOIN, `    setTimeout(() => {\n${JOIN}    }, 100)\n`]],
+    says: 'joined', // which of its checks fails depends on when it joins
+  },
+  {
+    task: 'join',
+    name: 'directories not awaited',
+    belief: 'a directory is there when mkdir returns, also that of fs/promises',
+    edits: [
+      [NODE_PATH, `${NODE_PATH}import { mkdir } from 'node:fs/promises'\n`],
+      [MKDIR, MKDIR.replace('mkdirSync(path)', 'void mkdir(path)')],
+    ],
+    says: '= -1 ENOENT',
+  },
+  {
+    task: 'join',
+    name: 'in a cgroup below',
+    belief: 'processes belong into a leaf of their own',
+    edits: [
+      [
+        JOIN,
+        `    for (const { path } of cgroup?.folders ?? []) {
+      mkdirSync(join(path, 'leaf'))
+      writeControl(join(path, 'leaf', 'cgroup.procs'), String(pid))
+    }
+`,
+      ],
+      ...NO_LIMITS,
+    ],
+    says: 'planCgroup',
+  },
+]

@@ -1,0 +1,182 @@
+import type { WrongAnswer } from '../../../lib/labs/answer.ts'
+
+// Other files, other numbers, and limits that are taken for granted.
+
+const MEMORY =
+  "    if (limit) set(cgroup, 'memory', ['memory.limit_in_bytes', limit], ['memory.max', limit])\n"
+const SWAP = `    if (limit && swap)
+      set(cgroup, 'memory', ['memory.memsw.limit_in_bytes', swap], ['memory.swap.max', swap - limit])
+`
+const CPU =
+  "    if (quota) set(cgroup, 'cpu', ['cpu.cfs_period_us', period], ['cpu.max', `${quota} ${period}`])\n"
+const QUOTA = "    if (quota) set(cgroup, 'cpu', ['cpu.cfs_quota_us', quota])\n"
+const PIDS = "    if (pids.limit) set(cgroup, 'pids', ['pids.max', pids.limit], ['pids.max', pids.limit])\n"
+const NODE_PATH = "import { join } from 'node:path'\n"
+
+export const wrongNumbers: WrongAnswer[] = [
+  {
+    task: 'memory',
+    name: 'swap first',
+    belief: 'in which order two files are written is all the same',
+    edits: [
+      [MEMORY, ''],
+      [SWAP, `${SWAP}${MEMORY}`],
+    ],
+    says: 'write memory.limit_in_bytes first',
+  },
+  {
+    task: 'memory',
+    name: 'swap alone, also on v1',
+    belief: 'a file for swap takes what swap may be',
+    edits: [["['memory.memsw.limit_in_bytes', swap]", "['memory.memsw.limit_in_bytes', swap - limit]"]],
+    says: 'v1 counts memory and swap together',
+  },
+  {
+    task: 'memory',
+    name: 'swap and memory added',
+    belief: 'swap in the specification is swap alone',
+    edits: [["['memory.memsw.limit_in_bytes', swap]", "['memory.memsw.limit_in_bytes', swap + limit]"]],
+    says: 'counts memory and swap together already',
+  },
+  {
+    task: 'memory',
+    name: 'a refusal passed over',
+    belief: 'what the kernel refuses cannot be had',
+    edits: [
+      [MEMORY, ''],
+      [
+        SWAP,
+        `    try {
+${SWAP}    } catch {}
+${MEMORY}`,
+      ],
+    ],
+    says: 'Memory is limited, swap is not',
+  },
+  {
+    task: 'memory',
+    name: 'in kibibytes',
+    belief: 'the kernel takes kibibytes, as ulimit -v',
+    edits: [
+      [
+        "['memory.limit_in_bytes', limit], ['memory.max', limit]",
+        "['memory.limit_in_bytes', limit / 1024], ['memory.max', limit / 1024]",
+      ],
+    ],
+    says: 'bytes',
+  },
+  {
+    task: 'memory',
+    name: 'swap taken for granted',
+    belief: 'who limits memory limits swap',
+    edits: [
+      [
+        SWAP,
+        "    if (limit) set(cgroup, 'memory', ['memory.memsw.limit_in_bytes', String(swap)], ['memory.swap.max', swap! - limit])\n",
+      ],
+    ],
+    says: 'What is not in the specification is not limited',
+  },
+  {
+    task: 'memory',
+    name: 'the name on v2',
+    belief: 'the files have the same names on both versions',
+    edits: [["['memory.limit_in_bytes', limit]", "['memory.max', limit]"]],
+    says: 'memory.max") = -1 ENOENT',
+  },
+  {
+    task: 'cpu',
+    name: 'the share is the same',
+    belief: 'only the ratio of quota and period matters',
+    edits: [
+      [
+        'const { quota, period = 100_000 } = cpu',
+        'const period = 100_000\n    const quota = cpu.quota && Math.round((cpu.quota / (cpu.period ?? period)) * period)',
+      ],
+    ],
+    says: 'Another container asks for',
+  },
+  {
+    task: 'cpu',
+    name: 'for each processor',
+    belief: 'the quota is meant for each processor',
+    edits: [
+      [NODE_PATH, `import { availableParallelism } from 'node:os'\n${NODE_PATH}`],
+      [CPU, CPU.replace('${quota} ', '${quota * (1 + availableParallelism())} ')],
+      [QUOTA, QUOTA.replace('quota])', 'quota * (1 + availableParallelism())])')],
+    ],
+    says: 'Another quota was written',
+  },
+  {
+    task: 'cpu',
+    name: 'in milliseconds',
+    belief: 'times are in milliseconds',
+    edits: [
+      [
+        CPU,
+        CPU.replace("'cpu.cfs_period_us', period", "'cpu.cfs_period_us', period / 1000").replace(
+          '${quota} ${period}',
+          '${quota / 1000} ${period / 1000}',
+        ),
+      ],
+      [QUOTA, QUOTA.replace('quota])', 'quota / 1000])')],
+    ],
+    says: 'quota and period are in microseconds',
+  },
+  {
+    task: 'cpu',
+    name: 'the directory of memory',
+    belief: 'one directory has all files, on v1 too',
+    edits: [
+      [
+        'const { version, path } = cgroup.controller(controller)!',
+        "const { version, path } = cgroup.controller(controller === 'cpu' ? 'memory' : controller)!",
+      ],
+    ],
+    says: 'cpu.cfs_period_us") = -1 ENOENT',
+  },
+  {
+    task: 'cpu',
+    name: 'a quota taken for granted',
+    belief: 'who has cpu in the specification has a quota',
+    edits: [
+      ['const { memory = {}, cpu = {}, pids = {} } =', 'const { memory = {}, cpu, pids = {} } ='],
+      ['const { quota, period = 100_000 } = cpu\n', 'const { quota, period = 100_000 } = cpu ?? {}\n'],
+      [CPU, CPU.replace('if (quota)', 'if (cpu)')],
+      [QUOTA, QUOTA.replace('if (quota)', 'if (cpu)').replace(', quota]', ', String(quota)]')],
+    ],
+    says: 'What is not in the specification is not limited',
+  },
+  {
+    task: 'cpu',
+    name: 'a period taken for granted',
+    belief: 'who has a quota has a period',
+    edits: [
+      ['const { quota, period = 100_000 } = cpu', 'const { quota, period } = cpu'],
+      [CPU, CPU.replace(', period]', ', String(period)]')],
+    ],
+    says: 'What is not in the specification is not limited',
+  },
+  {
+    task: 'pids',
+    name: 'the number that the text shows',
+    belief: 'the limit is always the same',
+    edits: [
+      [
+        PIDS,
+        PIDS.replace(
+          "['pids.max', pids.limit], ['pids.max', pids.limit]",
+          "['pids.max', 20], ['pids.max', 20]",
+        ),
+      ],
+    ],
+    says: 'Another container asks for',
+  },
+  {
+    task: 'pids',
+    name: 'taken for granted',
+    belief: 'every container has a limit of processes',
+    edits: [[PIDS, PIDS.replace('if (pids.limit) ', '').replaceAll('pids.limit]', 'String(pids.limit)]')]],
+    says: 'What is not in the specification is not limited',
+  },
+]
