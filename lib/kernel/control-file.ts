@@ -16,7 +16,7 @@ export function writeControl(path: string, value: string | number): void {
     if (errno === undefined) throw error // the caller's: no text to write
     const args =
       syscall === 'open' ? JSON.stringify(path) : `${JSON.stringify(path)}, ${JSON.stringify(text)}`
-    throw new SyscallError(syscall, args, errnoNumber(code), undefined, diagnoseWrite(path, code))
+    throw new SyscallError(syscall, args, errnoNumber(code), undefined, diagnoseWrite(path, code, text))
   }
 }
 

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
+import { diagnoseCgroup } from './cgroup-causes.ts'
 import { CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, MS_BIND, MS_REMOUNT } from './constants.ts'
 import { errnoName } from './errno.ts'
 import { mountinfo, mountOf } from './mountinfo.ts'
@@ -267,8 +268,8 @@ function userNamespaceRefused(flags: bigint): Diagnosis | undefined {
 }
 
 /** Writes to the kernel's control files fail with bare numbers too; `path` decides what they mean. */
-export function diagnoseWrite(path: string, code: string): Diagnosis | undefined {
-  const refused = code === 'EPERM' ? mapRefused(path) : undefined
+export function diagnoseWrite(path: string, code: string, value: string): Diagnosis | undefined {
+  const refused = code === 'EPERM' ? mapRefused(path) : diagnoseCgroup(path, code, value)
   if (refused) return refused
   for (const [pattern, codes, cause, remedy] of writes) {
     if (pattern.test(path) && codes.includes(code)) return { cause, remedy }

@@ -1,0 +1,40 @@
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { hierarchyOf } from '../../lib/kernel/cgroupfs.ts'
+import { writeControl } from '../../lib/kernel/control-file.ts'
+import { SyscallError } from '../../lib/kernel/syscall-error.ts'
+
+// What is written here is not there, or no number: nothing is changed.
+
+const [memory, pids] = ['memory', 'pids'].map(controller => hierarchyOf(controller))
+
+function refusal(path: string, value: string): SyscallError {
+  try {
+    writeControl(path, value)
+  } catch (error) {
+    if (error instanceof SyscallError) return error
+    throw error
+  }
+  throw new Error(`${path} took ${value}`)
+}
+
+test.skipIf(!memory)('the name that a file has on the other version', () => {
+  const names = ['memory.limit_in_bytes', 'memory.max']
+  const [right, wrong] = memory!.version === 1 ? names : names.toReversed()
+  const { code, diagnosis } = refusal(join(memory!.own, wrong!), '1')
+  expect(code).toBe('ENOENT')
+  expect(diagnosis?.cause).toContain(`and memory is on v${memory!.version} here`)
+  expect(diagnosis?.remedy).toContain(`here it is ${right}`)
+})
+
+test.skipIf(!memory || !pids || memory.mount === pids.mount)(
+  'a file in the directory of another controller',
+  () => {
+    const { code, diagnosis } = refusal(join(memory!.own, 'pids.max'), 'max')
+    expect(code).toBe('ENOENT')
+    expect(diagnosis).toEqual({
+      cause: `this directory belongs to another hierarchy: that of pids is ${pids!.mount}`,
+      remedy: "look for it in cgroup.controller('pids').path",
+    })
+  },
+)
