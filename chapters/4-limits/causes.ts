@@ -3,16 +3,24 @@ import { getPriority } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { listFile, readCgroup } from '../../lib/kernel/cgroupfs.ts'
 import type { Stopped } from './experiments.ts'
-import { bandwidth, counter, isApart, LIMITS } from './readings.ts'
+import { bandwidth, counter, isApart, isFrozen, LIMITS } from './readings.ts'
 
 // Why nothing held a process back, as far as the kernel shows it.
 
 export const NOT_JOINED =
   'It is in the same cgroup as we are. It never joined one of its own: its pid was not written to the cgroup.procs there, and what limits may have been written do not concern it.'
 
-export const NOT_ASKED = 'Nobody has told that cgroup to freeze.'
-export const NOT_AWAITED =
+const NOT_ASKED = 'Nobody has told that cgroup to freeze.'
+const NOT_AWAITED =
   'It was told to freeze, and that was not waited for: a process that is throttled, or deep in the kernel, stops only when it gets on.'
+
+/** Why the kernel had not frozen it: by what it was told before, and later. */
+export function notFrozen({ asked, after }: Stopped): string {
+  if (asked?.value !== '0') return NOT_AWAITED
+  if (!isFrozen(after) && after?.value !== 'FREEZING') return NOT_ASKED
+  const [on, off] = after?.version === 1 ? ['FROZEN', 'THAWED'] : ['1', '0']
+  return `${off} was written when frozen is true, and ${on} when it is false: the two are exchanged.`
+}
 
 /** What a SIGSTOP does, in place of the freezer. */
 export function stoppedBySignal({ stopped, later }: Stopped): string {
@@ -63,6 +71,18 @@ export function otherMemoryLimit(pid: number): string {
     ? unlimited(pid, 'memory')
     : `The limit is ${limit} bytes, and ${LIMITS.memory} were asked for.`
 }
+
+/** What is wrong with the limit of swap. */
+export function otherSwapLimit(pid: number): string {
+  if (counter(pid, 'memoryLimit') !== LIMITS.memory) return unlimited(pid, 'memory')
+  const { value, version } = readCgroup(pid, 'swapLimit') ?? {}
+  if (!(Number(value) < UNLIMITED))
+    return 'Memory is limited, swap is not: on a machine that has swap, what does not fit goes there instead of ending the program.'
+  return version === 1
+    ? `The limit of memory and swap together is ${value} bytes, and ${LIMITS.memory} were asked for: the number in the specification counts memory and swap together already.`
+    : `The limit of swap is ${value} bytes, and none was asked for: the number in the specification counts memory and swap together already, and memory is to be subtracted.`
+}
+
 const UNLIMITED = 2 ** 62 // bytes; v1 says more than that for none, v2 `max`
 
 /** Where it joined a cgroup of its own in some of v1's hierarchies, and not in others. */

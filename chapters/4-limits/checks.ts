@@ -5,12 +5,12 @@ import { hierarchyOf, pathIn, readCgroup, type readings } from '../../lib/kernel
 import { namespaceInode } from '../../lib/kernel/procfs.ts'
 import {
   fraction,
-  NOT_ASKED,
-  NOT_AWAITED,
+  notFrozen,
   NOT_JOINED,
   otherBandwidth,
   otherMemoryLimit,
   otherPidsLimit,
+  otherSwapLimit,
   partlyJoined,
   stoppedBySignal,
   unlimited,
@@ -42,10 +42,7 @@ const WANTED: {
     v1: `${LIMITS.memory}`,
     v2: '0',
     optional: true, // swap accounting can be switched off
-    why: pid =>
-      counter(pid, 'memoryLimit') === LIMITS.memory
-        ? 'Memory is limited, swap is not: on a machine that has swap, what does not fit goes there instead of ending the program.'
-        : unlimited(pid, 'memory'),
+    why: otherSwapLimit,
   },
   {
     what: 'cpuQuota',
@@ -248,7 +245,7 @@ export const checks = {
     claim: 'the kernel called it frozen',
     look({ pid, freezer }) {
       if (!hierarchyOf('freezer')) return notHere('no mounted cgroup hierarchy can freeze')
-      const { state, asked, first = '' } = freezer ?? {}
+      const { state, first = '' } = freezer ?? {}
       const row = seen(state?.source ?? 'freezer', null, state?.value ?? 'not tried: it is in ours')
       return finding(
         isFrozen(state),
@@ -257,7 +254,7 @@ export const checks = {
           ? NOT_JOINED
           : first.startsWith('T')
             ? stoppedBySignal(freezer)
-            : `The kernel called it ${state?.value}. ${asked?.value === '0' ? NOT_ASKED : NOT_AWAITED}`,
+            : `The kernel called it ${state?.value}. ${notFrozen(freezer)}`,
       )
     },
   },
@@ -268,7 +265,7 @@ export const checks = {
     look({ pid, freezer }) {
       if (!hierarchyOf('freezer')) return notHere('no mounted cgroup hierarchy can freeze')
       if (!freezer) return finding(false, seen('freezer', null, 'not tried: it is in ours'), NOT_JOINED)
-      const { state, asked, first, stopped, later, after, thawed } = freezer
+      const { state, first, stopped, later, after, thawed } = freezer
       const times = [stopped, later, thawed].map(Math.round).join(' → ')
       return finding(
         stopped === later && thawed > later,
@@ -277,7 +274,7 @@ export const checks = {
           seen(after?.source ?? 'freezer', null, `${state?.value} → ${after?.value}`),
         ],
         stopped < later
-          ? `It still ran after we had looked. ${first.startsWith('T') ? stoppedBySignal(freezer) : asked?.value === '0' ? NOT_ASKED : NOT_AWAITED}`
+          ? `It still ran after we had looked. ${first.startsWith('T') ? stoppedBySignal(freezer) : notFrozen(freezer)}`
           : isFrozen(after)
             ? 'It did not go on, and the kernel still calls it frozen: the cgroup was never thawed.'
             : 'It was thawed, and did not go on. Likeliest: a cgroup above it is frozen.',

@@ -1,32 +1,12 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { setTimeout } from 'node:timers/promises'
 import { limitsSet } from '../../chapters/4-limits/checks.ts'
-import {
-  type Measured,
-  stopAndGoOn,
-  untilThrottled,
-  withCgroup,
-} from '../../chapters/4-limits/experiments.ts'
-import { bandwidth, isApart, isFrozen } from '../../chapters/4-limits/readings.ts'
-import type { Container } from '../../lib/container/part.ts'
-import type { Lab } from '../../lib/guide/lab.ts'
-import { changeAct, changePart } from '../../lib/guide/mutant.ts'
-import type { Check, Step } from '../../lib/guide/step.ts'
+import { type Measured, withCgroup } from '../../chapters/4-limits/experiments.ts'
+import { changeAct } from '../../lib/guide/mutant.ts'
+import type { Step } from '../../lib/guide/step.ts'
 import type { Exercise } from '../../lib/labs/exercise.ts'
+import { type Freeze, freezeBy } from './freezing.ts'
+import { JOIN, watchJoining } from './joining.ts'
 import { otherLimitsStage } from './others.ts'
-import { WrittenError } from '../../lib/labs/problem.ts'
-import { cgroupOf } from '../../lib/kernel/cgroup.ts'
-import { type CgroupValue, hierarchies } from '../../lib/kernel/cgroupfs.ts'
-import { writeControl } from '../../lib/kernel/control-file.ts'
 
-interface Freezer {
-  version: 1 | 2
-  path: string
-}
-type Freeze = (freezer: Freezer, frozen: boolean) => Promise<void>
-
-const JOIN = 'A directory, some numbers, a pid'
 const FREEZE = 'Stop, and go on'
 
 /** Each limit by itself, where the step has one check for all of them. */
@@ -52,7 +32,7 @@ export const exercise: Exercise<Measured> = {
   exports: { limits: { part: 'limits' }, freeze: 'function' },
   build: (step, { freeze }) => {
     const changed = changeAct(
-      withoutOthers(withChecks(step)),
+      watchJoining(withChecks(step)),
       FREEZE,
       withCgroup(lab => freezeBy(lab, freeze as Freeze)),
     )
@@ -135,106 +115,3 @@ const withChecks = (step: Step<Measured>): Step<Measured> => ({
       : stage,
   ),
 })
-
-/** A cgroup that got another process than the child: that one goes back at once, and the check says which it was. */
-function withoutOthers(step: Step<Measured>): Step<Measured> {
-  const home = hierarchies()
-  const others = new Set<number>()
-  const sendHome = ({ cgroup }: Container, child: number) => {
-    for (const pid of cgroup?.pids() ?? []) {
-      if (pid === child) continue
-      others.add(pid)
-      for (const { hierarchy } of cgroup!.folders) {
-        const { own } = home.find(({ mount }) => mount === hierarchy.mount)!
-        writeControl(join(own, 'cgroup.procs'), String(pid))
-      }
-    }
-  }
-  const telling = (check: Check<Measured>): Check<Measured> => ({
-    ...check,
-    async look(scene) {
-      const found = await check.look(scene)
-      if (found.ok !== false || others.size === 0) return found
-      return { ...found, diagnosis: wrongPid([...others], scene.pid) }
-    },
-  })
-  const watched = changePart(step, 'limits', written => ({
-    ...written,
-    async attach(container, pid) {
-      try {
-        await written.attach?.(container, pid)
-      } finally {
-        sendHome(container, pid)
-      }
-    },
-  }))
-  return {
-    ...watched,
-    stages: watched.stages.map(stage =>
-      stage.title === JOIN ? { ...stage, checks: (stage.checks ?? []).map(telling) } : stage,
-    ),
-  }
-}
-
-const wrongPid = (others: number[], pid: number) =>
-  `cgroup.procs was given ${others.map(other => (other === process.pid ? `our own pid (${other})` : other)).join(', ')} in place of the child’s. A pid is written as the writer’s pid namespace numbers it: here the container’s first process is ${pid}, not 1.`
-
-/** What the kernel calls it this very moment: one read and nothing before it. */
-function stateNow({ version, path }: Freezer): CgroupValue {
-  const file = join(path, version === 1 ? 'freezer.state' : 'cgroup.events')
-  const text = readFileSync(file, 'utf8')
-  const value = version === 1 ? text.trim() : (/^frozen (\d)/m.exec(text)?.[1] ?? '')
-  return { file, source: file, value, version }
-}
-
-const LOOP = 'while :; do :; done'
-
-/** How often a container is stopped: what is not waited for may by chance be done already. */
-const ATTEMPTS = 4
-
-const PATIENCE = 10_000 // ms, for what takes a tenth of a second where nobody else wants the processor
-
-async function inTime(done: Promise<void>): Promise<void> {
-  const end = new AbortController()
-  const late = setTimeout(PATIENCE, undefined, { signal: end.signal }).then(() => {
-    throw new WrittenError({
-      what: `freeze had not come to an end after ${PATIENCE / 1000} s`,
-      remedy: 'which words does the kernel write to the file that you wait for? print what you read',
-    })
-  })
-  try {
-    await Promise.race([done, late])
-  } finally {
-    end.abort()
-    late.catch(() => {}) // nobody waits for it any more
-  }
-}
-
-/** Stops the container in the learner's way, while its loop is throttled: then it takes a moment. And lets it go on. */
-async function freezeBy({ scene }: Lab<Measured>, freeze: Freeze): Promise<void> {
-  const { pid } = scene
-  if (!isApart(pid, 'freezer')) return // it would be us who stop
-  const cgroup = cgroupOf(pid)
-  const freezer = cgroup.controller('freezer')
-  if (!freezer) return // its checks say so
-  const stop = async () => {
-    if (bandwidth(pid).quota > 0) await untilThrottled(scene)
-    await inTime(freeze(freezer, true))
-  }
-  // more than there are processors: those that do not run just now stop only when it is their turn
-  await scene.shell.run(`loops=${scene.loop}; for i in 1 2 3 4 5 6; do ${LOOP} & loops="$loops $!"; done`)
-  let early: CgroupValue | undefined
-  try {
-    for (let i = 1; i < ATTEMPTS && !early; i++) {
-      await stop()
-      const state = stateNow(freezer)
-      await cgroup.freeze(false)
-      if (!isFrozen(state)) early = state
-    }
-    scene.freezer = await stopAndGoOn(scene, stop, () => inTime(freeze(freezer, false)))
-    if (early) scene.freezer.state = early
-  } finally {
-    await cgroup.freeze(false) // a frozen process cannot end
-  }
-  await scene.shell.run('kill -KILL $loops')
-}

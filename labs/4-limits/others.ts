@@ -3,13 +3,13 @@ import { bandwidth } from '../../chapters/4-limits/readings.ts'
 import type { ResourcesSpec } from '../../lib/container/spec.ts'
 import { finding, notHere, seen } from '../../lib/guide/evidence.ts'
 import type { Lab } from '../../lib/guide/lab.ts'
-import { inWords, refusalOf } from '../../lib/guide/refusal.ts'
+import { inWords, type Refusal, refusalOf } from '../../lib/guide/refusal.ts'
 import type { Finding, Stage } from '../../lib/guide/step.ts'
 import { type readings, readCgroup } from '../../lib/kernel/cgroupfs.ts'
 
 const random = (from: number, to: number) => from + Math.floor(Math.random() * (to - from))
 
-/** Limits that no other container has; each specification leaves out what the other one has. */
+/** Limits that no other container has. */
 const makeLimits = () => ({
   memory: random(40, 60) * 2 ** 20, // bytes
   pids: random(40, 90),
@@ -18,87 +18,134 @@ const makeLimits = () => ({
 })
 type Limits = ReturnType<typeof makeLimits>
 
-/** What became of one of the two containers: what its files hold, or why it was not made. */
+type Limited = 'memory' | 'cpu' | 'pids'
+
+/** Another container: what it asks for, what its files must hold then, and what its specification leaves out of each limit. */
+interface Other {
+  asks: string
+  resources(limits: Limits): ResourcesSpec
+  wanted(limits: Limits): Partial<Record<Limited, string>>
+  lacks: Partial<Record<Limited, string>>
+}
+
+const NO_QUOTA = 'no quota'
+const DEFAULT_PERIOD = 100_000 // microseconds: the kernel's own
+
+const OTHERS: Other[] = [
+  {
+    asks: 'memory and pids',
+    resources: ({ memory, pids }) => ({ memory: { limit: memory }, pids: { limit: pids } }),
+    wanted: ({ memory, pids }) => ({ memory: String(memory), pids: String(pids), cpu: NO_QUOTA }),
+    lacks: { cpu: 'cpu', memory: 'swap' },
+  },
+  {
+    asks: 'cpu',
+    resources: ({ quota, period }) => ({ cpu: { quota, period } }),
+    wanted: ({ quota, period }) => ({ cpu: `${quota} ${period}` }),
+    lacks: { pids: 'pids', memory: 'memory' },
+  },
+  {
+    asks: 'cpu shares',
+    resources: () => ({ cpu: { shares: 512 } }),
+    wanted: () => ({ cpu: NO_QUOTA }),
+    lacks: { cpu: 'quota', pids: 'pids', memory: 'memory' },
+  },
+  {
+    asks: 'a quota of cpu',
+    resources: ({ quota }) => ({ cpu: { quota } }),
+    wanted: ({ quota }) => ({ cpu: `${quota} ${DEFAULT_PERIOD}` }),
+    lacks: { cpu: 'period', pids: 'pids', memory: 'memory' },
+  },
+]
+
+/** What became of one of them: what its files hold, or why it was not made, and which limit that is about. */
 interface Made {
-  values: Record<string, string | number>
-  refused?: string
+  other: Other
+  values: Partial<Record<Limited, string>>
+  refused?: { words: string; about: Limited }
 }
 
-const CONTAINERS: Record<'memoryAndPids' | 'cpu', (limits: Limits) => ResourcesSpec> = {
-  memoryAndPids: ({ memory, pids }) => ({ memory: { limit: memory }, pids: { limit: pids } }),
-  cpu: ({ quota, period }) => ({ cpu: { quota, period } }),
-}
-
-async function make(lab: Lab<Measured>, resources: ResourcesSpec): Promise<Made> {
-  const limited = Object.keys(resources).join(' and ')
+async function make(lab: Lab<Measured>, other: Other, limits: Limits): Promise<Made> {
   try {
-    const { pid } = await lab.another(`a container that has a limit of ${limited} only`, {
-      change: ({ spec }) => void (spec.linux.resources = resources),
+    const { pid } = await lab.another(`a container that has a limit of ${other.asks} only`, {
+      change: ({ spec }) => void (spec.linux.resources = other.resources(limits)),
     })
     const value = (what: keyof typeof readings) => readCgroup(pid, what)?.value ?? 'no such file'
     const { quota, period } = bandwidth(pid)
-    return { values: { memory: value('memoryLimit'), pids: value('pidsLimit'), cpu: `${quota} ${period}` } }
+    const cpu = quota > 0 ? `${quota} ${period}` : NO_QUOTA
+    return { other, values: { memory: value('memoryLimit'), pids: value('pidsLimit'), cpu } }
   } catch (error) {
     const refusal = refusalOf(error)
     if (!refusal) throw error
-    return { values: {}, refused: inWords(refusal) }
+    return { other, values: {}, refused: { words: inWords(refusal), about: about(refusal, other) } }
   }
 }
 
-/**
- * Two more containers, with limits that are other numbers each time. The one has no limit of the processor, the other has
- * nothing but that.
- */
+const WORDS: [Limited, RegExp][] = [
+  ['memory', /\bmemory|memsw|swap/],
+  ['cpu', /\bcpu|quota|period/],
+  ['pids', /\bpids/],
+]
+
+/** Which limit a refusal is about: by the file that was written, the property that was read, or the line; else by what is lacking. */
+function about({ message, at }: Refusal, { lacks }: Other): Limited {
+  const [, file = ''] = /\/([\w.]+)"/.exec(message) ?? []
+  const words = [file, message, at?.text ?? ''].find(text => WORDS.some(([, pattern]) => pattern.test(text)))
+  const [found] = WORDS.find(([, pattern]) => pattern.test(words ?? '')) ?? []
+  return found ?? (Object.keys(lacks)[0] as Limited)
+}
+
+/** Why a container was not made, for the limit that is to blame. */
+function notMade({ asks, lacks }: Other, what: Limited, words: string): string {
+  const refused = words.replace(/\.$/, '')
+  // what is not there is read as undefined, and calculated with as NaN
+  return lacks[what] !== undefined && /undefined|NaN|null/.test(words)
+    ? `A container whose specification has no ${lacks[what]} was not made. ${refused}. What is not in the specification is not limited.`
+    : `Another container, with a limit of ${asks} only, was not made. ${refused}.`
+}
+
+/** More containers, with limits that are other numbers each time. Each leaves out what another one has. */
 export function otherLimitsStage(): Stage<Measured> {
   const limits = makeLimits()
-  const made: Partial<Record<keyof typeof CONTAINERS, Made>> = {}
-  const compare = (
-    what: string,
-    { values, refused } = made.memoryAndPids!,
-    wanted: string | number,
-  ): Finding =>
-    refused === undefined
-      ? finding(
-          values[what] === String(wanted),
-          seen(`the limit of ${what} of another container`, null, values[what] ?? 'none'),
-          `Another container asks for ${wanted}, and its cgroup has ${values[what]}: the number is to be taken from spec.linux.resources.`,
-        )
-      : notHere('the other container was not made')
-  const absent = (names: string, refused: string) =>
-    finding(
-      false,
-      [],
-      `A container whose specification has no ${names} was not made. ${refused.replace(/\.$/, '')}. What is not in the specification is not limited.`,
+  let made: Made[] = []
+  const look = (what: Limited): Finding => {
+    const refused = made.find(one => one.refused?.about === what)
+    if (refused) return finding(false, [], notMade(refused.other, what, refused.refused!.words))
+    const rows = made.flatMap(({ other, values }) => {
+      const [wanted, value] = [other.wanted(limits)[what], values[what]]
+      return wanted !== undefined && value !== undefined ? [{ wanted, value }] : []
+    })
+    if (rows.length === 0) return notHere('the other container was not made')
+    const wrong = rows.find(({ wanted, value }) => wanted !== value)
+    return finding(
+      wrong === undefined,
+      rows.map(({ value }) => seen(`the limit of ${what} of another container`, null, value)),
+      `Another container asks for ${wrong?.wanted}, and its cgroup has ${wrong?.value}: the number is to be taken from spec.linux.resources.`,
     )
+  }
   return {
     title: 'Other limits, and none',
     async act(lab) {
       if (lab.refused) lab.limit(lab.refused.reason, lab.refused.remedy)
-      made.memoryAndPids = await make(lab, CONTAINERS.memoryAndPids(limits))
-      made.cpu = await make(lab, CONTAINERS.cpu(limits))
+      made = []
+      for (const other of OTHERS) made.push(await make(lab, other, limits))
     },
     checks: [
       {
         id: 'other-memory',
         claim: 'another container has the limit of memory that it asks for',
-        look: () => compare('memory', made.memoryAndPids, limits.memory),
+        look: () => look('memory'),
       },
       {
         id: 'other-cpu',
         claim: 'another container has the quota that it asks for; one that asks for none has none',
-        look: () =>
-          made.memoryAndPids?.refused === undefined
-            ? compare('cpu', made.cpu, `${limits.quota} ${limits.period}`)
-            : absent('cpu', made.memoryAndPids.refused),
+        look: () => look('cpu'),
       },
       {
         id: 'other-pids',
         claim:
           'another container has the limit of processes that it asks for; one that asks for none has none',
-        look: () =>
-          made.cpu?.refused === undefined
-            ? compare('pids', made.memoryAndPids, limits.pids)
-            : absent('memory and no pids', made.cpu.refused),
+        look: () => look('pids'),
       },
     ],
   }

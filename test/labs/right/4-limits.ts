@@ -19,8 +19,8 @@ export const right: RightAnswer[] = [
       [
         '  attach({ cgroup }, pid) {\n',
         `  attach({ cgroup, spec }, pid) {
-    const { limit } = spec.linux.resources!.memory!
-    set(cgroup!, 'memory', ['memory.limit_in_bytes', \`\${limit}\\n\`], ['memory.max', \`\${limit}\\n\`])
+    const { limit, swap } = spec.linux.resources?.memory ?? {}
+    if (limit) set(cgroup!, 'memory', ['memory.limit_in_bytes', \`\${limit}\\n\`], ['memory.max', \`\${limit}\\n\`])
 `,
       ],
       ['    if (limit && swap)\n', ''],
@@ -30,8 +30,7 @@ export const right: RightAnswer[] = [
       ],
       [
         '    // it still waits',
-        `    const swap = spec.linux.resources!.memory!.swap!
-    set(cgroup!, 'memory', ['memory.memsw.limit_in_bytes', swap], ['memory.swap.max', swap - limit!])
+        `    if (limit && swap) set(cgroup!, 'memory', ['memory.memsw.limit_in_bytes', swap], ['memory.swap.max', swap - limit])
     // it still waits`,
       ],
     ],

@@ -1,13 +1,100 @@
 import type { WrongAnswer } from '../../../lib/labs/answer.ts'
+import { hierarchyOf } from '../../../lib/kernel/cgroupfs.ts'
 
 // What is written to the freezer, and how it is waited for.
 
 const DONE_V1 = "    await until(() => readFileSync(file, 'utf8').trim() === state, 5000)\n"
 const DONE_V2 =
   "    await until(() => readFileSync(events, 'utf8').includes(`frozen ${state}`), 5000, events)\n"
+const TOLD_V1 = '    writeControl(file, state)\n'
+const TOLD_V2 = "    writeControl(join(path, 'cgroup.freeze'), state)\n"
+const STATES: [string, string][] = [
+  ["frozen ? 'FROZEN' : 'THAWED'", "'FROZEN'"],
+  ["frozen ? '1' : '0'", "'1'"],
+]
 const SLEEP = '    await new Promise(done => setTimeout(done, 100))\n'
 
+/** Of these there is nothing to see on v2. */
+const onV1: WrongAnswer[] = [
+  {
+    task: 'freeze',
+    name: 'an event that does not come',
+    belief: 'the kernel says it whenever one of its files has changed',
+    edits: [[DONE_V1, DONE_V1.replace('5000', '5000, file')]],
+    says: 'freeze went on waiting',
+  },
+  {
+    task: 'freeze',
+    name: 'with its newline',
+    belief: 'a file of the kernel holds just the word',
+    edits: [[DONE_V1, DONE_V1.replace('.trim()', '')]],
+    says: 'freeze went on waiting',
+  },
+  {
+    task: 'freeze',
+    name: 'FREEZING is good enough',
+    belief: 'what begins with FR is frozen',
+    edits: [[DONE_V1, DONE_V1.replace('=== state', '.slice(0, 2) === state.slice(0, 2)')]],
+    says: 'The kernel called it FREEZING', // only on v1
+  },
+  {
+    task: 'freeze',
+    name: 'the words of a command',
+    belief: 'the words are FREEZE and THAW',
+    edits: [["frozen ? 'FROZEN' : 'THAWED'", "frozen ? 'FREEZE' : 'THAW'"]],
+    says: 'the kernel does not accept this value', // only on v1
+  },
+]
+
 export const wrongFreezes: WrongAnswer[] = [
+  {
+    task: 'freeze',
+    name: 'SIGSTOP',
+    belief: 'a container is stopped by a SIGSTOP to each of its processes',
+    edits: [
+      [TOLD_V1, ''],
+      [TOLD_V2, ''],
+      [DONE_V1, ''],
+      [DONE_V2, ''],
+      [
+        '  if (version === 1) {\n    const [file,',
+        `  for (const pid of readFileSync(join(path, 'cgroup.procs'), 'utf8').trim().split('\\n'))
+    process.kill(Number(pid), frozen ? 'SIGSTOP' : 'SIGCONT')
+  if (version === 1) {
+    const [file,`,
+      ],
+    ],
+    says: 'Nobody has frozen the cgroup',
+  },
+  {
+    task: 'freeze',
+    name: 'not awaited',
+    belief: 'what the kernel is told is done when the write returns',
+    edits: [
+      [DONE_V1, ''],
+      [DONE_V2, ''],
+    ],
+    says: 'that was not waited for',
+  },
+  {
+    task: 'freeze',
+    name: 'never thawed',
+    belief: 'freezing is a switch: the same again lets it go on',
+    edits: STATES,
+    says: 'the cgroup was never thawed',
+  },
+  {
+    task: 'freeze',
+    name: 'watched only',
+    belief: 'the state of a cgroup is something that one waits for',
+    edits: [
+      [TOLD_V1, ''],
+      [TOLD_V2, ''],
+      ['=== state, 5000)', '=== state, 100)'],
+      ['`), 5000, events)', '`), 100, events)'],
+    ],
+    says: 'Nobody has told that cgroup to freeze',
+  },
   {
     task: 'freeze',
     name: 'a tenth of a second',
@@ -17,20 +104,6 @@ export const wrongFreezes: WrongAnswer[] = [
       [DONE_V2, SLEEP],
     ],
     says: 'that was not waited for',
-  },
-  {
-    task: 'freeze',
-    name: 'with its newline',
-    belief: 'a file of the kernel holds just the word',
-    edits: [[DONE_V1, DONE_V1.replace('.trim()', '')]],
-    says: 'took',
-  },
-  {
-    task: 'freeze',
-    name: 'FREEZING is good enough',
-    belief: 'what begins with FR is frozen',
-    edits: [[DONE_V1, DONE_V1.replace('=== state', '.slice(0, 2) === state.slice(0, 2)')]],
-    says: 'The kernel called it FREEZING', // only on v1
   },
   {
     task: 'freeze',
@@ -44,9 +117,13 @@ export const wrongFreezes: WrongAnswer[] = [
   },
   {
     task: 'freeze',
-    name: 'the words of a command',
-    belief: 'the words are FREEZE and THAW',
-    edits: [["frozen ? 'FROZEN' : 'THAWED'", "frozen ? 'FREEZE' : 'THAW'"]],
-    says: 'the kernel does not accept this value', // only on v1
+    name: 'a third of a second',
+    belief: 'after a longer while it will certainly have stopped',
+    edits: [
+      [DONE_V1, SLEEP.replace('100', '300')],
+      [DONE_V2, SLEEP.replace('100', '300')],
+    ],
+    says: 'that was not waited for',
   },
+  ...(hierarchyOf('freezer')?.version === 1 ? onV1 : []),
 ]

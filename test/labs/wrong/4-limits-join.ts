@@ -1,4 +1,5 @@
 import type { WrongAnswer } from '../../../lib/labs/answer.ts'
+import { hierarchyOf } from '../../../lib/kernel/cgroupfs.ts'
 
 // Which directories, which pid, and when.
 
@@ -14,8 +15,18 @@ const PIDS = "    if (pids.limit) set(cgroup, 'pids', ['pids.max', pids.limit], 
 const NO_LIMITS: [string, string][] = [MEMORY, SWAP, CPU, QUOTA, PIDS].map(line => [line, ''])
 const JOIN =
   "    for (const { path } of cgroup?.folders ?? []) writeControl(join(path, 'cgroup.procs'), String(pid))\n"
-const MKDIR = '    for (const { path } of cgroup.folders) mkdirSync(path)\n'
 const NODE_PATH = "import { join } from 'node:path'\n"
+
+/** Of these there is nothing to see on v2. */
+const onV1: WrongAnswer[] = [
+  {
+    task: 'join',
+    name: 'the first directory',
+    belief: 'a cgroup is one directory',
+    edits: [[JOIN, JOIN.replace('cgroup?.folders', 'cgroup?.folders.slice(0, 1)')]],
+    says: 'On cgroup v1 each hierarchy has its own directories',
+  },
+]
 
 export const wrongJoins: WrongAnswer[] = [
   {
@@ -24,13 +35,6 @@ export const wrongJoins: WrongAnswer[] = [
     belief: '0 is the process that is meant',
     edits: [[JOIN, JOIN.replace('String(pid)', "'0'")], ...NO_LIMITS],
     says: 'cgroup.procs was given',
-  },
-  {
-    task: 'join',
-    name: 'the first directory',
-    belief: 'a cgroup is one directory',
-    edits: [[JOIN, JOIN.replace('cgroup?.folders', 'cgroup?.folders.slice(0, 1)')]],
-    says: 'On cgroup v1 each hierarchy has its own directories',
   },
   {
     task: 'join',
@@ -55,16 +59,6 @@ export const wrongJoins: WrongAnswer[] = [
   },
   {
     task: 'join',
-    name: 'directories not awaited',
-    belief: 'a directory is there when mkdir returns, also that of fs/promises',
-    edits: [
-      [NODE_PATH, `${NODE_PATH}import { mkdir } from 'node:fs/promises'\n`],
-      [MKDIR, MKDIR.replace('mkdirSync(path)', 'void mkdir(path)')],
-    ],
-    says: '= -1 ENOENT',
-  },
-  {
-    task: 'join',
     name: 'in a cgroup below',
     belief: 'processes belong into a leaf of their own',
     edits: [
@@ -80,4 +74,5 @@ export const wrongJoins: WrongAnswer[] = [
     ],
     says: 'planCgroup',
   },
+  ...(hierarchyOf('memory')?.version === 1 ? onV1 : []),
 ]

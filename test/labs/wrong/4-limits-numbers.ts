@@ -1,4 +1,5 @@
 import type { WrongAnswer } from '../../../lib/labs/answer.ts'
+import { hierarchyOf } from '../../../lib/kernel/cgroupfs.ts'
 
 // Other files, other numbers, and limits that are taken for granted.
 
@@ -13,7 +14,8 @@ const QUOTA = "    if (quota) set(cgroup, 'cpu', ['cpu.cfs_quota_us', quota])\n"
 const PIDS = "    if (pids.limit) set(cgroup, 'pids', ['pids.max', pids.limit], ['pids.max', pids.limit])\n"
 const NODE_PATH = "import { join } from 'node:path'\n"
 
-export const wrongNumbers: WrongAnswer[] = [
+/** Of these there is nothing to see on v2. */
+const onV1: WrongAnswer[] = [
   {
     task: 'memory',
     name: 'swap first',
@@ -55,6 +57,28 @@ ${MEMORY}`,
   },
   {
     task: 'memory',
+    name: 'the name on v2',
+    belief: 'the files have the same names on both versions',
+    edits: [["['memory.limit_in_bytes', limit]", "['memory.max', limit]"]],
+    says: 'here it is memory.limit_in_bytes',
+  },
+  {
+    task: 'cpu',
+    name: 'the directory of memory',
+    belief: 'one directory has all files, on v1 too',
+    edits: [
+      [
+        'const { version, path } = cgroup.controller(controller)!',
+        "const { version, path } = cgroup.controller(controller === 'cpu' ? 'memory' : controller)!",
+      ],
+    ],
+    says: 'this directory belongs to another hierarchy: that of cpu',
+  },
+]
+
+export const wrongNumbers: WrongAnswer[] = [
+  {
+    task: 'memory',
     name: 'in kibibytes',
     belief: 'the kernel takes kibibytes, as ulimit -v',
     edits: [
@@ -63,7 +87,7 @@ ${MEMORY}`,
         "['memory.limit_in_bytes', limit / 1024], ['memory.max', limit / 1024]",
       ],
     ],
-    says: 'bytes',
+    says: 'the file takes bytes',
   },
   {
     task: 'memory',
@@ -76,13 +100,6 @@ ${MEMORY}`,
       ],
     ],
     says: 'What is not in the specification is not limited',
-  },
-  {
-    task: 'memory',
-    name: 'the name on v2',
-    belief: 'the files have the same names on both versions',
-    edits: [["['memory.limit_in_bytes', limit]", "['memory.max', limit]"]],
-    says: 'memory.max") = -1 ENOENT',
   },
   {
     task: 'cpu',
@@ -122,18 +139,6 @@ ${MEMORY}`,
       [QUOTA, QUOTA.replace('quota])', 'quota / 1000])')],
     ],
     says: 'quota and period are in microseconds',
-  },
-  {
-    task: 'cpu',
-    name: 'the directory of memory',
-    belief: 'one directory has all files, on v1 too',
-    edits: [
-      [
-        'const { version, path } = cgroup.controller(controller)!',
-        "const { version, path } = cgroup.controller(controller === 'cpu' ? 'memory' : controller)!",
-      ],
-    ],
-    says: 'cpu.cfs_period_us") = -1 ENOENT',
   },
   {
     task: 'cpu',
@@ -179,4 +184,5 @@ ${MEMORY}`,
     edits: [[PIDS, PIDS.replace('if (pids.limit) ', '').replaceAll('pids.limit]', 'String(pids.limit)]')]],
     says: 'What is not in the specification is not limited',
   },
+  ...(hierarchyOf('memory')?.version === 1 ? onV1 : []),
 ]

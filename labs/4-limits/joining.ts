@@ -1,0 +1,88 @@
+import type { Measured } from '../../chapters/4-limits/experiments.ts'
+import type { Container } from '../../lib/container/part.ts'
+import { changePart } from '../../lib/guide/mutant.ts'
+import type { Check, Step } from '../../lib/guide/step.ts'
+import { hierarchies } from '../../lib/kernel/cgroupfs.ts'
+import { readControl, writeControl } from '../../lib/kernel/control-file.ts'
+import { WrittenError } from '../../lib/labs/problem.ts'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** The stage in which the container comes into its cgroup. */
+export const JOIN = 'A directory, some numbers, a pid'
+
+/**
+ * The step with a look at who has joined which cgroup. Another process than the child goes back at once, and the check says which
+ * it was.
+ */
+export function watchJoining(step: Step<Measured>): Step<Measured> {
+  const home = hierarchies()
+  const others = new Set<number>()
+  const below = new Set<string>()
+  const sendHome = ({ cgroup }: Container, child: number) => {
+    for (const pid of cgroup?.pids() ?? []) {
+      if (pid === child) continue
+      others.add(pid)
+      for (const { hierarchy } of cgroup!.folders) {
+        const { own } = home.find(({ mount }) => mount === hierarchy.mount)!
+        writeControl(join(own, 'cgroup.procs'), String(pid))
+      }
+    }
+  }
+  const telling = (check: Check<Measured>): Check<Measured> => ({
+    ...check,
+    async look(scene) {
+      const found = await check.look(scene)
+      const diagnosis = others.size > 0 ? wrongPid([...others], scene.pid) : found.diagnosis
+      if (found.ok === false) return { ...found, ...(diagnosis !== undefined && { diagnosis }) }
+      return below.size > 0 ? { ...found, ok: false, diagnosis: tooDeep([...below]) } : found
+    },
+  })
+  const watched = changePart(step, 'limits', written => ({
+    ...written,
+    async attach(container, pid) {
+      try {
+        await written.attach?.(container, pid)
+      } finally {
+        sendHome(container, pid)
+      }
+      for (const path of placesBelow(container, pid)) below.add(path)
+      demandRoom(container)
+    },
+  }))
+  return {
+    ...watched,
+    stages: watched.stages.map(stage =>
+      stage.title === JOIN ? { ...stage, checks: (stage.checks ?? []).map(telling) } : stage,
+    ),
+  }
+}
+
+const wrongPid = (others: number[], pid: number) =>
+  `cgroup.procs was given ${others.map(other => (other === process.pid ? `our own pid (${other}; 0 means it, too)` : other)).join(', ')} in place of the child’s. A pid is written as the writer’s pid namespace numbers it: here the container’s first process is ${pid}, not 1.`
+
+/** Where a process is below the directories that were planned for its container. */
+function placesBelow({ cgroup }: Container, pid: number): string[] {
+  const own = hierarchies(pid)
+  return (cgroup?.folders ?? []).flatMap(({ hierarchy, path }) => {
+    const place = own.find(({ mount }) => mount === hierarchy.mount)?.own ?? ''
+    return place.startsWith(`${path}/`) ? [place] : []
+  })
+}
+
+const tooDeep = (places: string[]) =>
+  `It is in ${places[0]}, a cgroup below the one that planCgroup(container) names. Its pid belongs into the cgroup.procs of each of the planned directories.`
+
+/** A cgroup with hardly any memory lets nothing run, and what fails then says no word of memory. */
+function demandRoom({ cgroup, spec }: Container): void {
+  const { version, path } = cgroup?.controller('memory') ?? {}
+  const file = join(path ?? '', version === 1 ? 'memory.limit_in_bytes' : 'memory.max')
+  const asked = spec.linux.resources?.memory?.limit ?? 0
+  if (path === undefined || !existsSync(file)) return
+  const limit = Number(readControl(file)) // NaN where there is none
+  if (!(limit <= asked / 1024)) return
+  throw new WrittenError({
+    what: `${asked} bytes of memory are asked for, and its limit is ${limit} bytes: the file takes bytes`,
+    remedy: 'write the number of the specification as it is',
+  })
+}
