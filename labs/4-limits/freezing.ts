@@ -42,7 +42,7 @@ async function inTime(freeze: Freeze, freezer: Freezer, frozen: boolean): Promis
 /** Ends with the call of freeze; throws where that does not come to an end. */
 async function overdue(freezer: Freezer, frozen: boolean, isOver: () => boolean): Promise<void> {
   const remedy =
-    'which words does the kernel write to the file that you wait for? print what you read, with its newline'
+    'which words does the kernel write to the file that you wait for? print what you read, with its newline; v1 has no event for it, so until gets no file there'
   const [on, off] = freezer.version === 1 ? ['FROZEN', 'THAWED'] : ['1', '0']
   const end = Date.now() + PATIENCE
   // looks are counted, and not time: on a busy machine both of us get fewer

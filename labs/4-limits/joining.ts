@@ -71,7 +71,7 @@ function placesBelow({ cgroup }: Container, pid: number): string[] {
 }
 
 const tooDeep = (places: string[]) =>
-  `It is in ${places[0]}, a cgroup below the one that planCgroup(container) names. Its pid belongs into the cgroup.procs of each of the planned directories.`
+  `It is in ${places[0]}, a cgroup below the one that planCgroup(container) names. Its pid belongs in the cgroup.procs of each of the planned directories.`
 
 /** A cgroup with hardly any memory lets nothing run, and what fails then says no word of memory. */
 function demandRoom({ cgroup, spec }: Container): void {

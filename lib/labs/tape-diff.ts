@@ -45,7 +45,9 @@ export function diffTapes(
   const rows = align(yours, wanted)
   // where nothing is written yet, the first line would be given away
   const first =
-    yours.length === 0 ? undefined : (neverMade(yours) ?? explainFirst(rows, reasons, task.id, problem))
+    yours.length === 0
+      ? undefined
+      : (neverMade(yours) ?? explainFirst(rows, { reasons, task: task.id, later, problem }))
   return { rows, ...(first && { first }) }
 }
 
@@ -85,7 +87,7 @@ function align(yours: readonly Recorded[], reference: readonly string[]): Row[] 
 const short = (call: string) => `\`${call.length > 60 ? `${call.slice(0, 59)}…` : call}\``
 /** A call, shortened so that one sees where it differs from another. */
 function fromDifference(call: string, other: string): string {
-  const at = commonStart(call, other)
+  const at = inCommon(i => call[i] === other[i], call.length)
   return short(at > 45 ? `${nameOf(call)}(… ${call.slice(call.lastIndexOf(',', at - 2) + 2)}` : call)
 }
 const where = ({ at }: Recorded) => (at ? ` (line ${at.line})` : '')
@@ -98,6 +100,15 @@ function neverMade(yours: readonly Recorded[]): string | undefined {
     lost &&
     `${short(lost.call)}${where(lost)} stands after \`execve\`, which does not return: the child never makes that call.`
   )
+}
+
+/** What is asked of the calls: why the reference makes them, by which task, and what stopped the learner's. */
+interface Asked {
+  reasons: readonly Reason[]
+  task: string
+  /** whether a later task asks for such a call */
+  later(call: string): boolean
+  problem: Problem | undefined
 }
 
 /** What one tape has and the other has not, or has elsewhere. */
@@ -113,24 +124,21 @@ interface Difference {
  * Where a call was refused, what is different about that call, or what the task asks for before it and is missing. Else the first
  * difference in the calls that the task asks for, or the first of all.
  */
-function explainFirst(
-  rows: readonly Row[],
-  reasons: readonly Reason[],
-  task: string,
-  problem: Problem | undefined,
-): string | undefined {
-  const found = differences(rows)
+function explainFirst(rows: readonly Row[], { reasons, task, later, problem }: Asked): string | undefined {
+  // what the reference has for later tasks was left out, so it cannot be compared
+  const found = differences(rows).filter(({ lack, extra }) => lack !== undefined || !later(extra!.call))
   const isOfTask = ({ lack, extra }: Difference) =>
     reasonFor(lack ?? extra?.call ?? '', reasons)?.task === task
   const isRefused = ({ yours }: Row) =>
     yours?.at !== undefined &&
     yours.at.line === problem?.at?.line &&
     problem.what.startsWith(`${nameOf(yours.call)}(`)
-  const refused = rows.findIndex(isRefused)
-  if (refused !== -1) {
-    const isBefore = ({ row, extra }: Difference) => !extra && rows.indexOf(row) < refused
+  const ofThatLine = rows.filter(isRefused)
+  const refused = ofThatLine.find(({ yours }) => problem?.what.startsWith(yours!.call)) ?? ofThatLine[0]
+  if (refused) {
+    const isBefore = ({ row, extra }: Difference) => !extra && rows.indexOf(row) < rows.indexOf(refused)
     const cause =
-      found.find(({ row, extra }) => isRefused(extra ? { yours: extra } : row)) ??
+      found.find(({ extra }) => extra && extra === refused.yours) ??
       found.find(difference => isBefore(difference) && isOfTask(difference))
     return cause && explain(cause, rows, reasons)
   }
@@ -188,11 +196,11 @@ function counterpart(row: Row, rows: readonly Row[]): Row | undefined {
 
 /** How many letters two calls have in common, at their beginning and at their end. */
 const likeness = (a: string, b: string) =>
-  commonStart(a, b) + commonStart([...a].toReversed().join(''), [...b].toReversed().join(''))
+  inCommon(i => a.at(i) === b.at(i), a.length) + inCommon(i => a.at(-1 - i) === b.at(-1 - i), a.length)
 
-function commonStart(a: string, b: string): number {
+function inCommon(isSame: (at: number) => boolean, most: number): number {
   let at = 0
-  while (at < a.length && a[at] === b[at]) at++
+  while (at < most && isSame(at)) at++
   return at
 }
 

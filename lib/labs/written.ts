@@ -81,7 +81,7 @@ function noSuchCall(message: string): string | undefined {
   if (word === undefined) return undefined
   const calls = Object.keys(syscalls)
   const near = calls.find(call => call.startsWith(word)) ?? suggest(word, calls)
-  return `no such call${near ? `: ${near}` : ''}; an editor lists them after \`tape.\``
+  return `no such call${near ? `; did you mean ${near}?` : ';'} an editor lists them after \`tape.\``
 }
 
 const REMEDIES: Record<string, string> = {

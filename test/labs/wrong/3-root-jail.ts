@@ -107,6 +107,6 @@ export const wrongJails: WrongAnswer[] = [
     name: 'by names of no calls',
     belief: 'umount(2) is what umount(8) calls',
     edits: [[LEAVE, "    // @ts-expect-error there is no such call\n    tape.umount('.', MNT_DETACH)\n"]],
-    says: 'no such call: umount2',
+    says: 'no such call; did you mean umount2?',
   },
 ]
