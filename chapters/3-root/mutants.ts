@@ -156,6 +156,19 @@ export const mutants: Mutant<Roots>[] = [
     change: step => bound(step, '/dev/pts'),
   },
   {
+    name: 'terminals-nodev',
+    misconception: 'nodev was thought to do no harm where there is no disk',
+    breaks: { 'own-terminals': 'devpts is mounted without MS_NODEV' },
+    change: step => changeTerminals(step, options => [...options, 'nodev']),
+  },
+  {
+    name: 'no-ptmxmode',
+    misconception: 'ptmx was thought to have the mode that it needs',
+    breaks: { 'own-terminals': 'devpts takes the option ptmxmode=0666' },
+    change: step =>
+      changeTerminals(step, options => options.filter(option => !option.startsWith('ptmxmode'))),
+  },
+  {
     name: 'no-links',
     misconception: 'devices were thought to be all of /dev: the links in it were left out',
     breaks: { 'fd-links': 'symbolic links were left out', 'own-terminals': 'does not lead to pts/ptmx' },
@@ -175,6 +188,17 @@ export const mutants: Mutant<Roots>[] = [
         const proc = rest.findIndex(({ call, args }) => call === 'mount' && args[2] === 'proc')
         return [...rest.slice(0, proc), ...ops.filter(covers), ...rest.slice(proc)]
       }),
+  },
+  {
+    name: 'writable-cover',
+    misconception: 'what is empty was thought to need no protection',
+    breaks: { masked: 'mounted read-only, with MS_RDONLY' },
+    change: step =>
+      changeCalls(step, 'root', ops =>
+        ops.map(op =>
+          op.args[2] === 'tmpfs' ? { ...op, args: op.args.with(3, flags(op) & ~MS_RDONLY) } : op,
+        ),
+      ),
   },
   {
     name: 'one-call',
@@ -209,6 +233,12 @@ function bound(step: Step<Roots>, path: string): Step<Roots> {
   return changeSpec(step, spec => {
     const others = spec.mounts.filter(({ destination }) => destination !== path)
     spec.mounts = [...others, { destination: path, type: 'bind', source: path, options: ['rbind'] }]
+  })
+}
+
+function changeTerminals(step: Step<Roots>, change: (options: string[]) => string[]): Step<Roots> {
+  return changeSpec(step, spec => {
+    for (const mount of spec.mounts) if (mount.type === 'devpts') mount.options = change(mount.options ?? [])
   })
 }
 
