@@ -11,6 +11,7 @@ import {
   SOL_NETLINK,
 } from './constants.ts'
 import { errnoName } from './errno.ts'
+import { UsageError } from './errors.ts'
 import {
   align,
   attributeAt,
@@ -67,6 +68,19 @@ export class NetlinkError extends SyscallError {
   }
 }
 
+/** A connection was used, or closed once more, after it had been closed. Its `cause` is where that was. */
+export class ClosedError extends UsageError {
+  override readonly cause: Error
+
+  constructor(closed: Error) {
+    super(
+      'this connection was closed already',
+      'close each connection once, after its last use; await what comes later',
+    )
+    this.cause = closed
+  }
+}
+
 const nlmsghdr = {
   nlmsg_len: 'u32',
   nlmsg_type: 'u16',
@@ -97,6 +111,7 @@ export class Netlink {
   readonly log: Requested[] = []
   readonly #fd: number
   #sequence = 0
+  #closed: Error | undefined
 
   /** Takes over an open netlink socket. */
   constructor(fd: number) {
@@ -108,7 +123,15 @@ export class Netlink {
 
   /** Closes the socket. Until then it keeps its network namespace alive, even after the last process has left that. */
   close(): void {
-    closeSync(this.#fd)
+    const fd = this.#open()
+    this.#closed = new Error('closed here')
+    closeSync(fd)
+  }
+
+  /** The descriptor. Once closed, its number may be that of another file. */
+  #open(): number {
+    if (this.#closed) throw new ClosedError(this.#closed)
+    return this.#fd
   }
 
   /**
@@ -154,7 +177,7 @@ export class Netlink {
     // With an address the kernel looks at our capabilities alone, without one also at those the socket was opened with
     // (net/netlink/af_netlink.c __netlink_ns_capable). A child that opened it inside a container's user namespace had
     // none outside: even root could then move no link from there to the host, nor to another container.
-    now.sendto(this.#fd, request, request.length, 0, kernel, kernel.length)
+    now.sendto(this.#open(), request, request.length, 0, kernel, kernel.length)
 
     const reply: Reply = { errno: 0, extendedAck: {}, payloads: [], interrupted: false }
     for (;;) {

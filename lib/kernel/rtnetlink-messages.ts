@@ -148,6 +148,10 @@ export const messages = {
       cause: 'a link of that name is there already, in the network namespace that the link is in or goes to',
       remedy: 'rename one of them first: ip link set NAME name OTHER',
     },
+    EOPNOTSUPP: {
+      cause: 'one of the links cannot do that: a master has to be a bridge',
+      remedy: 'the link comes first, and then the bridge: setMaster(hostLink, bridge)',
+    },
     EBUSY: {
       cause: 'the link is in use as it is: it is up, or belongs to a bridge already',
       remedy: 'set it down first: ip link set NAME down',

@@ -2,7 +2,7 @@ import { closeSync, openSync, readdirSync } from 'node:fs'
 import { afterEach, describe, expect, test } from 'vitest'
 import { NLM_F_CREATE, NLM_F_EXCL } from '../../lib/kernel/constants.ts'
 import { UsageError } from '../../lib/kernel/errors.ts'
-import { NetlinkError } from '../../lib/kernel/netlink.ts'
+import { ClosedError, NetlinkError } from '../../lib/kernel/netlink.ts'
 import { messages } from '../../lib/kernel/rtnetlink-messages.ts'
 import { openRtnetlink } from '../../lib/kernel/rtnetlink.ts'
 import { isRoot } from './is-root.ts'
@@ -217,6 +217,7 @@ describe.skipIf(lacking).each(namespaces)(`in a namespace of unshare %s${lacking
 
     expect(refusal(() => net.setUp('nope'))).toMatchObject({ call: 'RTM_SETLINK', code: 'ENODEV' })
     expect(refusal(() => net.delete('nope')).diagnosis?.cause).toMatch('no link of that name')
+    expect(refusal(() => net.setMaster('eth0', 'end')).diagnosis?.remedy).toMatch('the link comes first')
     expect(refusal(() => net.addAddress('nope', '10.0.0.1/8')).code).toBe('ENODEV')
     expect(refusal(() => net.moveTo('eth0', { pid: 2 ** 31 - 1 })).code).toBe('ESRCH')
     expect(refusal(() => net.addRoute({ to: '10.9.0.0/16', dev: 'eth0' })).code).toBe('ENETDOWN')
@@ -285,6 +286,15 @@ test('a socket here reads our own network namespace, and close() closes it', () 
   expect(descriptors()).toBe(before + 1)
   net.close()
   expect(descriptors()).toBe(before)
+})
+
+test('a closed connection does not touch the file that has its descriptor now', () => {
+  const net = openRtnetlink()
+  net.close()
+  const next = openSync('/dev/null', 'r')
+  expect(() => net.links()).toThrow(ClosedError)
+  expect(() => net.close()).toThrow(ClosedError)
+  closeSync(next) // EBADF, had it been closed
 })
 
 const byText = (a: object, b: object) => JSON.stringify(a).localeCompare(JSON.stringify(b))
