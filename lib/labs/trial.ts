@@ -10,6 +10,7 @@ import { runStep } from '../guide/run-step.ts'
 import type { Report, Step } from '../guide/step.ts'
 import { surroundings } from '../guide/surroundings.ts'
 import { Gate } from '../kernel/gate.ts'
+import { ClosedError } from '../kernel/netlink.ts'
 import { type Op, Tape } from '../kernel/tape.ts'
 import { type Exercise, partOf, type Written } from './exercise.ts'
 import { hostCalls, startOver } from './host-calls.ts'
@@ -92,7 +93,8 @@ async function runTrial(
     save()
   }
   const thrown = (error: unknown) => {
-    stop(error, 'it threw')
+    // only `attach` has connections, and closes them at its end
+    stop(error, error instanceof ClosedError ? 'it went on after `attach` had ended' : 'it threw')
     process.exit(1)
   }
   const leaving = (status: number) => {

@@ -2,6 +2,7 @@ import { basename } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Part } from '../container/part.ts'
 import { inWords, refusalOf } from '../guide/refusal.ts'
+import { ClosedError } from '../kernel/netlink.ts'
 import { SyscallError } from '../kernel/syscall-error.ts'
 import { suggest } from '../kernel/suggest.ts'
 import { misfit, syscalls } from '../kernel/syscalls.ts'
@@ -68,6 +69,11 @@ export function asWritten(error: unknown, folder: string, doing: string, mayAwai
   const at = placeIn(folder, error.stack)
   const refused = error instanceof SyscallError ? refusalOf(error) : undefined
   if (refused) return new WrittenError({ what: inWords(refused), ...(at && { at }), remedy: refused.remedy })
+  if (error instanceof ClosedError) {
+    const closed = placeIn(folder, error.cause.stack)
+    const what = `${doing}: ${error.message}${closed ? `, in line ${closed.line}` : ''}`
+    return new WrittenError({ what, ...(at && { at }), remedy: error.remedy })
+  }
   const message = (error.message.split('\n').find(line => line.trim()) ?? error.name).trim()
   const mayBePromise = error instanceof TypeError && mayAwait ? PROMISE : ''
   const known = noSuchCall(message) ?? (REMEDIES[error.name] ?? 'mend that line') + mayBePromise
