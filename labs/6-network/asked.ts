@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { sharing } from '../../chapters/6-network/fault.ts'
-import { ask, eth0, find, ipv4, linksOf, plain } from '../../chapters/6-network/readings.ts'
+import { ask, cableOf, eth0, find, ipv4, linksOf, plain } from '../../chapters/6-network/readings.ts'
 import type { Wiring } from '../../chapters/6-network/wiring.ts'
 import { currentNetns } from '../../lib/container/ledger.ts'
 import type { Network } from '../../lib/container/network-plan.ts'
@@ -16,23 +16,26 @@ export interface Asked {
   bridge?: number | undefined
 }
 
-/** Makes a bridge of the lab's. */
+/** Makes a bridge of the lab's; it is up where it has addresses. */
 export function addBridge(lab: Lab<Wiring>, name: string, addresses: readonly string[]): void {
   const host = openRtnetlink()
   try {
     lab.ledger.add({ kind: 'link', name, netns: currentNetns() })
     host.addBridge(name)
-    host.setUp(name)
     for (const address of addresses) host.addAddress(name, address)
+    if (addresses.length > 0) host.setUp(name)
   } finally {
     host.close()
   }
 }
 
-/** Takes some of the first networks that withCable can choose (network.ts): so it chooses another one each time. */
-export function takeNetworks(lab: Lab<Wiring>): void {
-  const taken = Array.from({ length: randomInt(1, 20) }, (_, i) => `10.${44 + i}.0.254/24`)
-  addBridge(lab, `mlb-${lab.id}x`, taken)
+/** Many hosts have an eth0, and a bridge of another program. Here it is one link: each kernel on which this lab runs has bridges. */
+export const otherEth0 = (lab: Lab<Wiring>): void => addBridge(lab, 'eth0', [])
+
+/** A network for the bridge, which is another one each time; its length is never that of the examples. */
+export function newSubnet(): string {
+  const lengths = [20, 21, 22, 23, 25]
+  return `10.${randomInt(50, 250)}.${16 * randomInt(16)}.0/${lengths[randomInt(lengths.length)]}`
 }
 
 /** The first container's stage, with checks of what was asked for behind the step's own. */
@@ -46,6 +49,7 @@ export const firstStage = (stage: Stage<Wiring>, asked: Asked): Stage<Wiring> =>
   checks: [
     ...(stage.checks ?? []),
     loopbackToo,
+    hostEnd(asked),
     addressed('bridge-address', asked, 'bridgeAddress', async ({ host, bridge }) =>
       ipv4(await ask(host, net => net.addresses()), bridge),
     ),
@@ -65,6 +69,23 @@ const loopbackToo: Check<Wiring> = {
     )
   },
 }
+
+/** minilab knows the cable by the name of its end on the host. */
+const hostEnd = (asked: Asked): Check<Wiring> => ({
+  id: 'host-end',
+  claim: 'the host’s end of the cable is called `hostLink`',
+  async look({ pid, host }) {
+    const { far } = await cableOf(pid, host)
+    const wanted = asked.network?.hostLink ?? 'none'
+    return finding(
+      far?.name === wanted,
+      seen('RTM_GETLINK (the other end of eth0)', far?.name ?? 'none', null),
+      far
+        ? `The host’s end is called ${far.name}, and \`hostLink\` is ${wanted}: so minilab does not know this cable, and does not delete it.`
+        : 'No link of the host is the other end of eth0.',
+    )
+  },
+})
 
 /** A link has the address that withCable has chosen for it. */
 function addressed(
@@ -89,10 +110,21 @@ function addressed(
           ? `${link} has no address.${name === 'address' ? '' : ' So the host itself is not on the network of its bridge.'}`
           : chosen === undefined
             ? `${link} has ${got}, and withCable was never called: it chooses the addresses.`
-            : `${link} has ${got}, and \`${name}\` is ${wanted} this time. Likeliest: a fixed address was given, or one without its length.`,
+            : (otherLength(link, got, wanted) ??
+              `${link} has ${got}, and \`${name}\` is ${wanted} this time. Likeliest: a fixed address was given.`),
       )
     },
   }
+}
+
+/** What to say where an address is the right one, and only the length of its network is not. */
+function otherLength(link: string, got: string, wanted: string): string | undefined {
+  if (plain(got) !== plain(wanted) || got === wanted) return undefined
+  return `${link} has ${got}, and the length of its network is ${wanted.replace(/.*\//, '/')} this time. Likeliest: ${
+    got.endsWith('/32')
+      ? 'the address was given without its length'
+      : 'the length was written down as a number'
+  }.`
 }
 
 /** The checks of packets, which go to the address that was asked for. */
@@ -113,17 +145,27 @@ async function cause(
   const other = find(inside, 'eth0') ? undefined : inside.find(({ kind }) => kind === 'veth')
   if (other && !sharing(pid, host))
     return `The end in the container is called ${other.name}. It should be eth0.`
+  const own = await eth0(pid)
+  const length =
+    network && otherLength('eth0', own, `${network.address}${network.subnet?.replace(/.*\//, '/')}`)
+  if (id === 'address' && length) return length
+  const outside = await linksOf(host)
+  const ofHost = find(outside, 'eth0')
+  if (id === 'cable' && find(inside, 'eth0')?.up === false && ofHost?.up)
+    return 'eth0 is down in the container, and the host’s own eth0 was set up in its place. Likeliest: by `host`, which reaches the host’s links only.'
   const routes = await ask(host, net => net.routes())
   if (id === 'default-route' && routes.some(({ to, via }) => to === 'default' && via === network?.gateway))
     return `The host has a default route to ${network?.gateway}, its own address. Likeliest: the route was added on the host, and not inside.`
-  const end = find(await linksOf(host), network?.hostLink ?? '')
+  const [way] = (await ask(pid, net => net.routes())).filter(({ via }) => via !== undefined)
+  if (id === 'default-route' && way && way.to !== 'default')
+    return `There is a route to ${way.to}, and no default route. Likeliest: \`to\` names a network; \`default\` is all addresses.`
+  const end = find(outside, network?.hostLink ?? '')
   if (id === 'two-addresses' && end && !end.alias)
     return `${end.name} was not there when withCable had called your function, so its address counted as free. Likeliest: the cable was made after withCable.`
   if (!TRAFFIC.test(id)) return undefined
-  const own = await eth0(pid)
   if (network?.address && own !== 'none' && plain(own) !== network.address)
     return `The packets go to ${network.address}, and eth0 has ${own}. Likeliest: it was given another address than \`address\`.`
-  return made !== undefined && made !== find(await linksOf(host), bridge)?.index
+  return made !== undefined && made !== find(outside, bridge)?.index
     ? `The bridge ${bridge} is not the first container’s any more: it was taken away and made again. The first container’s cable is plugged into nothing.`
     : undefined
 }

@@ -5,29 +5,32 @@ import { finding, seen } from '../../lib/guide/evidence.ts'
 import { inWords, type Refusal, refusalOf } from '../../lib/guide/refusal.ts'
 import type { Stage } from '../../lib/guide/step.ts'
 import { openRtnetlink, type Rtnetlink } from '../../lib/kernel/rtnetlink.ts'
+import { meanwhile } from '../../lib/labs/cable.ts'
 import { hostCalls } from '../../lib/labs/host-calls.ts'
 import { addBridge } from './asked.ts'
-import { closed, type Left } from './closed.ts'
+import { closed, type Left, NOTHING_LEFT } from './closed.ts'
 
 /** What became of a cable to another bridge. */
 interface Tried {
   refused?: Refusal | undefined // by the kernel, or what the part threw
   /** whether the kernel was asked to make the bridge */
   made: boolean
+  /** whether the part had asked which links there are before another process made the bridge, and not since then */
+  askedBefore: boolean
   /** the bridge that the cable's end on the host is plugged into */
   master?: string | undefined
 }
 
-const ADDRESS = '10.43.0.1/24' // none of those that withCable chooses
+const ADDRESS = '10.43.0.1/25' // none of those that withCable chooses
 
 /**
  * The container without a cable gets one after all, by the learner's part, without a new container. Once to a bridge that is
- * there already, as if another process had made it. And once to one that cannot be made, because of the slash in its name.
+ * there already, as if another process had made it while the part waited for its turn. And once to one that cannot be made, because of the slash in its name.
  */
 export function bridgesStage(part: Part, left: Left): Stage<Wiring> {
-  const nothing: Tried = { made: false }
+  const nothing: Tried = { made: false, askedBefore: false }
   const tried = { there: nothing, impossible: nothing }
-  let open: string[] = []
+  let open = NOTHING_LEFT
   const names = { there: '', impossible: '' }
   return {
     title: 'Other bridges',
@@ -35,12 +38,13 @@ export function bridgesStage(part: Part, left: Left): Stage<Wiring> {
       const box = lab.boxes.find(({ pid }) => pid === lab.scene.modes.none)
       if (!box) return
       Object.assign(names, { there: `mlb-${lab.id}y`, impossible: `mlb-${lab.id}/z` })
-      addBridge(lab, names.there, [ADDRESS])
       const host = openRtnetlink()
       try {
-        for (const which of ['there', 'impossible'] as const)
-          tried[which] = await plugIn(part, host, box.container, box.pid, names[which])
-        open = left.open
+        const plug = (bridge: string, first: () => void) =>
+          plugIn(part, host, box.container, box.pid, bridge, first)
+        tried.there = await plug(names.there, () => addBridge(lab, names.there, [ADDRESS]))
+        tried.impossible = await plug(names.impossible, () => {})
+        open = { ...left }
       } finally {
         host.close()
       }
@@ -50,14 +54,18 @@ export function bridgesStage(part: Part, left: Left): Stage<Wiring> {
         id: 'bridge-there',
         claim: 'a bridge that another process has made is used as it is',
         look() {
-          const { refused, master } = tried.there
+          const { refused, master, askedBefore } = tried.there
           return finding(
             !refused && master === names.there,
             seen('RTM_GETLINK (IFLA_MASTER)', master ?? 'none', null),
             !refused
               ? `The bridge was there already, and the cable is plugged into ${master ?? 'none'}.`
               : refused.message.startsWith('RTM_NEWLINK(bridge')
-                ? `The bridge was there already, made by another process: ${inWords(refused)}. Likeliest: the part remembers which bridges it has made. The kernel knows which there are.`
+                ? `The bridge was there already, made by another process: ${inWords(refused)}. Likeliest: ${
+                    askedBefore
+                      ? 'it was asked before withCable, and the bridge was made meanwhile. Ask in the function that withCable calls.'
+                      : 'the part remembers which bridges it has made, or asked something that does not list all links: os.networkInterfaces leaves out links without a carrier. The kernel knows which there are.'
+                  }`
                 : `A cable to a bridge that is there already could not be made: ${inWords(refused)}.`,
           )
         },
@@ -95,22 +103,31 @@ async function plugIn(
   container: Container,
   pid: number,
   bridge: string,
+  first: () => void,
 ): Promise<Tried> {
   const network = planNetwork('bridge', bridge)
   const before = hostCalls.length
+  let turn = before
   let refused: Refusal | undefined
+  meanwhile.act = () => {
+    first()
+    turn = hostCalls.length
+  }
   try {
     await part.attach?.({ ...container, network }, pid)
   } catch (error) {
     refused = refusalOf(error)
     if (!refused) throw error
   }
+  delete meanwhile.act // where it never called withCable
   const calls = hostCalls.slice(before)
+  const asks = (some: typeof calls) => some.some(({ call }) => call === 'RTM_GETLINK')
   const links = host.links()
   const end = links.find(({ name }) => name === network.hostLink)
   if (end) host.delete(end.name)
   return {
     refused,
+    askedBefore: asks(hostCalls.slice(before, turn)) && !asks(hostCalls.slice(turn)),
     made: calls.some(({ call, args }) => call === 'RTM_NEWLINK' && args.startsWith('bridge')),
     master: links.find(({ index }) => index === end?.master)?.name,
   }

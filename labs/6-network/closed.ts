@@ -3,6 +3,7 @@ import type { Part } from '../../lib/container/part.ts'
 import { finding, seen } from '../../lib/guide/evidence.ts'
 import type { Check } from '../../lib/guide/step.ts'
 import { descriptors } from '../../lib/kernel/procfs.ts'
+import { stillOpening } from '../../lib/labs/host-calls.ts'
 
 /** Sockets that we have open: each netlink connection is one. */
 const sockets = () =>
@@ -13,7 +14,10 @@ const sockets = () =>
 /** What the latest `attach` left open. */
 export interface Left {
   open: string[]
+  /** how many it had asked for and not waited for */
+  promised: number
 }
+export const NOTHING_LEFT: Left = { open: [], promised: 0 }
 
 /** The part; after its attach `left` says what it did not close. */
 export const noting = (part: Part, left: Left): Part => ({
@@ -23,24 +27,29 @@ export const noting = (part: Part, left: Left): Part => ({
     try {
       await part.attach?.(container, pid)
     } finally {
+      const promised = stillOpening()
       left.open = sockets().filter(socket => !before.includes(socket))
+      left.promised = promised.length
+      await Promise.allSettled(promised) // so that none of them counts for the next container
     }
   },
 })
 
 /** Nothing is open any more; `look` tells what was, at the time that counts. */
-export const closed = (
-  id: string,
-  claim: string,
-  open: () => string[],
-  likeliest: string,
-): Check<Wiring> => ({
+export const closed = (id: string, claim: string, left: () => Left, likeliest: string): Check<Wiring> => ({
   id,
   claim,
-  look: () =>
-    finding(
-      open().length === 0,
-      seen('/proc/self/fd', open().join(', ') || 'no socket more than before', null),
-      `Open after the end of attach: ${open().length} connections. Likeliest: ${likeliest}`,
-    ),
+  look() {
+    const { open, promised } = left()
+    return finding(
+      open.length + promised === 0,
+      [
+        seen('/proc/self/fd', open.join(', ') || 'no socket more than before', null),
+        ...(promised ? [seen('openRtnetlinkIn', `promised and not there yet: ${promised}`, null)] : []),
+      ],
+      promised
+        ? `At the end of attach ${promised} of its connections were still being opened: nothing waits for the promise that openRtnetlinkIn gives. Await it.`
+        : `Open after the end of attach: ${open.length} connections. Likeliest: ${likeliest}`,
+    )
+  },
 })

@@ -6,20 +6,21 @@ import type { Stage } from '../../lib/guide/step.ts'
 import { onBench } from '../../lib/labs/cable.ts'
 import { startOver } from '../../lib/labs/host-calls.ts'
 import type { Exercise } from '../../lib/labs/exercise.ts'
-import { type Asked, firstStage, takeNetworks, withCauses } from './asked.ts'
+import { type Asked, firstStage, newSubnet, otherEth0, withCauses } from './asked.ts'
 import { bridgesStage } from './bridges.ts'
-import { closed, type Left, noting } from './closed.ts'
+import { closed, type Left, noting, NOTHING_LEFT } from './closed.ts'
+import { advised } from './refused.ts'
 
 /** First of all, so that what goes wrong with the cable does not hide it. */
 function withoutCable(left: Left): Stage<Wiring> {
-  let open: string[] = []
+  let open = NOTHING_LEFT
   return {
     title: 'A container without a cable',
     async act(lab) {
-      takeNetworks(lab)
+      otherEth0(lab)
       const { pid } = await lab.another('a container in mode none', { change: MODES.none })
       lab.scene.modes.none = pid
-      open = left.open
+      open = { ...left }
       startOver()
     },
     checks: [
@@ -47,15 +48,20 @@ export const exercise: Exercise<Wiring> = {
   exports: { network: { part: 'network' } },
   onHost: true,
   build(step) {
-    const left: Left = { open: [] }
+    const left: Left = { ...NOTHING_LEFT }
+    const subnet = newSubnet()
     const asked: Asked = {}
-    const connected = changePart(step, 'network', part => onBench(noting(part, left)))
+    const connected = changePart(step, 'network', part => onBench(noting(advised(part), left)))
     const [first, ...others] = connected.stages
       .filter(({ title }) => ABOUT_CABLES.includes(title))
       .map(stage => withCauses(stage, asked))
     const part = connected.parts.find(({ name }) => name === 'network')!
     return {
       ...connected,
+      async container(container, lab) {
+        await step.container?.(container, lab)
+        if (container.network) container.network.pool = [subnet]
+      },
       stages: [withoutCable(left), firstStage(first!, asked), ...others, bridgesStage(part, left)],
     }
   },
@@ -76,7 +82,7 @@ export const exercise: Exercise<Wiring> = {
       id: 'cable',
       title: 'Lay a cable between host and container',
       text: 'A veth pair is a cable with two ends. Make one: its end on the host is called `hostLink`, the other one `eth0`, in the network namespace of process `pid`. Use these names: minilab has noted `hostLink`, and deletes it in the end. Set both ends up, each on its side. Write this in the function that `withCable` calls. `withCable` does not wait, so the function may not be async: open the connections before.',
-      checks: ['cable', 'loopback-too'],
+      checks: ['cable', 'host-end', 'loopback-too'],
       hints: [
         'A link is in one namespace, and is set up there. Which of your two connections is for which end?',
         '`addVeth(name, peerName, { pid })` on the host makes both ends, the second one right where process `pid` is. Then `setUp`, once on each side.',
@@ -86,7 +92,7 @@ export const exercise: Exercise<Wiring> = {
     {
       id: 'switch',
       title: 'Plug it into a switch',
-      text: 'On the host, make the bridge `bridge` and set it up. Give it the address `bridgeAddress`: then the host itself is on this network. Then plug the host’s end of the cable into the bridge. All names and addresses come from `withCable`: they can be others each time.',
+      text: 'On the host, make the bridge `bridge` and set it up. Give it the address `bridgeAddress`: then the host itself is on this network. Then plug the host’s end of the cable into the bridge. All names, addresses and lengths come from `withCable`: they can be others each time.',
       checks: ['bridge', 'bridge-address'],
       hints: [
         'A bridge is a link as well: it can be down. And what connects the cable to it?',
@@ -97,7 +103,7 @@ export const exercise: Exercise<Wiring> = {
     {
       id: 'address',
       title: 'Give the container its address',
-      text: 'Give `eth0` the address `address`. It ends with the length of its network (`/24`), and from that the kernel knows which addresses are neighbours. Then datagrams from the host arrive, and each is answered.',
+      text: 'Give `eth0` the address `address`. It ends with the length of its network, such as `/24`, and from that the kernel knows which addresses are neighbours. Then datagrams from the host arrive, and each is answered.',
       checks: ['address', 'address-asked', 'host-datagrams', 'host-counters'],
       hints: [
         'Each of the two ends could have an address. Which process is reached by this address, and in which namespace is it?',

@@ -11,6 +11,8 @@ export interface Network {
   bridge: string
   /** others that are isolated too cannot be reached over the bridge, only the host and what lies beyond */
   isolated?: boolean
+  /** the networks that a new bridge may have; ours, unless given */
+  pool?: readonly string[]
   /** in mode bridge: `10.44.0.2`, its network `10.44.0.0/24`, and the bridge's own address, the way out */
   address?: string
   subnet?: string

@@ -85,7 +85,7 @@ export type Cable = Required<Pick<Network, 'bridge' | 'subnet' | 'gateway' | 'ad
  */
 export function planCable(host: Rtnetlink, { id, ledger }: Container, network: Network): Cable {
   const { bridge } = network
-  const bridgeAddress = ownAddress(host, bridge) ?? firstAddress(freeNetwork(host, POOL))
+  const bridgeAddress = ownAddress(host, bridge) ?? firstAddress(freeNetwork(host, network.pool ?? POOL))
   const chosen = {
     subnet: networkOf(bridgeAddress),
     gateway: bridgeAddress.replace(/\/.*/, ''),

@@ -24,6 +24,9 @@ export interface Cable {
   gateway: string
 }
 
+/** What another process does before the next `withCable` has its turn: for a lab that tries what the part makes of it. */
+export const meanwhile: { act?: (() => void) | undefined } = {}
+
 /**
  * Chooses names and addresses for a container's cable, and calls `connect` to make it, while no other minilab changes links.
  * `connect` may not be async. What is made under these names is taken back when the container has ended. `pid`: the
@@ -44,6 +47,8 @@ export function withCable(container: Container, pid: number, connect: (cable: Ca
   const host = openRtnetlink()
   try {
     withNetworkLock(() => {
+      meanwhile.act?.()
+      delete meanwhile.act
       const { subnet, address, ...chosen } = planCable(host, container, network)
       refuseAsync(connect({ ...chosen, address: address + subnet.replace(/.*\//, '/') }))
       if (!linkOf(host, chosen.hostLink)) return

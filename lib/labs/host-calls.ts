@@ -23,9 +23,16 @@ export function writeControl(path: string, value: string): void {
 /** A connection to the kernel's network settings, in the namespace that we are in; to be closed. */
 export const openRtnetlink = (): Rtnetlink => noted(open())
 
+const unopened = new Set<Promise<Rtnetlink>>()
+/** The connections that are still being opened. */
+export const stillOpening = (): readonly Promise<Rtnetlink>[] => [...unopened]
+
 /** The same in the network namespace of a process. */
 export function openRtnetlinkIn(pid: number): Promise<Rtnetlink> {
-  const opening = openIn(pid).then(noted)
+  const opening = openIn(pid)
+    .then(noted)
+    .finally(() => unopened.delete(opening))
+  unopened.add(opening)
   opening.catch(() => undefined) // who forgets to await it shall hear of that, and not of a rejection that nobody handles
   return opening
 }

@@ -1,5 +1,6 @@
 import type { RightAnswer } from '../../../lib/labs/answer.ts'
 import { ADDRESS, ASKED, BRIDGE, BRIDGE_UP, HOST_UP, INSIDE, LO, NONE, UP, VETH } from '../lines/6-network.ts'
+import { others } from './6-network-others.ts'
 
 export const right: RightAnswer[] = [
   {
@@ -156,4 +157,5 @@ export const right: RightAnswer[] = [
       [ASKED, 'const names = host.links().map(({ name }) => name)\n        if (!names.includes(bridge)) {'],
     ],
   },
+  ...others,
 ]

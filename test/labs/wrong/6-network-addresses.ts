@@ -26,7 +26,7 @@ export const addresses: WrongAnswer[] = [
     edits: [
       [
         VETH,
-        "        host.addVeth(hostLink, 'eth0')\n        host.addAddress('eth0', address)\n        host.moveTo('eth0', { pid })\n",
+        "        host.addVeth(hostLink, 'second')\n        host.addAddress('second', address)\n        host.moveTo('second', { pid })\n        inside.rename('second', 'eth0')\n",
       ],
       ...without(ADDRESS, ROUTE),
     ],
@@ -89,7 +89,7 @@ export const addresses: WrongAnswer[] = [
     name: 'to the network',
     belief: 'the route to its own network is the way out',
     edits: [["to: 'default', via: gateway", "to: '10.0.0.0/8', via: gateway"]],
-    says: 'There is no default route',
+    says: 'There is a route to 10.0.0.0/8, and no default route',
   },
   {
     task: 'route',
@@ -111,5 +111,33 @@ export const addresses: WrongAnswer[] = [
     belief: 'the host is the router',
     edits: [[ROUTE, ROUTE.replace('inside', 'host')]],
     says: 'was added on the host',
+  },
+  {
+    task: 'address',
+    name: 'its length written down',
+    belief: 'a network always has 24 bits',
+    edits: [["addAddress('eth0', address)", "addAddress('eth0', address.split('/')[0] + '/24')"]],
+    says: 'the length was written down',
+  },
+  {
+    task: 'address',
+    name: 'its length twice',
+    belief: 'the length is still to be added',
+    edits: [["addAddress('eth0', address)", "addAddress('eth0', `${address}/24`)"]],
+    says: 'is not an IP address or network',
+  },
+  {
+    task: 'address',
+    name: 'a wider network',
+    belief: 'the more neighbours the better',
+    edits: [["addAddress('eth0', address)", "addAddress('eth0', address.replace(/\\d+$/, '16'))"]],
+    says: 'the length of its network is',
+  },
+  {
+    task: 'route',
+    name: 'to one half of all addresses',
+    belief: '0.0.0.0/1 is every address',
+    edits: [["{ to: 'default', via: gateway }", "{ to: '0.0.0.0/1', via: gateway }"]],
+    says: 'There is a route to 0.0.0.0/1',
   },
 ]

@@ -1,7 +1,12 @@
 import type { WrongAnswer } from '../../../lib/labs/answer.ts'
-import { ADDRESS, HOST_UP, LO, NONE, PLUG, ROUTE, UP, VETH, without } from '../lines/6-network.ts'
+import { LO, NONE, without } from '../lines/6-network.ts'
 import { addresses } from './6-network-addresses.ts'
 import { bridge } from './6-network-bridge.ts'
+import { cable } from './6-network-cable.ts'
+import { second } from './6-network-second.ts'
+
+const CLOSE = '      host.close()\n      inside.close()\n'
+const FINALLY = `    } finally {\n${CLOSE}    }`
 
 export const wrong: WrongAnswer[] = [
   {
@@ -52,88 +57,40 @@ export const wrong: WrongAnswer[] = [
     says: 'the return in mode none',
   },
   {
-    task: 'cable',
-    name: 'never laid',
-    belief: 'a container has an eth0 by itself',
-    edits: without(VETH, PLUG, HOST_UP, ADDRESS, UP, ROUTE),
-    says: 'the veth pair was never made',
+    task: 'loopback',
+    name: 'close named, not called',
+    belief: 'to name a method is to call it',
+    edits: [['      inside.close()\n', '      void inside.close\n']],
+    says: '`close` is never called',
   },
   {
-    task: 'cable',
-    name: 'both ends on the host',
-    belief: 'the second end goes where the container is, because it is called eth0',
+    task: 'loopback',
+    name: 'closed at once, and in the end',
+    belief: 'a connection can be used again after it was closed',
+    edits: [[LO, `${LO}      inside.close()\n`]],
+    says: 'closed already',
+  },
+  {
+    task: 'loopback',
+    name: 'then, and not awaited',
+    belief: 'an async function waits for all the promises in it',
     edits: [
-      [VETH, "        host.addVeth(hostLink, 'eth0')\n        host.setUp('eth0')\n"],
-      ...without(ADDRESS, UP, ROUTE),
-    ],
-    says: 'the second end was never moved',
-  },
-  {
-    task: 'cable',
-    name: 'one end up',
-    belief: 'a cable is up when one of its ends is',
-    edits: without(HOST_UP),
-    says: 'only the container’s end was set up',
-  },
-  {
-    task: 'cable',
-    name: 'the other end down',
-    belief: 'a link that has an address is up',
-    edits: without(UP, ROUTE),
-    says: 'eth0 is down',
-  },
-  {
-    task: 'cable',
-    name: 'set up on the wrong side',
-    belief: 'the host can set up all links, wherever they are',
-    edits: [[UP, "        host.setUp('eth0')\n"]],
-    says: 'ENODEV',
-  },
-  {
-    task: 'cable',
-    name: 'the loopback in mode none only',
-    belief: 'a container with a cable needs no loopback',
-    edits: [[LO, "      if (mode === 'none') inside.setUp('lo')\n"]],
-    says: 'in mode none only',
-  },
-  {
-    task: 'cable',
-    name: 'another name',
-    belief: 'the end in the container can have any name',
-    edits: [
-      [VETH, VETH.replace('eth0', 'veth0')],
-      [ADDRESS, ADDRESS.replace('eth0', 'veth0')],
-      [UP, UP.replace('eth0', 'veth0')],
-    ],
-    says: 'called veth0',
-  },
-  {
-    task: 'cable',
-    name: 'an async function',
-    belief: 'what talks to the kernel has to be awaited',
-    edits: [['pid, ({ hostLink,', 'pid, async ({ hostLink,']],
-    says: 'is async',
-  },
-  {
-    task: 'cable',
-    name: 'an async function that awaits',
-    belief: 'the connection can be opened in there',
-    edits: [
-      ['pid, ({ hostLink,', 'pid, async ({ hostLink,'],
       [
-        VETH,
-        "        const other = await openRtnetlinkIn(pid)\n        other.addVeth('eth0', hostLink, { pid: process.pid })\n        other.close()\n",
+        LO,
+        "      openRtnetlinkIn(pid).then(mine => {\n        mine.setUp('lo')\n        mine.close()\n      })\n",
       ],
     ],
-    says: 'is async',
+    says: 'nothing waits for the promise',
   },
   {
-    task: 'cable',
-    name: 'into our own namespace',
-    belief: 'pid is the process that makes the request',
-    edits: [['{ pid })', '{ pid: process.pid })']],
-    says: 'ENODEV',
+    task: 'loopback',
+    name: 'closed where it throws only',
+    belief: 'what ends well ends by itself',
+    edits: [[FINALLY, `    } catch (error) {\n${CLOSE}      throw error\n    }`]],
+    says: '`close` is never called',
   },
+  ...cable,
   ...bridge,
   ...addresses,
+  ...second,
 ]

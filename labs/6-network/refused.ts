@@ -1,0 +1,80 @@
+import { find, ipv4 } from '../../chapters/6-network/readings.ts'
+import type { Container, Part } from '../../lib/container/part.ts'
+import { type Link, openRtnetlink } from '../../lib/kernel/rtnetlink.ts'
+import { hostCalls } from '../../lib/labs/host-calls.ts'
+import { WrittenError } from '../../lib/labs/problem.ts'
+
+// What a refusal means for one who writes this part.
+
+/** What was refused, and how the host was then. */
+interface Refused {
+  message: string
+  bridge: string
+  /** whether the part had asked which links there are */
+  asked: boolean
+  /** the host's links, and the address of its own eth0, `none` where it has none */
+  links: Link[]
+  address: string
+}
+
+type Rule = readonly [fits: (of: Refused) => boolean | undefined, remedy: string]
+
+/** The second end was to be made where there is an eth0 already; the first one's name is free. */
+const isSecondEth0 = ({ message, links }: Refused) => {
+  const [, first] = /RTM_NEWLINK\(veth "([^"]*)" peer "eth0".* = -1 EEXIST/.exec(message) ?? []
+  return first !== undefined && !find(links, first)
+}
+
+const isMissingBridge = ({ message, bridge, links }: Refused) =>
+  !find(links, bridge) && message.includes(`RTM_GETLINK(dev "${bridge}") = -1 ENODEV`)
+
+const RULES: readonly Rule[] = [
+  [
+    isSecondEth0,
+    'the host may have an eth0 of its own: make the second end where `pid` is, or under a free name, and rename it',
+  ],
+  [
+    of => isMissingBridge(of) && of.asked,
+    'the bridge was not made: another bridge was taken for it. Look for a link whose name is `bridge`',
+  ],
+  [isMissingBridge, 'the bridge was not made, or not yet: setMaster needs it'],
+  [
+    ({ message, links }) => message.includes('ENETUNREACH') && find(links, 'eth0')?.up,
+    'the host’s own eth0 was set up: `inside` reaches the container’s',
+  ],
+  [
+    ({ message, address }) => message.includes('ENETUNREACH') && address !== 'none',
+    'the host’s own eth0 was given the address: `inside` reaches the container’s',
+  ],
+]
+
+/** The part; where it is refused something, the remedy is that of this lab. */
+export const advised = (part: Part): Part => ({
+  ...part,
+  async attach(container, pid) {
+    const before = hostCalls.length
+    try {
+      await part.attach?.(container, pid)
+    } catch (error) {
+      throw error instanceof WrittenError ? withRemedy(error, container, before) : error
+    }
+  },
+})
+
+function withRemedy(error: WrittenError, { network }: Container, before: number): WrittenError {
+  const { message, at } = error
+  const host = openRtnetlink()
+  try {
+    const of: Refused = {
+      message,
+      bridge: network?.bridge ?? '',
+      asked: hostCalls.slice(before).some(({ call }) => call === 'RTM_GETLINK'),
+      links: host.links(),
+      address: ipv4(host.addresses(), 'eth0'),
+    }
+    const remedy = RULES.find(([fits]) => fits(of))?.[1]
+    return remedy === undefined ? error : new WrittenError({ what: message, ...(at && { at }), remedy })
+  } finally {
+    host.close()
+  }
+}
