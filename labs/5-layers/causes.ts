@@ -1,5 +1,6 @@
-import { basename, dirname } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { treeDigest, type TreeEntry } from '../../lib/image/tree-digest.ts'
+import { readXattrs } from '../../lib/image/xattr.ts'
 import type { Files } from './changed.ts'
 
 // What a list of changes, or of names in a tar, was made without. The first cause that fits is said.
@@ -10,6 +11,8 @@ interface Listed {
   more: readonly string[]
   listed: readonly string[]
   upper: string
+  /** what the functions saw in upper, by path */
+  entries: Entries
   /** what the image has, and what the container sees */
   image: Files
   root: Files
@@ -21,17 +24,15 @@ interface Line extends Listed {
   path: string
   /** what upper has at this path */
   entry: TreeEntry | undefined
-  entries: ReadonlyMap<string, TreeEntry>
 }
 
 type Rule<Of> = (of: Of) => string | false | undefined
 
 export function whyChanges(of: Listed): string {
-  const entries = entriesOf(of.upper)
   const rows = (lines: readonly string[]) =>
     lines.map((line): Line => {
       const path = line.slice(3)
-      return { ...of, line, mark: line[0] ?? '', path, entry: entries.get(path), entries }
+      return { ...of, line, mark: line[0] ?? '', path, entry: of.entries.get(path) }
     })
   return (
     firstOf(FORM, rows(of.listed)) ??
@@ -50,12 +51,15 @@ function firstOf<Of>(rules: readonly Rule<Of>[], rows: readonly Of[]): string | 
   return undefined
 }
 
-const entriesOf = (dir: string) => new Map(treeDigest(dir).entries.map(entry => [entry.path, entry]))
+export type Entries = ReadonlyMap<string, TreeEntry>
+export const entriesOf = (dir: string): Entries =>
+  new Map(treeDigest(dir).entries.map(entry => [entry.path, entry]))
 
 /** The directories that a path leads through, the nearest first. */
 const above = (path: string): string[] => (path.includes('/') ? [dirname(path), ...above(dirname(path))] : [])
 
 const WHITEOUT = 'a whiteout is a character device 0:0'
+const kindOf = ({ type, rdev = '' }: TreeEntry) => `${type.replace('-', ' ')} ${rdev}`.trim()
 
 /** How a line is written. */
 const FORM: Rule<Line>[] = [
@@ -71,6 +75,12 @@ const FORM: Rule<Line>[] = [
   ({ line }) =>
     /\/\.?\//.test(line) && `In the path of “${line}” is more than names and the slashes between them.`,
 ]
+
+/** Whether a directory has the attribute of those that are opaque, and is none. */
+const isMarked = (upper: string, entries: Entries, dir: string) =>
+  entries.get(dir)?.opaque === undefined &&
+  entries.get(dir)?.type === 'directory' &&
+  readXattrs(join(upper, dir)).has('user.overlay.opaque')
 
 /** Lines that should not be there. */
 const SURPLUS: Rule<Line>[] = [
@@ -95,7 +105,17 @@ const SURPLUS: Rule<Line>[] = [
   ({ mark, entry }) =>
     mark === 'D' && entry?.size === 0 && `/${entry.path} is an empty file and was not deleted: ${WHITEOUT}.`,
   ({ mark, entry, path }) =>
-    mark === 'D' && entry && `/${path} is in upper as a ${entry.type}, so it was not deleted: ${WHITEOUT}.`,
+    mark === 'D' &&
+    entry &&
+    `/${path} is in upper as a ${kindOf(entry)}, so it was not deleted: ${WHITEOUT}.`,
+  ({ mark, path, more, upper, entries }) => {
+    const marked = (line: string) => above(line.slice(3)).find(dir => isMarked(upper, entries, dir))
+    return (
+      mark === 'D' &&
+      more.every(marked) &&
+      `/${marked(`D /${path}`)} is not opaque, though it has the attribute: only the value y says so.`
+    )
+  },
   ({ mark, path, root }) =>
     mark === 'D' &&
     root.has(path) &&
@@ -157,13 +177,13 @@ interface Names {
   ours: readonly string[]
   returned: readonly Returned[]
   upper: string
+  entries: Entries
 }
 
 export function whyNames(of: Names): string {
-  const entries = entriesOf(of.upper)
   const row = (name: string): Name => {
     const { path = '' } = of.returned.find(({ names }) => [names].flat().includes(name)) ?? {}
-    return { ...of, name, entry: entries.get(path), entries }
+    return { ...of, name, entry: of.entries.get(path) }
   }
   return (
     firstOf(NAME_FORM, of.returned.flatMap(({ names }) => names as string[]).map(row)) ??
@@ -177,10 +197,18 @@ interface Name extends Names {
   name: string
   /** what upper has at the path for which the name was returned */
   entry: TreeEntry | undefined
-  entries: ReadonlyMap<string, TreeEntry>
 }
 
 const OPAQUE = '.wh..wh..opq'
+
+const noWhiteout =
+  (isOther: (entry: TreeEntry) => boolean): Rule<Name> =>
+  ({ name, entry }) =>
+    name.includes('.wh.') &&
+    !name.endsWith(OPAQUE) &&
+    entry &&
+    isOther(entry) &&
+    `/${entry.path} is ${entry.type === 'symlink' ? 'a link, and the link itself counts (`lstatSync`)' : `a ${kindOf(entry)}`}: ${WHITEOUT}.`
 
 const NAME_FORM: Rule<Name>[] = [
   ({ name, upper }) =>
@@ -192,14 +220,13 @@ const NAME_FORM: Rule<Name>[] = [
     !name.endsWith(OPAQUE) &&
     entry?.opaque &&
     `/${entry.path} is opaque: the empty file that says so is named ${OPAQUE}, and is in that directory.`,
+  noWhiteout(({ rdev }) => rdev === undefined),
+  noWhiteout(({ rdev }) => rdev !== '0:0'),
   ({ name, entry }) =>
-    name.includes('.wh.') &&
-    !name.endsWith(OPAQUE) &&
-    entry?.rdev !== '0:0' &&
-    entry &&
-    `/${entry.path} is ${entry.type === 'symlink' ? 'a link, and the link itself counts (`lstatSync`)' : `a ${entry.type}`}: ${WHITEOUT}.`,
-  ({ name, entry }) =>
-    name.endsWith(OPAQUE) && entry?.type === 'directory' && !entry.opaque && `/${entry.path} is not opaque.`,
+    name.endsWith(OPAQUE) &&
+    entry?.type === 'directory' &&
+    !entry.opaque &&
+    `/${entry.path} is not opaque: its user.overlay.opaque is not y.`,
 ]
 
 const NAMES_LACKING: Rule<Name>[] = [

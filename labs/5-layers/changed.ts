@@ -3,7 +3,10 @@ import { lstatSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'n
 import { dirname, join } from 'node:path'
 import { copy } from '../../chapters/5-layers/changes.ts'
 import { treeDigest, type TreeEntry } from '../../lib/image/tree-digest.ts'
+import { writeXattr } from '../../lib/image/xattr.ts'
+import { MNT_DETACH, MS_BIND } from '../../lib/kernel/constants.ts'
 import { mountinfo } from '../../lib/kernel/mountinfo.ts'
+import { now } from '../../lib/kernel/now.ts'
 
 // An image, what a container changes in it, and what the two trees then differ in. Each run has other names, so that no list
 // of them can be known before.
@@ -24,15 +27,19 @@ function newNames(): Names {
   return path => path.replaceAll(/[a-z-]+/g, nameOf)
 }
 
+interface Plan {
+  image: string
+  script: string[]
+  /** where upper has a device, and a directory that is marked and not opaque: `disguised` makes them */
+  devices: string[]
+  marked: string[]
+}
+
 /**
  * Makes an image in a folder: a copy of another one, with more in it. Returns its directory, and commands that change much of
  * it. `elsewhere`: a directory of the host, to which a link in the container leads.
  */
-export function planChanges(
-  from: string,
-  folder: string,
-  elsewhere: string,
-): { image: string; script: string[] } {
+export function planChanges(from: string, folder: string, elsewhere: string): Plan {
   const names = newNames()
   const tag = randomBytes(3).toString('hex')
   const image = copy(from, join(folder, 'diff'))
@@ -43,8 +50,11 @@ export function planChanges(
   writeFileSync(join(elsewhere, 'of-the-host'), 'host\n')
   const change = (line: string) =>
     line.replaceAll(/@([a-z0-9/-]+)/g, (_, path: string) => names(path)).replace('ELSEWHERE', elsewhere)
+  const everywhere = (word: string) => bases.map(base => join(base, names(word)))
   return {
     image,
+    devices: everywhere('device'),
+    marked: everywhere('merged'),
     script: [
       `rm /old-${tag} && echo new > /new-${tag}`,
       'echo VARIANT=changed >> /etc/os-release',
@@ -88,9 +98,29 @@ const CHANGES = [
   // added
   'mkdir -p @added/sub/empty && echo 1 > @added/sub/1 && : > @added/nothing',
   ': > "@spaced name" && echo 1 > .@hidden',
+  'echo 1 > @device',
   // links to nothing, to a whiteout, to a directory, and to one of the host
   'ln -s @nowhere @link && ln -s @gone @link-gone && ln -s @added @link-added && ln -s "ELSEWHERE" @link-out',
 ]
+
+/**
+ * Does something while upper has what a container of ours cannot make there. Character devices: /dev/null, bound, as mknod(2)
+ * of those needs real root. Directories whose user.overlay.opaque is x: it says that whiteouts may be attributes in there
+ * (overlayfs.rst), and hides nothing.
+ */
+export function disguised<T>(upper: string, { devices, marked }: Plan, act: () => T): T {
+  for (const dir of marked) writeXattr(join(upper, dir), 'user.overlay.opaque', Buffer.from('x'))
+  const bound: string[] = []
+  try {
+    for (const path of devices.map(device => join(upper, device))) {
+      now.mount('/dev/null', path, null, MS_BIND, null)
+      bound.push(path)
+    }
+    return act()
+  } finally {
+    for (const path of bound) now.umount2(path, MNT_DETACH)
+  }
+}
 
 /** What is in a tree, by path; what is mounted on it is left out. */
 export type Files = ReadonlyMap<string, Omit<TreeEntry, 'path'>>

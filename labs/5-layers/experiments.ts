@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { lstatSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { directories, rootMount, upperOf } from '../../chapters/5-layers/readings.ts'
 import { beginStack, type Stack } from '../../chapters/5-layers/step.ts'
 import { LimitedError } from '../../lib/container/limited.ts'
@@ -8,7 +8,7 @@ import { finding, seen } from '../../lib/guide/evidence.ts'
 import type { BoxOptions, Lab } from '../../lib/guide/lab.ts'
 import { changeAct } from '../../lib/guide/mutant.ts'
 import { inWords, refusalOf } from '../../lib/guide/refusal.ts'
-import type { Stage, Step } from '../../lib/guide/step.ts'
+import type { Check, Stage, Step } from '../../lib/guide/step.ts'
 import { explained, type Latest, noteCalls, NotStarted } from './refused.ts'
 
 // What the lab tries with the learner's part besides the step: an image of several layers, with names that must be escaped.
@@ -23,11 +23,36 @@ export function withLayers(step: Step<Stack>): Step<Stack> {
       throw await explained(error, lab, latest)
     }
   })
-  return { ...noted, stages: [...noted.stages, threeLayers(latest)] }
+  const [first, ...others] = noted.stages
+  return {
+    ...noted,
+    stages: [{ ...first!, checks: [...(first!.checks ?? []), ownFolder] }, ...others, threeLayers(latest)],
+  }
+}
+
+const ownFolder: Check<Stack> = {
+  id: 'own-folder',
+  claim: 'other users of the host cannot look into the folder of the container',
+  look({ folder }) {
+    const stat = lstatSync(folder, { throwIfNoEntry: false })
+    const mode = stat ? (stat.mode & 0o777).toString(8).padStart(4, '0') : 'none'
+    return finding(
+      mode === '0700',
+      seen(`lstat ${folder}`, `mode ${mode}`, null),
+      `\`layers.folder\` has mode ${mode}: other users of the host can run what is setuid in the container. Likeliest: it was made by \`recursive\`. \`makeFolder(container)\` makes \`layers.folder\`, with mode 0700: it comes first.`,
+    )
+  },
 }
 
 /** A name in which all that has to be escaped is there, more than once and side by side. */
 const awkward = () => `${randomBytes(3).toString('hex')}:v1,a\\b\\,c:d, e`
+
+/** The names of two layers over an image. Sorted upwards or downwards, the paths of the three are in another order. */
+function twoNames({ scene, ledger }: Lab<Stack>): string[] {
+  const upwards = [awkward(), awkward()].sort()
+  const isImageFirst = scene.lower[0]! < join(ledger.dataFolder, 'containers')
+  return isImageFirst ? upwards : upwards.reverse()
+}
 
 /** A container on three layers: the image, and two of ours over it. */
 function threeLayers(latest: Latest): Stage<Stack> {
@@ -40,7 +65,7 @@ function threeLayers(latest: Latest): Stage<Stack> {
   return {
     title: 'An image of several layers',
     act: async lab => {
-      names = [awkward(), awkward()]
+      names = twoNames(lab)
       wanted = [...names.map((name, i) => layer(lab, name, i === 0)), ...lab.scene.lower]
       try {
         const box = await anotherOn(wanted, lab, latest)
@@ -84,13 +109,13 @@ function threeLayers(latest: Latest): Stage<Stack> {
   }
 }
 
-/** A container on these layers, whose own folder has such a name, too. */
+/** A container on these layers, whose own folder has such a name, too; its root is called otherwise than that of others. */
 async function anotherOn(lower: string[], lab: Lab<Stack>, latest: Latest) {
   const options: BoxOptions = {
     change(container) {
       if (!container.layers) return
       const folder = `${container.layers.folder}-${awkward()}`
-      container.rootfs = container.spec.root.path = join(folder, basename(container.rootfs))
+      container.rootfs = container.spec.root.path = join(folder, 'view')
       container.layers = { lower, folder }
     },
   }

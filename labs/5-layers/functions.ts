@@ -4,10 +4,9 @@ import { keepsXattrs, type Layered, type Stack, step as chapter } from '../../ch
 import { finding, seen } from '../../lib/guide/evidence.ts'
 import type { Check, Stage } from '../../lib/guide/step.ts'
 import { packLayer } from '../../lib/image/pack.ts'
-import { treeDigest } from '../../lib/image/tree-digest.ts'
 import { WrittenError } from '../../lib/labs/problem.ts'
-import { type Returned, whyChanges, whyNames } from './causes.ts'
-import { changedNames, differences, filesOf, planChanges } from './changed.ts'
+import { type Entries, entriesOf, type Returned, whyChanges, whyNames } from './causes.ts'
+import { changedNames, differences, disguised, filesOf, planChanges } from './changed.ts'
 
 // What the learner's functions say of a live container, beside what can be seen in it.
 
@@ -17,27 +16,32 @@ export type TarNames = (upper: string, path: string) => unknown
 /** A container that has changed a lot, and what the learner's functions read in its upper directory. */
 export function readUpper(changes: Changes, tarNames: TarNames): Stage<Stack>[] {
   let changer: Layered | undefined
-  let read: Listed = { pid: 0, upper: '', image: '', listed: [] }
-  let names: Named = { theirs: [], returned: [], upper: '' }
+  let plan: ReturnType<typeof planChanges> | undefined
+  let read: Listed = { pid: 0, upper: '', entries: new Map(), image: '', listed: [] }
+  let names: Named = { theirs: [], returned: [], upper: '', entries: new Map() }
   return [
     {
       title: 'What a container has changed',
       act: async lab => {
         keepsXattrs(lab)
-        const plan = planChanges(lab.scene.lower[0]!, lab.folder('image'), lab.folder('elsewhere'))
+        plan = planChanges(lab.scene.lower[0]!, lab.folder('image'), lab.folder('elsewhere'))
+        const { image, script } = plan
         // by our parts: it is the functions that are asked here
         const { pid, shell, container } = await lab.another('a container that changes a lot', {
           parts: chapter.parts,
-          change: ({ layers }) => void (layers && (layers.lower = [plan.image])),
+          change: ({ layers }) => void (layers && (layers.lower = [image])),
         })
         changer = { pid, shell, folder: container.layers?.folder ?? '' }
-        for (const command of plan.script) {
+        for (const command of script) {
           const { status, output } = await shell.run(command)
           if (status !== 0) throw new Error(`${command}: ${output}`)
         }
         const upper = upperOf(changer)
-        read = { pid, upper, image: plan.image, listed: [] }
-        read.listed = hinted(() => changes(upper, plan.image))
+        read = { pid, upper, entries: new Map(), image, listed: [] }
+        disguised(upper, plan, () => {
+          read.entries = entriesOf(upper)
+          read.listed = hinted(() => changes(upper, image))
+        })
       },
       checks: [changesCheck(() => read)],
     },
@@ -45,14 +49,17 @@ export function readUpper(changes: Changes, tarNames: TarNames): Stage<Stack>[] 
       title: 'Its layer as a tar',
       act: async lab => {
         keepsXattrs(lab)
-        if (!changer) return
+        if (!changer || !plan) return
         const upper = upperOf(changer)
         const tar = join(lab.folder('packed'), 'layer.tar')
         await packLayer(upper, tar, { overlay: true })
         const theirs = (await entriesOfTar(tar)).map(({ name }) => bare(name)).filter(Boolean)
-        const paths = treeDigest(upper).entries.flatMap(({ path }) => path || [])
-        const returned = paths.map(path => ({ path, names: hinted(() => tarNames(upper, path)) }))
-        names = { theirs, returned, upper }
+        disguised(upper, plan, () => {
+          const entries = entriesOf(upper)
+          const paths = [...entries.keys()].filter(Boolean)
+          const returned = paths.map(path => ({ path, names: hinted(() => tarNames(upper, path)) }))
+          names = { theirs, returned, upper, entries }
+        })
       },
       checks: [namesCheck(() => names)],
     },
@@ -99,6 +106,7 @@ function without(some: readonly string[], others: readonly string[]): string[] {
 interface Listed {
   pid: number
   upper: string
+  entries: Entries
   image: string
   listed: unknown
 }
@@ -108,7 +116,7 @@ function changesCheck(of: () => Listed): Check<Stack> {
     id: 'changes-listed',
     claim: 'what `changes` lists is what differs between the container’s files and the image’s',
     look() {
-      const { pid, upper, image, listed } = of()
+      const { pid, upper, entries, image, listed } = of()
       const [before, after] = [image, `/proc/${pid}/root`].map(tree =>
         filesOf(tree, changedNames(pid, upper)),
       )
@@ -123,7 +131,7 @@ function changesCheck(of: () => Listed): Check<Stack> {
         ],
         () =>
           notList(listed) ??
-          `${whyChanges({ lacking, more, listed: given, upper, image: before!, root: after! })} ${diff(lacking, more)}`,
+          `${whyChanges({ lacking, more, listed: given, upper, entries, image: before!, root: after! })} ${diff(lacking, more)}`,
       )
     },
   }
@@ -133,6 +141,7 @@ interface Named {
   theirs: string[]
   returned: Returned[]
   upper: string
+  entries: Entries
 }
 
 function namesCheck(of: () => Named): Check<Stack> {
@@ -140,7 +149,7 @@ function namesCheck(of: () => Named): Check<Stack> {
     id: 'names-in-tar',
     claim: 'by the names of `tarNames`, the layer’s tar has just these entries',
     look() {
-      const { theirs, returned, upper } = of()
+      const { theirs, returned, upper, entries } = of()
       const ours = returned.flatMap(({ names }) => (isList(names) ? names.map(bare) : []))
       const wrong = returned.find(({ names }) => !isList(names))
       const [lacking, more] = [without(theirs, ours), without(ours, theirs)]
@@ -155,7 +164,7 @@ function namesCheck(of: () => Named): Check<Stack> {
             ? `For ${wrong.path}: ${notList(wrong.names)}`
             : ours.length === 0
               ? 'It names nothing.'
-              : `${whyNames({ lacking, more, ours, returned, upper })} ${diff(lacking, more)}`,
+              : `${whyNames({ lacking, more, ours, returned, upper, entries })} ${diff(lacking, more)}`,
       )
     },
   }

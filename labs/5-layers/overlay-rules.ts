@@ -167,6 +167,12 @@ const OF_THE_DIRECTORIES: Rule[] = [
     if (asked.refused !== 'ENOENT') return undefined
     const all = DIRECTORIES.flatMap(name => named(asked, name).map(path => ({ name, path })))
     const missing = all.find(({ path }) => !existsSync(path))
+    const [, path = '', flag] = new RegExp(`^(.*?) *(${FLAGS.join('|')})$`).exec(missing?.path ?? '') ?? []
+    if (missing && flag !== undefined && existsSync(path))
+      return [
+        `${missing.name} names ${missing.path}, and there is no such directory: ${flag} was read as a part of its name`,
+        `put a comma before ${flag}, and no space`,
+      ]
     return (
       missing && [
         `${missing.name} names ${missing.path}, and there is no such directory`,

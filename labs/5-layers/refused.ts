@@ -7,7 +7,7 @@ import { changePart } from '../../lib/guide/mutant.ts'
 import type { Step } from '../../lib/guide/step.ts'
 import { type Diagnosis, SyscallError } from '../../lib/kernel/syscall-error.ts'
 import type { Op } from '../../lib/kernel/tape.ts'
-import { type Place, WrittenError } from '../../lib/labs/problem.ts'
+import { type Place, type Problem, WrittenError } from '../../lib/labs/problem.ts'
 import { type Asked, optionsIn, whyNotStarted } from './overlay-rules.ts'
 
 // A container with the learner's layers part that did not start: is it the machine, or what the part asked for?
@@ -35,11 +35,16 @@ export function noteCalls(step: Step<Stack>, latest: Latest): Step<Stack> {
   return changePart(step, 'layers', part => ({
     ...part,
     async prepare(container) {
+      const before = fileRequests()
+      let last = 0
       try {
-        await part.prepare?.(container)
+        const result: unknown = part.prepare?.(container)
+        if (result instanceof Promise) last = 1 // the request whose end ended the promise still counts
+        await result
       } catch (error) {
-        throw noFolder(error)
+        throw misplaced(error)
       }
+      if (fileRequests() > before + last) throw new WrittenError(NOT_AWAITED)
     },
     inside(tape, container, gate) {
       const before = tape.ops.length
@@ -49,16 +54,29 @@ export function noteCalls(step: Step<Stack>, latest: Latest): Step<Stack> {
   }))
 }
 
-/** The error of a `prepare` whose `mkdir` found no folder says who makes that. */
-function noFolder(error: unknown): unknown {
-  if (!(error instanceof WrittenError) || !/ENOENT.* mkdir/.test(error.message)) return error
-  const { message: what, at } = error
-  return new WrittenError({
-    what,
-    ...(at && { at }),
-    remedy: '`makeFolder(container)` makes `layers.folder`: it comes first',
-  })
+/** How many requests to the file system Node has not heard the end of. They do not end before the event loop turns. */
+const fileRequests = () => process.getActiveResourcesInfo().filter(name => name.startsWith('FSReq')).length
+
+const NOT_AWAITED: Problem = {
+  what: '`prepare` has ended, and requests to the file system that it made have not',
+  remedy: 'await each promise in an async `prepare`, or use `mkdirSync`',
 }
+
+/** The error of a `prepare` whose `mkdir` was refused says where the directory belongs. */
+function misplaced(error: unknown): unknown {
+  if (!(error instanceof WrittenError)) return error
+  const { message: what, at } = error
+  const remedy = PLACES.find(([refused]) => refused.test(what))?.[1]
+  return remedy === undefined ? error : new WrittenError({ what, ...(at && { at }), remedy })
+}
+
+const PLACES: readonly [refused: RegExp, remedy: string][] = [
+  [/ENOENT.* mkdir/, '`makeFolder(container)` makes `layers.folder`: it comes first'],
+  [
+    /(EROFS|EACCES|EPERM).* mkdir/,
+    'it belongs in `layers.folder`, which goes with the container: upper and work must be on one file system',
+  ],
+]
 
 /**
  * The error of a container that did not start, with the cause and the line of the learner's mount. A LimitedError where

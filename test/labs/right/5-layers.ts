@@ -1,4 +1,5 @@
 import type { RightAnswer } from '../../../lib/labs/answer.ts'
+import { others } from './5-layers-others.ts'
 
 const OPTIONS = "options.join(',')"
 const MKDIR =
@@ -131,7 +132,7 @@ export const right: RightAnswer[] = [
         `  type Kinds = Map<string, string>
   const kinds = (dir: string, path = '', found: Kinds = new Map()): Kinds => {
     for (const entry of readdirSync(dir, { withFileTypes: true })) {
-      found.set(path + '/' + entry.name, entry.isDirectory() ? 'directory' : entry.isCharacterDevice() ? 'device' : 'file')
+      found.set(path + '/' + entry.name, entry.isDirectory() ? 'directory' : isWhiteout(join(dir, entry.name)) ? 'whiteout' : 'file')
       if (entry.isDirectory()) kinds(join(dir, entry.name), path + '/' + entry.name, found)
     }
     return found
@@ -140,7 +141,7 @@ export const right: RightAnswer[] = [
   const lines: string[] = []
   for (const [path, kind] of over) {
     const old = under.get(path)
-    if (kind === 'device') lines.push('D ' + path)
+    if (kind === 'whiteout') lines.push('D ' + path)
     else if (!old) lines.push('A ' + path)
     else if (kind !== 'directory' || old !== 'directory') lines.push('C ' + path)
   }
@@ -166,11 +167,12 @@ export const right: RightAnswer[] = [
   for (const { path, image: known, hides } of queue) {
     const here = new Map(readdirSync(join(upper, path), { withFileTypes: true }).map(entry => [entry.name, entry]))
     const there = new Map(known ? readdirSync(join(image, path), { withFileTypes: true }).map(entry => [entry.name, entry]) : [])
-    const opaque = hides || readXattrs(join(upper, path)).has('user.overlay.opaque')
+    const opaque = hides || readXattrs(join(upper, path)).get('user.overlay.opaque')?.toString() === 'y'
     for (const name of new Set([...here.keys(), ...there.keys()])) {
       const [now, before, at] = [here.get(name), there.get(name), join(path, name)]
-      if (now?.isCharacterDevice() || (!now && opaque)) lines.push('D ' + at)
-      if (!now || now.isCharacterDevice()) continue
+      const gone = now !== undefined && isWhiteout(join(upper, at))
+      if (gone || (!now && opaque)) lines.push('D ' + at)
+      if (!now || gone) continue
       const both = now.isDirectory() && before?.isDirectory() === true
       if (!both) lines.push((before ? 'C ' : 'A ') + at)
       if (now.isDirectory()) queue.push({ path: at, image: both, hides: opaque })
@@ -211,8 +213,8 @@ export const right: RightAnswer[] = [
         `  const file = upper + '/' + path
   const stat = lstatSync(file)
   const cut = path.lastIndexOf('/') + 1
-  if (stat.isCharacterDevice()) return [path.slice(0, cut) + '.wh.' + path.slice(cut)]
-  const marker = readXattrs(file).has('user.overlay.opaque') ? [path + '/.wh..wh..opq'] : []
+  if (stat.isCharacterDevice() && stat.rdev === 0) return [path.slice(0, cut) + '.wh.' + path.slice(cut)]
+  const marker = readXattrs(file).get('user.overlay.opaque')?.toString() === 'y' ? [path + '/.wh..wh..opq'] : []
   if (stat) return [path, ...marker]
 ${AT}`,
       ],
@@ -226,4 +228,5 @@ ${AT}`,
       [OPAQUE_NAMES, "[path, path.replace(/\\/*$/, '/.wh..wh..opq')]"],
     ],
   },
+  ...others,
 ]

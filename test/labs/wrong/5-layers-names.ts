@@ -5,6 +5,7 @@ import type { WrongAnswer } from '../../../lib/labs/answer.ts'
 const AT = '  const at = join(upper, path)\n'
 const WHITEOUT_NAME = '[join(dirname(path), `.wh.${basename(path)}`)]'
 const OPAQUE_NAMES = '[`${path}/`, `${path}/.wh..wh..opq`]'
+const NAMED = 'return [join(dirname(path), `.wh.${basename(path)}`)]'
 
 export const wrongNames: WrongAnswer[] = [
   {
@@ -134,5 +135,28 @@ export const wrongNames: WrongAnswer[] = [
     belief: 'a path has one name',
     edits: [['  if (!isDirectory(at)) return [path]\n', '  if (!isDirectory(at)) return path as never\n']],
     says: 'It has to return a list of texts',
+  },
+  {
+    task: 'names',
+    name: 'every character device as a whiteout',
+    belief: 'a container has no devices of its own, so each is a mark',
+    edits: [['  if (isWhiteout(at)) return', '  if (lstatSync(at).isCharacterDevice()) return']],
+    says: 'character device 0:0',
+  },
+  {
+    task: 'names',
+    name: 'an opaque directory as deleted, and there',
+    belief: 'what was deleted and made again is a deletion and a directory',
+    edits: [
+      ['[`${path}/`, `${path}/.wh..wh..opq`]', '[join(dirname(path), `.wh.${basename(path)}`), `${path}/`]'],
+    ],
+    says: 'is named .wh..wh..opq',
+  },
+  {
+    task: 'names',
+    name: 'a whiteout and its name',
+    belief: 'the mark stands beside what it marks',
+    edits: [[NAMED, NAMED.replace('return [', 'return [path, ')]],
+    says: 'is not in this layer’s tar',
   },
 ]

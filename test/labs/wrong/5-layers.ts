@@ -2,6 +2,8 @@ import type { WrongAnswer } from '../../../lib/labs/answer.ts'
 import { wrongDiffs } from './5-layers-diff.ts'
 import { wrongMounts } from './5-layers-mount.ts'
 import { wrongNames } from './5-layers-names.ts'
+import { wrongMarks } from './5-layers-opaque.ts'
+import { wrongPlaces } from './5-layers-prepare.ts'
 
 const MKDIR =
   "    for (const path of [join(folder, 'upper'), join(folder, 'work'), container.rootfs]) mkdirSync(path)\n"
@@ -10,9 +12,12 @@ const UPPER = "`upperdir=${escape(join(layers.folder, 'upper'))}`"
 const WORK = "      `workdir=${escape(join(layers.folder, 'work'))}`,\n"
 const USERXATTR = "      'userxattr', // a user namespace may write user.* attributes, and no trusted.*\n"
 const ESCAPE = "path.replace(/[\\\\:,]/g, '\\\\$&')"
+const INSIDE = 'inside(tape, { layers, rootfs })'
+const LOWER = "layers.lower.map(escape).join(':')"
 
 export const wrong: WrongAnswer[] = [
   ...wrongMounts,
+  ...wrongPlaces,
   {
     task: 'marks',
     name: 'without userxattr',
@@ -74,7 +79,7 @@ ${MOUNT}`,
       [USERXATTR, ''],
       ["options.join(',')", "options.join(',') + 'userxattr'"],
     ],
-    says: 'workuserxattr, and there is no such directory',
+    says: 'put a comma before userxattr',
   },
   {
     task: 'stack',
@@ -180,6 +185,58 @@ ${MOUNT}`,
     edits: [[ESCAPE, 'path.replace(/[\\\\:,]/g, encodeURIComponent)']],
     says: 'has to be written',
   },
+  {
+    task: 'stack',
+    name: 'merged, beside upper and work',
+    belief: 'rootfs is always the folder `merged` beside upper and work',
+    edits: [
+      ['container.rootfs]', "join(folder, 'merged')]"],
+      ["('overlay', rootfs,", "('overlay', join(layers.folder, 'merged'),"],
+      [INSIDE, 'inside(tape, { layers })'],
+    ],
+    says: 'the overlay is mounted on ',
+  },
+  {
+    task: 'marks',
+    name: 'a space before it',
+    belief: 'options are separated as words are',
+    edits: [
+      [USERXATTR, ''],
+      ["options.join(',')", "options.join(',') + ' userxattr'"],
+    ],
+    says: 'put a comma',
+  },
+  {
+    task: 'marks',
+    name: 'xattr=user',
+    belief: 'which attributes it takes is the value of an option',
+    edits: [["'userxattr', //", "'xattr=user', //"]],
+    says: 'overlay has no option "xattr"',
+  },
+  {
+    task: 'stack',
+    name: 'sorted',
+    belief: 'the layers are to be put in order first',
+    edits: [[LOWER, "layers.lower.toSorted().map(escape).join(':')"]],
+    says: 'lowerdir has the topmost first',
+  },
+  {
+    task: 'stack',
+    name: 'the backslash last',
+    belief: 'three replacements may be made in any order',
+    edits: [
+      [ESCAPE, "path.replaceAll(':', '\\\\:').replaceAll(',', '\\\\,').replaceAll('\\\\', '\\\\\\\\')"],
+    ],
+    says: 'has to be written',
+  },
+  {
+    task: 'stack',
+    name: 'the target as well',
+    belief: 'every path of the call is escaped',
+    edits: [["('overlay', rootfs,", "('overlay', escape(rootfs),"]],
+    says: 'says where it is mounted: `rootfs`',
+  },
   ...wrongDiffs,
+  ...wrongMarks,
   ...wrongNames,
 ]
