@@ -156,8 +156,9 @@ async function cause(
   const routes = await ask(host, net => net.routes())
   if (id === 'default-route' && routes.some(({ to, via }) => to === 'default' && via === network?.gateway))
     return `The host has a default route to ${network?.gateway}, its own address. Likeliest: the route was added on the host, and not inside.`
-  const [way] = (await ask(pid, net => net.routes())).filter(({ via }) => via !== undefined)
-  if (id === 'default-route' && way && way.to !== 'default')
+  const ways = await ask(pid, net => net.routes())
+  const way = ways.find(({ via }) => via !== undefined)
+  if (id === 'default-route' && way && ways.every(({ to }) => to !== 'default'))
     return `There is a route to ${way.to}, and no default route. Likeliest: \`to\` names a network; \`default\` is all addresses.`
   const end = find(outside, network?.hostLink ?? '')
   if (id === 'two-addresses' && end && !end.alias)
