@@ -38,9 +38,7 @@ export class LabPresenter extends Presenter {
     const { number, tasks } = exercise
     this.head(` Lab ${number} · ${exercise.name} `)
     const with_ = verdict.own.length ? `, with your own parts of lab ${verdict.own.join(', ')}` : ''
-    this.line(
-      dim(` ${shown(verdict.file)}, ${verdict.mode === 'root' ? 'as root' : 'without root'}${with_}`),
-    )
+    this.line(dim(` ${shown(verdict.file)}, ${verdict.mode === 'root' ? 'as root' : 'without root'}${with_}`))
     this.line()
     const failing = verdict.tasks.find(({ id }) => id === verdict.working)
     for (const [i, task] of verdict.tasks.entries()) {
