@@ -45,9 +45,16 @@ describe.each(modesOf([...allUsers, ...(isRoot ? (['rootless'] as const) : [])])
     expect(shown('chroot-escape')).toBe(`${dev}:${ino}`)
     expect(shown('pivot-holds')).toBe(shown('own-root'))
     const attack = ['chroot', ...Array<string>(32).fill('chdir'), 'chroot', 'newfstatat', 'exit_group']
-    const launches = report!.launches.map(({ tape }) => tape.slice(-attack.length))
-    expect(launches.map(tape => tape.map(({ call }) => call))).toEqual([attack, attack])
-    expect(launches.flat().filter(({ errno }) => errno !== null)).toEqual([])
+    const [first, second, underneath, ...more] = report!.launches.map(({ tape }) => tape)
+    const breakOuts = [first!, second!].map(tape => tape.slice(-attack.length))
+    expect(breakOuts.map(tape => tape.map(({ call }) => call))).toEqual([attack, attack])
+    expect(breakOuts.flat().filter(({ errno }) => errno !== null)).toEqual([])
+
+    // then the root is to be unmounted: it is the root of its mount namespace, and nothing lies under it
+    const refused = underneath!.filter(({ errno }) => errno !== null)
+    expect(refused.map(({ call, errno }) => [call, errno])).toEqual([['umount2', 'EINVAL']])
+    expect(shown('nothing-underneath')).toBe(shown('own-root'))
+    expect(more).toEqual([])
   })
 
   test('the image is as it was', async () => {
