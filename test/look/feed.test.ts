@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { Feed, type FeedEvent, type Named, SOCKET } from '../../lib/guide/feed.ts'
 import { hear } from '../../lib/look/view/hear.ts'
 import { type Seen, Watch } from '../../lib/look/view/watch.ts'
@@ -253,7 +253,7 @@ test.skipIf(!isRoot)('a container in another pid namespace is found in ours', as
   }
   let seen: Seen[] = []
   const defects: unknown[] = []
-  process.env.MINILAB_DATA = data
+  vi.stubEnv('MINILAB_DATA', data)
   const watch = new Watch(
     now => (seen = now),
     error => void defects.push(error),
@@ -273,7 +273,7 @@ test.skipIf(!isRoot)('a container in another pid namespace is found in ours', as
 const statMode = (path: string) => (statSync(path).mode & 0o777).toString(8)
 
 test('what has ended while nobody watched stands in nobody’s way', async () => {
-  process.env.MINILAB_DATA = userFolder()
+  vi.stubEnv('MINILAB_DATA', userFolder())
   let seen: Seen[] = []
   const defects: unknown[] = []
   const watch = new Watch(
