@@ -156,20 +156,25 @@ export const contentChecks = {
       const path = '/proc/sys/kernel/domainname'
       const read = await shell.run(`cat ${path}`)
       const write = await shell.run(`(echo minilab > ${path})`)
-      const mount = mountinfo(pid).findLast(m => m.target === '/proc/sys')
+      const mounts = mountinfo(pid)
+      const mount = mounts.findLast(m => m.target === '/proc/sys')
+      // a remount without MS_BIND changes the file system, and so every mount of it: mount(2)
+      const isAllReadOnly = mounts.some(m => m.target === '/proc' && m.superOptions.includes('ro'))
       return finding(
-        read.status === 0 && /read-only file system/i.test(write.output),
+        read.status === 0 && /read-only file system/i.test(write.output) && !isAllReadOnly,
         [
           seen(`echo … > ${path}`, null, write.output.split(': ').at(-1) || 'written'),
           seen(`/proc/${pid}/mountinfo (/proc/sys)`, null, mount?.options.join(',') ?? 'no mount'),
         ],
-        read.status !== 0
-          ? mount && mount.type !== 'proc'
-            ? `They cannot even be read: a ${mount.type} was mounted over /proc/sys. Bound on itself, /proc/sys is a mount that can be made read-only.`
-            : 'They cannot even be read: there is no /proc.'
-          : mount
-            ? 'The bind mount is there, but not read-only: mount(2) ignores MS_RDONLY together with MS_BIND; it takes a second call with MS_REMOUNT.'
-            : 'Nothing is mounted on /proc/sys: it was not bound on itself, or before the new /proc was mounted over it.',
+        isAllReadOnly
+          ? 'All of /proc has become read-only, and a process cannot even change its own oom_score_adj: without MS_BIND a remount changes the file system, and not the one mount.'
+          : read.status !== 0
+            ? mount && mount.type !== 'proc'
+              ? `They cannot even be read: a ${mount.type} was mounted over /proc/sys. Bound on itself, /proc/sys is a mount that can be made read-only.`
+              : 'They cannot even be read: there is no /proc.'
+            : mount
+              ? 'The bind mount is there, but not read-only: mount(2) ignores MS_RDONLY together with MS_BIND; it takes a second call with MS_REMOUNT.'
+              : 'Nothing is mounted on /proc/sys: it was not bound on itself, or before the new /proc was mounted over it.',
       )
     },
   },

@@ -7,7 +7,7 @@ import { Gate } from '../../lib/kernel/gate.ts'
 import type { Tape } from '../../lib/kernel/tape.ts'
 import type { Exercise } from '../../lib/labs/exercise.ts'
 import { withOtherInputs } from './inputs.ts'
-import { leakDirectories, leakTheNext, stayed } from './leaks.ts'
+import { leakDirectories, leakMore, stayed } from './leaks.ts'
 import { NOT_FOUND_HERE, searchStage } from './search.ts'
 import { statusStage } from './status.ts'
 
@@ -29,7 +29,7 @@ export const exercise: Exercise<Started> = {
     )
     return {
       ...changed,
-      parts: [leakTheNext, ...changed.parts],
+      parts: [leakMore, ...changed.parts],
       // what needs no program of the learner's comes first: without one there is nothing after it
       stages: [statusStage(shellStatus as (exit: Exit) => number), ...stages, searchStage(program as Part)],
     }

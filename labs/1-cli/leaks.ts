@@ -24,10 +24,13 @@ export function leakDirectories<S>(lab: Lab<S>): void {
   closeSync(fd)
 }
 
-/** In the child it has also the first number that is too much; in us that one is Node's. */
-export const leakTheNext: Part = {
+/** In the child it has more numbers: the first that is too much, which in us is Node's, and some that are open in the child only. */
+const IN_THE_CHILD = [3, 301, 302, 303]
+export const leakMore: Part = {
   name: 'leak',
-  inside: tape => void tape.dup3(FAR_AWAY, 3, 0),
+  inside(tape) {
+    for (const fd of IN_THE_CHILD) tape.dup3(FAR_AWAY, fd, 0)
+  },
 }
 
 /** That we are still where we were; to be called before the step begins. */

@@ -25,6 +25,7 @@ async function start(
     const { pid } = await lab.another(purpose, {
       change: ({ spec: { linux } }) => {
         linux.namespaces = linux.namespaces.filter(({ type }) => isAsked(type))
+        if (!isAsked('time')) delete linux.timeOffsets
       },
     })
     const differs = (kind: (typeof NAMESPACES)[number]) =>

@@ -55,6 +55,7 @@ export const exercise: Exercise<Measured> = {
     {
       id: 'memory',
       title: 'Limit its memory, and swap with it',
+      refused: /\/memory\.\w/,
       text: '`spec.linux.resources.memory` has two numbers in bytes: `limit`, and `swap`, which counts memory and swap together. Write them to the cgroup. The two versions of cgroups count swap differently: the head of your file says how. What does not fit must end the program, and not go to a disk.',
       checks: ['memory-set', 'other-memory', 'oom-kill', 'oom-sigkill'],
       hints: [
@@ -66,6 +67,7 @@ export const exercise: Exercise<Measured> = {
     {
       id: 'cpu',
       title: 'Give it a share of a processor',
+      refused: /\/cpu\.\w/,
       text: '`spec.linux.resources.cpu` has `quota` and `period` in microseconds: so much of each period it may run, then it waits for the next one. Write both.',
       checks: ['cpu-set', 'other-cpu', 'cpu-throttled', 'cpu-share'],
       hints: [
@@ -77,6 +79,7 @@ export const exercise: Exercise<Measured> = {
     {
       id: 'pids',
       title: 'Limit how many processes there are',
+      refused: /\/pids\.\w/,
       text: '`spec.linux.resources.pids.limit` says how many processes may be in it, the first one too. At the limit a `fork` shall be refused; nobody is killed.',
       checks: ['pids-set', 'other-pids', 'pids-stopped'],
       hints: [
@@ -88,6 +91,7 @@ export const exercise: Exercise<Measured> = {
     {
       id: 'freeze',
       title: 'Stop all of it, and let it go on',
+      refused: /freeze/,
       writes: 'freeze',
       text: '`freeze` is `docker pause` and `unpause`: it gets the freezer’s directory of a cgroup and whether its processes shall stop or go on. It must not say that it is done before it is: a process deep in the kernel, or one that is throttled, stops only a moment later. The kernel says when all have.',
       checks: ['frozen', 'frozen-still'],

@@ -29,6 +29,8 @@ interface Other {
 }
 
 const NO_QUOTA = 'no quota'
+const NO_LIMIT = 'no limit'
+const UNLIMITED = 2 ** 62 // v1 says more than that for none, v2 `max`
 const DEFAULT_PERIOD = 100_000 // microseconds: the kernel's own
 
 const OTHERS: Other[] = [
@@ -41,19 +43,19 @@ const OTHERS: Other[] = [
   {
     asks: 'cpu',
     resources: ({ quota, period }) => ({ cpu: { quota, period } }),
-    wanted: ({ quota, period }) => ({ cpu: `${quota} ${period}` }),
+    wanted: ({ quota, period }) => ({ cpu: `${quota} ${period}`, memory: NO_LIMIT, pids: NO_LIMIT }),
     lacks: { pids: 'pids', memory: 'memory' },
   },
   {
     asks: 'cpu shares',
     resources: () => ({ cpu: { shares: 512 } }),
-    wanted: () => ({ cpu: NO_QUOTA }),
+    wanted: () => ({ cpu: NO_QUOTA, memory: NO_LIMIT, pids: NO_LIMIT }),
     lacks: { cpu: 'quota', pids: 'pids', memory: 'memory' },
   },
   {
     asks: 'a quota of cpu',
     resources: ({ quota }) => ({ cpu: { quota } }),
-    wanted: ({ quota }) => ({ cpu: `${quota} ${DEFAULT_PERIOD}` }),
+    wanted: ({ quota }) => ({ cpu: `${quota} ${DEFAULT_PERIOD}`, memory: NO_LIMIT, pids: NO_LIMIT }),
     lacks: { cpu: 'period', pids: 'pids', memory: 'memory' },
   },
 ]
@@ -70,10 +72,15 @@ async function make(lab: Lab<Measured>, other: Other, limits: Limits): Promise<M
     const { pid } = await lab.another(`a container that has a limit of ${other.asks} only`, {
       change: ({ spec }) => void (spec.linux.resources = other.resources(limits)),
     })
-    const value = (what: keyof typeof readings) => readCgroup(pid, what)?.value ?? 'no such file'
+    const value = (what: keyof typeof readings) => {
+      const { value = 'max' } = readCgroup(pid, what) ?? {}
+      return value === 'max' || Number(value) > UNLIMITED ? NO_LIMIT : value
+    }
+    const swap = value('swapLimit')
+    const memory = value('memoryLimit') + (swap === NO_LIMIT ? '' : `, and ${swap} for swap`)
     const { quota, period } = bandwidth(pid)
     const cpu = quota > 0 ? `${quota} ${period}` : NO_QUOTA
-    return { other, values: { memory: value('memoryLimit'), pids: value('pidsLimit'), cpu } }
+    return { other, values: { memory, pids: value('pidsLimit'), cpu } }
   } catch (error) {
     const refusal = refusalOf(error)
     if (!refusal) throw error
@@ -120,7 +127,7 @@ export function otherLimitsStage(): Stage<Measured> {
     return finding(
       wrong === undefined,
       rows.map(({ value }) => seen(`the limit of ${what} of another container`, null, value)),
-      `Another container asks for ${wrong?.wanted}, and its cgroup has ${wrong?.value}: the number is to be taken from spec.linux.resources.`,
+      `Another container asks for ${wrong?.wanted}, and its cgroup has ${wrong?.value}: ${/^no /.test(wrong?.wanted ?? '') || wrong?.value.includes('swap') ? 'what is not in spec.linux.resources is not limited' : 'the number is to be taken from spec.linux.resources'}.`,
     )
   }
   return {
@@ -133,7 +140,7 @@ export function otherLimitsStage(): Stage<Measured> {
     checks: [
       {
         id: 'other-memory',
-        claim: 'another container has the limit of memory that it asks for',
+        claim: 'another container has the limit of memory that it asks for; one that asks for none has none',
         look: () => look('memory'),
       },
       {

@@ -14,6 +14,8 @@ export interface Task {
   checks: string[]
   /** a nudge; which call; almost the line */
   hints: [nudge: string, call: string, line: string]
+  /** the refused calls, as they are printed, that belong to it, where `reasons` do not tell */
+  refused?: RegExp
   /** the exported name that it is about; the part, unless given */
   writes?: string
   /** what it records where that is not the chapter's part: its tape is shown beside the reference's */

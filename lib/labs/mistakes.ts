@@ -55,6 +55,8 @@ export async function mistakesIn(
 function inWords(message: string, code: string): string {
   if (code.includes('no-floating-promises'))
     return 'this makes a promise, and nothing waits for it: write `await` before it'
+  if (code.includes('no-misused-promises'))
+    return 'this function is async, and nothing waits for its promise: forEach and its like do not. Use `for (… of …)` with `await` in an async function'
   const says = message.split('\n')[0]!.replace(/\.$/, '')
   return /type 'Promise</.test(says) ? `${says}: write \`await\` before the promise` : says
 }

@@ -65,7 +65,9 @@ export function workingOn(
   if (!problem) return failed[0]?.id ?? null
   const about = failed.filter(({ id }) => writes(exercise, id) === problem.at?.within)
   const blamed = about.length > 0 ? about : failed
-  const asking = reasonFor(problem.what, exercise.reasons)?.task
+  const asking =
+    exercise.tasks.find(({ refused }) => refused?.test(problem.what))?.id ??
+    reasonFor(problem.what, exercise.reasons)?.task
   const first = blamed.toSorted((a, b) => Number(b.id === asking) - Number(a.id === asking))
   const open = first.find(({ id }) => progress.tasks[taskKey(exercise, id)]?.passed === undefined)
   return (open ?? first[0])?.id ?? null

@@ -6,6 +6,7 @@ import { ClosedError } from '../kernel/netlink.ts'
 import { SyscallError } from '../kernel/syscall-error.ts'
 import { suggest } from '../kernel/suggest.ts'
 import { misfit, syscalls } from '../kernel/syscalls.ts'
+import * as constants from '../kernel/constants.ts'
 import { Later, Tape } from '../kernel/tape.ts'
 import type { Exercise, Written } from './exercise.ts'
 import { nextContainer } from './host-calls.ts'
@@ -135,10 +136,36 @@ function guardPart(part: Part, folder: string, name: string): Part {
       return safely(...args)
     }
     Object.assign(guarded, {
-      [hook]: hook === 'inside' ? withLines(safely, folder) : hook === first ? counted : safely,
+      [hook]:
+        hook === 'inside'
+          ? withLines(safely, folder)
+          : hook === 'flags'
+            ? onlyNamespaces(safely, name)
+            : hook === first
+              ? counted
+              : safely,
     })
   }
   return guarded
+}
+
+/** What a part's `flags` may return: minilab adds the other flags of the clone, and one that is given twice becomes another. */
+const CLONE_FLAGS = Object.entries(constants).filter(([name]) => name.startsWith('CLONE_'))
+const NEW_NAMESPACES = CLONE_FLAGS.filter(([name]) => name.startsWith('CLONE_NEW'))
+
+function onlyNamespaces(flags: (...args: unknown[]) => unknown, part: string) {
+  return (...args: unknown[]): unknown => {
+    const returned = flags(...args)
+    if (!Number.isSafeInteger(returned)) return returned
+    const known = NEW_NAMESPACES.reduce((sum, [, flag]) => sum | BigInt(Number(flag)), 0n)
+    const more = BigInt(returned as number) & ~known
+    if (more === 0n) return returned
+    const names = CLONE_FLAGS.filter(([, flag]) => more & BigInt(Number(flag))).map(([name]) => name)
+    throw new WrittenError({
+      what: `${part}.flags returned ${names.join('|') || `0x${more.toString(16)}`}, which is no namespace`,
+      remedy: 'return flags such as CLONE_NEWPID and no others: minilab adds what else the clone needs',
+    })
+  }
 }
 
 /** One of a list of parts, which are known by the names that they have themselves. */

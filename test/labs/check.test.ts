@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { readProgress } from '../../lib/labs/progress.ts'
-import { users } from '../support/minilab.ts'
+import { isRoot, users } from '../support/minilab.ts'
 import * as lines from './lines/7-run.ts'
 import { newLearner, solution } from './support.ts'
 
@@ -156,6 +156,24 @@ test('lab 7 passes with our parts in the places of those that are not written ye
   expect(stdout.replaceAll(/\s+/g, ' ')).toContain(
     'with our parts of lab 1, 2, 3, 4, 5, 6, which you have not passed yet',
   )
+})
+
+const ofRoot = isRoot ? test : undefined // without root no cgroup can be had here
+ofRoot?.('what a file of a cgroup refuses belongs to the task about that file', async () => {
+  const learner = await newLearner()
+  learner.write('4-limits.ts', solution('4-limits').replace('String(value)', 'String(value / 1000)'))
+  const { problem, working } = await learner.check(4)
+  expect(problem?.what).toMatch(/^write\(".*\/memory\.\w+"/)
+  expect(working).toBe('memory')
+})
+
+test('an async function that forEach calls is named: nothing waits for it', async () => {
+  const learner = await newLearner()
+  const loop = "[1].forEach(async () => void (await import('node:fs')))\n"
+  learner.write('1-cli.ts', solution('1-cli') + loop)
+  const { stdout } = await learner.run(['check', '1', '--json'])
+  const { mistakes } = JSON.parse(stdout) as { mistakes: { says: string }[] }
+  expect(mistakes.map(({ says }) => says).join()).toContain('nothing waits for its promise')
 })
 
 test('a /dev/null that is the endless /dev/zero is blamed on the devices, and holds nothing up', async () => {

@@ -34,20 +34,6 @@ export const right: RightAnswer[] = [
     ],
   },
   {
-    task: 'descriptors',
-    name: 'one by one',
-    edits: [
-      [
-        "import { constants } from 'node:os'\n",
-        "import { readdirSync } from 'node:fs'\nimport { constants } from 'node:os'\n",
-      ],
-      [
-        CLOSE,
-        "    for (const fd of readdirSync('/proc/self/fd')) if (Number(fd) > 2) tape.attempt.close(Number(fd))\n",
-      ],
-    ],
-  },
-  {
     task: 'path',
     name: 'attempts only',
     edits: [

@@ -15,6 +15,18 @@ const NAMED =
 
 export const rightWays: RightAnswer[] = [
   {
+    task: 'all',
+    name: 'the challenge, too: clocks that are moved',
+    edits: [
+      [
+        UIDS,
+        `${UIDS}    for (const [clock, { secs = 0, nanosecs = 0 }] of Object.entries(spec.linux.timeOffsets ?? {}))
+      if (secs || nanosecs) writeControl(\`/proc/\${pid}/timens_offsets\`, \`\${clock} \${secs} \${nanosecs}\`)
+`,
+      ],
+    ],
+  },
+  {
     task: 'uts',
     name: 'bytes by TextEncoder',
     edits: [['Buffer.byteLength(spec.hostname)', 'new TextEncoder().encode(spec.hostname).length']],

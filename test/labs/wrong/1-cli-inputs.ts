@@ -13,6 +13,22 @@ const NODE_OS = "import { constants } from 'node:os'\n"
 
 export const wrongInputs: WrongAnswer[] = [
   {
+    task: 'descriptors',
+    name: 'one by one',
+    belief: 'what is open now is what the child will have',
+    edits: [
+      [
+        "import { constants } from 'node:os'\n",
+        "import { readdirSync } from 'node:fs'\nimport { constants } from 'node:os'\n",
+      ],
+      [
+        CLOSE,
+        "    for (const fd of readdirSync('/proc/self/fd')) if (Number(fd) > 2) tape.attempt.close(Number(fd))\n",
+      ],
+    ],
+    says: 'neither closed nor marked close-on-exec',
+  },
+  {
     task: 'execve',
     name: 'without the empty ones',
     belief: 'an empty argument is no argument',

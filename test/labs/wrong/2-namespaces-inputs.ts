@@ -15,6 +15,16 @@ const PRIVATE = "if (has(spec, 'mount')) tape.mount(null, '/', null, MS_REC | MS
 
 export const wrongInputs: WrongAnswer[] = [
   {
+    task: 'pid',
+    name: 'a pidfd',
+    belief: 'whatever has pid in its name is about the pid namespace',
+    edits: [
+      ['  CLONE_NEWPID,\n', '  CLONE_PIDFD,\n'],
+      ['  pid: CLONE_NEWPID,\n', '  pid: CLONE_PIDFD,\n'],
+    ],
+    says: 'returned CLONE_PIDFD, which is no namespace',
+  },
+  {
     task: 'uts',
     name: 'the name of the step',
     belief: 'a container is called minilab',

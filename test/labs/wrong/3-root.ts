@@ -8,6 +8,13 @@ const PIVOT = "tape.pivot_root('.', '.')"
 const PROC = "    tape.mount('proc', '/proc', 'proc', SAFE, null)\n"
 
 export const wrong: WrongAnswer[] = [
+  {
+    task: 'cover',
+    name: 'remounted without bind',
+    belief: 'a remount is of the mount that its path names',
+    edits: [['MS_BIND | MS_REMOUNT | MS_RDONLY', 'MS_REMOUNT | MS_RDONLY']],
+    says: 'All of /proc has become read-only',
+  },
   ...wrongJails,
   ...wrongDevices,
   ...wrongCovers,

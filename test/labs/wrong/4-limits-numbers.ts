@@ -184,5 +184,19 @@ export const wrongNumbers: WrongAnswer[] = [
     edits: [[PIDS, PIDS.replace('if (pids.limit) ', '').replaceAll('pids.limit]', 'String(pids.limit)]')]],
     says: 'What is not in the specification is not limited',
   },
+  {
+    task: 'pids',
+    name: 'a limit for all who ask for none',
+    belief: 'a container without a limit is a danger',
+    edits: [['pids = {} } =', 'pids = { limit: 1024 } } =']],
+    says: 'what is not in spec.linux.resources is not limited',
+  },
+  {
+    task: 'memory',
+    name: 'a limit for all who ask for none',
+    belief: 'a container without a limit is a danger',
+    edits: [['const { memory = {},', 'const { memory = { limit: 2 ** 28, swap: 2 ** 28 },']],
+    says: 'what is not in spec.linux.resources is not limited',
+  },
   ...(hierarchyOf('memory')?.version === 1 ? onV1 : []),
 ]
