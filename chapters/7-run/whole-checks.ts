@@ -93,7 +93,10 @@ export const whole = {
           null,
           `${link?.kind ?? 'no eth0'}, ${address?.address ?? 'no address'}`,
         ),
-        whyNoNetwork(pid, link) ?? 'eth0 is down, or has no address: step 6 tells why.',
+        whyNoNetwork(pid, link) ??
+          (link?.up && !link.running
+            ? 'eth0 is up and has no carrier: the other end of its cable is down. Step 6 tells why.'
+            : 'eth0 is down, or has no address: step 6 tells why.'),
       )
     },
   },

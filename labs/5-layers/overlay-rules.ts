@@ -125,9 +125,12 @@ const OF_THE_OPTIONS: Rule[] = [
     ].find(({ path, name, before }) => SPECIAL.test(path) && isMeant(path, before) && !isRead(path, name))
     if (!wrong) return undefined
     const name = wrong.path.split('/').find(name => SPECIAL.test(name))!
+    const isTwice = /\\\\(\\[,:]|[,:])/.test(data) && !name.includes('\\,') && !name.includes('\\:')
     return [
       `the name “${name}” in ${wrong.name} has to be written “${escape(name)}”, as a comma ends an option, a colon ends a path, and a backslash is not read as part of a name`,
-      'put a backslash before every comma, colon and backslash, in each path of lowerdir, upperdir and workdir',
+      isTwice
+        ? 'the backslashes that you have put there are escaped once more: replace the backslash first, or all three characters at once by one regular expression'
+        : 'put a backslash before every comma, colon and backslash, in each path of lowerdir, upperdir and workdir',
     ]
   },
   ({ options }) => {

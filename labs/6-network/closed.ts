@@ -3,6 +3,7 @@ import type { Part } from '../../lib/container/part.ts'
 import { finding, seen } from '../../lib/guide/evidence.ts'
 import type { Check } from '../../lib/guide/step.ts'
 import { descriptors } from '../../lib/kernel/procfs.ts'
+import { WrittenError } from '../../lib/labs/problem.ts'
 import { stillOpening } from '../../lib/labs/host-calls.ts'
 
 /** Sockets that we have open: each netlink connection is one. */
@@ -30,8 +31,13 @@ export const noting = (part: Part, left: Left): Part => ({
       const promised = stillOpening()
       left.open = sockets().filter(socket => !before.includes(socket))
       left.promised = promised.length
-      await Promise.allSettled(promised) // so that none of them counts for the next container
     }
+    // what nothing waits for goes on while the container is looked at, or taken away
+    if (left.promised > 0)
+      throw new WrittenError({
+        what: `\`attach\` has ended, and ${left.promised} of its connections were still being opened: nothing waits for the promise that openRtnetlinkIn gives`,
+        remedy: 'await it in an async `attach`, or return the promise of all that comes after it',
+      })
   },
 })
 

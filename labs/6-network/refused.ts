@@ -15,6 +15,8 @@ interface Refused {
   /** the host's links, and the address of its own eth0, `none` where it has none */
   links: Link[]
   address: string
+  /** whether a link was set up on the host, moved into the container, and not set up there */
+  movedWhileUp: boolean
 }
 
 type Rule = readonly [fits: (of: Refused) => boolean | undefined, remedy: string]
@@ -28,7 +30,19 @@ const isSecondEth0 = ({ message, links }: Refused) => {
 const isMissingBridge = ({ message, bridge, links }: Refused) =>
   !find(links, bridge) && message.includes(`RTM_GETLINK(dev "${bridge}") = -1 ENODEV`)
 
+/** Bridges that are there already are plugged into, and not made again. */
+const isMadeUnasked = ({ message, asked }: Refused) =>
+  !asked && /^RTM_NEWLINK\(bridge .* = -1 EEXIST/.test(message)
+
 const RULES: readonly Rule[] = [
+  [
+    isMadeUnasked,
+    'addBridge is called although the bridge is there: ask `host.links()` first, and then only plug in the cable',
+  ],
+  [
+    ({ message, movedWhileUp }) => message.includes('ENETUNREACH') && movedWhileUp,
+    'eth0 is down: it was set up on the host, and a link that moves into another namespace is set down. Set it up inside, after the move',
+  ],
   [
     isSecondEth0,
     'the host may have an eth0 of its own: make the second end where `pid` is, or under a free name, and rename it',
@@ -61,6 +75,13 @@ export const advised = (part: Part): Part => ({
   },
 })
 
+function movedWhileUp(calls: readonly string[]): boolean {
+  const move = calls.findLastIndex(args => / netns /.test(args))
+  const [name] = /^dev "[^"]*"/.exec(calls[move] ?? '') ?? []
+  const isUp = (args: string) => args.endsWith(' up') && !args.startsWith('dev "lo"')
+  return name !== undefined && calls.slice(0, move).includes(`${name} up`) && !calls.slice(move).some(isUp)
+}
+
 function withRemedy(error: WrittenError, { network }: Container, before: number): WrittenError {
   const { message, at } = error
   const host = openRtnetlink()
@@ -71,6 +92,7 @@ function withRemedy(error: WrittenError, { network }: Container, before: number)
       asked: hostCalls.slice(before).some(({ call }) => call === 'RTM_GETLINK'),
       links: host.links(),
       address: ipv4(host.addresses(), 'eth0'),
+      movedWhileUp: movedWhileUp(hostCalls.slice(before).map(({ args }) => args)),
     }
     const remedy = RULES.find(([fits]) => fits(of))?.[1]
     return remedy === undefined ? error : new WrittenError({ what: message, ...(at && { at }), remedy })

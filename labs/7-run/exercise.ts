@@ -115,7 +115,7 @@ export const exercise: Exercise<Ran> = {
     {
       id: 'seccomp',
       title: 'Let the kernel ask a filter first',
-      text: "Some system calls need no capability, and a container should still not make them. One of them makes a user namespace, in which the process has all capabilities again. `spec.linux.seccomp` lists the calls that are allowed. The kernel reads no such lists: it runs a small program before each call. `compileSeccomp(profile)` from 'minilab' makes that program. Install it at a place where the kernel accepts it. Not every container has a profile.",
+      text: "Some system calls need no capability, and a container should still not make them. One of them makes a user namespace, in which the process has all capabilities again. `spec.linux.seccomp` lists the calls that are allowed. The kernel reads no such lists: it runs a small program before each call. `compileSeccomp(profile)` from 'minilab' makes that program. Install it at a place where the kernel accepts it. Not every container has a profile. (One that has a profile and does not ask for no_new_privs is for the challenge.)",
       checks: ['seccomp', 'attempts-refused', 'by-profile', 'no-profile', 'profile-of-user'],
       hints: [
         'seccomp(2) tells which processes may install a filter. From when on does your process fulfil which of the two conditions?',

@@ -49,7 +49,7 @@ const CHECKS: OtherCheck[] = [
           'CapInh',
           [],
           () =>
-            'The first container has inheritable capabilities, and its specification lists none. Likeliest: the sets were given to capData in another order than effective, permitted, inheritable.',
+            'The first container has inheritable capabilities, and its specification lists none. Likeliest: the third argument of capData is another list than `inheritable`, or the sets stand in another order than effective, permitted, inheritable.',
         ],
         [root.pid, 'CapPrm', kept, held => whyPermitted(held, less)],
       ]

@@ -28,8 +28,15 @@ const LAST = () => readFileSync('/proc/sys/kernel/cap_last_cap', 'utf8').trim()
 
 const changesUser = ({ call }: Op) => call === 'setresuid'
 
+/** Two words for each of effective, permitted and inheritable, the lower ones first: capset(2). */
+function holdsInheritable({ args: [, data] }: Op): boolean {
+  if (!(data instanceof Uint8Array) || data.length < 24) return false
+  const words = new DataView(data.buffer, data.byteOffset)
+  return words.getUint32(8, true) !== 0 || words.getUint32(20, true) !== 0
+}
+
 /** By the refused call as it is printed, and where that does not tell, by the calls before it. */
-const RULES: { call: RegExp; after?(op: Op): boolean; why(): Diagnosis }[] = [
+const RULES: { call: RegExp; after?(op: Op): boolean; on?(op: Op): boolean; why(): Diagnosis }[] = [
   {
     call: /^seccomp\(.* EACCES/,
     why: () => ({
@@ -66,6 +73,14 @@ const RULES: { call: RegExp; after?(op: Op): boolean; why(): Diagnosis }[] = [
   },
   {
     call: /^capset\(.* EPERM/,
+    on: holdsInheritable,
+    why: () => ({
+      cause: 'the third set, inheritable, holds capabilities, and the specification lists none',
+      remedy: '`capData` takes effective, permitted, inheritable: a list that is missing is 0n',
+    }),
+  },
+  {
+    call: /^capset\(.* EPERM/,
     why: () => ({
       cause:
         'it asks for capabilities that the process does not hold, or for effective ones that are not permitted',
@@ -98,7 +113,10 @@ export function explainRefused(error: unknown, { ops }: Latest): unknown {
   const earlier = ops.slice(0, place.number - 1)
   const layers = ops.findIndex(({ part }) => part === 'layers')
   const noLayers = ops[place.number - 1]?.part === 'root' && layers >= place.number
-  const rule = RULES.find(({ call, after }) => call.test(message) && (!after || earlier.some(after)))
+  const op = ops[place.number - 1]
+  const rule = RULES.find(
+    ({ call, after, on }) => call.test(message) && (!after || earlier.some(after)) && (!on || (op && on(op))),
+  )
   const why = noLayers ? NO_LAYERS : (diagnosis ?? rule?.why())
   return why ? new WrittenError({ what: `${message}: ${why.cause}`, ...at, remedy: why.remedy }) : error
 }

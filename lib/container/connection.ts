@@ -43,12 +43,19 @@ export class Connection implements Disposable {
   #interrupts = 0
   #hasEnded = false
   readonly #interrupted = Promise.withResolvers<number>()
+  /** is told of a signal that wants us to end while there is no program yet to which it could be passed on */
+  beforeStart: (signal: number) => void = () => {}
 
   constructor({ interactive, terminal, log }: ConnectionOptions) {
     this.#interactive = interactive
     this.#streams = terminal ? undefined : new Streams({ interactive, log })
     this.stdio = this.#streams?.stdio ?? ['null', 'null', 'null']
     this.#signals = hearSignals(signal => this.#hear(signal))
+  }
+
+  /** Whether its program has started. */
+  get isAttending(): boolean {
+    return this.#child !== undefined
   }
 
   /** Waits for the end of a program that has just started. */
@@ -81,7 +88,10 @@ export class Connection implements Disposable {
 
   #hear(signal: number): void {
     if (this.#hasEnded) return void (ENDING.has(signal) && this.#interrupted.resolve(signal))
-    if (!this.#child) return void this.#early.push(signal)
+    if (!this.#child) {
+      this.#early.push(signal)
+      return void (ENDING.has(signal) && this.beforeStart(signal))
+    }
     if (signal === SIGWINCH && this.#pumped) return // our size: the kernel tells who uses the container's terminal
     this.#child.kill(signal)
     // the first process of a pid namespace ignores what it does not handle: who presses Ctrl-C three times wants it to end, as docker

@@ -10,17 +10,19 @@ import {
   O_NOCTTY,
   O_RDWR,
   PR_SET_DUMPABLE,
+  PR_SET_PDEATHSIG,
   RESOLVE_IN_ROOT,
   RESOLVE_NO_SYMLINKS,
   TIOCSCTTY,
 } from '../kernel/constants.ts'
 import { MachineError } from '../image/error.ts'
-import { UsageError } from '../kernel/errors.ts'
+import { Interrupted, UsageError } from '../kernel/errors.ts'
 import { Gate } from '../kernel/gate.ts'
 import { keepGoing } from '../kernel/keep-going.ts'
 import { launchGated } from '../kernel/launch-gated.ts'
 import { int32s, now } from '../kernel/now.ts'
 import { isGone, namespaceInode, type Namespace } from '../kernel/procfs.ts'
+import { findProcess, send } from '../kernel/signal.ts'
 import { Tape } from '../kernel/tape.ts'
 import { foreignNamespaces } from '../kernel/visit.ts'
 import { Connection } from './connection.ts'
@@ -34,6 +36,10 @@ import { isRunning, running, type State } from './state.ts'
 import type { ProcessSpec } from './spec.ts'
 import { openNull, own, type Stdio } from './streams.ts'
 import { dataFolder } from '../image/data-folder.ts'
+
+const SIGKILL = 9
+/** How long a program may take to start after a signal that wants us to end: ms. */
+const PATIENCE = 1000
 
 /** The kinds that setns(2) can join here; a time namespace only a process with memory of its own may enter. */
 const JOINED: Namespace[] = ['user', 'pid', 'mnt', 'uts', 'ipc', 'net', 'cgroup']
@@ -67,12 +73,16 @@ export async function execIn(state: State, process_: ProcessSpec, options: ExecO
   const pid = new Uint8Array(4)
   const tape = new Tape()
   tape.part = 'exec'
+  // in a session of its own no signal to our process group ends it while the second one shares our memory
+  tape.setsid()
+  tape.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
   gate.record(tape)
   // whoever is inside must find nobody to trace while we still share our memory (CVE-2016-9962)
   tape.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
   tape.setns(pidfd, foreignNamespaces(state.pid, JOINED))
   tape.become({ flags: CLONE_VM + CLONE_VFORK + CLONE_PARENT + CLONE_PARENT_SETTID, parentTid: pid })
   tape.setsid()
+  tape.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) // a change of user clears it: program sets it once more
   tape.umask(0o022)
   if (pair) tape.ioctl(pair.slave, TIOCSCTTY, 0)
   handOnStdio(tape, stdio)
@@ -90,6 +100,13 @@ export async function execIn(state: State, process_: ProcessSpec, options: ExecO
   try {
     let second = () => 0
     const going = keepGoing(() => second())
+    let interrupted = 0
+    connection.beforeStart = signal =>
+      void setTimeout(() => {
+        if (!second() || connection.isAttending) return
+        interrupted = signal
+        kill(second())
+      }, PATIENCE).unref()
     const {
       child: first,
       tape: replayed,
@@ -104,9 +121,10 @@ export async function execIn(state: State, process_: ProcessSpec, options: ExecO
     ]).finally(() => going[Symbol.dispose]()) // from here on it is a program, which may be stopped as long as one likes
     await first.exit
     const [made = 0] = int32s(pid)
-    const child = made ? new Child(made, now.pidfd_open(made, 0)) : undefined
+    const child = made ? childOf(made) : undefined
     if (failed) {
       await child?.exit
+      if (interrupted) throw new Interrupted(interrupted)
       if (going.gaveUp)
         throw new MachineError(
           `${state.name} stops every process that joins it`,
@@ -125,6 +143,23 @@ export async function execIn(state: State, process_: ProcessSpec, options: ExecO
   } finally {
     closeSync(pidfd)
   }
+}
+
+/** Undefined where it was ended, and is reaped already: launch.ts. */
+function childOf(pid: number): Child | undefined {
+  try {
+    return new Child(pid, now.pidfd_open(pid, 0))
+  } catch (error) {
+    if (isGone(error)) return undefined
+    throw error
+  }
+}
+
+function kill(pid: number): void {
+  const pidfd = findProcess(pid)
+  if (pidfd === undefined) return
+  send(pidfd, 'SIGKILL')
+  closeSync(pidfd)
 }
 
 /**

@@ -165,19 +165,25 @@ function pivotRoot(tape: Tape, { spec, rootfs, layers }: Container): void {
   // pivot_root(2): new_root must be a mount point. An overlay is one; a plain directory becomes one, bound on itself
   if (!layers) {
     tape.mount(rootfs, rootfs, null, MS_BIND | MS_REC, null)
+    const below = restrictAll(tape, spec, rootfs)
     // a stranger's device file must open nothing; the overlay of a user namespace has that by itself
-    if (hasOwnDev(spec)) tape.mount(null, rootfs, null, MS_BIND | MS_REMOUNT | plainFlags(rootfs), null)
-    restrictBelow(tape, spec, rootfs)
+    const kept = hasOwnDev(spec) ? plainFlags(rootfs) : lockedOn(rootfs)
+    if (hasOwnDev(spec) || below) tape.mount(null, rootfs, null, MS_BIND | MS_REMOUNT | kept, null)
   }
   tape.chdir(rootfs)
   tape.pivot_root('.', '.') // pivot_root(2): with both the same, no directory for the old root is needed
 }
 
-/** What was mounted below the directory came with it, each mount with attributes of its own. */
-function restrictBelow(tape: Tape, spec: Spec, rootfs: string): void {
+/**
+ * What was mounted below the directory came with it, each mount with attributes of its own: so all get those that are asked for, the
+ * hidden ones too. The topmost is written to until the container stands. Tells whether there was anything to do.
+ */
+function restrictAll(tape: Tape, spec: Spec, rootfs: string): boolean {
   const attributes = (hasOwnDev(spec) ? MOUNT_ATTR_NODEV : 0) | (spec.root.readonly ? MOUNT_ATTR_RDONLY : 0)
-  for (const { target } of mountinfo())
-    if (target.startsWith(`${rootfs}/`)) setAttributes(tape, target, attributes)
+  const real = existsSync(rootfs) ? realpathSync(rootfs) : rootfs // mountinfo has no symbolic links
+  if (!attributes || !mountinfo().some(({ target }) => target.startsWith(`${real}/`))) return false
+  setAttributes(tape, rootfs, attributes, { depth: AT_RECURSIVE })
+  return true
 }
 
 type Lent = Map<MountSpec | string, Later>

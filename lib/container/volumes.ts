@@ -17,6 +17,13 @@ export function placeVolumes(volumes: readonly MountSpec[], layersTopFirst: read
       )
     return { ...volume, destination }
   })
+  const places = placed.map(({ destination }) => destination)
+  const twice = places.find((place, i) => places.indexOf(place) !== i)
+  if (twice !== undefined)
+    throw new UsageError(
+      `two volumes are for ${quote(twice)}, one of them by a link of the image`,
+      'leave out one, or choose another place for it',
+    )
   const depth = ({ destination }: MountSpec) => destination.split('/').length
   return placed.sort((one, other) => depth(one) - depth(other)) // stable: of the same depth in the order given
 }

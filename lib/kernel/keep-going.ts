@@ -5,11 +5,16 @@ import { findProcess, send } from './signal.ts'
 import { SyscallError } from './syscall-error.ts'
 
 const MOST_STOPS = 100
+/** How often it is looked at: ms. */
+const INTERVAL = 10
 
 /**
  * Lets a child of ours go on that is stopped before it has become another program. It shares our memory until then, and in the pid
  * namespace that it has joined everybody may stop it: signal(7), SIGSTOP. One that is stopped again and again is killed.
  * `pid` tells which child it is, once there is one. The caller disposes of it when the child has left our memory.
+ *
+ * SIGCHLD does not tell: the kernel may give it to the thread that made the child, and that one waits in vfork(2) until the child
+ * goes on.
  */
 export function keepGoing(pid: () => number): Disposable & { readonly gaveUp: boolean } {
   let stops = 0
@@ -22,12 +27,12 @@ export function keepGoing(pid: () => number): Disposable & { readonly gaveUp: bo
       closeSync(pidfd)
     }
   }
-  process.on('SIGCHLD', look)
+  const timer = setInterval(look, INTERVAL)
   return {
     get gaveUp() {
       return stops > MOST_STOPS
     },
-    [Symbol.dispose]: () => void process.off('SIGCHLD', look),
+    [Symbol.dispose]: () => clearInterval(timer),
   }
 }
 

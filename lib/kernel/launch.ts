@@ -1,3 +1,4 @@
+import { closeSync } from 'node:fs'
 import { Arena } from './arena.ts'
 import { clockAt, nsPerTick } from './clock.ts'
 import {
@@ -6,8 +7,10 @@ import {
   CLONE_PIDFD,
   CLONE_VFORK,
   CLONE_VM,
+  P_PIDFD,
   PR_GET_DUMPABLE,
   PR_SET_DUMPABLE,
+  WEXITED,
 } from './constants.ts'
 import { diagnose } from './diagnose.ts'
 import { errnoName } from './errno.ts'
@@ -16,6 +19,7 @@ import { ENTRY, OP } from './launchpad.ts'
 import { syscallNumber } from './syscall-numbers.ts'
 import { flags as printFlags } from './kinds.ts'
 import { int32s, now } from './now.ts'
+import { findProcess, send } from './signal.ts'
 import { SyscallError } from './syscall-error.ts'
 import { parameters, printArgs } from './syscalls.ts'
 import { Later, type Op, type Replayed, type Tape } from './tape.ts'
@@ -95,10 +99,12 @@ export function launch(tape: Tape, flags = 0): Launched {
       (error, result) => {
         look()
         over = true
+        arena.collect()
+        for (const pid of orphans(tape.ops, i => arena.view.getBigInt64(ops + OP.size * i + OP.result, true)))
+          endAtOnce(pid)
         replaying.delete(known.pid)
         replaying.delete(known.second)
         stayDumpable()
-        arena.collect()
         const began = arena.view.getBigUint64(end + OP.max, true)
         const at = clockAt(began)
         const record = error ? [] : read(tape.ops, arena, ops, began, at)
@@ -127,6 +133,27 @@ export function launch(tape: Tape, flags = 0): Launched {
       Number(arena.view.getBigInt64(ops + OP.size * tape.ops.indexOf(op) + OP.result, true)),
     clone,
   }
+}
+
+/**
+ * The children's children whose maker did not wait until they had left our memory: it was killed in its vfork. For each call its
+ * result is what the maker got; what the new child got, 0, stands there until then.
+ */
+function orphans(ops: readonly Op[], resultOf: (i: number) => bigint): number[] {
+  return ops.flatMap(({ call, args: [args] }, i) => {
+    const { parentTid } = (call === 'clone3' ? args : {}) as { parentTid?: Uint8Array }
+    const pid = parentTid && resultOf(i) <= 0n ? int32s(parentTid)[0] : 0
+    return pid || []
+  })
+}
+
+/** Ends a child before anything else is done: it stands in a container, and shares our memory (CVE-2016-9962). */
+function endAtOnce(pid: number): void {
+  const pidfd = findProcess(pid)
+  if (pidfd === undefined) return
+  send(pidfd, 'SIGKILL')
+  now.waitid(P_PIDFD, pidfd, new Uint8Array(128), WEXITED, null)
+  closeSync(pidfd)
 }
 
 // children, and children of theirs, that still share our memory

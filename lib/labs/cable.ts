@@ -8,6 +8,7 @@ import { now } from '../kernel/now.ts'
 import { namespaceInode } from '../kernel/procfs.ts'
 import { openRtnetlink, openRtnetlinkIn, type Rtnetlink } from '../kernel/rtnetlink.ts'
 import { SyscallError } from '../kernel/syscall-error.ts'
+import { until } from '../kernel/until.ts'
 import { WrittenError } from './problem.ts'
 
 /** What a cable is made with: names and addresses that no other container has. */
@@ -114,11 +115,16 @@ export const untilConnected = (part: Part): Part => ({
       if (!far?.up || !linkOf(inside, 'eth0')?.up) return
       const plugged = far.master !== null && linkOf(host, bridge)?.up
       untilRunning(host, plugged ? [hostLink, bridge] : [hostLink])
+      // the end inside hears of the other one by the same work queue, and later where both have one index
+      await until(() => linkOf(inside, 'eth0')?.running ?? false, PATIENCE)
     } finally {
       host.close()
       inside.close()
     }
   },
 })
+
+/** How long a link may take to hear that its other end is up: linkwatch delays changes by a second at most. */
+const PATIENCE = 3000 // ms
 
 const linkOf = (net: Rtnetlink, name: string) => net.links().find(link => link.name === name)

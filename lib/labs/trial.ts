@@ -93,6 +93,7 @@ async function runTrial(
     save()
   }
   const thrown = (error: unknown) => {
+    if (trial.problem) process.exit(1) // what comes after it comes of it
     // only `attach` has connections, and closes them at its end
     stop(error, error instanceof ClosedError ? 'it went on after `attach` had ended' : 'it threw')
     process.exit(1)

@@ -198,3 +198,69 @@ ofRoot?.('the host knows at once that an address has another container', () => {
   expect(second[1]).toBe(second[2])
   expect(second[1]).not.toBe(first[1])
 })
+
+ofRoot?.(
+  'what is mounted below an image directory is as restricted as that, by a link and hidden mounts too',
+  () => {
+    const folder = userFolder()
+    const made = `
+    cp -a ${data[self]}/layers/*/diff $1/real; ln -s real $1/link; mkdir -p $1/real/sub $1/real/over
+    mount -t tmpfs none $1/real/sub; mknod $1/real/sub/device c 1 3
+    mount -t tmpfs none $1/real/over; mkdir $1/real/over/under; mount -t tmpfs none $1/real/over/under
+    mount -t tmpfs none $1/real/over
+    for how in --read-only ''; do
+      ${minilab} ${ALONE} $how $1/link sh -c 'echo x >/sub/f && echo written; echo x >/sub/device && echo opened; ls -d /over; touch /made && echo made' 2>&1
+    done`.replaceAll('$1', folder)
+    const { stdout } = script(made, { wrapper: ['unshare', '-m'] })
+    const refused = [
+      "sh: can't create /sub/f: Read-only file system",
+      "sh: can't create /sub/device: Permission denied",
+    ]
+    const [readOnly, writable] = [
+      [...refused, '/over', 'touch: /made: Read-only file system'],
+      ['written', refused[1], '/over', 'made'],
+    ]
+    expect(stdout.trimEnd().split('\n')).toEqual([...readOnly, ...writable])
+  },
+)
+
+test('two volumes are for one place where a link of the image leads from one to the other', () => {
+  const { stderr } = script(`${minilab} ${ALONE} -v /tmp:/x/a -v /usr:/y/a ${linked()} true`)
+  expect(stderr).toBe(
+    'minilab: two volumes are for "/x/a", one of them by a link of the image: leave out one, or choose another place for it\n',
+  )
+
+  function linked(): string {
+    const folder = userFolder()
+    script(`mkdir ${folder}/x; ln -s x ${folder}/y`)
+    return folder
+  }
+})
+
+test('a container that stops all who join it holds nobody: exec ends, at the latest by a signal, and leaves nothing', async () => {
+  const stops = 'while :; do for p in /proc/[0-9]*; do p=${p#/proc/}; [ $p = 1 ] || kill -STOP $p; done; done'
+  onTestFinished(() => void script(`${minilab} rm -f stopping`))
+  script(`${minilab} run -d --name stopping --network none default sh -c '${stops}'`)
+  for (let i = 0; i < 5; i++) {
+    const child = spawn(process.execPath, ['--', ENTRY, 'exec', 'stopping', 'echo', 'ok'], {
+      detached: true, // a group of its own, as a shell with job control makes it
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, MINILAB_DATA: data[self] },
+    })
+    const ended = once(child, 'exit')
+    const said = Promise.all([text(child.stdout), text(child.stderr)])
+    const timer = setTimeout(() => process.kill(-child.pid!, 'SIGTERM'), 4000)
+    const [status, signal] = (await ended) as [number | null, string | null]
+    clearTimeout(timer)
+    // it gave up; or the program, which may be stopped as long as one likes, was ended by our signal
+    expect([
+      [125, null],
+      [0, null],
+      [143, null],
+    ]).toContainEqual([status, signal])
+    if (status === 125)
+      expect((await said)[1]).toMatch(/^minilab: stopping stops every process that joins it: /)
+  }
+  const left = execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' })
+  expect(left.split('\n').filter(args => args === 'minilab exec')).toEqual([])
+})
