@@ -149,7 +149,10 @@ describe.each(users)('as %s', user => {
       .map(dirname)
       .filter(folder => existsSync(join(folder, 'pids.max')))
     expect(readFileSync(join(around, 'pids.max'), 'utf8')).toBe(`${BOUNDS.pids}\n`)
-    expect(Number(readFileSync(join(around, 'pids.current'), 'utf8'))).toBe(BOUNDS.pids - 1) // the loop itself has ended
+    // the loop itself has ended; and what had ended a moment before the refusal may have counted still: pids_release()
+    const current = Number(readFileSync(join(around, 'pids.current'), 'utf8'))
+    expect(current).toBeLessThan(BOUNDS.pids)
+    expect(current).toBeGreaterThan(BOUNDS.pids - 10)
     child.stdin.end()
     await once(child, 'exit')
     expect(await refused).toMatch(/fork/i)
