@@ -12,6 +12,7 @@ const random = (from: number, to: number) => from + Math.floor(Math.random() * (
 /** Limits that no other container has. */
 const makeLimits = () => ({
   memory: random(40, 60) * 2 ** 20, // bytes
+  swap: random(70, 90) * 2 ** 20, // bytes, of both together
   pids: random(40, 90),
   quota: random(30, 90) * 1000, // microseconds
   period: random(100, 200) * 1000,
@@ -47,10 +48,10 @@ const OTHERS: Other[] = [
     lacks: { pids: 'pids', memory: 'memory' },
   },
   {
-    asks: 'cpu shares',
-    resources: () => ({ cpu: { shares: 512 } }),
-    wanted: () => ({ cpu: NO_QUOTA, memory: NO_LIMIT, pids: NO_LIMIT }),
-    lacks: { cpu: 'quota', pids: 'pids', memory: 'memory' },
+    asks: 'cpu shares, and memory with swap',
+    resources: ({ memory, swap }) => ({ cpu: { shares: 512 }, memory: { limit: memory, swap } }),
+    wanted: ({ memory, swap }) => ({ cpu: NO_QUOTA, memory: `${memory}, with swap ${swap}`, pids: NO_LIMIT }),
+    lacks: { cpu: 'quota', pids: 'pids' },
   },
   {
     asks: 'a quota of cpu',
@@ -76,8 +77,7 @@ async function make(lab: Lab<Measured>, other: Other, limits: Limits): Promise<M
       const { value = 'max' } = readCgroup(pid, what) ?? {}
       return value === 'max' || Number(value) > UNLIMITED ? NO_LIMIT : value
     }
-    const swap = value('swapLimit')
-    const memory = value('memoryLimit') + (swap === NO_LIMIT ? '' : `, and ${swap} for swap`)
+    const memory = value('memoryLimit') + swapOf(pid, other.resources(limits), value('memoryLimit'))
     const { quota, period } = bandwidth(pid)
     const cpu = quota > 0 ? `${quota} ${period}` : NO_QUOTA
     return { other, values: { memory, pids: value('pidsLimit'), cpu } }
@@ -86,6 +86,16 @@ async function make(lab: Lab<Measured>, other: Other, limits: Limits): Promise<M
     if (!refusal) throw error
     return { other, values: {}, refused: { words: inWords(refusal), about: about(refusal, other) } }
   }
+}
+
+/** What memory and swap together are limited to: v2 keeps swap by itself. A kernel may keep no account of it. */
+function swapOf(pid: number, { memory }: ResourcesSpec, limit: string): string {
+  const { value, version } = readCgroup(pid, 'swapLimit') ?? {
+    value: String(memory?.swap ?? 'max'),
+    version: 1,
+  }
+  if (value === 'max' || Number(value) > UNLIMITED) return ''
+  return `, with swap ${version === 2 ? Number(value) + Number(limit) : value}`
 }
 
 const WORDS: [Limited, RegExp][] = [
@@ -127,7 +137,7 @@ export function otherLimitsStage(): Stage<Measured> {
     return finding(
       wrong === undefined,
       rows.map(({ value }) => seen(`the limit of ${what} of another container`, null, value)),
-      `Another container asks for ${wrong?.wanted}, and its cgroup has ${wrong?.value}: ${/^no /.test(wrong?.wanted ?? '') || wrong?.value.includes('swap') ? 'what is not in spec.linux.resources is not limited' : 'the number is to be taken from spec.linux.resources'}.`,
+      `Another container asks for ${wrong?.wanted}, and its cgroup has ${wrong?.value}: ${/^no /.test(wrong?.wanted ?? '') || (wrong?.value.includes('swap') && !wrong.wanted.includes('swap')) ? 'what is not in spec.linux.resources is not limited' : 'the number is to be taken from spec.linux.resources'}.`,
     )
   }
   return {

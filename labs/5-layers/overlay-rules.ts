@@ -125,7 +125,7 @@ const OF_THE_OPTIONS: Rule[] = [
     ].find(({ path, name, before }) => SPECIAL.test(path) && isMeant(path, before) && !isRead(path, name))
     if (!wrong) return undefined
     const name = wrong.path.split('/').find(name => SPECIAL.test(name))!
-    const isTwice = /\\\\(\\[,:]|[,:])/.test(data) && !name.includes('\\,') && !name.includes('\\:')
+    const isTwice = data.includes('\\\\:') && !name.includes('\\:') // a colon behind two backslashes
     return [
       `the name “${name}” in ${wrong.name} has to be written “${escape(name)}”, as a comma ends an option, a colon ends a path, and a backslash is not read as part of a name`,
       isTwice

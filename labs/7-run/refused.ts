@@ -45,6 +45,13 @@ const RULES: { call: RegExp; after?(op: Op): boolean; on?(op: Op): boolean; why(
     }),
   },
   {
+    call: /^prctl\(PR_SET_NO_NEW_PRIVS.* EINVAL/,
+    why: () => ({
+      cause: 'the kernel takes only 1 there, and three zeros: what is set once cannot be taken back',
+      remedy: 'leave the call out where `spec.process.noNewPrivileges` is not set',
+    }),
+  },
+  {
     call: /^setgroups\(.* EPERM/,
     why: () => ({
       cause: 'in a user namespace with one id it is refused',

@@ -2,6 +2,7 @@ import { chmodSync, statfsSync } from 'node:fs'
 import { join } from 'node:path'
 import { dataFolder, makeDir } from '../image/data-folder.ts'
 import { useOtherFolder } from '../image/other-folder.ts'
+import { MachineError } from '../image/error.ts'
 import { UsageError } from '../kernel/errors.ts'
 import { SyscallError } from '../kernel/syscall-error.ts'
 import type { Ledger } from './ledger.ts'
@@ -72,12 +73,12 @@ function escape(path: string): string {
 const isOverlayMount = ({ call, args }: SyscallError) => call === 'mount' && args.startsWith('"overlay"')
 
 /** Of a mount of an overlay that was refused because our data folder lies on one; undefined for any other error. */
-export function liesOnOverlay(error: SyscallError): LimitedError | undefined {
+export function liesOnOverlay(error: SyscallError): MachineError | undefined {
   const folder = dataFolder()
   // fs/overlayfs/super.c, ovl_mount_dir_check(): "filesystem on … not supported as upperdir"
   if (!isOverlayMount(error) || error.code !== 'EINVAL' || statfsSync(folder).type !== OVERLAYFS_SUPER_MAGIC)
     return undefined
-  return new LimitedError(
+  return new MachineError(
     `${folder} lies on an overlay itself (are we in a container?), which cannot hold an upper directory`,
     useOtherFolder(),
   )
@@ -88,6 +89,8 @@ export function liesOnOverlay(error: SyscallError): LimitedError | undefined {
  * cannot be had here; undefined for any other error.
  */
 export function overlayRefused(error: unknown): LimitedError | undefined {
+  const here = error instanceof Error && error.cause instanceof SyscallError && liesOnOverlay(error.cause)
+  if (here) return new LimitedError(here.message, here.remedy)
   if (!(error instanceof SyscallError) || !isOverlayMount(error)) return undefined
   if (error.code === 'EPERM')
     return new LimitedError(

@@ -43,10 +43,13 @@ const NO_TYPE: Record<string, string> = {
 
 function unknownType(type: string) {
   const known = readFileSync('/proc/filesystems', 'utf8').split(/\s+/).filter(Boolean)
+  const load = `modprobe ${type}`
   const more = '/proc/filesystems lists those that are known'
   return {
     cause: `this kernel does not know the file system "${type}"`,
-    remedy: NO_TYPE[type] ?? `${hint(type, known, `modprobe ${type}`)}; ${more}`.replace('?;', '?'),
+    // one that is listed by now was loaded meanwhile, or is refused for another reason
+    remedy:
+      NO_TYPE[type] ?? `${known.includes(type) ? load : hint(type, known, load)}; ${more}`.replace('?;', '?'),
   }
 }
 
