@@ -51,7 +51,7 @@ export function setgroupsStage(): Stage<Made> {
       id: `setgroups-${who}`,
       claim: `where ${WHO[who]}, /proc/<pid>/setgroups says \`${SAYS[who]}\``,
       look: () =>
-        who === 'root' && rootless
+        (who === 'root' && rootless) || (got[who] === 'deny' && isInherited())
           ? notHere('an ordinary user’s containers have inherited `deny`')
           : finding(got[who] === SAYS[who], seen('/proc/<pid>/setgroups', null, got[who] ?? 'none'), () =>
               whyWrong(who, got[who] ?? 'none'),
@@ -59,6 +59,9 @@ export function setgroupsStage(): Stage<Made> {
     })),
   }
 }
+
+/** Denied once, it stays so in all user namespaces below: user_namespaces(7). */
+const isInherited = () => readFileSync('/proc/self/setgroups', 'utf8').trim() === 'deny'
 
 function whyWrong(who: Who, got: string): string {
   if (who === 'root')

@@ -188,7 +188,7 @@ export async function remove(word: string, force: boolean): Promise<string> {
 /** On cgroup v1 nothing that is frozen dies. Without a cgroup of its own a container is in ours. */
 function thawOwn({ id, pid }: State): void {
   const folders = unlessGone(() => cgroupOf(pid).folders) ?? []
-  for (const { path } of folders) if (path.includes(id)) thawTree(path)
+  for (const { path } of folders) if (path.includes(id)) unlessGone(() => thawTree(path))
 }
 
 /** Whether a command that we cannot see, but whose ledger is locked, looks after its first process. */

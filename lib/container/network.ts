@@ -9,6 +9,7 @@ import { withNetworkLock } from './lock.ts'
 import type { Network } from './network-plan.ts'
 import type { Container, Part } from './part.ts'
 import { networkOf, nth, overlap, room } from '../kernel/subnet.ts'
+import { until } from '../kernel/until.ts'
 
 /** The bridge gets the first of these networks to which the host has no route yet: RFC 1918. */
 const POOL = [
@@ -37,6 +38,7 @@ export const network: Part = {
       }
     }
     await configureInside(network, pid)
+    if (network.mode === 'bridge') await untilCarrier(pid)
   },
 }
 
@@ -70,6 +72,19 @@ async function configureInside({ mode, requests, ...chosen }: Network, pid: numb
     }
   } finally {
     requests.container.push(...inside.log)
+    inside.close()
+  }
+}
+
+/** How long a link may take to hear that its other end is up: linkwatch delays changes by a second at most. */
+const PATIENCE = 3000 // ms
+
+/** Waits until the container's end of the cable has heard that the other one is up; it hears so by itself, and a moment later. */
+export async function untilCarrier(pid: number): Promise<void> {
+  const inside = await openRtnetlinkIn(pid)
+  try {
+    await until(() => inside.links().find(({ name }) => name === 'eth0')?.running ?? true, PATIENCE)
+  } finally {
     inside.close()
   }
 }

@@ -1,6 +1,6 @@
 import { letThrough } from '../container/firewall.ts'
 import { withNetworkLock } from '../container/lock.ts'
-import { planCable } from '../container/network.ts'
+import { planCable, untilCarrier } from '../container/network.ts'
 import type { Container, Part } from '../container/part.ts'
 import { MNT_DETACH, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY } from '../kernel/constants.ts'
 import { untilRunning } from '../kernel/link-events.ts'
@@ -8,7 +8,6 @@ import { now } from '../kernel/now.ts'
 import { namespaceInode } from '../kernel/procfs.ts'
 import { openRtnetlink, openRtnetlinkIn, type Rtnetlink } from '../kernel/rtnetlink.ts'
 import { SyscallError } from '../kernel/syscall-error.ts'
-import { until } from '../kernel/until.ts'
 import { WrittenError } from './problem.ts'
 
 /** What a cable is made with: names and addresses that no other container has. */
@@ -115,16 +114,12 @@ export const untilConnected = (part: Part): Part => ({
       if (!far?.up || !linkOf(inside, 'eth0')?.up) return
       const plugged = far.master !== null && linkOf(host, bridge)?.up
       untilRunning(host, plugged ? [hostLink, bridge] : [hostLink])
-      // the end inside hears of the other one by the same work queue, and later where both have one index
-      await until(() => linkOf(inside, 'eth0')?.running ?? false, PATIENCE)
+      await untilCarrier(pid)
     } finally {
       host.close()
       inside.close()
     }
   },
 })
-
-/** How long a link may take to hear that its other end is up: linkwatch delays changes by a second at most. */
-const PATIENCE = 3000 // ms
 
 const linkOf = (net: Rtnetlink, name: string) => net.links().find(link => link.name === name)

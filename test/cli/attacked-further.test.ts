@@ -5,6 +5,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { cgroupOf } from '../../lib/kernel/cgroup.ts'
+import { unlessGone } from '../../lib/kernel/procfs.ts'
 import {
   isRoot,
   ORDINARY,
@@ -30,6 +32,8 @@ function script(text: string, { folder = data[self], wrapper = [] as string[] } 
   })
   return { status, stdout, stderr }
 }
+
+const pidsIn = (path: string) => readFileSync(join(path, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean)
 
 const stateOf = (folder: string, id: string) =>
   JSON.parse(readFileSync(join(folder, 'containers', id, 'state.json'), 'utf8')) as {
@@ -261,6 +265,9 @@ test('a container that stops all who join it holds nobody: exec ends, at the lat
     if (status === 125)
       expect((await said)[1]).toMatch(/^minilab: stopping stops every process that joins it: /)
   }
-  const left = execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' })
-  expect(left.split('\n').filter(args => args === 'minilab exec')).toEqual([])
+  const listed = JSON.parse(script(`${minilab} ps --json`).stdout) as { name: string; pid: number }[]
+  const { pid = 0 } = listed.find(({ name }) => name === 'stopping') ?? {}
+  const inside = cgroupOf(pid).folders.flatMap(({ path }) => pidsIn(path))
+  const words = inside.map(pid => unlessGone(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8')) ?? '')
+  expect(words.filter(args => args.startsWith('minilab exec'))).toEqual([])
 })
