@@ -12,6 +12,9 @@ export default class WhereTimeGoes implements Reporter {
 
   onTestRunEnd(modules: readonly TestModule[]): void {
     const tests = modules.flatMap(module => [...module.children.allTests()])
+    const again = tests.filter(test => test.diagnostic()?.flaky)
+    if (again.length > 0) console.log('\nPassed only at the second try: each has a cause')
+    for (const test of again) console.log(`  ${test.module.relativeModuleId} > ${test.fullName}`)
     if (tests.length < 2 * SLOWEST) return // of a few tests each is seen with its time anyway
     const slowest = tests.toSorted((a, b) => duration(b) - duration(a)).slice(0, SLOWEST)
     console.log(`\nThe slowest ${SLOWEST} tests`)
