@@ -22,7 +22,7 @@ import { keepGoing } from '../kernel/keep-going.ts'
 import { launchGated } from '../kernel/launch-gated.ts'
 import { int32s, now } from '../kernel/now.ts'
 import { isGone, namespaceInode, type Namespace } from '../kernel/procfs.ts'
-import { findProcess, send } from '../kernel/signal.ts'
+import { endProcess } from '../kernel/signal.ts'
 import { Tape } from '../kernel/tape.ts'
 import { foreignNamespaces } from '../kernel/visit.ts'
 import { Connection } from './connection.ts'
@@ -105,7 +105,7 @@ export async function execIn(state: State, process_: ProcessSpec, options: ExecO
       void setTimeout(() => {
         if (!second() || connection.isAttending) return
         interrupted = signal
-        kill(second())
+        void endProcess(second())
       }, PATIENCE).unref()
     const {
       child: first,
@@ -153,13 +153,6 @@ function childOf(pid: number): Child | undefined {
     if (isGone(error)) return undefined
     throw error
   }
-}
-
-function kill(pid: number): void {
-  const pidfd = findProcess(pid)
-  if (pidfd === undefined) return
-  send(pidfd, 'SIGKILL')
-  closeSync(pidfd)
 }
 
 /**

@@ -14,6 +14,7 @@ import { quote } from '../kernel/kinds.ts'
 import { NETWORK_MODES, type NetworkMode } from './network-plan.ts'
 import type { MountSpec, ResourcesSpec } from './spec.ts'
 import { hint } from '../kernel/suggest.ts'
+import { sharedPlace } from './volumes.ts'
 
 const UNITS: Record<string, number> = { '': 1, b: 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 }
 
@@ -100,8 +101,7 @@ function split(entry: string): [string, string] {
 /** All of `-v`. Throws a UsageError, also where two are for one place: the second would cover the first. */
 export function volumes(texts: readonly string[]): MountSpec[] {
   const all = texts.map(volume)
-  const places = all.map(({ destination }) => destination)
-  const twice = places.find((place, i) => places.indexOf(place) !== i)
+  const twice = sharedPlace(all)
   if (twice !== undefined)
     throw new UsageError(`two volumes are for ${twice}`, 'leave out one, or choose another place for it')
   return all

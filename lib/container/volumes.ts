@@ -17,8 +17,7 @@ export function placeVolumes(volumes: readonly MountSpec[], layersTopFirst: read
       )
     return { ...volume, destination }
   })
-  const places = placed.map(({ destination }) => destination)
-  const twice = places.find((place, i) => places.indexOf(place) !== i)
+  const twice = sharedPlace(placed)
   if (twice !== undefined)
     throw new UsageError(
       `two volumes are for ${quote(twice)}, one of them by a link of the image`,
@@ -26,4 +25,10 @@ export function placeVolumes(volumes: readonly MountSpec[], layersTopFirst: read
     )
   const depth = ({ destination }: MountSpec) => destination.split('/').length
   return placed.sort((one, other) => depth(one) - depth(other)) // stable: of the same depth in the order given
+}
+
+/** The place that two of them are for; undefined where each has its own. The later one would cover the other. */
+export function sharedPlace(volumes: readonly MountSpec[]): string | undefined {
+  const places = volumes.map(({ destination }) => destination)
+  return places.find((place, i) => places.indexOf(place) !== i)
 }

@@ -1,4 +1,5 @@
 import type { RightAnswer } from '../../../lib/labs/answer.ts'
+import { NODE_PATH } from '../lines/4-limits.ts'
 
 // What few would write.
 
@@ -7,7 +8,6 @@ const JOIN =
   "    for (const { path } of cgroup?.folders ?? []) writeControl(join(path, 'cgroup.procs'), String(pid))\n"
 const PREPARE = '  prepare(container) {\n'
 const ATTACH = '  attach({ cgroup }, pid) {\n'
-const NODE_PATH = "import { join } from 'node:path'\n"
 const DONE_V1 = "    await until(() => readFileSync(file, 'utf8').trim() === state, 5000)\n"
 const DONE_V2 =
   "    await until(() => readFileSync(events, 'utf8').includes(`frozen ${state}`), 5000, events)\n"

@@ -1,21 +1,12 @@
 import type { WrongAnswer } from '../../../lib/labs/answer.ts'
+import { CPU, MEMORY, NODE_PATH, PIDS, QUOTA, SWAP } from '../lines/4-limits.ts'
 import { hierarchyOf } from '../../../lib/kernel/cgroupfs.ts'
 
 // Which directories, which pid, and when.
 
-const MEMORY =
-  "    if (limit) set(cgroup, 'memory', ['memory.limit_in_bytes', limit], ['memory.max', limit])\n"
-const SWAP = `    if (limit && swap)
-      set(cgroup, 'memory', ['memory.memsw.limit_in_bytes', swap], ['memory.swap.max', swap - limit])
-`
-const CPU =
-  "    if (quota) set(cgroup, 'cpu', ['cpu.cfs_period_us', period], ['cpu.max', `${quota} ${period}`])\n"
-const QUOTA = "    if (quota) set(cgroup, 'cpu', ['cpu.cfs_quota_us', quota])\n"
-const PIDS = "    if (pids.limit) set(cgroup, 'pids', ['pids.max', pids.limit], ['pids.max', pids.limit])\n"
 const NO_LIMITS: [string, string][] = [MEMORY, SWAP, CPU, QUOTA, PIDS].map(line => [line, ''])
 const JOIN =
   "    for (const { path } of cgroup?.folders ?? []) writeControl(join(path, 'cgroup.procs'), String(pid))\n"
-const NODE_PATH = "import { join } from 'node:path'\n"
 
 /** Of these there is nothing to see on v2. */
 const onV1: WrongAnswer[] = [

@@ -1,18 +1,8 @@
 import type { WrongAnswer } from '../../../lib/labs/answer.ts'
+import { CPU, MEMORY, NODE_PATH, PIDS, QUOTA, SWAP } from '../lines/4-limits.ts'
 import { hierarchyOf } from '../../../lib/kernel/cgroupfs.ts'
 
 // Other files, other numbers, and limits that are taken for granted.
-
-const MEMORY =
-  "    if (limit) set(cgroup, 'memory', ['memory.limit_in_bytes', limit], ['memory.max', limit])\n"
-const SWAP = `    if (limit && swap)
-      set(cgroup, 'memory', ['memory.memsw.limit_in_bytes', swap], ['memory.swap.max', swap - limit])
-`
-const CPU =
-  "    if (quota) set(cgroup, 'cpu', ['cpu.cfs_period_us', period], ['cpu.max', `${quota} ${period}`])\n"
-const QUOTA = "    if (quota) set(cgroup, 'cpu', ['cpu.cfs_quota_us', quota])\n"
-const PIDS = "    if (pids.limit) set(cgroup, 'pids', ['pids.max', pids.limit], ['pids.max', pids.limit])\n"
-const NODE_PATH = "import { join } from 'node:path'\n"
 
 /** Of these there is nothing to see on v2. */
 const onV1: WrongAnswer[] = [

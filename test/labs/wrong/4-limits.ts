@@ -1,18 +1,10 @@
 import type { WrongAnswer } from '../../../lib/labs/answer.ts'
+import { CPU, MEMORY, PIDS, QUOTA, SWAP } from '../lines/4-limits.ts'
 import { wrongFreezes } from './4-limits-freeze.ts'
 import { wrongJoins } from './4-limits-join.ts'
 import { wrongNumbers } from './4-limits-numbers.ts'
 
 const MKDIR = '    for (const { path } of cgroup.folders) mkdirSync(path)\n'
-const MEMORY =
-  "    if (limit) set(cgroup, 'memory', ['memory.limit_in_bytes', limit], ['memory.max', limit])\n"
-const SWAP = `    if (limit && swap)
-      set(cgroup, 'memory', ['memory.memsw.limit_in_bytes', swap], ['memory.swap.max', swap - limit])
-`
-const CPU =
-  "    if (quota) set(cgroup, 'cpu', ['cpu.cfs_period_us', period], ['cpu.max', `${quota} ${period}`])\n"
-const QUOTA = "    if (quota) set(cgroup, 'cpu', ['cpu.cfs_quota_us', quota])\n"
-const PIDS = "    if (pids.limit) set(cgroup, 'pids', ['pids.max', pids.limit], ['pids.max', pids.limit])\n"
 const NO_LIMITS: [string, string][] = [MEMORY, SWAP, CPU, QUOTA, PIDS].map(line => [line, ''])
 const JOIN = "writeControl(join(path, 'cgroup.procs'), String(pid))"
 /** Another resource limit, as setrlimit(2) sets it, for the first process and those that it starts. */
