@@ -103,18 +103,37 @@ async function whileSlow<T>(cgroup: Cgroup, pid: number, act: () => Promise<T>):
         ]
       : [['cpu.max', `${SLOW.quota} ${SLOW.period}`]]
   const before = settings.map(([file]) => [join(cpu.path, file), readControl(join(cpu.path, file))] as const)
-  const periods = counter(pid, 'cpuPeriods')
-  const used = cpuUsageMicroseconds(pid) ?? NaN
   for (const [file, value] of settings) writeControl(join(cpu.path, file), value)
   try {
-    await until(() => counter(pid, 'cpuPeriods') > periods, PATIENCE) // the last of the old ones has ended
-    await until(() => (cpuUsageMicroseconds(pid) ?? NaN) > used + SLOW.quota / 2, PATIENCE)
-    await atRest(pid)
+    await throttledAnew(pid)
     return await act()
   } finally {
     for (const [file, value] of before.toReversed()) writeControl(file, value)
   }
 }
+
+/**
+ * Until its processes have used up their time, and most of the period is left: what waits for a while only, and not for the
+ * kernel, then comes back too early. On a busy machine a period may have gone by before we look: then the next one.
+ */
+async function throttledAnew(pid: number): Promise<void> {
+  const end = Date.now() + PATIENCE
+  let began: number // at the earliest
+  do {
+    const periods = counter(pid, 'cpuPeriods')
+    const used = cpuUsageMicroseconds(pid) ?? NaN
+    began = Date.now()
+    await until(() => {
+      if (counter(pid, 'cpuPeriods') > periods) return true
+      began = Date.now()
+      return false
+    }, PATIENCE)
+    await until(() => (cpuUsageMicroseconds(pid) ?? NaN) > used + SLOW.quota / 2, PATIENCE)
+    await atRest(pid)
+  } while (Date.now() - began > FRESH && Date.now() < end)
+}
+
+const FRESH = 350 // ms, of the 1000 of a period
 
 /** Until its processes have not run for a while that is longer than a tick of any kernel, 10 ms. */
 async function atRest(pid: number): Promise<void> {

@@ -157,11 +157,13 @@ function remove(path: string): boolean {
 
 /** Ends every process in a cgroup, those too that are being forked meanwhile. */
 async function empty(path: string): Promise<void> {
-  const kill = join(path, 'cgroup.kill') // v2, from Linux 5.14 on: all at once, frozen or not
+  const kill = join(path, 'cgroup.kill') // v2, from Linux 5.14 on: all at once
   const dead = () => {
     const pids = members(path)
-    if (pids.length > 0 && existsSync(kill)) writeControl(kill, '1')
-    else for (const pid of pids) killMember(path, pid)
+    if (pids.length > 0 && existsSync(kill)) {
+      writeControl(kill, '1')
+      pids.forEach(thaw) // what v1's freezer holds does not die by that: cgroup-v1/freezer-subsystem.rst
+    } else for (const pid of pids) killMember(path, pid)
     return pids.length === 0
   }
   if (await until(dead, PATIENCE)) return
