@@ -68,12 +68,12 @@ export const step: Step<Roots> = {
     },
     {
       title: 'What a Unix program expects: /proc, /dev, /sys',
-      source: { file: 'lib/container/root.ts', symbol: 'devices' },
+      source: { file: 'lib/container/kernel-trees.ts', symbol: 'makeKernelTrees' },
       checks: [checks.proc, checks.devices, checks.terminals, checks.links],
     },
     {
       title: 'What it must not see',
-      source: { file: 'lib/container/root.ts', symbol: 'cover' },
+      source: { file: 'lib/container/cover.ts', symbol: 'cover' },
       checks: [checks.masked, checks.readonly, checks.readonlyRoot],
     },
   ],

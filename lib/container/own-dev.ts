@@ -9,7 +9,7 @@ import {
   S_IFREG,
 } from '../kernel/constants.ts'
 import type { Tape } from '../kernel/tape.ts'
-import { DEVICES, LINKS } from './root.ts'
+import { DEVICES, LINKS } from './devices.ts'
 
 /**
  * A /dev with nothing in it but what every container may have: no disk can be opened by a path, and in a user namespace
