@@ -89,7 +89,7 @@ function mountCgroups(tape: Tape, destination: string, flags: number): void {
   tape.mount('tmpfs', destination, 'tmpfs', flags & ~MS_RDONLY, 'mode=755')
   for (const { version, controllers } of found) {
     const names = controllers.join(',')
-    const folder = posix.join(destination, version === 2 ? 'unified' : names.replace('name=', ''))
+    const folder = `${destination}/${version === 2 ? 'unified' : names.replace('name=', '')}` // posix.join() would resolve the ..
     tape.mkdirat(AT_FDCWD, folder, 0o755)
     if (version === 2) tape.mount('cgroup', folder, 'cgroup2', flags, null)
     else tape.mount('cgroup', folder, 'cgroup', flags, /^name=/.test(names) ? `none,${names}` : names)
