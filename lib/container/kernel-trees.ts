@@ -2,7 +2,6 @@ import { posix } from 'node:path'
 import {
   AT_FDCWD,
   MNT_DETACH,
-  MOVE_MOUNT_T_EMPTY_PATH,
   MS_BIND,
   MS_NODEV,
   MS_NOEXEC,
@@ -11,13 +10,14 @@ import {
   MS_REMOUNT,
   O_CLOEXEC,
   O_WRONLY,
+  RESOLVE_NO_MAGICLINKS,
   RESOLVE_NO_SYMLINKS,
 } from '../kernel/constants.ts'
 import { hierarchies } from '../kernel/cgroupfs.ts'
-import type { Tape } from '../kernel/tape.ts'
+import type { Later, Tape } from '../kernel/tape.ts'
 import { cover, covered } from './cover.ts'
 import { devices } from './devices.ts'
-import { attachCopy, type Lent, restrict } from './mount-copy.ts'
+import { attachCopy, type Lent, moveTo, restrict, take } from './mount-copy.ts'
 import { hasOwnDev, inKernelTree, isVolume, kernelTrees } from './mount-kinds.ts'
 import { mountOptions } from './mount-options.ts'
 import { open } from './place.ts'
@@ -28,11 +28,9 @@ const staged = (path: string) => `/..${path}`
 
 /**
  * Makes /proc, /sys and /dev whole on a staging tmpfs, on top of the root: an image can be a directory that another process
- * writes to meanwhile, and no path there can be trusted. Then each is moved to its place.
+ * writes to meanwhile, and no path there can be trusted. Returns a copy of each, by its place, for attachTrees().
  */
-export function makeKernelTrees(tape: Tape, spec: Spec, lent: Lent): void {
-  const trees = kernelTrees(spec)
-  if (trees.length === 0) return
+export function makeKernelTrees(tape: Tape, spec: Spec, lent: Lent): Map<string, Later> {
   tape.mount('tmpfs', '/', 'tmpfs', MS_NOSUID | MS_NODEV | MS_NOEXEC, 'mode=755')
   for (const mount of spec.mounts) {
     if (isVolume(mount) || !inKernelTree(spec, mount.destination)) continue
@@ -48,12 +46,21 @@ export function makeKernelTrees(tape: Tape, spec: Spec, lent: Lent): void {
   if (hasOwnDev(spec)) devices(tape, spec, lent, staged)
   setSysctls(tape, spec)
   cover(tape, covered(spec).kernel, lent, staged)
-  for (const { destination } of trees) {
-    tape.allow('EEXIST').mkdirat(AT_FDCWD, destination, 0o755)
-    const place = open(tape, destination, RESOLVE_NO_SYMLINKS) // CVE-2019-19921: refused where the image has a link
-    tape.move_mount(AT_FDCWD, staged(destination), place, '', MOVE_MOUNT_T_EMPTY_PATH)
-  }
+  const trees = new Map<string, Later>()
+  for (const { destination } of kernelTrees(spec))
+    trees.set(destination, take(tape, { source: staged(destination), options: ['rbind'] }))
   tape.umount2(staged(''), MNT_DETACH)
+  return trees
+}
+
+/** Attaches them in the image, once no path there can lead out of it. */
+export function attachTrees(tape: Tape, trees: Map<string, Later>): void {
+  for (const [destination, copy] of trees) {
+    tape.allow('EEXIST').mkdirat(AT_FDCWD, destination, 0o755)
+    // CVE-2019-19921: a link in place of /proc takes the masks elsewhere. Only /dev may be one, as with runc
+    const links = destination === '/dev' ? RESOLVE_NO_MAGICLINKS : RESOLVE_NO_SYMLINKS
+    moveTo(tape, copy, open(tape, destination, links))
+  }
 }
 
 /** The directories to be made for a mount: those below the mount that it lies in. */

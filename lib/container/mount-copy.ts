@@ -2,6 +2,7 @@ import {
   AT_FDCWD,
   AT_RECURSIVE,
   MOVE_MOUNT_F_EMPTY_PATH,
+  MOVE_MOUNT_T_EMPTY_PATH,
   MS_NODEV,
   MS_NOEXEC,
   MS_NOSUID,
@@ -37,4 +38,9 @@ export function restrict(tape: Tape, copy: Later, options: MountSpec['options'])
 /** Attaches a copy where a path leads: only where nobody else can change what lies on the way. */
 export function attachCopy(tape: Pick<Tape, 'move_mount'>, copy: Later, path: string): void {
   tape.move_mount(copy, '', AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH)
+}
+
+/** Attaches a copy at a place that was opened before: nothing on the way can be exchanged any more. */
+export function moveTo(tape: Tape, copy: Later, place: Later): void {
+  tape.move_mount(copy, '', place, '', MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH)
 }

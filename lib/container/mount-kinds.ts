@@ -7,7 +7,7 @@ import { has, type MountSpec, type Spec } from './spec.ts'
 export const isBind = ({ options }: MountSpec) => (mountOptions(options).flags & MS_BIND) !== 0
 
 /** What the user lends, with anything in it. The host's /sys (`--network host`) is not one. */
-export const isVolume = (mount: MountSpec) => isBind(mount) && !`${mount.destination}/`.startsWith('/sys/')
+export const isVolume = (mount: MountSpec) => isBind(mount) && mount.destination !== '/sys'
 
 /** Whether /dev is a new file system, with nothing in it but what we make. A spec may leave it out, or bind one. */
 export const hasOwnDev = ({ mounts }: Spec) =>

@@ -2,8 +2,6 @@ import { statSync } from 'node:fs'
 import { posix } from 'node:path'
 import {
   AT_FDCWD,
-  MOVE_MOUNT_F_EMPTY_PATH,
-  MOVE_MOUNT_T_EMPTY_PATH,
   O_CLOEXEC,
   O_DIRECTORY,
   O_PATH,
@@ -11,7 +9,7 @@ import {
   S_IFREG,
 } from '../kernel/constants.ts'
 import type { Later, Tape } from '../kernel/tape.ts'
-import { restrict } from './mount-copy.ts'
+import { moveTo, restrict } from './mount-copy.ts'
 import type { MountSpec } from './spec.ts'
 
 const OPEN_HOW_SIZE = 24
@@ -23,8 +21,7 @@ export function attachVolume(tape: Tape, mount: MountSpec, there: string[], copy
   // what placeVolumes() has found to be the place, and what lies under it, may have changed since: then refused
   makePlace(tape, destination, there, folder, RESOLVE_NO_SYMLINKS)
   restrict(tape, copy, options)
-  const at = open(tape, destination, RESOLVE_NO_SYMLINKS, folder)
-  tape.move_mount(copy, '', at, '', MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH)
+  moveTo(tape, copy, open(tape, destination, RESOLVE_NO_SYMLINKS, folder))
 }
 
 /** The folders on the way, and the folder or empty file to mount on; those that are there already are no failure. */

@@ -15,7 +15,7 @@ import { mountinfo, mountOf } from '../kernel/mountinfo.ts'
 import type { Tape } from '../kernel/tape.ts'
 import { cover, covered } from './cover.ts'
 import { isInDev, makeNodes } from './devices.ts'
-import { makeKernelTrees, mountNew } from './kernel-trees.ts'
+import { attachTrees, makeKernelTrees, mountNew } from './kernel-trees.ts'
 import { borrow } from './lend.ts'
 import { type Lent, take } from './mount-copy.ts'
 import { hasOwnDev, inKernelTree, isVolume } from './mount-kinds.ts'
@@ -32,10 +32,10 @@ import type { MountSpec, Spec } from './spec.ts'
  * 1. take hold of what the host lends (devices, volumes), as descriptors, while its paths can still be reached;
  * 2. make the new root a mount point and pivot to it;
  * 3. make /proc, /sys and /dev while the old root is still there (a user namespace gets a new /proc and /sys only then), where
- *    no image can interfere, cover in them what is dangerous, and move them to their places;
+ *    no image can interfere, cover in them what is dangerous, and take hold of them, too;
  * 4. let go of the old root: from here on every path, and every symbolic link in it, ends inside the container, so a
  *    hostile image cannot send a mount, a directory or a file elsewhere;
- * 5. mount the rest.
+ * 5. attach all of that, and mount the rest.
  */
 export const root: Part = {
   name: 'root',
@@ -43,9 +43,10 @@ export const root: Part = {
     const { spec } = container
     const lent = borrow(tape, spec)
     pivotRoot(tape, container)
-    makeKernelTrees(tape, spec, lent)
+    const trees = makeKernelTrees(tape, spec, lent)
     tape.umount2('.', MNT_DETACH) // the old root: it lies on top of ".", see pivot_root(2)
     tape.chdir('/')
+    attachTrees(tape, trees)
     attachRest(tape, spec, lent)
     if (spec.root.readonly) closeRoot(tape, container)
   },
