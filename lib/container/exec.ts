@@ -130,6 +130,11 @@ export async function execIn(state: State, process_: ProcessSpec, options: ExecO
           `${state.name} stops every process that joins it`,
           `look at what runs in it: minilab look ${state.name}`,
         )
+      if (failed.call === 'clone3' && failed.code === 'EAGAIN')
+        throw new MachineError(
+          `no further process can be started in ${state.name}: a limit on processes is reached`,
+          'run it with a higher --pids-limit; your own limit is shown by ulimit -u',
+        )
       throw startError(process_, replayed, failed)
     }
     if (!child) throw new UsageError(`${state.name} ended meanwhile`, 'look at minilab ps -a')

@@ -41,6 +41,6 @@ export function attachCopy(tape: Pick<Tape, 'move_mount'>, copy: Later, path: st
 }
 
 /** Attaches a copy at a place that was opened before: nothing on the way can be exchanged any more. */
-export function moveTo(tape: Tape, copy: Later, place: Later): void {
+export function moveTo(tape: Pick<Tape, 'move_mount'>, copy: Later, place: Later): void {
   tape.move_mount(copy, '', place, '', MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH)
 }

@@ -38,7 +38,7 @@ export function makePlace(tape: Tape, path: string, there: string[], folder: boo
 }
 
 /** A descriptor for a directory (or a file) of the container, found without the links that `resolve` forbids. */
-export function open(tape: Tape, path: string, resolve: number, folder = true): Later {
+export function open(tape: Pick<Tape, 'openat2'>, path: string, resolve: number, folder = true): Later {
   const flags = O_PATH | O_CLOEXEC | (folder ? O_DIRECTORY : 0)
   return tape.openat2(AT_FDCWD, path, { flags, resolve }, OPEN_HOW_SIZE)
 }

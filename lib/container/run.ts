@@ -226,8 +226,13 @@ const etcMountsFor = (
   etcMounts(folder, readOnly).filter(
     ({ destination }) =>
       !volumes.some(volume => volume.destination === destination) &&
-      (kind === 'image' || existsSync(join(dir, destination))),
+      (kind === 'image' || isNamed(dir, destination)),
   )
+
+/** Whether a directory has such a name, if only as a link that leads nowhere yet: its target is made then. */
+function isNamed(dir: string, path: string): boolean {
+  return resolveMerged([dir], path) !== path || existsSync(join(dir, path))
+}
 
 /** Without a cgroup of our own there are no limits: no matter, unless some were asked for. */
 function partsFor({ resources }: RunRequest, { id }: Container, all: readonly Part[]): readonly Part[] {

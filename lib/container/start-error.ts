@@ -15,6 +15,7 @@ import type { Container } from './part.ts'
 import { program } from './program.ts'
 import { root } from './root.ts'
 import type { ProcessSpec } from './spec.ts'
+import { terminal } from './terminal.ts'
 
 /** What stands in the image in the way of a mount, by what the kernel says of its path. */
 const IN_THE_WAY: Record<string, string> = {
@@ -75,6 +76,12 @@ function inWords({ args, cwd, user }: Asked, replayed: readonly Replayed[], fail
     return new UsageError(
       `${quote(cwd)} is no directory of the container that can be entered (${code})`,
       'choose another working directory: -w /',
+    )
+  // -t, with a volume in place of the container's own devpts
+  if (part === terminal.name && !failed.args.includes('/dev/console'))
+    return new UsageError(
+      `the container has no /dev/pts/ptmx that opens a terminal (${code})`,
+      'leave out -t, or the volume that lies on /dev or /dev/pts',
     )
   // user_namespaces(7): an id that is not mapped cannot be taken
   if (part !== namespaces.name && /^setres[ug]id$/.test(call) && code === 'EINVAL')

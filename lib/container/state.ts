@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { dataFolder, makeDir } from '../image/data-folder.ts'
-import { codeOf } from '../image/error.ts'
+import { codeOf, isFull } from '../image/error.ts'
 import { UsageError } from '../kernel/errors.ts'
 import { bootId, isAlive, isGone } from '../kernel/procfs.ts'
 import { findProcess } from '../kernel/signal.ts'
@@ -63,9 +63,8 @@ export function writeState(state: State): void {
     renameSync(partial, path)
   } catch (error) {
     rmSync(partial, { force: true })
-    const isFull = ['ENOSPC', 'EDQUOT'].includes(codeOf(error) ?? '')
     const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0
-    if (!isFull || size < Buffer.byteLength(text)) throw error
+    if (!isFull(error) || size < Buffer.byteLength(text)) throw error
     writeFileSync(path, text.padEnd(text.length + size - Buffer.byteLength(text)), { flag: 'r+' })
   }
 }

@@ -1,5 +1,5 @@
 import { closeSync, fstatSync } from 'node:fs'
-import { codeOf, MachineError } from '../image/error.ts'
+import { codeOf, isFull, MachineError } from '../image/error.ts'
 import {
   AT_EMPTY_PATH,
   AT_FDCWD,
@@ -125,12 +125,12 @@ export class Streams {
     const put = async (bytes: Buffer) => {
       try {
         // first of all the end of a record that was cut off
-        const note = `\nminilab: a part of what it wrote to ${stream} is missing: the disk was full\n`
+        const note = `\nminilab: a part of what it wrote to ${stream} is missing: there was no room for it\n`
         const records = Buffer.concat([Buffer.from(isCut ? note : ''), encodeLog(stream, bytes)])
         await writeAll(place, this.#log ? records : bytes)
         isCut = false
       } catch (error) {
-        if (!this.#log || !['ENOSPC', 'EDQUOT'].includes(codeOf(error) ?? '')) throw error
+        if (!this.#log || !isFull(error)) throw error
         isCut = true
       }
     }

@@ -1,9 +1,12 @@
 import {
+  AT_EMPTY_PATH,
   AT_FDCWD,
-  MS_BIND,
   O_CLOEXEC,
   O_NOCTTY,
   O_RDWR,
+  OPEN_TREE_CLOEXEC,
+  OPEN_TREE_CLONE,
+  RESOLVE_NO_SYMLINKS,
   S_IFREG,
   TIOCGPTPEER,
   TIOCSCTTY,
@@ -11,8 +14,10 @@ import {
 } from '../kernel/constants.ts'
 import { type Launched, stayDumpable } from '../kernel/launch.ts'
 import { now } from '../kernel/now.ts'
+import { moveTo } from './mount-copy.ts'
 import { copySize } from './our-terminal.ts'
 import type { Container, Part } from './part.ts'
+import { open } from './place.ts'
 import { own } from './streams.ts'
 
 const UNLOCKED = new Uint8Array(4)
@@ -35,7 +40,9 @@ export const terminal: Part = {
     own(tape, spec.process.user.uid)
     // where programs such as an init look for it; on a second terminal (exec) it is there already
     tape.attempt.mknodat(AT_FDCWD, '/dev/console', S_IFREG | 0o600, 0)
-    tape.attempt.mount('/dev/pts/0', '/dev/console', null, MS_BIND, null)
+    // CVE-2025-52565: by its descriptor, for /dev/pts/0 may be another file by now
+    const copy = tape.attempt.open_tree(slave, '', OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH)
+    moveTo(tape.attempt, copy, open(tape.attempt, '/dev/console', RESOLVE_NO_SYMLINKS, false))
   },
 }
 

@@ -14,6 +14,7 @@ export class MachineError extends Error {
 const OTHER_FOLDER = 'set MINILAB_DATA to a folder'
 const REMEDIES: Record<string, string> = {
   ENOSPC: `free some space, or ${OTHER_FOLDER} on a larger disk`,
+  EFBIG: 'raise the limit on file sizes (ulimit -f)',
   EDQUOT: `free some of your quota, or ${OTHER_FOLDER} on another disk`,
   EACCES: `ask the owner for access, or ${OTHER_FOLDER} that you may write to`,
   EPERM: `ask the owner for access, or ${OTHER_FOLDER} that you may write to`,
@@ -36,6 +37,9 @@ export function fileError(doing: string, error: unknown): unknown {
   if (WRONG_PATH.includes(code) || code.startsWith('ERR_')) return new UsageError(message, 'check the path')
   return new MachineError(message, REMEDIES[code] ?? 'minilab doctor tells what this machine offers')
 }
+
+/** Whether there is no room for what was written: on the disk, in a quota, or below RLIMIT_FSIZE. */
+export const isFull = (error: unknown) => ['ENOSPC', 'EDQUOT', 'EFBIG'].includes(codeOf(error) ?? '')
 
 /** 'ENOENT' and so on, of an error of Node or a SyscallError. */
 export function codeOf(error: unknown): string | undefined {

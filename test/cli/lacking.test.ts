@@ -1,0 +1,77 @@
+// Where a container lacks what it expects: room for its log, another process, a terminal, a name server.
+import { spawnSync } from 'node:child_process'
+import { cpSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { hierarchyOf } from '../../lib/kernel/cgroupfs.ts'
+import { isRoot, self, sharedData, userFolder } from '../support/minilab.ts'
+
+const ENTRY = join(import.meta.dirname, '../../bin.mjs')
+const data = sharedData()
+const minilab = `${process.execPath} -- ${ENTRY}`
+
+function script(text: string) {
+  const { status, stdout, stderr } = spawnSync('bash', ['-c', text], {
+    encoding: 'utf8',
+    timeout: 60_000, // against hanging
+    env: { ...process.env, MINILAB_DATA: data[self] },
+  })
+  return { status, stdout, stderr }
+}
+
+/** The default image as a plain directory. */
+function imageFolder(): string {
+  const folder = join(userFolder(), 'image')
+  const [layer = ''] = readdirSync(join(data[self], 'layers'))
+  cpSync(join(data[self], 'layers', layer, 'diff'), folder, { recursive: true, verbatimSymlinks: true })
+  return folder
+}
+
+test('a log that reaches the limit on file sizes ends neither the container nor its keeper', () => {
+  const inside = 'seq 1 100000; exit 7'
+  const run = `ulimit -f 100; ${minilab} run -d --name limited --network none default sh -c '${inside}'`
+  onTestFinished(() => void script(`${minilab} rm -f limited`))
+  // its exit status is written by the keeper, when all streams have ended
+  const ended = `until ${minilab} ps -a --json | grep -qF 'exited (7)'; do sleep 0.1; done`
+  expect(script(`${run} && ${ended}`)).toMatchObject({ status: 0, stderr: '' })
+  const lines = script(`${minilab} logs limited`).stdout.split('\n')
+  expect(lines.slice(0, 3)).toEqual(['1', '2', '3'])
+  expect(lines.length).toBeLessThan(100_000)
+})
+
+const limits = isRoot && hierarchyOf('pids') ? test : undefined
+limits?.('exec says when the container has all processes that it may have', () => {
+  onTestFinished(() => void script(`${minilab} rm -f full`))
+  const inside = 'sleep 1000 & sleep 1000 & wait'
+  script(`${minilab} run -d --name full --network none --pids-limit 3 default sh -c '${inside}'`)
+  const fails = `until ! ${minilab} exec full true 2>/dev/null; do :; done; ${minilab} exec full true`
+  expect(script(fails)).toEqual({
+    status: 125,
+    stdout: '',
+    stderr:
+      'minilab: no further process can be started in full: a limit on processes is reached: run it with a higher --pids-limit; your own limit is shown by ulimit -u\n',
+  })
+})
+
+test('-t with a volume in place of /dev/pts says that there is no terminal to open', () => {
+  const run = `${minilab} run --rm -t --network none -v ${userFolder()}:/dev/pts default true`
+  const { stdout } = script(`script -qec "${run}" /dev/null </dev/null; echo $?`)
+  expect(stdout).toBe(
+    'minilab: the container has no /dev/pts/ptmx that opens a terminal (ENOENT): leave out -t, or the volume that lies on /dev or /dev/pts\r\n125\n',
+  )
+})
+
+test('/dev/console is the terminal of -t, attached by its descriptor: CVE-2025-52565', () => {
+  const inside = 'stat -c %t:%T /dev/console /dev/pts/0; grep /dev/console /proc/self/mountinfo'
+  const run = `${minilab} run --rm -t --network none default sh -c '${inside}'`
+  const { stdout } = script(`script -qec "${run}" /dev/null </dev/null`)
+  expect(stdout).toMatch(/^88:0[\r\n]+88:0[\r\n]+\d+ \d+ \S+ \/0 \/dev\/console .* - devpts /)
+})
+
+test('resolv.conf of an image directory may be a link whose target is made by another program later', () => {
+  const folder = imageFolder()
+  rmSync(join(folder, 'etc/resolv.conf'), { force: true })
+  symlinkSync('../run/resolve/resolv.conf', join(folder, 'etc/resolv.conf'))
+  const { stdout } = script(`${minilab} run --rm --network host ${folder} cat /etc/resolv.conf`)
+  expect(stdout).toBe(readFileSync('/etc/resolv.conf', 'utf8'))
+})
