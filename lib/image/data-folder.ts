@@ -3,6 +3,9 @@ import { userInfo } from 'node:os'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { codeOf, fileError, MachineError } from './error.ts'
 
+/** Root's data folder, unless $MINILAB_DATA names another. */
+export const ROOTS_DATA = '/var/lib/minilab'
+
 /**
  * Where images, layers and state are kept: `$MINILAB_DATA`; else /var/lib/minilab for root; else
  * `$XDG_DATA_HOME/minilab`, by default ~/.local/share/minilab. An absolute path; nothing is made.
@@ -18,7 +21,7 @@ export function dataFolder(): string {
 
 let trusted: string | undefined // looked at once: a command asks many times
 
-const FOLDERS = ['containers', 'images', 'layers', 'ledger', 'logs', 'names.lock', 'tmp']
+const FOLDERS = ['containers', 'images', 'layers', 'ledger', 'logs', 'names.lock', 'predictions', 'tmp']
 
 /**
  * What lies in the folder is acted on: cgroups and links are removed, files deleted, file systems mounted. So nobody but us (and
@@ -55,7 +58,7 @@ function refuseStranger(folder: string, { uid }: Stats): void {
 function whichFolder(): string {
   const { MINILAB_DATA, XDG_DATA_HOME } = process.env
   if (MINILAB_DATA) return resolve(MINILAB_DATA)
-  if (process.geteuid?.() === 0) return '/var/lib/minilab'
+  if (process.geteuid?.() === 0) return ROOTS_DATA
   // XDG Base Directory Specification: a relative path is invalid and to be ignored
   const base = XDG_DATA_HOME && isAbsolute(XDG_DATA_HOME) ? XDG_DATA_HOME : join(home(), '.local/share')
   return join(base, 'minilab')

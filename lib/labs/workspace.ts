@@ -31,7 +31,7 @@ type Named = Pick<Exercise, 'number' | 'name'>
 export const PROGRESS = 'progress.json'
 
 /** `mine/` in a checkout: git-ignored, and made when it is first needed. */
-const MINE = join(ownFolder, 'mine')
+export const MINE = join(ownFolder, 'mine')
 
 /** The pristine files: TypeScript also in the npm package. */
 const LABS = join(ownFolder, 'labs')
@@ -85,24 +85,6 @@ function isWorkspace(folder: string): boolean {
 function isStranger(folder: string): boolean {
   const known = [0, process.geteuid?.(), sudoUser()?.uid, statSync(ownFolder).uid]
   return !known.includes(statSync(folder).uid)
-}
-
-/**
- * The workspace that a command is about, with all files that it lacks; a checkout that has none yet gets its `mine/`.
- * Throws a UsageError where there is none, or where it cannot be written.
- */
-export function openWorkspace(): Workspace {
-  const found = findWorkspace()
-  if (found) return initWorkspace(found.folder).workspace
-  const named = process.env.MINILAB_WORKSPACE
-  if (named)
-    throw new UsageError(
-      `MINILAB_WORKSPACE is ${named}, which is no workspace`,
-      `minilab init ${named} makes it one`,
-    )
-  if (isCheckout && mayAccess(existsSync(MINE) ? MINE : ownFolder, constants.W_OK))
-    return initWorkspace(MINE).workspace
-  throw new UsageError('there is no workspace here or above', 'minilab init DIR makes one')
 }
 
 /** The folder that `minilab init` makes where none is named. */

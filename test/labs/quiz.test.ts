@@ -1,8 +1,10 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { steps } from '../../lib/cli/steps.ts'
 import { questionsOf } from '../../lib/guide/quiz.ts'
+import type { Report } from '../../lib/guide/step.ts'
+import { keepEarly } from '../../lib/labs/early-predictions.ts'
 import type { Progress } from '../../lib/labs/progress-shape.ts'
 import { changeProgress, readProgress } from '../../lib/labs/progress.ts'
 import { isRoot, runMinilab, users, self, userData } from '../support/minilab.ts'
@@ -47,6 +49,36 @@ test('without a terminal it asks nothing, and --json prints what is known', asyn
   const [some] = (await runMinilab(['quiz', '4', '--json'], { env })).json()
   expect(some).toMatchObject({ predictions: [{ question: 'q' }] })
 })
+
+test.runIf(isRoot)(
+  'what was predicted under sudo comes into the workspace of who called it, and no later answer is lost',
+  async () => {
+    const { env, folder } = await workspace()
+    const sudo = { ...env, SUDO_UID: '1000', SUDO_GID: '1000' }
+    vi.stubEnv('MINILAB_DATA', env.MINILAB_DATA)
+    vi.stubEnv('SUDO_UID', '1000')
+    vi.stubEnv('SUDO_GID', '1000')
+    const report = (step: number, question: string) =>
+      ({ step, predictions: [{ question, said: 'a', answer: 'b' }] }) as Report
+    keepEarly(report(2, 'p'))
+    keepEarly(report(1, 'q'))
+    changeProgress({ folder }, progress => {
+      progress.predictions.q = { step: 1, said: 'later', answer: 'b', at: new Date().toISOString() }
+    })
+    vi.unstubAllEnvs()
+    // without sudo root is another user
+    expect((await runMinilab(['quiz', '--json'], { env })).json()[0]).toMatchObject({
+      predictions: [{ question: 'q' }],
+    })
+    const [known] = (await runMinilab(['quiz', '--json'], { env: sudo })).json()
+    expect(known).toMatchObject({
+      predictions: [
+        { question: 'q', said: 'later' },
+        { question: 'p', said: 'a' },
+      ],
+    })
+  },
+)
 
 describe.skipIf(noTmux)(`in a real terminal${noTmux}`, () => {
   test('what was missed in a step is asked again until it is right', async () => {
@@ -97,6 +129,27 @@ describe.skipIf(noTmux)(`in a real terminal${noTmux}`, () => {
     await terminal.shows(/minilab: your predictions were not noted: \S+ is damaged: it is JSON/)
     await terminal.shows('status 0')
     expect(readFileSync(join(folder, 'progress.json'), 'utf8')).toBe('{')
+  })
+
+  test('what is predicted before there is a workspace comes into the first one', async () => {
+    const data = userData()
+    const folder = join(data, 'lab')
+    const terminal = new Terminal({ MINILAB_DATA: data, MINILAB_WORKSPACE: folder })
+    terminal.minilab('step 1')
+    await terminal.shows(NAMESPACES)
+    terminal.key('Down')
+    terminal.key('Enter')
+    await terminal.shows('0 of 1 predicted')
+    await terminal.shows(/predicted[^]*ready>\s*$/)
+    await runMinilab(['init', folder], { data })
+    const known = async () =>
+      (
+        await runMinilab(['quiz', '--json'], { env: { MINILAB_DATA: data, MINILAB_WORKSPACE: folder } })
+      ).json()[0]
+    const said = { predictions: [{ step: 1, question: NAMESPACES, said: '1 (pid)', answer: '0' }] }
+    expect(await known()).toMatchObject(said)
+    expect(existsSync(join(data, 'predictions/own'))).toBe(false)
+    expect(await known()).toMatchObject(said)
   })
 
   // as an ordinary user that step runs on the bench

@@ -1,0 +1,30 @@
+import { constants, existsSync } from 'node:fs'
+import { mayAccess } from '../kernel/access.ts'
+import { UsageError } from '../kernel/errors.ts'
+import { isCheckout, ownFolder } from '../own-folder.ts'
+import { bringEarly } from './early-predictions.ts'
+import { findWorkspace, initWorkspace, MINE, type Workspace } from './workspace.ts'
+
+/**
+ * The workspace that a command is about, with all files that it lacks, and with what was predicted before there was one; a
+ * checkout that has none yet gets its `mine/`. Throws a UsageError where there is none, or where it cannot be written.
+ */
+export function openWorkspace(): Workspace {
+  const workspace = complete()
+  bringEarly(workspace)
+  return workspace
+}
+
+function complete(): Workspace {
+  const found = findWorkspace()
+  if (found) return initWorkspace(found.folder).workspace
+  const named = process.env.MINILAB_WORKSPACE
+  if (named)
+    throw new UsageError(
+      `MINILAB_WORKSPACE is ${named}, which is no workspace`,
+      `minilab init ${named} makes it one`,
+    )
+  if (isCheckout && mayAccess(existsSync(MINE) ? MINE : ownFolder, constants.W_OK))
+    return initWorkspace(MINE).workspace
+  throw new UsageError('there is no workspace here or above', 'minilab init DIR makes one')
+}
