@@ -1,12 +1,14 @@
 import { basename, relative } from 'node:path'
+import { askWhether } from '../guide/predict.ts'
 import { Presenter } from '../guide/present.ts'
+import { UsageError } from '../kernel/errors.ts'
 import { overview, ProgressPresenter } from '../labs/overview.ts'
 import { readProgress } from '../labs/progress.ts'
-import { resetFile } from '../labs/reset.ts'
+import { resetLab } from '../labs/reset.ts'
 import { openWorkspace } from '../labs/open-workspace.ts'
 import { defaultFolder, fileOf, findWorkspace, initWorkspace } from '../labs/workspace.ts'
 import { loadLabs } from './exercises.ts'
-import { whichLab } from './which-lab.ts'
+import { labNamed } from './which-lab.ts'
 
 /** Makes a workspace, or adds what one lacks; says what was made and what to do next. */
 export function init(dir = defaultFolder()): void {
@@ -39,15 +41,28 @@ export async function showProgress(flags: { json?: boolean; plain?: boolean }): 
   else new ProgressPresenter(flags).overview(state)
 }
 
-/** Puts a lab's start file back. */
-export async function reset(word: string): Promise<void> {
+/** Puts a lab's start file back, or with `all` that of each, once that is confirmed. */
+export async function reset(word: string, { yes = false }: { yes?: boolean }): Promise<void> {
   const workspace = openWorkspace()
-  const exercise = await whichLab(word, workspace)
-  const kept = resetFile(workspace, exercise)
-  const name = basename(fileOf(workspace, exercise))
-  console.log(
-    kept
-      ? `${name} is the start file again; what you wrote is kept as ${kept}.`
-      : `${name} is the start file: there is nothing to reset.`,
-  )
+  const labs = word === 'all' ? await loadLabs() : [await labNamed(word)]
+  if (word === 'all' && !yes && !(await isConfirmed(labs.length))) return console.log('Nothing was reset.')
+  for (const lab of labs) {
+    const kept = resetLab(workspace, lab)
+    const name = basename(fileOf(workspace, lab))
+    console.log(
+      kept
+        ? `${name} is the start file again; what you wrote is kept as ${kept}.`
+        : `${name} is the start file already.`,
+    )
+  }
+  console.log(`${labs.length > 1 ? 'Their' : 'Its'} hints begin again with the first.`)
+}
+
+async function isConfirmed(count: number): Promise<boolean> {
+  if (!process.stdin.isTTY || !process.stdout.isTTY)
+    throw new UsageError(
+      'reset all asks first, and there is no terminal to answer at',
+      'minilab reset all --yes',
+    )
+  return askWhether(`Put back the start files of all ${count} labs? What you wrote is kept beside them.`)
 }

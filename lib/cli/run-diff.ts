@@ -1,4 +1,4 @@
-import { LabPresenter } from '../labs/present.ts'
+import { DiffPresenter } from '../labs/present-diff.ts'
 import { withSolutions } from '../labs/solved.ts'
 import { diffTapes } from '../labs/tape-diff.ts'
 import { Trials } from '../labs/try-out.ts'
@@ -17,7 +17,7 @@ export async function diff(word: string | undefined, flags: CheckFlags): Promise
   const rootless = isRootless(flags.rootless)
   const own = await passedBefore(workspace, exercise)
   const request = { number: exercise.number, folder: workspace.folder, rootless, own }
-  const presenter = new LabPresenter({ plain: flags.plain ?? false })
+  const presenter = new DiffPresenter({ plain: flags.plain ?? false })
   await using trials = new Trials(exercise, rootless, 'once')
   const tried = await trials.try(request)
   const failing = judgeTasks(exercise, tried).findIndex(({ state }) => state === 'failed')
@@ -29,10 +29,11 @@ export async function diff(word: string | undefined, flags: CheckFlags): Promise
     return
   }
   const child = tapeDiffOf(exercise, task, tried)
-  if (child && child.rows.length > 0) presenter.diff(child)
+  if (child && child.rows.length > 0) presenter.diff(exercise, child)
   if (tried.host.length === 0 && !exercise.onHost) return
   const ours = await withSolutions([exercise], ({ folder }) => trials.try({ ...request, folder, own: [] }))
   presenter.diff(
+    exercise,
     diffTapes(
       tried.host.map(call => ({ call })),
       ours.host,

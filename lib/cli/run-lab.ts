@@ -4,7 +4,7 @@ import type { Exercise } from '../labs/exercise.ts'
 import { LabPresenter } from '../labs/present.ts'
 import type { Progress } from '../labs/progress-shape.ts'
 import { changeProgress, readProgress } from '../labs/progress.ts'
-import { begun, taskAt } from '../labs/verdict.ts'
+import { begun, hintsRead, taskAt, taskKey } from '../labs/verdict.ts'
 import { openWorkspace } from '../labs/open-workspace.ts'
 import { fileOf, solutionFileOf } from '../labs/workspace.ts'
 import type { SolutionFlags } from './lab.ts'
@@ -19,7 +19,7 @@ export async function showLab(word: string | undefined, plain: boolean): Promise
   await (await import('./run-trials.ts')).loadTrials(exercise.number)
 }
 
-/** `minilab hint N`: one more hint each time, for the first task that is not passed. */
+/** `minilab hint N`: one more hint each time, for the first task that is not passed; all of them once all are. */
 export async function showHint(word: string | undefined): Promise<void> {
   const workspace = openWorkspace()
   const exercise = await whichLab(word, workspace)
@@ -33,7 +33,9 @@ export function nextHint(progress: Progress, exercise: Exercise, now = new Date(
   const task = taskAt(progress, exercise)
   if (!task) return
   const noted = begun(progress, exercise, task.id, now)
-  noted.hints = Math.min(noted.hints + 1, task.hints.length)
+  const read = Math.min(hintsRead(progress, exercise, task.id) + 1, task.hints.length)
+  noted.hints = Math.max(noted.hints, read)
+  if (noted.again !== undefined) noted.again = read
 }
 
 /** `minilab solution N`: our file, as it is. */
@@ -43,7 +45,8 @@ export async function showSolution(
 ): Promise<void> {
   const workspace = openWorkspace()
   const exercise = await whichLab(word, workspace)
-  if (taskAt(readProgress(workspace), exercise)) {
+  const { tasks } = readProgress(workspace)
+  if (exercise.tasks.some(({ id }) => !tasks[taskKey(exercise, id)]?.passed)) {
     if (!giveUp)
       throw new UsageError(
         `you have not passed lab ${exercise.number} yet`,

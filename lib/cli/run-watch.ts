@@ -3,7 +3,7 @@ import type { Exercise } from '../labs/exercise.ts'
 import { mistakesIn } from '../labs/mistakes.ts'
 import { LabPresenter } from '../labs/present.ts'
 import { changeProgress, readProgress } from '../labs/progress.ts'
-import { resetFile } from '../labs/reset.ts'
+import { resetLab } from '../labs/reset.ts'
 import { onSave } from '../labs/saved.ts'
 import { Trials } from '../labs/try-out.ts'
 import { isPassed } from '../labs/verdict.ts'
@@ -101,7 +101,7 @@ export async function watch(word: string | undefined, flags: CheckFlags): Promis
         armed = true
         return
       }
-      const kept = resetFile(workspace, exercise)
+      const kept = resetLab(workspace, exercise)
       if (kept) notice = `The start file is back; yours is kept as ${kept}.`
       else say('It was the start file already.')
     },

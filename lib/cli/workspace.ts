@@ -21,10 +21,11 @@ export function workspaceCommands(program: Command): void {
     })
   program
     .command('reset')
-    .description('put a lab’s start file back; what you wrote is kept beside it')
-    .argument('<lab>', 'its number or name')
-    .action(async (word: string) => {
+    .description('put a lab’s start file back, or all; what you wrote is kept beside it')
+    .argument('<lab>', 'its number or name, or all')
+    .option('-y, --yes', 'do not ask before all are reset')
+    .action(async (word: string, flags: { yes?: boolean }) => {
       const { reset } = await import('./manage-workspace.ts')
-      await reset(word)
+      await reset(word, flags)
     })
 }

@@ -49,3 +49,9 @@ export async function askWhich(
     ),
   )
 }
+
+/** Asks a question of yes or no; Enter alone is no. */
+export async function askWhether(question: string): Promise<boolean> {
+  const { confirm } = await import('@inquirer/prompts')
+  return untilCtrlD(context => confirm({ message: question, default: false, theme: THEME }, context))
+}

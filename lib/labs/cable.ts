@@ -8,6 +8,7 @@ import { now } from '../kernel/now.ts'
 import { namespaceInode } from '../kernel/procfs.ts'
 import { openRtnetlink, openRtnetlinkIn, type Rtnetlink } from '../kernel/rtnetlink.ts'
 import { SyscallError } from '../kernel/syscall-error.ts'
+import { given } from './host-calls.ts'
 import { WrittenError } from './problem.ts'
 
 /** What a cable is made with: names and addresses that no other container has. */
@@ -50,7 +51,9 @@ export function withCable(container: Container, pid: number, connect: (cable: Ca
       meanwhile.act?.()
       delete meanwhile.act
       const { subnet, address, ...chosen } = planCable(host, container, network)
-      refuseAsync(connect({ ...chosen, address: address + subnet.replace(/.*\//, '/') }))
+      const cable: Cable = { ...chosen, address: address + subnet.replace(/.*\//, '/') }
+      for (const name of ['bridgeAddress', 'address', 'gateway'] as const) given.set(cable[name], name)
+      refuseAsync(connect(cable))
       if (!linkOf(host, chosen.hostLink)) return
       host.setAlias(chosen.hostLink, address) // the register of addresses that are taken: network.ts
       letThrough(ledger, chosen.bridge, address)

@@ -4,6 +4,9 @@ import { openRtnetlink as open, openRtnetlinkIn as openIn, type Rtnetlink } from
 /** What learners' code does on the host through us, in order: it is shown beside what the reference does. */
 export const hostCalls: { call: string; args: string; container: number }[] = []
 
+/** The addresses that were chosen for learners' code, by which names it has them: they are others in each run. */
+export const given = new Map<string, string>()
+
 let container = 0
 /** What comes now is done for another container. */
 export const nextContainer = () => void container++
@@ -11,6 +14,7 @@ export const nextContainer = () => void container++
 /** What came so far was for containers besides: the step's own is still to come. */
 export function startOver(): void {
   hostCalls.length = 0
+  given.clear()
   container = 0
 }
 

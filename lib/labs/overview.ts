@@ -3,6 +3,7 @@ import type { Exercise } from './exercise.ts'
 import type { Progress } from './progress-shape.ts'
 import { reportedExercises } from './report.ts'
 import type { ReportedExercise, TaskState } from './report-shape.ts'
+import { isPassed, taskAt } from './verdict.ts'
 import type { Workspace } from './workspace.ts'
 
 /** The document that `minilab progress --json` prints. */
@@ -12,7 +13,7 @@ export interface Overview {
   tasks: { passed: number; all: number }
   hints: number
   predictions: { right: number; asked: number }
-  /** the first task that was never passed; null when all were */
+  /** the task that is worked on; null where all are passed */
   next: { exercise: string; number: number; task: string; title: string; state: TaskState } | null
 }
 
@@ -26,7 +27,9 @@ export function overview(
   const tasks = reported.flatMap(({ number, name, tasks }) =>
     tasks.map(task => ({ ...task, number, exercise: `${number}-${name}` })),
   )
-  const next = tasks.find(({ passed }) => !passed)
+  const lab = exercises.find(lab => !isPassed(progress, lab))
+  const next =
+    lab && tasks.find(({ number, id }) => number === lab.number && id === taskAt(progress, lab)!.id)
   const predictions = Object.values(progress.predictions)
   return {
     workspace: folder,

@@ -5,11 +5,7 @@ import type { Exercise, Task } from './exercise.ts'
 import type { Mistake } from './mistakes.ts'
 import type { Problem } from './problem.ts'
 import type { Progress } from './progress-shape.ts'
-import type { TapeDiff } from './tape-diff.ts'
-import { taskAt, taskKey, type TaskVerdict, type Verdict } from './verdict.ts'
-
-/** So many calls are shown before and after a difference. */
-const CONTEXT = 3
+import { hintsRead, isOpen, taskAt, type TaskVerdict, type Verdict } from './verdict.ts'
 
 /** So many lines of the type checker's are shown at once. */
 const MOST_MISTAKES = 5
@@ -64,7 +60,7 @@ export class LabPresenter extends Presenter {
       this.line()
       this.note(nextAfter(verdict))
     } else {
-      const hints = failing ? (progress.tasks[taskKey(exercise, failing.id)]?.hints ?? 0) : 0
+      const hints = failing ? hintsRead(progress, exercise, failing.id) : 0
       this.line(bold(`   ${all}`))
       if (failing)
         this.note(
@@ -146,8 +142,8 @@ export class LabPresenter extends Presenter {
     for (const line of wrap(`man pages: ${manPages.join(', ')}`, this.width - 2)) this.line(dim(` ${line}`))
     this.line()
     for (const [i, task] of tasks.entries()) {
-      const noted = progress.tasks[taskKey(exercise, task.id)]
-      this.taskLine(i + 1, { ...task, state: noted?.passed ? 'passed' : 'failed' }, !noted?.passed)
+      const open = isOpen(progress, exercise, task.id)
+      this.taskLine(i + 1, { ...task, state: open ? 'failed' : 'passed' }, open)
       if (task === now) {
         this.line()
         for (const line of wrap(task.text, this.width - 8)) this.line(`      ${this.code(line)}`)
@@ -164,20 +160,18 @@ export class LabPresenter extends Presenter {
     this.line()
   }
 
-  /** The hints that were read so far of the task that is worked on. */
+  /** The hints that were read so far of the task that is worked on; once all tasks are passed, all hints. */
   hints(exercise: Exercise, progress: Progress): void {
-    const { bold, dim } = this.ink
     const { number } = exercise
     const task = taskAt(progress, exercise)
-    if (!task)
-      return this.note(`All tasks of lab ${number} are passed. \`minilab solution ${number}\` shows ours.`)
-    const read = progress.tasks[taskKey(exercise, task.id)]?.hints ?? 0
-    this.line(bold(` Lab ${number}, task ${exercise.tasks.indexOf(task) + 1}: ${task.title}`))
-    this.line()
-    for (const [i, hint] of task.hints.slice(0, read).entries())
-      for (const [j, line] of wrap(hint, this.width - 10).entries())
-        this.line(`   ${j ? '    ' : dim(`${i + 1}/3 `)} ${this.code(line)}`)
-    this.line()
+    if (!task) {
+      for (const passed of exercise.tasks) this.hintsOf(exercise, passed, 3)
+      return this.note(
+        `All tasks of lab ${number} are passed. Our way to write it: \`minilab solution ${number}\``,
+      )
+    }
+    const read = hintsRead(progress, exercise, task.id)
+    this.hintsOf(exercise, task, read)
     this.note(
       read < 3
         ? `Another one: \`minilab hint ${number}\``
@@ -185,11 +179,21 @@ export class LabPresenter extends Presenter {
     )
   }
 
+  private hintsOf({ number, tasks }: Exercise, task: Task, read: number): void {
+    const { bold, dim } = this.ink
+    this.line(bold(` Lab ${number}, task ${tasks.indexOf(task) + 1}: ${task.title}`))
+    this.line()
+    for (const [i, hint] of task.hints.slice(0, read).entries())
+      for (const [j, line] of wrap(hint, this.width - 10).entries())
+        this.line(`   ${j ? '    ' : dim(`${i + 1}/3 `)} ${this.code(line)}`)
+    this.line()
+  }
+
   /** All labs, a line each, for whoever asks where they are. */
   list(exercises: readonly Exercise[], progress: Progress, current: number): void {
     const { bold, green, dim } = this.ink
     for (const exercise of exercises) {
-      const passed = exercise.tasks.filter(({ id }) => progress.tasks[taskKey(exercise, id)]?.passed).length
+      const passed = exercise.tasks.filter(({ id }) => !isOpen(progress, exercise, id)).length
       const all = passed === exercise.tasks.length
       const text = ` ${exercise.number}  ${exercise.name.padEnd(12)} ${passed} of ${exercise.tasks.length}   ${exercise.title}`
       this.line(`  ${all ? green('✔') : dim('·')}${exercise.number === current ? bold(text) : text}`)
@@ -200,41 +204,5 @@ export class LabPresenter extends Presenter {
   /** The keys that can be pressed. */
   keys(text: string): void {
     this.line(this.ink.dim(` ${text}`))
-  }
-
-  /** What the two tapes are about. */
-  diffHead({ number, name }: Exercise, task: Task): void {
-    this.head(` Lab ${number} · ${name} · ${task.id} `)
-    this.line()
-  }
-
-  /** Two tapes side by side. */
-  diff({ rows, first }: TapeDiff, where = 'in the child'): void {
-    const { dim, red, green, bold, cyan } = this.ink
-    this.line(dim(`      ${where}`))
-    const half = Math.floor((this.width - 10) / 2)
-    this.line(`      ${bold('you'.padEnd(half + 2))}  ${bold('the reference')}`)
-    const differs = rows.map(({ yours, reference }) => !yours || reference === undefined)
-    const near = (at: number) => differs.slice(Math.max(0, at - CONTEXT), at + CONTEXT + 1).includes(true)
-    let folded = 0
-    for (const [i, { yours, reference }] of rows.entries()) {
-      if (!near(i)) {
-        folded++
-        if (i + 1 < rows.length && !near(i + 1)) continue
-        this.line(dim(`        ⋮ ${folded} the same`))
-        folded = 0
-        continue
-      }
-      const line = yours?.at ? String(yours.at.line).padStart(4) : '    '
-      const left = fit(yours?.call ?? '', half - 4).padEnd(half - 4)
-      const right = fit(reference ?? '', half)
-      if (!differs[i]) this.line(dim(`  ${line}  ${left}  ${right}`))
-      else if (yours) this.line(`  ${cyan(line)}  ${red(left)}`)
-      else this.line(`  ${line}  ${' '.repeat(half - 4)}  ${green(right)}`)
-    }
-    this.line()
-    this.note(first ?? 'The same calls in the same order.')
-    this.note('Another tape than the reference’s may be right: the checks look at what came of it.')
-    this.line()
   }
 }

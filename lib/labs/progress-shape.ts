@@ -18,6 +18,8 @@ export interface TaskProgress {
   attempts: number
   /** the hints that were read: 0 to 3 */
   hints: number
+  /** the hints that were read since the start file was put back; absent where it has passed since, or was never put back */
+  again?: number
   /** when it first passed */
   passed?: string
   /** when the solution was read before that */

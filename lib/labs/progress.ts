@@ -22,6 +22,7 @@ const isProgress = object({
       last: text,
       attempts: count,
       hints: count,
+      again: optional(count),
       passed: optional(text),
       gaveUp: optional(text),
       failing: optional(object({ check: text, diagnosis: text })),

@@ -4,7 +4,21 @@ import { UsageError } from '../kernel/errors.ts'
 import type { Exercise } from './exercise.ts'
 import { withFileLock } from './lock.ts'
 import { createOwned, writeOwned } from './owned.ts'
+import { changeProgress } from './progress.ts'
+import { taskKey } from './verdict.ts'
 import { fileOf, PROGRESS, startFileOf, type Workspace } from './workspace.ts'
+
+/** Puts a lab's start file back, as resetFile does, and lets its tasks and hints begin again. What was passed stays noted. */
+export function resetLab(workspace: Workspace, exercise: Exercise): string | undefined {
+  const kept = resetFile(workspace, exercise)
+  changeProgress(workspace, ({ tasks }) => {
+    for (const { id } of exercise.tasks) {
+      const noted = tasks[taskKey(exercise, id)]
+      if (noted) noted.again = 0
+    }
+  })
+  return kept
+}
 
 /**
  * Puts an exercise's start file back. Returns the name under which what was there is kept, in the same folder; undefined

@@ -10,7 +10,7 @@ export interface Recorded {
 }
 
 /** A line of two tapes side by side: a call of the learner's, one of the reference's, or the same of both. */
-interface Row {
+export interface Row {
   yours?: Recorded
   reference?: string
 }

@@ -13,7 +13,7 @@ import { Gate } from '../kernel/gate.ts'
 import { ClosedError } from '../kernel/netlink.ts'
 import { type Op, Tape } from '../kernel/tape.ts'
 import { type Exercise, partOf, type Written } from './exercise.ts'
-import { hostCalls, startOver } from './host-calls.ts'
+import { given, hostCalls, startOver } from './host-calls.ts'
 import { placeIn } from './place.ts'
 import { type Problem, WrittenError } from './problem.ts'
 import type { Recorded } from './tape-diff.ts'
@@ -139,12 +139,14 @@ async function runTrial(
   process.off('exit', leaving)
 }
 
-/** A call without what is another in each run: ids of containers, pids. */
+/** A call without what is another in each run: ids of containers, pids, addresses. */
 const anonymous = (call: string) =>
-  call
+  [...given]
+    .toSorted(([a], [b]) => b.length - a.length) // `10.44.0.1/24` before `10.44.0.1`
+    .reduce((text, [address, name]) => text.replaceAll(address, name), call)
     .replaceAll(/\b[0-9a-f]{6}-\d+\b|(?<=\bmlb-)[0-9a-f]{6}\b/g, '<id>')
     .replaceAll(/\/sys\/fs\/cgroup\/(\w+\/)??(?:\S+\/)?minilab\/<id>\//g, '$1') // `memory/memory.limit_in_bytes`
-    .replaceAll(/(cgroup\.procs", "|\/proc\/|pid=?)\d+/g, '$1<pid>')
+    .replaceAll(/(cgroup\.procs", "|\/proc\/|pid=?|netns )\d+/g, '$1<pid>')
 
 function problemOf(error: unknown, folder: string, doing: string): Problem {
   const { message, remedy, at } = asWritten(error, folder, doing) as WrittenError

@@ -69,7 +69,7 @@ export function workingOn(
     exercise.tasks.find(({ refused }) => refused?.test(problem.what))?.id ??
     reasonFor(problem.what, exercise.reasons)?.task
   const first = blamed.toSorted((a, b) => Number(b.id === asking) - Number(a.id === asking))
-  const open = first.find(({ id }) => progress.tasks[taskKey(exercise, id)]?.passed === undefined)
+  const open = first.find(({ id }) => isOpen(progress, exercise, id))
   return (open ?? first[0])?.id ?? null
 }
 
@@ -119,18 +119,32 @@ export function noteVerdict(
     const noted = begun(progress, exercise, task.id, at)
     noted.last = at
     delete noted.failing
-    if (task.state === 'passed') noted.passed ??= at
-    else {
+    if (task.state === 'passed') {
+      noted.passed ??= at
+      delete noted.again
+    } else {
       noted.attempts++
       noted.failing = whyFailed(task, verdict.problem)
     }
   }
 }
 
-/** The task that is worked on: the first that was never passed; undefined where all were. */
-export function taskAt({ tasks }: Progress, exercise: Exercise): Task | undefined {
-  return exercise.tasks.find(({ id }) => tasks[taskKey(exercise, id)]?.passed === undefined)
+/** Whether a task is still to be passed: it never was, or was not since the start file was put back. */
+export function isOpen({ tasks }: Progress, exercise: Exercise, id: string): boolean {
+  const { passed, again } = tasks[taskKey(exercise, id)] ?? {}
+  return passed === undefined || again !== undefined
 }
 
-/** Whether every task of an exercise was passed once. */
+/** How many hints of a task are shown. */
+export function hintsRead({ tasks }: Progress, exercise: Exercise, id: string): number {
+  const { again, hints = 0 } = tasks[taskKey(exercise, id)] ?? {}
+  return again ?? hints
+}
+
+/** The task that is worked on: the first that is open; undefined where none is. */
+export function taskAt(progress: Progress, exercise: Exercise): Task | undefined {
+  return exercise.tasks.find(({ id }) => isOpen(progress, exercise, id))
+}
+
+/** Whether no task of an exercise is open. */
 export const isPassed = (progress: Progress, exercise: Exercise) => taskAt(progress, exercise) === undefined

@@ -44,7 +44,11 @@ describe.each(users)('as %s', user => {
     const done = await run(['check', '3', '--plain'])
     expect(done).toMatchObject({ status: 0, stderr: '' })
     expect(done.stdout).toContain('all 6 tasks')
-    expect((await run(['diff', '3', '--plain'])).stdout).toContain('The same calls in the same order')
+    const same = (await run(['diff', '3', '--plain'])).stdout
+    expect(same).toContain('the same calls in the same order')
+    // with the line that makes it, each call has the reason for it
+    expect(same).toMatch(/^ +\d+ {2}umount2\("\.", MNT_DETACH\)\n {12}After the exchange the old root/m)
+    expect(same.match(/A device is attached to a file/g)).toHaveLength(1)
     expect((await run(['solution', '3'])).stdout).toBe(solution('3-root'))
 
     const noted = readProgress({ folder }).tasks
@@ -61,6 +65,39 @@ describe.each(users)('as %s', user => {
     expect(noted['3-root/pivot']).not.toHaveProperty('failing')
     expect(noted['3-root/pivot']).not.toHaveProperty('gaveUp')
   })
+})
+
+test('the reference beside itself has no difference either where all addresses are others each time', async () => {
+  const { run, write } = await newLearner()
+  write('6-network.ts', solution('6-network'))
+  const { stdout } = await run(['diff', '6', '--plain'])
+  expect(stdout).toContain('the same calls in the same order')
+  expect(stdout).toContain('RTM_NEWADDR(bridgeAddress dev "mlb-<id>")')
+  expect(stdout).toContain('RTM_NEWROUTE(default via gateway)')
+})
+
+test('hints: all of them once the lab is passed, and from the first again after a reset', async () => {
+  const { folder, run, write, check } = await newLearner()
+  const shown = async () => (await run(['hint', '1'])).stdout.match(/\d\/3/g)
+  await run(['hint', '1'])
+  write('1-cli.ts', solution('1-cli'))
+  expect(await check(1)).toMatchObject({ passed: true })
+  const passed = readProgress({ folder }).tasks
+  expect(await shown()).toHaveLength(3 * Object.keys(passed).length)
+  const [first] = Object.values(passed)
+  expect(first?.hints).toBe(1)
+
+  await run(['reset', '1'])
+  expect(await shown()).toEqual(['1/3'])
+  expect(await shown()).toEqual(['1/3', '2/3'])
+  // what was reached is not lost, and the report has all hints that were ever read
+  const [again] = Object.values(readProgress({ folder }).tasks)
+  expect(again).toMatchObject({ passed: first?.passed, hints: 2 })
+  expect((await run(['progress', '--plain'])).stdout).toContain('in 1-cli.ts')
+  expect((await run(['solution', '1'])).status).toBe(0)
+  write('1-cli.ts', solution('1-cli'))
+  await check(1)
+  expect(await shown()).toHaveLength(3 * Object.keys(passed).length)
 })
 
 test('giving up shows the solution, and is noted', async () => {

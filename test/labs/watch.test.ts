@@ -64,6 +64,22 @@ describe.skipIf(noTmux)(`watch${noTmux}`, () => {
     expect(readdirSync(join(learner.data, 'containers'))).toEqual([])
   })
 
+  test('reset all asks once, and no is what Enter says', async () => {
+    const { learner, terminal } = await begin()
+    learner.write('2-namespaces.ts', '// mine')
+    terminal.minilab('reset all')
+    await terminal.shows('Put back the start files of all 7 labs?')
+    terminal.key('Enter')
+    await terminal.shows('Nothing was reset.')
+    expect(readFileSync(join(learner.folder, '2-namespaces.ts'), 'utf8')).toBe('// mine')
+    terminal.minilab('reset all')
+    await terminal.shows(/was reset\.[^]*of all 7 labs\?/)
+    terminal.key('y')
+    terminal.key('Enter')
+    await terminal.shows('kept as 2-namespaces.before-reset.ts')
+    await terminal.shows('hints begin again')
+  })
+
   // as on folders that are shared into a VM: nothing tells of a save. Only root may set that limit for a namespace
   test.skipIf(!isRoot)('notices a save where inotify gives nothing', async () => {
     const { learner, terminal } = await begin()

@@ -1,0 +1,81 @@
+import { fit, wrap } from '../guide/text.ts'
+import type { Exercise, Reason, Task } from './exercise.ts'
+import { LabPresenter } from './present.ts'
+import { reasonFor, type Row, type TapeDiff } from './tape-diff.ts'
+
+/** So many calls are shown before and after a difference. */
+const CONTEXT = 3
+
+/** What `minilab diff` says. */
+export class DiffPresenter extends LabPresenter {
+  /** What the two tapes are about. */
+  diffHead({ number, name }: Exercise, task: Task): void {
+    this.head(` Lab ${number} · ${name} · ${task.id} `)
+    this.line()
+  }
+
+  /** Two tapes side by side. */
+  diff(exercise: Exercise, { rows, first }: TapeDiff, where = 'in the child'): void {
+    if (rows.every(({ yours, reference }) => yours && reference !== undefined))
+      return this.#same(exercise, rows, where)
+    const { dim, red, green, bold, cyan } = this.ink
+    this.line(dim(`      ${where}`))
+    const half = Math.floor((this.width - 10) / 2)
+    this.line(`      ${bold('you'.padEnd(half + 2))}  ${bold('the reference')}`)
+    const differs = rows.map(({ yours, reference }) => !yours || reference === undefined)
+    const near = (at: number) => differs.slice(Math.max(0, at - CONTEXT), at + CONTEXT + 1).includes(true)
+    let folded = 0
+    for (const [i, { yours, reference }] of rows.entries()) {
+      if (!near(i)) {
+        folded++
+        if (i + 1 < rows.length && !near(i + 1)) continue
+        this.line(dim(`        ⋮ ${folded} the same`))
+        folded = 0
+        continue
+      }
+      const line = yours?.at ? String(yours.at.line).padStart(4) : '    '
+      const left = fit(yours?.call ?? '', half - 4).padEnd(half - 4)
+      const right = fit(reference ?? '', half)
+      if (!differs[i]) this.line(dim(`  ${line}  ${left}  ${right}`))
+      else if (yours) this.line(`  ${cyan(line)}  ${red(left)}`)
+      else this.line(`  ${line}  ${' '.repeat(half - 4)}  ${green(right)}`)
+    }
+    this.line()
+    if (first) this.note(first)
+    this.note('Another tape than the reference’s may be right: the checks look at what came of it.')
+    this.line()
+  }
+
+  /** Two tapes without a difference: then there is time to say why the calls are made. */
+  #same({ number, reasons }: Exercise, rows: readonly Row[], where: string): void {
+    const { dim, green } = this.ink
+    this.line(dim(`      ${where}: the same calls in the same order`))
+    const told = new Set<Reason>()
+    const shown = new Set<number>()
+    let folded = 0
+    const unfold = () => {
+      if (folded) this.line(dim(`        ⋮ ${folded} more of lines above`))
+      folded = 0
+    }
+    for (const { yours } of rows) {
+      const { call, at } = yours!
+      const reason = reasonFor(call, reasons)
+      const isNew = reason && !told.has(reason)
+      if (at && shown.has(at.line) && !isNew) {
+        folded++
+        continue
+      }
+      unfold()
+      if (at) shown.add(at.line)
+      for (const [i, line] of wrap(call, this.width - 10).entries())
+        this.line(`  ${(i === 0 && at ? String(at.line) : '').padStart(4)}  ${green(line)}`)
+      if (!isNew) continue
+      told.add(reason)
+      for (const line of wrap(reason.why, this.width - 14)) this.line(`            ${this.code(line)}`)
+    }
+    unfold()
+    this.line()
+    this.note(`How the reference writes it: \`minilab solution ${number}\`, once the lab is passed.`)
+    this.line()
+  }
+}
