@@ -30,11 +30,17 @@ export async function check(word: string | undefined, flags: CheckFlags): Promis
     process.exitCode = verdict.tasks.some(({ state }) => state === 'failed') ? EXIT.failed : EXIT.machine
 }
 
-/** Tries a lab out, and notes what became of it. */
-export async function checkLab(workspace: Workspace, exercise: Exercise, rootless: boolean, trials: Trials) {
+/** Tries a lab out, and notes what became of it. Rejects, and notes nothing, when `signal` ends it. */
+export async function checkLab(
+  workspace: Workspace,
+  exercise: Exercise,
+  rootless: boolean,
+  trials: Trials,
+  signal?: AbortSignal,
+) {
   const own = await passedBefore(workspace, exercise)
   const content = contentOf(workspace, exercise)
-  const tried = await trials.try({ number: exercise.number, folder: workspace.folder, rootless, own })
+  const tried = await trials.try({ number: exercise.number, folder: workspace.folder, rootless, own }, signal)
   const tasks = judgeTasks(exercise, tried)
   const problem = tried.problem ?? null
   const verdict: Verdict = {

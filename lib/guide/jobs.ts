@@ -89,6 +89,11 @@ export class JobProcess implements AsyncDisposable {
     return { ...(exit && { exit }), late }
   }
 
+  /** Ends the process in the middle of a job: `do` resolves to how. */
+  end(): void {
+    this.#child.kill('SIGKILL')
+  }
+
   /** Ends the process, and with it all that it has started. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#alive) this.#child.kill('SIGKILL')

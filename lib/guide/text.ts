@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util'
 import { asTyped } from '../as-typed.ts'
 
 /** `12 µs`, `1.3 ms`. */
@@ -17,6 +18,17 @@ export function wrap(text: string, width: number): string[] {
     } else line = line ? `${line} ${word}` : word
   }
   return line ? [...result, line] : result
+}
+
+/** Items in lines of at most `width` columns, with a dot between two; colours take no room. */
+export function joined(items: readonly string[], width: number): string[] {
+  const lines: string[] = []
+  for (const item of items) {
+    const longer = lines.length ? `${lines.at(-1)} · ${item}` : item
+    if (lines.length && stripVTControlCharacters(longer).length <= width) lines[lines.length - 1] = longer
+    else lines.push(item)
+  }
+  return lines
 }
 
 /** Arguments shortened to `room` characters: a path at their begin first loses its upper folders, then the end is cut off. */

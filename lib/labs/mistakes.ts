@@ -20,10 +20,11 @@ interface Printed {
   diagnostics: { message: string; code?: string; labels: { span: { line: number } }[] }[]
 }
 
-/** What is wrong with the types of a learner's file, and which promises nothing waits for; nothing where no checker is installed. */
+/** What is wrong with the types of a learner's file, and which promises nothing waits for; nothing where no checker is installed. Rejects when `signal` ends it. */
 export async function mistakesIn(
   workspace: Workspace,
   lab: Pick<Exercise, 'number' | 'name'>,
+  signal?: AbortSignal,
 ): Promise<Mistake[]> {
   const checker = findChecker()
   const file = fileOf(workspace, lab)
@@ -34,7 +35,9 @@ export async function mistakesIn(
     cwd: workspace.folder,
     env: { OXLINT_TSGOLINT_PATH: checker.types },
     reject: false, // what it finds is an exit status
+    ...(signal && { cancelSignal: signal }),
   })
+  signal?.throwIfAborted()
   const lines = readFileSync(file, 'utf8').split('\n')
   if (!stdout.startsWith('{'))
     throw new MachineError(

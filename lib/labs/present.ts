@@ -1,6 +1,6 @@
 import { relative } from 'node:path'
 import { Presenter } from '../guide/present.ts'
-import { fit, wrap } from '../guide/text.ts'
+import { fit, joined, wrap } from '../guide/text.ts'
 import type { Exercise, Task } from './exercise.ts'
 import type { Mistake } from './mistakes.ts'
 import type { Problem } from './problem.ts'
@@ -202,7 +202,7 @@ export class LabPresenter extends Presenter {
   }
 
   /** The keys that can be pressed. */
-  keys(text: string): void {
-    this.line(this.ink.dim(` ${text}`))
+  keys(keys: readonly string[]): void {
+    for (const line of joined(keys, this.width - 1)) this.line(this.ink.dim(` ${line}`))
   }
 }

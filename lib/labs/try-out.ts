@@ -75,8 +75,8 @@ export class TrialPlace implements AsyncDisposable {
   }
   #spoiled = false
 
-  /** Tries the learner's code out; resolves to what there is to say. Throws where the folder cannot be used. */
-  async try(request: TrialRequest): Promise<TriedOut> {
+  /** Tries the learner's code out; resolves to what there is to say. Throws where the folder cannot be used, or when `signal` ends it. */
+  async try(request: TrialRequest, signal?: AbortSignal): Promise<TriedOut> {
     if (`${request.folder}/`.startsWith(`${dataFolder()}/`))
       throw new UsageError(
         `the workspace ${request.folder} lies in minilab's own data folder, which is exchanged for the trial`,
@@ -86,7 +86,12 @@ export class TrialPlace implements AsyncDisposable {
     for (const name of [TRIAL_FILE, STUCK_FILE]) rmSync(join(by, name), { force: true })
     ftruncateSync(this.#said)
     this.#stand.linkViewers()
+    signal?.throwIfAborted()
+    const end = () => this.#jobs.end()
+    signal?.addEventListener('abort', end, { once: true })
     const { exit, late } = await this.#jobs.do(request, LIMIT)
+    signal?.removeEventListener('abort', end)
+    signal?.throwIfAborted()
     const said = readFileSync(join(by, SAID_FILE), 'utf8')
     const trial = read<Trial>(by, TRIAL_FILE) ?? { tapes: {}, host: [], spoiled: [] }
     this.#spoiled = exit !== undefined || !request.shared || trial.spoiled.length > 0
@@ -115,7 +120,8 @@ export class Trials implements AsyncDisposable {
     this.#kind = kind
   }
 
-  async try(request: TrialRequest): Promise<TriedOut> {
+  /** As TrialPlace.try does it. */
+  async try(request: TrialRequest, signal?: AbortSignal): Promise<TriedOut> {
     await this.#leaving
     let place = await (this.#next ?? this.#open())
     this.#next = undefined
@@ -124,7 +130,7 @@ export class Trials implements AsyncDisposable {
       place = await this.#open()
     }
     try {
-      return await place.try({ ...request, shared: this.#kind === 'shared' })
+      return await place.try({ ...request, shared: this.#kind === 'shared' }, signal)
     } finally {
       if (this.#kind === 'shared' && place.fresh) this.#next = Promise.resolve(place)
       else this.#leave(place) // the verdict does not wait for it

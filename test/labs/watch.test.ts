@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { readProgress } from '../../lib/labs/progress.ts'
 import { isRoot } from '../support/minilab.ts'
 import { noTmux, Terminal } from '../support/terminal.ts'
 import { LABS, newLearner, solution } from './support.ts'
@@ -62,6 +63,71 @@ describe.skipIf(noTmux)(`watch${noTmux}`, () => {
     terminal.key('q')
     await terminal.shows(/ready> $/m)
     expect(readdirSync(join(learner.data, 'containers'))).toEqual([])
+  })
+
+  test('keys are answered while the code runs without end, and a save or q ends it', async () => {
+    const learner = await newLearner()
+    // long enough that nothing else ends the loop
+    const patient = { MINILAB_PATIENCE: '600000', MINILAB_TRIAL_LIMIT: '600000' }
+    const env = { MINILAB_WORKSPACE: learner.folder, MINILAB_DATA: learner.data, ...patient }
+    const terminal = new Terminal(env)
+    learner.write('3-root.ts', "console.log('round and round')\nfor (;;);\n")
+    terminal.minilab('watch 3')
+    await terminal.shows('checking lab 3')
+    terminal.key('h')
+    await terminal.shows('1/3')
+    terminal.key('v')
+    await terminal.shows('The check still runs.')
+    terminal.key('d')
+    await terminal.shows('comparing')
+    terminal.key('t')
+    await terminal.shows('Put a process into a directory')
+
+    learner.write('3-root.ts', solution('3-root'))
+    await terminal.shows('all 6 tasks')
+    terminal.key('d')
+    await terminal.shows('the same calls in the same order')
+    learner.write('3-root.ts', 'for (;;);\n')
+    await terminal.shows('checking lab 3')
+    terminal.key('n')
+    await terminal.shows('Lab 4')
+    terminal.key('q')
+    await terminal.shows(/ready>\s*$/)
+    expect(readdirSync(join(learner.data, 'containers'))).toEqual([])
+    // what was ended is no attempt
+    expect(Object.values(readProgress(learner).tasks).map(({ attempts }) => attempts)).toEqual([
+      0, 0, 0, 0, 0, 0,
+    ])
+  })
+
+  test('a check that ends while something else is looked at is told of, and v shows it', async () => {
+    const { learner, terminal } = await begin()
+    learner.write('3-root.ts', solution('3-root'))
+    terminal.minilab('watch 3')
+    await terminal.shows('checking lab 3')
+    terminal.key('l')
+    await terminal.shows('lab 3 is checked: v shows it')
+    expect(terminal.screen()).toMatch(/4 {2}limits +0 of 5/)
+    terminal.key('v')
+    await terminal.shows('all 6 tasks')
+    terminal.key('q')
+  })
+
+  test('a window of another size has the same picture, in its width', async () => {
+    const { learner, terminal } = await begin()
+    learner.write('3-root.ts', solution('3-root').replace("    tape.umount2('.', MNT_DETACH)\n", ''))
+    terminal.minilab('watch 3')
+    await terminal.shows('was forgotten after')
+    await terminal.shows('q quit')
+    for (const columns of [60, 40, 100]) {
+      terminal.resize(columns, 60)
+      const wide = new RegExp(`^━━ Lab 3 · root ━{${Math.min(88, columns) - 16}}$`, 'm')
+      await terminal.shows(wide)
+      await terminal.shows(/h hint[^]*q quit/)
+      const screen = terminal.screen()
+      expect(screen.match(/━━ Lab 3/g)).toHaveLength(1)
+    }
+    terminal.key('q')
   })
 
   test('reset all asks once, and no is what Enter says', async () => {
