@@ -1,4 +1,5 @@
 import { machine as hardware, release } from 'node:os'
+import { asTyped } from '../as-typed.ts'
 import { inkFor, widthFor } from '../guide/present.ts'
 import { wrap } from '../guide/text.ts'
 import { cgroupMode } from '../kernel/cgroupfs.ts'
@@ -8,6 +9,7 @@ import { counted, MARKS } from '../labs/overview.ts'
 import { readProgress } from '../labs/progress.ts'
 import { makeReport } from '../labs/report.ts'
 import type { LabReport, ReportedTask } from '../labs/report-shape.ts'
+import { writtenFiles } from '../labs/written-files.ts'
 import { findWorkspace } from '../labs/workspace.ts'
 import { loadLabs } from './exercises.ts'
 import { printable } from './fail.ts'
@@ -23,6 +25,7 @@ export async function printReport(
     throw new UsageError('there is no workspace here: nothing to report', 'begin with minilab lab 1')
   const report = makeReport(await loadLabs(), readProgress(workspace), {
     learner: learner(workspace.folder, name),
+    files: writtenFiles(workspace),
     machine: {
       kernel: release(),
       arch: hardware(),
@@ -36,7 +39,7 @@ export async function printReport(
 
 /** The report for its writer: what is done, what is not and why, and how to hand it in. */
 function page(
-  { learner: who, made, machine, exercises: labs, predictions }: LabReport,
+  { learner: who, made, machine, exercises: labs, files = [], predictions }: LabReport,
   plain: boolean,
 ): string {
   const ink = inkFor(plain)
@@ -74,13 +77,20 @@ function page(
           `step ${prediction.step}: ${prediction.question} You said ${prediction.said}; the kernel says ${prediction.answer}.`,
         ),
       )
+  if (files.length) lines.push('', ` ${bold('Your code')}`, '')
+  for (const { name, text } of files)
+    lines.push(...indented(`${name}, ${counted(text.trimEnd().split('\n').length, 'line')}`))
   const file =
     who.name
       .toLowerCase()
       .match(/[a-z0-9]+/g)
       ?.join('-')
       .slice(0, 40) ?? 'report'
-  lines.push('', `   To hand it in: ${cyan(`minilab report --json > ${file}.json`)}`, '')
+  lines.push(
+    '',
+    `   To hand it in, with your code: ${cyan(asTyped(`minilab report --json > ${file}.json`))}`,
+    '',
+  )
   return lines.join('\n')
 }
 

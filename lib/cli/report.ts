@@ -4,7 +4,7 @@ import type { Command } from 'commander'
 export function reportCommand(program: Command): void {
   program
     .command('report')
-    .description('what you have done in the labs, on one page, or as one file to hand in')
+    .description('what you have done in the labs, on one page; as a file to hand in, with your code')
     .option('--json', 'print one JSON document: minilab report --json > ada.json')
     .option('--name <name>', 'who you are, for the report')
     .option('--plain', 'no colour, no dependence on the window')

@@ -1,5 +1,6 @@
 import type { CgroupMode } from '../kernel/cgroupfs.ts'
 import { count, flag, listOf, object, optional, type Shape, text } from '../kernel/shape.ts'
+import type { WrittenFile } from './written-files.ts'
 
 /** The document that `minilab report --json` prints: what a learner hands in. All times are ISO 8601. */
 export interface LabReport {
@@ -19,6 +20,8 @@ export interface LabReport {
     minilab: string
   }
   exercises: ReportedExercise[]
+  /** what the learner wrote; reports of older versions have none */
+  files?: WrittenFile[]
   predictions: ReportedPrediction[]
 }
 
@@ -95,6 +98,7 @@ const report = object({
   made: time,
   machine: object({ kernel: text, arch: text, cgroup: text, mode: text, minilab: text }),
   exercises: listOf(object({ number: count, name: text, title: text, tasks: listOf(task) })),
+  files: optional(listOf(object({ name: text, text }))),
   predictions: listOf(
     object({ step: count, question: text, said: text, answer: text, right: flag, at: time }),
   ),

@@ -7,7 +7,7 @@ import type { LabReport, ReportedExercise, ReportedTask, TaskState } from './rep
 export function makeReport(
   exercises: readonly Exercise[],
   progress: Progress,
-  about: Pick<LabReport, 'learner' | 'machine'>,
+  about: Pick<LabReport, 'learner' | 'machine' | 'files'>,
 ): LabReport {
   return {
     kind: 'minilab report',
@@ -16,6 +16,7 @@ export function makeReport(
     made: new Date().toISOString(),
     machine: about.machine,
     exercises: reportedExercises(exercises, progress),
+    ...(about.files && { files: about.files }),
     predictions: Object.entries(progress.predictions).map(([question, { step, said, answer, at }]) => ({
       step,
       question,

@@ -95,6 +95,26 @@ describe.each(users)('as %s', user => {
     ])
   })
 
+  test('the document has what the learner wrote, and nothing else of the workspace', async () => {
+    const folder = workspace(user)
+    const written = 'export const root = {} // “mine”\n'
+    for (const [name, text] of Object.entries({
+      '3-root.ts': written,
+      'helper.ts': 'export {}\n',
+      '3-root.before-reset.ts': '// before',
+      'notes.txt': 'private',
+    }))
+      writeFileSync(join(folder, name), text)
+    const document = JSON.parse((await report(user, folder, ['--json'])).stdout) as LabReport
+    expect(isReport(document)).toBe(true)
+    expect(document.files).toEqual([
+      { name: '3-root.ts', text: written },
+      { name: 'helper.ts', text: 'export {}\n' },
+    ])
+    const page = (await report(user, folder, ['--plain'])).stdout
+    expect(page).toMatch(/Your code\n\n +3-root\.ts, 1 line\n +helper\.ts, 1 line/)
+  })
+
   test('the page: the same in words, and how to hand it in', async () => {
     const { status, stdout } = await report(user, workspace(user), [
       '--plain',

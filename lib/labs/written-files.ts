@@ -1,0 +1,26 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { startFileOf, type Workspace } from './workspace.ts'
+
+/** A file that a learner wrote. */
+export interface WrittenFile {
+  /** in the workspace: `3-root.ts` */
+  name: string
+  text: string
+}
+
+/** What a learner wrote: each lab's file that is no more the start file, and what else of code lies beside them. */
+export function writtenFiles({ folder }: Workspace): WrittenFile[] {
+  return readdirSync(folder, { withFileTypes: true })
+    .filter(entry => entry.isFile() && /\.[cm]?[jt]s$/.test(entry.name))
+    .map(({ name }) => ({ name, text: readFileSync(join(folder, name), 'utf8') }))
+    .filter(({ name, text }) => !/\.before-reset(-\d+)?\.ts$/.test(name) && text !== startOf(name))
+    .sort((a, b) => a.name.localeCompare(b.name, 'en'))
+}
+
+/** The text of a lab's start file, by the name of the lab's file. */
+function startOf(file: string): string | undefined {
+  const [, number, name = ''] = /^(\d+)-(.+)\.ts$/.exec(file) ?? []
+  const path = startFileOf({ number: Number(number), name })
+  return existsSync(path) ? readFileSync(path, 'utf8') : undefined
+}
