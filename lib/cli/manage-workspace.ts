@@ -18,13 +18,15 @@ export function init(dir = defaultFolder()): void {
   presenter.line(made.length > 0 ? `Made in ${folder}:` : `${folder} is a workspace, and lacks nothing.`)
   for (const name of made) presenter.line(`  ${name.padEnd(26)}${PURPOSES[name] ?? 'what you write'}`)
   const found = process.env.MINILAB_WORKSPACE ? folder : findWorkspace()?.folder
-  const go = found === folder ? '' : `\`cd ${relative('', folder)}\`, then `
   presenter.line()
-  presenter.line(`Next: ${go}\`minilab lab 1\` shows the first task.`)
+  if (found === folder) presenter.line('Next: `minilab lab 1` shows the first task.')
+  // as it is: a way to minilab that begins here is another one from there
+  else console.log(`Next: \`cd ${relative('', folder)}\`, then \`./minilab lab 1\` shows the first task.`)
 }
 
 const PURPOSES: Record<string, string> = {
   'progress.json': 'which tasks you have passed',
+  minilab: 'the command, to be called there',
   'package.json': 'so that Node takes your files for modules',
   'tsconfig.json': 'so that your editor knows their types',
   '.gitignore': 'if you keep them in git',

@@ -37,16 +37,16 @@ export function sudoUser(): Ids | undefined {
 }
 
 /** Makes a file, or puts another in its place: at once or not at all, also if we are killed, or the machine is, in the middle. */
-export function writeOwned(path: string, text: string | Buffer): void {
+export function writeOwned(path: string, text: string | Buffer, mode = 0o666): void {
   const partial = `${path}.new`
   rmSync(partial, { force: true }) // of one who was killed
-  createOwned(partial, text)
+  createOwned(partial, text, mode)
   renameSync(partial, path)
 }
 
 /** Makes a file that must not be there yet. Throws with EEXIST where it is. */
-export function createOwned(path: string, text: string | Buffer): void {
-  const file = openSync(path, 'wx')
+export function createOwned(path: string, text: string | Buffer, mode = 0o666): void {
+  const file = openSync(path, 'wx', mode)
   try {
     const ids = owner(path, fstatSync(file))
     if (ids) fchownSync(file, ids.uid, ids.gid)

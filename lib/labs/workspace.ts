@@ -18,6 +18,7 @@ import type { Exercise } from './exercise.ts'
 import { withFileLock } from './lock.ts'
 import { createOwned, linkOwned, makeOwnedFolder, sudoUser, writeOwned } from './owned.ts'
 import type { Progress } from './progress-shape.ts'
+import { script } from './workspace-script.ts'
 
 /** A learner's folder: what they write, one file a chapter, and their progress. */
 export interface Workspace {
@@ -99,7 +100,7 @@ interface Piece {
 
 /**
  * Makes a folder a workspace. One that is a workspace already gets what it lacks; nothing that is there is changed, but
- * links that lead to another minilab than this. Returns with it the names of what was made.
+ * links, and the script `minilab`, that lead to another minilab than this. Returns with it the names of what was made.
  * Throws a UsageError where the folder holds other things or cannot be made or written.
  */
 export function initWorkspace(path: string): { workspace: Workspace; made: string[] } {
@@ -158,7 +159,8 @@ function pieces(folder: string): Piece[] {
   return [
     file('package.json', () => lines(PACKAGE)),
     file('tsconfig.json', () => lines(TSCONFIG)),
-    file('.gitignore', () => 'node_modules/\n*.new\n'),
+    file('.gitignore', () => 'node_modules/\n*.new\n/minilab\n'),
+    script(folder),
     link(folder, 'node_modules/minilab', codeFolder),
     ...nodeTypes().map(types => link(folder, 'node_modules/@types/node', types)),
     ...labs().map(lab => file(`${lab}.ts`, () => readFileSync(join(LABS, lab, 'start.ts'), 'utf8'))),

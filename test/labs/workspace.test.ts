@@ -125,6 +125,46 @@ describe('init', () => {
   })
 })
 
+describe('its ./minilab', () => {
+  const call = (script: string, args: string[], env: NodeJS.ProcessEnv = {}, cwd = '/') => {
+    const { MINILAB_WORKSPACE, MINILAB_CALLED, ...others } = process.env
+    return spawnSync(script, args, { cwd, encoding: 'utf8', env: { ...others, ...env } })
+  }
+
+  test('runs the minilab that made it, for this workspace, and texts name it as it was called', () => {
+    const { folder: at } = workspace()
+    const asked = call(join(at, 'minilab'), ['progress', '--json'])
+    expect(asked).toMatchObject({ status: 0, stderr: '' })
+    expect(JSON.parse(asked.stdout)).toMatchObject({ workspace: at })
+    const inside = call('./minilab', ['progress', '--plain'], {}, at)
+    expect(inside.stdout).toContain('Next: Become the program, in 1-cli.ts: ./minilab lab 1')
+    expect(inside.stdout).toContain(at)
+    // one that is named wins, as everywhere
+    const { folder: other } = workspace()
+    const named = call(join(at, 'minilab'), ['progress', '--json'], { MINILAB_WORKSPACE: other })
+    expect(JSON.parse(named.stdout)).toMatchObject({ workspace: other })
+    expect(call(join(at, 'minilab'), ['no-such']).status).toBe(2)
+  })
+
+  test('where that minilab is gone it says so in a line, and init by another one repairs it', () => {
+    const { folder: at } = workspace()
+    const path = join(at, 'minilab')
+    const script = readFileSync(path, 'utf8')
+    const gone = script.replace(project, "/no/it's gone")
+    expect(gone).not.toBe(script)
+    writeFileSync(path, gone.replace("it's", "it'\\''s"))
+    const asked = call(path, ['lab', '1'])
+    expect(asked).toMatchObject({ status: 3, stdout: '' })
+    expect(asked.stderr).toMatch(
+      /^minilab: \/no\/it's gone\/minilab is gone: install [^\n]+: minilab init \/\S+\n$/,
+    )
+    expect(initWorkspace(at).made).toEqual(['minilab'])
+    expect(readFileSync(path, 'utf8')).toBe(script)
+    writeFileSync(path, '#!/bin/sh\n# mine\n')
+    expect(initWorkspace(at).made).toEqual([])
+  })
+})
+
 describe('find', () => {
   test('from a folder in it upward, or beside it in mine/', () => {
     const lab = workspace()
