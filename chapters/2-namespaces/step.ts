@@ -75,6 +75,7 @@ export const step: Step<Made> = {
     },
     {
       title: 'Even time',
+      impossible: () => !offsetsPossible(),
       predict: {
         question: 'The machine’s uptime, as the container reads it in /proc/uptime, is …',
         choices: ['the same', 'near zero', 'a day longer'],

@@ -24,6 +24,8 @@ async function begin(lab: Lab<Measured>): Promise<void> {
     lab.requests('and this is what we did on the host, all of it before it passed the gate', cgroup.log)
 }
 
+const cannotLimit = (lab: Lab<Measured>) => lab.refused !== undefined
+
 export const step: Step<Measured> = {
   number: 4,
   name: 'limits',
@@ -47,6 +49,7 @@ export const step: Step<Measured> = {
     {
       title: 'A directory, some numbers, a pid',
       source: { file: 'lib/container/limits.ts', symbol: 'limits' },
+      impossible: cannotLimit,
       predict: {
         question: 'The shell inside reads /proc/self/cgroup. Which path does it find there?',
         ...predictions.path,
@@ -61,6 +64,7 @@ export const step: Step<Measured> = {
     {
       title: 'More memory than it may have',
       source: { file: 'chapters/4-limits/experiments.ts', symbol: 'useTooMuchMemory' },
+      impossible: cannotLimit,
       predict: {
         question: 'Which exit status does the shell report for dd?',
         ...predictions.status,
@@ -72,6 +76,7 @@ export const step: Step<Measured> = {
     {
       title: 'A fifth of a processor',
       source: { file: 'chapters/4-limits/experiments.ts', symbol: 'useAllProcessorTime' },
+      impossible: cannotLimit,
       predict: {
         question: 'How much of one processor does the endless loop get?',
         ...predictions.share,
@@ -83,6 +88,7 @@ export const step: Step<Measured> = {
     {
       title: 'As many processes as it may have',
       source: { file: 'chapters/4-limits/experiments.ts', symbol: 'forkTooOften' },
+      impossible: cannotLimit,
       predict: {
         question: `How many processes are there in that container, after ${FORKS} times “sleep &”?`,
         ...predictions.pids,

@@ -122,6 +122,7 @@ export const step: Step<Wiring> = {
     },
     {
       title: 'A published port, and a borrowed address',
+      impossible: ({ scene }) => !scene.outside.pid, // the stage before has said why
       source: { file: 'lib/container/nat.ts', symbol: 'addNat' },
       predict: {
         question: 'How many packets will the rule for port 8080 have counted after the whole connection?',

@@ -23,6 +23,7 @@ export class Presenter {
   protected readonly ink: ChalkInstance
   protected readonly width: number
   #limitedReason = ''
+  readonly #reasons = new Set<string>()
   /** nothing is printed: stdout belongs to a JSON document */
   readonly quiet: boolean
 
@@ -152,12 +153,16 @@ export class Presenter {
     for (const line of wrap(text, this.width - 8)) this.line(`      ${ink(line)}`)
   }
 
-  /** Says it once for a stage: its checks need not repeat it. */
+  /** Says it once for a stage, whose checks need not repeat it, and the same once for a step. */
   limited(reason: string, remedy: string): void {
     const { yellow, dim } = this.ink
     this.#limitedReason = reason
-    this.#indented(`limited here: ${reason}`, yellow)
-    this.#indented(`to have it: ${remedy}`, dim)
+    if (this.#reasons.has(reason)) this.#indented('limited here, for the same reason as above', yellow)
+    else {
+      this.#indented(`limited here: ${reason}`, yellow)
+      this.#indented(`to have it: ${remedy}`, dim)
+    }
+    this.#reasons.add(reason)
     this.line()
   }
 
@@ -183,17 +188,21 @@ export class Presenter {
     const { predictions } = report
     const predicted = predictions.filter(({ said, answer }) => said === answer).length
     this.line()
-    this.note(step.recap)
-    this.line()
+    if (looked.length > 0) {
+      this.note(step.recap)
+      this.line()
+    }
     const verdict = failed.length
       ? red(`✘ ${failed.length} of ${looked.length} checks failed`)
-      : green(`✔ ${looked.length} checks hold`)
+      : looked.length
+        ? green(`✔ ${looked.length} checks hold`)
+        : yellow(`– none of the ${report.checks.length} checks could be made here`)
     const notLooked = report.checks.length - looked.length
     const meanwhile = counted(report.host.changed)
     const after = report.host.left.length ? '' : '; it is as before'
     if (meanwhile) this.line(dim(`      on the host there were meanwhile ${meanwhile}${after}`))
     const rest = [
-      notLooked ? yellow(`${notLooked} not possible here`) : '',
+      notLooked && looked.length ? yellow(`${notLooked} not possible here`) : '',
       predictions.length ? `${predicted} of ${predictions.length} predicted` : '',
       report.host.left.length
         ? red(`left on the host: ${report.host.left.join(', ')}`)

@@ -59,7 +59,7 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
       presenter.stage(i + 1, step.stages.length, stage.title)
       feed.tell({ kind: 'stage', number: i + 1, of: step.stages.length, title: stage.title })
       presenter.explain(step, stage)
-      const predict = missing ? undefined : prediction(stage, options)
+      const predict = missing || stage.impossible?.(lab) ? undefined : prediction(stage, options)
       const said = predict && (await ask(predict))
       const [lacking, refusal] = missing ? [missing] : await act(lab, stage, goOn)
       refused ??= refusal

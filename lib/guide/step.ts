@@ -55,6 +55,8 @@ export interface Stage<S = object> {
   /** where the code that it speaks of is */
   source?: { file: string; symbol: string }
   predict?: Prediction<S>
+  /** whether it is known before that it cannot be had here: then nothing is asked */
+  impossible?(lab: Lab<S>): boolean
   /** what happens; the first stage that needs the step's own container calls `lab.begin()` */
   act?(lab: Lab<S>): Promise<void>
   checks?: Check<S>[]

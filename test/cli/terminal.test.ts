@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { processExists } from '../../lib/kernel/procfs.ts'
-import { runMinilab, userData } from '../support/minilab.ts'
+import { isRoot, runMinilab, userData } from '../support/minilab.ts'
 import { noTmux, Terminal } from '../support/terminal.ts'
 
 describe.skipIf(noTmux)(`in a real terminal${noTmux}`, () => {
@@ -21,6 +21,28 @@ describe.skipIf(noTmux)(`in a real terminal${noTmux}`, () => {
     terminal.key('Enter')
     await terminal.shows('You predicted it: 0.')
     await terminal.shows('1 of 1 predicted')
+  })
+
+  test('what cannot be had here is not asked, its reason is said once, and nothing is said to hold', async context => {
+    const data = userData('ordinary')
+    const user = { user: 'ordinary', data } as const
+    const [report] = (await runMinilab(['step', '4', '--json'], user)).json()
+    if (report!.limited.length === 0) return context.skip('an ordinary user may make cgroups here')
+    const terminal = new Terminal({ MINILAB_DATA: data, NODE_COMPILE_CACHE: join(data, 'v8') })
+    terminal.minilab(
+      'step 4; echo status=$?',
+      isRoot ? 'setpriv --reuid 65534 --regid 65534 --clear-groups ' : '',
+    )
+    await terminal.shows('status=0')
+    const screen = terminal.screen()
+    expect(screen).not.toMatch(/^ +\? /m)
+    expect(screen).not.toContain('checks hold')
+    expect(screen).toMatch(/– none of the \d+ checks could be made here/)
+    expect(screen.match(/limited here: /g)).toHaveLength(1)
+    expect(screen.match(/for the same reason as above/g)).toHaveLength(4)
+    const { remedy } = report!.limited[0]!
+    expect(screen.replaceAll(/\s+/g, ' ').split(remedy)).toHaveLength(2)
+    if (remedy.includes('sudo')) expect(screen.match(/sudo/g)).toHaveLength(1)
   })
 
   test('Ctrl-C at a prompt leaves cleanly, with status 130 and nothing behind', async () => {

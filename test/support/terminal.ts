@@ -56,9 +56,9 @@ export class Terminal {
     this.key('Enter')
   }
 
-  /** Types `minilab ARGS`. */
-  minilab(args: string): void {
-    this.type(`${process.execPath} ${ENTRY} ${args}`)
+  /** Types `minilab ARGS`, behind another command such as setpriv. */
+  minilab(args: string, wrapper = ''): void {
+    this.type(`${wrapper}${process.execPath} ${ENTRY} ${args}`)
   }
 
   /** A key by tmux's name: `C-c`, `Down`, `Enter`. */
