@@ -218,7 +218,11 @@ export const checks = {
     claim: 'its boot clock runs a day ahead of ours',
     async inside(scene: Scene & Made) {
       const ahead = uptime(await inside(scene, '/proc/uptime')) - uptime(hostFile('/proc/uptime'))
-      return Math.abs(ahead) < 60 ? 'the same' : ahead > 0 ? 'a day longer' : 'near zero'
+      return Math.abs(ahead) < 60
+        ? 'as long as for the host'
+        : ahead > 0
+          ? 'a day longer than for the host'
+          : 'a few seconds'
     },
     async look(scene) {
       const { pid } = scene

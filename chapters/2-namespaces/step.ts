@@ -77,10 +77,11 @@ export const step: Step<Made> = {
       title: 'Even time',
       impossible: () => !offsetsPossible(),
       predict: {
-        question: 'The machine’s uptime, as the container reads it in /proc/uptime, is …',
-        choices: ['the same', 'near zero', 'a day longer'],
+        question:
+          'We have written “boottime 86400” to that file: a day, in seconds. How long has the machine been up, as the container reads it in /proc/uptime?',
+        choices: ['as long as for the host', 'a few seconds', 'a day longer than for the host'],
         answer: checks.uptime.inside,
-        why: 'We asked for an offset of 86400 seconds on the boot clock; /proc/uptime follows the reader’s time namespace.',
+        why: 'An offset is added to the clock, and does not start it anew; /proc/uptime follows the reader’s time namespace.',
       },
       act: async lab => void (offsetsPossible() || lab.limit(OFFSETS_REFUSED.reason, OFFSETS_REFUSED.remedy)),
       checks: [checks.uptime],

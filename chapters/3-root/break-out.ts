@@ -81,10 +81,11 @@ export async function breakOutOfContainer(lab: Lab<Roots>): Promise<void> {
     breakOut(tape, 'dev')
     seen.look(tape)
   }
-  await lab.inside('the same break-out, from inside the container', ['user', 'mnt'], record, {
+  const tape = await lab.inside('the same break-out, from inside the container', ['user', 'mnt'], record, {
     mayBeRefused: ['chroot', 'chdir'],
   })
   lab.scene.afterSecondBreakOut = seen.toString()
+  lab.scene.refused = tape.find(({ errno }) => errno)?.call ?? ''
 }
 
 /**

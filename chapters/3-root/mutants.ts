@@ -12,7 +12,7 @@ import type { Op, Tape } from '../../lib/kernel/tape.ts'
 import { breakOut, chrootAndOut } from './break-out.ts'
 import type { Roots } from './step.ts'
 
-const CHROOT = 'chroot, and the way out of it'
+const CHROOT = 'chroot: one pointer'
 
 /** Wrong ways to build this chapter's part. */
 export const mutants: Mutant<Roots>[] = [

@@ -113,8 +113,6 @@ export const rootChecks = {
   held: {
     id: 'pivot-holds',
     claim: 'the same calls end at the container’s own root',
-    where: ({ host, afterSecondBreakOut }: Roots) =>
-      afterSecondBreakOut === host ? 'the host’s root' : 'the container’s root',
     look({ pid, host, afterSecondBreakOut }) {
       const own = rootOf(`/proc/${pid}/root/.`)
       return finding(

@@ -13,6 +13,8 @@ export interface Roots {
   afterBreakOut: string
   afterSecondBreakOut: string
   underneath: string
+  /** the call of the second break-out that was refused */
+  refused: string
 }
 
 export const step: Step<Roots> = {
@@ -27,6 +29,7 @@ export const step: Step<Roots> = {
     afterBreakOut: '',
     afterSecondBreakOut: '',
     underneath: '',
+    refused: '',
   }),
 
   spec(spec) {
@@ -35,10 +38,10 @@ export const step: Step<Roots> = {
 
   stages: [
     {
-      title: 'chroot, and the way out of it',
+      title: 'chroot: one pointer',
       source: { file: 'chapters/3-root/break-out.ts', symbol: 'breakOut' },
       predict: {
-        question: 'Root, inside a chroot. After these calls its “/” is …',
+        question: 'Where is its “/” after these calls?',
         choices: ['the jail', 'the second jail', 'the host’s root'],
         answer: checks.escape.where,
         why: 'The kernel stops “..” only at the process’s own root. That root had moved below the working directory, so nothing stopped it.',
@@ -55,10 +58,11 @@ export const step: Step<Roots> = {
     {
       title: 'The same break-out once more',
       predict: {
-        question: 'And now “/” is …',
-        choices: ['the host’s root', 'the container’s root'],
-        answer: checks.held.where,
-        why: '“..” also stops at the root of the mount namespace, and above the container’s root there is no mount left.',
+        question: 'Which of these calls is refused this time?',
+        choices: ['the second chroot', 'chdir("..")', 'none of them'],
+        answer: ({ refused }) =>
+          refused === 'chroot' ? 'the second chroot' : refused === 'chdir' ? 'chdir("..")' : 'none of them',
+        why: 'It may make them all, and they lead nowhere: “..” also stops at the root of the mount namespace, and above the container’s root there is no mount left.',
       },
       async act(lab) {
         await breakOutOfContainer(lab)

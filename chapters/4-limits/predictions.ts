@@ -1,7 +1,12 @@
 import type { Scene } from '../../lib/guide/step.ts'
+import { processExists } from '../../lib/kernel/procfs.ts'
 import { pathIn } from '../../lib/kernel/cgroupfs.ts'
 import { FORKS, type Measured, shareOf } from './experiments.ts'
 import { counter, LIMITS, relevant } from './readings.ts'
+
+const ALL = `${FORKS + 1}: the loop and all that it starts`
+const ENDED = 'none: the kernel has ended all of them'
+const AT_LIMIT = `at most ${LIMITS.pids}: no more could be started`
 
 type Own = Scene & Measured
 
@@ -22,18 +27,18 @@ export const predictions = {
   },
 
   share: {
-    choices: ['100 %', '50 %', '20 %'],
+    choices: ['all of it', 'half of it', 'a fifth of it'],
     answer: ({ cpu }: Own) => {
       const percent = 100 * shareOf(cpu)
-      return percent < 35 ? '20 %' : percent < 75 ? '50 %' : '100 %'
+      return percent < 35 ? 'a fifth of it' : percent < 75 ? 'half of it' : 'all of it'
     },
   },
 
   pids: {
-    choices: [`${FORKS + 1}: the loop and all that it starts`, `at most ${LIMITS.pids}: the limit`],
-    answer: ({ forker = 0 }: Own) =>
-      counter(forker, 'pidsCurrent') <= LIMITS.pids
-        ? `at most ${LIMITS.pids}: the limit`
-        : `${FORKS + 1}: the loop and all that it starts`,
+    choices: [ALL, ENDED, AT_LIMIT],
+    answer({ forker = 0 }: Own) {
+      const count = processExists(forker) ? counter(forker, 'pidsCurrent') : 0
+      return count === 0 ? ENDED : count <= LIMITS.pids ? AT_LIMIT : ALL
+    },
   },
 }

@@ -74,13 +74,13 @@ export const step: Step<Measured> = {
       checks: [checks.oomKill, checks.sigkill],
     },
     {
-      title: 'A fifth of a processor',
+      title: 'A quota of processor time',
       source: { file: 'chapters/4-limits/experiments.ts', symbol: 'useAllProcessorTime' },
       impossible: cannotLimit,
       predict: {
-        question: 'How much of one processor does the endless loop get?',
+        question: 'No other process wants that processor, say. How much of it does the loop get?',
         ...predictions.share,
-        why: 'The quota divided by the period. With several processors a quota may exceed the period: 200 of 100 ms are two processors.',
+        why: 'The quota divided by the period, and no more on an idle machine. With several processors a quota may exceed the period: 200 of 100 ms are two processors.',
       },
       act: withCgroup(useAllProcessorTime),
       checks: [checks.throttled, checks.share],
@@ -90,9 +90,9 @@ export const step: Step<Measured> = {
       source: { file: 'chapters/4-limits/experiments.ts', symbol: 'forkTooOften' },
       impossible: cannotLimit,
       predict: {
-        question: `How many processes are there in that container, after ${FORKS} times “sleep &”?`,
+        question: `How many processes are there in that container after ${FORKS} times “sleep &”?`,
         ...predictions.pids,
-        why: 'The shell that is refused a fork says so and gives up; those that run, run on.',
+        why: 'At the limit fork is refused with EAGAIN, and nobody is killed: the shell says so and gives up, and those that run, run on.',
       },
       act: withCgroup(forkTooOften),
       checks: [checks.pids],

@@ -8,7 +8,7 @@ import { moreMasks } from './masks.ts'
 
 type Go = (tape: Tape, directory: string) => void
 
-const CHROOT = 'chroot, and the way out of it'
+const CHROOT = 'chroot: one pointer'
 const COVERED = 'What it must not see'
 
 export const exercise: Exercise<Roots> = {

@@ -7,13 +7,16 @@ export async function ask(prediction: Pick<Prediction, 'question' | 'choices'>):
     select(
       {
         message: prediction.question,
-        choices: prediction.choices.map(choice => ({ name: choice, value: choice })),
-        theme: THEME,
+        choices: [NONE_YET, ...prediction.choices.map(choice => ({ name: choice, value: choice }))],
+        theme: { ...THEME, i18n: { disabledError: 'First choose an answer with ↑ and ↓.' } },
       },
       context,
     ),
   )
 }
+
+/** Stands before the choices, so that none of them is chosen until a key is pressed. */
+const NONE_YET = { name: 'choose', value: '', disabled: 'with ↑ and ↓' }
 
 const THEME = { prefix: { idle: '     ?', done: '     ›' } }
 

@@ -66,16 +66,25 @@ export class Presenter {
   }
 
   /** What the book's section of a stage begins with. */
-  explain(step: Pick<Step, 'number' | 'name'>, { title, source }: Pick<Stage, 'title' | 'source'>): void {
-    if (!this.quiet) this.paragraph(explanation(step, title), source)
+  explain(step: Pick<Step, 'number' | 'name'>, { title }: Pick<Stage, 'title'>): void {
+    if (!this.quiet) this.#paragraph(explanation(step, title))
+  }
+
+  /** Where there is more to read of a stage. It comes after the question: names of functions may answer that. */
+  source({ source }: Pick<Stage, 'source'>): void {
+    if (source) this.line(this.ink.dim(`      the code: ${sourceLine(source)}`))
+    this.line()
   }
 
   /** A paragraph, wrapped; `code` in backquotes stands out. */
-  protected paragraph(text: string, source?: { file: string; symbol: string }): void {
+  protected paragraph(text: string): void {
+    this.#paragraph(text)
+    this.line()
+  }
+
+  #paragraph(text: string): void {
     this.line()
     for (const line of wrap(text, this.width - 6)) this.line(`      ${this.code(line)}`)
-    if (source) this.line(this.ink.dim(`      the code: ${sourceLine(source)}`))
-    this.line()
   }
 
   /** The tape of the step's own container: what this step teaches in full, the rest in one line a part. */

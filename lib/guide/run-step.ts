@@ -60,7 +60,10 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
       feed.tell({ kind: 'stage', number: i + 1, of: step.stages.length, title: stage.title })
       presenter.explain(step, stage)
       const predict = missing || stage.impossible?.(lab) ? undefined : prediction(stage, options)
+      if (predict) presenter.line()
       const said = predict && (await ask(predict))
+      if (predict) presenter.line()
+      presenter.source(stage)
       const [lacking, refusal] = missing ? [missing] : await act(lab, stage, goOn)
       refused ??= refusal
       if (refusal && lab.stillborn) break // nothing to look at any more

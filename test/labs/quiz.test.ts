@@ -2,6 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import { steps } from '../../lib/cli/steps.ts'
+import { explanation } from '../../lib/book/explanation.ts'
 import { questionsOf } from '../../lib/guide/quiz.ts'
 import type { Report } from '../../lib/guide/step.ts'
 import { keepEarly } from '../../lib/labs/early-predictions.ts'
@@ -90,12 +91,14 @@ describe.skipIf(noTmux)(`in a real terminal${noTmux}`, () => {
     terminal.minilab('step 1')
     await terminal.shows(NAMESPACES)
     terminal.key('Down')
+    terminal.key('Down')
     terminal.key('Enter')
     await terminal.shows('0 of 1 predicted')
     await expect.poll(noted).toMatchObject({ step: 1, said: '1 (pid)', answer: '0' })
     terminal.type('clear')
     terminal.minilab('quiz')
-    await terminal.shows(/Step 1 · cli\s+\? How many[^]*❯ 0/)
+    await terminal.shows(/Step 1 · cli\s+\? How many[^]*❯ choose/)
+    terminal.key('Down')
     terminal.key('Enter')
     await terminal.shows('You predicted it: 0.')
     await terminal.shows('1 of 1 predicted.')
@@ -104,6 +107,34 @@ describe.skipIf(noTmux)(`in a real terminal${noTmux}`, () => {
     expect(terminal.screen()).not.toMatch(/clone3\(|✔|━━/)
     terminal.minilab('quiz')
     await terminal.shows('You predicted all 1 that you were asked. minilab quiz --all asks all')
+  })
+
+  test('no question has its answer above it, and each answer is one of the choices', async () => {
+    const { env, folder } = await workspace()
+    const chapters = await Promise.all(steps.map(({ load }) => load()))
+    const asked = chapters.flatMap(step =>
+      step.stages.flatMap(({ title, predict }) =>
+        predict ? { ...predict, above: `${title}. ${explanation(step, title)} ${predict.question}` } : [],
+      ),
+    )
+    const terminal = new Terminal(env, { columns: 200 })
+    terminal.minilab('quiz --all')
+    for (const { question } of asked) {
+      await terminal.shows(`? ${question}`)
+      terminal.key('Down')
+      terminal.key('Enter')
+    }
+    await terminal.shows(/\d of \d+ predicted\./)
+    const noted = readProgress({ folder }).predictions
+    expect(Object.keys(noted).length).toBeGreaterThan(asked.length / 2) // what cannot be had here has no answer
+    for (const { question, choices, above } of asked) {
+      if (!noted[question]) continue
+      const { said, answer } = noted[question]
+      expect(said).toBe(choices[0])
+      expect(choices).toContain(answer)
+      const words = above.replaceAll('`', '')
+      expect(words).not.toMatch(new RegExp(`(?<![\\w/<])${RegExp.escape(answer)}(?![\\w/])`, 'i'))
+    }
   })
 
   test('Ctrl-C leaves it quietly, and the earlier answer stays', async () => {
@@ -124,6 +155,7 @@ describe.skipIf(noTmux)(`in a real terminal${noTmux}`, () => {
     const terminal = new Terminal(env)
     terminal.minilab('step 1; echo status $?')
     await terminal.shows(NAMESPACES)
+    terminal.key('Down')
     terminal.key('Enter')
     await terminal.shows('1 of 1 predicted')
     await terminal.shows(/minilab: your predictions were not noted: \S+ is damaged: it is JSON/)
@@ -137,6 +169,7 @@ describe.skipIf(noTmux)(`in a real terminal${noTmux}`, () => {
     const terminal = new Terminal({ MINILAB_DATA: data, MINILAB_WORKSPACE: folder })
     terminal.minilab('step 1')
     await terminal.shows(NAMESPACES)
+    terminal.key('Down')
     terminal.key('Down')
     terminal.key('Enter')
     await terminal.shows('0 of 1 predicted')
@@ -164,6 +197,7 @@ describe.skipIf(noTmux)(`in a real terminal${noTmux}`, () => {
     const step = await steps[5]!.load()
     for (const question of questionsOf(step)) {
       await terminal.shows(`? ${question.slice(0, 40)}`)
+      terminal.key('Down')
       terminal.key('Enter')
     }
     await terminal.shows(/\d of \d predicted\.[^]*status 0/)
