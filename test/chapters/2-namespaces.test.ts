@@ -64,7 +64,7 @@ test('what the kernel answers to each prediction is one of the choices', async (
   const stages = [{ ...step.stages[0]!, checks: [{ id: 'answers', claim: '', look }] }]
   const options = { rootless: !isRoot, runtime: 'minilab', keep: false, ask: false, command: [] }
   await runStep({ ...step, stages }, { ...options, presenter: new Presenter({ quiet: true }) })
-  expect(answers).toEqual(['1', 'a day longer'])
+  expect(answers).toEqual(['1', 'a day longer than for the host'])
   const choices = step.stages.flatMap(({ predict }) => predict?.choices ?? [])
   expect(choices).toEqual(expect.arrayContaining(answers))
 })

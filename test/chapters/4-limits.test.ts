@@ -166,8 +166,8 @@ test.skipIf(!isRoot || !canLimit)(`the right predictions are among the choices${
   expect(answers.map(check => check.evidence[0]?.container)).toEqual([
     '/',
     '137',
-    '20 %',
-    'at most 20: the limit',
+    'a fifth of it',
+    'at most 20: no more could be started',
   ])
 })
 
