@@ -24,8 +24,20 @@ function nameOf(called: string): string {
 /** A text whose commands can be typed as they stand. */
 export function asTyped(text: string): string {
   if (CALLED === undefined) return text
-  const named = text.replace(OURS, nameOf(CALLED))
   const isRoot = process.geteuid?.() === 0 && inFirstUserNamespace()
   const needsNoSudo = isRoot || !FOLDERS.some(folder => existsSync(join(folder, 'sudo')))
-  return needsNoSudo ? named.replace(SUDO, '') : named
+  const name = nameOf(CALLED)
+  const named = (needsNoSudo ? text.replace(SUDO, '') : text).replace(OURS, name)
+  return foundBySudo(name) ? named : named.replaceAll(`sudo ${name} `, `sudo env "PATH=$PATH" ${name} `)
+}
+
+/** sudoers(5), secure_path: sudo looks for commands in these folders, whatever the PATH of who calls it. */
+const SECURE_PATH = ['sbin', 'bin', 'usr/sbin', 'usr/bin', 'usr/local/sbin', 'usr/local/bin'].map(
+  f => `/${f}`,
+)
+
+/** Whether sudo finds us, and the Node that the package of npm needs. */
+function foundBySudo(name: string): boolean {
+  if (name.includes('/')) return true
+  return [CALLED!, process.execPath].every(path => SECURE_PATH.includes(dirname(resolve(path))))
 }

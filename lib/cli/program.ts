@@ -1,5 +1,6 @@
 import { constants } from 'node:os'
 import { Command, CommanderError } from 'commander'
+import { asTyped } from '../as-typed.ts'
 import { Interrupted } from '../kernel/errors.ts'
 import { waiting } from '../kernel/waiting.ts'
 import { fail, printable } from './fail.ts'
@@ -42,7 +43,7 @@ export function commandLine(version: string): Command {
     .addHelpText(
       'after',
       `
-Begin with:  sudo minilab step 1      (or without sudo)
+${asTyped('Begin with:  sudo minilab step 1')}      (or without sudo)
 Exit status: 0 all well · 1 a check failed · 2 wrong use · 3 the machine lacks something
 Of run and exec: the program’s · 127 not found · 126 not executable · 125 it was not started`,
     )
@@ -76,7 +77,7 @@ export async function main(argv: string[], version: string): Promise<void> {
 /** commander's `error: unknown command 'stpe'\n(Did you mean step?)` as one line that says what to do. */
 function oneLine(text: string): string {
   const [, problem = text, hint] = /^error: (.*?)\.?\s*(?:\(Did you mean (.*?)\?\))?\s*$/s.exec(text) ?? []
-  return `minilab: ${printable(problem)}: ${hint ? `did you mean ${hint}?` : 'minilab --help shows what there is'}\n`
+  return `minilab: ${printable(problem)}: ${hint ? `did you mean ${hint}?` : asTyped('minilab --help shows what there is')}\n`
 }
 
 /** `minilab … | head`: whoever read our output has gone. What is under way takes back what it made, and ends. */

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { closeSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { asTyped } from '../as-typed.ts'
 import { defaultSpec } from '../container/default-spec.ts'
 import { hardening } from '../container/hardening.ts'
 import { Ledger } from '../container/ledger.ts'
@@ -277,9 +278,8 @@ export class Lab<S = object> {
   /** `--keep`: the container stays until Enter is pressed, or nobody is there to press it; to be looked at from another terminal. */
   async keepUntilEnter(): Promise<void> {
     const { pid } = this.scene
-    process.stderr.write(
-      `The container stays: its first process is ${pid}. In another terminal: minilab look ${pid}, ls /proc/${pid}, or nsenter -t ${pid} -a /bin/sh\nEnter ends it. `,
-    )
+    const said = `The container stays: its first process is ${pid}. In another terminal: minilab look ${pid}, ls /proc/${pid}, or nsenter -t ${pid} -a /bin/sh`
+    process.stderr.write(`${asTyped(said)}\nEnter ends it. `)
     await Promise.race([once(process.stdin, 'data'), once(process.stdin, 'end')])
     process.stdin.pause()
   }

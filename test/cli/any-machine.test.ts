@@ -1,10 +1,11 @@
 // Machines that lack something, or are arranged otherwise than most. Where a remedy is printed it is applied there, and helps.
 import { spawnSync } from 'node:child_process'
-import { readdirSync, symlinkSync } from 'node:fs'
+import { existsSync, readdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { Diagnosis } from '../../lib/guide/doctor.ts'
-import { isRoot, ORDINARY, runMinilab, userData, userFolder, users } from '../support/minilab.ts'
+import { isRoot, ORDINARY, runMinilab, self, userData, userFolder, users } from '../support/minilab.ts'
+import type { UserName } from '../support/minilab.ts'
 import { noTmux, Terminal } from '../support/terminal.ts'
 
 const ENTRY = join(import.meta.dirname, '../../bin.mjs')
@@ -116,16 +117,17 @@ describe.each(users)('as %s', user => {
 
 describe('commands are printed as they can be typed', () => {
   const checkout = join(import.meta.dirname, '../..')
-  const said = (command: string, env: NodeJS.ProcessEnv = {}) => {
+  const said = (command: string, env: NodeJS.ProcessEnv = {}, user: UserName = self) => {
     const { stderr } = spawnSync('sh', ['-c', command], {
       encoding: 'utf8',
       cwd: checkout,
-      env: { ...process.env, MINILAB_DATA: userFolder(), ...env },
+      env: { ...process.env, MINILAB_DATA: userFolder(user), ...env },
+      ...(isRoot && user === 'ordinary' ? ORDINARY : {}),
     })
     return stderr
   }
-  const onPath = () => {
-    const folder = userFolder()
+  const onPath = (user: UserName = self) => {
+    const folder = userFolder(user)
     symlinkSync(join(checkout, 'minilab'), join(folder, 'minilab'))
     return { PATH: `${folder}:${process.env.PATH}` }
   }
@@ -134,14 +136,35 @@ describe('commands are printed as they can be typed', () => {
     ['./minilab', {}],
     [`${checkout}/minilab`, {}],
     ['minilab', onPath],
-  ])('%s', (name, env) => {
+  ] as const)('%s', (name, env) => {
     const line = `minilab: there is no container "nix": ${name} ps -a shows what there is\n`
     expect(said(`${name} exec nix true`, typeof env === 'function' ? env() : env)).toBe(line)
   })
 
-  test('root needs no sudo', () => {
-    const words = said('./minilab doctor >&2').replaceAll(/\s+/g, ' ')
-    expect(words).toContain(`Next: begin with ${isRoot ? './minilab' : 'sudo ./minilab'} step 1.`)
+  const noSudo = existsSync('/usr/bin/sudo') ? '' : ' (no sudo)'
+  /** What a text that has `sudo minilab` in it comes to for an ordinary user, and for root. */
+  const HELPS = [
+    ['./minilab', './minilab', './minilab'],
+    [`${checkout}/minilab`, `${checkout}/minilab`, `${checkout}/minilab`],
+    ['minilab', 'minilab', 'env "PATH=$PATH" minilab'], // in a folder where sudo does not look
+  ] as const
+
+  const asRoot = isRoot ? test : undefined
+  asRoot?.each(HELPS)('root needs no sudo: %s', (command, name) => {
+    expect(said(`${command} --help >&2`, onPath())).toContain(`Begin with:  ${name} step 1 `)
+  })
+
+  test.skipIf(noSudo)(`others do${noSudo}`, () => {
+    for (const [command, , behindSudo] of HELPS)
+      expect(said(`${command} --help >&2`, onPath('ordinary'), 'ordinary')).toContain(
+        `Begin with:  sudo ${behindSudo} step 1 `,
+      )
+  })
+
+  asRoot?.skipIf(noSudo)(`and sudo finds the command that is printed${noSudo}`, () => {
+    const env = onPath('ordinary')
+    const [, command] = /(sudo .*) step 1 /.exec(said('minilab --help >&2', env, 'ordinary'))!
+    expect(said(`${command} exec nix true`, env)).toContain('there is no container "nix"')
   })
 })
 

@@ -1,14 +1,15 @@
+import { asTyped } from '../../as-typed.ts'
 import { html } from '../../book/html.ts'
 
 /** The page, empty: view.js fills it with what the server sends. */
 export function page(token: string): string {
   const sudo = process.geteuid?.() === 0 && process.env.SUDO_UID !== undefined ? 'sudo ' : ''
   const data = process.env.MINILAB_DATA ? `MINILAB_DATA=${process.env.MINILAB_DATA} ` : ''
-  const minilab = `${sudo}${data}minilab`
+  const typed = (command: string) => `${sudo}${data}${asTyped(command)}`
   const others =
     process.geteuid?.() === 0
       ? 'What ordinary users run is in their own view.'
-      : 'What root runs is in root’s own view: sudo minilab view.'
+      : asTyped('What root runs is in root’s own view: sudo minilab view.')
   return html`<!doctype html>
     <html lang="en">
       <head>
@@ -33,11 +34,11 @@ export function page(token: string): string {
               <h2>Nothing runs now.</h2>
               <p>Type one of these in another terminal, and watch it here:</p>
               <dl>
-                <dt><code>${minilab} step 4</code></dt>
+                <dt><code>${typed('minilab step 4')}</code></dt>
                 <dd>a step, with its system calls and checks; 1 to 7</dd>
-                <dt><code>${minilab} check 3</code></dt>
+                <dt><code>${typed('minilab check 3')}</code></dt>
                 <dd>what you wrote for a lab</dd>
-                <dt><code>${minilab} run -it default /bin/sh</code></dt>
+                <dt><code>${typed('minilab run -it default /bin/sh')}</code></dt>
                 <dd>a container, for as long as its program runs</dd>
               </dl>
               <p>${others}</p>

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { extname, join } from 'node:path'
+import { asTyped } from '../../as-typed.ts'
 import { UsageError } from '../../kernel/errors.ts'
 import { ownFolder } from '../../own-folder.ts'
 import { STYLE } from '../svg.ts'
@@ -94,7 +95,8 @@ export class ViewServer {
     if (!url || !isFromHere(request))
       return plain(response, 403, 'This is for a browser on the same machine, at 127.0.0.1 or localhost.')
     const token = url.searchParams.get('token') ?? ''
-    if (!same(token, this.#token)) return plain(response, 403, 'Use the URL that `minilab view` has printed.')
+    if (!same(token, this.#token))
+      return plain(response, 403, asTyped('Use the URL that `minilab view` has printed.'))
     const name = url.pathname.slice(1)
     if (name === '') send(response, 'text/html; charset=utf-8', page(this.#token))
     else if (Object.hasOwn(ASSETS, name)) send(response, TYPES[extname(name)]!, ASSETS[name]!())
