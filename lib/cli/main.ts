@@ -28,8 +28,13 @@ async function start(): Promise<void> {
 }
 
 // looked at first: commander alone costs as much as Node's own start
-if (command === '--version' || command === '-V') console.log(version())
-else {
+if (command === '--version' || command === '-V') {
+  process.stdout.on(
+    'error',
+    error => void import('./unwritable.ts').then(({ unwritable }) => unwritable(error)),
+  )
+  console.log(version())
+} else {
   try {
     await start()
   } catch (error) {

@@ -1,4 +1,3 @@
-import { constants } from 'node:os'
 import { Command, CommanderError } from 'commander'
 import { asTyped } from '../as-typed.ts'
 import { Interrupted } from '../kernel/errors.ts'
@@ -20,6 +19,7 @@ import { stepCommand } from './step.ts'
 import { viewCommand } from './view.ts'
 import { workspaceCommands } from './workspace.ts'
 import { EXIT, statusOf } from './exit.ts'
+import { heedOutputErrors } from './unwritable.ts'
 
 /** In the order in which a newcomer meets them. */
 const COMMANDS = {
@@ -56,9 +56,9 @@ Of run and exec: the program’s · 127 not found · 126 not executable · 125 i
 
 /** Parses the command line and runs the command; sets the exit status. */
 export async function main(argv: string[], version: string): Promise<void> {
+  heedOutputErrors()
   const program = commandLine(version)
   if (argv.length === 2) return program.outputHelp()
-  process.stdout.on('error', readerGone)
   try {
     await program.parseAsync(argv)
     if (waiting.calls > 0) (await import('../kernel/now.ts')).now.exit_group(Number(process.exitCode ?? 0))
@@ -78,10 +78,4 @@ export async function main(argv: string[], version: string): Promise<void> {
 function oneLine(text: string): string {
   const [, problem = text, hint] = /^error: (.*?)\.?\s*(?:\(Did you mean (.*?)\?\))?\s*$/s.exec(text) ?? []
   return `minilab: ${printable(problem)}: ${hint ? `did you mean ${hint}?` : asTyped('minilab --help shows what there is')}\n`
-}
-
-/** `minilab … | head`: whoever read our output has gone. What is under way takes back what it made, and ends. */
-function readerGone(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE') return fail(error)
-  if (!process.emit('SIGPIPE', 'SIGPIPE')) process.exit(128 + constants.signals.SIGPIPE)
 }

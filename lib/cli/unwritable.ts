@@ -1,0 +1,25 @@
+import { constants } from 'node:os'
+import { MachineError } from '../image/error.ts'
+import { fail } from './fail.ts'
+
+/** Ends us where stdout cannot be written: quietly where its reader has gone, else with one line. */
+export function heedOutputErrors(): void {
+  process.stdout.on('error', unwritable)
+  process.stderr.on('error', () => {}) // there is no other place to say it, and the exit status tells enough
+}
+
+let said = false
+
+/** What follows where a write to stdout has failed. */
+export function unwritable(error: NodeJS.ErrnoException): void {
+  // `minilab … | head`: what is under way takes back what it made, and ends
+  if (error.code === 'EPIPE') {
+    if (!process.emit('SIGPIPE', 'SIGPIPE')) process.exit(128 + constants.signals.SIGPIPE)
+    return
+  }
+  if (said) return
+  said = true
+  fail(new MachineError(`cannot write to stdout: ${error.message}`, 'see that there is room where it goes'))
+  // a step goes on to its end, for what it has made; a server would never end
+  if (process.listenerCount('SIGPIPE') === 0) process.exit()
+}
