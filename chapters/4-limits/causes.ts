@@ -105,9 +105,9 @@ export function otherPidsLimit(pid: number): string {
   const limit = counter(pid, 'pidsLimit')
   if (!(limit > 0) || !isApart(pid, 'pids')) return unlimited(pid, 'pids')
   if (limit === LIMITS.pids) return 'The limit is there. Likeliest: the loop did not come that far.'
-  return limit === LIMITS.pids + 1
-    ? `The limit is ${limit}, one more than asked: the container’s first process counts like any other.`
-    : `The limit is ${limit}, not ${LIMITS.pids}.`
+  if (Math.abs(limit - LIMITS.pids) === 1)
+    return `The limit is ${limit}, one ${limit > LIMITS.pids ? 'more' : 'less'} than asked: the container’s first process counts like any other, and the number includes it.`
+  return `The limit is ${limit}, not ${LIMITS.pids}.`
 }
 
 export const fraction = (share: number) => `${(100 * share).toFixed(1)} %`

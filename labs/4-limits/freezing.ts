@@ -9,6 +9,7 @@ import { type CgroupValue, cpuUsageMicroseconds } from '../../lib/kernel/cgroupf
 import { readControl, writeControl } from '../../lib/kernel/control-file.ts'
 import { until } from '../../lib/kernel/until.ts'
 import { WrittenError } from '../../lib/labs/problem.ts'
+import { THREW } from '../../lib/labs/written.ts'
 
 interface Freezer {
   version: 1 | 2
@@ -32,32 +33,64 @@ const LOOK = 20 // ms
 /** So many looks after the kernel has said that it is done, what waits on does not wait for that. */
 const LOOKS = 100
 
+const WORDS =
+  'which words does the kernel write to the file that you wait for? print what you read, with its newline; v1 has no event for it, so until gets no file there'
+
+/** What the kernel calls it when it is done. */
+function wanted({ version }: Freezer, frozen: boolean): string {
+  const [on, off] = version === 1 ? ['FROZEN', 'THAWED'] : ['1', '0']
+  return frozen ? on! : off!
+}
+
+/**
+ * An error that freeze threw where it had waited for too long: whether it was only impatient, is seen by a second call, when the
+ * kernel is done.
+ */
+async function missed(error: unknown, freeze: Freeze, freezer: Freezer, frozen: boolean): Promise<unknown> {
+  if (!(error instanceof WrittenError) || !error.message.includes(THREW)) return error
+  const state = wanted(freezer, frozen)
+  if (!(await until(() => stateNow(freezer).value === state, PATIENCE))) return error
+  const [what, remedy] = await freeze(freezer, frozen).then(
+    () => [
+      `then the kernel was not done: it said ${state} a moment later`,
+      'wait longer: what is throttled stops only when its next period begins',
+    ],
+    () => [`and so it does when the kernel says ${state} already`, WORDS],
+  )
+  return new WrittenError({
+    what: `${error.message}, ${what}`,
+    ...(error.at && { at: error.at }),
+    remedy: remedy!,
+  })
+}
+
 /** Calls freeze, and looks meanwhile whether it goes on waiting for what has come already. */
 async function inTime(freeze: Freeze, freezer: Freezer, frozen: boolean): Promise<void> {
   let isOver = false
-  const done = freeze(freezer, frozen).finally(() => (isOver = true))
+  const done = freeze(freezer, frozen)
+    .catch(async (error: unknown) => {
+      throw await missed(error, freeze, freezer, frozen)
+    })
+    .finally(() => (isOver = true))
   await Promise.race([done, overdue(freezer, frozen, () => isOver)])
 }
 
 /** Ends with the call of freeze; throws where that does not come to an end. */
 async function overdue(freezer: Freezer, frozen: boolean, isOver: () => boolean): Promise<void> {
-  const remedy =
-    'which words does the kernel write to the file that you wait for? print what you read, with its newline; v1 has no event for it, so until gets no file there'
-  const [on, off] = freezer.version === 1 ? ['FROZEN', 'THAWED'] : ['1', '0']
   const end = Date.now() + PATIENCE
   // looks are counted, and not time: on a busy machine both of us get fewer
   for (let settled = 0; Date.now() < end;) {
     await setTimeout(LOOK)
     if (isOver()) return
     const { file, value } = stateNow(freezer)
-    settled = value === (frozen ? on : off) ? settled + 1 : 0
+    settled = value === wanted(freezer, frozen) ? settled + 1 : 0
     if (settled > LOOKS)
       throw new WrittenError({
         what: `the kernel has said ${value} in ${basename(file)} for ${(LOOKS * LOOK) / 1000} s, and freeze went on waiting`,
-        remedy,
+        remedy: WORDS,
       })
   }
-  throw new WrittenError({ what: `freeze had not come to an end after ${PATIENCE / 1000} s`, remedy })
+  throw new WrittenError({ what: `freeze had not come to an end after ${PATIENCE / 1000} s`, remedy: WORDS })
 }
 
 /** Stops the container in the learner's way, while its loop is throttled: then it takes a moment. And lets it go on. */

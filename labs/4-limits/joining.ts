@@ -3,9 +3,8 @@ import type { Container } from '../../lib/container/part.ts'
 import { changePart } from '../../lib/guide/mutant.ts'
 import type { Check, Step } from '../../lib/guide/step.ts'
 import { hierarchies } from '../../lib/kernel/cgroupfs.ts'
-import { readControl, writeControl } from '../../lib/kernel/control-file.ts'
-import { WrittenError } from '../../lib/labs/problem.ts'
-import { existsSync } from 'node:fs'
+import { writeControl } from '../../lib/kernel/control-file.ts'
+import { demandRoom, explained } from './refused.ts'
 import { join } from 'node:path'
 
 /** The stage in which the container comes into its cgroup. */
@@ -40,9 +39,18 @@ export function watchJoining(step: Step<Measured>): Step<Measured> {
   })
   const watched = changePart(step, 'limits', written => ({
     ...written,
+    async prepare(container) {
+      try {
+        await written.prepare?.(container)
+      } catch (error) {
+        throw explained(error, container)
+      }
+    },
     async attach(container, pid) {
       try {
         await written.attach?.(container, pid)
+      } catch (error) {
+        throw explained(error, container)
       } finally {
         sendHome(container, pid)
       }
@@ -72,17 +80,3 @@ function placesBelow({ cgroup }: Container, pid: number): string[] {
 
 const tooDeep = (places: string[]) =>
   `It is in ${places[0]}, a cgroup below the one that planCgroup(container) names. Its pid belongs in the cgroup.procs of each of the planned directories.`
-
-/** A cgroup with hardly any memory lets nothing run, and what fails then says no word of memory. */
-function demandRoom({ cgroup, spec }: Container): void {
-  const { version, path } = cgroup?.controller('memory') ?? {}
-  const file = join(path ?? '', version === 1 ? 'memory.limit_in_bytes' : 'memory.max')
-  const asked = spec.linux.resources?.memory?.limit ?? 0
-  if (path === undefined || !existsSync(file)) return
-  const limit = Number(readControl(file)) // NaN where there is none
-  if (!(limit <= asked / 1024)) return
-  throw new WrittenError({
-    what: `${asked} bytes of memory are asked for, and its limit is ${limit} bytes: the file takes bytes`,
-    remedy: 'write the number of the specification as it is',
-  })
-}

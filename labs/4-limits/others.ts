@@ -6,13 +6,16 @@ import type { Lab } from '../../lib/guide/lab.ts'
 import { inWords, type Refusal, refusalOf } from '../../lib/guide/refusal.ts'
 import type { Finding, Stage } from '../../lib/guide/step.ts'
 import { type readings, readCgroup } from '../../lib/kernel/cgroupfs.ts'
+import { THREW } from '../../lib/labs/written.ts'
+import { type Asked, whyOther } from './other-causes.ts'
 
 const random = (from: number, to: number) => from + Math.floor(Math.random() * (to - from))
 
 /** Limits that no other container has. */
 const makeLimits = () => ({
-  memory: random(40, 60) * 2 ** 20, // bytes
-  swap: random(70, 90) * 2 ** 20, // bytes, of both together
+  // bytes: whole pages also where those have 64 KiB, and never whole MiB
+  memory: (16 * random(40, 60) + 1) * 2 ** 16,
+  swap: (16 * random(70, 90) + 1) * 2 ** 16, // of both together
   pids: random(40, 90),
   quota: random(30, 90) * 1000, // microseconds
   period: random(100, 200) * 1000,
@@ -54,6 +57,12 @@ const OTHERS: Other[] = [
     lacks: { cpu: 'quota', pids: 'pids' },
   },
   {
+    asks: 'pids',
+    resources: ({ pids }) => ({ pids: { limit: pids } }),
+    wanted: ({ pids }) => ({ pids: String(pids), cpu: NO_QUOTA, memory: NO_LIMIT }),
+    lacks: { memory: 'memory', cpu: 'cpu' },
+  },
+  {
     asks: 'a quota of cpu',
     resources: ({ quota }) => ({ cpu: { quota } }),
     wanted: ({ quota }) => ({ cpu: `${quota} ${DEFAULT_PERIOD}`, memory: NO_LIMIT, pids: NO_LIMIT }),
@@ -65,6 +74,8 @@ const OTHERS: Other[] = [
 interface Made {
   other: Other
   values: Partial<Record<Limited, string>>
+  /** of its cgroup, with a quota or without one */
+  period?: number
   refused?: { words: string; about: Limited }
 }
 
@@ -80,13 +91,17 @@ async function make(lab: Lab<Measured>, other: Other, limits: Limits): Promise<M
     const memory = value('memoryLimit') + swapOf(pid, other.resources(limits), value('memoryLimit'))
     const { quota, period } = bandwidth(pid)
     const cpu = quota > 0 ? `${quota} ${period}` : NO_QUOTA
-    return { other, values: { memory, pids: value('pidsLimit'), cpu } }
+    return { other, values: { memory, pids: value('pidsLimit'), cpu }, period }
   } catch (error) {
     const refusal = refusalOf(error)
     if (!refusal) throw error
-    return { other, values: {}, refused: { words: inWords(refusal), about: about(refusal, other) } }
+    return { other, values: {}, refused: { words: withLine(refusal), about: about(refusal, other) } }
   }
 }
+
+/** What was refused, and in which line of the learner's. */
+const withLine = (refusal: Refusal) =>
+  refusal.at ? `${inWords(refusal)} (line ${refusal.at.line})` : inWords(refusal)
 
 /** What memory and swap together are limited to: v2 keeps swap by itself. A kernel may keep no account of it. */
 function swapOf(pid: number, { memory }: ResourcesSpec, limit: string): string {
@@ -116,9 +131,15 @@ function about({ message, at }: Refusal, { lacks }: Other): Limited {
 function notMade({ asks, lacks }: Other, what: Limited, words: string): string {
   const refused = words.replace(/\.$/, '')
   // what is not there is read as undefined, and calculated with as NaN
-  return lacks[what] !== undefined && /undefined|NaN|null/.test(words)
+  return lacks[what] !== undefined && (/undefined|NaN|null/.test(words) || words.includes(THREW))
     ? `A container whose specification has no ${lacks[what]} was not made. ${refused}. What is not in the specification is not limited.`
     : `Another container, with a limit of ${asks} only, was not made. ${refused}.`
+}
+
+/** The quota that a container asks for, beside the period that its cgroup has. */
+function quotaOf({ cpu: { quota, period } = {} }: ResourcesSpec, found = NaN): Asked['cpu'] {
+  if (quota === undefined) return undefined
+  return { quota, period: period ?? DEFAULT_PERIOD, isPeriodGiven: period !== undefined, found }
 }
 
 /** More containers, with limits that are other numbers each time. Each leaves out what another one has. */
@@ -128,16 +149,18 @@ export function otherLimitsStage(): Stage<Measured> {
   const look = (what: Limited): Finding => {
     const refused = made.find(one => one.refused?.about === what)
     if (refused) return finding(false, [], notMade(refused.other, what, refused.refused!.words))
-    const rows = made.flatMap(({ other, values }) => {
+    const rows = made.flatMap(({ other, values, period }) => {
       const [wanted, value] = [other.wanted(limits)[what], values[what]]
-      return wanted !== undefined && value !== undefined ? [{ wanted, value }] : []
+      if (wanted === undefined || value === undefined) return []
+      const cpu = what === 'cpu' ? quotaOf(other.resources(limits), period) : undefined
+      return [{ wanted, value, ...(cpu && { cpu }) }]
     })
     if (rows.length === 0) return notHere('the other container was not made')
     const wrong = rows.find(({ wanted, value }) => wanted !== value)
     return finding(
       wrong === undefined,
       rows.map(({ value }) => seen(`the limit of ${what} of another container`, null, value)),
-      `Another container asks for ${wrong?.wanted}, and its cgroup has ${wrong?.value}: ${/^no /.test(wrong?.wanted ?? '') || (wrong?.value.includes('swap') && !wrong.wanted.includes('swap')) ? 'what is not in spec.linux.resources is not limited' : 'the number is to be taken from spec.linux.resources'}.`,
+      () => whyOther(wrong!),
     )
   }
   return {

@@ -7,7 +7,7 @@ import { changePart } from '../../lib/guide/mutant.ts'
 import type { Step } from '../../lib/guide/step.ts'
 import { type Diagnosis, SyscallError } from '../../lib/kernel/syscall-error.ts'
 import type { Op } from '../../lib/kernel/tape.ts'
-import { type Place, type Problem, WrittenError } from '../../lib/labs/problem.ts'
+import { type Place, WrittenError } from '../../lib/labs/problem.ts'
 import { type Asked, optionsIn, whyNotStarted } from './overlay-rules.ts'
 
 // A container with the learner's layers part that did not start: is it the machine, or what the part asked for?
@@ -35,16 +35,11 @@ export function noteCalls(step: Step<Stack>, latest: Latest): Step<Stack> {
   return changePart(step, 'layers', part => ({
     ...part,
     async prepare(container) {
-      const before = fileRequests()
-      let last = 0
       try {
-        const result: unknown = part.prepare?.(container)
-        if (result instanceof Promise) last = 1 // the request whose end ended the promise still counts
-        await result
+        await part.prepare?.(container)
       } catch (error) {
         throw misplaced(error)
       }
-      if (fileRequests() > before + last) throw new WrittenError(NOT_AWAITED)
     },
     inside(tape, container, gate) {
       const before = tape.ops.length
@@ -52,14 +47,6 @@ export function noteCalls(step: Step<Stack>, latest: Latest): Step<Stack> {
       Object.assign(latest, { ops: tape.ops.slice(before), first: before + 1, container })
     },
   }))
-}
-
-/** How many requests to the file system Node has not heard the end of. They do not end before the event loop turns. */
-const fileRequests = () => process.getActiveResourcesInfo().filter(name => name.startsWith('FSReq')).length
-
-const NOT_AWAITED: Problem = {
-  what: '`prepare` has ended, and requests to the file system that it made have not',
-  remedy: 'await each promise in an async `prepare`, or use `mkdirSync`',
 }
 
 /** The error of a `prepare` whose `mkdir` was refused says where the directory belongs. */

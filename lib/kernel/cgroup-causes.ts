@@ -5,16 +5,50 @@ import type { Diagnosis } from './syscall-error.ts'
 
 /** Why a file of a cgroup is refused, as far as the cgroup tells by now: admin-guide/cgroup-v1/*.rst, cgroup-v2.rst. */
 export function diagnoseCgroup(path: string, code: string, value: string): Diagnosis | undefined {
-  if (code === 'EINVAL') return noNumber(path, value) ?? lessThanMemory(path)
-  return code === 'ENOENT' && existsSync(dirname(path)) ? otherName(path) : undefined
+  if (code === 'EINVAL') return noNumber(path, value) ?? otherFile(path) ?? lessThanMemory(path)
+  if (code === 'EACCES') return otherFile(path) // such a file nobody may write, but root may open it
+  if (code !== 'ENOENT') return undefined
+  return existsSync(dirname(path)) ? otherName(path) : notMade(path)
 }
 
-/** What a program writes that takes a value for granted. */
+const isOfCgroup = (path: string) => path.startsWith('/sys/fs/cgroup/')
+
+/** The directory itself is not there. */
+function notMade(path: string): Diagnosis | undefined {
+  if (!isOfCgroup(path)) return undefined
+  return {
+    cause: 'there is no such cgroup: its directory was not made',
+    remedy: 'make the directory before you write to its files; on v1 there is one for each hierarchy',
+  }
+}
+
+/** A file that is mistaken for the one that takes the limit. */
+function otherFile(path: string): Diagnosis | undefined {
+  const name = basename(path)
+  if (!isOfCgroup(path)) return undefined
+  if (/\.(current|usage_in_bytes|events|stat)$/.test(name))
+    return {
+      cause: `${name} says what there is now, and cannot be written`,
+      remedy: 'a limit has a file for itself',
+    }
+  if (name.startsWith('cpu.rt_'))
+    return {
+      cause: `${name} is for real-time processes, sched(7), and holds no others back`,
+      remedy: 'a quota for all of them is in cpu.cfs_quota_us',
+    }
+  return undefined
+}
+
+/** What a program writes that takes a value for granted, or has calculated with it. */
 function noNumber(path: string, value: string): Diagnosis | undefined {
+  if (!isOfCgroup(path)) return undefined
   const [word] = /undefined|NaN|null/.exec(value) ?? []
-  return word === undefined || !path.startsWith('/sys/fs/cgroup/')
+  if (word !== undefined)
+    return { cause: `"${word}" is no number`, remedy: 'write nothing where the specification has no number' }
+  const [fraction] = /\d+\.\d+/.exec(value) ?? []
+  return fraction === undefined
     ? undefined
-    : { cause: `"${word}" is no number`, remedy: 'write nothing where the specification has no number' }
+    : { cause: `${fraction} is no whole number`, remedy: 'write the number of the specification as it is' }
 }
 
 const NONE = 2 ** 62 // bytes; v1 says more than that where there is no limit
@@ -44,7 +78,9 @@ function otherName(path: string): Diagnosis | undefined {
       remedy: `look for it in cgroup.controller('${controller}').path`,
     }
   const { version } = hierarchy
-  const [right] = version === 1 ? reading.v1 : reading.v2
+  const [shown] = version === 1 ? reading.v1 : reading.v2
+  // the one that is read only says what was written to the other
+  const right = shown === 'freezer.self_freezing' ? 'freezer.state' : shown
   if (right !== name)
     return {
       cause: `${name} is its name on v${3 - version}, and ${controller} is on v${version} here`,

@@ -17,6 +17,7 @@ import { given, hostCalls, startOver } from './host-calls.ts'
 import { placeIn } from './place.ts'
 import { type Problem, WrittenError } from './problem.ts'
 import type { Recorded } from './tape-diff.ts'
+import { notAwaited } from './requests.ts'
 import { STUCK_FILE, TRIAL_FILE } from './trial-files.ts'
 import { watch } from './watchdog.ts'
 import { asWritten, loadWritten } from './written.ts'
@@ -95,7 +96,10 @@ async function runTrial(
   const thrown = (error: unknown) => {
     if (trial.problem) process.exit(1) // what comes after it comes of it
     // only `attach` has connections, and closes them at its end
-    stop(error, error instanceof ClosedError ? 'it went on after `attach` had ended' : 'it threw')
+    stop(
+      notAwaited() ?? error,
+      error instanceof ClosedError ? 'it went on after `attach` had ended' : 'it threw',
+    )
     process.exit(1)
   }
   const leaving = (status: number) => {

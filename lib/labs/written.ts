@@ -11,7 +11,8 @@ import { Later, Tape } from '../kernel/tape.ts'
 import type { Exercise, Written } from './exercise.ts'
 import { nextContainer } from './host-calls.ts'
 import { placeIn } from './place.ts'
-import { WrittenError } from './problem.ts'
+import { type Place, WrittenError } from './problem.ts'
+import { withRequests } from './requests.ts'
 import { fileOf } from './workspace.ts'
 
 type Named = Pick<Exercise, 'number' | 'name' | 'exports'>
@@ -76,11 +77,25 @@ export function asWritten(error: unknown, folder: string, doing: string, mayAwai
     return new WrittenError({ what, ...(at && { at }), remedy: error.remedy })
   }
   const message = (error.message.split('\n').find(line => line.trim()) ?? error.name).trim()
+  if (at && isThrownBy(at, error))
+    return new WrittenError({ what: `${doing}: ${THREW} “${message}”`, at, remedy: WHY_THROWN })
   const mayBePromise = error instanceof TypeError && mayAwait ? PROMISE : ''
-  const known = noSuchCall(message) ?? (REMEDIES[error.name] ?? 'mend that line') + mayBePromise
+  const known =
+    noSuchCall(message) ??
+    (REMEDIES[error.name] ?? 'which of the values in that line is it about? console.log prints them') +
+      mayBePromise
   const remedy = 'remedy' in error ? String(error.remedy) : known
   return new WrittenError({ what: `${doing}: ${error.name}: ${message}`, ...(at && { at }), remedy })
 }
+
+/** Said of an error that the learner's own code has thrown, and no call that it made. */
+export const THREW = 'your own code threw an error here,'
+const WHY_THROWN =
+  'look at the condition that leads to this line: which of its values is not what you expect? console.log prints them'
+
+/** Whether it is a line of the learner's that has made this error: no other frame is above it, and it says so. */
+const isThrownBy = ({ file, text }: Place, { stack = '' }: Error) =>
+  /\bthrow\b|\bassert\b/.test(text) && (/^ *at .*/m.exec(stack)?.[0].includes(`/${file}:`) ?? false)
 
 /** What a call of the tape was most likely meant to be: `umount` is umount2(2), `exec` execve(2). */
 function noSuchCall(message: string): string | undefined {
@@ -92,7 +107,7 @@ function noSuchCall(message: string): string | undefined {
 }
 
 const REMEDIES: Record<string, string> = {
-  SyntaxError: 'mend what is written there: an editor shows it in red',
+  SyntaxError: 'correct what is written there: an editor shows it in red',
   ReferenceError: "is it imported? `import { … } from 'minilab'` has constants and types",
   TypeError: 'is it what that line takes it for?',
 }
@@ -101,22 +116,23 @@ const PROMISE = ' A promise, for one, has to be awaited first'
 /** The hooks of a part that may be async. */
 const ASYNC = /\.(prepare|attach)$/
 
-/** The function, its errors with the learner's line. */
+/** The function, its errors with the learner's line. A hook that may be async has to wait for all that it begins. */
 function guard<A extends unknown[], R>(
   run: (...args: A) => R,
   folder: string,
   name: string,
 ): (...args: A) => R {
+  const mayAwait = ASYNC.test(name)
   return (...args) => {
     try {
-      const result = run(...args)
+      const result = mayAwait ? (withRequests(() => run(...args), folder, name) as R) : run(...args)
       return result instanceof Promise
         ? (result.catch((error: unknown) => {
             throw asWritten(error, folder, name)
           }) as R)
         : result
     } catch (error) {
-      throw asWritten(error, folder, name, ASYNC.test(name))
+      throw asWritten(error, folder, name, false)
     }
   }
 }

@@ -11,3 +11,7 @@ export const QUOTA = "    if (quota) set(cgroup, 'cpu', ['cpu.cfs_quota_us', quo
 export const PIDS =
   "    if (pids.limit) set(cgroup, 'pids', ['pids.max', pids.limit], ['pids.max', pids.limit])\n"
 export const NODE_PATH = "import { join } from 'node:path'\n"
+export const MEMORY_FILES = "['memory.limit_in_bytes', limit], ['memory.max', limit]"
+export const MKDIR = '    for (const { path } of cgroup.folders) mkdirSync(path)\n'
+export const JOIN =
+  "    for (const { path } of cgroup?.folders ?? []) writeControl(join(path, 'cgroup.procs'), String(pid))\n"

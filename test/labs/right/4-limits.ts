@@ -1,8 +1,10 @@
 import type { RightAnswer } from '../../../lib/labs/answer.ts'
+import { rightOthers } from './4-limits-others.ts'
 import { rightWays } from './4-limits-ways.ts'
 
 export const right: RightAnswer[] = [
   ...rightWays,
+  ...rightOthers,
   {
     task: 'join',
     name: 'the directories by one mkdir -p each, joined backwards',

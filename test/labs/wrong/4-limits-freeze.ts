@@ -12,10 +12,25 @@ const STATES: [string, string][] = [
   ["frozen ? 'FROZEN' : 'THAWED'", "'FROZEN'"],
   ["frozen ? '1' : '0'", "'1'"],
 ]
+/** Waits until a file has just this text, and throws where it does not come to that. */
+const orThrow = (file: string, text: string, milliseconds: number) =>
+  `    if (!(await until(() => readFileSync(${file}, 'utf8')${text}, ${milliseconds}))) throw new Error('it did not stop')\n`
 const SLEEP = '    await new Promise(done => setTimeout(done, 100))\n'
 
 /** Of these there is nothing to see on v2. */
 const onV1: WrongAnswer[] = [
+  {
+    task: 'freeze',
+    name: 'what was asked for in place of what came of it',
+    belief: 'self_freezing says that it is frozen',
+    edits: [
+      [
+        DONE_V1,
+        "    const self = join(path, 'freezer.self_freezing')\n    await until(() => readFileSync(self, 'utf8').trim() === (frozen ? '1' : '0'), 5000)\n",
+      ],
+    ],
+    says: 'that was not waited for',
+  },
   {
     task: 'freeze',
     name: 'an event that does not come',
@@ -47,6 +62,46 @@ const onV1: WrongAnswer[] = [
 ]
 
 export const wrongFreezes: WrongAnswer[] = [
+  {
+    task: 'freeze',
+    name: 'throws, as it compares with the newline',
+    belief: 'a file of the kernel holds just the word',
+    edits: [
+      [DONE_V1, orThrow('file', ' === state', 500)],
+      [DONE_V2, orThrow('events', ' === `frozen ${state}`', 500)],
+    ],
+    says: 'already',
+  },
+  {
+    task: 'freeze',
+    name: 'throws, as it does not wait for long',
+    belief: 'a tenth of a second is long',
+    edits: [
+      [DONE_V1, orThrow('file', '.trim() === state', 100)],
+      [DONE_V2, orThrow('events', '.includes(`frozen ${state}`)', 100)],
+    ],
+    says: 'a moment later',
+  },
+  {
+    task: 'freeze',
+    name: 'until not awaited',
+    belief: 'until waits by itself',
+    edits: [
+      [DONE_V1, DONE_V1.replace('await ', 'void ')],
+      [DONE_V2, DONE_V2.replace('await ', 'void ')],
+    ],
+    says: 'that was not waited for',
+  },
+  {
+    task: 'freeze',
+    name: 'what until resolves to is not looked at',
+    belief: 'until throws where it was in vain',
+    edits: [
+      [DONE_V1, DONE_V1.replace('5000', '300')],
+      [DONE_V2, DONE_V2.replace('5000', '300')],
+    ],
+    says: 'that was not waited for',
+  },
   {
     task: 'freeze',
     name: 'SIGSTOP',

@@ -39,7 +39,7 @@ export const wrongJoins: WrongAnswer[] = [
         "    cgroup?.folders.forEach(async ({ path }) => {\n      await appendFile(join(path, 'cgroup.procs'), String(pid))\n    })\n",
       ],
     ],
-    says: 'Either it joined too late',
+    says: 'nothing waits for the promise',
   },
   {
     task: 'join',

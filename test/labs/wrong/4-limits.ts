@@ -1,5 +1,7 @@
 import type { WrongAnswer } from '../../../lib/labs/answer.ts'
 import { CPU, MEMORY, PIDS, QUOTA, SWAP } from '../lines/4-limits.ts'
+import { wrongAwaits } from './4-limits-awaited.ts'
+import { wrongFiles } from './4-limits-files.ts'
 import { wrongFreezes } from './4-limits-freeze.ts'
 import { wrongJoins } from './4-limits-join.ts'
 import { wrongNumbers } from './4-limits-numbers.ts'
@@ -25,6 +27,8 @@ export const wrong: WrongAnswer[] = [
   ...wrongJoins,
   ...wrongNumbers,
   ...wrongFreezes,
+  ...wrongAwaits,
+  ...wrongFiles,
   {
     task: 'join',
     name: 'a directory only',
