@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import axe from 'axe-core'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
-import { afterAll, onTestFinished } from 'vitest'
+import { onTestFinished } from 'vitest'
 
 /** The headless shell draws the same pages without a browser's windows and menus, for a third of the time. */
 const PROGRAM = ['/usr/bin/chromium-headless-shell', '/usr/bin/chromium'].find(path => existsSync(path))
@@ -17,13 +17,11 @@ const FLAGS =
 
 let browser: Promise<Browser> | undefined
 
-/** A real, headless Chromium with a new profile: one for each test file, closed after its last test. */
+/** A real, headless Chromium with a new profile: one for all files that a process of vitest runs, ended with that. */
 export async function openBrowser(): Promise<Browser> {
   browser ??= chromium.launch({ executablePath: PROGRAM!, args: FLAGS })
   return browser
 }
-
-afterAll(async () => (await browser)?.close())
 
 /** A page, and what a reader should never cause: empty when all is well. */
 export interface QuietPage {
