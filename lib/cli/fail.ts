@@ -1,6 +1,7 @@
 import { asTyped } from '../as-typed.ts'
 import { CommandError } from '../container/command-error.ts'
 import { LimitedError } from '../container/limited.ts'
+import { fold } from '../guide/text.ts'
 import { MachineError } from '../image/error.ts'
 import { UsageError } from '../kernel/errors.ts'
 import { WrittenError } from '../labs/problem.ts'
@@ -10,8 +11,15 @@ import { EXIT, statusOf } from './exit.ts'
 /** Says in one line what is wrong and what to do about it, and sets the exit status. A defect of ours keeps its stack. */
 export function fail(error: unknown): void {
   const [status] = describe(error)
-  process.stderr.write(lineOf(error))
+  process.stderr.write(forReader(lineOf(error)))
   process.exitCode = statusOf(status)
+}
+
+/** One line, and on a terminal broken between words; a defect's stack stays as it is. */
+function forReader(line: string): string {
+  const { isTTY, columns } = process.stderr
+  if (!isTTY || !columns || line.trimEnd().includes('\n')) return line
+  return fold(line.trimEnd(), columns).join('\n') + '\n'
 }
 
 /** What is said of an error; nothing where somebody has pressed Ctrl-C at a question. */

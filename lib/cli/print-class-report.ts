@@ -1,5 +1,5 @@
 import { inkFor, widthFor } from '../guide/present.ts'
-import { wrap } from '../guide/text.ts'
+import { fold, wrap } from '../guide/text.ts'
 import { fileError } from '../image/error.ts'
 import { classPage, passed, shortTime } from '../labs/class-page.ts'
 import { type ClassReport, readClass, tasksOf } from '../labs/class-report.ts'
@@ -28,21 +28,23 @@ export async function printClassReport(
   console.log(`The page: ${printable(html)}`)
 }
 
-const NAME = 24
-const CELL = 6
-
 function table({ exercises: labs, learners, failures }: ClassReport, plain: boolean): string {
   const { bold, cyan, dim, red } = inkFor(plain)
   const width = widthFor(plain)
   const head = ' minilab class report '
   const lines = [cyan('━━') + bold(head) + cyan('━'.repeat(width - head.length - 2)), '']
 
-  const numbers = labs.map(({ number }) => `${number}`.padEnd(CELL)).join('')
-  lines.push(bold(` ${fill('learner', NAME)}${numbers}last activity`))
+  // in a narrow window the cells come closer, and the names are cut earlier; then there is no room for the time
+  const cell = width < 84 ? 4 : 6
+  const time = width < 60 ? '' : 'last activity'
+  const places = Math.max(8, Math.min(24, width - 1 - cell * labs.length - (time ? 16 : 0)))
+  const numbers = labs.map(({ number }) => `${number}`.padEnd(cell)).join('')
+  lines.push(bold(` ${fill('learner', places)}${numbers}${time}`.trimEnd()))
   for (const learner of learners) {
     const { name, last, stuck } = learner
-    const cells = labs.map(lab => passed(tasksOf(lab, learner)).padEnd(CELL)).join('')
-    lines.push(` ${fill(printable(name), NAME)}${cells}${last ? shortTime(last) : '–'}`)
+    const cells = labs.map(lab => passed(tasksOf(lab, learner)).padEnd(cell)).join('')
+    const when = time && (last ? shortTime(last) : '–')
+    lines.push(` ${fill(printable(name), places)}${cells}${when}`.trimEnd())
     if (!stuck) continue
     const { task, check, attempts, hints } = stuck
     const text = `stuck on ${task}: ${check}, ${counted(attempts, 'attempt')}, ${counted(hints, 'hint')}`
@@ -56,7 +58,7 @@ function table({ exercises: labs, learners, failures }: ClassReport, plain: bool
     const most = cells.size > 1 ? ` (${commonest.count} of ${cells.size})` : ''
     for (const line of wrap(printable(commonest.diagnosis) + most, width - 5)) lines.push(dim(`   ${line}`))
   }
-  return [...lines, ''].join('\n')
+  return [...lines.flatMap(line => fold(line, width)), ''].join('\n')
 }
 
 /** A text in a column: what is too long is cut; a wide letter (Unicode's East Asian Width) takes two places, a mark none. */

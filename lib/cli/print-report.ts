@@ -1,7 +1,7 @@
 import { machine as hardware, release } from 'node:os'
 import { asTyped } from '../as-typed.ts'
 import { inkFor, widthFor } from '../guide/present.ts'
-import { wrap } from '../guide/text.ts'
+import { fold, wrap } from '../guide/text.ts'
 import { cgroupMode } from '../kernel/cgroupfs.ts'
 import { UsageError } from '../kernel/errors.ts'
 import { learner } from '../labs/learner.ts'
@@ -91,7 +91,7 @@ function page(
     `   To hand it in, with your code: ${cyan(asTyped(`minilab report --json > ${file}.json`))}`,
     '',
   )
-  return lines.join('\n')
+  return lines.flatMap(line => fold(line, width)).join('\n')
 }
 
 /** What is known of a task, in a line. */

@@ -39,6 +39,7 @@ export class MutantPresenter extends Presenter {
 
   override step(): void {}
   override explain(): void {}
+  override source(): void {}
   override tape(): void {}
   override launch(): void {}
   override block(): void {}

@@ -2,10 +2,10 @@ import { asTyped } from '../as-typed.ts'
 import { Chalk, type ChalkInstance } from 'chalk'
 import { explanation } from '../book/explanation.ts'
 import type { Replayed } from '../kernel/tape.ts'
-import { lines, type TapeLine } from './tape-lines.ts'
+import { callText, lines, type TapeLine } from './tape-lines.ts'
 import type { Check, Finding, Report, Stage, Step } from './step.ts'
 import { sourceLine } from './source-line.ts'
-import { fit, micro, wrap } from './text.ts'
+import { fold, joined, micro, wrap } from './text.ts'
 
 /** Colours on a terminal; none with `--plain`, NO_COLOR, or into a pipe. */
 export function inkFor(plain: boolean): ChalkInstance {
@@ -38,7 +38,7 @@ export class Presenter {
   }
 
   line(text = ''): void {
-    this.#write(asTyped(text) + '\n')
+    for (const line of fold(asTyped(text), this.width)) this.#write(`${line}\n`)
   }
 
   step(
@@ -121,21 +121,13 @@ export class Presenter {
   }
 
   #tapeLines(tape: TapeLine[]): void {
-    const { dim, red, green, cyan } = this.ink
+    const { dim } = this.ink
     for (const line of tape) {
       if ('summary' in line) {
         this.line(dim(`      │ ${line.summary}`))
         continue
       }
-      const { call, args, result, errno, ns } = line
-      const room = this.width - 34 - call.length
-      const shown = fit(args, room)
-      const text = `${call}(${shown})`
-      const outcome = errno ? red(`= -1 ${errno}`) : green(`= ${result ?? 0}`)
-      const plainOutcome = errno ? `= -1 ${errno}` : `= ${result ?? 0}`
-      const pad = ' '.repeat(Math.max(1, this.width - 28 - text.length))
-      const time = micro(ns).padStart(Math.max(9, 19 - plainOutcome.length))
-      this.line(`${dim('      │ ')}${cyan(call)}(${shown})${pad}${outcome}${dim(time)}`)
+      this.line(dim('      │ ') + callText(line, this.width - 8, this.ink))
     }
   }
 
@@ -218,7 +210,9 @@ export class Presenter {
         : 'nothing left on the host',
       dim(`${report.ms} ms`),
     ]
-    this.line(bold(`   ${verdict}`) + `  ${rest.filter(Boolean).join(' · ')}`)
+    const [first = '', ...others] = rest.filter(Boolean)
+    for (const line of joined([`${bold(verdict)}  ${first}`, ...others], this.width - 3))
+      this.line(`   ${line}`)
     if (step.next) {
       this.line()
       const n = step.number

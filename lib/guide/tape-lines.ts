@@ -1,5 +1,6 @@
 import type { Replayed } from '../kernel/tape.ts'
-import { micro } from './text.ts'
+import type { ChalkInstance } from 'chalk'
+import { fit, micro } from './text.ts'
 
 /** A line of a printed tape: one call, or several of no interest now in one sentence. */
 export type TapeLine = Replayed | { summary: string }
@@ -37,4 +38,23 @@ function groups(replayed: readonly Replayed[], teaches: readonly string[] | unde
     else found.push([op])
   }
   return found
+}
+
+/** Below so many columns a call leaves no room for its time. */
+const NARROW = 56
+
+/** A call in `room` columns, with its result, and where there is room its time. */
+export function callText(
+  { call, args, result, errno, ns }: Replayed,
+  room: number,
+  ink: ChalkInstance,
+): string {
+  const outcome = errno ? `= -1 ${errno}` : `= ${result ?? 0}`
+  const coloured = (errno ? ink.red : ink.green)(outcome)
+  if (room < NARROW)
+    return `${ink.cyan(call)}(${fit(args, room - 3 - call.length - outcome.length)}) ${coloured}`
+  const shown = fit(args, room - 26 - call.length)
+  const pad = ' '.repeat(Math.max(1, room - 22 - call.length - shown.length))
+  const time = micro(ns).padStart(Math.max(9, 19 - outcome.length))
+  return `${ink.cyan(call)}(${shown})${pad}${coloured}${ink.dim(time)}`
 }

@@ -31,12 +31,71 @@ export function joined(items: readonly string[], width: number): string[] {
   return lines
 }
 
-/** Arguments shortened to `room` characters: a path at their begin first loses its upper folders, then the end is cut off. */
+const COLOUR = /\p{Cc}\[[0-9;]*m/u
+const seen = (text: string) => stripVTControlCharacters(text).length
+
+/**
+ * A printed line in lines of at most `width` columns, broken between words; each begins where the text of the first does, behind its
+ * mark. A word that is too long by itself is broken behind one of / , | = where it has any. Colours take no room.
+ */
+export function fold(line: string, width: number): string[] {
+  if (seen(line) <= width) return [line]
+  const [margin = ''] = /^\s*(?:[✔✘–·≠◆◦›?]\s+|[│├┌]\s|\d\/\d\s+)?/.exec(stripVTControlCharacters(line)) ?? []
+  const indent = margin.replace(/[^│├┌]/g, ' ').replace(/[├┌]/, '│')
+  const lines: string[] = []
+  let current = ''
+  for (const [, space = '', word = ''] of line.matchAll(/(\s*)((?:\p{Cc}\[[0-9;]*m|[^\s\p{Cc}])+)/gu)) {
+    if (seen(current + space + word) <= width) {
+      current += space + word
+      continue
+    }
+    if (seen(current) > indent.length) lines.push(current)
+    const pieces = broken(word, width - indent.length).map(piece => indent + piece)
+    lines.push(...pieces.slice(0, -1))
+    current = pieces.at(-1)!
+  }
+  return [...lines, current]
+}
+
+/** A word in pieces of at most `room` columns. */
+function broken(word: string, room: number): string[] {
+  const pieces: string[] = []
+  let [piece, columns, behind] = ['', 0, 0]
+  for (const [part] of word.matchAll(new RegExp(`${COLOUR.source}|.`, 'gu'))) {
+    if (COLOUR.test(part)) {
+      piece += part
+      continue
+    }
+    if (columns === room) {
+      const at = behind || piece.length
+      pieces.push(piece.slice(0, at))
+      piece = piece.slice(at)
+      columns = seen(piece)
+      behind = 0
+    }
+    piece += part
+    columns++
+    if ('/,|='.includes(part)) behind = piece.length
+  }
+  return [...pieces, piece]
+}
+
+/**
+ * Arguments shortened to `room` characters: a path at their begin first loses its upper folders, then the end is cut off. A quote
+ * that is cut is closed.
+ */
 export function fit(args: string, room: number): string {
   let text = args
   for (let shorter = ''; text.length > room; text = shorter) {
     shorter = text.replace(/^"(…)?\/[^/"]+(?=\/)/, '"…')
-    if (shorter === text) return `${text.slice(0, Math.max(8, room - 1))}…`
+    if (shorter !== text) continue
+    const most = Math.max(8, room - 1)
+    const shortest = text.slice(0, most - 1)
+    if (isOpen(shortest)) return `${shortest}…"`
+    return isOpen(text.slice(0, most)) ? `${shortest}…` : `${text.slice(0, most)}…`
   }
   return text
 }
+
+/** Whether a text ends inside of quotes. */
+const isOpen = (text: string) => (text.replaceAll(/\\./g, '').split('"').length - 1) % 2 === 1

@@ -26,8 +26,9 @@ describe('arguments that do not fit', () => {
   })
 
   test('and are cut off at the end when no folder is left to lose', () => {
-    expect(fit(args, 20)).toBe('"…/memory.limit_in_…')
+    expect(fit(args, 20)).toBe('"…/memory.limit_in…"')
     expect(fit('MS_REC|MS_PRIVATE, NULL', 12)).toBe('MS_REC|MS_P…')
+    expect(fit('"shm", "tmpfs"', 9)).toBe('"shm", …') // no quote that was not opened
     expect(fit('abcdefghijkl', 3)).toBe('abcdefgh…') // enough to recognise it by
   })
 })

@@ -1,7 +1,8 @@
 // `minilab class report`: what learners handed in, together; every word of theirs may be hostile, every file damaged.
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { stripVTControlCharacters } from 'node:util'
 import { expect, test } from 'vitest'
 import { exercises } from '../../lib/cli/exercises.ts'
 import { classPage } from '../../lib/labs/class-page.ts'
@@ -72,6 +73,26 @@ test('the table: who has passed what, is stuck on what, and what most fail at', 
   const said = stdout.replace(/\s+/g, ' ')
   expect(said).toContain(`3 of 4 3-root: ${check} ${diagnosis(4026531840)} (2 of 3)`)
   expect(stdout.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Bidi_Control}]/u)
+})
+
+test('the table in narrow windows: its columns stay columns, and no line is wider', () => {
+  const { paths } = files(CLASS)
+  for (const columns of [84, 80, 60, 40]) {
+    const command = `stty cols ${columns}; '${process.execPath}' bin.mjs class report ${paths.join(' ')}`
+    const { stdout } = spawnSync('script', ['-qec', command, '/dev/null'], {
+      cwd: join(import.meta.dirname, '../..'),
+      encoding: 'utf8',
+      env: { ...process.env, COLUMNS: '' },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    const lines = stripVTControlCharacters(stdout).trimEnd().split('\r\n')
+    expect(lines.filter(line => line.length > columns)).toEqual([])
+    const ada = lines.find(line => line.startsWith(' Ada '))!
+    const head = lines.find(line => line.startsWith(' learner'))! + ' '
+    for (const { number, tasks } of labs)
+      expect(ada.slice(head.indexOf(` ${number} `) + 1)).toMatch(new RegExp(`^\\d/${tasks.length}`))
+    expect(head.includes('last activity')).toBe(columns >= 60)
+  }
 })
 
 test('a file that is no report is named in a line, and the others are reported', async () => {

@@ -126,6 +126,7 @@ describe.skipIf(noTmux)(`watch${noTmux}`, () => {
       await terminal.shows(/h hint[^]*q quit/)
       const screen = terminal.screen()
       expect(screen.match(/━━ Lab 3/g)).toHaveLength(1)
+      for (const line of screen.split('\n')) expect(line.trimEnd().length).toBeLessThanOrEqual(columns)
     }
     terminal.key('q')
   })

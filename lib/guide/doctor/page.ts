@@ -1,12 +1,11 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { ChapterVerdict, Diagnosis } from '../doctor.ts'
 import { inkFor, widthFor } from '../present.ts'
-import { wrap } from '../text.ts'
+import { fold, wrap } from '../text.ts'
 import type { Verdict } from './probe.ts'
 
 const MARKS: Record<Verdict, string> = { ok: '✔', limited: '–', blocked: '✘' }
 const COLUMN = 22
-const INDENT = ' '.repeat(COLUMN + 6)
 
 /** The diagnosis as a page: the machine, then what it can show, then what to do next. */
 export function page({ kernel, arch, mode, probes, chapters }: Diagnosis, plain: boolean): string {
@@ -14,14 +13,18 @@ export function page({ kernel, arch, mode, probes, chapters }: Diagnosis, plain:
   const width = widthFor(plain)
   const colours = { ok: green, limited: yellow, blocked: red }
   const lines: string[] = []
+  const narrow = width < 60
+  const column = narrow ? 0 : COLUMN
+  const indent = ' '.repeat(column + 6)
   const row = (verdict: Verdict, name: string, text: string, fixes: string[]) => {
-    const [first = '', ...more] = wrap(text, width - COLUMN - 6)
-    lines.push(`   ${colours[verdict](MARKS[verdict])}  ${name.padEnd(COLUMN)}${first}`)
-    for (const line of more) lines.push(INDENT + line)
+    const rows = wrap(text, width - column - 6)
+    const first = narrow ? '' : rows.shift()
+    lines.push(`   ${colours[verdict](MARKS[verdict])}  ${name.padEnd(column)}${first}`)
+    for (const line of rows) lines.push(indent + line)
     for (const [i, fix] of fixes.entries()) {
-      const [command = '', ...rest] = wrap(fix, width - COLUMN - 9)
-      lines.push(`${INDENT}${dim(i === 0 ? '→ ' : 'or ')}${cyan(command)}`)
-      for (const line of rest) lines.push(`${INDENT}   ${cyan(line)}`)
+      const [command = '', ...rest] = wrap(fix, width - column - 9)
+      lines.push(`${indent}${dim(i === 0 ? '→ ' : 'or ')}${cyan(command)}`)
+      for (const line of rest) lines.push(`${indent}   ${cyan(line)}`)
     }
   }
 
@@ -38,7 +41,7 @@ export function page({ kernel, arch, mode, probes, chapters }: Diagnosis, plain:
     row(verdict, `step ${step}  ${name}`, text, same ? [] : fix)
   }
   lines.push('', ...wrap(next(chapters, mode), width - 4).map(line => `   ${line}`), '')
-  return lines.join('\n')
+  return lines.flatMap(line => fold(line, width)).join('\n')
 }
 
 /** What to do now. */
