@@ -13,7 +13,7 @@ const COMMANDS =
   'book|check|class|clean|dev|diff|doctor|escape|exec|hint|init|kill|lab|logs|look|pack|progress|ps|quiz|report|reset|rm|run|solution|step|view|watch|…|--help'
 const OURS = new RegExp(`(?<![\\w/.$-])(?:\\./)?minilab(?= (?:${COMMANDS})(?!\\w))`, 'g')
 /** Commands that texts have behind sudo. */
-const SUDO = /\bsudo (?=(?:\.\/)?minilab|apt|apt-get|sysctl|mount|mkdir|modprobe|systemctl)/g
+const SUDO = /\bsudo (?=(?:\.\/)?minilab|apt|apt-get|ip|sysctl|mount|mkdir|modprobe|systemctl)/g
 
 function nameOf(called: string): string {
   if (process.env.npm_command === 'exec') return 'npx minilab'

@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { extname } from 'node:path'
+import { listenOnLoopback, OWN_NAMES } from '../loopback.ts'
 import { POLICY } from './frame.ts'
 
 const TYPES: Record<string, string> = {
@@ -39,7 +40,7 @@ export async function serve(
     }
     const { port } = server.address() as AddressInfo
     // A page elsewhere may let its own name point to 127.0.0.1 (DNS rebinding): then the browser says that name here.
-    if (![`127.0.0.1:${port}`, `localhost:${port}`].includes(request.headers.host ?? ''))
+    if (!OWN_NAMES.some(name => request.headers.host === `${name}:${port}`))
       return answer(403, 'This server is for this machine only.\n')
     if (request.method !== 'GET' && request.method !== 'HEAD')
       return answer(405, 'Only GET and HEAD.\n', undefined, { allow: 'GET, HEAD' })
@@ -48,9 +49,7 @@ export async function serve(
     if (text === undefined) return answer(404, 'The book has no such page.\n')
     answer(200, text, TYPES[extname(path)])
   })
-  server.listen(port, '127.0.0.1')
-  await once(server, 'listening')
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, close: () => closed(server) }
+  return { url: `http://${await listenOnLoopback(server, port)}/`, close: () => closed(server) }
 }
 
 /** Browsers keep connections open for the next request: they are ended too. */

@@ -53,6 +53,8 @@ function describe(error: unknown): [status: number, line: string] {
   // @inquirer/prompts throws these at Ctrl-C and where we abort it; their classes are not exported
   if (error instanceof Error && /^(Exit|Abort)PromptError$/.test(error.name)) return [EXIT.interrupted, '']
   const { code, path, syscall } = (error ?? {}) as NodeJS.ErrnoException
+  if (syscall === 'uv_cwd')
+    return [EXIT.machine, 'the current folder has been removed: go to another one, such as with cd']
   if (code && syscall)
     return [
       EXIT.machine,
@@ -67,6 +69,8 @@ const remedyFor = (code: string) => REMEDIES[code] ?? 'minilab doctor tells what
 const REMEDIES: Record<string, string> = {
   ENOSPC: 'free some space (df, df -i), or set MINILAB_DATA to a folder on a larger disk',
   EDQUOT: 'free some of your quota, or set MINILAB_DATA to a folder on another disk',
+  EADDRNOTAVAIL:
+    'the loopback interface has no address: sudo ip addr add 127.0.0.1/8 dev lo; sudo ip link set lo up',
   EMFILE: 'allow more open files (ulimit -n)',
   ENFILE: 'the whole machine has too many files open: end some programs',
   ENOMEM: 'end some programs, or allow more memory (free, ulimit -v, and the limits of the cgroup we are in)',

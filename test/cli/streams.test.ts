@@ -199,7 +199,7 @@ test('a container in the background whose id cannot be told is taken away again'
     env: { ...process.env, MINILAB_DATA: own },
   })
   expect(status).toBe(125)
-  expect(stderr).toMatch(/^minilab: write failed with ENOSPC: .+\n$/)
+  expect(stderr).toMatch(/^minilab: cannot write to stdout: ENOSPC: .+\n$/)
   expect((await runMinilab(['ps', '-a', '--json'], { data: own })).stdout).toBe('[]\n')
   expect(readdirSync(join(own, 'logs'))).toEqual([])
 })

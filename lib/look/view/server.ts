@@ -2,16 +2,15 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { extname, join } from 'node:path'
 import { asTyped } from '../../as-typed.ts'
 import { UsageError } from '../../kernel/errors.ts'
+import { listenOnLoopback, OWN_NAMES } from '../../loopback.ts'
 import { ownFolder } from '../../own-folder.ts'
 import { STYLE } from '../svg.ts'
 import type { Audience } from './audience.ts'
 import { page } from './page.ts'
 
-const ADDRESS = '127.0.0.1'
 const MOST_CONNECTIONS = 100
 const PATIENCE = 5000 // ms, for the first lines of a request
 
@@ -64,9 +63,8 @@ export class ViewServer {
 
   /** Resolves to the address to open. Throws a UsageError where the port cannot be had; 0 means any that is free. */
   async listen(port: number): Promise<string> {
-    this.#server.listen(port, ADDRESS)
     try {
-      await once(this.#server, 'listening')
+      return `http://${await listenOnLoopback(this.#server, port)}/?token=${this.#token}`
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
       const why = code === 'EADDRINUSE' ? 'is taken' : code === 'EACCES' ? 'is for root only' : undefined
@@ -76,7 +74,6 @@ export class ViewServer {
         'choose another, such as --port 7071; --port 0 takes any that is free',
       )
     }
-    return `http://${ADDRESS}:${(this.#server.address() as AddressInfo).port}/?token=${this.#token}`
   }
 
   async close(): Promise<void> {
@@ -91,9 +88,13 @@ export class ViewServer {
     const { method = '' } = request
     if (method !== 'GET' && method !== 'HEAD')
       return plain(response.setHeader('allow', 'GET, HEAD'), 405, 'This page can only be read.')
-    const url = URL.parse(request.url ?? '', `http://${ADDRESS}`)
+    const url = URL.parse(request.url ?? '', 'http://localhost')
     if (!url || !isFromHere(request))
-      return plain(response, 403, 'This is for a browser on the same machine, at 127.0.0.1 or localhost.')
+      return plain(
+        response,
+        403,
+        'This is for a browser on the same machine, at 127.0.0.1, [::1] or localhost.',
+      )
     const token = url.searchParams.get('token') ?? ''
     if (!same(token, this.#token))
       return plain(response, 403, asTyped('Use the URL that `minilab view` has printed.'))
@@ -118,7 +119,7 @@ export class ViewServer {
  */
 function isFromHere({ headers: { host = '', origin } }: IncomingMessage): boolean {
   return (
-    /^(127\.0\.0\.1|localhost)(:\d{1,5})?$/.test(host) && (origin ?? `http://${host}`) === `http://${host}`
+    OWN_NAMES.includes(host.replace(/:\d{1,5}$/, '')) && (origin ?? `http://${host}`) === `http://${host}`
   )
 }
 
