@@ -1,8 +1,11 @@
 import { once } from 'node:events'
 import type { AddressInfo, Server } from 'node:net'
 
-/** How the Host header names this machine: by what `listenOnLoopback` returns, or by its name. */
-export const OWN_NAMES = ['127.0.0.1', '[::1]', 'localhost']
+/** What the Host header may name a server by that listens on the loopback interface; behind `ssh -L` it is the other end's. */
+export function ownNames(server: Server): string[] {
+  const { family } = server.address() as AddressInfo
+  return ['127.0.0.1', 'localhost', ...(family === 'IPv6' ? ['[::1]'] : [])]
+}
 
 /**
  * Listens on the loopback interface alone, at its IPv6 address where it has no other. Resolves to `address:port` as a URL has

@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { extname } from 'node:path'
-import { listenOnLoopback, OWN_NAMES } from '../loopback.ts'
+import { listenOnLoopback, ownNames } from '../loopback.ts'
 import { POLICY } from './frame.ts'
 
 const TYPES: Record<string, string> = {
@@ -40,7 +40,7 @@ export async function serve(
     }
     const { port } = server.address() as AddressInfo
     // A page elsewhere may let its own name point to 127.0.0.1 (DNS rebinding): then the browser says that name here.
-    if (!OWN_NAMES.some(name => request.headers.host === `${name}:${port}`))
+    if (!ownNames(server).some(name => request.headers.host === `${name}:${port}`))
       return answer(403, 'This server is for this machine only.\n')
     if (request.method !== 'GET' && request.method !== 'HEAD')
       return answer(405, 'Only GET and HEAD.\n', undefined, { allow: 'GET, HEAD' })

@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { extname, join } from 'node:path'
 import { asTyped } from '../../as-typed.ts'
 import { UsageError } from '../../kernel/errors.ts'
-import { listenOnLoopback, OWN_NAMES } from '../../loopback.ts'
+import { listenOnLoopback, ownNames } from '../../loopback.ts'
 import { ownFolder } from '../../own-folder.ts'
 import { STYLE } from '../svg.ts'
 import type { Audience } from './audience.ts'
@@ -89,11 +89,11 @@ export class ViewServer {
     if (method !== 'GET' && method !== 'HEAD')
       return plain(response.setHeader('allow', 'GET, HEAD'), 405, 'This page can only be read.')
     const url = URL.parse(request.url ?? '', 'http://localhost')
-    if (!url || !isFromHere(request))
+    if (!url || !isFromHere(request, ownNames(this.#server)))
       return plain(
         response,
         403,
-        'This is for a browser on the same machine, at 127.0.0.1, [::1] or localhost.',
+        `This is for a browser on the same machine, at ${ownNames(this.#server).join(' or ')}.`,
       )
     const token = url.searchParams.get('token') ?? ''
     if (!same(token, this.#token))
@@ -117,10 +117,8 @@ export class ViewServer {
  * Whether a request was meant for us. A name of another's that leads to 127.0.0.1 (DNS rebinding) is in Host, and the page
  * that asks is in Origin: fetch standard. The port is not looked at in Host: it is another one behind `ssh -L`.
  */
-function isFromHere({ headers: { host = '', origin } }: IncomingMessage): boolean {
-  return (
-    OWN_NAMES.includes(host.replace(/:\d{1,5}$/, '')) && (origin ?? `http://${host}`) === `http://${host}`
-  )
+function isFromHere({ headers: { host = '', origin } }: IncomingMessage, names: string[]): boolean {
+  return names.includes(host.replace(/:\d{1,5}$/, '')) && (origin ?? `http://${host}`) === `http://${host}`
 }
 
 /** Compared by their digests: those have the same length, and how long it takes says nothing. */
