@@ -8,14 +8,13 @@ import {
   readFileSync,
   renameSync,
   rmSync,
-  statSync,
   writeFileSync,
 } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { type Trace, trace } from '../guide/trace.ts'
 import type { Timeline } from '../guide/timeline.ts'
 import { UsageError } from '../kernel/errors.ts'
-import { sudoUser } from '../labs/owned.ts'
+import { owner, sudoUser } from '../labs/owned.ts'
 
 /** Tells us on the bench which of our descriptors the trace goes to. */
 const DESCRIPTOR = 'MINILAB_TRACE_FD'
@@ -53,8 +52,8 @@ class TraceFile {
   #create(): number {
     const file = openSync(this.#partial, 'wx+')
     // what root makes belongs to who called sudo; else to whom the folder belongs
-    const { uid, gid } = sudoUser() ?? statSync(dirname(this.path))
-    if (process.geteuid?.() === 0) fchownSync(file, uid, gid)
+    const ids = sudoUser() ?? owner(this.path, fstatSync(file))
+    if (ids) fchownSync(file, ids.uid, ids.gid)
     return file
   }
 

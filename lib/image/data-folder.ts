@@ -7,7 +7,7 @@ import { codeOf, fileError, MachineError } from './error.ts'
 export const ROOTS_DATA = '/var/lib/minilab'
 
 /**
- * Where images, layers and state are kept: `$MINILAB_DATA`; else /var/lib/minilab for root; else
+ * Where images, layers and state are kept: `$MINILAB_DATA`; else /var/lib/minilab for root of the machine; else
  * `$XDG_DATA_HOME/minilab`, by default ~/.local/share/minilab. An absolute path; nothing is made.
  *
  * A process that is uid 0 only inside a user namespace cannot tell by its uid: its parent sets MINILAB_DATA.
@@ -58,11 +58,15 @@ function refuseStranger(folder: string, { uid }: Stats): void {
 function whichFolder(): string {
   const { MINILAB_DATA, XDG_DATA_HOME } = process.env
   if (MINILAB_DATA) return resolve(MINILAB_DATA)
-  if (process.geteuid?.() === 0) return ROOTS_DATA
+  if (process.geteuid?.() === 0 && isOurs('/var/lib')) return ROOTS_DATA
   // XDG Base Directory Specification: a relative path is invalid and to be ignored
   const base = XDG_DATA_HOME && isAbsolute(XDG_DATA_HOME) ? XDG_DATA_HOME : join(home(), '.local/share')
   return join(base, 'minilab')
 }
+
+/** To root of a user namespace of its own the machine's folders belong to nobody: user_namespaces(7). */
+const isOurs = (folder: string) =>
+  (statSync(folder, { throwIfNoEntry: false })?.uid ?? 0) === process.geteuid?.()
 
 /** $HOME, or where that is no absolute path, what the account has: passwd(5). Throws a MachineError where there is neither. */
 function home(): string {

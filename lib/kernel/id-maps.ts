@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { writeControl } from './control-file.ts'
 
 /**
@@ -10,4 +11,15 @@ export function writeIdMaps(pid: number, uids: string, gids: string): void {
   if (process.getuid?.() !== 0) writeControl(`/proc/${pid}/setgroups`, 'deny')
   writeControl(`/proc/${pid}/uid_map`, uids)
   writeControl(`/proc/${pid}/gid_map`, gids)
+}
+
+/** Whether a user and a group have ids in our user namespace; who has none is nobody there, and can be given nothing. */
+export function areMapped({ uid, gid }: { uid: number; gid: number }): boolean {
+  return isIn('uid_map', uid) && isIn('gid_map', gid)
+}
+
+function isIn(map: 'uid_map' | 'gid_map', id: number): boolean {
+  const lines = readFileSync(`/proc/self/${map}`, 'utf8').trim().split('\n')
+  const ranges = lines.map(line => line.trim().split(/\s+/).map(Number))
+  return ranges.some(([first = 0, , count = 0]) => id >= first && id < first + count)
 }

@@ -14,6 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
+import { areMapped } from '../kernel/id-maps.ts'
 
 interface Ids {
   uid: number
@@ -24,16 +25,17 @@ interface Ids {
  * To whom belongs what root makes at `path`: to whom the folder around it belongs. (We may be root by sudo, or in a checkout
  * of somebody else's.) Undefined where it is right already, as always without root.
  */
-function owner(path: string, made: Ids): Ids | undefined {
+export function owner(path: string, made: Ids): Ids | undefined {
   const { uid, gid } = statSync(dirname(path))
-  return process.geteuid?.() === 0 && uid !== made.uid ? { uid, gid } : undefined
+  return process.geteuid?.() === 0 && uid !== made.uid && areMapped({ uid, gid }) ? { uid, gid } : undefined
 }
 
 /** Who called sudo: sudo(8). Undefined where nobody did. */
 export function sudoUser(): Ids | undefined {
   const [uid, gid] = [process.env.SUDO_UID, process.env.SUDO_GID].map(id => Number(id || Number.NaN))
   const called = process.geteuid?.() === 0 && Number.isSafeInteger(uid) && Number.isSafeInteger(gid)
-  return called ? ({ uid, gid } as Ids) : undefined
+  const ids = { uid, gid } as Ids
+  return called && areMapped(ids) ? ids : undefined
 }
 
 /** Makes a file, or puts another in its place: at once or not at all, also if we are killed, or the machine is, in the middle. */

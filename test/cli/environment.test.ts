@@ -117,3 +117,34 @@ describe.skipIf(noIp)(`a network of its own${noIp}`, () => {
     },
   )
 })
+
+const asOrdinary = users.includes('ordinary') ? describe : undefined
+asOrdinary?.(
+  'an ordinary user who is root of a user namespace (unshare -Ur) is no root of the machine',
+  () => {
+    const user = 'ordinary'
+    const wrapper = ['unshare', '-Ur']
+
+    test('the data folder is below HOME', () => {
+      const HOME = userFolder(user)
+      expect(run(`unset MINILAB_DATA; ${minilab} doctor`, { user, wrapper, env: { HOME } }).stdout).toContain(
+        `${HOME}/.local/share/minilab`,
+      )
+    })
+
+    test('limits are not delegated to it', () => {
+      const { status, stderr } = run(`${minilab} run -m 32m --network none default true`, { user, wrapper })
+      expect(status).toBe(125)
+      expect(stderr).toMatch(/^minilab: [^\n]*(is not delegated to you|does not delegate)[^\n]*\n$/)
+    })
+
+    test('what it makes in a folder of another’s stays its own', () => {
+      const env = { SUDO_UID: '4242', SUDO_GID: '4242', MINILAB_WORKSPACE: '' }
+      const script = `
+      d=$(mktemp -d -u /tmp/minilab-userns-XXXX)
+      ${minilab} init $d >/dev/null && ${minilab} step 1 --yes --trace $d.json >/dev/null
+      stat -c %u $d $d.json; rm -rf $d*`
+      expect(run(script, { user, wrapper, env })).toEqual({ status: 0, stdout: '0\n0\n', stderr: '' })
+    })
+  },
+)
