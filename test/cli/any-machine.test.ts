@@ -11,28 +11,34 @@ import { noTmux, Terminal } from '../support/terminal.ts'
 const ENTRY = join(import.meta.dirname, '../../bin.mjs')
 const minilab = `${process.execPath} -- ${ENTRY}`
 
-/** Runs a script in a mount namespace of the test's own. */
-function elsewhere(script: string, env: NodeJS.ProcessEnv = {}) {
-  const { status, stdout, stderr } = spawnSync('unshare', ['-m', 'bash', '-c', script], {
+/** Runs a script in namespaces of the test's own. */
+function elsewhere(script: string, env: NodeJS.ProcessEnv = {}, namespaces = '-m') {
+  const { status, stdout, stderr } = spawnSync('unshare', [namespaces, 'bash', '-c', script], {
     encoding: 'utf8',
     env: { ...process.env, ...env },
   })
   return { status, stdout, stderr }
 }
 
+/** For a shell: what doctor proposes for a probe, in $fix. */
+const fixOf = (doctor: string, id: string) => `fix=$(${doctor} | python3 -c 'import json,sys
+print(next(p["fix"] for p in json.load(sys.stdin)["probes"] if p["id"] == sys.argv[1]))' ${id})`
+
+/** A data folder on another disk, as mount(8) makes it with the options that follow. */
+const DISK = 'mkdir $HOME/d; export MINILAB_DATA=$HOME/d; mount -t tmpfs'
+
 /** What `doctor --json` says of one probe, before what it proposes is done, and after. */
-function mended(change: string, id: string, env: NodeJS.ProcessEnv = {}) {
+function mended(change: string, id: string, env: NodeJS.ProcessEnv = {}, namespaces?: string) {
   const script = `
     ${change}
     ${minilab} doctor --json; echo
-    fix=$(${minilab} doctor --json | python3 -c 'import json,sys
-print(next(p["fix"] for p in json.load(sys.stdin)["probes"] if p["id"] == sys.argv[1]))' ${id})
-    command -v sudo >/dev/null || sudo() { "$@"; }
+    ${fixOf(`${minilab} doctor --json`, id)}
+    sudo() { "$@"; }
     folder=\${fix#*MINILAB_DATA=}
-    case $fix in *MINILAB_DATA=*) eval "export MINILAB_DATA=\${folder%% ./minilab*}";; *) eval "$fix" >&2;; esac
+    case $fix in *MINILAB_DATA=*) eval "export MINILAB_DATA=\${folder%% ./minilab*}";; *) eval "$fix" >/dev/null;; esac
     ${minilab} doctor --json
     case $MINILAB_DATA in /dev/shm/tmp.*) rm -rf "$MINILAB_DATA";; esac`
-  const { stdout, stderr } = elsewhere(script, { MINILAB_DATA: userData(), ...env })
+  const { stdout, stderr } = elsewhere(script, { MINILAB_DATA: userData(), ...env }, namespaces)
   const found = stdout
     .split('\n')
     .filter(Boolean)
@@ -46,10 +52,38 @@ ofRoot?.('in a mount namespace', () => {
     ['an empty /sys/fs/cgroup', 'umount -R -l /sys/fs/cgroup; mount -t tmpfs none /sys/fs/cgroup', 'cgroups'],
     ['nothing on /sys/fs/cgroup', 'umount -R -l /sys/fs/cgroup', 'cgroups'],
     ['no /sys', 'umount -R -l /sys', 'root'],
-  ])('%s: what doctor proposes helps', (_, change, id) => {
-    const { before, after, stderr } = mended(change, id)
-    expect({ ok: after.ok, stderr }).toEqual({ ok: 'ok', stderr: '' })
+    ['no /proc', 'umount -R -l /proc', 'proc'],
+    ['a disk that is read-only', `${DISK} -o ro none $HOME/d`, 'disk'],
+    ['a disk that is full', `${DISK} -o size=1m none $HOME/d`, 'disk'],
+    ['a disk with little room', `${DISK} -o size=20m none $HOME/d`, 'disk'],
+    ['no user namespaces', 'sysctl -qw user.max_user_namespaces=0', 'user-namespaces', '-mUr'],
+    ['no network namespaces', 'sysctl -qw user.max_net_namespaces=0', 'namespaces', '-mUr'],
+  ])('%s: what doctor proposes helps', (_, change, id, namespaces = '-m') => {
+    const { before, after, stderr } = mended(change, id, { HOME: userFolder() }, namespaces)
     expect(before.ok).not.toBe('ok')
+    expect({ ok: after.ok, stderr }).toEqual({ ok: 'ok', stderr: '' })
+  })
+
+  test('processes that /proc hides from an ordinary user: what doctor proposes helps', () => {
+    const doctor = `setpriv --reuid ${ORDINARY.uid} --regid ${ORDINARY.gid} --clear-groups ${minilab} doctor --json`
+    const script = `
+      mount -t proc -o hidepid=2 proc /proc; ${doctor}; sudo() { "$@"; }
+      ${fixOf(doctor, 'hidepid')}; eval "$fix"; ${doctor}`
+    const { stdout } = elsewhere(script, { MINILAB_DATA: userData('ordinary') })
+    const [before, after] = stdout.split(/^(?=\{)/m).map(text => (JSON.parse(text) as Diagnosis).probes)
+    expect(before!.find(({ id }) => id === 'hidepid')?.ok).toBe('blocked')
+    expect(after!.find(({ id }) => id === 'hidepid')?.ok).toBe('ok')
+  })
+
+  test('a data folder that others may write to: what is proposed helps', () => {
+    const script = `
+      chmod 777 $MINILAB_DATA; ${minilab} ps --json
+      remedy=$(${minilab} ps --json 2>&1 | sed 's/.*trusted: //'); eval "$remedy" && ${minilab} ps --json`
+    const { stdout, stderr } = elsewhere(script, { MINILAB_DATA: userFolder() })
+    expect(stderr).toMatch(
+      /^minilab: the data folder \S+ may be written to by others: [^\n]+: chmod go-w \S+\n$/,
+    )
+    expect(stdout).toBe('[]\n')
   })
 
   const OVERLAY =
