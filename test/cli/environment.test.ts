@@ -2,7 +2,8 @@
 import { spawnSync } from 'node:child_process'
 import { chmodSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
+import type { Diagnosis } from '../../lib/guide/doctor.ts'
 import { isRoot, ORDINARY, self, sharedData, userFolder, users } from '../support/minilab.ts'
 
 const checkout = join(import.meta.dirname, '../..')
@@ -148,3 +149,64 @@ asOrdinary?.(
     })
   },
 )
+
+// registered only where a dockerd answers, as in .ci/elsewhere
+const ofDocker = spawnSync('docker', ['info', '--format', '{{.ID}}']).status === 0 ? describe : undefined
+ofDocker?.('in a container of Docker, from a checkout that is read-only', () => {
+  const image = `minilab-test-${process.pid}`
+  /** The machine's own programs, at the paths that they have here. */
+  const MAKE = `d=$(mktemp -d); cd $d; mkdir etc tmp proc sys dev usr; chmod 1777 tmp; cp /etc/passwd etc
+    for f in bin sbin lib lib64; do ln -s usr/$f; done; tar -c . | docker import - ${image}; cd /; rm -rf $d`
+  beforeAll(() => {
+    expect(run(MAKE)).toMatchObject({ status: 0, stderr: '' })
+    return () => void run(`docker rmi ${image}`)
+  })
+  const inDocker = (words: string, options = '') =>
+    run(
+      `docker run --rm --network none -v /usr:/usr:ro -v ${checkout}:/minilab:ro ${options} ${image} /minilab/minilab ${words}`,
+    )
+  /** What --privileged gives, without the capabilities that a dockerd may not have itself. */
+  const RIGHTS =
+    '--security-opt seccomp=unconfined --security-opt systempaths=unconfined --security-opt apparmor=unconfined --cap-add SYS_ADMIN --cap-add NET_ADMIN --tmpfs /data:exec -e MINILAB_DATA=/data'
+
+  test('Docker’s own filter: doctor and the steps say so', () => {
+    const { probes } = JSON.parse(inDocker('doctor --json').stdout) as Diagnosis
+    expect(probes.find(({ id }) => id === 'kernel')).toMatchObject({
+      ok: 'blocked',
+      found: expect.stringContaining('perhaps by a seccomp filter') as string,
+      fix: expect.stringContaining('docker run --privileged') as string,
+    })
+    for (const words of ['step 1 --yes', 'step 3 --yes --rootless']) {
+      const { status, stderr } = inDocker(words)
+      expect(status).toBe(3)
+      expect(stderr).toMatch(/^minilab: clone3[^\n]+ENOSYS[^\n]+: run outside the container[^\n]*\n$/)
+    }
+  })
+
+  test.each(['step 1 --yes', 'step 3 --yes --rootless', 'step 3 --yes'])(
+    'with all rights: minilab %s',
+    words => {
+      expect(inDocker(words, RIGHTS)).toMatchObject({ status: 0, stderr: '' })
+    },
+  )
+
+  test('and cgroups that are read-only: step 4 says so, and shows the rest', () => {
+    const { status, stdout } = inDocker('step 4 --yes --plain', RIGHTS)
+    expect(status).toBe(0)
+    expect(stdout.replaceAll(/\s+/g, ' ')).toMatch(
+      /is read-only here \(cgroup v\d\): we seem to be in a container/,
+    )
+  })
+
+  test('without root, and with no home: what is proposed helps', () => {
+    const disk = (options: string) => {
+      const { probes } = JSON.parse(inDocker('doctor --json', options).stdout) as Diagnosis
+      return probes.find(({ id }) => id === 'disk')
+    }
+    expect(disk('--user 4242')).toMatchObject({
+      ok: 'blocked',
+      fix: 'MINILAB_DATA=/a/folder/there ./minilab …',
+    })
+    expect(disk('--user 4242 -e MINILAB_DATA=/tmp/data')?.ok).toBe('ok')
+  })
+})
