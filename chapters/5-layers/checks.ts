@@ -69,13 +69,13 @@ export const checks = {
       const top = rootMount(scene.pid)
       const mounts = (who: number | 'self') =>
         mountinfo(who).filter(m => m.type === 'overlay' && m.device === top?.device).length
-      const merged = entries(join(scene.folder, 'merged')).length
+      const merged = entries(scene.rootfs).length
       const container = (await inside(scene, 'echo /*')).split(' ').length
       return finding(
         mounts('self') === 0 && mounts(scene.pid) > 0 && merged === 0,
         [
           seen('mountinfo (mounts of this overlay)', mounts('self') || 'none', mounts(scene.pid) || 'none'),
-          seen(`${scene.folder}/merged, echo /*`, `${merged} entries`, `${container} entries`),
+          seen(`${scene.rootfs}, echo /*`, `${merged} entries`, `${container} entries`),
         ],
         () =>
           mounts(scene.pid) === 0

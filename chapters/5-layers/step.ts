@@ -27,8 +27,9 @@ export interface Stack {
   /** the image's layers, topmost first, and the digest of each before anything ran */
   lower: string[]
   before: string[]
-  /** the step's own container */
+  /** the step's own container, and where its overlay is mounted */
   folder: string
+  rootfs: string
   /** what it was told to write or delete, as paths below "/" */
   touched: string[]
   second?: Layered
@@ -50,6 +51,7 @@ export const step: Step<Stack> = {
     lower: [],
     before: [],
     folder: '',
+    rootfs: '',
     touched: [],
     touchedBySecond: [],
     tar: '',
@@ -145,7 +147,9 @@ export async function beginStack(lab: Lab<Stack>): Promise<void> {
   // unless there is a copy that stands in for it
   if (lab.scene.lower.length === 0) lab.scene.lower = (await findImage('default')).layers.toReversed()
   lab.scene.before = lab.scene.lower.map(dir => treeDigest(dir).hash)
-  lab.scene.folder = layered(await lab.begin()).folder
+  const box = await lab.begin()
+  lab.scene.folder = layered(box).folder
+  lab.scene.rootfs = box.container.rootfs
 }
 
 const layered = ({ pid, shell, container }: Box): Layered => ({

@@ -3,7 +3,7 @@ import { treeDigest, type TreeEntry } from '../../lib/image/tree-digest.ts'
 import { readXattrs } from '../../lib/image/xattr.ts'
 import type { Files } from './changed.ts'
 
-// What a list of changes, or of names in a tar, was made without. The first cause that fits is said.
+// What a list of changes was made without. The first cause that fits is said.
 
 interface Listed {
   /** the lines that are not there, and those that should not be there */
@@ -26,7 +26,7 @@ interface Line extends Listed {
   entry: TreeEntry | undefined
 }
 
-type Rule<Of> = (of: Of) => string | false | undefined
+export type Rule<Of> = (of: Of) => string | false | undefined
 
 export function whyChanges(of: Listed): string {
   const rows = (lines: readonly string[]) =>
@@ -42,7 +42,7 @@ export function whyChanges(of: Listed): string {
   )
 }
 
-function firstOf<Of>(rules: readonly Rule<Of>[], rows: readonly Of[]): string | undefined {
+export function firstOf<Of>(rules: readonly Rule<Of>[], rows: readonly Of[]): string | undefined {
   for (const rule of rules)
     for (const row of rows) {
       const found = rule(row)
@@ -58,8 +58,8 @@ export const entriesOf = (dir: string): Entries =>
 /** The directories that a path leads through, the nearest first. */
 const above = (path: string): string[] => (path.includes('/') ? [dirname(path), ...above(dirname(path))] : [])
 
-const WHITEOUT = 'a whiteout is a character device 0:0'
-const kindOf = ({ type, rdev = '' }: TreeEntry) => `${type.replace('-', ' ')} ${rdev}`.trim()
+export const WHITEOUT = 'a whiteout is a character device 0:0'
+export const kindOf = ({ type, rdev = '' }: TreeEntry) => `${type.replace('-', ' ')} ${rdev}`.trim()
 
 /** How a line is written. */
 const FORM: Rule<Line>[] = [
@@ -86,9 +86,16 @@ const isMarked = (upper: string, entries: Entries, dir: string) =>
 const SURPLUS: Rule<Line>[] = [
   ({ line, listed }) =>
     listed.indexOf(line) !== listed.lastIndexOf(line) && `“${line}” is in the list twice.`,
+  ({ mark, path, entry }) =>
+    mark === 'D' &&
+    entry?.type === 'directory' &&
+    `/${path} is in upper as a directory, so it was not deleted: ${WHITEOUT}.`,
   ({ path, entries }) => {
     const link = above(path).find(dir => entries.get(dir)?.type === 'symlink')
-    return link && `/${link} is a link, and it was followed. What a link leads to is not in this layer.`
+    return (
+      link &&
+      `/${link} is a link, and it was followed, as \`recursive\` of readdirSync does, too. What a link leads to is not in this layer.`
+    )
   },
   ({ path, image }) => {
     const link = above(path).find(dir => image.get(dir)?.type === 'symlink')
@@ -131,6 +138,9 @@ const SURPLUS: Rule<Line>[] = [
     `/${path} is a directory that the image has, too: the two are merged.`,
 ]
 
+const hasSameBytes = (path: string, image: Files, root: Files) =>
+  image.get(path)?.sha256 !== undefined && image.get(path)?.sha256 === root.get(path)?.sha256
+
 /** Lines that are not there. */
 const LACKING: Rule<Line>[] = [
   ({ mark, path, entry, entries }) =>
@@ -150,6 +160,9 @@ const LACKING: Rule<Line>[] = [
   ({ lacking, path, image }) =>
     lacking.every(line => image.get(line.slice(3))?.type === 'symlink') &&
     `The image has /${path}, a link, and it is there wherever it leads (\`lstatSync\`): it was changed, not added.`,
+  ({ lacking, path, image, root }) =>
+    lacking.every(line => line.startsWith('C') && hasSameBytes(line.slice(3), image, root)) &&
+    `/${path} has the same bytes as in the image, and it is still C: it was written, or its mode was changed, and so it was copied up. That it is in upper counts, not what is in it.`,
   ({ mark, path, image, root }) =>
     mark === 'C' &&
     image.get(path)?.type === root.get(path)?.type &&
@@ -162,86 +175,8 @@ const LACKING: Rule<Line>[] = [
     !image.has(dirname(path)) &&
     path.includes('/') &&
     `What is in an added directory is added, too: /${path}.`,
+  ({ lacking, path }) =>
+    lacking.every(line => basename(line).startsWith('.')) &&
+    `A name that begins with a dot is a name like any other: /${path}.`,
   ({ mark, path }) => mark === 'A' && `The image has no /${path}: it was added.`,
-]
-
-/** What `tarNames` returned for a path. */
-export interface Returned {
-  path: string
-  names: unknown
-}
-
-interface Names {
-  lacking: readonly string[]
-  more: readonly string[]
-  ours: readonly string[]
-  returned: readonly Returned[]
-  upper: string
-  entries: Entries
-}
-
-export function whyNames(of: Names): string {
-  const row = (name: string): Name => {
-    const { path = '' } = of.returned.find(({ names }) => [names].flat().includes(name)) ?? {}
-    return { ...of, name, entry: of.entries.get(path) }
-  }
-  return (
-    firstOf(NAME_FORM, of.returned.flatMap(({ names }) => names as string[]).map(row)) ??
-    firstOf(NAMES_LACKING, of.lacking.map(row)) ??
-    firstOf(NAMES_SURPLUS, of.more.map(row)) ??
-    ''
-  )
-}
-
-interface Name extends Names {
-  name: string
-  /** what upper has at the path for which the name was returned */
-  entry: TreeEntry | undefined
-}
-
-const OPAQUE = '.wh..wh..opq'
-
-const noWhiteout =
-  (isOther: (entry: TreeEntry) => boolean): Rule<Name> =>
-  ({ name, entry }) =>
-    name.includes('.wh.') &&
-    !name.endsWith(OPAQUE) &&
-    entry &&
-    isOther(entry) &&
-    `/${entry.path} is ${entry.type === 'symlink' ? 'a link, and the link itself counts (`lstatSync`)' : `a ${kindOf(entry)}`}: ${WHITEOUT}.`
-
-const NAME_FORM: Rule<Name>[] = [
-  ({ name, upper }) =>
-    name.includes(upper) && `“${name}” is a path of the host: a name begins at the root of the layer.`,
-  ({ name }) =>
-    name.startsWith('/') && `“${name}” begins with a slash: names are relative to the layer’s root.`,
-  ({ name, entry }) =>
-    name.includes('.wh.') &&
-    !name.endsWith(OPAQUE) &&
-    entry?.opaque &&
-    `/${entry.path} is opaque: the empty file that says so is named ${OPAQUE}, and is in that directory.`,
-  noWhiteout(({ rdev }) => rdev === undefined),
-  noWhiteout(({ rdev }) => rdev !== '0:0'),
-  ({ name, entry }) =>
-    name.endsWith(OPAQUE) &&
-    entry?.type === 'directory' &&
-    !entry.opaque &&
-    `/${entry.path} is not opaque: its user.overlay.opaque is not y.`,
-]
-
-const NAMES_LACKING: Rule<Name>[] = [
-  ({ name }) =>
-    basename(name) === OPAQUE &&
-    `/${dirname(name)} is opaque (its user.overlay.opaque is y): an empty file ${OPAQUE} in it says so, beside the entry of the directory itself.`,
-  ({ name }) =>
-    basename(name).startsWith('.wh.') &&
-    'A tar has no whiteouts: an empty file stands for one, in the same directory, named .wh. and the name that is deleted.',
-  ({ name }) => `What was added or changed has its own name: ${name}.`,
-]
-
-const NAMES_SURPLUS: Rule<Name>[] = [
-  ({ name, ours }) =>
-    ours.indexOf(name) !== ours.lastIndexOf(name) &&
-    `“${name}” is named more than once. \`tarNames\` is asked for each path of the layer: it names what stands for that path, and nothing else.`,
-  ({ name }) => `“${name}” is not in this layer’s tar.`,
 ]

@@ -15,7 +15,7 @@ import { now } from '../../lib/kernel/now.ts'
 type Names = (path: string) => string
 
 const WORDS =
-  'acorn alder apple ash aspen beech birch cedar cherry clover elder elm fern fig flax hazel heath holly ivy larch lilac lime maple mint moss oak olive palm pear pine plum poppy reed rose rush sage sloe thyme vine willow yew'
+  'acorn alder apple ash aspen beech birch cedar cherry clover elder elm fern fig flax hazel heath holly ivy larch lilac lime maple mint moss oak olive palm pear pine plum poppy reed rose rush sage sloe thyme vine violet walnut wheat willow yew'
 
 function newNames(): Names {
   const left = WORDS.split(' ')
@@ -64,7 +64,7 @@ export function planChanges(from: string, folder: string, elsewhere: string): Pl
 }
 
 const FILES =
-  'changed mode emptied gone to-dir gone-dir/1 gone-dir/sub/2 to-file/1 to-file/sub/2 real/x real/deep/y same/same opaque/kept opaque/gone opaque/gone-dir/3 opaque/sub/kept opaque/sub/gone opaque/sub/deep/kept opaque/sub/deep/gone opaque2/stays merged/stays merged/sub/gone'
+  'changed mode same-bytes emptied gone to-dir gone-dir/1 gone-dir/sub/2 to-file/1 to-file/sub/2 real/x real/deep/y same/same opaque/kept opaque/gone opaque/gone-dir/3 opaque/sub/kept opaque/sub/gone opaque/sub/deep/kept opaque/sub/deep/gone opaque2/stays merged/stays merged/sub/gone'
 const LINKS = { 'to-real': 'real', 'to-real-dir': 'real', dangling: 'nowhere', other: 'one' }
 
 function fill(dir: string, names: Names): void {
@@ -79,6 +79,7 @@ function fill(dir: string, names: Names): void {
 const CHANGES = [
   'echo more >> @changed',
   'chmod 600 @mode',
+  'echo image > @same-bytes',
   ': > @emptied',
   'rm @gone',
   'rm -r @gone-dir',
@@ -123,14 +124,19 @@ export function disguised<T>(upper: string, { devices, marked }: Plan, act: () =
 }
 
 /** What is in a tree, by path; what is mounted on it is left out. */
-export type Files = ReadonlyMap<string, Omit<TreeEntry, 'path'>>
+export type Files = ReadonlyMap<string, Omit<TreeEntry, 'path'> & { written?: string }>
 
 export function filesOf(tree: string, names: readonly string[]): Files {
   const here = names.flatMap(name => {
     const stat = lstatSync(join(tree, name), { throwIfNoEntry: false })
     if (!stat?.isDirectory()) return stat ? [[name, FILE] as const] : []
     const { entries } = treeDigest(join(tree, name))
-    return entries.map(({ path, ...rest }) => [join(name, path), rest] as const)
+    return entries.map(({ path, ...rest }) => {
+      const at = join(name, path)
+      // who writes the same bytes once more has changed nothing else
+      const written = String(lstatSync(join(tree, at), { bigint: true }).mtimeNs)
+      return [at, { ...rest, written }] as const
+    })
   })
   return new Map(here)
 }

@@ -21,7 +21,7 @@ export const exercise: Exercise<Stack> = {
       id: 'mount',
       title: 'Put a writable view over the image',
       text: 'An overlay is made of four directories: that of the image (`lowerdir`), one that takes every write (`upperdir`), an empty one on the same file system for the kernel itself (`workdir`), and one to mount the overlay on. Make the three that are missing in `prepare`: `upper` and `work` in `layers.folder`, and `container.rootfs`. Mount the overlay on `rootfs` in `inside`, where only the container sees it. Give absolute paths. For now the image has one layer: `layers.lower[0]`.',
-      checks: ['overlay-root', 'overlay-hidden', 'upper-empty', 'own-folder'],
+      checks: ['overlay-root', 'overlay-hidden', 'upper-empty', 'own-folder', 'root-enterable'],
       hints: [
         'The first argument of the mount is any name: an overlay has no source. The options say which directories it is made of.',
         '`makeFolder(container)`, and `mkdirSync` three times; then `tape.mount` with the type `overlay`, and as data a text with the options, separated by commas: `lowerdir=…`, `upperdir=…`, `workdir=…`.',

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { lstatSync, mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { directories, rootMount, upperOf } from '../../chapters/5-layers/readings.ts'
 import { beginStack, type Stack } from '../../chapters/5-layers/step.ts'
@@ -8,7 +8,8 @@ import { finding, seen } from '../../lib/guide/evidence.ts'
 import type { BoxOptions, Lab } from '../../lib/guide/lab.ts'
 import { changeAct } from '../../lib/guide/mutant.ts'
 import { inWords, refusalOf } from '../../lib/guide/refusal.ts'
-import type { Check, Stage, Step } from '../../lib/guide/step.ts'
+import type { Stage, Step } from '../../lib/guide/step.ts'
+import { firstStage } from './first.ts'
 import { explained, type Latest, noteCalls, NotStarted } from './refused.ts'
 
 // What the lab tries with the learner's part besides the step: an image of several layers, with names that must be escaped.
@@ -24,24 +25,15 @@ export function withLayers(step: Step<Stack>): Step<Stack> {
     }
   })
   const [first, ...others] = noted.stages
+  const place = `root-${randomBytes(3).toString('hex')}` // no name that one could know
   return {
     ...noted,
-    stages: [{ ...first!, checks: [...(first!.checks ?? []), ownFolder] }, ...others, threeLayers(latest)],
+    async container(container, lab) {
+      await step.container?.(container, lab)
+      if (container.layers) container.rootfs = container.spec.root.path = join(container.layers.folder, place)
+    },
+    stages: [firstStage(first!), ...others, threeLayers(latest)],
   }
-}
-
-const ownFolder: Check<Stack> = {
-  id: 'own-folder',
-  claim: 'other users of the host cannot look into the folder of the container',
-  look({ folder }) {
-    const stat = lstatSync(folder, { throwIfNoEntry: false })
-    const mode = stat ? (stat.mode & 0o777).toString(8).padStart(4, '0') : 'none'
-    return finding(
-      mode === '0700',
-      seen(`lstat ${folder}`, `mode ${mode}`, null),
-      `\`layers.folder\` has mode ${mode}: other users of the host can run what is setuid in the container. Likeliest: it was made by \`recursive\`. \`makeFolder(container)\` makes \`layers.folder\`, with mode 0700: it comes first.`,
-    )
-  },
 }
 
 /** A name in which all that has to be escaped is there, more than once and side by side. */

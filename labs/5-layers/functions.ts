@@ -5,7 +5,8 @@ import { finding, seen } from '../../lib/guide/evidence.ts'
 import type { Check, Stage } from '../../lib/guide/step.ts'
 import { packLayer } from '../../lib/image/pack.ts'
 import { WrittenError } from '../../lib/labs/problem.ts'
-import { type Entries, entriesOf, type Returned, whyChanges, whyNames } from './causes.ts'
+import { type Entries, entriesOf, whyChanges } from './causes.ts'
+import { type Returned, whyNames } from './name-causes.ts'
 import { changedNames, differences, disguised, filesOf, planChanges } from './changed.ts'
 
 // What the learner's functions say of a live container, beside what can be seen in it.
@@ -17,7 +18,7 @@ export type TarNames = (upper: string, path: string) => unknown
 export function readUpper(changes: Changes, tarNames: TarNames): Stage<Stack>[] {
   let changer: Layered | undefined
   let plan: ReturnType<typeof planChanges> | undefined
-  let read: Listed = { pid: 0, upper: '', entries: new Map(), image: '', listed: [] }
+  let read: Listed = { pid: 0, upper: '', entries: new Map(), image: '', listed: [], again: [] }
   let names: Named = { theirs: [], returned: [], upper: '', entries: new Map() }
   return [
     {
@@ -37,10 +38,13 @@ export function readUpper(changes: Changes, tarNames: TarNames): Stage<Stack>[] 
           if (status !== 0) throw new Error(`${command}: ${output}`)
         }
         const upper = upperOf(changer)
-        read = { pid, upper, entries: new Map(), image, listed: [] }
+        read = { pid, upper, entries: new Map(), image, listed: [], again: [] }
         disguised(upper, plan, () => {
           read.entries = entriesOf(upper)
-          read.listed = hinted(() => changes(upper, image))
+          const list = () => hinted(() => changes(upper, image))
+          const first = list()
+          read.listed = isList(first) ? [...first] : first // it may be a list that grows with each call
+          read.again = list()
         })
       },
       checks: [changesCheck(() => read)],
@@ -109,28 +113,36 @@ interface Listed {
   entries: Entries
   image: string
   listed: unknown
+  /** of a second call */
+  again: unknown
 }
+
+const TWICE =
+  'Called for the same directories once more, it does not return the same: a variable outside the function keeps what was found before. Lines of the second call:'
 
 function changesCheck(of: () => Listed): Check<Stack> {
   return {
     id: 'changes-listed',
     claim: 'what `changes` lists is what differs between the container’s files and the image’s',
     look() {
-      const { pid, upper, entries, image, listed } = of()
+      const { pid, upper, entries, image, listed, again } = of()
       const [before, after] = [image, `/proc/${pid}/root`].map(tree =>
         filesOf(tree, changedNames(pid, upper)),
       )
       const wanted = differences(before!, after!)
       const given = isList(listed) ? listed : []
       const [lacking, more] = [without(wanted, given), without(given, wanted)]
+      const isRight = wanted.length > 0 && isList(listed) && lacking.length + more.length === 0
+      const isSame = isList(again) && again.length === given.length && without(again, given).length === 0
       return finding(
-        wanted.length > 0 && isList(listed) && lacking.length + more.length === 0,
+        isRight && isSame,
         [
           seen(`the image, and /proc/${pid}/root`, null, summed(wanted)),
           seen('changes(upper, image)', null, isList(listed) ? summed(listed) : few([String(listed)])),
         ],
         () =>
           notList(listed) ??
+          (isRight ? `${TWICE} ${isList(again) ? again.length : few([String(again)])}.` : undefined) ??
           `${whyChanges({ lacking, more, listed: given, upper, entries, image: before!, root: after! })} ${diff(lacking, more)}`,
       )
     },

@@ -153,6 +153,17 @@ const OF_THE_OPTIONS: Rule[] = [
       ]
     )
   },
+  ({ options, refused }) => {
+    const other = options.find(option => /^(redirect_dir|metacopy|verity)=/.test(option))
+    return (
+      refused === 'EPERM' &&
+      other &&
+      !options.includes('userxattr') && [
+        `${other} needs trusted.* attributes, and in a user namespace one may not write those`,
+        `leave out ${other}; \`userxattr\` lets overlay use user.* attributes`,
+      ]
+    )
+  },
   ({ options }) => {
     const other = options.find(option => /^(redirect_dir=(on|follow)|metacopy=on)$/.test(option))
     return (

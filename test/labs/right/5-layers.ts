@@ -1,5 +1,6 @@
 import type { RightAnswer } from '../../../lib/labs/answer.ts'
 import { others } from './5-layers-others.ts'
+import { ways } from './5-layers-ways.ts'
 
 const OPTIONS = "options.join(',')"
 const MKDIR =
@@ -229,4 +230,5 @@ ${AT}`,
     ],
   },
   ...others,
+  ...ways,
 ]

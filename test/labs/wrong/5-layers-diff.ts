@@ -216,7 +216,7 @@ export const wrongDiffs: WrongAnswer[] = [
         '    else if (below && lstatSync(above).isFile() && lstatSync(below).isFile() && readFileSync(above).equals(readFileSync(below))) continue\n    else if (!merged) lines',
       ],
     ],
-    says: 'it was changed, not added',
+    says: 'has the same bytes as in the image, and it is still C',
   },
   {
     task: 'diff',

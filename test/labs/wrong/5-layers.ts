@@ -1,7 +1,9 @@
 import type { WrongAnswer } from '../../../lib/labs/answer.ts'
+import { wrongDirectories } from './5-layers-directories.ts'
 import { wrongDiffs } from './5-layers-diff.ts'
 import { wrongMounts } from './5-layers-mount.ts'
 import { wrongNames } from './5-layers-names.ts'
+import { wrongLists } from './5-layers-lists.ts'
 import { wrongMarks } from './5-layers-opaque.ts'
 import { wrongPlaces } from './5-layers-prepare.ts'
 
@@ -18,6 +20,8 @@ const LOWER = "layers.lower.map(escape).join(':')"
 export const wrong: WrongAnswer[] = [
   ...wrongMounts,
   ...wrongPlaces,
+  ...wrongDirectories,
+  ...wrongLists,
   {
     task: 'marks',
     name: 'without userxattr',
@@ -34,23 +38,13 @@ export const wrong: WrongAnswer[] = [
   },
   {
     task: 'marks',
-    name: 'read-only',
-    belief: 'an image is mounted read-only, since nobody may change it',
-    edits: [
-      ["rootfs, 'overlay', 0, ", "rootfs, 'overlay', MS_RDONLY, "],
-      ['makeFolder, type Part', 'makeFolder, MS_RDONLY, type Part'],
-    ],
-    says: 'The overlay is mounted read-only',
-  },
-  {
-    task: 'marks',
     name: 'upper in memory',
     belief: 'what a container writes goes with it, so it belongs on a tmpfs of its own',
     edits: [
       [
         MOUNT,
         `    tape.mount('tmpfs', layers.folder, 'tmpfs', 0, null)
-    for (const name of ['upper', 'work', 'merged']) tape.mkdirat(AT_FDCWD, join(layers.folder, name), 0o755)
+    for (const path of [join(layers.folder, 'upper'), join(layers.folder, 'work'), rootfs]) tape.mkdirat(AT_FDCWD, path, 0o755)
 ${MOUNT}`,
       ],
       ['makeFolder, type Part', 'AT_FDCWD, makeFolder, type Part'],
