@@ -136,11 +136,34 @@ export const withCauses = (stage: Stage<Wiring>, asked: Asked): Stage<Wiring> =>
   checks: stage.checks?.map(check => explained(check, scene => cause(check.id, scene, asked))) ?? [],
 })
 
+/** Two links of one switch that have the same hardware address: it sends what is for that address to one of them. */
+async function sameMac({ pid, second, host, bridge }: Scene & Wiring): Promise<string | undefined> {
+  const links = [
+    { of: `the bridge ${bridge}`, link: find(await linksOf(host), bridge) },
+    { of: 'eth0 of the first container', link: find(await linksOf(pid), 'eth0') },
+    { of: 'eth0 of the second one', link: second ? find(await linksOf(second), 'eth0') : undefined },
+  ]
+  const macOf = ({ link }: (typeof links)[number]) => link?.mac ?? undefined
+  const twice = links.find(
+    (one, i) => macOf(one) && links.findIndex(other => macOf(other) === macOf(one)) < i,
+  )
+  return (
+    twice &&
+    `These have the same hardware address, ${macOf(twice)}: ${links
+      .filter(one => macOf(one) === macOf(twice))
+      .map(({ of }) => of)
+      .join(
+        ' and ',
+      )}. A bridge sends a frame to the one port of its address. Likeliest: setMac was given an address that is taken. The kernel chooses another for each link.`
+  )
+}
+
 async function cause(
   id: string,
-  { pid, host, bridge }: Scene & Wiring,
+  scene: Scene & Wiring,
   { network, bridge: made }: Asked,
 ): Promise<string | undefined> {
+  const { pid, host, bridge } = scene
   const inside = await linksOf(pid)
   const other = find(inside, 'eth0') ? undefined : inside.find(({ kind }) => kind === 'veth')
   if (other && !sharing(pid, host))
@@ -164,6 +187,8 @@ async function cause(
   if (id === 'two-addresses' && end && !end.alias)
     return `${end.name} was not there when withCable had called your function, so its address counted as free. Likeliest: the cable was made after withCable.`
   if (!TRAFFIC.test(id)) return undefined
+  const same = await sameMac(scene)
+  if (same) return same
   if (network?.address && own !== 'none' && plain(own) !== network.address)
     return `The packets go to ${network.address}, and eth0 has ${own}. Likeliest: it was given another address than \`address\`.`
   return made !== undefined && made !== find(outside, bridge)?.index

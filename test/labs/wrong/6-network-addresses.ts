@@ -4,6 +4,15 @@ import { ADDRESS, ROUTE, UP, VETH, without } from '../lines/6-network.ts'
 export const addresses: WrongAnswer[] = [
   {
     task: 'address',
+    name: 'the hardware address of the bridge',
+    belief: 'a container answers for its bridge',
+    edits: [
+      [UP, `        inside.setMac('eth0', host.links().find(link => link.name === bridge)!.mac!)\n${UP}`],
+    ],
+    says: 'These have the same hardware address',
+  },
+  {
+    task: 'address',
     name: 'at the wrong end',
     belief: 'the host reaches the container by the end that it sees',
     edits: [[ADDRESS, '        host.addAddress(hostLink, address)\n'], ...without(ROUTE)],

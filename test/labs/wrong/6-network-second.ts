@@ -1,10 +1,17 @@
 import type { WrongAnswer } from '../../../lib/labs/answer.ts'
-import { ASKED, BRIDGE_UP, HOST_UP, MAKE, PLUG, VETH } from '../lines/6-network.ts'
+import { ASKED, BRIDGE_UP, HOST_UP, MAKE, PLUG, UP, VETH } from '../lines/6-network.ts'
 
 const HOST = '    const host = openRtnetlink()\n'
 const IMPORT = 'import { openRtnetlink'
 
 export const second: WrongAnswer[] = [
+  {
+    task: 'second',
+    name: 'one hardware address for all',
+    belief: 'a hardware address matters only in its own machine',
+    edits: [[UP, `        inside.setMac('eth0', '02:00:00:00:00:01')\n${UP}`]],
+    says: 'eth0 of the first container and eth0 of the second one',
+  },
   {
     task: 'second',
     name: 'the bridge made each time',

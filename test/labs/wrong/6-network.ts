@@ -11,6 +11,29 @@ const FINALLY = `    } finally {\n${CLOSE}    }`
 export const wrong: WrongAnswer[] = [
   {
     task: 'loopback',
+    name: 'closed where all goes well only',
+    belief: 'what is at the end of a function is reached',
+    edits: [
+      [
+        "    try {\n      inside.setUp('lo')\n      if (mode === 'none') return\n",
+        "    inside.setUp('lo')\n    if (mode === 'none') {\n      host.close()\n      inside.close()\n      return\n    }\n",
+      ],
+      [
+        '    } finally {\n      host.close()\n      inside.close()\n    }\n',
+        '    host.close()\n    inside.close()\n',
+      ],
+    ],
+    says: 'belongs into `finally`',
+  },
+  {
+    task: 'loopback',
+    name: 'the try begins after lo',
+    belief: 'a request that is made first does not fail',
+    edits: [["    try {\n      inside.setUp('lo')\n", "    inside.setUp('lo')\n    try {\n"]],
+    says: 'belongs into `finally`',
+  },
+  {
+    task: 'loopback',
     name: 'left as it is',
     belief: 'lo is there in any case, so it is up',
     edits: without(LO),

@@ -1,0 +1,62 @@
+import { MODES } from '../../chapters/6-network/experiments.ts'
+import { modes } from '../../chapters/6-network/link-checks.ts'
+import type { Wiring } from '../../chapters/6-network/wiring.ts'
+import type { Part } from '../../lib/container/part.ts'
+import type { Box } from '../../lib/guide/lab.ts'
+import { refusalOf } from '../../lib/guide/refusal.ts'
+import type { Stage } from '../../lib/guide/step.ts'
+import { openRtnetlinkIn } from '../../lib/kernel/rtnetlink.ts'
+import { startOver } from '../../lib/labs/host-calls.ts'
+import { otherEth0 } from './asked.ts'
+import { closed, type Left, NOTHING_LEFT } from './closed.ts'
+
+/** First of all, so that what goes wrong with the cable does not hide it. */
+export function withoutCable(part: Part, left: Left): Stage<Wiring> {
+  let [open, openAfterThrow] = [NOTHING_LEFT, NOTHING_LEFT]
+  return {
+    title: 'A container without a cable',
+    async act(lab) {
+      otherEth0(lab)
+      const box = await lab.another('a container in mode none', { change: MODES.none })
+      lab.scene.modes.none = box.pid
+      open = { ...left }
+      await withoutLoopback(box, part)
+      openAfterThrow = { ...left }
+      startOver()
+    },
+    checks: [
+      ...modes.filter(({ id }) => id === 'mode-none'),
+      closed(
+        'closed',
+        'what the part has opened it closes again',
+        () => open,
+        '`close` is never called, or not before the return in mode none.',
+      ),
+      closed(
+        'closed-where-it-throws',
+        'it does so also where `lo` cannot be set up',
+        () => openAfterThrow,
+        '`close` is not called where something before it throws: it belongs into `finally`.',
+      ),
+    ],
+  }
+}
+
+/** Calls the part once more for a container whose loopback has another name, so that the kernel refuses to set `lo` up. */
+async function withoutLoopback({ container, pid }: Box, part: Part): Promise<void> {
+  const inside = await openRtnetlinkIn(pid)
+  try {
+    const wasUp = inside.link('lo').up
+    inside.setDown('lo')
+    inside.rename('lo', 'lo-away')
+    try {
+      await part.attach?.(container, pid)
+    } catch (error) {
+      if (!refusalOf(error)) throw error // only whether it has closed all is asked
+    }
+    inside.rename('lo-away', 'lo')
+    if (wasUp) inside.setUp('lo')
+  } finally {
+    inside.close()
+  }
+}
