@@ -71,6 +71,7 @@ export const exercise: Exercise<Ran> = {
       id: 'order',
       title: 'Put the parts in order',
       writes: 'parts',
+      refused: /in `parts`/,
       text: '`parts` lists what you have written so far, and `hardening`, which is still empty. The child makes the calls of one part after the other, so each part must find what it needs. The image is a stack of layers: `layers` mounts it, and `root` pivots into it. After that no path of the host can be reached. Calls that stand after `execve` are never made.',
       checks: ['all-reached', 'namespaces', 'layers', 'limits', 'network'],
       hints: [
@@ -128,6 +129,7 @@ export const exercise: Exercise<Ran> = {
   challenge:
     'Run something real in it: `minilab run --mine -it -p 8080:80 default sh`, `--memory 64m`, `-v`, `-d` and then `minilab exec`. What does your runtime not do yet that ours does? `spec.process.rlimits` and `/dev/shm` would be a beginning. And a container may have a profile, and not ask for no_new_privs: where has its filter to be installed?',
 
+  harmless: /^prctl\(PR_SET_(KEEPCAPS|NAME|DUMPABLE|PDEATHSIG)\b/,
   reasons: [
     {
       call: 'prctl(PR_CAPBSET_DROP',

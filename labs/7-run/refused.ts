@@ -104,6 +104,18 @@ const NO_LAYERS: Diagnosis = {
 
 const NO_NEW_PRIVS = 'prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)'
 
+/** Of a part that was refused something as it stands behind `hardening`. */
+function tooEarly(op: Op | undefined, earlier: readonly Op[], diagnosis?: Diagnosis): Diagnosis | undefined {
+  if (!op?.part || op.part === 'hardening' || !diagnosis?.cause.includes(TAKEN_AWAY)) return undefined
+  if (!earlier.some(({ part }) => part === 'hardening')) return undefined
+  const name = op.part === 'process' ? 'program' : op.part
+  return {
+    cause: `\`hardening\` stands before \`${name}\` in \`parts\`, and ${TAKEN_AWAY}`,
+    remedy: 'put `hardening` after all that still need rights: just before `program`',
+  }
+}
+const TAKEN_AWAY = 'took away the right to it'
+
 /** The error of a container that did not start, with the cause. Others come back as they are. */
 export function explainRefused(error: unknown, { ops }: Latest): unknown {
   const failed = error instanceof Error && error.cause instanceof SyscallError ? error.cause : error
@@ -124,6 +136,6 @@ export function explainRefused(error: unknown, { ops }: Latest): unknown {
   const rule = RULES.find(
     ({ call, after, on }) => call.test(message) && (!after || earlier.some(after)) && (!on || (op && on(op))),
   )
-  const why = noLayers ? NO_LAYERS : (diagnosis ?? rule?.why())
+  const why = noLayers ? NO_LAYERS : (tooEarly(op, earlier, diagnosis) ?? diagnosis ?? rule?.why())
   return why ? new WrittenError({ what: `${message}: ${why.cause}`, ...at, remedy: why.remedy }) : error
 }

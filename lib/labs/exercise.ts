@@ -50,6 +50,8 @@ export interface Exercise<S = object> {
   /** for who wants more: nothing checks it */
   challenge: string
   reasons: Reason[]
+  /** calls, as they are printed, that change nothing of what is asked: a difference that need not be explained */
+  harmless?: RegExp
   /** what its containers do with the image; unless given, they lie on it with an overlay, as those of chapter 5 on */
   image?: ImageUse
   /** whether the part does something on the host: it is shown beside the reference's, too */

@@ -29,7 +29,7 @@ export interface TapeDiff {
 export function diffTapes(
   yours: readonly Recorded[],
   reference: readonly string[],
-  exercise: Pick<Exercise, 'reasons' | 'tasks'>,
+  exercise: Pick<Exercise, 'reasons' | 'tasks' | 'harmless'>,
   task: Pick<Task, 'id' | 'record'>,
   problem?: Problem,
 ): TapeDiff {
@@ -47,7 +47,8 @@ export function diffTapes(
   const first =
     yours.length === 0
       ? undefined
-      : (neverMade(yours) ?? explainFirst(rows, { reasons, task: task.id, later, problem }))
+      : (neverMade(yours) ??
+        explainFirst(rows, { reasons, task: task.id, later, harmless: exercise.harmless, problem }))
   return { rows, ...(first && { first }) }
 }
 
@@ -108,6 +109,7 @@ interface Asked {
   task: string
   /** whether a later task asks for such a call */
   later(call: string): boolean
+  harmless: RegExp | undefined
   problem: Problem | undefined
 }
 
@@ -124,9 +126,14 @@ interface Difference {
  * Where a call was refused, what is different about that call, or what the task asks for before it and is missing. Else the first
  * difference in the calls that the task asks for, or the first of all.
  */
-function explainFirst(rows: readonly Row[], { reasons, task, later, problem }: Asked): string | undefined {
+function explainFirst(
+  rows: readonly Row[],
+  { reasons, task, later, harmless, problem }: Asked,
+): string | undefined {
   // what the reference has for later tasks was left out, so it cannot be compared
-  const found = differences(rows).filter(({ lack, extra }) => lack !== undefined || !later(extra!.call))
+  const found = differences(rows).filter(
+    ({ lack, extra }) => lack !== undefined || !(later(extra!.call) || harmless?.test(extra!.call)),
+  )
   const isOfTask = ({ lack, extra }: Difference) =>
     reasonFor(lack ?? extra?.call ?? '', reasons)?.task === task
   const isRefused = ({ yours }: Row) =>
@@ -142,7 +149,9 @@ function explainFirst(rows: readonly Row[], { reasons, task, later, problem }: A
       found.find(difference => isBefore(difference) && isOfTask(difference))
     return cause && explain(cause, rows, reasons)
   }
-  const byWeight = [...found.filter(({ moved }) => !moved), ...found.filter(({ moved }) => moved)]
+  // one call more does less harm than one that is missing, or another one
+  const weight = ({ lack, moved }: Difference) => (moved ? 2 : lack === undefined ? 1 : 0)
+  const byWeight = found.toSorted((a, b) => weight(a) - weight(b))
   const first = byWeight.find(isOfTask) ?? byWeight[0]
   return first && explain(first, rows, reasons)
 }
@@ -209,7 +218,8 @@ function explain(
   rows: readonly Row[],
   reasons: readonly Reason[],
 ): string {
-  if (lack === undefined) return `You call ${short(extra!.call)}${where(extra!)}, the reference does not.`
+  if (lack === undefined)
+    return `You call ${short(extra!.call)}${where(extra!)}, the reference does not; one call more may be right as well.`
   if (!extra) return `The reference also calls ${short(lack)}${after(rows, row)}.${why(lack, reasons)}`
   if (!moved)
     return `You call ${fromDifference(extra.call, lack)}${where(extra)}, the reference ${fromDifference(lack, extra.call)}.${why(lack, reasons)}`

@@ -4,6 +4,14 @@ import { CAPSET, DROP, GID, GROUPS, KEEP, LAST, LIST, LOOP, NO_NEW, UID, UMASK }
 export const rights: RightAnswer[] = [
   {
     task: 'capabilities',
+    name: 'calls besides that change nothing',
+    edits: [
+      [UMASK, `    tape.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)\n    tape.umask(0o22)\n${UMASK}`],
+      ['  PR_CAPBSET_DROP,\n', '  PR_CAPBSET_DROP,\n  PR_SET_KEEPCAPS,\n'],
+    ],
+  },
+  {
+    task: 'capabilities',
     name: 'as many attempts as there are bits',
     edits: [
       ['cap <= last', 'cap < 64'],

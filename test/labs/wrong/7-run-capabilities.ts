@@ -1,10 +1,21 @@
 import type { WrongAnswer } from '../../../lib/labs/answer.ts'
-import { CAPSET, DROP, GID, GROUPS, KEEP, LAST, LIST, LOOP, SETS, UID } from '../lines/7-run.ts'
+import { CAPSET, DROP, GID, GROUPS, KEEP, LAST, LIST, LOOP, SETS, UID, UMASK } from '../lines/7-run.ts'
 
 const ONE_ID = 'a user namespace that an ordinary user makes has one id'
 const LISTS = '    const { bounding = [], effective = [], permitted = [], inheritable = [] } = capabilities\n'
 
 export const capabilities: WrongAnswer[] = [
+  {
+    task: 'capabilities',
+    name: 'kept over a change of user, and no capset',
+    belief: 'PR_SET_KEEPCAPS says which capabilities are kept',
+    edits: [
+      [UMASK, `    tape.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)\n${UMASK}`],
+      ['  PR_CAPBSET_DROP,\n', '  PR_CAPBSET_DROP,\n  PR_SET_KEEPCAPS,\n'],
+      [CAPSET, ''],
+    ],
+    says: 'The reference also calls `capset(',
+  },
   {
     task: 'capabilities',
     name: 'capset alone',

@@ -24,7 +24,7 @@ export const wrong: WrongAnswer[] = [
       [HARDENING, ''],
       [LAYERS, HARDENING + LAYERS],
     ],
-    says: 'took away the right to it',
+    says: '`hardening` stands before `layers` in `parts`',
   },
   {
     task: 'order',
@@ -51,7 +51,7 @@ export const wrong: WrongAnswer[] = [
       [HARDENING, ''],
       [ROOT, HARDENING + ROOT],
     ],
-    says: 'took away the right to it',
+    says: '`hardening` stands before `root` in `parts`',
   },
   {
     task: 'order',
