@@ -98,7 +98,7 @@ async function runTrial(
     // only `attach` has connections, and closes them at its end
     stop(
       notAwaited() ?? error,
-      error instanceof ClosedError ? 'it went on after `attach` had ended' : 'it threw',
+      error instanceof ClosedError ? 'it went on after `attach` had ended' : 'meanwhile',
     )
     process.exit(1)
   }

@@ -20,7 +20,7 @@ const CASES: Case[] = [
   {
     name: 'throws',
     code: "throw new Error('oops')",
-    says: /^enterJail: Error: oops$/,
+    says: /^enterJail: your own code threw an error here, “oops”$/,
     at: "throw new Error('oops')",
   },
   { name: 'throws no error', code: "throw 'a string'", says: /threw a string/, at: null },
@@ -53,7 +53,7 @@ const CASES: Case[] = [
   {
     name: 'throws later',
     code: "setTimeout(() => { throw new Error('later') }); while (tape.ops.length < 1) tape.getpid()",
-    says: /it threw: Error: later/,
+    says: /^meanwhile: your own code threw an error here, “later”$/,
     at: 'setTimeout(',
   },
   {

@@ -9,7 +9,7 @@ export const right: RightAnswer[] = [
     edits: [
       [
         INSIDE,
-        "    const first = await openRtnetlinkIn(pid)\n    first.setUp('lo')\n    first.close()\n    const inside = await openRtnetlinkIn(pid)\n",
+        "    const first = await openRtnetlinkIn(pid)\n    try {\n      first.setUp('lo')\n    } finally {\n      first.close()\n    }\n    const inside = await openRtnetlinkIn(pid)\n",
       ],
       [LO, ''],
     ],
