@@ -12,6 +12,8 @@ const PATIENCE = 1000 // ms, for requests that nothing waits for to come to an e
 let latest: WrittenError | undefined
 /** The error of a function that did not wait for what it began; undefined where the last one did. */
 export const notAwaited = (): WrittenError | undefined => latest
+/** Another trial begins: what the last one did is no matter of it. */
+export const forgetRequests = (): void => void (latest = undefined)
 
 /**
  * Calls a learner's function, which may be async, and throws where it ends before the requests that it began: what comes next

@@ -17,7 +17,7 @@ import { given, hostCalls, startOver } from './host-calls.ts'
 import { placeIn } from './place.ts'
 import { type Problem, WrittenError } from './problem.ts'
 import type { Recorded } from './tape-diff.ts'
-import { notAwaited } from './requests.ts'
+import { forgetRequests, notAwaited } from './requests.ts'
 import { STUCK_FILE, TRIAL_FILE } from './trial-files.ts'
 import { watch } from './watchdog.ts'
 import { asWritten, loadWritten } from './written.ts'
@@ -112,6 +112,7 @@ async function runTrial(
   process.on('uncaughtException', thrown)
   process.on('exit', leaving)
   startOver()
+  forgetRequests()
   try {
     const written = await loadWritten(folder, of.exercise)
     const step = await build(request, of, written)
