@@ -2,6 +2,7 @@ import { namespaces } from '../../lib/container/namespaces.ts'
 import { program } from '../../lib/container/program.ts'
 import { root } from '../../lib/container/root.ts'
 import type { Step } from '../../lib/guide/step.ts'
+import type { Replayed } from '../../lib/kernel/tape.ts'
 import { breakOutOfContainer, chrootAndOut, lookUnderneath } from './break-out.ts'
 import { checks } from './checks.ts'
 import { rootOf } from './root-checks.ts'
@@ -17,12 +18,34 @@ export interface Roots {
   refused: string
 }
 
+/** The calls that mask a path of /proc or /sys, or make it read-only. */
+const isCover = ({ part, call, args }: Replayed) =>
+  part === root.name && call === 'mount' && /, "\/\.\.\/(proc|sys)\//.test(args)
+
+/** The calls by which the image becomes the root, and the old root goes. */
+const isPivot = ({ call, args }: Replayed) =>
+  ['chdir', 'pivot_root'].includes(call) ||
+  (call === 'umount2' && args.startsWith('"."')) ||
+  (call === 'mount' && !args.includes('"/../') && !args.startsWith('"tmpfs", "/"'))
+
+/** The calls that make /proc, /sys and /dev, and attach them. */
+const isTree = (call: Replayed) => call.part === root.name && !isPivot(call) && !isCover(call)
+
 export const step: Step<Roots> = {
   number: 3,
   name: 'root',
   title: 'A root file system that one cannot leave',
   parts: [namespaces, root, program],
   teaches: ['root'],
+  matters: ({ call, args }) =>
+    call === 'pivot_root' ||
+    (call === 'umount2' && args.startsWith('"."')) ||
+    /^"(proc|sysfs|devpts)", /.test(args) ||
+    (call === 'mount' && args.startsWith('NULL') && args.includes('/../proc/sys"')),
+  expected: {
+    EEXIST: 'the image has this directory already, and that is no failure',
+    ENOENT: 'this kernel has no such file, so there is nothing to mask',
+  },
   scene: () => ({
     host: rootOf('/'),
     inJail: '',
@@ -73,11 +96,13 @@ export const step: Step<Roots> = {
     {
       title: 'What a Unix program expects: /proc, /dev, /sys',
       source: { file: 'lib/container/kernel-trees.ts', symbol: 'makeKernelTrees' },
+      shows: isTree,
       checks: [checks.proc, checks.devices, checks.terminals, checks.links],
     },
     {
       title: 'What it must not see',
       source: { file: 'lib/container/cover.ts', symbol: 'cover' },
+      shows: isCover,
       checks: [checks.masked, checks.readonly, checks.readonlyRoot],
     },
   ],

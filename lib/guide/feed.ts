@@ -5,7 +5,7 @@ import { now } from '../kernel/now.ts'
 import { namespaceInode, startTime } from '../kernel/procfs.ts'
 import type { Replayed } from '../kernel/tape.ts'
 import type { Evidence } from './step.ts'
-import { lines, type TapeLine } from './tape-lines.ts'
+import { lines, otherParts, type TapeLine } from './tape-lines.ts'
 
 /** What a step or a lab tells each `minilab view` of the same data folder: one JSON document a line. */
 export type FeedEvent =
@@ -96,7 +96,10 @@ export class Feed {
     { teaches, clone }: { teaches?: readonly string[]; clone?: Replayed | undefined } = {},
   ): void {
     if (tape.length === 0) return // made by another runtime
-    const all = [...(clone ? [clone] : []), ...lines(tape, teaches)].map(asTold)
+    const all = [
+      ...(clone ? [clone] : []),
+      ...lines(tape, { elsewhere: teaches && otherParts(teaches) }),
+    ].map(asTold)
     const calls = all.slice(0, MOST_CALLS)
     if (all.length > MOST_CALLS) calls.push({ summary: `… and ${all.length - MOST_CALLS} more` })
     this.tell({ kind: 'launch', purpose, calls })

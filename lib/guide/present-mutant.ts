@@ -41,6 +41,7 @@ export class MutantPresenter extends Presenter {
   override explain(): void {}
   override source(): void {}
   override tape(): void {}
+  override calls(): void {}
   override launch(): void {}
   override block(): void {}
   override end(): void {}

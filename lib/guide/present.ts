@@ -2,7 +2,7 @@ import { asTyped } from '../as-typed.ts'
 import { Chalk, type ChalkInstance } from 'chalk'
 import { explanation } from '../book/explanation.ts'
 import type { Replayed } from '../kernel/tape.ts'
-import { callText, lines, type TapeLine } from './tape-lines.ts'
+import { callText, lines, otherParts, type TapeLine } from './tape-lines.ts'
 import type { Check, Finding, Report, Stage, Step } from './step.ts'
 import { sourceLine } from './source-line.ts'
 import { fold, joined, micro, wrap } from './text.ts'
@@ -18,6 +18,9 @@ export function widthFor(plain: boolean): number {
 }
 
 /** Where the text of a step goes. Nothing here decides anything: it is told what happened. */
+/** What of a step decides how its calls are shown. */
+type Told = Pick<Step, 'teaches' | 'matters' | 'expected'> & { stages: Pick<Stage, 'shows'>[] }
+
 export class Presenter {
   readonly #write: (text: string) => void
   protected readonly ink: ChalkInstance
@@ -87,8 +90,8 @@ export class Presenter {
     for (const line of wrap(text, this.width - 6)) this.line(`      ${this.code(line)}`)
   }
 
-  /** The tape of the step's own container: what this step teaches in full, the rest in one line a part. */
-  tape(step: Pick<Step, 'teaches'>, replayed: readonly Replayed[], clone?: Replayed): void {
+  /** The tape of the step's own container: what this step teaches in full, the rest in one line a part or stage. */
+  tape(step: Told, replayed: readonly Replayed[], clone?: Replayed): void {
     if (replayed.length === 0 || !clone) return
     const total = replayed.reduce((sum, { ns }) => sum + ns, clone.ns)
     this.#heading('we made a child …')
@@ -98,14 +101,39 @@ export class Presenter {
       this.ink.dim('      ├ ') +
         this.ink.italic(`… and it made ${replayed.length} system calls; all that took ${micro(total)}`),
     )
-    this.#tapeLines(lines(replayed, step.teaches))
+    if (step.matters) this.line(this.ink.dim('    ▸ │ marks the calls that matter most'))
+    const isOther = otherParts(step.teaches)
+    const later = (call: Replayed) => {
+      const stage = step.stages.findIndex(({ shows }) => shows?.(call)) + 1
+      return stage ? `shown in stage ${stage}` : undefined
+    }
+    this.#told(
+      step,
+      lines(replayed, { elsewhere: call => isOther(call) ?? later(call), matters: step.matters }),
+    )
+  }
+
+  /** Those of its calls that a later stage explains. */
+  calls(step: Told, { shows }: Pick<Stage, 'shows'>, replayed: readonly Replayed[]): void {
+    const shown = replayed.filter(call => shows?.(call))
+    if (shown.length === 0) return
+    this.#heading('and these calls the child made for it')
+    this.#told(step, lines(shown, { matters: step.matters }))
+  }
+
+  /** Calls of the step's own container, and why the kernel refused some. */
+  #told({ matters, expected = {} }: Told, tape: TapeLine[]): void {
+    this.#tapeLines(tape, matters)
+    const refused = new Set(tape.flatMap(line => ('errno' in line && line.errno) || []))
+    for (const errno of refused)
+      if (expected[errno]) this.#indented(`${errno}: ${expected[errno]}`, this.ink.dim)
     this.line()
   }
 
   /** The tape of another launch: an attack, a visit. */
   launch(purpose: string, replayed: readonly Replayed[]): void {
     this.#heading(purpose)
-    this.#tapeLines(lines(replayed, undefined))
+    this.#tapeLines(lines(replayed))
     this.line()
   }
 
@@ -120,14 +148,15 @@ export class Presenter {
     this.line(this.ink.dim(`      ┌ `) + this.ink.italic(text))
   }
 
-  #tapeLines(tape: TapeLine[]): void {
-    const { dim } = this.ink
+  #tapeLines(tape: TapeLine[], matters?: (call: Replayed) => boolean): void {
+    const { bold, dim } = this.ink
     for (const line of tape) {
       if ('summary' in line) {
         this.line(dim(`      │ ${line.summary}`))
         continue
       }
-      this.line(dim('      │ ') + callText(line, this.width - 8, this.ink))
+      const mark = matters?.(line) ? bold('    ▸ ') : '      '
+      this.line(`${mark}${dim('│ ')}${callText(line, this.width - 8, this.ink)}`)
     }
   }
 

@@ -75,6 +75,7 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
         presenter.limited(lacking.message, lacking.remedy)
       }
       during = during.union(hostState(lab.id))
+      if (stage.shows) presenter.calls(step, stage, lab.tape)
       for (const check of stage.checks ?? []) checks.push(await judge(lab, check, lacking, goOn))
       if (predict && said !== undefined && !lacking) {
         const answer = await predict.answer(lab.scene)

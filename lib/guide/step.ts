@@ -1,5 +1,6 @@
 import type { Container, Part } from '../container/part.ts'
 import type { Spec } from '../container/spec.ts'
+import type { Replayed } from '../kernel/tape.ts'
 import type { Lab } from './lab.ts'
 import type { Refusal } from './refusal.ts'
 
@@ -57,6 +58,8 @@ export interface Stage<S = object> {
   predict?: Prediction<S>
   /** whether it is known before that it cannot be had here: then nothing is asked */
   impossible?(lab: Lab<S>): boolean
+  /** those calls of the step's own container that this stage explains: they are shown here, and not where it is made */
+  shows?(call: Replayed): boolean
   /** what happens; the first stage that needs the step's own container calls `lab.begin()` */
   act?(lab: Lab<S>): Promise<void>
   checks?: Check<S>[]
@@ -75,6 +78,10 @@ export interface Step<S = object> {
   /** further preparations of its container that are no matter of the spec: layers, network */
   container?(container: Container, lab: Lab<S>): void | Promise<void>
   stages: Stage<S>[]
+  /** the calls that matter most: they are marked */
+  matters?(call: Replayed): boolean
+  /** refusals of the kernel that the step's own container expects, by errno, in a sentence each */
+  expected?: Record<string, string>
   /** what the experiments measured, before they have */
   scene(): S
   recap: string

@@ -1,44 +1,72 @@
-import type { Replayed } from '../kernel/tape.ts'
 import type { ChalkInstance } from 'chalk'
-import { fit, micro } from './text.ts'
+
+import type { Replayed } from '../kernel/tape.ts'
+import { counted, fit, micro } from './text.ts'
 
 /** A line of a printed tape: one call, or several of no interest now in one sentence. */
 export type TapeLine = Replayed | { summary: string }
 
-/**
- * What to print of a tape: the calls of the parts that a step teaches, each; those of other parts summed up; runs of the
- * same call with the same outcome (27 times PR_CAPBSET_DROP) shortened. `teaches` undefined: everything.
- */
-export function lines(replayed: readonly Replayed[], teaches: readonly string[] | undefined): TapeLine[] {
-  return groups(replayed, teaches).flatMap((group): TapeLine[] => {
-    const [first] = group
-    if (!first) return []
-    const time = micro(group.reduce((sum, { ns }) => sum + ns, 0))
-    if (teaches && !teaches.includes(first.part))
-      return [{ summary: `… ${first.part}: ${group.length} calls, ${time}` }]
-    if (group.length > 3) {
-      const between = group.slice(1, -1)
-      const more = { summary: `… ${between.length} more ${first.call} calls, ${time} in all` }
-      return [first, more, ...group.slice(-1)]
-    }
-    return group
-  })
+export interface Choice {
+  /** where a call is told of that is not printed here: another part, another stage */
+  elsewhere?: ((call: Replayed) => string | undefined) | undefined
+  /** the calls that are printed in any case */
+  matters?: ((call: Replayed) => boolean) | undefined
 }
 
-/** Neighbours that are told together: a part that is not taught, or the same call with like arguments and the same outcome. */
-function groups(replayed: readonly Replayed[], teaches: readonly string[] | undefined): Replayed[][] {
-  const key = (op: Replayed) =>
-    teaches && !teaches.includes(op.part)
-      ? op.part
-      : `${op.part} ${op.call} ${op.errno} ${/^[A-Z]+_[A-Z_]+/.exec(op.args)?.[0] ?? op.args}`
-  const found: Replayed[][] = []
-  for (const op of replayed) {
-    const group = found.at(-1)
-    if (group?.[0] && key(group[0]) === key(op)) group.push(op)
-    else found.push([op])
+/** The calls of the parts that a step does not teach are told by the name of their part. */
+export const otherParts =
+  (teaches: readonly string[]) =>
+  ({ part }: Replayed) =>
+    teaches.includes(part) ? undefined : part
+
+/**
+ * What to print of a tape: each call; those told elsewhere summed up; what is repeated shortened: the same call with the same
+ * outcome (27 times PR_CAPBSET_DROP), and the same two calls for one file after the other.
+ */
+export function lines(replayed: readonly Replayed[], { elsewhere, matters }: Choice = {}): TapeLine[] {
+  const place = (op: Replayed) => elsewhere?.(op) ?? ''
+  const alike = (op: Replayed) =>
+    `${place(op)} ${op.part} ${op.call} ${op.errno} ${/^[A-Z]+_[A-Z_]+/.exec(op.args)?.[0] ?? op.args}`
+  // a call that matters is like no other
+  const pair = (op: Replayed, i: number) => `${op.call} ${op.errno} ${place(op) || matters?.(op) ? i : ''}`
+  const found: TapeLine[] = []
+  for (let at = 0; at < replayed.length;) {
+    const here = place(replayed[at]!)
+    const run = here ? repeated(replayed, at, 1, place) : repeated(replayed, at, 1, alike)
+    const pairs = here || run.length > 1 ? [] : repeated(replayed, at, 2, pair)
+    if (here) found.push({ summary: `… ${here}: ${counted(run.length, 'call')}, ${spent(run)}` })
+    else if (pairs.length > 6) found.push(...shortened(pairs, 2, 'more of these calls'))
+    else if (run.length > 3) found.push(...shortened(run, 1, `more ${run[0]!.call} calls`))
+    else found.push(...run)
+    at += Math.max(run.length, pairs.length > 6 ? pairs.length : 0)
   }
   return found
 }
+
+/** The calls from one on that repeat the first `period` of them, by what `key` says of a call. */
+function repeated(
+  replayed: readonly Replayed[],
+  from: number,
+  period: number,
+  key: (op: Replayed, i: number) => string,
+): Replayed[] {
+  const keys = replayed.slice(from).map(key)
+  const end = keys.findIndex((_, i) => keys[i] !== keys[i % period])
+  const length = end === -1 ? keys.length : end
+  return replayed.slice(from, from + length - (length % period))
+}
+
+/** The first and the last `period` of calls, and one line for those between. */
+function shortened(calls: readonly Replayed[], period: number, words: string): TapeLine[] {
+  const between = calls.length - 2 * period
+  return [
+    ...calls.slice(0, period),
+    { summary: `… ${between} ${words}, ${spent(calls)} in all` },
+    ...calls.slice(-period),
+  ]
+}
+
+const spent = (calls: readonly Replayed[]) => micro(calls.reduce((sum, { ns }) => sum + ns, 0))
 
 /** Below so many columns a call leaves no room for its time. */
 const NARROW = 56

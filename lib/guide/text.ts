@@ -99,3 +99,6 @@ export function fit(args: string, room: number): string {
 
 /** Whether a text ends inside of quotes. */
 const isOpen = (text: string) => (text.replaceAll(/\\./g, '').split('"').length - 1) % 2 === 1
+
+/** `1 call`, `2 calls`. */
+export const counted = (count: number, thing: string) => `${count} ${thing}${count === 1 ? '' : 's'}`

@@ -1,6 +1,6 @@
 import { type ClassReport, type Failure, type Learner, tasksOf } from './class-report.ts'
 import { html, Html } from '../book/html.ts'
-import { counted } from './overview.ts'
+import { counted } from '../guide/text.ts'
 import type { ReportedTask } from './report-shape.ts'
 
 /** The reports of a class as one static page: no script, nothing from elsewhere, to be read by keyboard, on paper, in the dark. */

@@ -1,4 +1,5 @@
 import { Presenter } from '../guide/present.ts'
+import { counted } from '../guide/text.ts'
 import type { Exercise } from './exercise.ts'
 import type { Progress } from './progress-shape.ts'
 import { reportedExercises } from './report.ts'
@@ -109,6 +110,3 @@ export class ProgressPresenter extends Presenter {
     return this.ink[colour](mark)
   }
 }
-
-/** '1 hint', '2 hints'. */
-export const counted = (count: number, thing: string) => `${count} ${thing}${count === 1 ? '' : 's'}`

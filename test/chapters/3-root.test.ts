@@ -92,6 +92,26 @@ test('what the kernel answers to each prediction is one of the choices', async (
   expect(choices).toEqual(expect.arrayContaining(answers))
 })
 
+test('each stage shows the calls that it explains, and says why the kernel refused some', async () => {
+  const { stdout } = await runMinilab(['step', '3', '--yes', '--plain'], {
+    data: userData(),
+    env: { COLUMNS: '100' },
+  })
+  const stages = stdout.split(/^ \d\/5 /m)
+  const marked = stages.map(text => [...text.matchAll(/▸ │ (\w+\("?[^",]*)/g)].map(([, call]) => call))
+  expect(marked).toEqual([
+    [],
+    [],
+    ['pivot_root(".', 'umount2(".'],
+    [],
+    ['mount("proc', 'mount("devpts', 'mount("sysfs'],
+    ['mount(NULL'],
+  ])
+  expect(stages[4]).toMatch(/= -1 EEXIST [^]*\n +EEXIST: the image has this directory already/)
+  expect(stages[5]).toMatch(/= -1 ENOENT [^]*\n +ENOENT: this kernel has no such file/)
+  expect(stages[2]).not.toMatch(/-1 E/)
+})
+
 describe('built wrongly, on the bench', () => {
   const wrongly = async (flags: string[], data = userData()) => {
     const ran = await runMinilab(['step', '3', '--json', ...flags], { data })
