@@ -33,7 +33,8 @@ export function lines(replayed: readonly Replayed[], { elsewhere, matters }: Cho
   for (let at = 0; at < replayed.length;) {
     const here = place(replayed[at]!)
     const run = here ? repeated(replayed, at, 1, place) : repeated(replayed, at, 1, alike)
-    const pairs = here || run.length > 1 ? [] : repeated(replayed, at, 2, pair)
+    const isPair = !here && run.length === 1 && replayed[at + 1]?.call !== run[0]!.call
+    const pairs = isPair ? repeated(replayed, at, 2, pair) : []
     if (here) found.push({ summary: `… ${here}: ${counted(run.length, 'call')}, ${spent(run)}` })
     else if (pairs.length > 6) found.push(...shortened(pairs, 2, 'more of these calls'))
     else if (run.length > 3) found.push(...shortened(run, 1, `more ${run[0]!.call} calls`))

@@ -33,6 +33,10 @@ test('a call that matters is printed, wherever it stands', () => {
   expect(shown).toContain('move_mount full')
 })
 
+test('one call with other arguments each time is no repetition', () => {
+  expect(texts(DEVICES.flatMap(name => [op('write', name), op('write', `${name} again`)]))).toHaveLength(10)
+})
+
 test('another outcome is no repetition', () => {
   const refused = bound.with(4, op('mknodat', 'full', 'root', 'EEXIST'))
   expect(texts(refused)).toContain('mknodat full')
