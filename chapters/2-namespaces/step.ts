@@ -1,6 +1,6 @@
 import { namespaces } from '../../lib/container/namespaces.ts'
 import { program } from '../../lib/container/program.ts'
-import { FIRST_SUBORDINATE_ID } from '../../lib/image/layer-store.ts'
+import { LAYERS_GROUP } from '../../lib/image/layer-store.ts'
 import type { Step } from '../../lib/guide/step.ts'
 import { OFFSETS_REFUSED, offsetsPossible } from '../../lib/kernel/time-offsets.ts'
 import { checks } from './checks.ts'
@@ -38,8 +38,11 @@ export const step: Step<Made> = {
   spec(spec, { rootless }) {
     // as root we can hand out ids that nobody has; an ordinary user has only his own to give
     if (!rootless) {
-      const ids = { containerID: 0, hostID: FIRST_SUBORDINATE_ID, size: 65_536 }
-      Object.assign(spec.linux, { uidMappings: [ids], gidMappings: [ids] })
+      const ids = { containerID: 0, size: 65_536 }
+      Object.assign(spec.linux, {
+        uidMappings: [{ ...ids, hostID: 100_000 }],
+        gidMappings: [{ ...ids, hostID: LAYERS_GROUP }], // so that its root may search the image's folder
+      })
     }
     const boottime = { secs: offsetsPossible() ? UPTIME_AHEAD : 0 }
     spec.linux.timeOffsets = { boottime, monotonic: { secs: 0 } }

@@ -6,6 +6,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  statSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
@@ -24,8 +25,20 @@ export function layerDir(diffId: string): string {
   return join(home(diffId), 'diff')
 }
 
-/** Who root is on the host in a container whose ids are others than the machine's: subuid(5), by default from here on. */
-export const FIRST_SUBORDINATE_ID = 100_000
+/**
+ * The group that may search the layers beside root: that of a container's root whose ids are others than the machine's. No user
+ * may take it by newgidmap(1): useradd(8) gives them subordinate ids up to SUB_GID_MAX, 600100000.
+ */
+export const LAYERS_GROUP = 2_100_000_000
+
+/** What is setuid in an image must be out of reach of the host's other users. */
+export function guardLayers(): void {
+  const layers = join(dataFolder(), 'layers')
+  const { gid } = statSync(layers)
+  if (gid !== LAYERS_GROUP && process.geteuid?.() === 0 && inFirstUserNamespace())
+    chownSync(layers, 0, LAYERS_GROUP)
+  chmodSync(layers, 0o710)
+}
 
 /** Whether the layer is there, complete. */
 export function hasLayer(diffId: string): boolean {
@@ -41,11 +54,8 @@ export async function addLayer(fill: (dir: string) => Promise<LayerInfo>): Promi
   removeAbandoned()
   let partial: string | undefined
   try {
-    const layers = join(dataFolder(), 'layers')
-    makeDir(layers)
-    // what is setuid in an image must be out of reach of the host's other users, and root inside is one of none of them
-    if (process.geteuid?.() === 0 && inFirstUserNamespace()) chownSync(layers, 0, FIRST_SUBORDINATE_ID)
-    chmodSync(layers, 0o710)
+    makeDir(join(dataFolder(), 'layers'))
+    guardLayers()
     partial = makeScratch()
     const layer = await fill(join(partial, 'diff'))
     writeFileSync(join(partial, 'layer.json'), JSON.stringify(layer, null, 2))

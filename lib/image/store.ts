@@ -7,7 +7,7 @@ import { dataFolder } from './data-folder.ts'
 import { buildDefaultImage, DEFAULT_IMAGE } from './default.ts'
 import { fileError } from './error.ts'
 import { type Image, type ImageConfig, imageNames, isName, readImage, writeImage } from './image.ts'
-import { addLayer, hasLayer, layerDir } from './layer-store.ts'
+import { addLayer, guardLayers, hasLayer, layerDir } from './layer-store.ts'
 
 /** What a container starts from. */
 export interface RootSource {
@@ -74,6 +74,7 @@ const FLATTEN = 'make one of it: docker create --name x IMAGE && docker export x
 function fromImage({ name, layers, config }: Image): RootSource {
   const lost = layers.find(diffId => !hasLayer(diffId))
   if (lost) throw new UsageError(`image "${name}" lacks its layer ${lost.slice(0, 19)}`, 'import it again')
+  if (layers.length > 0) guardLayers() // an older minilab gave them to a group that users may take
   return { name, kind: 'image', layers: layers.map(layerDir), config }
 }
 

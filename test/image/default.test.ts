@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { interpreter } from '../../lib/image/elf.ts'
 import type { Image } from '../../lib/image/image.ts'
+import { LAYERS_GROUP } from '../../lib/image/layer-store.ts'
 import type { TreeEntry } from '../../lib/image/tree-digest.ts'
 import { folder, hindrance, me, ordinary, run, shell, type User, users } from './support.ts'
 
@@ -16,6 +17,12 @@ const NO_BUSYBOX = 'there is no static busybox: apt-get install busybox-static'
 const layerOf = ({ layers: [diffId = ''] }: Image, data: string) => `${data}/layers/${diffId.slice(7, 19)}`
 const build = (user: User, data: string, busybox?: string[]) =>
   run<Image>(user, `return lib.buildDefaultImage(${JSON.stringify(busybox)})`, { data })
+/** Whether a user of this machine may map a group by newgidmap(1): subgid(5), `name:first:count`. */
+const mayBeTaken = (gid: number) =>
+  readFileSync('/etc/subgid', 'utf8')
+    .split('\n')
+    .map(line => line.split(':').map(Number))
+    .some(([, first = NaN, count = NaN]) => first <= gid && gid < first + count)
 /** chroot(2), for an ordinary user in a user namespace. */
 const inside = (user: User, root: string, command: string) =>
   shell(
@@ -78,7 +85,9 @@ describe.each(users)('as %s', (_name, user) => {
     expect(entries.filter(({ uid, gid }) => uid !== user.uid || gid !== user.gid)).toEqual([])
     expect(entries.filter(({ type, mode }) => type === 'file' && parseInt(mode, 8) & 0o6000)).toEqual([])
     expect(entries.filter(({ type }) => /device|fifo/.test(type))).toEqual([])
-    expect(statSync(`${data}/layers`).mode & 0o777).toBe(0o710) // a stranger’s image may have setuid files
+    const { mode, gid } = statSync(`${data}/layers`)
+    expect(mode & 0o777).toBe(0o710) // a stranger’s image may have setuid files
+    if (user.uid === 0) expect([gid, mayBeTaken(gid)]).toEqual([LAYERS_GROUP, false])
     for (const path of [data, layer, `${layer}/diff`]) expect(statSync(path).mode & 0o777, path).toBe(0o755)
     // copies: whoever writes in the layer does not write in the host's programs
     expect(statSync(`${layer}/diff/bin/ls`).ino).not.toBe(statSync('/bin/ls').ino)
