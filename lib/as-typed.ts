@@ -10,7 +10,7 @@ const CALLED = process.env.MINILAB_CALLED
 const FOLDERS = (process.env.PATH ?? '').split(delimiter)
 
 const COMMANDS =
-  'book|check|class|clean|dev|diff|doctor|escape|exec|hint|init|kill|lab|logs|look|pack|progress|ps|quiz|report|reset|rm|run|solution|step|view|watch|…|--help'
+  'book|check|class|clean|dev|diff|doctor|escape|exec|hint|init|kill|lab|logs|look|pack|progress|ps|quiz|report|reset|rm|run|solution|step|tour|view|watch|…|--help'
 const OURS = new RegExp(`(?<![\\w/.$-])(?:\\./)?minilab(?= (?:${COMMANDS})(?!\\w))`, 'g')
 /** Commands that texts have behind sudo. */
 const SUDO = /\bsudo (?=(?:\.\/)?minilab|apt|apt-get|ip|sysctl|mount|mkdir|modprobe|systemctl)/g

@@ -16,6 +16,7 @@ import { escapeCommand } from './escape.ts'
 import { quizCommand } from './quiz.ts'
 import { reportCommand } from './report.ts'
 import { stepCommand } from './step.ts'
+import { tourCommand } from './tour.ts'
 import { viewCommand } from './view.ts'
 import { workspaceCommands } from './workspace.ts'
 import { EXIT, statusOf } from './exit.ts'
@@ -23,7 +24,15 @@ import { heedOutputErrors } from './unwritable.ts'
 
 /** In the order in which a newcomer meets them. */
 const COMMANDS = {
-  'See how it works': [stepCommand, bookCommand, quizCommand, escapeCommand, lookCommand, viewCommand],
+  'See how it works': [
+    tourCommand,
+    stepCommand,
+    bookCommand,
+    quizCommand,
+    escapeCommand,
+    lookCommand,
+    viewCommand,
+  ],
   'Write it yourself': [labCommands, workspaceCommands],
   'Use it': [runCommand, containerCommands],
   'This machine': [doctorCommand, cleanCommand],

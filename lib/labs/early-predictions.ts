@@ -5,6 +5,7 @@ import { dataFolder, ROOTS_DATA } from '../image/data-folder.ts'
 import { codeOf } from '../image/error.ts'
 import { makeOwnedFolder, sudoUser, writeOwned } from './owned.ts'
 import { notePredictions } from './predictions.ts'
+import type { Progress } from './progress-shape.ts'
 import { changeProgress, readProgress } from './progress.ts'
 import { noProgress, PROGRESS, type Workspace } from './workspace.ts'
 
@@ -18,6 +19,12 @@ export function keepEarly(report: Report): void {
   const path = join(folder, PROGRESS)
   if (!existsSync(path)) writeOwned(path, JSON.stringify(noProgress()))
   changeProgress({ folder }, progress => notePredictions(progress, report))
+}
+
+/** What this user has predicted while there was no workspace, and no workspace has yet. */
+export function earlyPredictions(): Progress['predictions'] {
+  const kept = earlyFolders().filter(folder => existsSync(join(folder, PROGRESS)))
+  return Object.assign({}, ...kept.map(folder => readProgress({ folder }).predictions))
 }
 
 /** Brings into a workspace what its user has predicted before. A later answer to the same question stays. */

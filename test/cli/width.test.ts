@@ -69,7 +69,7 @@ describe.skipIf(noScript).each([60, ...thorough([80, 40])])(`at %i columns${noSc
     for (const line of lines.slice(from, to)) expect(line).toMatch(/^ {6}\S/)
   })
 
-  test('lab, check, diff, hint, progress, report, doctor, and an error', async () => {
+  test('lab, check, diff, hint, progress, tour, report, doctor, and an error', async () => {
     const { folder, data: own, check, run } = await newLearner()
     const env = { MINILAB_DATA: own, MINILAB_WORKSPACE: folder }
     const { tasks, working } = await check(3)
@@ -77,7 +77,7 @@ describe.skipIf(noScript).each([60, ...thorough([80, 40])])(`at %i columns${noSc
     const titles = tasks.map(({ title }) => title)
     expectFit(columns, printed(columns, 'lab 3', env), titles)
     expectFit(columns, printed(columns, 'check 3', env), [...titles, ...said.map(({ claim }) => claim)])
-    for (const args of ['diff 3', 'hint 3', 'progress', 'report', 'doctor'])
+    for (const args of ['diff 3', 'hint 3', 'progress', 'tour', 'report', 'doctor'])
       expectFit(columns, printed(columns, args, env), [])
     const { stderr } = await run(['solution', '3'])
     expect(stderr.length).toBeGreaterThan(columns)
