@@ -47,6 +47,7 @@ export const step: Step<Started> = {
   stages: [
     {
       title: 'Start a program',
+      manual: ['clone(2)', 'execve(2)', 'environ(7)'],
       source: { file: 'lib/container/program.ts', symbol: 'program' },
       async act(lab) {
         const { pid } = await lab.begin()
@@ -58,6 +59,7 @@ export const step: Step<Started> = {
     },
     {
       title: 'How a process ends',
+      manual: ['_exit(2)', 'wait(2)', 'signal(7)'],
       source: { file: 'lib/kernel/child.ts', symbol: 'Child' },
       async act(lab) {
         lab.scene.exited = await ending(lab, 'exit 42')
@@ -70,6 +72,7 @@ export const step: Step<Started> = {
     },
     {
       title: 'Is it isolated?',
+      manual: ['namespaces(7)'],
       predict: {
         question: 'How many of its eight namespaces does this process have to itself?',
         choices: ['0', '1 (pid)', '8'],

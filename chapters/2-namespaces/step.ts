@@ -51,12 +51,14 @@ export const step: Step<Made> = {
   stages: [
     {
       title: 'One clone, eight namespaces',
+      manual: ['clone(2)', 'namespaces(7)'],
       source: { file: 'lib/container/namespaces.ts', symbol: 'namespaces' },
       act: async lab => void (await lab.begin()),
       checks: checks.inodes,
     },
     {
       title: 'Two process ids',
+      manual: ['pid_namespaces(7)'],
       predict: {
         question: 'The shell inside asks for its own pid (echo $$). What does it get?',
         choices: ['the same number as outside', '1', '2'],
@@ -67,17 +69,20 @@ export const step: Step<Made> = {
     },
     {
       title: 'Root, but only here',
+      manual: ['user_namespaces(7)', 'capabilities(7)'],
       source: { file: 'lib/kernel/id-maps.ts', symbol: 'writeIdMaps' },
       checks: [checks.uidMap, checks.rootInside],
     },
     {
       title: 'Make something inside, look for it outside',
+      manual: ['uts_namespaces(7)', 'ipc_namespaces(7)', 'mount_namespaces(7)', 'network_namespaces(7)'],
       source: { file: 'chapters/2-namespaces/visitor.ts', symbol: 'leaveThings' },
       act: async lab => leaveThings(lab),
       checks: [checks.hostname, checks.queue, checks.mount, checks.link],
     },
     {
       title: 'Even time',
+      manual: ['time_namespaces(7)'],
       impossible: () => !offsetsPossible(),
       predict: {
         question:

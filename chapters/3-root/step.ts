@@ -62,6 +62,7 @@ export const step: Step<Roots> = {
   stages: [
     {
       title: 'chroot: one pointer',
+      manual: ['chroot(2)', 'path_resolution(7)'],
       source: { file: 'chapters/3-root/break-out.ts', symbol: 'breakOut' },
       predict: {
         question: 'Where is its “/” after these calls?',
@@ -74,12 +75,14 @@ export const step: Step<Roots> = {
     },
     {
       title: 'pivot_root: nothing left to walk to',
+      manual: ['pivot_root(2)', 'mount_namespaces(7)'],
       source: { file: 'lib/container/root.ts', symbol: 'root' },
       act: async lab => void (await lab.begin()),
       checks: [checks.ownRoot, checks.oldRootGone, checks.propagation],
     },
     {
       title: 'The same break-out once more',
+      manual: ['setns(2)', 'path_resolution(7)'],
       predict: {
         question: 'Which of these calls is refused this time?',
         choices: ['the second chroot', 'chdir("..")', 'none of them'],
@@ -95,12 +98,14 @@ export const step: Step<Roots> = {
     },
     {
       title: 'What a Unix program expects: /proc, /dev, /sys',
+      manual: ['proc(5)', 'null(4)', 'pts(4)', 'sysfs(5)'],
       source: { file: 'lib/container/kernel-trees.ts', symbol: 'makeKernelTrees' },
       shows: isTree,
       checks: [checks.proc, checks.devices, checks.terminals, checks.links],
     },
     {
       title: 'What it must not see',
+      manual: ['mount(2)', 'proc(5)'],
       source: { file: 'lib/container/cover.ts', symbol: 'cover' },
       shows: isCover,
       checks: [checks.masked, checks.readonly, checks.readonlyRoot],

@@ -48,6 +48,7 @@ export const step: Step<Measured> = {
   stages: [
     {
       title: 'A directory, some numbers, a pid',
+      manual: ['cgroups(7)', 'cgroup_namespaces(7)'],
       source: { file: 'lib/container/limits.ts', symbol: 'limits' },
       impossible: cannotLimit,
       predict: {
@@ -63,6 +64,7 @@ export const step: Step<Measured> = {
     },
     {
       title: 'More memory than it may have',
+      manual: ['cgroups(7)', 'linux/Documentation/admin-guide/cgroup-v2.rst'],
       source: { file: 'chapters/4-limits/experiments.ts', symbol: 'useTooMuchMemory' },
       impossible: cannotLimit,
       predict: {
@@ -75,6 +77,7 @@ export const step: Step<Measured> = {
     },
     {
       title: 'A quota of processor time',
+      manual: ['cgroups(7)', 'linux/Documentation/scheduler/sched-bwc.rst'],
       source: { file: 'chapters/4-limits/experiments.ts', symbol: 'useAllProcessorTime' },
       impossible: cannotLimit,
       predict: {
@@ -87,6 +90,7 @@ export const step: Step<Measured> = {
     },
     {
       title: 'As many processes as it may have',
+      manual: ['cgroups(7)', 'fork(2)'],
       source: { file: 'chapters/4-limits/experiments.ts', symbol: 'forkTooOften' },
       impossible: cannotLimit,
       predict: {
@@ -99,6 +103,7 @@ export const step: Step<Measured> = {
     },
     {
       title: 'Stop, and go on',
+      manual: ['cgroups(7)', 'linux/Documentation/admin-guide/cgroup-v2.rst'],
       source: { file: 'lib/kernel/cgroup.ts', symbol: 'Cgroup' },
       act: withCgroup(freeze),
       checks: [checks.frozen, checks.still],

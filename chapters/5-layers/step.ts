@@ -62,6 +62,7 @@ export const step: Step<Stack> = {
   stages: [
     {
       title: 'A stack of directories',
+      manual: ['mount(2)', 'linux/Documentation/filesystems/overlayfs.rst'],
       source: { file: 'lib/container/layers.ts', symbol: 'layers' },
       async act(lab) {
         try {
@@ -75,6 +76,7 @@ export const step: Step<Stack> = {
     },
     {
       title: 'Copy-up: writing to what is only read',
+      manual: ['linux/Documentation/filesystems/overlayfs.rst'],
       predict: {
         question: 'The container appends one line to a file of the image. What is then in its own layer?',
         choices: ['nothing: the image was changed', 'only the line', 'the whole file, with the line'],
@@ -89,6 +91,7 @@ export const step: Step<Stack> = {
     },
     {
       title: 'Whiteout: deleting what cannot be deleted',
+      manual: ['mknod(2)', 'linux/Documentation/filesystems/overlayfs.rst'],
       predict: {
         question: 'rm /etc/group succeeds. What is then at etc/group in the upper directory?',
         choices: ['nothing', 'an empty file', 'a character device'],
@@ -103,6 +106,7 @@ export const step: Step<Stack> = {
     },
     {
       title: 'Opaque: a directory made anew',
+      manual: ['xattr(7)', 'linux/Documentation/filesystems/overlayfs.rst'],
       act: async lab => {
         keepsXattrs(lab)
         await tell(lab, lab.scene, 'rm -r /var && mkdir /var && echo mine > /var/new')
@@ -112,6 +116,7 @@ export const step: Step<Stack> = {
     },
     {
       title: 'Two containers on the same layers',
+      manual: ['linux/Documentation/filesystems/overlayfs.rst'],
       source: { file: 'lib/guide/image-layers.ts', symbol: 'onImageLayers' },
       predict: {
         question: 'How many files of the image does the second container have copies of, once it runs?',
@@ -131,6 +136,7 @@ export const step: Step<Stack> = {
     },
     {
       title: 'A layer is a tar',
+      manual: ['tar(1)', 'inode(7)'],
       source: { file: 'lib/image/pack.ts', symbol: 'packLayer' },
       act: lab => throughTar(lab),
       checks: [checks.tar, checks.sameTree, checks.sameView],

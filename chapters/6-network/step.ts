@@ -44,6 +44,7 @@ export const step: Step<Wiring> = {
   stages: [
     {
       title: 'An empty network namespace',
+      manual: ['network_namespaces(7)'],
       source: { file: 'lib/container/namespaces.ts', symbol: 'namespaces' },
       predict: {
         question: 'Which links does a new network namespace have?',
@@ -63,12 +64,14 @@ export const step: Step<Wiring> = {
     },
     {
       title: 'The loopback',
+      manual: ['netlink(7)', 'rtnetlink(7)'],
       source: { file: 'lib/kernel/rtnetlink.ts', symbol: 'openRtnetlinkIn' },
       act: lab => loopback(lab, lab.scene.bare),
       checks: [checks.loopback],
     },
     {
       title: 'A cable and a switch',
+      manual: ['veth(4)', 'ip-link(8)', 'bridge(8)'],
       source: { file: 'lib/container/network.ts', symbol: 'plugIn' },
       async act(lab) {
         const { container } = await lab.begin()
@@ -80,6 +83,7 @@ export const step: Step<Wiring> = {
     },
     {
       title: 'Packets between container and host',
+      manual: ['udp(7)', 'proc(5)'],
       source: { file: 'chapters/6-network/sockets.ts', symbol: 'exchange' },
       async act(lab) {
         const cable = await cables(lab.scene.pid)
@@ -91,6 +95,7 @@ export const step: Step<Wiring> = {
     },
     {
       title: 'A second container',
+      manual: ['arp(7)', 'ip-neighbour(8)'],
       predict: {
         question:
           'The first container sends to the second. Whose hardware address does it write on the frame?',
@@ -110,6 +115,7 @@ export const step: Step<Wiring> = {
     },
     {
       title: 'The host as a router',
+      manual: ['ip(7)', 'ip-route(8)'],
       source: { file: 'lib/container/firewall.ts', symbol: 'forwardFrom' },
       predict: {
         question: 'The datagram arrives. What becomes of the answer?',
@@ -122,6 +128,7 @@ export const step: Step<Wiring> = {
     },
     {
       title: 'A published port, and a borrowed address',
+      manual: ['nft(8)', 'tcp(7)'],
       impossible: ({ scene }) => !scene.outside.pid, // the stage before has said why
       source: { file: 'lib/container/nat.ts', symbol: 'addNat' },
       predict: {
@@ -135,6 +142,7 @@ export const step: Step<Wiring> = {
     },
     {
       title: 'Three modes',
+      manual: ['network_namespaces(7)', 'veth(4)'],
       source: { file: 'lib/container/network-plan.ts', symbol: 'planNetwork' },
       act: lab => eachMode(lab, MODES),
       checks: checks.modes,

@@ -37,6 +37,7 @@ export const step: Step<Ran> = {
   stages: [
     {
       title: 'Fewer rights for root',
+      manual: ['capabilities(7)', 'prctl(2)', 'seccomp(2)'],
       source: { file: 'lib/container/hardening.ts', symbol: 'hardening' },
       predict: {
         question: 'How many capabilities does the container’s root keep?',
@@ -55,6 +56,7 @@ export const step: Step<Ran> = {
     },
     {
       title: 'Root tries',
+      manual: ['mount(2)', 'sethostname(2)', 'capabilities(7)'],
       predict: {
         question: 'How many of the four will succeed?',
         choices: ['0', '1', '4'],
@@ -65,10 +67,12 @@ export const step: Step<Ran> = {
     },
     {
       title: 'All seven chapters at once',
+      manual: ['namespaces(7)', 'bridge(8)'],
       checks: [checks.namespaces, checks.layers, checks.limits, checks.network, checks.isolated],
     },
     {
       title: COMMANDS,
+      manual: ['setns(2)', 'kill(2)'],
       source: { file: 'lib/container/run.ts', symbol: 'runContainer' },
       act: lab => byCommandLine(lab, commands),
       checks: [checks.run, checks.background, checks.exec, checks.removed],

@@ -4,6 +4,7 @@ import { explanation } from '../book/explanation.ts'
 import type { Replayed } from '../kernel/tape.ts'
 import { callText, lines, otherParts, type TapeLine } from './tape-lines.ts'
 import type { Check, Finding, Report, Stage, Step } from './step.ts'
+import { manualLines } from './manual.ts'
 import { sourceLine } from './source-line.ts'
 import { fold, joined, micro, wrap } from './text.ts'
 
@@ -74,8 +75,9 @@ export class Presenter {
   }
 
   /** Where there is more to read of a stage. It comes after the question: names of functions may answer that. */
-  source({ source }: Pick<Stage, 'source'>): void {
+  source({ source, manual }: Pick<Stage, 'source' | 'manual'>): void {
     if (source) this.line(this.ink.dim(`      the code: ${sourceLine(source)}`))
+    for (const line of manualLines(manual, this.width - 6)) this.line(this.ink.dim(`      ${line}`))
     this.line()
   }
 

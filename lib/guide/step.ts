@@ -55,6 +55,8 @@ export interface Stage<S = object> {
   title: string
   /** where the code that it speaks of is */
   source?: { file: string; symbol: string }
+  /** what to read of the calls and files that it speaks of: `pivot_root(2)`, or `linux/Documentation/…` */
+  manual?: string[]
   predict?: Prediction<S>
   /** whether it is known before that it cannot be had here: then nothing is asked */
   impossible?(lab: Lab<S>): boolean
