@@ -34,14 +34,16 @@ const LIMITED = {
   memory: {
     reading: 'memoryLimit',
     instead: (pid: number) =>
-      resourceLimit(pid, 'Max address space') &&
-      'Its cgroup has no memory limit; RLIMIT_AS was set instead. A resource limit counts addresses, for each process by itself, and lets a call fail in place of ending the program.',
+      softLimit(pid) ||
+      (resourceLimit(pid, 'Max address space') &&
+        'Its cgroup has no memory limit; RLIMIT_AS was set instead. A resource limit counts addresses, for each process by itself, and lets a call fail in place of ending the program.'),
   },
   cpu: {
     reading: 'cpuQuota',
     instead: (pid: number) =>
-      getPriority(pid) > getPriority() &&
-      `Its cgroup has no quota; it was made nice instead (nice ${getPriority(pid)}). That gives way to others, and limits nothing while nobody else wants the processor.`,
+      weight(pid) ||
+      (getPriority(pid) > getPriority() &&
+        `Its cgroup has no quota; it was made nice instead (nice ${getPriority(pid)}). That gives way to others, and limits nothing while nobody else wants the processor.`),
   },
   pids: {
     reading: 'pidsLimit',
@@ -53,13 +55,51 @@ const LIMITED = {
 
 type Limited = keyof typeof LIMITED
 
+/** What a file beside the one of a limit says, where that is not the kernel's default; undefined where there is none. */
+function beside(
+  pid: number,
+  what: Limited,
+  files: Record<string, string>,
+): [file: string, value: string] | undefined {
+  const folder = dirname(readCgroup(pid, LIMITED[what].reading)?.file ?? '')
+  const names = Object.keys(files).filter(name => existsSync(join(folder, name)))
+  const values = names.map((name): [string, string] => [
+    name,
+    readFileSync(join(folder, name), 'utf8').trim(),
+  ])
+  return values.find(([name, value]) => value !== files[name])
+}
+
+/** A share of the processor in place of a quota. */
+function weight(pid: number): string | undefined {
+  const [file, value] = beside(pid, 'cpu', { 'cpu.shares': '1024', 'cpu.weight': '100' }) ?? []
+  return (
+    file &&
+    `Its cgroup has no quota; ${file} is ${value}. That is a weight: it counts only while others want the processor, and is no ceiling.`
+  )
+}
+
+/** A limit that the kernel keeps to only when memory is short, or by slowing down. */
+function softLimit(pid: number): string | undefined {
+  const soft = {
+    'memory.soft_limit_in_bytes': '9223372036854771712',
+    'memory.high': 'max',
+    'memory.low': '0',
+  }
+  const [file, value] = beside(pid, 'memory', soft) ?? []
+  return (
+    file &&
+    `Its cgroup has no limit of memory; ${file} is ${value}. That one ends no program: the kernel takes memory back when it is short, or slows the program down.`
+  )
+}
+
 /** Why the cgroup of a process has no limit of this kind. */
 export function unlimited(pid: number, what: Limited): string {
   if (!isApart(pid, what)) return NOT_JOINED
   return (
     LIMITED[what].instead(pid) ||
     elsewhere(pid, what) ||
-    'It joined a cgroup of its own, but no limit was written to the files in there.'
+    `It joined a cgroup of its own, but no limit was written to ${basename(readCgroup(pid, LIMITED[what].reading)?.file ?? what)} in there.`
   )
 }
 

@@ -33,7 +33,8 @@ export function watchJoining(step: Step<Measured>): Step<Measured> {
     async look(scene) {
       const found = await check.look(scene)
       const diagnosis = others.size > 0 ? wrongPid([...others], scene.pid) : found.diagnosis
-      if (found.ok === false) return { ...found, ...(diagnosis !== undefined && { diagnosis }) }
+      if (found.ok === false || others.has(process.pid))
+        return { ...found, ok: false, ...(diagnosis !== undefined && { diagnosis }) }
       return below.size > 0 ? { ...found, ok: false, diagnosis: tooDeep([...below]) } : found
     },
   })

@@ -25,7 +25,7 @@ export interface Asked {
   cpu?: { quota: number; period: number; isPeriodGiven: boolean; found: number }
 }
 
-const TAKEN = 'the number is to be taken from spec.linux.resources'
+const TAKEN = 'write the number of spec.linux.resources as it is'
 const UNASKED = 'what is not in spec.linux.resources is not limited'
 
 /** Why its cgroup has another limit than it asks for. */

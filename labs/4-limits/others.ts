@@ -17,6 +17,7 @@ const makeLimits = () => ({
   memory: (16 * random(40, 60) + 1) * 2 ** 16,
   swap: (16 * random(70, 90) + 1) * 2 ** 16, // of both together
   pids: random(40, 90),
+  fewPids: random(5, 15), // fewer than the step's own container may have
   quota: random(30, 90) * 1000, // microseconds
   period: random(100, 200) * 1000,
 })
@@ -58,8 +59,8 @@ const OTHERS: Other[] = [
   },
   {
     asks: 'pids',
-    resources: ({ pids }) => ({ pids: { limit: pids } }),
-    wanted: ({ pids }) => ({ pids: String(pids), cpu: NO_QUOTA, memory: NO_LIMIT }),
+    resources: ({ fewPids }) => ({ pids: { limit: fewPids } }),
+    wanted: ({ fewPids }) => ({ pids: String(fewPids), cpu: NO_QUOTA, memory: NO_LIMIT }),
     lacks: { memory: 'memory', cpu: 'cpu' },
   },
   {

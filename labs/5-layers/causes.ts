@@ -133,6 +133,15 @@ const SURPLUS: Rule<Line>[] = [
       mark === 'D' && gone && `/${path} was deleted together with /${gone}, and only /${gone} gets a line.`
     )
   },
+  ({ mark, path, image, entries }) => {
+    const opaque = above(path).find(dir => entries.get(dir)?.opaque)
+    return (
+      mark === 'A' &&
+      image.has(path) &&
+      opaque &&
+      `The image has /${path}, too, if only out of sight: /${opaque} is opaque. The name was there, so it was changed.`
+    )
+  },
   ({ path, image, root }) =>
     [image, root].every(tree => tree.get(path)?.type === 'directory') &&
     `/${path} is a directory that the image has, too: the two are merged.`,

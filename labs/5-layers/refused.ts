@@ -5,6 +5,7 @@ import type { Container } from '../../lib/container/part.ts'
 import type { BoxOptions, Lab } from '../../lib/guide/lab.ts'
 import { changePart } from '../../lib/guide/mutant.ts'
 import type { Step } from '../../lib/guide/step.ts'
+import { mountinfo } from '../../lib/kernel/mountinfo.ts'
 import { type Diagnosis, SyscallError } from '../../lib/kernel/syscall-error.ts'
 import type { Op } from '../../lib/kernel/tape.ts'
 import { type Place, WrittenError } from '../../lib/labs/problem.ts'
@@ -80,7 +81,7 @@ export async function explained(
   const { ops, first, container } = latest
   const isOnRoot = ({ call, args }: Op) => call === 'mount' && args[1] === container?.rootfs
   if ((failed.place?.number ?? 0) >= first && !ops.some(op => isOverlay(op) || isOnRoot(op)))
-    return new NotStarted(failed.message, NO_MOUNT, undefined)
+    return new NotStarted(failed.message, isMounted(container?.rootfs) ? MOUNTED_BEFORE : NO_MOUNT, undefined)
   const asked = askedFor(latest, failed)
   if (!asked) return error
   const limited = asked.refused && (await refusedToAll(lab, options))
@@ -103,6 +104,15 @@ async function refusedToAll(lab: Lab<Stack>, options: BoxOptions): Promise<Limit
 const NO_MOUNT: Diagnosis = {
   cause: 'nothing is mounted on `rootfs`, which becomes the container’s root',
   remedy: 'mount the overlay there in `inside`',
+}
+
+const isMounted = (path = '') => mountinfo().some(({ target }) => target === path)
+
+/** mount_namespaces(7): what comes along from a mount namespace of more rights is locked, and pivot_root refuses it. */
+const MOUNTED_BEFORE: Diagnosis = {
+  cause:
+    'the overlay was mounted on `rootfs` on the host, before the child was made: in its mount namespace that mount is locked, and cannot become the root',
+  remedy: 'mount it in `inside`, where the child has its own mount namespace',
 }
 
 /** Whether this is the mount that was to be the overlay. */

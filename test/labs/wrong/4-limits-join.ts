@@ -22,6 +22,19 @@ const onV1: WrongAnswer[] = [
 export const wrongJoins: WrongAnswer[] = [
   {
     task: 'join',
+    name: 'its parent, before it is born',
+    belief: 'a child is born in the cgroup of its parent, so the parent joins first',
+    edits: [
+      [JOIN, '    void [cgroup, pid]\n'],
+      [
+        MEMORY,
+        `    for (const { path } of cgroup.folders) writeControl(join(path, 'cgroup.procs'), String(process.pid))\n${MEMORY}`,
+      ],
+    ],
+    says: 'cgroup.procs was given our own pid',
+  },
+  {
+    task: 'join',
     name: 'the one who writes',
     belief: '0 is the process that is meant',
     edits: [[JOIN, JOIN.replace('String(pid)', "'0'")], ...NO_LIMITS],

@@ -68,6 +68,13 @@ ${MEMORY}`,
 
 export const wrongNumbers: WrongAnswer[] = [
   {
+    task: 'pids',
+    name: 'never less than the first container asked for',
+    belief: 'less than twenty processes are too few for a shell',
+    edits: [[PIDS, PIDS.replaceAll('pids.limit]', 'Math.max(pids.limit, 20)]')]],
+    says: 'write the number of spec.linux.resources as it is',
+  },
+  {
     task: 'memory',
     name: 'in kibibytes',
     belief: 'the kernel takes kibibytes, as ulimit -v',

@@ -75,7 +75,7 @@ export const wrong: WrongAnswer[] = [
       ],
       [SWAP, ''],
     ],
-    says: 'no limit was written to the files in there',
+    says: 'ends no program',
   },
   {
     task: 'memory',
@@ -162,7 +162,7 @@ export const wrong: WrongAnswer[] = [
       [QUOTA, ''],
       ['String(value))\n}', 'String(Math.round(Number(value))))\n}'],
     ],
-    says: 'no limit was written to the files in there',
+    says: 'That is a weight',
   },
   {
     task: 'cpu',

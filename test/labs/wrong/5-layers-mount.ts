@@ -12,6 +12,22 @@ const WORK = "      `workdir=${escape(join(layers.folder, 'work'))}`,\n"
 export const wrongMounts: WrongAnswer[] = [
   {
     task: 'mount',
+    name: 'mounted on the host',
+    belief: 'a mount that is there before the child comes into its namespace as any other',
+    edits: [
+      [MOUNT, '    void [tape, rootfs, options]\n'],
+      [
+        MKDIR,
+        `${MKDIR}    const { lower } = container.layers
+    const data = \`lowerdir=${'${'}lower.map(escape).join(':')},upperdir=${'${'}escape(join(folder, 'upper'))},workdir=${'${'}escape(join(folder, 'work'))},userxattr\`
+    execFileSync('mount', ['-t', 'overlay', 'overlay', '-o', data, container.rootfs])\n`,
+      ],
+      ['import { basename,', "import { execFileSync } from 'node:child_process'\nimport { basename,"],
+    ],
+    says: 'on the host',
+  },
+  {
+    task: 'mount',
     name: 'the image itself, bound',
     belief: 'a bind mount of the image is a view of it, and what a view takes stays in the view',
     edits: [
