@@ -97,6 +97,6 @@ export const step: Step<Made> = {
   ],
 
   recap:
-    'You have a process that believes to be alone: process 1, root, on a machine with a name, network and clock of its own. Yet `ls /` inside still shows the host’s files, and `ps` the host’s processes, because /proc is still the host’s.',
+    'You have a process that believes to be alone: process 1, root, on a machine with a name, network and clock of its own. Yet `ls /` inside still shows the host’s files, and `ps` the host’s processes, because /proc is still the host’s. From step 3 on each id is mapped to itself, because the files of an image belong to such ids; what root may do with that, step 7 takes away.',
   next: '`minilab step 3` gives it a root file system, and shows why chroot is not enough.',
 }

@@ -104,7 +104,7 @@ export async function lookUnderneath(lab: Lab<Roots>): Promise<void> {
     seen.look(tape)
   }
   await lab.inside(
-    'its root is unmounted, in a copy of its mounts: does another lie under it?',
+    'can its root be unmounted, in a copy of its mounts? EINVAL: no other lies under it',
     ['user', 'mnt'],
     record,
     {

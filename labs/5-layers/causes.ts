@@ -133,13 +133,13 @@ const SURPLUS: Rule<Line>[] = [
       mark === 'D' && gone && `/${path} was deleted together with /${gone}, and only /${gone} gets a line.`
     )
   },
-  ({ mark, path, image, entries }) => {
-    const opaque = above(path).find(dir => entries.get(dir)?.opaque)
+  ({ mark, path, image, entries, more }) => {
+    const opaque = (line: string) => above(line.slice(3)).find(dir => entries.get(dir)?.opaque)
     return (
       mark === 'A' &&
       image.has(path) &&
-      opaque &&
-      `The image has /${path}, too, if only out of sight: /${opaque} is opaque. The name was there, so it was changed.`
+      more.every(opaque) &&
+      `The image has /${path}, too, if only out of sight: /${opaque(`A /${path}`)} is opaque. The name was there: it was changed, not added.`
     )
   },
   ({ path, image, root }) =>

@@ -56,15 +56,16 @@ async function follow({ keeper, boot }: State, log: string, print: () => Promise
 }
 
 /** No more is read than is taken: a log may be larger than our memory. */
-async function put({ text, time, starts, ends }: LogRecord, flags: LogsFlags): Promise<void> {
-  if (flags.timestamps && starts && time) process.stdout.write(`${time} `)
+async function put({ text, time, stream, starts, ends }: LogRecord, flags: LogsFlags): Promise<void> {
+  const to = process[stream] // as docker logs: what it wrote to stderr goes to ours
+  if (flags.timestamps && starts && time) to.write(`${time} `)
   await new Promise<void>((resolve, reject) =>
-    process.stdout.write(text, error => {
+    to.write(text, error => {
       if (!error) resolve()
       else if (codeOf(error) !== 'EPIPE') reject(error) // a reader that has gone ends us: program.ts
     }),
   )
-  if (ends) process.stdout.write('\n')
+  if (ends) to.write('\n')
 }
 
 function count(text: string): number {

@@ -46,13 +46,14 @@ export function commandLine(version: string): Command {
       'Learn how containers work by building one: real system calls, proved against the live kernel.',
     )
     .version(version, '-V, --version')
+    .configureHelp({ minWidthToWrap: 30 }) // at 80 columns there are 38 beside the commands
     .configureOutput({ outputError: (text, write) => write(oneLine(text)) })
     .enablePositionalOptions()
     .exitOverride()
     .addHelpText(
       'after',
       `
-${asTyped('Begin with:  sudo minilab step 1')}      (or without sudo)
+${asTyped('Begin with:  sudo minilab step 1')}
 Exit status: 0 all well · 1 a check failed · 2 wrong use · 3 the machine lacks something
 Of run and exec: the program’s · 127 not found · 126 not executable · 125 it was not started`,
     )

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import { constants } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
@@ -194,8 +195,15 @@ async function detach({ listeners }: Handed): Promise<void> {
 
 /** One whose id could not be told is taken away again; why, `main` says, as of all that we print. Who reads no more wants no id. */
 async function print(id: string): Promise<void> {
-  const error = await new Promise<Error | null | undefined>(done => process.stdout.write(`${id}\n`, done))
-  if (error && codeOf(error) !== 'EPIPE') await (await import('./manage.ts')).remove(id, true)
+  // whoever hears of SIGPIPE is not ended where the id cannot be written: unwritable.ts
+  const goOn = () => void (process.exitCode = 128 + constants.signals.SIGPIPE)
+  process.on('SIGPIPE', goOn)
+  try {
+    const error = await new Promise<Error | null | undefined>(done => process.stdout.write(`${id}\n`, done))
+    if (error && codeOf(error) !== 'EPIPE') await (await import('./manage.ts')).remove(id, true)
+  } finally {
+    process.off('SIGPIPE', goOn)
+  }
 }
 
 /** The id of a container whose program has been started by another process of ours; or why it was not, where its log does not say it. */

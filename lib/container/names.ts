@@ -24,6 +24,11 @@ export function holdName(wanted: string | undefined): HeldName {
       `${quote(wanted)} is no name for a container`,
       'use letters, digits and _ . -, at most 128',
     )
+  if (wanted !== undefined && /^[0-9a-f]{12}$/.test(wanted))
+    throw new UsageError(
+      `${quote(wanted)} looks like the id of a container`,
+      'choose a name that cannot be mistaken',
+    )
   for (;;) {
     const name = wanted ?? `lab-${randomBytes(2).toString('hex')}`
     const lock = tryLock(name)

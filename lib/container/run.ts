@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync, rmSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { resolveMerged } from '../image/merged-file.ts'
 import { findImage, type RootSource } from '../image/store.ts'
@@ -177,7 +178,8 @@ function describe(request: RunRequest, source: RootSource, id: string, stdio: St
   linux.resources = request.resources
   // whoever may mount may take off what covers /proc and /sys: so the filter forbids it all the same
   linux.seccomp = withoutMounting(defaultProfile(request.capabilities))
-  spec.hostname = request.hostname ?? id
+  // as Docker: with the host's network, and its /etc/hosts, the host's name
+  spec.hostname = request.hostname ?? (request.network === 'host' ? hostname() : id)
   spec.root.readonly = request.readOnly
   if (request.network !== 'host') spec.mounts.push(CGROUP_MOUNT) // else /sys is the host's, and covered there
   // as Docker: no port is a privilege, and anybody may ping, in a network that is the container's own

@@ -278,7 +278,7 @@ export class Lab<S = object> {
   /** `--keep`: the container stays until Enter is pressed, or nobody is there to press it; to be looked at from another terminal. */
   async keepUntilEnter(): Promise<void> {
     const { pid } = this.scene
-    const said = `The container stays: its first process is ${pid}. In another terminal: minilab look ${pid}, ls /proc/${pid}, or nsenter -t ${pid} -a /bin/sh`
+    const said = `The container stays: its first process is ${pid}. In another terminal: minilab look ${pid}, ls /proc/${pid}, or nsenter -t ${pid} -a ${this.options.rootless ? '--preserve-credentials ' : ''}/bin/sh`
     process.stderr.write(`${asTyped(said)}\nEnter ends it. `)
     await Promise.race([once(process.stdin, 'data'), once(process.stdin, 'end')])
     process.stdin.pause()

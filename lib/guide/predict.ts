@@ -1,4 +1,6 @@
+import { widthFor } from './present.ts'
 import type { Check, Prediction } from './step.ts'
+import { wrap } from './text.ts'
 
 /** Asks for a prediction; resolves to the choice. Ctrl-C rejects with an ExitPromptError, Ctrl-D with an AbortPromptError. */
 export async function ask(prediction: Pick<Prediction, 'question' | 'choices'>): Promise<string> {
@@ -6,7 +8,7 @@ export async function ask(prediction: Pick<Prediction, 'question' | 'choices'>):
   return untilCtrlD(context =>
     select(
       {
-        message: prediction.question,
+        message: asMessage(prediction.question),
         choices: [NONE_YET, ...prediction.choices.map(choice => ({ name: choice, value: choice }))],
         theme: { ...THEME, i18n: { disabledError: 'First choose an answer with ↑ and ↓.' } },
       },
@@ -18,6 +20,11 @@ export async function ask(prediction: Pick<Prediction, 'question' | 'choices'>):
 /** Stands before the choices, so that none of them is chosen until a key is pressed. */
 const NONE_YET = { name: 'choose', value: '', disabled: 'with ↑ and ↓' }
 
+/** Broken between words: inquirer would break a word, and begin the next line at the margin. */
+const asMessage = (question: string) =>
+  wrap(question, widthFor(false) - INDENT).join(`\n${' '.repeat(INDENT)}`)
+
+const INDENT = 7
 const THEME = { prefix: { idle: '     ?', done: '     ›' } }
 
 /** At Ctrl-D readline closes its input, and inquirer would wait for ever: Inquirer.js#1741. */
@@ -43,7 +50,7 @@ export async function askWhich(
   return untilCtrlD(context =>
     checkbox(
       {
-        message: question,
+        message: asMessage(question),
         choices: checks.map(({ id, claim }) => ({ name: claim.replaceAll('`', ''), value: id, short: id })),
         theme: THEME,
         pageSize: 20,

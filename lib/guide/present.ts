@@ -18,10 +18,10 @@ export function widthFor(plain: boolean): number {
   return plain ? 88 : Math.min(88, Math.max(40, process.stdout.columns ?? 88))
 }
 
-/** Where the text of a step goes. Nothing here decides anything: it is told what happened. */
 /** What of a step decides how its calls are shown. */
 type Told = Pick<Step, 'teaches' | 'matters' | 'expected'> & { stages: Pick<Stage, 'shows'>[] }
 
+/** Where the text of a step goes. Nothing here decides anything: it is told what happened. */
 export class Presenter {
   readonly #write: (text: string) => void
   protected readonly ink: ChalkInstance

@@ -36,6 +36,7 @@ export interface StepOptions extends LabOptions {
 export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<Report> {
   const { presenter, rootless, runtime } = options
   const began = performance.now()
+  let thinking = 0 // ms in which the learner was asked
   await recover(dataFolder())
   const feed = new Feed(dataFolder())
   const lab = new Lab(step, { ...options, feed })
@@ -61,7 +62,9 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
       presenter.explain(step, stage)
       const predict = missing || stage.impossible?.(lab) ? undefined : prediction(stage, options)
       if (predict) presenter.line()
+      const asked = performance.now()
       const said = predict && (await ask(predict))
+      thinking += performance.now() - asked
       if (predict) presenter.line()
       presenter.source(stage)
       const [lacking, refusal] = missing ? [missing] : await act(lab, stage, goOn)
@@ -103,7 +106,7 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
     mode,
     runtime,
     ok: checks.every(check => check.ok !== false),
-    ms: Math.round(performance.now() - began),
+    ms: Math.round(performance.now() - began - thinking),
     tape: entries(lab.tape),
     checks,
     host: { changed: difference(before, during), left: await leftBehind(lab.id, before) },

@@ -1,6 +1,7 @@
 import { chmodSync, lstatSync, mkdirSync, type Stats, statSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
+import { UsageError } from '../kernel/errors.ts'
 import { codeOf, fileError, MachineError } from './error.ts'
 
 /** Root's data folder, unless $MINILAB_DATA names another. */
@@ -31,6 +32,11 @@ const FOLDERS = ['containers', 'images', 'layers', 'ledger', 'logs', 'names.lock
 function refuseStrangers(folder: string): void {
   const stat = statSync(folder, { throwIfNoEntry: false })
   if (!stat) return
+  if (!stat.isDirectory())
+    throw new UsageError(
+      `the data folder ${folder} is no directory`,
+      'set MINILAB_DATA to a folder of your own',
+    )
   refuseStranger(folder, stat)
   if ((stat.mode & WRITABLE) === 0) return
   if ((stat.mode & STICKY) === 0)

@@ -10,6 +10,9 @@ import { hintsRead, isOpen, taskAt, type TaskVerdict, type Verdict } from './ver
 /** So many lines of the type checker's are shown at once. */
 const MOST_MISTAKES = 5
 
+/** Where to go from a lab that this user cannot pass. */
+const goOn = (number: number) => (number < 7 ? `Or go on: \`minilab lab ${number + 1}\`` : '')
+
 /** What comes after a lab that is passed. The last one passes with our parts in the places of those that are not written yet. */
 function nextAfter({ lab, own }: Verdict): string {
   if (lab < 7)
@@ -37,14 +40,16 @@ export class LabPresenter extends Presenter {
     this.line(dim(` ${shown(verdict.file)}, ${verdict.mode === 'root' ? 'as root' : 'without root'}${with_}`))
     this.line()
     const failing = verdict.tasks.find(({ id }) => id === verdict.working)
+    const reasons = new Set<string>() // each is said once
     for (const [i, task] of verdict.tasks.entries()) {
       const seen = task.checks.some(({ ok }) => ok === false)
       const early =
         task.state === 'failed' && task !== failing && (!seen || verdict.tasks.indexOf(failing!) < i)
       this.taskLine(i + 1, task, early)
       if (task === failing) this.failure(task, verdict.problem)
-      if (task.state === 'limited')
-        this.note(`not looked at: ${task.checks.find(c => c.limited)?.limited ?? ''}`)
+      const reason = task.checks.find(({ limited }) => limited)?.limited ?? ''
+      if (task.state === 'limited' && !reasons.has(reason)) this.note(`not looked at: ${reason}`)
+      reasons.add(reason)
     }
     if (verdict.said.trim()) {
       this.line()
@@ -62,6 +67,9 @@ export class LabPresenter extends Presenter {
     } else {
       const hints = failing ? hintsRead(progress, exercise, failing.id) : 0
       this.line(bold(`   ${all}`))
+      const isLimited = tasks.length > 0 && verdict.tasks.every(({ state }) => state !== 'failed')
+      if (isLimited && verdict.mode === 'rootless')
+        this.note(`The rest needs root: \`sudo minilab check ${number}\`. ${goOn(number)}`)
       if (failing)
         this.note(
           hints < 3

@@ -59,6 +59,6 @@ function next(chapters: ChapterVerdict[], mode: Diagnosis['mode']): string {
   if (steps('blocked'))
     return `${begin} For step ${steps('blocked')} put right what is marked ${MARKS.blocked} above, and ask again.${more}`
   if (steps('limited'))
-    return `${begin} Step ${steps('limited')} will say which of its stages cannot be had here, and run the rest.${more}`
+    return `${begin} Where a step is limited (${steps('limited')}), it says which stages cannot be had here, and runs the rest.${more}`
   return `${begin} Everything that the steps need is there.`
 }

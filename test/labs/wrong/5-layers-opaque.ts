@@ -9,13 +9,6 @@ const WALK = "  return changesIn(upper, image, '', false)\n"
 export const wrongMarks: WrongAnswer[] = [
   {
     task: 'diff',
-    name: 'what is made again in an opaque directory as added',
-    belief: 'what an opaque directory hides was never there',
-    edits: [["below ? 'C' : 'A'", "below && !opaque ? 'C' : 'A'"]],
-    says: 'if only out of sight',
-  },
-  {
-    task: 'diff',
     name: 'opaque for all that comes later',
     belief: 'one variable is enough to remember that a directory was opaque',
     edits: [
