@@ -41,6 +41,7 @@ const COMMANDS = {
 
 /** All commands with their flags and help: to be parsed with, or looked at. */
 export function commandLine(version: string): Command {
+  const begin = asTyped('Begin with:  sudo minilab step 1')
   const program = new Command('minilab')
     .description(
       'Learn how containers work by building one: real system calls, proved against the live kernel.',
@@ -53,7 +54,7 @@ export function commandLine(version: string): Command {
     .addHelpText(
       'after',
       `
-${asTyped('Begin with:  sudo minilab step 1')}
+${begin}${begin.includes('sudo') ? '      (or without sudo)' : ''}
 Exit status: 0 all well · 1 a check failed · 2 wrong use · 3 the machine lacks something
 Of run and exec: the program’s · 127 not found · 126 not executable · 125 it was not started`,
     )

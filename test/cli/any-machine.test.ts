@@ -185,7 +185,7 @@ describe('commands are printed as they can be typed', () => {
 
   const asRoot = isRoot ? test : undefined
   asRoot?.each(HELPS)('root needs no sudo: %s', (command, name) => {
-    expect(said(`${command} --help >&2`, onPath())).toContain(`Begin with:  ${name} step 1 `)
+    expect(said(`${command} --help >&2`, onPath())).toContain(`Begin with:  ${name} step 1\n`)
   })
 
   test.skipIf(noSudo)(`others do${noSudo}`, () => {

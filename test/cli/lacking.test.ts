@@ -1,6 +1,7 @@
-// Where a container lacks what it expects: room for its log, another process, a terminal, a name server.
+// Where a container or its command lacks what it expects: room, another process, a terminal, a name server, a name, a folder.
 import { spawnSync } from 'node:child_process'
 import { cpSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { hierarchyOf } from '../../lib/kernel/cgroupfs.ts'
@@ -74,4 +75,34 @@ test('resolv.conf of an image directory may be a link whose target is made by an
   symlinkSync('../run/resolve/resolv.conf', join(folder, 'etc/resolv.conf'))
   const { stdout } = script(`${minilab} run --rm --network host ${folder} cat /etc/resolv.conf`)
   expect(stdout).toBe(readFileSync('/etc/resolv.conf', 'utf8'))
+})
+
+test('a container whose id cannot be told is taken away again', () => {
+  const run = `${minilab} run -d --name untold --network none default sleep 1000 >/dev/full`
+  expect(script(run)).toMatchObject({
+    status: 125,
+    stderr: expect.stringContaining('cannot write to stdout') as string,
+  })
+  expect(script(`${minilab} ps -a --json`).stdout).not.toContain('untold')
+})
+
+test('a name is none that could be taken for an id', () => {
+  const { status, stderr } = script(`${minilab} run --rm --name 6fd8370cbf55 default true`)
+  expect({ status, stderr }).toEqual({
+    status: 125,
+    stderr:
+      'minilab: "6fd8370cbf55" looks like the id of a container: choose a name that cannot be mistaken\n',
+  })
+})
+
+test('with the host’s network it has the host’s name, which its /etc/hosts knows', () => {
+  const { stdout } = script(`${minilab} run --rm --network host default hostname`)
+  expect(stdout).toBe(`${hostname()}\n`)
+})
+
+test('a data folder that is a file or a device is told as such, and left as it is', () => {
+  const { stderr } = script(`MINILAB_DATA=/dev/null ${minilab} ps`)
+  expect(stderr).toBe(
+    'minilab: the data folder /dev/null is no directory: set MINILAB_DATA to a folder of your own\n',
+  )
 })

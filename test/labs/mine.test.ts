@@ -167,7 +167,7 @@ describe.each(modesOf(modes))('run --mine as %s', (_, user, flags) => {
       "import { execFileSync } from 'node:child_process'\nimport { existsSync } from 'node:fs'\n"
     learner.write(LAST, withCode(PART, mistake, imports))
     const ran = await learner.run(['run', '--mine', '--unsafe', ...flags, '--rm', 'default', 'true'])
-    expect(ran.stderr).toContain('Error: mounted')
+    expect(ran.stderr).toContain('your own code threw an error here, “mounted”')
     expect(mountinfo().filter(({ target }) => target.startsWith(learner.data))).toEqual([])
     expect(readFileSync(join(precious, 'thesis'), 'utf8')).toBe('all of it')
     expect(left(learner)).toEqual([])
@@ -276,7 +276,7 @@ describe('what cannot be run is said in a line', () => {
       'a throw',
       ({ write }: Learner) => write('4-limits.ts', "export const limits = {}\nthrow new Error('later')\n"),
       {},
-      "4-limits.ts:2 (throw new Error('later')): it cannot be loaded: Error: later",
+      "4-limits.ts:2 (throw new Error('later')): it cannot be loaded: your own code threw an error here, “later”",
     ],
     [
       'no part',
