@@ -207,7 +207,7 @@ export const wrongInputs: WrongAnswer[] = [
       [UIDS, UIDS.replace('writeControl', 'void writeFile')],
       [GIDS, GIDS.replace('writeControl', 'void writeFile')],
     ],
-    says: '= -1 EINVAL',
+    says: 'nothing waits for the promise',
   },
   {
     task: 'private',
