@@ -57,7 +57,7 @@ export default defineConfig({
     pool: 'forks', // a test file may change its process: namespaces, signals, umask
     unstubEnvs: true, // so that no file finds what another has changed
     restoreMocks: true,
-    maxWorkers: 5, // two processors: a test often waits, for a container or a page
+    maxWorkers: 4, // two processors: a test often waits, for a container or a page
     sequence: { sequencer: LongestFirst },
     maxConcurrency: 3, // of the tests in one file that run side by side
     // not yet 0 in CI: what needed a second try is named at the end, and is to be mended
