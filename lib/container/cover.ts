@@ -1,4 +1,3 @@
-import { statSync } from 'node:fs'
 import {
   MS_BIND,
   MS_NODEV,
@@ -10,7 +9,7 @@ import {
 } from '../kernel/constants.ts'
 import type { Tape } from '../kernel/tape.ts'
 import { attachCopy, type Lent } from './mount-copy.ts'
-import { hasOwnDev, inKernelTree } from './mount-kinds.ts'
+import { hasOwnDev, inKernelTree, isDirectory } from './mount-kinds.ts'
 import type { Spec } from './spec.ts'
 
 /** Masks files by /dev/null and directories by an empty read-only tmpfs, and makes paths read-only. Absent ones do not matter. */
@@ -61,6 +60,5 @@ export function maskedFilesOfImage(spec: Spec): string[] {
   return paths.filter(path => !isOfKernel(path) || !isDirectory(path))
 }
 
-const isOfKernel = (path: string) => /^[/](proc|sys)[/]/.test(path)
 // every procfs and sysfs has the same shape, so ours tells whether a path of them is a file or a directory
-const isDirectory = (path: string) => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
+const isOfKernel = (path: string) => /^[/](proc|sys)[/]/.test(path)

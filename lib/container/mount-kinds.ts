@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import { posix } from 'node:path'
 import { MS_BIND } from '../kernel/constants.ts'
 import { inFirstUserNamespace } from '../kernel/procfs.ts'
@@ -28,3 +29,6 @@ export const kernelTrees = ({ mounts }: Spec) =>
 /** Whether a path is one of these trees, or lies in one. */
 export const inKernelTree = (spec: Spec, path: string) =>
   kernelTrees(spec).some(({ destination }) => `${path}/`.startsWith(`${destination}/`))
+
+/** Whether a path of the host is a directory, now. */
+export const isDirectory = (path: string) => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false

@@ -1,4 +1,3 @@
-import { statSync } from 'node:fs'
 import { posix } from 'node:path'
 import {
   AT_FDCWD,
@@ -10,6 +9,7 @@ import {
 } from '../kernel/constants.ts'
 import type { Later, Tape } from '../kernel/tape.ts'
 import { moveTo, restrict } from './mount-copy.ts'
+import { isDirectory } from './mount-kinds.ts'
 import type { MountSpec } from './spec.ts'
 
 const OPEN_HOW_SIZE = 24
@@ -17,7 +17,7 @@ const OPEN_HOW_SIZE = 24
 /** A volume: its copy at a place that was opened just before, so that nothing on the way can be exchanged. A missing place is made, as runc does. */
 export function attachVolume(tape: Tape, mount: MountSpec, there: string[], copy: Later): void {
   const { destination, source = '', options } = mount
-  const folder = statSync(source, { throwIfNoEntry: false })?.isDirectory() ?? false
+  const folder = isDirectory(source)
   // what placeVolumes() has found to be the place, and what lies under it, may have changed since: then refused
   makePlace(tape, destination, there, folder, RESOLVE_NO_SYMLINKS)
   restrict(tape, copy, options)

@@ -67,7 +67,7 @@ export class LabPresenter extends Presenter {
     } else {
       const hints = failing ? hintsRead(progress, exercise, failing.id) : 0
       this.line(bold(`   ${all}`))
-      const isLimited = tasks.length > 0 && verdict.tasks.every(({ state }) => state !== 'failed')
+      const isLimited = verdict.tasks.every(({ state }) => state !== 'failed')
       if (isLimited && verdict.mode === 'rootless')
         this.note(`The rest needs root: \`sudo minilab check ${number}\`. ${goOn(number)}`)
       if (failing)
