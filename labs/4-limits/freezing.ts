@@ -1,12 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { setTimeout } from 'node:timers/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Measured, stopAndGoOn, untilThrottled } from '../../chapters/4-limits/experiments.ts'
-import { bandwidth, counter, isApart, isFrozen } from '../../chapters/4-limits/readings.ts'
+import { bandwidth, isApart, isFrozen } from '../../chapters/4-limits/readings.ts'
 import type { Lab } from '../../lib/guide/lab.ts'
-import { type Cgroup, cgroupOf } from '../../lib/kernel/cgroup.ts'
-import { type CgroupValue, cpuUsageMicroseconds } from '../../lib/kernel/cgroupfs.ts'
-import { readControl, writeControl } from '../../lib/kernel/control-file.ts'
+import type { Scene } from '../../lib/guide/step.ts'
+import { cgroupOf } from '../../lib/kernel/cgroup.ts'
+import type { CgroupValue } from '../../lib/kernel/cgroupfs.ts'
+import { PipeLock } from '../../lib/kernel/pipe-lock.ts'
+import { status, unlessGone } from '../../lib/kernel/procfs.ts'
 import { until } from '../../lib/kernel/until.ts'
 import { WrittenError } from '../../lib/labs/problem.ts'
 import { THREW } from '../../lib/labs/written.ts'
@@ -24,8 +26,6 @@ function stateNow({ version, path }: Freezer): CgroupValue {
   const value = version === 1 ? text.trim() : (/^frozen (\d)/m.exec(text)?.[1] ?? '')
   return { file, source: file, value, version }
 }
-
-const LOOP = 'while :; do :; done'
 
 const PATIENCE = 10_000 // ms, for what takes a second where nobody else wants the processor
 
@@ -53,7 +53,7 @@ async function missed(error: unknown, freeze: Freeze, freezer: Freezer, frozen: 
   const [what, remedy] = await freeze(freezer, frozen).then(
     () => [
       `then the kernel was not done: it said ${state} a moment later`,
-      'wait longer: what is throttled stops only when its next period begins',
+      'wait longer: a process in the middle of a system call stops only when that is over',
     ],
     () => [`and so it does when the kernel says ${state} already`, WORDS],
   )
@@ -80,7 +80,7 @@ async function overdue(freezer: Freezer, frozen: boolean, isOver: () => boolean)
   const end = Date.now() + PATIENCE
   // looks are counted, and not time: on a busy machine both of us get fewer
   for (let settled = 0; Date.now() < end;) {
-    await setTimeout(LOOK)
+    await sleep(LOOK)
     if (isOver()) return
     const { file, value } = stateNow(freezer)
     settled = value === wanted(freezer, frozen) ? settled + 1 : 0
@@ -93,85 +93,58 @@ async function overdue(freezer: Freezer, frozen: boolean, isOver: () => boolean)
   throw new WrittenError({ what: `freeze had not come to an end after ${PATIENCE / 1000} s`, remedy: WORDS })
 }
 
-/** Stops the container in the learner's way, while its loop is throttled: then it takes a moment. And lets it go on. */
+/** Stops the container in the learner's way, first while one of its processes cannot stop yet. And lets it go on. */
 export async function freezeBy({ scene }: Lab<Measured>, freeze: Freeze): Promise<void> {
   const { pid } = scene
   if (!isApart(pid, 'freezer')) return // it would be us who stop
   const cgroup = cgroupOf(pid)
   const freezer = cgroup.controller('freezer')
   if (!freezer) return // its checks say so
-  // more than there are processors: those that do not run just now stop only when it is their turn
-  await scene.shell.run(`loops=${scene.loop}; for i in 1 2 3 4 5 6; do ${LOOP} & loops="$loops $!"; done`)
   try {
-    const state = await whileSlow(cgroup, pid, async () => {
-      await inTime(freeze, freezer, true)
-      const state = stateNow(freezer)
-      await cgroup.freeze(false)
-      return state
-    })
+    const early = await whileHeld(scene, () => inTime(freeze, freezer, true).then(() => stateNow(freezer)))
+    await cgroup.freeze(false)
     const stop = async () => {
       if (bandwidth(pid).quota > 0) await untilThrottled(scene)
       await inTime(freeze, freezer, true)
     }
     scene.freezer = await stopAndGoOn(scene, stop, () => inTime(freeze, freezer, false))
-    if (state && !isFrozen(state)) scene.freezer.state = state
+    if (!isFrozen(early)) scene.freezer.state = early
   } finally {
     await cgroup.freeze(false) // a frozen process cannot end
   }
-  await scene.shell.run('kill -KILL $loops')
+  await scene.shell.run(`kill -KILL ${scene.loop} $opener`)
 }
 
-/** Of each second 50 ms: what is throttled then stops only when the next second begins. The longest period that there is. */
-const SLOW = { quota: 50_000, period: 1_000_000 }
+/** In ms: how long a process stays in its system call. What waits for a while only, and not for the kernel, is back before. */
+const HELD = 700
+/** In seconds, where the code that we call gives our timer no turn: the kernel's own. */
+const HELD_AT_MOST = 3
 
-/** Does something while a cgroup has used up its processor time for most of a second; not where it has no controller for that. */
-async function whileSlow<T>(cgroup: Cgroup, pid: number, act: () => Promise<T>): Promise<T | undefined> {
-  const cpu = cgroup.controller('cpu')
-  if (!cpu || !isApart(pid, 'cpu')) return undefined
-  const settings: [file: string, value: string][] =
-    cpu.version === 1
-      ? [
-          ['cpu.cfs_period_us', `${SLOW.period}`],
-          ['cpu.cfs_quota_us', `${SLOW.quota}`],
-        ]
-      : [['cpu.max', `${SLOW.quota} ${SLOW.period}`]]
-  const before = settings.map(([file]) => [join(cpu.path, file), readControl(join(cpu.path, file))] as const)
-  for (const [file, value] of settings) writeControl(join(cpu.path, file), value)
-  try {
-    await throttledAnew(pid)
-    return await act()
-  } finally {
-    for (const [file, value] of before.toReversed()) writeControl(file, value)
-  }
-}
+const FIFO = '/tmp/.lab-4-fifo'
+/** In so many looks, one each millisecond: by then it is no short wait for something else. */
+const ASLEEP = 20
 
 /**
- * Until its processes have used up their time, and most of the period is left: what waits for a while only, and not for the
- * kernel, then comes back too early. On a busy machine a period may have gone by before we look: then the next one.
+ * Does something while a process of the container sleeps in open(2), where neither a signal nor a freezer reaches it, and
+ * lets it go on after a while. Our timer belongs to this thread: on the busiest machine a shorter one of `act` fires before.
  */
-async function throttledAnew(pid: number): Promise<void> {
-  const end = Date.now() + PATIENCE
-  let began: number // at the earliest
-  do {
-    const periods = counter(pid, 'cpuPeriods')
-    const used = cpuUsageMicroseconds(pid) ?? NaN
-    began = Date.now()
-    await until(() => {
-      if (counter(pid, 'cpuPeriods') > periods) return true
-      began = Date.now()
-      return false
-    }, PATIENCE)
-    await until(() => (cpuUsageMicroseconds(pid) ?? NaN) > used + SLOW.quota / 2, PATIENCE)
-    await atRest(pid)
-  } while (Date.now() - began > FRESH && Date.now() < end)
-}
-
-const FRESH = 350 // ms, of the 1000 of a period
-
-/** Until its processes have not run for a while that is longer than a tick of any kernel, 10 ms. */
-async function atRest(pid: number): Promise<void> {
-  for (let used = NaN; used !== cpuUsageMicroseconds(pid);) {
-    used = cpuUsageMicroseconds(pid) ?? NaN
-    await setTimeout(30)
+async function whileHeld<T>({ pid, shell }: Scene, act: () => Promise<T>): Promise<T> {
+  await shell.run(`mkfifo ${FIFO}; while :; do : > ${FIFO}; done & opener=$!`)
+  await using lock = new PipeLock(`/proc/${pid}/root${FIFO}`, HELD_AT_MOST)
+  let asleep = 0
+  const isAsleep = () => {
+    const isDeep = cgroupOf(pid)
+      .pids()
+      .some(each => unlessGone(() => status(each).State)?.startsWith('D'))
+    asleep = isDeep ? asleep + 1 : 0
+    return asleep >= ASLEEP
+  }
+  if (!(await until(isAsleep, PATIENCE)))
+    throw new Error(`no process sleeps in the kernel, which has locked ${FIFO}`)
+  const timer = setTimeout(() => lock.release(), HELD)
+  try {
+    return await act()
+  } finally {
+    clearTimeout(timer)
   }
 }

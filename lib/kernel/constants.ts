@@ -127,6 +127,7 @@ export const SOCK_DGRAM = 2
 export const SOCK_RAW = 3
 export const SOCK_CLOEXEC = 0o2000000
 export const SOCK_NONBLOCK = 0o4000
+export const MSG_DONTWAIT = 0x40
 export const MSG_NOSIGNAL = 0x4000 // send(2): EPIPE without a SIGPIPE
 export const SOL_SOCKET = 1
 export const SO_REUSEADDR = 2

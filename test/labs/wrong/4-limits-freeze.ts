@@ -172,11 +172,11 @@ export const wrongFreezes: WrongAnswer[] = [
   },
   {
     task: 'freeze',
-    name: 'a third of a second',
+    name: 'half a second',
     belief: 'after a longer while it will certainly have stopped',
     edits: [
-      [DONE_V1, SLEEP.replace('100', '300')],
-      [DONE_V2, SLEEP.replace('100', '300')],
+      [DONE_V1, SLEEP.replace('100', '500')],
+      [DONE_V2, SLEEP.replace('100', '500')],
     ],
     says: 'that was not waited for',
   },
