@@ -11,25 +11,26 @@ process.env.MINILAB_WORKSPACE ||= '/dev/null'
 
 const { MINILAB_REPORT } = process.env
 
-const ALL = globSync('test/**/*.test.ts', { cwd: import.meta.dirname })
-const FAULTS = 'test/fire/{moments,operations,together}.test.ts'
+const FAULTS = 'test/fire/*.test.ts'
+const ATTACKS = 'test/attacks/*.test.ts'
+const MACHINES = 'test/machines/*.test.ts'
+/** What `npm test` has, in one mode. */
+const FEATURES = globSync('test/**/*.test.ts', {
+  cwd: import.meta.dirname,
+  exclude: [FAULTS, ATTACKS, MACHINES],
+})
 
 const textOf = (file: string) => readFileSync(`${import.meta.dirname}/${file}`, 'utf8')
 /** The files whose tests can run in several ways: as root and as an ordinary user, in light and dark colours. */
-const IN_MODES = ALL.filter(file => /\b(users|modesOf|mutantsOf)\b/.test(textOf(file)))
+const IN_MODES = FEATURES.filter(file => /\b(users|modesOf|mutantsOf)\b/.test(textOf(file)))
 /** Those with cases that are left to CI. */
-const THOROUGH = ALL.filter(file => /\bthorough\(/.test(textOf(file)))
+const THOROUGH = FEATURES.filter(file => /\bthorough\(/.test(textOf(file)))
 
 /** Tests that run together; the part of the name before the colon is the tier: CONTRIBUTING.md, "Tests". */
-const project = (
-  name: string,
-  include: string[],
-  env: Record<string, string> = {},
-  exclude: string[] = [],
-) => ({
+const project = (name: string, include: string[], env: Record<string, string> = {}) => ({
   extends: true as const,
   // the files of `npm test` share processes: to start one for each, and load it, takes a tenth of the time
-  test: { name, include, exclude, env, isolate: !name.startsWith('test:') },
+  test: { name, include, env, isolate: !name.startsWith('test:') },
 })
 
 // `npm test`: each feature, check and mutant once, in one mode
@@ -37,14 +38,17 @@ const FIRST = { MINILAB_TEST_MODES: 'first', MINILAB_TEST_CASES: 'some' }
 const main = [
   project('test:mutants', ['test/chapters/mutants/*.test.ts'], FIRST),
   project('test:labs', ['test/labs/*.test.ts'], FIRST),
-  project('test:commands', ['test/{chapters,cli,guide,setup}/*.test.ts', 'test/fire/reboot.test.ts'], FIRST),
+  project('test:commands', ['test/{chapters,cli,guide,setup}/*.test.ts'], FIRST),
   project('test:library', ['test/{container,image,kernel,vm}/*.test.ts'], FIRST),
   project('test:pages', ['test/{book,look}/*.test.ts'], FIRST),
 ]
-// .ci/run, besides: the other modes of the same tests, all cases in the first mode, and a sample of the faults
+// .ci/run, besides: the other modes of the same tests, all cases in the first mode, attacks and odd machines in all modes, and a
+// sample of the faults
 const ci = [
-  project('ci:modes', IN_MODES, { MINILAB_TEST_MODES: 'others' }, [FAULTS]),
-  project('ci:cases', THOROUGH, { MINILAB_TEST_MODES: 'first' }, [FAULTS]),
+  project('ci:modes', IN_MODES, { MINILAB_TEST_MODES: 'others' }),
+  project('ci:cases', THOROUGH, { MINILAB_TEST_MODES: 'first' }),
+  project('ci:attacks', [ATTACKS]),
+  project('ci:machines', [MACHINES]),
   project('ci:faults', [FAULTS]),
 ]
 // npm run test:nightly

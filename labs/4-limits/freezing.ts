@@ -1,14 +1,15 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Measured, stopAndGoOn, untilThrottled } from '../../chapters/4-limits/experiments.ts'
 import { bandwidth, isApart, isFrozen } from '../../chapters/4-limits/readings.ts'
 import type { Lab } from '../../lib/guide/lab.ts'
-import type { Scene } from '../../lib/guide/step.ts'
-import { cgroupOf } from '../../lib/kernel/cgroup.ts'
+import { type Cgroup, cgroupOf } from '../../lib/kernel/cgroup.ts'
 import type { CgroupValue } from '../../lib/kernel/cgroupfs.ts'
 import { PipeLock } from '../../lib/kernel/pipe-lock.ts'
-import { status, unlessGone } from '../../lib/kernel/procfs.ts'
+import { status } from '../../lib/kernel/procfs.ts'
 import { until } from '../../lib/kernel/until.ts'
 import { WrittenError } from '../../lib/labs/problem.ts'
 import { THREW } from '../../lib/labs/written.ts'
@@ -101,8 +102,7 @@ export async function freezeBy({ scene }: Lab<Measured>, freeze: Freeze): Promis
   const freezer = cgroup.controller('freezer')
   if (!freezer) return // its checks say so
   try {
-    const early = await whileHeld(scene, () => inTime(freeze, freezer, true).then(() => stateNow(freezer)))
-    await cgroup.freeze(false)
+    const early = await whileHeld(cgroup, () => inTime(freeze, freezer, true).then(() => stateNow(freezer)))
     const stop = async () => {
       if (bandwidth(pid).quota > 0) await untilThrottled(scene)
       await inTime(freeze, freezer, true)
@@ -112,7 +112,7 @@ export async function freezeBy({ scene }: Lab<Measured>, freeze: Freeze): Promis
   } finally {
     await cgroup.freeze(false) // a frozen process cannot end
   }
-  await scene.shell.run(`kill -KILL ${scene.loop} $opener`)
+  await scene.shell.run(`kill -KILL ${scene.loop}`)
 }
 
 /** In ms: how long a process stays in its system call. What waits for a while only, and not for the kernel, is back before. */
@@ -120,31 +120,32 @@ const HELD = 700
 /** In seconds, where the code that we call gives our timer no turn: the kernel's own. */
 const HELD_AT_MOST = 3
 
-const FIFO = '/tmp/.lab-4-fifo'
 /** In so many looks, one each millisecond: by then it is no short wait for something else. */
 const ASLEEP = 20
 
 /**
- * Does something while a process of the container sleeps in open(2), where neither a signal nor a freezer reaches it, and
- * lets it go on after a while. Our timer belongs to this thread: on the busiest machine a shorter one of `act` fires before.
+ * Does something while a process in the cgroup sleeps in open(2), where neither a signal nor a freezer reaches it, and lets it
+ * go on after a while. Our timer belongs to this thread: on the busiest machine a shorter one of `act` fires before.
  */
-async function whileHeld<T>({ pid, shell }: Scene, act: () => Promise<T>): Promise<T> {
-  await shell.run(`mkfifo ${FIFO}; while :; do : > ${FIFO}; done & opener=$!`)
-  await using lock = new PipeLock(`/proc/${pid}/root${FIFO}`, HELD_AT_MOST)
-  let asleep = 0
-  const isAsleep = () => {
-    const isDeep = cgroupOf(pid)
-      .pids()
-      .some(each => unlessGone(() => status(each).State)?.startsWith('D'))
-    asleep = isDeep ? asleep + 1 : 0
-    return asleep >= ASLEEP
-  }
-  if (!(await until(isAsleep, PATIENCE)))
-    throw new Error(`no process sleeps in the kernel, which has locked ${FIFO}`)
-  const timer = setTimeout(() => lock.release(), HELD)
+async function whileHeld<T>(cgroup: Cgroup, act: () => Promise<T>): Promise<T> {
+  await using lock = new PipeLock(HELD_AT_MOST)
+  const opener = spawn('/bin/sh', ['-c', 'while :; do : </proc/self/fd/3; done'], {
+    stdio: ['ignore', 'ignore', 'ignore', lock.fd],
+  })
+  const ended = once(opener, 'exit')
+  const pid = opener.pid ?? -1
   try {
-    return await act()
+    cgroup.join(pid)
+    let asleep = 0
+    const isAsleep = () => (asleep = status(pid).State?.startsWith('D') ? asleep + 1 : 0) >= ASLEEP
+    if (!(await until(isAsleep, PATIENCE)))
+      throw new Error('no process sleeps in the kernel, which has locked a pipe')
+    const timer = setTimeout(() => lock.release(), HELD)
+    return await act().finally(() => clearTimeout(timer))
   } finally {
-    clearTimeout(timer)
+    lock.release()
+    opener.kill('SIGKILL')
+    await cgroup.freeze(false) // a frozen process cannot end
+    await ended
   }
 }

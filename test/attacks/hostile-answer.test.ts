@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { pids, status } from '../../lib/kernel/procfs.ts'
 import { users, thorough } from '../support/minilab.ts'
-import { newLearner, solution } from './support.ts'
+import { newLearner, solution } from '../labs/support.ts'
 
 /** Lines in the place of what `enterJail` does; the first of them is line 1 of that function's body. */
 interface Case {

@@ -15,7 +15,7 @@ import { treeDigest } from '../../lib/image/tree-digest.ts'
 import { removeTree } from '../../lib/image/tree.ts'
 import { snapshot } from '../support/canary.ts'
 import { Seeded } from '../support/seeded.ts'
-import { folder, me, shell, type TarEntry, writeTar } from './support.ts'
+import { folder, me, shell, type TarEntry, writeTar } from '../image/support.ts'
 
 const ROUNDS = 200
 const NAMES = ['a', 'b', 'c', 'dir', 'link', 'file', 'bin', 'etc']

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import manifest from '../../package.json' with { type: 'json' }
 import { isRoot, thorough } from '../support/minilab.ts'
-import { checkout, find, npmCalls, pathWithout, run } from './checkout.ts'
+import { checkout, find, npmCalls, pathWithout, run } from '../setup/checkout.ts'
 import { checkoutForNpm } from './registry.ts'
 
 const nobody = 65534

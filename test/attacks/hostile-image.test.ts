@@ -7,7 +7,7 @@ import { layerDir } from '../../lib/image/layer-store.ts'
 import { importRootfs } from '../../lib/image/store.ts'
 import { treeDigest } from '../../lib/image/tree-digest.ts'
 import { removeTree } from '../../lib/image/tree.ts'
-import { folder, me, ordinary, run, shell, type TarEntry, writeTar } from './support.ts'
+import { folder, me, ordinary, run, shell, type TarEntry, writeTar } from '../image/support.ts'
 import { thorough } from '../support/minilab.ts'
 
 /** Beside what is unpacked: a directory that no tar may reach. */
