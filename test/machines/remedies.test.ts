@@ -1,0 +1,50 @@
+// Programs that are not installed: the package that minilab names is the one that helps. "Installed" are its files, as dpkg lists them.
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { isRoot, userData } from '../support/minilab.ts'
+
+/** With the machine's own programs: the script has those that were hidden, too. */
+const minilab = `env PATH=$path ${process.execPath} -- ${join(import.meta.dirname, '../../bin.mjs')}`
+
+/** For bash: /usr can be changed here, and nobody else sees it; `hide PACKAGE…` and `install PACKAGE…` do what they say. */
+const PACKAGES = `
+  set -u
+  mkdir $t/usr $t/upper $t/work
+  mount --bind /usr $t/usr; mount -o remount,bind,ro $t/usr
+  mount -t overlay -o lowerdir=$t/usr,upperdir=$t/upper,workdir=$t/work overlay /usr
+  path=$PATH PATH=$t/usr/bin:$t/usr/sbin
+  files() { dpkg -L "$@" | sed -E 's#^/(bin|sbin|lib)/#/usr/\\1/#' | grep ^/usr/ | while read -r f; do [ -d "$t$f" ] || echo "$f"; done; }
+  hide() { files "$@" | xargs rm -f; }
+  install() { files "$@" | while read -r f; do cp -a "$t$f" "$f"; done; }
+  named() { tr -s '\\n ' ' ' | sed -n 's/.*apt-get install \\([a-z0-9-]*\\).*/\\1/p' | head -1; }`
+
+/** What a script printed, in a mount namespace of its own. */
+function bash(script: string): string {
+  const t = mkdtempSync('/var/tmp/minilab-remedies-') // not /tmp: a tmpfs cannot always lie below an overlay
+  onTestFinished(() => rmSync(t, { recursive: true }))
+  const { stdout } = spawnSync('unshare', ['-m', 'bash', '-c', `${PACKAGES}\n${script}`], {
+    encoding: 'utf8',
+    env: { ...process.env, t, MINILAB_DATA: userData() },
+  })
+  return stdout
+}
+
+const LAB = `export MINILAB_WORKSPACE=$t/mine; ${minilab} init $t/mine >/dev/null; ${minilab} lab 1 >/dev/null; ${minilab} check 1`
+
+const ofRoot = isRoot ? describe : undefined
+ofRoot?.('the packages that are proposed, one after the other, until nothing is missing', () => {
+  test.each([
+    [['crun'], ['crun'], `${minilab} step 2 --yes --plain --runtime crun`],
+    [['runc'], ['runc'], `${minilab} step 2 --yes --plain --runtime runc`],
+    [['e2fsprogs'], ['e2fsprogs'], `${minilab} escape --plain 1`],
+    [['nftables'], ['nftables', 'iptables'], `${minilab} doctor --plain`],
+    [['busybox-static', 'coreutils'], ['coreutils', 'busybox-static'], LAB],
+  ])('%s', (packages, missing, command) => {
+    const printed = bash(`
+      hide ${missing.join(' ')}
+      for _ in 1 2 3; do package=$(${command} 2>&1 | named); [ "$package" ] || break; echo "$package"; install "$package"; done`)
+    expect(printed.trim().split('\n')).toEqual(packages)
+  })
+})
