@@ -22,6 +22,7 @@ import { dataFolder, makeDir } from '../image/data-folder.ts'
 import { codeOf, MachineError } from '../image/error.ts'
 import { shellStatus } from '../kernel/child.ts'
 import { UsageError } from '../kernel/errors.ts'
+import { needTasks, OURSELVES } from '../kernel/need-tasks.ts'
 import { EXIT } from './exit.ts'
 import { lineOf } from './fail.ts'
 import { ourselves } from '../ourselves.ts'
@@ -211,6 +212,7 @@ async function started(output: number, log: string, listeners: Listener[]): Prom
   // descriptor 3 is the pipe by which it answers; the listening sockets follow
   const handed: Handed = { notify: 3, log, listeners: listeners.map(({ port }, i) => ({ port, fd: 4 + i })) }
   const [program, ...args] = ourselves()
+  needTasks(OURSELVES)
   const child = spawn(program, args, {
     detached: true,
     stdio: ['ignore', output, output, 'pipe', ...listeners.map(({ fd }) => fd)],

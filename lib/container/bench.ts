@@ -26,6 +26,7 @@ import { Gate } from '../kernel/gate.ts'
 import { hearSignals } from '../kernel/hear-signals.ts'
 import type { Refused } from '../kernel/make-cgroup.ts'
 import { launchGated } from '../kernel/launch-gated.ts'
+import { needTasks, OURSELVES } from '../kernel/need-tasks.ts'
 import { setLoopbackUp } from '../kernel/rtnetlink.ts'
 import { Tape } from '../kernel/tape.ts'
 import { AGAIN, forwardNothing, second, startInit } from './init.ts'
@@ -89,6 +90,7 @@ export async function startOnBench(
   env: NodeJS.ProcessEnv,
   options: BenchOptions = {},
 ): Promise<OnBench> {
+  needTasks(OURSELVES)
   const { allIds = false, machine, stand, shelter } = options
   const all = '0 0 4294967295'
   const [uids, gids] = allIds ? [all, all] : [`0 ${process.getuid?.()} 1`, `0 ${process.getgid?.()} 1`]

@@ -18,6 +18,7 @@ import { entry } from './launchpad-code.ts'
 import { ENTRY, OP } from './launchpad.ts'
 import { syscallNumber } from './syscall-numbers.ts'
 import { flags as printFlags } from './kinds.ts'
+import { needTasks, POOL } from './need-tasks.ts'
 import { int32s, now } from './now.ts'
 import { findProcess, send } from './signal.ts'
 import { SyscallError } from './syscall-error.ts'
@@ -53,11 +54,15 @@ export interface Launched {
   clone: Replayed
 }
 
+let hasPool = false // libuv's, which the first launch starts
+
 /**
  * Starts a child that replays `tape`. The call waits in vfork on one of libuv's workers; this thread goes on.
  * `flags` are clone3's CLONE_NEW*; CLONE_FILES gives the child our own descriptor table, so that what it opens is ours.
  */
 export function launch(tape: Tape, flags = 0): Launched {
+  if (!hasPool) needTasks(POOL + 1)
+  hasPool = true
   const arena = Arena.take()
   const ops = encode(tape.ops, arena)
   const end = ops + OP.size * tape.ops.length
