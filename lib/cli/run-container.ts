@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { type BenchOptions, runOnBench } from '../container/bench.ts'
-import { recover } from '../container/ledger.ts'
+import { Ledger, recover } from '../container/ledger.ts'
 import { listen, type Listener } from '../container/publish.ts'
 import { runContainer, type RunRequest } from '../container/run.ts'
 import {
@@ -181,16 +181,16 @@ async function again(handed: Handed, options: BenchOptions = {}): Promise<number
  */
 async function detach({ listeners }: Handed): Promise<void> {
   const log = join(dataFolder(), 'logs', `${process.pid}-${Date.now()}.log`)
-  makeDir(dirname(log), 0o700)
-  const output = openSync(log, 'a', 0o600)
-  let id = ''
+  const ledger = new Ledger(dataFolder())
+  ledger.add({ kind: 'file', path: log, unless: 'named' })
   try {
-    const said = await started(output, log, listeners)
+    makeDir(dirname(log), 0o700)
+    const said = await started(openSync(log, 'a', 0o600), log, listeners)
     if (said.startsWith(WHY)) process.stderr.write(said.slice(WHY.length))
-    else if (said) await print((id = said))
+    else if (said) await print(said)
     else process.stderr.write(readFileSync(log, 'utf8'))
   } finally {
-    if (!id) rmSync(log, { force: true })
+    await ledger.settle()
   }
 }
 

@@ -22,7 +22,7 @@ const SOUND: Record<Entry['kind'], (entry: Unknown) => boolean> = {
   controllers: ({ path, enabled }) =>
     isPath(path) && isBelowCgroups(path) && basename(path) === 'cgroup.subtree_control' && areTexts(enabled),
   folder: ({ path, unless }) => isPath(path) && (unless === undefined || isText(unless)),
-  file: ({ path }) => isPath(path),
+  file: ({ path, unless }) => isPath(path) && (unless === undefined || unless === 'named'),
   process: ({ pid, started }) => isCount(pid) && isCount(started),
   link: ({ name, netns }) => isText(name) && /^(ml-|mlb-|minilab)/.test(name) && Number.isSafeInteger(netns),
   rules: entry => isPacketRules(entry) && Number.isSafeInteger(entry.netns),

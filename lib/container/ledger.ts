@@ -28,7 +28,8 @@ export type Entry =
   | CgroupChange
   // `unless`: a file in it with which it may stay, as a container of `minilab run` has once it has started
   | { kind: 'folder'; path: string; unless?: string }
-  | { kind: 'file'; path: string }
+  // `named`: it stays where the state of a container names it
+  | { kind: 'file'; path: string; unless?: 'named' }
   | { kind: 'process'; pid: number; started: number }
   // what belongs to a network namespace names it by inode: with the namespace the thing is gone too
   | { kind: 'link'; name: string; netns: number }

@@ -11,6 +11,7 @@ import { SyscallError } from '../kernel/syscall-error.ts'
 import type { Entry, Removed } from './ledger.ts'
 import { withNetworkLock } from './lock.ts'
 import { nameOf, removeRules } from './packet-rules.ts'
+import { damagedIds, states } from './state.ts'
 
 type Undo = {
   [K in Entry['kind']]: (
@@ -46,8 +47,8 @@ const undoing: Undo = {
     return `folder ${path}`
   },
 
-  file({ path }) {
-    if (!existsSync(path)) return undefined
+  file({ path, unless }) {
+    if (!existsSync(path) || (unless && isNamed(path))) return undefined
     rmSync(path, { force: true }) // `minilab rm` may be faster
     return `file ${path}`
   },
@@ -79,6 +80,9 @@ const undoing: Undo = {
     }
   },
 }
+
+/** Whether a container has such a log, or may have it: of one whose state is damaged we do not know. */
+const isNamed = (path: string) => damagedIds().length > 0 || states().some(({ log }) => log === path)
 
 /** A bridge stays while others are plugged into it: whoever leaves last takes it away. */
 export function deleteLink(name: string): Removed | undefined {

@@ -1,21 +1,22 @@
 // Where a container or its command lacks what it expects: room, another process, a terminal, a name server, a name, a folder.
 import { spawnSync } from 'node:child_process'
-import { cpSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { hierarchyOf } from '../../lib/kernel/cgroupfs.ts'
-import { isRoot, self, sharedData, userFolder } from '../support/minilab.ts'
+import { isRoot, self, sharedData, userData, userFolder } from '../support/minilab.ts'
 
 const ENTRY = join(import.meta.dirname, '../../bin.mjs')
+const FAULT = join(import.meta.dirname, '../fire/fault.ts')
 const data = sharedData()
 const minilab = `${process.execPath} -- ${ENTRY}`
 
-function script(text: string) {
+function script(text: string, folder = data[self]) {
   const { status, stdout, stderr } = spawnSync('bash', ['-c', text], {
     encoding: 'utf8',
     timeout: 60_000, // against hanging
-    env: { ...process.env, MINILAB_DATA: data[self] },
+    env: { ...process.env, MINILAB_DATA: folder },
   })
   return { status, stdout, stderr }
 }
@@ -105,4 +106,34 @@ test('a data folder that is a file or a device is told as such, and left as it i
   expect(stderr).toBe(
     'minilab: the data folder /dev/null is no directory: set MINILAB_DATA to a folder of your own\n',
   )
+})
+
+test('the log of a container that never started goes with the next command, where `run -d` was killed; else it stays', () => {
+  const folder = userData()
+  const run = `${minilab} run -d --name logged --network none default sleep 1000`
+  const next = () => (script(`${minilab} run --rm --network none default true`, folder), logs())
+  const logs = () => readdirSync(join(folder, 'logs'))
+  const operations = join(userFolder(), 'operations')
+  const faulty = (fault: string) =>
+    script(
+      `MINILAB_FAULT=${fault} MINILAB_FAULT_LOG=${operations} NODE_OPTIONS='--import ${FAULT}' ${run}`,
+      folder,
+    )
+  onTestFinished(() => void script(`${minilab} rm -f logged`, folder))
+
+  for (const name of ['ledger', 'logs']) mkdirSync(join(folder, name)) // the first command makes them, and counts otherwise
+  faulty('count')
+  script(`${minilab} rm -f logged`, folder)
+  const made = readFileSync(operations, 'utf8').split('\n')
+  const numberOf = (what: RegExp) => made.find(line => what.test(line))?.split('\t')[0] ?? ''
+  const opened = numberOf(/\topen\t.*\/logs\//)
+  faulty(`kill:${opened}`)
+  expect(logs()).toHaveLength(1)
+  expect(next()).toEqual([])
+
+  const told = numberOf(new RegExp(`^${opened.split('/')[0]}/\\d+\twrite\t(pipe|socket):`)) // by the same process
+  expect(faulty(`kill:${told}`).stdout).toMatch(/^[0-9a-f]{12}\n$/)
+  expect(readdirSync(join(folder, 'ledger'))).toHaveLength(2) // its keeper's, and that of who was killed
+  expect(next()).toHaveLength(1)
+  expect(readdirSync(join(folder, 'ledger'))).toHaveLength(1)
 })
