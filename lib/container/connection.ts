@@ -10,6 +10,8 @@ import { type Stdio, Streams } from './streams.ts'
 /** How long a program may take to end when its terminal is closed: as `docker stop` gives it. */
 const GRACE = 10_000 // ms
 const INTERRUPTS = 3
+/** How long its output may take to be read after the last of them: ms. */
+const PATIENCE = 1000
 const { SIGHUP, SIGINT, SIGTERM, SIGWINCH } = constants.signals
 const ENDING = new Set<number>([SIGHUP, SIGINT, SIGTERM])
 
@@ -95,7 +97,10 @@ export class Connection implements Disposable {
     if (signal === SIGWINCH && this.#pumped) return // our size: the kernel tells who uses the container's terminal
     this.#child.kill(signal)
     // the first process of a pid namespace ignores what it does not handle: who presses Ctrl-C three times wants it to end, as docker
-    if (signal === SIGINT && ++this.#interrupts === INTERRUPTS) this.#child.kill('SIGKILL')
+    if (signal === SIGINT && ++this.#interrupts === INTERRUPTS) {
+      this.#child.kill('SIGKILL')
+      setTimeout(() => this.#interrupted.resolve(SIGINT), PATIENCE).unref() // it may be that nobody reads
+    }
     if (ENDING.has(signal)) this.#child.kill('SIGCONT') // one that is stopped hears it only when it goes on
     // our terminal has gone, and nobody reaches the container any more; pid_namespaces(7): its first process may ignore SIGHUP
     if (signal === SIGHUP && this.#onTerminal)

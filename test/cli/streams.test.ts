@@ -1,8 +1,18 @@
 // What a program finds at its descriptors 0, 1 and 2, for each thing that ours can be; python3's view of the caller's side is the judge.
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, constants, existsSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import {
   isRoot,
@@ -186,6 +196,31 @@ test('where nobody reads, a signal ends us once the container has ended; what it
   child.kill('SIGTERM')
   expect(await ended).toEqual([128 + 15, null])
   expect(readdirSync(containers)).toEqual([])
+})
+
+test('where nobody reads, a third SIGINT ends a program that takes it for nothing, and us', async () => {
+  const fifo = join(userFolder(), 'fifo')
+  execFileSync('mkfifo', [fifo])
+  const full = openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK)
+  onTestFinished(() => closeSync(full))
+  expect(() => {
+    for (;;) writeSync(full, 'x')
+  }).toThrow('EAGAIN')
+  const inside =
+    'trap "n=\\$((n+1)); echo \\$n >&2" INT; echo stuck; echo ready >&2; while :; do sleep 0.1; done'
+  const script = `exec ${process.execPath} -- ${ENTRY} run --rm --network none default sh -c '${inside}' >${fifo}`
+  const child = spawn('sh', ['-c', script], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { ...process.env, MINILAB_DATA: data[self] },
+  })
+  const ended = once(child, 'exit')
+  const said: string[] = []
+  for await (const line of createInterface({ input: child.stderr })) {
+    said.push(line)
+    child.kill('SIGINT')
+  }
+  expect(said).toEqual(['ready', '1', '2'])
+  expect(await ended).toEqual([128 + 2, null])
 })
 
 test('a container in the background whose id cannot be told is taken away again', async () => {

@@ -109,9 +109,14 @@ describe.skipIf(noTmux)(`in a real terminal${noTmux}`, () => {
     terminal.key('C-c')
     await terminal.shows('status=9')
     terminal.type('clear')
-    terminal.minilab("run --rm --network none default sh -c 'echo begun; exec sleep 1000'; echo status=$?")
+    const counted = 'trap "n=\\$((n+1)); echo counted \\$n" INT; echo begun; while :; do sleep 0.1; done'
+    terminal.minilab(`run --rm --network none default sh -c '${counted}'; echo status=$?`)
     await terminal.shows(/^begun/m)
-    for (let press = 0; press < 3; press++) terminal.key('C-c')
+    for (const press of [1, 2]) {
+      terminal.key('C-c')
+      await terminal.shows(new RegExp(`counted ${press}$`, 'm')) // two that are pending at once are one: signal(7)
+    }
+    terminal.key('C-c')
     await terminal.shows('status=137')
   })
 
