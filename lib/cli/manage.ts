@@ -1,7 +1,7 @@
 import { asTyped } from '../as-typed.ts'
 import { closeSync, rmSync } from 'node:fs'
 import { constants } from 'node:os'
-import { execIn } from '../container/exec.ts'
+import { execIn, whileRunning } from '../container/exec.ts'
 import { heldByOwners, recover } from '../container/ledger.ts'
 import { heldByLiving } from '../container/living.ts'
 import { capabilitiesOf, environment, workdir } from '../container/run-options.ts'
@@ -17,7 +17,7 @@ import {
 import { user } from '../container/user.ts'
 import { dataFolder } from '../image/data-folder.ts'
 import { removeTree } from '../image/tree.ts'
-import { shellStatus } from '../kernel/child.ts'
+import { type Exit, shellStatus } from '../kernel/child.ts'
 import { cgroupOf, isFrozenProcess, thawTree } from '../kernel/cgroup.ts'
 import { UsageError } from '../kernel/errors.ts'
 import { bootId, children, isAlive, unlessGone } from '../kernel/procfs.ts'
@@ -94,9 +94,11 @@ const status = (exit: State['exit']) => (exit ? `exited (${exit.status})` : 'end
 /** `minilab exec`: the exit status is the program's. */
 export async function exec(word: string, command: string[], flags: ExecFlags): Promise<void> {
   const state = findState(word)
+  process.exitCode = shellStatus(await whileRunning(state, pidfd => join(state, pidfd, command, flags)))
+}
+
+async function join(state: State, pidfd: number, command: string[], flags: ExecFlags): Promise<Exit> {
   const { process: main } = state.spec
-  if (!isRunning(state))
-    throw new UsageError(`${state.name} does not run any more`, `start it anew: minilab run ${state.image}`)
   if (isFrozenProcess(state.pid))
     throw new UsageError(
       `${state.name} is paused (its cgroup is frozen)`,
@@ -105,8 +107,9 @@ export async function exec(word: string, command: string[], flags: ExecFlags): P
   const account = flags.user === undefined ? undefined : user(flags.user, [`/proc/${state.pid}/root`])
   process.title = 'minilab exec' // until its execve the program has our memory, and all in there could read our arguments
   const { home, ...ids } = account ?? { home: '', ...main.user }
-  const exit = await execIn(
+  return execIn(
     state,
+    pidfd,
     {
       ...main,
       args: command,
@@ -120,7 +123,6 @@ export async function exec(word: string, command: string[], flags: ExecFlags): P
     },
     { interactive: flags.interactive ?? false, terminal: flags.tty ?? false },
   )
-  process.exitCode = shellStatus(exit)
 }
 
 /** `minilab kill`: SIGKILL, or another by name or number. */

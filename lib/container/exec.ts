@@ -15,14 +15,14 @@ import {
   RESOLVE_NO_SYMLINKS,
   TIOCSCTTY,
 } from '../kernel/constants.ts'
-import { MachineError } from '../image/error.ts'
+import { codeOf, MachineError } from '../image/error.ts'
 import { Interrupted, UsageError } from '../kernel/errors.ts'
 import { Gate } from '../kernel/gate.ts'
 import { keepGoing } from '../kernel/keep-going.ts'
 import { launchGated } from '../kernel/launch-gated.ts'
 import { int32s, now } from '../kernel/now.ts'
 import { isGone, namespaceInode, type Namespace } from '../kernel/procfs.ts'
-import { endProcess } from '../kernel/signal.ts'
+import { ended, endProcess } from '../kernel/signal.ts'
 import { Tape } from '../kernel/tape.ts'
 import { foreignNamespaces } from '../kernel/visit.ts'
 import { Connection } from './connection.ts'
@@ -32,7 +32,7 @@ import type { Container } from './part.ts'
 import { handOnStdio, program, workdir } from './program.ts'
 import { copySize, openSlave } from './our-terminal.ts'
 import { startError } from './start-error.ts'
-import { isRunning, running, type State } from './state.ts'
+import { running, type State } from './state.ts'
 import type { ProcessSpec } from './spec.ts'
 import { openNull, own, type Stdio } from './streams.ts'
 import { dataFolder } from '../image/data-folder.ts'
@@ -49,15 +49,35 @@ export interface ExecOptions {
   terminal: boolean
 }
 
+const hasEnded = ({ name }: State) => new UsageError(`${name} has ended`, 'minilab ps -a shows how')
+
+/** Does something with a running container, for which there is a pidfd as long; what is refused because it has ended is said so. */
+export async function whileRunning<T>(state: State, act: (pidfd: number) => Promise<T>): Promise<T> {
+  const pidfd = running(state)
+  if (pidfd === undefined)
+    throw new UsageError(`${state.name} does not run any more`, `start another: minilab run ${state.image}`)
+  try {
+    return await act(pidfd)
+  } catch (error) {
+    // pid_namespaces(7): its end kills first who has joined it, and then it is over
+    if (codeOf(error) && (await ended(pidfd, PATIENCE))) throw hasEnded(state)
+    throw error
+  } finally {
+    closeSync(pidfd)
+  }
+}
+
 /**
  * Starts another program in a running container. The first child joins the namespaces; a pid namespace takes in only
  * children of whoever joined it, so it makes a second one (which with CLONE_PARENT is ours too) and leaves.
  * Throws a CommandError where the program cannot be started.
  */
-export async function execIn(state: State, process_: ProcessSpec, options: ExecOptions): Promise<Exit> {
-  const pidfd = running(state)
-  if (pidfd === undefined)
-    throw new UsageError(`${state.name} does not run any more`, `start it anew: minilab run ${state.image}`)
+export async function execIn(
+  state: State,
+  pidfd: number,
+  process_: ProcessSpec,
+  options: ExecOptions,
+): Promise<Exit> {
   using connection = new Connection(options)
   const pair = options.terminal ? openTerminal(state.pid) : undefined
   const stdio: Stdio = pair ? [pair.slave, pair.slave, pair.slave] : connection.stdio
@@ -97,57 +117,49 @@ export async function execIn(state: State, process_: ProcessSpec, options: ExecO
   hardening.inside?.(tape, container, gate)
   program.inside?.(tape, container, gate)
 
-  try {
-    let second = () => 0
-    const going = keepGoing(() => second())
-    let interrupted = 0
-    connection.beforeStart = signal =>
-      void setTimeout(() => {
-        if (!second() || connection.isAttending) return
-        interrupted = signal
-        void endProcess(second())
-      }, PATIENCE).unref()
-    const {
-      child: first,
-      tape: replayed,
-      failed,
-    } = await launchGated(tape, gate, 0, [
-      launched => {
-        second = () => launched.second(pid)
-        // into its cgroup first: what runs in the container counts as the container's
-        const { folders } = cgroupOf(state.pid)
-        new Cgroup(folders.filter(({ path }) => path.includes(state.id))).join(launched.pid())
-      },
-    ]).finally(() => going[Symbol.dispose]()) // from here on it is a program, which may be stopped as long as one likes
-    await first.exit
-    const [made = 0] = int32s(pid)
-    const child = made ? childOf(made) : undefined
-    if (failed) {
-      await child?.exit
-      if (interrupted) throw new Interrupted(interrupted)
-      if (going.gaveUp)
-        throw new MachineError(
-          `${state.name} stops every process that joins it`,
-          `look at what runs in it: minilab look ${state.name}`,
-        )
-      if (failed.call === 'clone3' && failed.code === 'EAGAIN')
-        throw new MachineError(
-          `no further process can be started in ${state.name}: a limit on processes is reached`,
-          'run it with a higher --pids-limit; your own limit is shown by ulimit -u',
-        )
-      throw startError(process_, replayed, failed)
-    }
-    if (!child) throw new UsageError(`${state.name} ended meanwhile`, 'look at minilab ps -a')
-    const exit = await connection.attend(child, pair)
-    await connection.finish()
-    return exit
-  } catch (error) {
-    if (isGone(error) && !isRunning(state))
-      throw new UsageError(`${state.name} ended meanwhile`, 'look at minilab ps -a')
-    throw error
-  } finally {
-    closeSync(pidfd)
+  let second = () => 0
+  const going = keepGoing(() => second())
+  let interrupted = 0
+  connection.beforeStart = signal =>
+    void setTimeout(() => {
+      if (!second() || connection.isAttending) return
+      interrupted = signal
+      void endProcess(second())
+    }, PATIENCE).unref()
+  const {
+    child: first,
+    tape: replayed,
+    failed,
+  } = await launchGated(tape, gate, 0, [
+    launched => {
+      second = () => launched.second(pid)
+      // into its cgroup first: what runs in the container counts as the container's
+      const { folders } = cgroupOf(state.pid)
+      new Cgroup(folders.filter(({ path }) => path.includes(state.id))).join(launched.pid())
+    },
+  ]).finally(() => going[Symbol.dispose]()) // from here on it is a program, which may be stopped as long as one likes
+  await first.exit
+  const [made = 0] = int32s(pid)
+  const child = made ? childOf(made) : undefined
+  if (failed) {
+    await child?.exit
+    if (interrupted) throw new Interrupted(interrupted)
+    if (going.gaveUp)
+      throw new MachineError(
+        `${state.name} stops every process that joins it`,
+        `look at what runs in it: minilab look ${state.name}`,
+      )
+    if (failed.call === 'clone3' && failed.code === 'EAGAIN')
+      throw new MachineError(
+        `no further process can be started in ${state.name}: a limit on processes is reached`,
+        'run it with a higher --pids-limit; your own limit is shown by ulimit -u',
+      )
+    throw startError(process_, replayed, failed)
   }
+  if (!child) throw hasEnded(state)
+  const exit = await connection.attend(child, pair)
+  await connection.finish()
+  return exit
 }
 
 /** Undefined where it was ended, and is reaped already: launch.ts. */
