@@ -1,8 +1,9 @@
 #!/bin/sh
 ':' //; [ -z "${NODE_OPTIONS+x}" ] || { export MINILAB_NODE_OPTIONS="$NODE_OPTIONS"; unset NODE_OPTIONS; }
 ':' //; [ -d "${NODE_COMPILE_CACHE:-/}" ] || mkdir -p "$NODE_COMPILE_CACHE" 2>/dev/null || unset NODE_COMPILE_CACHE
+':' //; export MINILAB_OPEN_FILES="$(ulimit -Sn)"
 ':' //; export MINILAB_CALLED="${MINILAB_CALLED-$0}"; exec node -- "$0" "$@"
-// For a shell the three lines above start Node; for Node they are three strings. The arguments stand behind `--`, and NODE_OPTIONS is
+// For a shell the four lines above start Node; for Node they are four strings. The arguments stand behind `--`, and NODE_OPTIONS is
 // kept from us: an option of either kind is meant for the container's program.
 // The entry, in plain JavaScript: an entry in TypeScript costs 50 ms more, for the type stripper, each time.
 import { existsSync, statSync } from 'node:fs'

@@ -11,6 +11,7 @@ import { type Child, type Exit, shellStatus } from '../kernel/child.ts'
 import { UsageError } from '../kernel/errors.ts'
 import { planCgroup } from '../kernel/make-cgroup.ts'
 import { bootId, startTime } from '../kernel/procfs.ts'
+import { callersRlimits } from './callers-rlimits.ts'
 import { Connection } from './connection.ts'
 import { CGROUP_MOUNT, defaultSpec } from './default-spec.ts'
 import { etcFiles, etcMounts } from './etc-files.ts'
@@ -27,6 +28,7 @@ import { openSlave } from './our-terminal.ts'
 import type { Container, Part } from './part.ts'
 import { program, workdir } from './program.ts'
 import { forward, type Listener } from './publish.ts'
+
 import { root } from './root.ts'
 import { capabilitiesOf, environment } from './run-options.ts'
 import { defaultProfile, withoutMounting } from './seccomp-default.ts'
@@ -199,6 +201,7 @@ function describe(request: RunRequest, source: RootSource, id: string, stdio: St
     request.env,
   )
   process.cwd = resolveMerged(lower, request.workdir ?? (WorkingDir || '/'))
+  process.rlimits = callersRlimits()
   process.capabilities = capabilitiesOf(process.user.uid, request.capabilities)
   if (request.network === 'host') shareHostNetwork(spec)
 

@@ -2,7 +2,7 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { cgroupOf } from '../../lib/kernel/cgroup.ts'
@@ -271,3 +271,22 @@ test('a container that stops all who join it holds nobody: exec ends, at the lat
   const words = inside.map(pid => unlessGone(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8')) ?? '')
   expect(words.filter(args => args.startsWith('minilab exec'))).toEqual([])
 })
+
+test.each(['minilab', 'bin.mjs'])(
+  'as many open files as the caller may have, and not as many as Node takes for itself: %s',
+  name => {
+    onTestFinished(() => void script(`${minilab} rm -f files`))
+    const node = `PATH=${dirname(process.execPath)}:$PATH`
+    const entry = `${node} sh ${join(import.meta.dirname, '../..', name)}`
+    const { stdout, stderr } = script(`
+      ulimit -Sn 321; ulimit -Hn 2000
+      ${entry} run -d --name files --network none default sh -c 'ulimit -Sn; ulimit -Hn; sleep 1000' >/dev/null
+      until ${entry} logs files | grep 2000; do sleep 0.1; done
+      ${entry} logs files | grep 321
+      ulimit -Sn 456
+      ${entry} exec files sh -c 'ulimit -Sn; ulimit -Hn'
+      ulimit -Sn 12
+      ${entry} ${ALONE} default sh -c 'ulimit -Sn'`)
+    expect({ stdout, stderr }).toEqual({ stdout: '2000\n321\n321\n2000\n12\n', stderr: '' })
+  },
+)
