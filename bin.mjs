@@ -15,6 +15,9 @@ if (Number.parseInt(process.versions.node) < 24) {
   process.exit(3)
 }
 
+// As most programs, and not as Node, which says in a line of its own that it takes the one and ignores the other.
+if (process.env.NO_COLOR || process.env.NODE_DISABLE_COLORS) delete process.env.FORCE_COLOR
+
 // At SIGUSR1 Node opens its debugger, to all who reach 127.0.0.1. `run` and `exec` pass the signal on; else it ends us. (Node's
 // --disable-sigusr1 would block the signal in us and in every container.)
 process.on('SIGUSR1', function end() {

@@ -2,7 +2,8 @@ import { asTyped } from '../as-typed.ts'
 import { CommandError } from '../container/command-error.ts'
 import { LimitedError } from '../container/limited.ts'
 import { fold } from '../guide/text.ts'
-import { MachineError } from '../image/error.ts'
+import { dataFolder } from '../image/data-folder.ts'
+import { MachineError, REMEDIES as OF_DATA } from '../image/error.ts'
 import { UsageError } from '../kernel/errors.ts'
 import { WrittenError } from '../labs/problem.ts'
 import { SyscallError } from '../kernel/syscall-error.ts'
@@ -58,9 +59,17 @@ function describe(error: unknown): [status: number, line: string] {
   if (code && syscall)
     return [
       EXIT.machine,
-      `${[syscall, path].filter(Boolean).join(' ')} failed with ${code}: ${remedyFor(code)}`,
+      `${[syscall, path].filter(Boolean).join(' ')} failed with ${code}: ${(isData(path) && OF_DATA[code]) || remedyFor(code)}`,
     ]
   return [EXIT.failed, error instanceof Error ? (error.stack ?? error.message) : String(error)]
+}
+
+function isData(path = ''): boolean {
+  try {
+    return `${path}/`.startsWith(`${dataFolder()}/`)
+  } catch {
+    return false // it cannot be told, and that is another error's subject
+  }
 }
 
 /** What to do where nothing is known but the errno: errno(3). */
@@ -68,6 +77,7 @@ const remedyFor = (code: string) => REMEDIES[code] ?? 'minilab doctor tells what
 
 const REMEDIES: Record<string, string> = {
   ENOSPC: 'free some space (df, df -i), or set MINILAB_DATA to a folder on a larger disk',
+  EFBIG: 'raise the limit on file sizes (ulimit -f)',
   EDQUOT: 'free some of your quota, or set MINILAB_DATA to a folder on another disk',
   EADDRNOTAVAIL:
     'the loopback interface has no address: sudo ip addr add 127.0.0.1/8 dev lo; sudo ip link set lo up',

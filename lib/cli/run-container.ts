@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
 import { constants } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
@@ -23,6 +23,7 @@ import { codeOf, MachineError } from '../image/error.ts'
 import { shellStatus } from '../kernel/child.ts'
 import { UsageError } from '../kernel/errors.ts'
 import { needTasks, OURSELVES } from '../kernel/need-tasks.ts'
+import { processExists } from '../kernel/procfs.ts'
 import { EXIT } from './exit.ts'
 import { lineOf } from './fail.ts'
 import { ourselves } from '../ourselves.ts'
@@ -67,12 +68,31 @@ function takeHanded(): Handed | undefined {
   const text = process.env.MINILAB_HANDED
   delete process.env.MINILAB_HANDED
   try {
-    const handed = text ? (JSON.parse(text) as Handed | null) : undefined
-    if (handed === undefined || Array.isArray(handed?.listeners)) return handed as Handed | undefined
+    if (!text) return undefined
+    const handed: unknown = JSON.parse(text)
+    if (isHanded(handed)) return handed
   } catch {
     // said below
   }
   throw new UsageError('MINILAB_HANDED is set, and makes no sense', 'unset it: it is minilab’s own')
+}
+
+/** Whether it is as one of ours would have it: sockets and a pipe that are open, a log in its place, a process that lives. */
+function isHanded(value: unknown): value is Handed {
+  const { listeners, notify, log, keeper } = (value ?? {}) as Partial<Handed>
+  return (
+    Array.isArray(listeners) &&
+    listeners.every(one => Number.isInteger(one?.port) && isOpen(one.fd)) &&
+    (notify === undefined || isOpen(notify)) &&
+    (log === undefined || dirname(log) === join(dataFolder(), 'logs')) &&
+    (keeper === undefined || (Number.isInteger(keeper) && processExists(keeper)))
+  )
+}
+
+/** Whether a descriptor is that of a socket or a pipe. */
+function isOpen(fd: number): boolean {
+  const stat = fstatSync(fd)
+  return stat.isSocket() || stat.isFIFO()
 }
 
 /** In this process, or in one of ours on the bench or with mounts that reach nobody. */

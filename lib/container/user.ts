@@ -44,9 +44,11 @@ export function user(text: string, layersTopFirst: readonly string[]): Account {
 
 const number = (text: string) => (/^\d+$/.test(text) ? text : undefined)
 
+const isId = (text: string) => /^\d{1,10}$/.test(text) && Number(text) <= LAST_ID
+
 /** An id as the kernel takes it: one more than the last would be cut to 32 bits, and mean root. */
 function id(digits: string, text: string): number {
-  if (/^\d{1,10}$/.test(digits) && Number(digits) <= LAST_ID) return Number(digits)
+  if (isId(digits)) return Number(digits)
   throw new UsageError(`-u ${quote(text)}: ${quote(digits)} is no id`, `give a number up to ${LAST_ID}`)
 }
 
@@ -66,12 +68,12 @@ function lookUp(file: string, word: string, layersTopFirst: readonly string[]): 
   return lines(file, layersTopFirst).find(fields => fields[field] === word)
 }
 
-/** group(5): the groups with a user among their members, but for that user's own. */
+/** group(5): the groups with a user among their members, but for that user's own. A damaged line is none. */
 function groupsOf(name: string, own: string, layersTopFirst: readonly string[]): number[] {
   const found = lines('group', layersTopFirst).filter(
-    ([, , gid = '', members = '']) => members.split(',').includes(name) && gid !== own && number(gid),
+    ([, , gid = '', members = '']) => members.split(',').includes(name) && gid !== own && isId(gid),
   )
-  return found.map(([, , gid = '']) => id(gid, name))
+  return found.map(([, , gid]) => Number(gid))
 }
 
 const lines = (file: string, layersTopFirst: readonly string[]): string[][] =>

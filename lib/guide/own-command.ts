@@ -2,7 +2,7 @@ import { execa } from 'execa'
 import { ourselves } from '../ourselves.ts'
 import type { Presenter } from './present.ts'
 
-/** How a command of ours answered: its exit status, and its stdout. On stderr may also be what Node has to say (NO_COLOR, --inspect). */
+/** How a command of ours answered: its exit status, and its stdout. On stderr may also be what Node has to say (NODE_DEBUG, --inspect). */
 export interface Answer {
   status: number | null
   output: string

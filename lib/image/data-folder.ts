@@ -1,4 +1,4 @@
-import { chmodSync, lstatSync, mkdirSync, type Stats, statSync } from 'node:fs'
+import { accessSync, chmodSync, constants, lstatSync, mkdirSync, type Stats, statSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { UsageError } from '../kernel/errors.ts'
@@ -30,7 +30,7 @@ const FOLDERS = ['containers', 'images', 'layers', 'ledger', 'logs', 'names.lock
  * that must be true of the folders in it. Throws a MachineError.
  */
 function refuseStrangers(folder: string): void {
-  const stat = statSync(folder, { throwIfNoEntry: false })
+  const stat = readable(folder)
   if (!stat) return
   if (!stat.isDirectory())
     throw new UsageError(
@@ -47,6 +47,16 @@ function refuseStrangers(folder: string): void {
   for (const path of FOLDERS.map(name => join(folder, name))) {
     const inner = lstatSync(path, { throwIfNoEntry: false })
     if (inner) refuseStranger(path, inner)
+  }
+}
+
+function readable(folder: string): Stats | undefined {
+  try {
+    const stat = statSync(folder, { throwIfNoEntry: false })
+    if (stat?.isDirectory()) accessSync(folder, constants.R_OK | constants.X_OK)
+    return stat
+  } catch (error) {
+    throw fileError(`look into the data folder ${folder}`, error)
   }
 }
 

@@ -12,7 +12,8 @@ export class MachineError extends Error {
 }
 
 const OTHER_FOLDER = 'set MINILAB_DATA to a folder'
-const REMEDIES: Record<string, string> = {
+/** What to do where a file of the data folder was refused. */
+export const REMEDIES: Record<string, string> = {
   ENOSPC: `free some space, or ${OTHER_FOLDER} on a larger disk`,
   EFBIG: 'raise the limit on file sizes (ulimit -f)',
   EDQUOT: `free some of your quota, or ${OTHER_FOLDER} on another disk`,

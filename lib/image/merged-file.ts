@@ -108,7 +108,7 @@ function lookUp(layers: readonly Confined[], path: string): Merged | undefined {
   let found: Merged | undefined
   for (const layer of layers) {
     const at = layer.at(path)
-    const stat = lstatSync(at, { bigint: true, throwIfNoEntry: false })
+    const stat = statOf(at)
     if (!stat) continue
     if (isWhiteout(stat) || (found && !stat.isDirectory())) break
     found ??= { stat, layers: [] }
@@ -116,6 +116,16 @@ function lookUp(layers: readonly Confined[], path: string): Merged | undefined {
     if (!stat.isDirectory() || isOpaque(readXattrs(`${at}/.`))) break
   }
   return found
+}
+
+/** Undefined where there is nothing, nor can be: a name has at most 255 bytes, and a path 4095. */
+function statOf(path: string): BigIntStats | undefined {
+  try {
+    return lstatSync(path, { bigint: true, throwIfNoEntry: false })
+  } catch (error) {
+    if (codeOf(error) === 'ENAMETOOLONG') return undefined
+    throw error
+  }
 }
 
 function read(at: string, path: string, most: number): string {

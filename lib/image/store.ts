@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readSync, realpathSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { UsageError } from '../kernel/errors.ts'
 import { suggest } from '../kernel/suggest.ts'
@@ -81,7 +81,7 @@ function fromImage({ name, layers, config }: Image): RootSource {
 function fromPath(path: string): RootSource {
   try {
     const dir = resolve(path)
-    if (dir === '/')
+    if (realpathSync(dir) === '/')
       throw new UsageError(
         'the root of this machine is no root file system for a container',
         'name a directory that has a copy of it, or an image',

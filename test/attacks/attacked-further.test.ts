@@ -156,7 +156,13 @@ test.each([
   expect(stderr).toContain(`minilab: ${says}`)
 })
 
-test.each(['{}', '[]', 'null', 'x'])('MINILAB_HANDED=%s: one line', handed => {
+test.each([
+  ...['{}', '[]', 'null', 'x', '{"listeners":[null]}', '{"listeners":[{"port":80,"fd":"x"}]}'],
+  ...['{"port":80,"fd":2000}', '{"fd":0}'].map(listener => `{"listeners":[${listener}]}`),
+  ...['"notify":"x"', '"notify":2000', '"log":5', '"log":"/tmp/x"', '"keeper":"x"', '"keeper":4194304'].map(
+    more => `{"listeners":[],${more}}`,
+  ),
+])('MINILAB_HANDED=%s: one line', handed => {
   const { stderr } = script(`MINILAB_HANDED='${handed}' ${minilab} ${ALONE} default true`)
   expect(stderr).toBe('minilab: MINILAB_HANDED is set, and makes no sense: unset it: it is minilab’s own\n')
 })

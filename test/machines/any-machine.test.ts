@@ -132,7 +132,7 @@ describe.each(users)('as %s', user => {
   test('Node’s own words on stderr are no part of what step 7 reads', async () => {
     const { status } = await runMinilab(['step', '7', '--yes', '--plain'], {
       user,
-      env: { NO_COLOR: '1', FORCE_COLOR: '1' },
+      env: { NODE_DEBUG: 'module' },
     })
     expect(status).toBe(0)
   })
