@@ -1,5 +1,7 @@
+import { isUtf8 } from 'node:buffer'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { UsageError } from '../kernel/errors.ts'
 import { ownFolder } from '../own-folder.ts'
 import { keepBlockingModes } from './standard-streams.ts'
 
@@ -19,7 +21,20 @@ const [, , command = '', argument] = process.argv
 process.umask(process.umask(0o077) & 0o077)
 keepBlockingModes()
 
+/** Node decodes our arguments, and puts U+FFFD where that cannot be done: the program would get other bytes than were meant. */
+function refuseUndecoded(): void {
+  if (!process.argv.join('').includes('\ufffd')) return
+  const given = readFileSync('/proc/self/cmdline', 'latin1').split('\0')
+  const broken = given.map(word => Buffer.from(word, 'latin1')).find(bytes => !isUtf8(bytes))
+  if (broken)
+    throw new UsageError(
+      `the argument ${JSON.stringify(broken.toString())} is not UTF-8`,
+      'let a shell in the container make such bytes, as printf does',
+    )
+}
+
 async function start(): Promise<void> {
+  refuseUndecoded()
   // ourselves on the bench, for which code to try comes as jobs: jobs.ts
   if (process.env.MINILAB_JOBS && command === 'check')
     return (await import('./run-trials.ts')).serveTrials(Number(argument))

@@ -1,10 +1,12 @@
 // What is wrong with an image, a folder or a variable is said in one line that helps: no raw call, no stack, no words of Node's.
+import { spawnSync } from 'node:child_process'
 import { chmodSync, cpSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { runMinilab, self, sharedData, userData, userFolder } from '../support/minilab.ts'
 
 const data = sharedData()
+const ENTRY = join(import.meta.dirname, '../../bin.mjs')
 const ALONE = ['run', '--rm', '--network', 'none']
 const LONG = 'ä'.repeat(128) // 256 bytes, one more than a name may have
 
@@ -116,4 +118,27 @@ test.each(['NO_COLOR', 'NODE_DISABLE_COLORS'])('%s together with FORCE_COLOR', a
     env: { [name]: '1', FORCE_COLOR: '1' },
   })
   expect({ stdout, stderr }).toEqual({ stdout: '[]\n', stderr: '' })
+})
+
+describe('an argument that is not UTF-8, of which Node would make another', () => {
+  const minilab = `${process.execPath} -- ${ENTRY} ${ALONE.join(' ')} default echo`
+  const script = (text: string) => {
+    const env = { ...process.env, MINILAB_DATA: data[self] }
+    const { status, stdout, stderr } = spawnSync('bash', ['-c', text], { encoding: 'utf8', env })
+    return { status, stdout, stderr }
+  }
+
+  test('is refused', () => {
+    expect(script(`${minilab} x $'a\\xff'`)).toEqual({
+      stdout: '',
+      ...line(
+        'the argument "a\ufffd" is not UTF-8: let a shell in the container make such bytes, as printf does',
+      ),
+    })
+  })
+
+  test('U+FFFD itself, and all other characters, are passed on', () => {
+    const words = 'ä \ufffd 😀'
+    expect(script(`${minilab} ${words}`)).toEqual({ status: 0, stdout: `${words}\n`, stderr: '' })
+  })
 })
