@@ -210,7 +210,7 @@ async function detach({ listeners }: Handed): Promise<void> {
     else if (said) await print(said)
     else process.stderr.write(readFileSync(log, 'utf8'))
   } finally {
-    await ledger.settle()
+    await ledger.settle().catch(notTakenBack)
   }
 }
 

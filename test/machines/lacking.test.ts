@@ -131,9 +131,20 @@ test('the log of a container that never started goes with the next command, wher
   expect(logs()).toHaveLength(1)
   expect(next()).toEqual([])
 
-  const told = numberOf(new RegExp(`^${opened.split('/')[0]}/\\d+\twrite\t(pipe|socket):`)) // by the same process
+  const [parent] = opened.split('/')
+  const told = numberOf(new RegExp(`^${parent}/\\d+\twrite\t(pipe|socket):`)) // by the same process
   expect(faulty(`kill:${told}`).stdout).toMatch(/^[0-9a-f]{12}\n$/)
   expect(readdirSync(join(folder, 'ledger'))).toHaveLength(2) // its keeper's, and that of who was killed
   expect(next()).toHaveLength(1)
   expect(readdirSync(join(folder, 'ledger'))).toHaveLength(1)
+  script(`${minilab} rm -f logged`, folder)
+
+  // told, and running: what cannot be forgotten now is no failure of `run`
+  const forgotten = numberOf(new RegExp(`^${parent}/\\d+\tunlink\t.*/ledger/`))
+  const { status, stdout, stderr } = faulty(`EPERM:${forgotten}`)
+  expect({ status, stdout }).toEqual({
+    status: 0,
+    stdout: expect.stringMatching(/^[0-9a-f]{12}\n$/) as string,
+  })
+  expect(stderr).toMatch(/^minilab: something is left of a container: unlink [^\n]+\n$/)
 })
