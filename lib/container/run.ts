@@ -28,7 +28,6 @@ import { openSlave } from './our-terminal.ts'
 import type { Container, Part } from './part.ts'
 import { program, workdir } from './program.ts'
 import { forward, type Listener } from './publish.ts'
-
 import { root } from './root.ts'
 import { capabilitiesOf, environment } from './run-options.ts'
 import { defaultProfile, withoutMounting } from './seccomp-default.ts'
