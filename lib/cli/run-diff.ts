@@ -54,7 +54,8 @@ export async function compare({
   signal,
 }: ToCompare): Promise<Compared> {
   const failing = judgeTasks(exercise, tried).findIndex(({ state }) => state === 'failed')
-  const task = exercise.tasks.at(failing)! // or the last one
+  // where none fails, the last of those about the part: by then the part is whole
+  const task = exercise.tasks[failing] ?? exercise.tasks.findLast(({ record }) => !record)!
   if (tried.problem && !tried.tapes.part) return { task, stopped: tried.problem }
   const child = tapeDiffOf(exercise, task, tried)
   const compared = { task, ...(child && child.rows.length > 0 && { child }) }
@@ -73,6 +74,7 @@ export function showCompared(
 ): void {
   presenter.diffHead(exercise, task)
   if (stopped) return presenter.problem(stopped)
+  if (!child && !host) return presenter.nothingToCompare(exercise, task)
   if (child) presenter.diff(exercise, child)
   if (host) presenter.diff(exercise, host, 'on the host, for the step’s own container')
 }

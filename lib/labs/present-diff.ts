@@ -1,4 +1,4 @@
-import { fit, wrap } from '../guide/text.ts'
+import { fit, fold, wrap } from '../guide/text.ts'
 import type { Exercise, Reason, Task } from './exercise.ts'
 import { LabPresenter } from './present.ts'
 import { reasonFor, type Row, type TapeDiff } from './tape-diff.ts'
@@ -11,6 +11,14 @@ export class DiffPresenter extends LabPresenter {
   /** What the two tapes are about. */
   diffHead({ number, name }: Exercise, task: Task): void {
     this.head(` Lab ${number} · ${name} · ${task.id} `)
+    this.line()
+  }
+
+  /** What there is to say of a task that records and does nothing. */
+  nothingToCompare({ number }: Exercise, { title }: Task): void {
+    this.note(
+      `There are no system calls to compare for the task “${title}”. What the checks say of it: \`minilab check ${number}\``,
+    )
     this.line()
   }
 
@@ -34,11 +42,16 @@ export class DiffPresenter extends LabPresenter {
         continue
       }
       const line = yours?.at ? String(yours.at.line).padStart(4) : '    '
-      const left = fit(yours?.call ?? '', half - 4).padEnd(half - 4)
-      const right = fit(reference ?? '', half)
-      if (!differs[i]) this.line(dim(`  ${line}  ${left}  ${right}`))
-      else if (yours) this.line(`  ${cyan(line)}  ${red(left)}`)
-      else this.line(`  ${line}  ${' '.repeat(half - 4)}  ${green(right)}`)
+      if (differs[i]) {
+        // whole, on as many lines as it takes: its end may be what differs
+        const pieces = yours ? fold(yours.call, half - 4) : fold(reference!, half)
+        for (const [j, piece] of pieces.entries())
+          if (yours) this.line(`  ${j ? '    ' : cyan(line)}  ${red(piece)}`)
+          else this.line(`        ${' '.repeat(half - 4)}  ${green(piece)}`)
+        continue
+      }
+      const left = fit(yours!.call, half - 4).padEnd(half - 4)
+      this.line(dim(`  ${line}  ${left}  ${fit(reference!, half)}`))
     }
     this.line()
     if (first) this.note(first)

@@ -85,11 +85,18 @@ function align(yours: readonly Recorded[], reference: readonly string[]): Row[] 
   return rows
 }
 
-const short = (call: string) => `\`${call.length > 60 ? `${call.slice(0, 59)}…` : call}\``
-/** A call, shortened so that one sees where it differs from another. */
+const SHORT = 60
+/** So many letters stand before a difference at most. */
+const BEFORE = 40
+const short = (call: string) => `\`${call.length > SHORT ? `${call.slice(0, SHORT - 1)}…` : call}\``
+
+/** A call, shortened so that one sees where it differs from another: from the argument on, or where that is long from within it. */
 function fromDifference(call: string, other: string): string {
   const at = inCommon(i => call[i] === other[i], call.length)
-  return short(at > 45 ? `${nameOf(call)}(… ${call.slice(call.lastIndexOf(',', at - 2) + 2)}` : call)
+  if (call.length <= SHORT || at <= BEFORE) return short(call)
+  const argument = call.lastIndexOf(', ', at - 2) + 2
+  const from = at - argument <= BEFORE ? argument : at - BEFORE / 2
+  return short(`${nameOf(call)}(… ${call.slice(from)}`)
 }
 const where = ({ at }: Recorded) => (at ? ` (line ${at.line})` : '')
 

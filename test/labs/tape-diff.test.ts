@@ -45,6 +45,20 @@ test('a call with other arguments is said in one sentence', () => {
   )
 })
 
+test('of long calls the part is shown in which they differ, also where it ends one long argument', () => {
+  const mount = (options: string) =>
+    `mount("overlay", rootfs, "overlay", 0, "lowerdir=/data/layers/25ce70e40b78/diff,upperdir=/data/upper,${options}")`
+  const reference = [mount('workdir=/data/work,userxattr')]
+  expect(diff([mount('workdir=/data/work,xattr')], 'dev', undefined, reference).first).toMatch(
+    /^You call `mount\(… \S+work,xattr"\)` \(line 10\), the reference `mount\(… \S+work,userxattr"\)`/,
+  )
+  const execve = (args: string) =>
+    `execve("/bin/sh", ["/bin/sh", "-s", "--", "one", "two words", ${args}], env)`
+  expect(diff([execve('"3"')], 'dev', undefined, [execve('""')]).first).toBe(
+    'You call `execve(… "3"], env)` (line 10), the reference `execve(… ""], env)`.',
+  )
+})
+
 test('a call too many is named', () => {
   expect(diff([...REFERENCE, 'chdir("/")']).first).toBe(
     'You call `chdir("/")` (line 14), the reference does not; one call more may be right as well.',
