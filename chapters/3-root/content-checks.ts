@@ -5,6 +5,7 @@ import type { Check, Scene } from '../../lib/guide/step.ts'
 import { mountinfo } from '../../lib/kernel/mountinfo.ts'
 import { children, nsPids, pids } from '../../lib/kernel/procfs.ts'
 import type { Roots } from './step.ts'
+import { counted } from '../../lib/guide/text.ts'
 
 /** What each device must be: major:minor, from the kernel's Documentation/admin-guide/devices.txt. */
 const DEVICES = { null: '1:3', zero: '1:5', full: '1:7', random: '1:8', urandom: '1:9', tty: '5:0' }
@@ -36,7 +37,11 @@ export const contentChecks = {
       return finding(
         container?.type === 'proc' && listed.toSorted().join() === own.toSorted().join(),
         [
-          seen('echo /proc/[0-9]*', `${pids().length} processes`, listed.join(' ').slice(0, 60) || 'none'),
+          seen(
+            'echo /proc/[0-9]*',
+            counted(pids().length, 'process'),
+            listed.join(' ').slice(0, 60) || 'none',
+          ),
           seen(`/proc/${pid}/mountinfo (/proc)`, host?.device ?? 'none', container?.device ?? 'none'),
         ],
         !container
@@ -62,7 +67,7 @@ export const contentChecks = {
         wrong.length + blocks.length === 0 && !bound,
         seen(
           `/proc/${pid}/root/dev`,
-          `${readdirSync('/dev').length} entries`,
+          counted(readdirSync('/dev').length, 'entry'),
           found.map(([name, is]) => `${name} ${is}`).join(', '),
         ),
         bound || blocks.length
@@ -139,7 +144,7 @@ export const contentChecks = {
           seen(
             path,
             contents(path),
-            bytes === 0 ? 'empty' : `${bytes} ${isFolder(path) ? 'entries' : 'bytes'}`,
+            bytes === 0 ? 'empty' : counted(bytes, isFolder(path) ? 'entry' : 'byte'),
           ),
         ),
         open.length > 0
@@ -229,9 +234,9 @@ export const notReadOnly = (paths: string[]) =>
 export const isFolder = (path: string) => statSync(path).isDirectory()
 
 function contents(path: string): string {
-  if (isFolder(path)) return `${readdirSync(path).length} entries`
+  if (isFolder(path)) return counted(readdirSync(path).length, 'entry')
   try {
-    return `${readFileSync(path).length} bytes`
+    return counted(readFileSync(path).length, 'byte')
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EACCES') return 'for root only'
     throw error

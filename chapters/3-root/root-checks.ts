@@ -4,6 +4,7 @@ import type { Check } from '../../lib/guide/step.ts'
 import { type Mount, mountinfo } from '../../lib/kernel/mountinfo.ts'
 import { namespaceMounts, rootMount } from '../../lib/kernel/namespace-mounts.ts'
 import type { Roots } from './step.ts'
+import { counted } from '../../lib/guide/text.ts'
 
 /** The directory that a path leads to, as device and inode. */
 export const rootOf = (path: string) => {
@@ -81,8 +82,8 @@ export const rootChecks = {
         still === undefined,
         seen(
           `/proc/${pid}/mountinfo, and by setns`,
-          `${mountinfo().length} mounts`,
-          `${visible.length} mounts, the host’s root: ${still?.target ?? 'not there'}`,
+          counted(mountinfo().length, 'mount'),
+          `${counted(visible.length, 'mount')}, the host’s root: ${still?.target ?? 'not there'}`,
         ),
         rootOf(`/proc/${pid}/root/.`) === host
           ? 'It is its own root as well: pivot_root was left out.'

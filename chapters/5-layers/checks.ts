@@ -23,6 +23,7 @@ import {
 } from './readings.ts'
 import type { Stack } from './step.ts'
 import { tarChecks } from './tar-checks.ts'
+import { counted } from '../../lib/guide/text.ts'
 
 /** overlayfs.rst, "whiteouts and opaque directories" */
 const WHITEOUT = 'character device 0:0'
@@ -75,7 +76,7 @@ export const checks = {
         mounts('self') === 0 && mounts(scene.pid) > 0 && merged === 0,
         [
           seen('mountinfo (mounts of this overlay)', mounts('self') || 'none', mounts(scene.pid) || 'none'),
-          seen(`${scene.rootfs}, echo /*`, `${merged} entries`, `${container} entries`),
+          seen(`${scene.rootfs}, echo /*`, counted(merged, 'entry'), counted(container, 'entry')),
         ],
         () =>
           mounts(scene.pid) === 0
@@ -98,10 +99,10 @@ export const checks = {
         [
           seen(
             `${scene.lower.length} lower director${scene.lower.length === 1 ? 'y' : 'ies'}`,
-            `${image} files`,
+            counted(image, 'file'),
             null,
           ),
-          seen(`${upperOf(scene)}`, `${own.length} files`, null),
+          seen(`${upperOf(scene)}`, counted(own.length, 'file'), null),
         ],
         () =>
           `There is already ${some(own)}. ${copiedAtStart(scene, upperOf(scene)) ?? 'Likeliest: something wrote to the new root before it had /dev, /proc and its other mounts.'}`,
@@ -127,10 +128,10 @@ export const checks = {
       return finding(
         copy.length > original.length && copy.startsWith(original) && container === copy.trim(),
         [
-          seen('etc/os-release in the image', `${original.length} bytes`, null),
+          seen('etc/os-release in the image', counted(original.length, 'byte'), null),
           seen(
             'etc/os-release in upper; cat inside',
-            `${copy.length} bytes`,
+            counted(copy.length, 'byte'),
             `ends in ${container.split('\n').at(-1)}`,
           ),
         ],

@@ -5,6 +5,7 @@ import type { Shell } from '../../lib/guide/step.ts'
 import { treeDigest } from '../../lib/image/tree-digest.ts'
 import { type Mount, mountinfo } from '../../lib/kernel/mountinfo.ts'
 import type { Stack } from './step.ts'
+import { counted } from '../../lib/guide/text.ts'
 
 // What the checks of this chapter read: directories under the containers, from the host, and mountinfo.
 
@@ -62,7 +63,7 @@ export function describe(path: string): string {
   if (!stat) return 'nothing'
   return stat.isCharacterDevice()
     ? `character device ${stat.rdev >> 8}:${stat.rdev & 255}`
-    : `${stat.size} bytes`
+    : counted(stat.size, 'byte')
 }
 
 /** A list of paths, the first few of them by name. */

@@ -7,6 +7,7 @@ import { mountinfo } from '../../lib/kernel/mountinfo.ts'
 import { copiedAtStart, lost, misbuilt } from './causes.ts'
 import { directories, entriesOfTar, rootMount, short, upperOf } from './readings.ts'
 import type { Stack } from './step.ts'
+import { counted } from '../../lib/guide/text.ts'
 
 /** A layer packed and unpacked: the tar, the tree, and what a container sees on top of it. */
 export const tarChecks = {
@@ -43,12 +44,12 @@ export const tarChecks = {
         [
           seen(
             'digest of the upper directory',
-            `${packed.entries.length} entries, ${short(packed.hash)}`,
+            `${counted(packed.entries.length, 'entry')}, ${short(packed.hash)}`,
             null,
           ),
           seen(
             'digest of the unpacked one',
-            `${unpacked.entries.length} entries, ${short(unpacked.hash)}`,
+            `${counted(unpacked.entries.length, 'entry')}, ${short(unpacked.hash)}`,
             null,
           ),
         ],
@@ -70,12 +71,12 @@ export const tarChecks = {
           seen(
             `/proc/${scene.pid}/root/{${first.names}}`,
             null,
-            `${first.files} files, ${short(first.hash)}`,
+            `${counted(first.files, 'file')}, ${short(first.hash)}`,
           ),
           seen(
             `/proc/${scene.third?.pid}/root/{${third.names}}`,
             null,
-            `${third.files} files, ${short(third.hash)}`,
+            `${counted(third.files, 'file')}, ${short(third.hash)}`,
           ),
           seen('lowerdir of the third', null, stack.join(':') || 'none'),
         ],

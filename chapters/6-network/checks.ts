@@ -7,7 +7,7 @@ export const checks = {
   ...links.links,
   modes: links.modes,
   arrived: traffic.arrived,
-  counted: traffic.counted,
+  counted: traffic.bothCounted,
   ...traffic.second,
   ...nat.routing,
   ...nat.nat,

@@ -20,6 +20,7 @@ import {
   rise,
 } from './readings.ts'
 import type { Wiring } from './wiring.ts'
+import { counted } from '../../lib/guide/text.ts'
 
 /** Checks of what is there: links, addresses, routes, and the three modes. */
 
@@ -59,7 +60,7 @@ export const links = {
         links.length === 1 && state(links[0]) === 'lo, down',
         seen(
           `RTM_GETLINK in ${bare}`,
-          `${linkNames(host).length} links`,
+          counted(linkNames(host).length, 'link'),
           links.map(link => state(link)).join(', '),
         ),
         () => sharing(bare, host),
@@ -195,12 +196,12 @@ function mode([name, claim]: readonly ['none' | 'host' | 'bridge', string]): Che
       const pid = modes[name]
       const [ours, theirs] = [namespaceInode(host, 'net'), namespaceInode(pid, 'net')]
       const links = (await linksOf(pid)).map(link => state(link)).sort()
-      const shown = own ? links.join(' · ') : `${links.length} links`
+      const shown = own ? links.join(' · ') : counted(links.length, 'link')
       return judged(
         own ? ours !== theirs && links.join() === own.join() : ours === theirs,
         [
           seen(`/proc/${pid}/ns/net`, ours, theirs),
-          seen(`RTM_GETLINK in ${pid}`, `${linkNames(host).length} links`, shown),
+          seen(`RTM_GETLINK in ${pid}`, counted(linkNames(host).length, 'link'), shown),
         ],
         async () => {
           if (!own)

@@ -12,11 +12,13 @@ import {
   inAndOut,
   linksOf,
   neighbour,
+  type Packets,
   plain,
   rise,
   show,
 } from './readings.ts'
 import type { Wiring } from './wiring.ts'
+import { counted } from '../../lib/guide/text.ts'
 
 /** Checks of what went through the cables. */
 
@@ -54,7 +56,7 @@ export const arrived = (which: Way): Check<Wiring> => ({
           : seen(
               'recvfrom',
               null,
-              `${arrived} of ${sent} arrived${arrived ? ` from ${show(source)}` : ''}, ${answered} answers`,
+              `${arrived} of ${sent} arrived${arrived ? ` from ${show(source)}` : ''}, ${counted(answered, 'answer')}`,
             ),
       ],
       () => between(which, scene),
@@ -63,9 +65,9 @@ export const arrived = (which: Way): Check<Wiring> => ({
   },
 })
 
-export const counted = (which: Way): Check<Wiring> => ({
+export const bothCounted = (which: Way): Check<Wiring> => ({
   id: which === 'withHost' ? 'host-counters' : 'container-counters',
-  claim: 'both ends of the cable counted them: what went in here came out there',
+  claim: 'both ends of the cable counted them, and ARP’s few: what went in here came out there',
   look(scene) {
     const { cables, sent: least } = scene.exchanges[which]
     const risen = cables.map(({ ends, before }) => {
@@ -73,6 +75,7 @@ export const counted = (which: Way): Check<Wiring> => ({
       return { ends, far: rise(before[0], now[0]), near: rise(before[1], now[1]) }
     })
     const name = ({ pid, link }: End) => `/proc/${pid === process.pid ? 'self' : pid}/net/dev (${link})`
+    const shown = (risen: Packets) => `${inAndOut(risen)}, for ${least} each way`
     return judged(
       least > 0 &&
         risen.length > 0 &&
@@ -81,8 +84,8 @@ export const counted = (which: Way): Check<Wiring> => ({
             far.in === near.out && far.out === near.in && near.in >= least && near.out >= least,
         ),
       risen.flatMap(({ ends: [there, here], far, near }) => [
-        seen(name(there), inAndOut(far), null),
-        seen(name(here), null, inAndOut(near)),
+        seen(name(there), shown(far), null),
+        seen(name(here), null, shown(near)),
       ]),
       () => between(which, scene),
       `Each counter must rise by ${least} or more (ARP takes a few besides), and as much on one end as on the other. Likeliest: the packets took another way, or these are not two ends of one cable.`,

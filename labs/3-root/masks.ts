@@ -4,6 +4,7 @@ import type { Roots } from '../../chapters/3-root/step.ts'
 import type { Spec } from '../../lib/container/spec.ts'
 import { finding, seen } from '../../lib/guide/evidence.ts'
 import type { Check } from '../../lib/guide/step.ts'
+import { counted } from '../../lib/guide/text.ts'
 
 /** What every /proc has, and what is never empty; no engine covers it. */
 const FILES = ['/proc/filesystems', '/proc/devices', '/proc/misc', '/proc/version', '/proc/cmdline']
@@ -27,9 +28,7 @@ export function moreMasks(): { masks(spec: Spec): void; asked: Check<Roots> } {
         const [first = ''] = open
         return finding(
           open.length + writable.length === 0,
-          sizes.map(([path, amount]) =>
-            seen(path, null, `${amount} ${isFolder(path) ? 'entries' : 'bytes'}`),
-          ),
+          sizes.map(([path, amount]) => seen(path, null, counted(amount, isFolder(path) ? 'entry' : 'byte'))),
           open.length === 0
             ? notReadOnly(writable)
             : open.length === 1 && isFolder(first)

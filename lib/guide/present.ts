@@ -1,12 +1,13 @@
 import { asTyped } from '../as-typed.ts'
 import { Chalk, type ChalkInstance } from 'chalk'
 import { explanation } from '../book/explanation.ts'
+import { namespaces } from '../container/namespaces.ts'
 import type { Replayed } from '../kernel/tape.ts'
 import { callText, lines, otherParts, type TapeLine } from './tape-lines.ts'
 import type { Check, Finding, Report, Stage, Step } from './step.ts'
 import { manualLines } from './manual.ts'
 import { sourceLine } from './source-line.ts'
-import { fold, joined, micro, wrap } from './text.ts'
+import { counted, fold, joined, micro, wrap } from './text.ts'
 
 /** Colours on a terminal; none with `--plain`, NO_COLOR, or into a pipe. */
 export function inkFor(plain: boolean): ChalkInstance {
@@ -46,7 +47,7 @@ export class Presenter {
   }
 
   step(
-    { number, name, title }: { number: number; name: string; title: string },
+    { number, name, title, parts }: Pick<Step, 'number' | 'name' | 'title' | 'parts'>,
     mode: string,
     runtime: string,
   ): void {
@@ -54,7 +55,8 @@ export class Presenter {
     this.head(` Step ${number} · ${name} `)
     this.line(bold(` ${title}`))
     const others = runtime === 'minilab' ? '' : `, containers made by ${runtime}`
-    this.line(dim(` ${mode === 'root' ? 'as root' : 'without root, in a user namespace'}${others}`))
+    const apart = parts.some(part => part.name === namespaces.name) ? ', in a user namespace' : ''
+    this.line(dim(` ${mode === 'root' ? 'as root' : `without root${apart}`}${others}`))
   }
 
   /** The line on top. */
@@ -230,9 +232,9 @@ export class Presenter {
         ? green(`✔ ${looked.length} checks hold`)
         : yellow(`– none of the ${report.checks.length} checks could be made here`)
     const notLooked = report.checks.length - looked.length
-    const meanwhile = counted(report.host.changed)
+    const meanwhile = appeared(report.host.changed)
     const after = report.host.left.length ? '' : '; it is as before'
-    if (meanwhile) this.line(dim(`      on the host there were meanwhile ${meanwhile}${after}`))
+    if (meanwhile) this.line(dim(`      meanwhile on the host: ${meanwhile}${after}`))
     const rest = [
       notLooked && looked.length ? yellow(`${notLooked} not possible here`) : '',
       predictions.length ? `${predicted} of ${predictions.length} predicted` : '',
@@ -264,11 +266,9 @@ export class Presenter {
 }
 
 /** `1 process, 8 namespaces, 5 cgroups`: what came into being on the host, counted by its first word. */
-function counted(changed: readonly string[]): string {
+function appeared(changed: readonly string[]): string {
   const kinds = changed.filter(line => line.startsWith('+ ')).map(line => line.split(' ')[1] ?? '')
-  const plural = (kind: string) => (kind.endsWith('s') ? `${kind}es` : `${kind}s`)
   return [...new Set(kinds)]
-    .map(kind => [kind, kinds.filter(other => other === kind).length] as const)
-    .map(([kind, count]) => `${count} ${count === 1 ? kind : plural(kind)}`)
+    .map(kind => counted(kinds.filter(other => other === kind).length, kind))
     .join(', ')
 }

@@ -100,5 +100,8 @@ export function fit(args: string, room: number): string {
 /** Whether a text ends inside of quotes. */
 const isOpen = (text: string) => (text.replaceAll(/\\./g, '').split('"').length - 1) % 2 === 1
 
-/** `1 call`, `2 calls`. */
-export const counted = (count: number, thing: string) => `${count} ${thing}${count === 1 ? '' : 's'}`
+/** `1 call`, `2 calls`, `1 entry`, `2 processes`. */
+export const counted = (count: number, thing: string) => `${count} ${count === 1 ? thing : plural(thing)}`
+
+const plural = (thing: string) =>
+  thing.endsWith('s') ? `${thing}es` : `${thing.replace(/(?<=[^aeiou])y$/, 'ie')}s`

@@ -49,6 +49,10 @@ describe.skipIf(lacking || noNft).each(users)(`as %s${lacking || noNft}`, user =
     expect(failed(report)).toEqual([])
     expect(report.checks.map(({ id }) => id)).toEqual(IDS)
     expect(report).toMatchObject({ step: 6, mode: user === 'root' ? 'root' : 'rootless', limited: [] })
+    const counters = report.checks.find(({ id }) => id === 'host-counters')?.evidence
+    for (const { host, container } of counters ?? [])
+      expect(host ?? container).toMatch(/^\+\d+ in, \+\d+ out, for 20 each way$/)
+    expect(counters).toHaveLength(2)
     expect(left(report)).toEqual([])
     expect(hostLinks()).not.toContain(bridgeOf(report))
     expect(readdirSync(join(data, 'ledger'))).toEqual([])

@@ -185,3 +185,11 @@ test('this machine’s cgroups are left as they were', async () => {
   )
   expect(ours().filter(name => ids.includes(name))).toEqual([])
 })
+
+test('without root a user namespace is named only where the step has one', async () => {
+  const head = async (step: string) => {
+    const { stdout } = await runMinilab(['step', step, '--yes', '--plain', '--rootless'])
+    return stdout.split('\n')[2]
+  }
+  expect([await head('1'), await head('2')]).toEqual([' without root', ' without root, in a user namespace'])
+})

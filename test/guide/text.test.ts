@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { fit, micro, wrap } from '../../lib/guide/text.ts'
+import { counted, fit, micro, wrap } from '../../lib/guide/text.ts'
 
 test('a duration is told in microseconds, from a thousand on in milliseconds', () => {
   expect([0, 2200, 12_345, 999_400, 1_300_000].map(micro)).toEqual([
@@ -8,6 +8,15 @@ test('a duration is told in microseconds, from a thousand on in milliseconds', (
     '12 µs',
     '999 µs',
     '1.3 ms',
+  ])
+})
+
+test('one thing is counted in the singular, none and several in the plural', () => {
+  expect([0, 1, 2].map(count => counted(count, 'link'))).toEqual(['0 links', '1 link', '2 links'])
+  expect(['process', 'entry', 'day'].map(thing => counted(2, thing))).toEqual([
+    '2 processes',
+    '2 entries',
+    '2 days',
   ])
 })
 
