@@ -4,6 +4,7 @@ import { finding, seen } from '../../lib/guide/evidence.ts'
 import type { Check, Scene } from '../../lib/guide/step.ts'
 import { descriptors, namespaceInode, NAMESPACES, status, words } from '../../lib/kernel/procfs.ts'
 import type { Started } from './step.ts'
+import { counted } from '../../lib/guide/text.ts'
 
 const list = (items: readonly string[]) => JSON.stringify(items)
 const same = (a: readonly string[], b: readonly string[]) => list(a) === list(b)
@@ -35,7 +36,7 @@ export const checks = {
       const names = (entries: string[]) => entries.map(e => e.split('=')[0]).join(' ')
       return finding(
         same(got, env),
-        seen(`/proc/${pid}/environ`, `${ours.length} variables`, names(got)),
+        seen(`/proc/${pid}/environ`, counted(ours.length, 'variable'), names(got)),
         got.some(entry => ours.includes(entry) && !env.includes(entry))
           ? 'It has variables of ours, secrets too if there are any: our own environment was passed on to execve.'
           : whyEnv(
@@ -102,7 +103,7 @@ export const checks = {
     look({ exited }) {
       return finding(
         exited?.status === 42,
-        seen('waitid(P_PIDFD)', null, exited ? `status ${exited.status}` : 'still running'),
+        seen('waitid(P_PIDFD), told: exit 42', null, exited ? `status ${exited.status}` : 'still running'),
         exited?.status === 42 << 8
           ? `${42 << 8} is 42 · 256: the status word of wait(2) was taken as it is, without WEXITSTATUS.`
           : 'This is how another ended: the status of a process in between was taken for that of the program.',
@@ -116,7 +117,7 @@ export const checks = {
       const { SIGTERM } = constants.signals
       return finding(
         killed?.signal === 'SIGTERM' && killed.status === null,
-        seen('waitid(P_PIDFD)', null, killed?.signal ?? `status ${killed?.status}`),
+        seen('waitid(P_PIDFD), told: kill -TERM $$', null, killed?.signal ?? `status ${killed?.status}`),
         killed?.status === SIGTERM
           ? `${SIGTERM} is the number of SIGTERM: it was read as a status, and what tells an exit from a death (si_code, WIFSIGNALED) was ignored.`
           : killed?.status === 128 + SIGTERM

@@ -86,8 +86,8 @@ export function searchStage(program: Part): Stage<Started> {
           finding(
             exit?.status === FOUND && calls.every(call => call.includes(AS_GIVEN)),
             [
-              seen('PATH', null, PATH.join(':')),
-              seen('waitid(P_PIDFD)', null, exit ? `status ${exit.status}` : 'no program'),
+              seen('PATH of tool', null, PATH.join(':')),
+              seen('waitid(P_PIDFD), tool', null, exit ? `status ${exit.status}` : 'no program'),
             ],
             () => whyNotFound(exit, refused ?? '', calls),
           ),

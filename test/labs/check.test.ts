@@ -130,6 +130,16 @@ test.each([
   expect(await learner.check(3)).toMatchObject({ working, problem: { at: { text: instead } } })
 })
 
+test('what is said of the tapes has the values of the run that the checks speak of', async () => {
+  const learner = await newLearner()
+  learner.write('1-cli.ts', solution('1-cli').replace('tape.chdir(cwd)', "tape.chdir('/tmp')"))
+  const { tasks } = await learner.check(1)
+  const { difference, checks } = tasks.find(({ id }) => id === 'directory')!
+  const [, asked] = /^Asked for (\S+):/.exec(checks.map(({ diagnosis }) => diagnosis ?? '').join('')) ?? []
+  expect(asked).not.toBe('/tmp')
+  expect(difference).toContain(`the reference \`chdir("${asked}")\``)
+})
+
 const { FILTER, GROUPS, LAYERS, NO_NEW, ROOT } = lines
 test.each([
   {
