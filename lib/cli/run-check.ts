@@ -4,9 +4,9 @@ import { LabPresenter } from '../labs/present.ts'
 import { changeProgress, readProgress } from '../labs/progress.ts'
 import { contentOf, noteProven } from '../labs/proven.ts'
 import { Trials } from '../labs/try-out.ts'
-import { isPassed, judgeTasks, noteVerdict, type Verdict, workingOn } from '../labs/verdict.ts'
+import { isPassed, isWritten, judgeTasks, noteVerdict, type Verdict, workingOn } from '../labs/verdict.ts'
 import { openWorkspace } from '../labs/open-workspace.ts'
-import { fileOf, type Workspace } from '../labs/workspace.ts'
+import { fileOf, startFileOf, type Workspace } from '../labs/workspace.ts'
 import type { CheckFlags } from './lab.ts'
 import { EXIT } from './exit.ts'
 import { isRootless } from './rootless.ts'
@@ -40,6 +40,7 @@ export async function checkLab(
 ) {
   const own = await passedBefore(workspace, exercise)
   const content = contentOf(workspace, exercise)
+  const start = contentOf(workspace, exercise, startFileOf(exercise))
   const tried = await trials.try({ number: exercise.number, folder: workspace.folder, rootless, own }, signal)
   const tasks = judgeTasks(exercise, tried)
   const problem = tried.problem ?? null
@@ -52,14 +53,20 @@ export async function checkLab(
     own,
     tasks,
     working: workingOn(exercise, tasks, problem, readProgress(workspace)),
+    written: true,
     problem,
     said: tried.said,
     left: (tried.report?.host.left ?? []).filter(isOnMachine),
   }
   const progress = changeProgress(workspace, noted => {
     noteVerdict(noted, exercise, verdict)
+    verdict.written =
+      verdict.working === null || isWritten(noted, exercise, verdict.working, { tried, content, start })
     if (tasks.every(({ state }) => state !== 'failed')) noteProven(noted, exercise, content, { rootless })
   })
+  // the reference's calls would be the answer where nothing is tried yet
+  const failing = tasks.find(({ id }) => id === verdict.working)
+  if (failing && !verdict.written) failing.difference = null
   return { verdict, progress, tried }
 }
 

@@ -46,7 +46,7 @@ export class LabPresenter extends Presenter {
       const early =
         task.state === 'failed' && task !== failing && (!seen || verdict.tasks.indexOf(failing!) < i)
       this.taskLine(i + 1, task, early)
-      if (task === failing) this.failure(task, verdict.problem)
+      if (task === failing) this.failure(task, verdict, exercise.tasks[i]!.text)
       const reason = task.checks.find(({ limited }) => limited)?.limited ?? ''
       if (task.state === 'limited' && !reasons.has(reason)) this.note(`not looked at: ${reason}`)
       reasons.add(reason)
@@ -107,8 +107,8 @@ export class LabPresenter extends Presenter {
     this.line(`   ${mark}${early ? dim(text) : text}`)
   }
 
-  /** Why a task failed: what stopped it, what the checks saw, and where its tape leaves the reference's. */
-  private failure(task: TaskVerdict, problem: Problem | null): void {
+  /** Why a task failed: what stopped it, what the checks saw, and where its tape leaves the reference's; what to do where nothing is. */
+  private failure(task: TaskVerdict, { problem, written }: Verdict, text: string): void {
     const { red, yellow } = this.ink
     this.line()
     // what stopped it later on, in a task that is still to come, would only confuse
@@ -121,6 +121,10 @@ export class LabPresenter extends Presenter {
     if (task.missing.length && !problem)
       for (const line of wrap(`it did not come to: ${task.missing.join(', ')}`, this.width - 8))
         this.line(red(`      ${line}`))
+    if (!written) {
+      this.line()
+      this.note(text)
+    }
     if (task.difference)
       for (const [i, line] of wrap(task.difference, this.width - 10).entries())
         this.line(`   ${i ? ' ' : yellow('≠')}  ${this.code(line)}`)

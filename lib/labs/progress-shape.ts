@@ -20,6 +20,8 @@ export interface TaskProgress {
   hints: number
   /** the hints that were read since the start file was put back; absent where it has passed since, or was never put back */
   again?: number
+  /** a digest of the lab's file as it was when this task was begun: as long as it is that, nothing is written for it */
+  from?: string
   /** when it first passed */
   passed?: string
   /** when the solution was read before that */

@@ -23,6 +23,7 @@ const isProgress = object({
       attempts: count,
       hints: count,
       again: optional(count),
+      from: optional(text),
       passed: optional(text),
       gaveUp: optional(text),
       failing: optional(object({ check: text, diagnosis: text })),

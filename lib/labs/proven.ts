@@ -11,9 +11,9 @@ type Named = Pick<Exercise, 'number' | 'name'>
 const keyOf = ({ number, name }: Named, rootless: boolean) =>
   `${number}-${name}${rootless ? ' rootless' : ''}`
 
-/** A digest of a lab's file, and of the learner's other files, which it may import. */
-export function contentOf(workspace: Workspace, lab: Named): string {
-  const hash = createHash('sha256').update(readFileSync(fileOf(workspace, lab)))
+/** A digest of a lab's file, or of another in its place, and of the learner's other files, which it may import. */
+export function contentOf(workspace: Workspace, lab: Named, file = fileOf(workspace, lab)): string {
+  const hash = createHash('sha256').update(readFileSync(file))
   const others = readdirSync(workspace.folder).filter(
     name => /\.[cm]?[jt]s$/.test(name) && !/^\d-/.test(name),
   )

@@ -14,7 +14,9 @@ export function resetLab(workspace: Workspace, exercise: Exercise): string | und
   changeProgress(workspace, ({ tasks }) => {
     for (const { id } of exercise.tasks) {
       const noted = tasks[taskKey(exercise, id)]
-      if (noted) noted.again = 0
+      if (!noted) continue
+      noted.again = 0
+      delete noted.from
     }
   })
   return kept

@@ -34,8 +34,7 @@ export function diffTapes(
   problem?: Problem,
 ): TapeDiff {
   const order = exercise.tasks.map(({ id }) => id)
-  // a task with a tape of its own has no later ones
-  const reasons = task.record ? exercise.reasons.filter(reason => reason.task === task.id) : exercise.reasons
+  const reasons = reasonsFor(exercise, task)
   const later = (call: string) => {
     const reason = reasonFor(call, reasons)
     return reason !== undefined && order.indexOf(reason.task) > order.indexOf(task.id)
@@ -51,6 +50,10 @@ export function diffTapes(
         explainFirst(rows, { reasons, task: task.id, later, harmless: exercise.harmless, problem }))
   return { rows, ...(first && { first }) }
 }
+
+/** The reasons of the calls on a task's tape. A task with a tape of its own has no earlier or later ones. */
+export const reasonsFor = ({ reasons }: Pick<Exercise, 'reasons'>, task: Pick<Task, 'id' | 'record'>) =>
+  task.record ? reasons.filter(reason => reason.task === task.id) : reasons
 
 /** The reason of the call that these words begin with. */
 export const reasonFor = (call: string, reasons: readonly Reason[]) =>

@@ -2,7 +2,7 @@ import type { Report } from '../guide/step.ts'
 import { type Exercise, partOf, type Task } from './exercise.ts'
 import type { Problem } from './problem.ts'
 import type { Progress, TaskProgress } from './progress-shape.ts'
-import { diffTapes, reasonFor, type TapeDiff } from './tape-diff.ts'
+import { diffTapes, reasonFor, reasonsFor, type TapeDiff } from './tape-diff.ts'
 import type { TriedOut } from './try-out.ts'
 
 /** What became of one task: limited where this machine lets nobody look. */
@@ -13,7 +13,7 @@ export interface TaskVerdict {
   checks: Report['checks']
   /** of its checks those that could not be looked at, because it did not come to that */
   missing: string[]
-  /** the first difference of its tape to the reference's, explained; only where it failed */
+  /** the first difference of its tape to the reference's, explained; only where it failed, and something is written for it */
   difference: string | null
 }
 
@@ -29,6 +29,8 @@ export interface Verdict {
   tasks: TaskVerdict[]
   /** the one of them that is worked on: why it fails is what there is to say; null where none fails */
   working: string | null
+  /** whether something is written for that one already */
+  written: boolean
   /** what stopped it, in words for its writer */
   problem: Problem | null
   /** what the learner's code printed */
@@ -48,6 +50,29 @@ export function judgeTasks(exercise: Exercise, tried: TriedOut): TaskVerdict[] {
     const difference = state === 'failed' ? (tapeDiffOf(exercise, task, tried)?.first ?? null) : null
     return { id: task.id, title: task.title, state, checks, missing, difference }
   })
+}
+
+/** Whether the learner's tape has one of the calls that a task asks for. */
+function hasCallOf(exercise: Exercise, task: Task, tried: TriedOut): boolean {
+  const reasons = reasonsFor(exercise, task)
+  const { yours = [] } = tapesOf(task, tried) ?? {}
+  return yours.some(({ call }) => reasonFor(call, reasons)?.task === task.id)
+}
+
+/**
+ * Notes with what file a task was begun, and tells whether something is written for it: one of its calls, or anything since.
+ * `content` is a digest of the file, `start` of the start file.
+ */
+export function isWritten(
+  progress: Progress,
+  exercise: Exercise,
+  id: string,
+  { tried, content, start }: { tried: TriedOut; content: string; start: string },
+): boolean {
+  const task = exercise.tasks.find(task => task.id === id)!
+  const noted = progress.tasks[taskKey(exercise, id)]!
+  noted.from ??= task === exercise.tasks[0] ? start : content
+  return noted.from !== content || hasCallOf(exercise, task, tried)
 }
 
 /**
@@ -81,11 +106,13 @@ const writes = (exercise: Exercise, id: string): string | undefined =>
 export function tapeDiffOf(
   exercise: Exercise,
   task: Task,
-  { tapes, problem }: Pick<TriedOut, 'tapes' | 'problem'>,
+  tried: Pick<TriedOut, 'tapes' | 'problem'>,
 ): TapeDiff | undefined {
-  const tape = tapes[task.record ? task.id : 'part']
-  return tape && diffTapes(tape.yours, tape.reference, exercise, task, problem)
+  const tape = tapesOf(task, tried)
+  return tape && diffTapes(tape.yours, tape.reference, exercise, task, tried.problem)
 }
+
+const tapesOf = (task: Task, { tapes }: Pick<TriedOut, 'tapes'>) => tapes[task.record ? task.id : 'part']
 
 /** `3-root/pivot`: the name of a task in progress.json. */
 export const taskKey = ({ number, name }: Pick<Exercise, 'number' | 'name'>, id: string) =>

@@ -130,6 +130,28 @@ test.each([
   expect(await learner.check(3)).toMatchObject({ working, problem: { at: { text: instead } } })
 })
 
+test('before anything is written for a task, check says what to do, and not what the reference calls', async () => {
+  const learner = await newLearner()
+  const all = solution('1-cli')
+  const unset = all.replaceAll('args, env)', 'args, [])')
+  const stillBegun = async () => {
+    const { working, written, tasks } = await learner.check(1)
+    return [working, written, tasks.find(({ id }) => id === working)?.difference]
+  }
+  const isExplained = [false, null]
+  expect((await stillBegun()).slice(1)).toEqual(isExplained) // the start file
+  learner.write('1-cli.ts', unset)
+  expect(await stillBegun()).toEqual(['environment', ...isExplained])
+  const { stdout } = await learner.run(['check', '1', '--plain'])
+  expect(stdout).toContain('An environment is not inherited by itself')
+  expect(stdout).not.toContain('≠')
+  learner.write('1-cli.ts', `${unset}\n// thought about it`)
+  expect(await stillBegun()).toEqual(['environment', true, expect.stringContaining('the reference `execve(')])
+  // a call of the task's own is an attempt, although the file was never checked before
+  learner.write('1-cli.ts', all.replace('LAST_DESCRIPTOR, 0)', '3, 0)'))
+  expect(await stillBegun()).toEqual(['descriptors', true, expect.stringContaining('close_range(3, 3, 0)')])
+})
+
 test('what is said of the tapes has the values of the run that the checks speak of', async () => {
   const learner = await newLearner()
   learner.write('1-cli.ts', solution('1-cli').replace('tape.chdir(cwd)', "tape.chdir('/tmp')"))
