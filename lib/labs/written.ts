@@ -82,6 +82,7 @@ export function asWritten(error: unknown, folder: string, doing: string, mayAwai
   const mayBePromise = error instanceof TypeError && mayAwait ? PROMISE : ''
   const known =
     noSuchCall(message) ??
+    notDefined(message) ??
     (REMEDIES[error.name] ?? 'which of the values in that line is it about? console.log prints them') +
       mayBePromise
   const remedy = 'remedy' in error ? String(error.remedy) : known
@@ -104,6 +105,17 @@ function noSuchCall(message: string): string | undefined {
   const calls = Object.keys(syscalls)
   const near = calls.find(call => call.startsWith(word)) ?? suggest(word, calls)
   return `no such call${near ? `; did you mean ${near}?` : ';'} an editor lists them after \`tape.\``
+}
+
+/** What a name is that is not defined, or not yet: a call that lacks its tape, or a variable that is declared below. */
+function notDefined(message: string): string | undefined {
+  const [, early] = /^Cannot access '(.+)' before initialization/.exec(message) ?? []
+  if (early !== undefined)
+    return `the line that declares \`${early}\` runs after this one, or is this one: put it before`
+  const [, word] = /^(\w+) is not defined/.exec(message) ?? []
+  return word !== undefined && Object.hasOwn(syscalls, word)
+    ? `the child makes it: write \`tape.${word}(…)\`, and it is recorded`
+    : undefined
 }
 
 const REMEDIES: Record<string, string> = {

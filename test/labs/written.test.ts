@@ -1,0 +1,26 @@
+import { expect, test } from 'vitest'
+import type { WrittenError } from '../../lib/labs/problem.ts'
+import { asWritten } from '../../lib/labs/written.ts'
+
+/** What a learner is told to do about an error that their code has thrown. */
+const adviceFor = (error: Error) => (asWritten(error, '/mine', 'root.inside') as WrittenError).remedy
+
+const errorOf = (code: string): Error => {
+  try {
+    new Function(code)()
+  } catch (error) {
+    return error as Error
+  }
+  throw new Error(`${code} throws nothing`)
+}
+
+test('a call that is made without its tape is named with it', () => {
+  expect(adviceFor(errorOf("chdir('/')"))).toContain('write `tape.chdir(…)`')
+  expect(adviceFor(errorOf("pivot_root('.', '.')"))).toContain('write `tape.pivot_root(…)`')
+  expect(adviceFor(errorOf('MS_BIND | 1'))).toContain('is it imported?')
+})
+
+test('what is used before its line is to be declared before', () => {
+  for (const code of ['held; const held = 1', 'const held = held + 1'])
+    expect(adviceFor(errorOf(code))).toMatch(/declares `held`.*put it before/)
+})
