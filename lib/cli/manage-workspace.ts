@@ -19,12 +19,10 @@ export function init(dir = defaultFolder()): void {
   for (const name of made) presenter.line(`  ${name.padEnd(26)}${PURPOSES[name] ?? 'what you write'}`)
   const found = process.env.MINILAB_WORKSPACE ? folder : findWorkspace()?.folder
   presenter.line()
-  if (found === folder) presenter.line('Next: minilab lab 1 shows the first task.')
+  if (found === folder) presenter.line('Next: minilab lab shows the first task.')
   // as it is: a way to minilab that begins here is another one from there
   else
-    console.log(
-      `Next: cd ${shorter(relative('', folder), folder)}, then ./minilab lab 1 shows the first task.`,
-    )
+    console.log(`Next: cd ${shorter(relative('', folder), folder)}, then ./minilab lab shows the first task.`)
 }
 
 const shorter = (one: string, other: string) => (one.length < other.length ? one : other)

@@ -1,5 +1,6 @@
 import type { Exercise } from '../labs/exercise.ts'
 import { mistakesIn } from '../labs/mistakes.ts'
+import { nextLab } from '../labs/next.ts'
 import { LabPresenter } from '../labs/present.ts'
 import { changeProgress, readProgress } from '../labs/progress.ts'
 import { contentOf, noteProven } from '../labs/proven.ts'
@@ -10,6 +11,7 @@ import { fileOf, startFileOf, type Workspace } from '../labs/workspace.ts'
 import type { CheckFlags } from './lab.ts'
 import { EXIT } from './exit.ts'
 import { isRootless } from './rootless.ts'
+import { loadLabs } from './exercises.ts'
 import { labsBefore, whichLab } from './which-lab.ts'
 
 /** `minilab check N` */
@@ -44,6 +46,15 @@ export async function checkLab(
   const tried = await trials.try({ number: exercise.number, folder: workspace.folder, rootless, own }, signal)
   const tasks = judgeTasks(exercise, tried)
   const problem = tried.problem ?? null
+  const working = workingOn(exercise, tasks, problem, readProgress(workspace))
+  let written = true
+  const progress = changeProgress(workspace, noted => {
+    noteVerdict(noted, exercise, { tasks, working, problem })
+    if (working !== null) written = isWritten(noted, exercise, working, { tried, content, start })
+    if (tasks.every(({ state }) => state !== 'failed')) noteProven(noted, exercise, content, { rootless })
+  })
+  // the reference's calls would be the answer where nothing is tried yet
+  if (!written) tasks.find(({ id }) => id === working)!.difference = null
   const verdict: Verdict = {
     lab: exercise.number,
     name: exercise.name,
@@ -52,21 +63,13 @@ export async function checkLab(
     passed: tasks.every(({ state }) => state === 'passed'),
     own,
     tasks,
-    working: workingOn(exercise, tasks, problem, readProgress(workspace)),
-    written: true,
+    working,
+    written,
+    next: nextLab(await loadLabs(), progress)?.number ?? null,
     problem,
     said: tried.said,
     left: (tried.report?.host.left ?? []).filter(isOnMachine),
   }
-  const progress = changeProgress(workspace, noted => {
-    noteVerdict(noted, exercise, verdict)
-    verdict.written =
-      verdict.working === null || isWritten(noted, exercise, verdict.working, { tried, content, start })
-    if (tasks.every(({ state }) => state !== 'failed')) noteProven(noted, exercise, content, { rootless })
-  })
-  // the reference's calls would be the answer where nothing is tried yet
-  const failing = tasks.find(({ id }) => id === verdict.working)
-  if (failing && !verdict.written) failing.difference = null
   return { verdict, progress, tried }
 }
 

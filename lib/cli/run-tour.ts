@@ -2,16 +2,17 @@ import { asTyped } from '../as-typed.ts'
 import { Presenter } from '../guide/present.ts'
 import { earlyPredictions } from '../labs/early-predictions.ts'
 import { readProgress } from '../labs/progress.ts'
+import { isForFirstPass, nextLab } from '../labs/next.ts'
 import { isOpen } from '../labs/verdict.ts'
 import { findWorkspace, noProgress } from '../labs/workspace.ts'
 import { loadLabs } from './exercises.ts'
 import { steps } from './steps.ts'
-import { type Stop, stops } from './tour-stops.ts'
+import { stops } from './tour-stops.ts'
 import type { TourFlags } from './tour.ts'
 
 interface TourLab {
   command: string
-  when: Stop['lab']['when']
+  when: 'write it' | 'can wait'
   why: string
   tasks: { passed: number; all: number }
 }
@@ -50,7 +51,7 @@ async function readTour(): Promise<Tour> {
   const predictions = [...Object.values(earlyPredictions()), ...Object.values(progress.predictions)]
   const [chapters, labs] = await Promise.all([Promise.all(steps.map(({ load }) => load())), loadLabs()])
   const way = chapters.map(({ number, name, title }, i): TourStep => {
-    const { minutes, see, lab } = stops[i]!
+    const { minutes, see, why } = stops[i]!
     const exercise = labs[i]!
     const open = exercise.tasks.filter(({ id }) => isOpen(progress, exercise, id)).length
     const all = exercise.tasks.length
@@ -62,20 +63,22 @@ async function readTour(): Promise<Tour> {
       minutes,
       see,
       done: predictions.some(({ step }) => step === number),
-      lab: { command: asTyped(`minilab lab ${number}`), ...lab, tasks: { passed: all - open, all } },
+      lab: {
+        command: labCommand(number),
+        when: isForFirstPass(number) ? 'write it' : 'can wait',
+        why,
+        tasks: { passed: all - open, all },
+      },
     }
   })
-  return { minutes: way.reduce((sum, { minutes }) => sum + minutes, 0), steps: way, next: nextOf(way) }
+  // the step after the last that is done: what this machine cannot show is never done. Then the labs
+  const step = way[way.findLastIndex(({ done }) => done) + 1]
+  const lab = nextLab(labs, progress)
+  const next = step?.command ?? (lab ? labCommand(lab.number) : asTyped('minilab run --mine default'))
+  return { minutes: way.reduce((sum, { minutes }) => sum + minutes, 0), steps: way, next }
 }
 
-/** The step after the last that is done: what this machine cannot show is never done. Then the labs to write, and the others. */
-function nextOf(way: readonly TourStep[]): string {
-  const labs = way.map(({ lab }) => lab).filter(lab => !isPassed(lab))
-  const lab = labs.find(({ when }) => when === 'write it') ?? labs[0]
-  const next = way[way.findLastIndex(({ done }) => done) + 1] ?? lab
-  return next?.command ?? asTyped('minilab run --mine default')
-}
-
+const labCommand = (number: number) => asTyped(`minilab lab ${number}`)
 const isPassed = ({ tasks }: TourLab) => tasks.passed === tasks.all
 
 class TourPresenter extends Presenter {

@@ -4,6 +4,7 @@ import { type Mistake, mistakesIn } from '../labs/mistakes.ts'
 import type { DiffPresenter } from '../labs/present-diff.ts'
 import { changeProgress, readProgress } from '../labs/progress.ts'
 import { resetLab } from '../labs/reset.ts'
+import { labAfter } from '../labs/next.ts'
 import { onSave } from '../labs/saved.ts'
 import { Trials, type TriedOut } from '../labs/try-out.ts'
 import { isPassed } from '../labs/verdict.ts'
@@ -184,11 +185,12 @@ class Watched implements AsyncDisposable {
       this.#screen.show(presenter => presenter.list(labs, progress, number))
     },
     n: () => {
-      const next = this.#about.labs.find(({ number }) => number > this.#exercise.number)
+      const { labs, workspace } = this.#about
+      const next = labAfter(labs, readProgress(workspace), this.#exercise)
       if (next) this.#enter(next)
       else
         this.#screen.show(presenter =>
-          presenter.note('This is the last lab: `minilab run --mine default /bin/sh`'),
+          presenter.note('All labs are passed: `minilab run --mine default /bin/sh`'),
         )
     },
     x: () => this.#reset(),

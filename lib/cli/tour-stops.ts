@@ -4,8 +4,8 @@ export interface Stop {
   minutes: number
   /** what you see there, in one line of at most 74 columns; it gives no prediction away */
   see: string
-  /** whether to write its lab on a first pass, and in one line of at most 57 columns why */
-  lab: { when: 'write it' | 'can wait'; why: string }
+  /** why to write its lab on a first pass, or later, in one line of at most 57 columns */
+  why: string
 }
 
 /** The steps in their order. */
@@ -13,36 +13,36 @@ export const stops: readonly Stop[] = [
   {
     minutes: 3,
     see: 'What a process gets: arguments, environment, signals. And how it ends.',
-    lab: { when: 'can wait', why: 'It makes you used to the tape. No later lab needs it.' },
+    why: 'It makes you used to the tape. No later lab needs it.',
   },
   {
     minutes: 4,
     see: 'The same process in eight namespaces: who it is inside, and outside.',
-    lab: { when: 'write it', why: 'Without namespaces there is no container.' },
+    why: 'Without namespaces there is no container.',
   },
   {
     minutes: 4,
     see: 'A way out of `chroot`. Then `pivot_root`, and the same way once more.',
-    lab: { when: 'write it', why: 'You write the way out, and then you close it.' },
+    why: 'You write the way out, and then you close it.',
   },
   {
     minutes: 4,
     see: 'Limits for memory, cpu and processes, and what happens at each of them.',
-    lab: { when: 'can wait', why: 'The step shows most of it: a directory and a few files.' },
+    why: 'The step shows most of it: a directory and a few files.',
   },
   {
     minutes: 5,
     see: 'What a write and a deletion leave on the disk. Then a layer as a tar.',
-    lab: { when: 'can wait', why: 'Write it when you want to know what is in an image.' },
+    why: 'Write it when you want to know what is in an image.',
   },
   {
     minutes: 7,
     see: 'A cable, a switch, a router and a published port. Packets are counted.',
-    lab: { when: 'can wait', why: 'Write it to learn where packets can get lost.' },
+    why: 'Write it to learn where packets can get lost.',
   },
   {
     minutes: 4,
     see: 'All seven parts at once. Then root tries four things against the machine.',
-    lab: { when: 'write it', why: 'You put the parts in order, and take rights from root.' },
+    why: 'You put the parts in order, and take rights from root.',
   },
 ]

@@ -1,17 +1,17 @@
 import type { Exercise } from '../labs/exercise.ts'
 import { readProgress } from '../labs/progress.ts'
-import { isPassed } from '../labs/verdict.ts'
+import { nextLab } from '../labs/next.ts'
 import type { Workspace } from '../labs/workspace.ts'
 import { UsageError } from '../kernel/errors.ts'
 import { hint } from '../kernel/suggest.ts'
 import { exercises, loadLabs } from './exercises.ts'
 
-/** The lab that a word means: `3`, `root`; without a word the first that is not passed yet. Throws a UsageError with the nearest. */
+/** The lab that a word means: `3`, `root`; without a word the one that comes next. Throws a UsageError with the nearest. */
 export async function whichLab(word: string | undefined, workspace: Workspace): Promise<Exercise> {
   if (word === undefined) {
     const progress = readProgress(workspace)
     const labs = await loadLabs()
-    return labs.find(lab => !isPassed(progress, lab)) ?? labs.at(-1)!
+    return nextLab(labs, progress) ?? labs.at(-1)!
   }
   return labNamed(word)
 }

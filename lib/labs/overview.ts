@@ -1,10 +1,11 @@
 import { Presenter } from '../guide/present.ts'
 import { counted } from '../guide/text.ts'
 import type { Exercise } from './exercise.ts'
+import { nextLab } from './next.ts'
 import type { Progress } from './progress-shape.ts'
 import { reportedExercises } from './report.ts'
 import type { ReportedExercise, TaskState } from './report-shape.ts'
-import { isPassed, taskAt } from './verdict.ts'
+import { taskAt } from './verdict.ts'
 import type { Workspace } from './workspace.ts'
 
 /** The document that `minilab progress --json` prints. */
@@ -28,7 +29,7 @@ export function overview(
   const tasks = reported.flatMap(({ number, name, tasks }) =>
     tasks.map(task => ({ ...task, number, exercise: `${number}-${name}` })),
   )
-  const lab = exercises.find(lab => !isPassed(progress, lab))
+  const lab = nextLab(exercises, progress)
   const next =
     lab && tasks.find(({ number, id }) => number === lab.number && id === taskAt(progress, lab)!.id)
   const predictions = Object.values(progress.predictions)

@@ -14,13 +14,15 @@ const MOST_MISTAKES = 5
 const goOn = (number: number) => (number < 7 ? `Or go on: \`minilab lab ${number + 1}\`` : '')
 
 /** What comes after a lab that is passed. The last one passes with our parts in the places of those that are not written yet. */
-function nextAfter({ lab, own }: Verdict): string {
-  if (lab < 7)
-    return `Next: \`minilab lab ${lab + 1}\`, which builds on this. Compare with ours: \`minilab solution ${lab}\``
+function nextAfter({ lab, own, next }: Verdict): string {
+  if (lab < 7) {
+    const go = next === null ? 'All labs are passed.' : `Next: \`minilab lab ${next}\``
+    return `${go} Compare with ours: \`minilab solution ${lab}\``
+  }
   const ours = [1, 2, 3, 4, 5, 6].filter(number => !own.includes(number))
   return ours.length === 0
     ? 'You have written all parts: `minilab run --mine default /bin/sh` starts a container with your own code.'
-    : `It passes with our parts of lab ${ours.join(', ')}, which you have not passed yet. \`minilab run --mine\` needs yours. Next: \`minilab lab ${ours[0]}\``
+    : `It passes with our parts of lab ${ours.join(', ')}, which you have not passed yet. \`minilab run --mine\` needs yours. Next: \`minilab lab ${next}\``
 }
 
 /** A path from where the reader is, unless that leads far up. */

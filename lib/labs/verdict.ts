@@ -31,6 +31,8 @@ export interface Verdict {
   working: string | null
   /** whether something is written for that one already */
   written: boolean
+  /** the lab that comes next; null where all are passed */
+  next: number | null
   /** what stopped it, in words for its writer */
   problem: Problem | null
   /** what the learner's code printed */
@@ -137,7 +139,7 @@ export function begun(progress: Progress, exercise: Exercise, id: string, at: st
 export function noteVerdict(
   progress: Progress,
   exercise: Exercise,
-  verdict: Verdict,
+  verdict: Pick<Verdict, 'tasks' | 'working' | 'problem'>,
   now = new Date(),
 ): void {
   const at = now.toISOString()

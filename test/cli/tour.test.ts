@@ -93,9 +93,9 @@ test('a prediction that was made before there was a workspace counts', async () 
 
 test('what it says of a step and of a lab fits into one line of 80 columns each', () => {
   expect(stops).toHaveLength(steps.length)
-  for (const { see, lab } of stops) {
+  for (const { see, why } of stops) {
     expect(see.replaceAll('`', '').length, see).toBeLessThanOrEqual(74)
-    expect(lab.why.length, lab.why).toBeLessThanOrEqual(57)
+    expect(why.length, why).toBeLessThanOrEqual(57)
   }
 })
 

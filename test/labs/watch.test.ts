@@ -59,7 +59,7 @@ describe.skipIf(noTmux)(`watch${noTmux}`, () => {
       readFileSync(join(LABS, '3-root/start.ts'), 'utf8'),
     )
     terminal.key('n')
-    await terminal.shows('Lab 4')
+    await terminal.shows('Lab 7')
     terminal.key('q')
     await terminal.shows(/ready> $/m)
     expect(readdirSync(join(learner.data, 'containers'))).toEqual([])
@@ -90,7 +90,7 @@ describe.skipIf(noTmux)(`watch${noTmux}`, () => {
     learner.write('3-root.ts', 'for (;;);\n')
     await terminal.shows('checking lab 3')
     terminal.key('n')
-    await terminal.shows('Lab 4')
+    await terminal.shows('Lab 2')
     terminal.key('q')
     await terminal.shows(/ready>\s*$/)
     expect(readdirSync(join(learner.data, 'containers'))).toEqual([])
