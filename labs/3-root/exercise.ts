@@ -5,6 +5,7 @@ import type { Exercise } from '../../lib/labs/exercise.ts'
 import type { Tape } from '../../lib/kernel/tape.ts'
 import { jailStage, outAgain } from './jail.ts'
 import { moreMasks } from './masks.ts'
+import { ownSys } from './sys.ts'
 
 type Go = (tape: Tape, directory: string) => void
 
@@ -25,7 +26,7 @@ export const exercise: Exercise<Roots> = {
     const changed = changeSpec(changeAct(step, CHROOT, out.act), masks)
     const stages = changed.stages.flatMap((stage): Stage<Roots>[] => {
       if (stage.title === CHROOT) return [jailStage(enterJail as Go), { ...stage, checks: [out.check] }]
-      if (stage.title === COVERED) return [{ ...stage, checks: [...(stage.checks ?? []), asked] }]
+      if (stage.title === COVERED) return [{ ...stage, checks: [ownSys, ...(stage.checks ?? []), asked] }]
       return [stage]
     })
     return { ...changed, stages }
@@ -77,7 +78,7 @@ export const exercise: Exercise<Roots> = {
       hints: [
         'Which of the processes does the host’s /proc show? And when, in your list of calls, can the host’s still be seen?',
         '`mount` with the type `proc`, after `pivot_root` and before `umount2`.',
-        "`tape.mount('proc', '/proc', 'proc', MS_NOSUID | MS_NODEV | MS_NOEXEC, null)`, and `sysfs` on `/sys`, which a later task needs: `tape.mount('sysfs', '/sys', 'sysfs', MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, null)`, since where the host’s is read-only a user namespace gets no other.",
+        "`tape.mount('proc', '/proc', 'proc', MS_NOSUID | MS_NODEV | MS_NOEXEC, null)`.",
       ],
     },
     {
@@ -94,12 +95,12 @@ export const exercise: Exercise<Roots> = {
     {
       id: 'cover',
       title: 'Cover what speaks of the machine',
-      text: '`spec.linux.maskedPaths` lists paths of `/proc` and `/sys` that tell of the whole machine. Cover each: a file by `/dev/null`, a directory by an empty read-only tmpfs; those that this kernel does not have are no failure. And `/proc/sys`, by which the machine is configured, shall be readable but not writable.',
-      checks: ['masked', 'masked-as-asked', 'readonly-paths'],
+      text: 'Programs read of devices and network links in `/sys`: mount a new `sysfs` there, read-only, and like `/proc` while the host’s is in sight. `spec.linux.maskedPaths` lists paths of `/proc` and `/sys` that tell of the whole machine. Cover each: a file by `/dev/null`, a directory by an empty read-only tmpfs; those that this kernel does not have are no failure. And `/proc/sys`, by which the machine is configured, shall be readable but not writable.',
+      checks: ['own-sys', 'masked', 'masked-as-asked', 'readonly-paths'],
       hints: [
         'What is mounted on a path hides it. And a bind mount on itself is a mount whose flags can be changed.',
         '`tape.attempt.mount(…)` goes on where a call is refused: a file cannot be covered by a directory, nor what is not there by anything. A mount becomes read-only only by a second call, with `MS_REMOUNT`.',
-        "`tape.attempt.mount('/dev/null', path, null, MS_BIND, null)` and `tape.attempt.mount('tmpfs', path, 'tmpfs', MS_RDONLY, 'size=0k')` for each path; for `/proc/sys` a bind on itself, and then the same with `MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC`.",
+        "Beside the mount of `/proc`: `tape.mount('sysfs', '/sys', 'sysfs', MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, null)`; where the host’s is read-only a user namespace gets no other. `tape.attempt.mount('/dev/null', path, null, MS_BIND, null)` and `tape.attempt.mount('tmpfs', path, 'tmpfs', MS_RDONLY, 'size=0k')` for each path; for `/proc/sys` a bind on itself, and then the same with `MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC`.",
       ],
     },
   ],

@@ -21,6 +21,6 @@ export const root: Part = {
     // TODO 3: make `rootfs` a mount point, pivot to it, and let go of the old root
     // TODO 4: mount a /proc of its own. (Before the old root goes, or after?)
     // TODO 5b: mount a tmpfs on /dev, put the devices into it, a devpts of its own, and the usual links
-    // TODO 6: cover what speaks of the machine, and make /proc/sys read-only
+    // TODO 6: mount a /sys of its own, beside /proc; cover what speaks of the machine, and make /proc/sys read-only
   },
 }

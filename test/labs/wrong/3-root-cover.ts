@@ -2,6 +2,7 @@ import type { WrongAnswer } from '../../../lib/labs/answer.ts'
 
 // What is covered, and what is read-only.
 
+const MOUNT_SYS = "    tape.mount('sysfs', '/sys', 'sysfs', SAFE | MS_RDONLY, null)\n"
 const MASKS = '    for (const path of spec.linux.maskedPaths ?? []) cover(tape, path)\n'
 const TMPFS = "    tape.mount('tmpfs', '/dev', 'tmpfs', MS_NOSUID, 'mode=755')\n"
 const BY_NULL = "  tape.attempt.mount('/dev/null', path, null, MS_BIND, null)\n"
@@ -10,6 +11,34 @@ const SYS = "    tape.mount('/proc/sys', '/proc/sys', null, MS_BIND, null)\n"
 const SYS_AGAIN = "    tape.mount(null, '/proc/sys', null, MS_BIND | MS_REMOUNT | MS_RDONLY | SAFE, null)\n"
 
 export const wrongCovers: WrongAnswer[] = [
+  {
+    task: 'cover',
+    name: 'no /sys',
+    belief: 'a path that is not there needs no cover, so /sys can be left out',
+    edits: [[MOUNT_SYS, '']],
+    says: 'Nothing is mounted on /sys',
+  },
+  {
+    task: 'cover',
+    name: 'the /sys of the host',
+    belief: 'a bind mount of /sys is as good as a new one',
+    edits: [
+      [
+        "    tape.pivot_root('.', '.')\n",
+        "    tape.mount('/sys', `${rootfs}/sys`, null, MS_BIND | MS_REC, null)\n    tape.pivot_root('.', '.')\n",
+      ],
+      [MOUNT_SYS, ''],
+    ],
+    says: 'It is the host’s /sys, bound',
+    rootOnly: 'without root the flags of the host’s mounts hold as well',
+  },
+  {
+    task: 'cover',
+    name: 'a writable /sys',
+    belief: 'what is under /sys is only read',
+    edits: [["'sysfs', SAFE | MS_RDONLY", "'sysfs', SAFE"]],
+    says: 'mount it with MS_RDONLY',
+  },
   {
     task: 'cover',
     name: 'a tmpfs to write to',
