@@ -44,7 +44,7 @@ export const wrongInputs: WrongAnswer[] = [
     name: 'one byte too few',
     belief: 'the length is the place of the last byte',
     edits: [[NAME, 'tape.sethostname(spec.hostname, Buffer.byteLength(spec.hostname) - 1)']],
-    says: 'sethostname("minilab", 7)',
+    says: 'the length is in bytes',
   },
   {
     task: 'uts',

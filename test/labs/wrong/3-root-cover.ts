@@ -37,7 +37,7 @@ export const wrongCovers: WrongAnswer[] = [
     name: 'a writable /sys',
     belief: 'what is under /sys is only read',
     edits: [["'sysfs', SAFE | MS_RDONLY", "'sysfs', SAFE"]],
-    says: 'mount it with MS_RDONLY',
+    says: 'with MS_RDONLY',
   },
   {
     task: 'cover',
