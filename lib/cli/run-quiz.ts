@@ -74,7 +74,7 @@ async function play(
     process.exitCode = shellStatus(await runOnBench(ourselves(['quiz', String(step.number), ...on]), env))
     return process.exitCode === 0
   }
-  presenter.line(inkFor(plain).bold(`Step ${step.number} · ${step.name}`))
+  presenter.line(inkFor(plain).bold(`Step ${step.number} · ${step.name}: ${step.title}`))
   const report = await askAgain(step, questions, { rootless, plain })
   changeProgress(workspace, progress => notePredictions(progress, report))
   for (const { reason, remedy } of report.predictions.length < questions.size ? report.limited : [])

@@ -71,6 +71,11 @@ export class Presenter {
     this.line(this.ink.bold(` ${number}/${count}  ${title}`))
   }
 
+  /** A question follows: in the quiz it is said of what. */
+  question(): void {
+    this.line()
+  }
+
   /** What the book's section of a stage begins with. */
   explain(step: Pick<Step, 'number' | 'name'>, { title }: Pick<Stage, 'title'>): void {
     if (!this.quiet) this.#paragraph(explanation(step, title))

@@ -1,15 +1,26 @@
 import type { LabOptions } from './lab.ts'
-import { Presenter } from './present.ts'
+import { inkFor, Presenter } from './present.ts'
 import { runStep } from './run-step.ts'
 import type { Report, Step } from './step.ts'
 
 /** Of a step that runs only to give live answers nothing is shown but how they compare. */
 class QuizPresenter extends Presenter {
   readonly #shown: Presenter
+  readonly #plain: boolean
 
   constructor(plain: boolean) {
     super({ quiet: true })
+    this.#plain = plain
     this.#shown = new Presenter({ plain })
+  }
+
+  override stage(number: number, count: number, title: string): void {
+    this.#stage = `Stage ${number} of ${count} · ${title}`
+  }
+  #stage = ''
+
+  override question(): void {
+    this.#shown.line(inkFor(this.#plain).dim(`     ${this.#stage}`))
   }
 
   override prediction(said: string, right: string, why: string): void {

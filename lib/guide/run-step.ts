@@ -61,7 +61,7 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
       feed.tell({ kind: 'stage', number: i + 1, of: step.stages.length, title: stage.title })
       presenter.explain(step, stage)
       const predict = missing || stage.impossible?.(lab) ? undefined : prediction(stage, options)
-      if (predict) presenter.line()
+      if (predict) presenter.question()
       const asked = performance.now()
       const said = predict && (await ask(predict))
       thinking += performance.now() - asked

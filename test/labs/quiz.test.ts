@@ -97,7 +97,9 @@ describe.skipIf(noTmux)(`in a real terminal${noTmux}`, () => {
     await expect.poll(noted).toMatchObject({ step: 1, said: '1 (pid)', answer: '0' })
     terminal.type('clear')
     terminal.minilab('quiz')
-    await terminal.shows(/Step 1 · cli\s+\? How many[^]*❯ choose/)
+    await terminal.shows(
+      /Step 1 · cli: A process, and nothing around it\s+Stage 3 of 3 · Is it isolated\?\s+\? How many[^]*❯ choose/,
+    )
     terminal.key('Down')
     terminal.key('Enter')
     await terminal.shows('You predicted it: 0.')
@@ -114,7 +116,7 @@ describe.skipIf(noTmux)(`in a real terminal${noTmux}`, () => {
     const chapters = await Promise.all(steps.map(({ load }) => load()))
     const asked = chapters.flatMap(step =>
       step.stages.flatMap(({ title, predict }) =>
-        predict ? { ...predict, above: `${title}. ${explanation(step, title)} ${predict.question}` } : [],
+        predict ? { ...predict, above: `${step.title}. ${title}. ${explanation(step, title)} ${predict.question}` } : [],
       ),
     )
     const terminal = new Terminal(env, { columns: 200 })
