@@ -2,6 +2,7 @@ import { asTyped } from '../as-typed.ts'
 import { leaveOut } from '../guide/leave-out.ts'
 import type { Mutant } from '../guide/mutant.ts'
 import { MutantPresenter } from '../guide/present-mutant.ts'
+import { titled } from '../guide/predict.ts'
 import { inkFor, Presenter, widthFor } from '../guide/present.ts'
 import { runMutant, seenAsDeclared, type Wrong } from '../guide/run-mutant.ts'
 import type { LabOptions } from '../guide/lab.ts'
@@ -17,7 +18,8 @@ export async function listMutants(numbers: readonly number[], flags: StepFlags):
   const { bold, dim, cyan } = inkFor(flags.plain ?? false)
   const width = widthFor(flags.plain ?? false)
   for (const number of numbers) {
-    const { name: step, mutants } = steps[number - 1]!
+    const { name: step, load, mutants } = steps[number - 1]!
+    const checks = (await load()).stages.flatMap(({ checks }) => checks ?? [])
     const rows = (await mutants()).map(({ name, misconception, breaks }) => ({
       name,
       misconception,
@@ -31,7 +33,9 @@ export async function listMutants(numbers: readonly number[], flags: StepFlags):
     for (const { name, misconception, breaks } of rows) {
       console.log(`  ${cyan(name)}`)
       for (const line of wrap(misconception, width - 4)) console.log(`    ${line}`)
-      for (const line of wrap(`breaks ${breaks.join(', ')}`, width - 4)) console.log(dim(`    ${line}`))
+      for (const check of checks.filter(({ id }) => breaks.includes(id)))
+        for (const [i, line] of wrap(`breaks ${titled(check)}`, width - 6).entries())
+          console.log(dim(`    ${i ? '  ' : ''}${line}`))
     }
     console.log(
       asTyped(`\nTry one, in safety:  minilab step ${number} --mutant ${rows[0]?.name ?? 'NAME'}\n`),

@@ -51,7 +51,8 @@ export async function askWhich(
     checkbox(
       {
         message: asMessage(question),
-        choices: checks.map(({ id, claim }) => ({ name: claim.replaceAll('`', ''), value: id, short: id })),
+        // with its id, by which the answer is printed below
+        choices: checks.map(check => ({ name: titled(check), value: check.id, short: check.id })),
         theme: THEME,
         pageSize: 20,
       },
@@ -59,6 +60,9 @@ export async function askWhich(
     ),
   )
 }
+
+/** A check as it is named for people: its id, and what it claims. */
+export const titled = ({ id, claim }: Pick<Check, 'id' | 'claim'>) => `${id}: ${claim.replaceAll('`', '')}`
 
 /** Asks a question of yes or no; Enter alone is no. */
 export async function askWhether(question: string): Promise<boolean> {

@@ -1,3 +1,4 @@
+import { titled } from './predict.ts'
 import { Presenter } from './present.ts'
 import type { TapeDifference, Wrong, WrongReport } from './run-mutant.ts'
 import type { Check, Finding } from './step.ts'
@@ -64,11 +65,12 @@ export class MutantPresenter extends Presenter {
       this.line(
         bold(broke.length ? red(`   ✘ ${count} it, of ${looked}`) : green(`   ✔ all ${looked} checks hold`)),
       )
-      if (broke.length) this.note(broke.join(', '))
+      for (const check of checks) if (broke.includes(check.id)) this.note(titled(check))
     }
     const missed = (breaks ?? []).filter(id => !broke.includes(id))
     const limited = missed.filter(id => checks.find(check => check.id === id)?.ok === null)
-    if (limited.length) this.note(yellow(`could not be looked at here: ${limited.join(', ')}`))
+    if (limited.length) this.note(yellow('could not be looked at here:'))
+    for (const check of checks) if (limited.includes(check.id)) this.note(yellow(titled(check)))
     if (said) {
       const right = said.filter(id => broke.includes(id)).length
       const verdict =
