@@ -16,6 +16,10 @@ export function fail(error: unknown): void {
   process.exitCode = statusOf(status)
 }
 
+/** Says something on stderr beside what a command does: one line, with its commands as they are typed. */
+export const warn = (text: string): void =>
+  void process.stderr.write(forReader(`minilab: ${printable(asTyped(text))}\n`))
+
 /** One line, and on a terminal broken between words; a defect's stack stays as it is. */
 function forReader(line: string): string {
   const { isTTY, columns } = process.stderr

@@ -3,7 +3,7 @@ import { keepEarly } from '../labs/early-predictions.ts'
 import { notePredictions } from '../labs/predictions.ts'
 import { changeProgress } from '../labs/progress.ts'
 import { findWorkspace } from '../labs/workspace.ts'
-import { printable } from './fail.ts'
+import { warn } from './fail.ts'
 
 /** Notes for `minilab quiz` what was predicted in a step; without a workspace, for the first one. A step does not fail for that. */
 export function keepPredictions(report: Report): void {
@@ -13,9 +13,6 @@ export function keepPredictions(report: Report): void {
     else keepEarly(report)
   } catch (error) {
     const { message, remedy = '' } = error as Error & { remedy?: string }
-    process.stderr.write(
-      printable(`minilab: your predictions were not noted: ${[message, remedy].filter(Boolean).join(': ')}`) +
-        '\n',
-    )
+    warn(`your predictions were not noted: ${[message, remedy].filter(Boolean).join(': ')}`)
   }
 }

@@ -24,7 +24,7 @@ import { bootId, children, isAlive, unlessGone } from '../kernel/procfs.ts'
 import { ended, endProcess, findProcess, send } from '../kernel/signal.ts'
 import { hint } from '../kernel/suggest.ts'
 import type { ExecFlags } from './containers.ts'
-import { fail, printable } from './fail.ts'
+import { fail, printable, warn } from './fail.ts'
 
 const KEEPER_PATIENCE = 20_000 // ms
 /** How long it may hand on output before it is told to end, where nobody may want that any more: ms. */
@@ -33,9 +33,7 @@ const OUTPUT_PATIENCE = 2000
 /** `minilab ps`: what is there, from the state files and the kernel. */
 export function ps(flags: { all?: boolean; json?: boolean }): void {
   for (const id of damagedIds())
-    process.stderr.write(
-      asTyped(`minilab: the state of container ${id} is damaged: minilab rm -f ${id} removes it\n`),
-    )
+    warn(`the state of container ${id} is damaged: minilab rm -f ${id} removes it`)
   const rows = states().flatMap(state => {
     const up = isRunning(state)
     if (!up && !flags.all) return []
@@ -236,9 +234,7 @@ async function keeperDone({ name, keeper, boot }: Looked, force: boolean): Promi
         `read its output, or minilab rm -f ${name}`,
       )
     // what it had made, its ledger knows, and whoever comes next takes it back
-    process.stderr.write(
-      `minilab: process ${keeper.pid}, which looks after ${name}, does not end: it is killed\n`,
-    )
+    warn(`process ${keeper.pid}, which looks after ${name}, does not end: it is killed`)
     send(pidfd, 'SIGKILL')
     await ended(pidfd)
   } finally {

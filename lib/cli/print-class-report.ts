@@ -1,12 +1,12 @@
 import { inkFor, widthFor } from '../guide/present.ts'
 import { counted, fold, wrap } from '../guide/text.ts'
 import { fileError } from '../image/error.ts'
-import { classPage, passed, shortTime } from '../labs/class-page.ts'
+import { classPage, passed, predicted, shortTime } from '../labs/class-page.ts'
 import { type ClassReport, readClass, tasksOf } from '../labs/class-report.ts'
 import { writeOwned } from '../labs/owned.ts'
 import { loadLabs } from './exercises.ts'
 import { EXIT } from './exit.ts'
-import { printable } from './fail.ts'
+import { printable, warn } from './fail.ts'
 
 /** Prints what the reports say together, and with `html` writes it as a page; what is no report is named on stderr. */
 export async function printClassReport(
@@ -15,8 +15,7 @@ export async function printClassReport(
 ): Promise<void> {
   const report = readClass(files, await loadLabs())
   if (report.learners.length) console.log(table(report, plain))
-  for (const line of [...report.problems, ...report.notes])
-    process.stderr.write(`minilab: ${printable(line)}\n`)
+  for (const line of [...report.problems, ...report.notes]) warn(line)
   if (report.problems.length) process.exitCode = EXIT.failed
   if (html === undefined) return
   try {
@@ -27,6 +26,9 @@ export async function printClassReport(
   console.log(`The page: ${printable(html)}`)
 }
 
+/** The columns of right predictions: `12/17`. */
+const QUIZ = 7
+
 function table({ exercises: labs, learners, failures }: ClassReport, plain: boolean): string {
   const { bold, cyan, dim, red } = inkFor(plain)
   const width = widthFor(plain)
@@ -35,15 +37,20 @@ function table({ exercises: labs, learners, failures }: ClassReport, plain: bool
 
   // in a narrow window the cells come closer, and the names are cut earlier; then there is no room for the time
   const cell = width < 84 ? 4 : 6
-  const time = width < 60 ? '' : 'last activity'
-  const places = Math.max(8, Math.min(24, width - 1 - cell * labs.length - (time ? 16 : 0)))
+  const time = width < 60 ? '' : 'last in labs'
+  const quiz = width < 72 ? '' : 'quiz'
+  const places = Math.max(
+    8,
+    Math.min(24, width - 1 - cell * labs.length - (time ? 16 : 0) - (quiz ? QUIZ : 0)),
+  )
   const numbers = labs.map(({ number }) => `${number}`.padEnd(cell)).join('')
-  lines.push(bold(` ${fill('learner', places)}${numbers}${time}`.trimEnd()))
+  lines.push(bold(` ${fill('learner', places)}${numbers}${quiz && quiz.padEnd(QUIZ)}${time}`.trimEnd()))
   for (const learner of learners) {
     const { name, last, stuck } = learner
     const cells = labs.map(lab => passed(tasksOf(lab, learner)).padEnd(cell)).join('')
+    const guessed = quiz && predicted(learner).padEnd(QUIZ)
     const when = time && (last ? shortTime(last) : '–')
-    lines.push(` ${fill(printable(name), places)}${cells}${when}`.trimEnd())
+    lines.push(` ${fill(printable(name), places)}${cells}${guessed}${when}`.trimEnd())
     if (!stuck) continue
     const { task, check, attempts, hints } = stuck
     const text = `stuck on ${task}: ${check}, ${counted(attempts, 'attempt')}, ${counted(hints, 'hint')}`

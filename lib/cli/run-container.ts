@@ -25,7 +25,7 @@ import { UsageError } from '../kernel/errors.ts'
 import { needTasks, OURSELVES } from '../kernel/need-tasks.ts'
 import { processExists } from '../kernel/procfs.ts'
 import { EXIT } from './exit.ts'
-import { lineOf } from './fail.ts'
+import { lineOf, warn } from './fail.ts'
 import { ourselves } from '../ourselves.ts'
 import type { RunFlags } from './run.ts'
 
@@ -43,19 +43,19 @@ interface Handed {
 
 /** What whoever asks for it should know. */
 const OPENS =
-  'minilab: CAP_SYS_ADMIN lets the container administer what the kernel has no other capability for, such as quotas and devices; ' +
-  'mounting stays refused, for it would uncover what is hidden of /proc and /sys\n'
+  'CAP_SYS_ADMIN lets the container administer what the kernel has no other capability for, such as quotas and devices; ' +
+  'mounting stays refused, for it would uncover what is hidden of /proc and /sys'
 
 const UNCHECKED =
-  'minilab: --unsafe runs your parts without their checks: if they do not change the root, the program works on this machine’s own root, with your rights\n'
+  '--unsafe runs your parts without their checks: if they do not change the root, the program works on this machine’s own root, with your rights'
 
 /** Checks everything that was asked for, and then runs it: here, on the bench, or in the background. */
 export async function run(image: string, command: string[], flags: RunFlags): Promise<void> {
   const begun = takeHanded()
   const request = read(image, command, flags)
-  if (!begun && flags.unsafe) process.stderr.write(UNCHECKED)
+  if (!begun && flags.unsafe) warn(UNCHECKED)
   else if (!begun && flags.mine) await (await import('./run-mine.ts')).refuseUnproven(flags.rootless ?? false)
-  if (!begun && request.capabilities.includes('CAP_SYS_ADMIN')) process.stderr.write(OPENS)
+  if (!begun && request.capabilities.includes('CAP_SYS_ADMIN')) warn(OPENS)
   const handed = begun ?? { listeners: (flags.publish ?? []).map(text => listen(port(text))) }
   if (flags.detach && handed.notify === undefined) return detach(handed)
   try {

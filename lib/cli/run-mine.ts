@@ -9,6 +9,7 @@ import { whyFailed } from '../labs/verdict.ts'
 import { fileOf } from '../labs/workspace.ts'
 import { exercises } from './exercises.ts'
 import { checkLab } from './run-check.ts'
+import { warn } from './fail.ts'
 
 /**
  * Lets no parts be run for real that their checks refuse: a container without its root would be the host. A file that has
@@ -22,7 +23,7 @@ export async function refuseUnproven(rootless: boolean): Promise<void> {
   for (const lab of exercises) {
     const file = fileOf(workspace, lab)
     if (isProven(readProgress(workspace), workspace, lab, { rootless })) continue
-    process.stderr.write(`minilab: ${file} has not been checked as it is now: checking lab ${lab.number}\n`)
+    warn(`${file} has not been checked as it is now: checking lab ${lab.number}`)
     const exercise = await lab.load()
     await using trials = new Trials(exercise, rootless, 'once')
     const { tasks, problem } = (await checkLab(workspace, exercise, rootless, trials)).verdict

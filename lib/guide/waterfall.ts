@@ -20,6 +20,8 @@ interface Row {
 
 const INDENT = '   '
 const TIME = 8
+/** Where a scale begins. */
+const ZERO = '0 µs'
 
 /**
  * Where the time of a start goes, line by line: a bar for each part, for each call of the parts that the step teaches, and for
@@ -112,15 +114,21 @@ export function waterfall(
   function line({ label, ink, stretches, scale, ns }: Row): string {
     const shown = cut(label, names)
     const part = label.startsWith('  ') || label.startsWith('read') ? shown : bold(shown)
-    const bars = stretches.length > 0 ? ink(draw(stretches, scale, room)) : dim(`├${'┄'.repeat(room - 2)}┤`)
+    const bars = stretches.length > 0 ? ink(draw(stretches, scale, room)) : dim(ownAxis(scale))
     return `${INDENT}${part}${' '.repeat(names - shown.length)}${dim(micro(ns).padStart(TIME))}  ${bars}`
   }
 
   /** Begin, middle and end of the scale; in a narrow window without the middle. */
   function axis(scale: number): string {
     const half = micro(scale / 2)
-    const left = room < 24 ? '0' : `0${half.padStart(Math.floor((room + half.length) / 2) - 1)}`
+    const left = room < 24 ? ZERO : ZERO + half.padStart(Math.floor((room + half.length) / 2) - ZERO.length)
     return ' '.repeat(width - room) + left + micro(scale).padStart(room - left.length)
+  }
+
+  /** Begin and end of a scale that is not that of the others; in a narrow window only how far it goes. */
+  function ownAxis(scale: number): string {
+    const ends = room < 24 ? ['┄', '┄'] : [`┄ ${ZERO} `, ` ${micro(scale)} ┄`]
+    return `├${ends.join('┄'.repeat(room - 2 - ends.join('').length))}┤`
   }
 
   function wrapped(text: string): string[] {

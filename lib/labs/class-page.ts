@@ -38,19 +38,23 @@ export function passed(tasks: readonly (ReportedTask | undefined)[]): string {
   return `${done(tasks)}/${tasks.length}`
 }
 
+/** How many predictions are right, and how many were asked for; they are no tasks. */
+export const predicted = ({ predictions: { right, asked } }: Learner) => (asked ? `${right}/${asked}` : '–')
+
 const done = (tasks: readonly (ReportedTask | undefined)[]) => tasks.filter(task => task?.passed).length
 
 function progressTable({ exercises, learners }: ClassReport): Html {
   return html`<div class="wide" role="region" aria-labelledby="progress" tabindex="0">
     <table>
       <caption>
-        Passed tasks of each lab; ◆: how many solutions were read first.
+        Passed tasks of each lab; ◆: how many solutions were read first. Predictions: how many are right.
       </caption>
       <thead>
         <tr>
           <th scope="col">Learner</th>
           ${exercises.map(({ number, name }) => html`<th scope="col">${number} ${name}</th>`)}
-          <th scope="col">Last activity (UTC)</th>
+          <th scope="col">Predictions</th>
+          <th scope="col">Last lab activity (UTC)</th>
           <th scope="col">Stuck on</th>
         </tr>
       </thead>
@@ -60,6 +64,7 @@ function progressTable({ exercises, learners }: ClassReport): Html {
             html`<tr>
               <th scope="row"><bdi>${learner.name}</bdi></th>
               ${exercises.map(exercise => progressCell(tasksOf(exercise, learner)))}
+              <td>${predicted(learner)}</td>
               <td>${learner.last ? shortTime(learner.last) : '–'}</td>
               <td>${learner.stuck ? `${learner.stuck.task}: ${learner.stuck.check}` : '–'}</td>
             </tr>`,

@@ -21,7 +21,9 @@ export interface Learner {
   name: string
   /** tasks by `3-root/pivot`; those that the labs do not have are left out */
   tasks: Map<string, ReportedTask>
-  /** when something was last done; ISO 8601, absent where nothing was */
+  /** of the predictions in steps and quiz: how many were asked for, and how many are right */
+  predictions: { right: number; asked: number }
+  /** when something was last done in the labs; ISO 8601, absent where nothing was */
   last?: string
   /** the task that failed last, of those that fail */
   stuck?: { task: string; check: string; attempts: number; hints: number }
@@ -89,8 +91,8 @@ function readReport(file: string): LabReport | string {
 const WHY: Record<string, string> = { ENOENT: 'is not there', EACCES: 'may not be read' }
 
 function about(name: string, tasks: Map<string, ReportedTask>, { predictions }: LabReport): Learner {
-  const times = [...[...tasks.values()].map(({ last }) => last), ...predictions.map(({ at }) => at)]
-  const last = times
+  const last = [...tasks.values()]
+    .map(({ last }) => last)
     .filter(time => time !== undefined)
     .toSorted(byTime)
     .at(-1)
@@ -100,6 +102,7 @@ function about(name: string, tasks: Map<string, ReportedTask>, { predictions }: 
   return {
     name,
     tasks,
+    predictions: { right: predictions.filter(({ right }) => right).length, asked: predictions.length },
     ...(last && { last: new Date(last).toISOString() }),
     ...(stuck && {
       stuck: {

@@ -43,6 +43,13 @@ describe.each([60, 80, 88, 120])('in %i columns', width => {
     expect(lines.every(line => !/[\x00-\x1f]/.test(line))).toBe(true) // eslint-disable-line no-control-regex
   })
 
+  test('each scale has its ends, with their unit', () => {
+    const isWide = width >= 80
+    const axis = lines.find(line => /^ +0 µs /.test(line))!
+    expect(axis).toMatch(isWide ? /^ +0 µs +4\.0 µs +8\.0 µs$/ : /^ +0 µs +8\.0 µs$/)
+    expect(lines.find(line => line.includes('├┄'))).toMatch(isWide ? /├┄ 0 µs ┄+ [\d.]+ [µm]s ┄┤$/ : /├┄+┤$/)
+  })
+
   test('clone3 first, then part by part, execve last', () => {
     const names = read(lines).bars.map(({ label }) => label.split(/[ (]/)[0])
     expect(names).toEqual([

@@ -75,6 +75,25 @@ test('the table: who has passed what, is stuck on what, and what most fail at', 
   expect(stdout.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Bidi_Control}]/u)
 })
 
+test('predictions are counted for themselves, and are no work in a lab', async () => {
+  const report = handedIn('Eve')
+  const at = '2026-12-24T09:00:00.000Z'
+  for (const right of [true, false, true])
+    report.predictions.push({
+      step: 2,
+      question: `${right}?`,
+      said: 'a',
+      answer: right ? 'a' : 'b',
+      right,
+      at,
+    })
+  const { paths } = files({ 'eve.json': report })
+  const { stdout } = await runMinilab(['class', 'report', '--plain', ...paths])
+  expect(stdout).toMatch(new RegExp(`^ Eve .*\\b1/${lab.tasks.length}\\b.* 2/3 +2026-11-22 09:00$`, 'm'))
+  const cells = all(parseHtml(classPage(readClass(paths, labs), new Date())), 'td').map(textOf)
+  expect(cells).toContain('2/3')
+})
+
 test('the table in narrow windows: its columns stay columns, and no line is wider', () => {
   const { paths } = files(CLASS)
   for (const columns of [84, 80, 60, 40]) {
@@ -91,7 +110,7 @@ test('the table in narrow windows: its columns stay columns, and no line is wide
     const head = lines.find(line => line.startsWith(' learner'))! + ' '
     for (const { number, tasks } of labs)
       expect(ada.slice(head.indexOf(` ${number} `) + 1)).toMatch(new RegExp(`^\\d/${tasks.length}`))
-    expect(head.includes('last activity')).toBe(columns >= 60)
+    expect(head.includes('last in labs')).toBe(columns >= 60)
   }
 })
 

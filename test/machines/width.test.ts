@@ -87,6 +87,16 @@ describe.skipIf(noScript).each([60, ...thorough([80, 40])])(`at %i columns${noSc
   })
 })
 
+test.skipIf(noScript)(`what is said on stderr is broken between words, with --plain too${noScript}`, () => {
+  const lines = printed(
+    60,
+    'class report --plain /nowhere/report.json /nowhere/another-report-of-somebody.json',
+    {},
+  )
+  expect(lines.filter(line => line.length > 60)).toEqual([])
+  expect(joined(lines)).toContain('minilab: /nowhere/another-report-of-somebody.json is not there')
+})
+
 describe('a line that is too wide', () => {
   test('is broken between words, behind its mark, and colours take no room', () => {
     expect(fold('   ✔  one two three', 12)).toEqual(['   ✔  one', '      two', '      three'])
