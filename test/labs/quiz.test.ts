@@ -116,7 +116,9 @@ describe.skipIf(noTmux)(`in a real terminal${noTmux}`, () => {
     const chapters = await Promise.all(steps.map(({ load }) => load()))
     const asked = chapters.flatMap(step =>
       step.stages.flatMap(({ title, predict }) =>
-        predict ? { ...predict, above: `${step.title}. ${title}. ${explanation(step, title)} ${predict.question}` } : [],
+        predict
+          ? { ...predict, above: `${step.title}. ${title}. ${explanation(step, title)} ${predict.question}` }
+          : [],
       ),
     )
     const terminal = new Terminal(env, { columns: 200 })

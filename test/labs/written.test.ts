@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
 import type { WrittenError } from '../../lib/labs/problem.ts'
 import { asWritten } from '../../lib/labs/written.ts'
@@ -7,9 +8,9 @@ const adviceFor = (error: Error) => (asWritten(error, '/mine', 'root.inside') as
 
 const errorOf = (code: string): Error => {
   try {
-    new Function(code)()
+    runInNewContext(code)
   } catch (error) {
-    return error as Error
+    return Object.assign(new Error((error as Error).message), { name: (error as Error).name }) // of this realm
   }
   throw new Error(`${code} throws nothing`)
 }
