@@ -55,17 +55,18 @@ export async function checkLab(
   })
   // the reference's calls would be the answer where nothing is tried yet
   if (!written) tasks.find(({ id }) => id === working)!.difference = null
+  const passed = tasks.every(({ state }) => state === 'passed')
   const verdict: Verdict = {
     lab: exercise.number,
     name: exercise.name,
     file: fileOf(workspace, exercise),
     mode: rootless ? 'rootless' : 'root',
-    passed: tasks.every(({ state }) => state === 'passed'),
+    passed,
     own,
     tasks,
     working,
     written,
-    next: nextLab(await loadLabs(), progress)?.number ?? null,
+    next: passed ? (nextLab(await loadLabs(), progress)?.number ?? null) : exercise.number,
     problem,
     said: tried.said,
     left: (tried.report?.host.left ?? []).filter(isOnMachine),

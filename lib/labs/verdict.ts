@@ -31,7 +31,7 @@ export interface Verdict {
   working: string | null
   /** whether something is written for that one already */
   written: boolean
-  /** the lab that comes next; null where all are passed */
+  /** the lab that comes next: this one until it is passed; null where all are */
   next: number | null
   /** what stopped it, in words for its writer */
   problem: Problem | null

@@ -48,3 +48,23 @@ ofRoot?.('the packages that are proposed, one after the other, until nothing is 
     expect(printed.trim().split('\n')).toEqual(packages)
   })
 })
+
+test('too few open files: the limit that is named is the one to raise', () => {
+  const run = (most: number) =>
+    spawnSync(
+      'bash',
+      ['-c', `path=$PATH; ulimit -n ${most}; ${minilab} run --rm --network none default echo ok`],
+      {
+        encoding: 'utf8',
+        env: { ...process.env, MINILAB_DATA: userData() },
+      },
+    )
+  const { status, stderr } = run(30)
+  expect({ status, stderr }).toEqual({
+    status: 125,
+    stderr: expect.stringMatching(
+      /^minilab: [^\n]+EMFILE[^\n]*: allow more open files \(ulimit -n\)\n$/,
+    ) as string,
+  })
+  expect(run(256).stdout).toBe('ok\n')
+})
