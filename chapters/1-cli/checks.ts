@@ -2,7 +2,7 @@ import { readlinkSync } from 'node:fs'
 import { constants } from 'node:os'
 import { finding, seen } from '../../lib/guide/evidence.ts'
 import type { Check, Scene } from '../../lib/guide/step.ts'
-import { descriptors, namespaceInode, NAMESPACES, status, words } from '../../lib/kernel/procfs.ts'
+import { descriptors, namespaceInode, NAMESPACES, status, words } from '../../lib/kernel/process/procfs.ts'
 import type { Started } from './step.ts'
 import { counted } from '../../lib/guide/text.ts'
 

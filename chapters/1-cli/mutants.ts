@@ -9,7 +9,7 @@ import {
   withoutCalls,
 } from '../../lib/guide/mutant.ts'
 import type { Step } from '../../lib/guide/step.ts'
-import type { Exit } from '../../lib/kernel/child.ts'
+import type { Exit } from '../../lib/kernel/process/child.ts'
 import {
   AT_FDCWD,
   CLONE_NEWUSER,
@@ -20,8 +20,8 @@ import {
   FD_CLOEXEC,
   O_DIRECTORY,
   O_RDONLY,
-} from '../../lib/kernel/constants.ts'
-import type { Tape } from '../../lib/kernel/tape.ts'
+} from '../../lib/kernel/syscalls/constants.ts'
+import type { Tape } from '../../lib/kernel/tape/tape.ts'
 import type { Started } from './step.ts'
 
 const { SIGCHLD, SIGUSR1 } = constants.signals

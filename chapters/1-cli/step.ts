@@ -1,9 +1,9 @@
 import { program } from '../../lib/container/program.ts'
-import type { Exit } from '../../lib/kernel/child.ts'
+import type { Exit } from '../../lib/kernel/process/child.ts'
 import type { Lab } from '../../lib/guide/lab.ts'
 import type { Step } from '../../lib/guide/step.ts'
-import { unlessGone, words } from '../../lib/kernel/procfs.ts'
-import { until } from '../../lib/kernel/until.ts'
+import { unlessGone, words } from '../../lib/kernel/process/procfs.ts'
+import { until } from '../../lib/common/until.ts'
 import { checks } from './checks.ts'
 
 /** What the program was to get, and how two others ended. */
@@ -60,7 +60,7 @@ export const step: Step<Started> = {
     {
       title: 'How a process ends',
       manual: ['_exit(2)', 'wait(2)', 'signal(7)'],
-      source: { file: 'lib/kernel/child.ts', symbol: 'Child' },
+      source: { file: 'lib/kernel/process/child.ts', symbol: 'Child' },
       async act(lab) {
         lab.scene.exited = await ending(lab, 'exit 42')
         lab.scene.killed = await ending(lab, 'kill -TERM $$')

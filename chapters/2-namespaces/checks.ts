@@ -1,8 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { finding, notHere, seen } from '../../lib/guide/evidence.ts'
 import type { Check, Scene } from '../../lib/guide/step.ts'
-import { mountinfo } from '../../lib/kernel/mountinfo.ts'
-import { type Namespace, namespaceInode, NAMESPACES, nsPids, status } from '../../lib/kernel/procfs.ts'
+import { mountinfo } from '../../lib/kernel/mount/mountinfo.ts'
+import {
+  type Namespace,
+  namespaceInode,
+  NAMESPACES,
+  nsPids,
+  status,
+} from '../../lib/kernel/process/procfs.ts'
 import type { Made } from './step.ts'
 
 /** What each kind of window shows, and the flag that asks for one. */

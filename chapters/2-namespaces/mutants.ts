@@ -8,8 +8,8 @@ import {
   type Mutant,
   withoutCalls,
 } from '../../lib/guide/mutant.ts'
-import { CLONE_NEWPID } from '../../lib/kernel/constants.ts'
-import { now } from '../../lib/kernel/now.ts'
+import { CLONE_NEWPID } from '../../lib/kernel/syscalls/constants.ts'
+import { now } from '../../lib/kernel/syscalls/now.ts'
 import type { Made } from './step.ts'
 import { leaveThings } from './visitor.ts'
 

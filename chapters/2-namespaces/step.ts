@@ -2,7 +2,7 @@ import { namespaces } from '../../lib/container/namespaces.ts'
 import { program } from '../../lib/container/program.ts'
 import { LAYERS_GROUP } from '../../lib/image/layer-store.ts'
 import type { Step } from '../../lib/guide/step.ts'
-import { OFFSETS_REFUSED, offsetsPossible } from '../../lib/kernel/time-offsets.ts'
+import { OFFSETS_REFUSED, offsetsPossible } from '../../lib/kernel/process/time-offsets.ts'
 import { checks } from './checks.ts'
 import { leaveThings } from './visitor.ts'
 
@@ -70,7 +70,7 @@ export const step: Step<Made> = {
     {
       title: 'Root, but only here',
       manual: ['user_namespaces(7)', 'capabilities(7)'],
-      source: { file: 'lib/kernel/id-maps.ts', symbol: 'writeIdMaps' },
+      source: { file: 'lib/kernel/process/id-maps.ts', symbol: 'writeIdMaps' },
       checks: [checks.uidMap, checks.rootInside],
     },
     {

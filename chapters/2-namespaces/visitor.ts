@@ -1,7 +1,7 @@
 import type { Lab } from '../../lib/guide/lab.ts'
-import { MS_NODEV } from '../../lib/kernel/constants.ts'
-import type { Namespace } from '../../lib/kernel/procfs.ts'
-import { openRtnetlinkIn } from '../../lib/kernel/rtnetlink.ts'
+import { MS_NODEV } from '../../lib/kernel/syscalls/constants.ts'
+import type { Namespace } from '../../lib/kernel/process/procfs.ts'
+import { openRtnetlinkIn } from '../../lib/kernel/netlink/rtnetlink.ts'
 import type { Made } from './step.ts'
 
 const IPC_CREAT = 0o1000

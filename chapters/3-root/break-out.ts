@@ -8,8 +8,8 @@ import {
   MS_PRIVATE,
   MS_REC,
   O_DIRECTORY,
-} from '../../lib/kernel/constants.ts'
-import { Tape } from '../../lib/kernel/tape.ts'
+} from '../../lib/kernel/syscalls/constants.ts'
+import { Tape } from '../../lib/kernel/tape/tape.ts'
 import type { Roots } from './step.ts'
 
 const STEPS_UP = 32

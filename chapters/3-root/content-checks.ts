@@ -2,8 +2,8 @@ import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, statSyn
 import { join } from 'node:path'
 import { finding, seen } from '../../lib/guide/evidence.ts'
 import type { Check, Scene } from '../../lib/guide/step.ts'
-import { mountinfo } from '../../lib/kernel/mountinfo.ts'
-import { children, nsPids, pids } from '../../lib/kernel/procfs.ts'
+import { mountinfo } from '../../lib/kernel/mount/mountinfo.ts'
+import { children, nsPids, pids } from '../../lib/kernel/process/procfs.ts'
 import type { Roots } from './step.ts'
 import { counted } from '../../lib/guide/text.ts'
 

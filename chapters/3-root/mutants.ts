@@ -7,8 +7,15 @@ import {
   withoutCalls,
 } from '../../lib/guide/mutant.ts'
 import type { Step } from '../../lib/guide/step.ts'
-import { MS_BIND, MS_MOVE, MS_RDONLY, MS_REC, MS_REMOUNT, MS_SHARED } from '../../lib/kernel/constants.ts'
-import type { Op, Tape } from '../../lib/kernel/tape.ts'
+import {
+  MS_BIND,
+  MS_MOVE,
+  MS_RDONLY,
+  MS_REC,
+  MS_REMOUNT,
+  MS_SHARED,
+} from '../../lib/kernel/syscalls/constants.ts'
+import type { Op, Tape } from '../../lib/kernel/tape/tape.ts'
 import { breakOut, chrootAndOut } from './break-out.ts'
 import type { Roots } from './step.ts'
 

@@ -1,8 +1,8 @@
 import { statSync } from 'node:fs'
 import { finding, seen } from '../../lib/guide/evidence.ts'
 import type { Check } from '../../lib/guide/step.ts'
-import { type Mount, mountinfo } from '../../lib/kernel/mountinfo.ts'
-import { namespaceMounts, rootMount } from '../../lib/kernel/namespace-mounts.ts'
+import { type Mount, mountinfo } from '../../lib/kernel/mount/mountinfo.ts'
+import { namespaceMounts, rootMount } from '../../lib/kernel/mount/namespace-mounts.ts'
 import type { Roots } from './step.ts'
 import { counted } from '../../lib/guide/text.ts'
 

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { getPriority } from 'node:os'
 import { basename, dirname, join } from 'node:path'
-import { listFile, readCgroup } from '../../lib/kernel/cgroupfs.ts'
+import { listFile, readCgroup } from '../../lib/kernel/cgroup/cgroupfs.ts'
 import type { Stopped } from './experiments.ts'
 import { bandwidth, counter, isApart, isFrozen, LIMITS } from './readings.ts'
 

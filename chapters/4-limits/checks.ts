@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { finding, notHere, seen } from '../../lib/guide/evidence.ts'
 import type { Check, Evidence } from '../../lib/guide/step.ts'
-import { hierarchyOf, pathIn, readCgroup, type readings } from '../../lib/kernel/cgroupfs.ts'
-import { namespaceInode } from '../../lib/kernel/procfs.ts'
+import { hierarchyOf, pathIn, readCgroup, type readings } from '../../lib/kernel/cgroup/cgroupfs.ts'
+import { namespaceInode } from '../../lib/kernel/process/procfs.ts'
 import {
   fraction,
   notFrozen,

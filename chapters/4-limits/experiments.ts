@@ -1,10 +1,10 @@
 import { setTimeout } from 'node:timers/promises'
 import type { Lab } from '../../lib/guide/lab.ts'
 import type { Scene } from '../../lib/guide/step.ts'
-import { cgroupOf } from '../../lib/kernel/cgroup.ts'
-import { type CgroupValue, cpuUsageMicroseconds, readCgroup } from '../../lib/kernel/cgroupfs.ts'
-import { status } from '../../lib/kernel/procfs.ts'
-import { until } from '../../lib/kernel/until.ts'
+import { cgroupOf } from '../../lib/kernel/cgroup/cgroup.ts'
+import { type CgroupValue, cpuUsageMicroseconds, readCgroup } from '../../lib/kernel/cgroup/cgroupfs.ts'
+import { status } from '../../lib/kernel/process/procfs.ts'
+import { until } from '../../lib/common/until.ts'
 import { ASKED, bandwidth, counter, isApart, isFrozen, LIMITS } from './readings.ts'
 
 /** What the experiments of this step measured. */

@@ -1,6 +1,6 @@
 import type { Scene } from '../../lib/guide/step.ts'
-import { processExists } from '../../lib/kernel/procfs.ts'
-import { pathIn } from '../../lib/kernel/cgroupfs.ts'
+import { processExists } from '../../lib/kernel/process/procfs.ts'
+import { pathIn } from '../../lib/kernel/cgroup/cgroupfs.ts'
 import { FORKS, type Measured, shareOf } from './experiments.ts'
 import { counter, LIMITS, relevant } from './readings.ts'
 

@@ -4,7 +4,7 @@ import {
   hierarchyOf,
   readCgroup,
   type readings,
-} from '../../lib/kernel/cgroupfs.ts'
+} from '../../lib/kernel/cgroup/cgroupfs.ts'
 
 // What this chapter asks for, and how it reads what the kernel made of it.
 

@@ -104,7 +104,7 @@ export const step: Step<Measured> = {
     {
       title: 'Stop, and go on',
       manual: ['cgroups(7)', 'linux/Documentation/admin-guide/cgroup-v2.rst'],
-      source: { file: 'lib/kernel/cgroup.ts', symbol: 'Cgroup' },
+      source: { file: 'lib/kernel/cgroup/cgroup.ts', symbol: 'Cgroup' },
       act: withCgroup(freeze),
       checks: [checks.frozen, checks.still],
     },

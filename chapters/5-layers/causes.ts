@@ -2,7 +2,7 @@ import { lstatSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Scene } from '../../lib/guide/step.ts'
 import { treeDigest } from '../../lib/image/tree-digest.ts'
-import { namespaceInode } from '../../lib/kernel/procfs.ts'
+import { namespaceInode } from '../../lib/kernel/process/procfs.ts'
 import { below, contents, directories, entriesOfTar, rootMount, upperOf } from './readings.ts'
 import type { Stack } from './step.ts'
 

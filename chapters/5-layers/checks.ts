@@ -4,7 +4,7 @@ import { finding, seen } from '../../lib/guide/evidence.ts'
 import type { Check, Scene } from '../../lib/guide/step.ts'
 import { treeDigest } from '../../lib/image/tree-digest.ts'
 import { readXattrs } from '../../lib/image/xattr.ts'
-import { mountinfo } from '../../lib/kernel/mountinfo.ts'
+import { mountinfo } from '../../lib/kernel/mount/mountinfo.ts'
 import { copiedAtStart, misbuilt, notInUpper, notItsOwn, otherUpper } from './causes.ts'
 import {
   below,

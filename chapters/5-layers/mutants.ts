@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { overlayOptions } from '../../lib/container/layers.ts'
 import { changeAct, changeSpec, type Mutant } from '../../lib/guide/mutant.ts'
 import { packLayer, unpackLayer } from '../../lib/image/layer.ts'
-import { MS_BIND, MS_REC } from '../../lib/kernel/constants.ts'
-import { now } from '../../lib/kernel/now.ts'
+import { MS_BIND, MS_REC } from '../../lib/kernel/syscalls/constants.ts'
+import { now } from '../../lib/kernel/syscalls/now.ts'
 import {
   afterPrepare,
   bindOnItself,

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { extract } from 'tar-stream'
 import type { Shell } from '../../lib/guide/step.ts'
 import { treeDigest } from '../../lib/image/tree-digest.ts'
-import { type Mount, mountinfo } from '../../lib/kernel/mountinfo.ts'
+import { type Mount, mountinfo } from '../../lib/kernel/mount/mountinfo.ts'
 import type { Stack } from './step.ts'
 import { counted } from '../../lib/guide/text.ts'
 

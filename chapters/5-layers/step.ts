@@ -11,7 +11,7 @@ import { packLayer, unpackLayer } from '../../lib/image/layer.ts'
 import { findImage } from '../../lib/image/store.ts'
 import { treeDigest } from '../../lib/image/tree-digest.ts'
 import { writeXattr } from '../../lib/image/xattr.ts'
-import { SyscallError } from '../../lib/kernel/syscall-error.ts'
+import { SyscallError } from '../../lib/kernel/syscalls/syscall-error.ts'
 import { checks } from './checks.ts'
 
 /** A container as the checks know it: its first process, a shell in it, and its own layer as the host sees it. */

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { finding } from '../../lib/guide/evidence.ts'
 import type { Evidence, Finding } from '../../lib/guide/step.ts'
-import { namespaceInode } from '../../lib/kernel/procfs.ts'
-import type { Link } from '../../lib/kernel/rtnetlink.ts'
-import { networkOf } from '../../lib/kernel/subnet.ts'
+import { namespaceInode } from '../../lib/kernel/process/procfs.ts'
+import type { Link } from '../../lib/kernel/netlink/rtnetlink.ts'
+import { networkOf } from '../../lib/kernel/netlink/subnet.ts'
 import { areEnds, ask, cableOf, defaultRoute, find, ipv4, plain } from './readings.ts'
 
 /**

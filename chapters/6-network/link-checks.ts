@@ -1,9 +1,9 @@
 import { setTimeout } from 'node:timers/promises'
 import { seen } from '../../lib/guide/evidence.ts'
 import type { Check } from '../../lib/guide/step.ts'
-import { namespaceInode } from '../../lib/kernel/procfs.ts'
-import type { Link } from '../../lib/kernel/rtnetlink.ts'
-import { networkOf } from '../../lib/kernel/subnet.ts'
+import { namespaceInode } from '../../lib/kernel/process/procfs.ts'
+import type { Link } from '../../lib/kernel/netlink/rtnetlink.ts'
+import { networkOf } from '../../lib/kernel/netlink/subnet.ts'
 import { cableFault, fault, judged, routeFault, sharing } from './fault.ts'
 import {
   ask,

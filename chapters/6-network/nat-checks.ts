@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { seen } from '../../lib/guide/evidence.ts'
 import type { Check, Scene } from '../../lib/guide/step.ts'
-import type { Endpoint } from '../../lib/kernel/sockaddr.ts'
+import type { Endpoint } from '../../lib/kernel/syscalls/sockaddr.ts'
 import { forwardFault, forwarding, forwardingKnob, judged, routeFault } from './fault.ts'
 import { ask, connections, eth0, ipv4, plain, show } from './readings.ts'
 import { type Rule, rulesThat } from './rules.ts'

@@ -4,10 +4,10 @@ import { namespaces } from '../../lib/container/namespaces.ts'
 import { freeNetwork } from '../../lib/container/network.ts'
 import { program } from '../../lib/container/program.ts'
 import { root } from '../../lib/container/root.ts'
-import { nth } from '../../lib/kernel/subnet.ts'
+import { nth } from '../../lib/kernel/netlink/subnet.ts'
 import type { Lab } from '../../lib/guide/lab.ts'
-import { openRtnetlink, openRtnetlinkIn, type Rtnetlink } from '../../lib/kernel/rtnetlink.ts'
-import { untilRunning } from '../../lib/kernel/link-events.ts'
+import { openRtnetlink, openRtnetlinkIn, type Rtnetlink } from '../../lib/kernel/netlink/rtnetlink.ts'
+import { untilRunning } from '../../lib/kernel/netlink/link-events.ts'
 import type { Outside } from './wiring.ts'
 
 /** Networks of two hosts each, from the addresses that are for documentation only: TEST-NET-2, RFC 5737. */

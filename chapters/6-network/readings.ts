@@ -1,6 +1,11 @@
 import { readFileSync } from 'node:fs'
-import { type Address, type Link, openRtnetlinkIn, type Rtnetlink } from '../../lib/kernel/rtnetlink.ts'
-import type { Endpoint } from '../../lib/kernel/sockaddr.ts'
+import {
+  type Address,
+  type Link,
+  openRtnetlinkIn,
+  type Rtnetlink,
+} from '../../lib/kernel/netlink/rtnetlink.ts'
+import type { Endpoint } from '../../lib/kernel/syscalls/sockaddr.ts'
 
 /** What the kernel says of the network namespace that a process is in: /proc/<pid>/net and rtnetlink(7). */
 

@@ -8,9 +8,15 @@ import {
   SOCK_DGRAM,
   SOCK_STREAM,
   SOL_SOCKET,
-} from '../../lib/kernel/constants.ts'
-import { type Endpoint, endpoint, sockaddr, SOCKADDR_IN, timeval } from '../../lib/kernel/sockaddr.ts'
-import type { Later, Replayed, Tape } from '../../lib/kernel/tape.ts'
+} from '../../lib/kernel/syscalls/constants.ts'
+import {
+  type Endpoint,
+  endpoint,
+  sockaddr,
+  SOCKADDR_IN,
+  timeval,
+} from '../../lib/kernel/syscalls/sockaddr.ts'
+import type { Later, Replayed, Tape } from '../../lib/kernel/tape/tape.ts'
 import { type Conversation, type Exchange, NOTHING } from './wiring.ts'
 
 /**

@@ -6,7 +6,7 @@ import { network } from '../../lib/container/network.ts'
 import { program } from '../../lib/container/program.ts'
 import { root } from '../../lib/container/root.ts'
 import type { Step } from '../../lib/guide/step.ts'
-import type { Requested } from '../../lib/kernel/netlink.ts'
+import type { Requested } from '../../lib/kernel/netlink/netlink.ts'
 import { answers, checks } from './checks.ts'
 import {
   beARouter,
@@ -65,7 +65,7 @@ export const step: Step<Wiring> = {
     {
       title: 'The loopback',
       manual: ['netlink(7)', 'rtnetlink(7)'],
-      source: { file: 'lib/kernel/rtnetlink.ts', symbol: 'openRtnetlinkIn' },
+      source: { file: 'lib/kernel/netlink/rtnetlink.ts', symbol: 'openRtnetlinkIn' },
       act: lab => loopback(lab, lab.scene.bare),
       checks: [checks.loopback],
     },

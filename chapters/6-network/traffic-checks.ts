@@ -1,6 +1,6 @@
 import { seen } from '../../lib/guide/evidence.ts'
 import type { Check, Scene } from '../../lib/guide/step.ts'
-import { namespaceInode } from '../../lib/kernel/procfs.ts'
+import { namespaceInode } from '../../lib/kernel/process/procfs.ts'
 import { fault, judged } from './fault.ts'
 import {
   ask,

@@ -1,9 +1,9 @@
 import type { Network } from '../../lib/container/network-plan.ts'
 import { changePart } from '../../lib/guide/mutant.ts'
 import type { Step } from '../../lib/guide/step.ts'
-import { untilRunning } from '../../lib/kernel/link-events.ts'
-import { NetlinkError } from '../../lib/kernel/netlink.ts'
-import { openRtnetlink, openRtnetlinkIn, type Rtnetlink } from '../../lib/kernel/rtnetlink.ts'
+import { untilRunning } from '../../lib/kernel/netlink/link-events.ts'
+import { NetlinkError } from '../../lib/kernel/netlink/netlink.ts'
+import { openRtnetlink, openRtnetlinkIn, type Rtnetlink } from '../../lib/kernel/netlink/rtnetlink.ts'
 import { find } from './readings.ts'
 import type { Wiring } from './wiring.ts'
 

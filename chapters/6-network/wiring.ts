@@ -1,4 +1,4 @@
-import type { Endpoint } from '../../lib/kernel/sockaddr.ts'
+import type { Endpoint } from '../../lib/kernel/syscalls/sockaddr.ts'
 import type { End, Packets } from './readings.ts'
 
 /** A machine outside, as far as the host can tell: a network namespace at the other end of a cable of its own. */

@@ -2,8 +2,8 @@ import { closeSync } from 'node:fs'
 import { containerFolder } from '../../lib/container/state.ts'
 import type { Lab } from '../../lib/guide/lab.ts'
 import { type Answer, ownCommand } from '../../lib/guide/own-command.ts'
-import { type Namespace, namespaceInode, nsPids, startTime } from '../../lib/kernel/procfs.ts'
-import { ended, findProcess } from '../../lib/kernel/signal.ts'
+import { type Namespace, namespaceInode, nsPids, startTime } from '../../lib/kernel/process/procfs.ts'
+import { ended, findProcess } from '../../lib/kernel/process/signal.ts'
 
 /** What setns(2) can join of a container, in the order in which `exec` is asked for it. */
 export const JOINED: readonly Namespace[] = ['user', 'pid', 'mnt', 'uts', 'ipc', 'net', 'cgroup']

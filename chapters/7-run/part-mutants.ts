@@ -15,9 +15,15 @@ import {
 } from '../../lib/guide/mutant.ts'
 import type { Step } from '../../lib/guide/step.ts'
 import { plannedLayers } from '../../lib/image/store.ts'
-import { AT_FDCWD, MNT_DETACH, O_DIRECTORY, O_RDONLY, PR_CAPBSET_DROP } from '../../lib/kernel/constants.ts'
-import { now } from '../../lib/kernel/now.ts'
-import type { Op } from '../../lib/kernel/tape.ts'
+import {
+  AT_FDCWD,
+  MNT_DETACH,
+  O_DIRECTORY,
+  O_RDONLY,
+  PR_CAPBSET_DROP,
+} from '../../lib/kernel/syscalls/constants.ts'
+import { now } from '../../lib/kernel/syscalls/now.ts'
+import type { Op } from '../../lib/kernel/tape/tape.ts'
 import { COMMANDS, type Ran } from './commands.ts'
 
 /** Wrong ways to build the container. */

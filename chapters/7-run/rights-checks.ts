@@ -1,7 +1,11 @@
 import { finding, seen } from '../../lib/guide/evidence.ts'
 import type { Check, Scene } from '../../lib/guide/step.ts'
-import { capabilityMask, capabilityNames, defaultCapabilities } from '../../lib/kernel/capabilities.ts'
-import { descriptors, status } from '../../lib/kernel/procfs.ts'
+import {
+  capabilityMask,
+  capabilityNames,
+  defaultCapabilities,
+} from '../../lib/kernel/process/capabilities.ts'
+import { descriptors, status } from '../../lib/kernel/process/procfs.ts'
 
 /** Checks of what the container's root may still do. */
 

@@ -1,11 +1,16 @@
 import { finding, notHere, seen } from '../../lib/guide/evidence.ts'
 import type { Check } from '../../lib/guide/step.ts'
-import { Cgroup } from '../../lib/kernel/cgroup.ts'
-import { readCgroup } from '../../lib/kernel/cgroupfs.ts'
-import { planCgroup } from '../../lib/kernel/make-cgroup.ts'
-import { mountinfo } from '../../lib/kernel/mountinfo.ts'
-import { namespaceInode, NAMESPACES } from '../../lib/kernel/procfs.ts'
-import { type Address, type Link, openRtnetlink, openRtnetlinkIn } from '../../lib/kernel/rtnetlink.ts'
+import { Cgroup } from '../../lib/kernel/cgroup/cgroup.ts'
+import { readCgroup } from '../../lib/kernel/cgroup/cgroupfs.ts'
+import { planCgroup } from '../../lib/kernel/cgroup/make-cgroup.ts'
+import { mountinfo } from '../../lib/kernel/mount/mountinfo.ts'
+import { namespaceInode, NAMESPACES } from '../../lib/kernel/process/procfs.ts'
+import {
+  type Address,
+  type Link,
+  openRtnetlink,
+  openRtnetlinkIn,
+} from '../../lib/kernel/netlink/rtnetlink.ts'
 import type { Ran } from './commands.ts'
 
 /** Checks of what the earlier chapters taught: all of it is in this container, too. */

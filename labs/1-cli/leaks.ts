@@ -4,8 +4,8 @@ import type { Check } from '../../lib/guide/step.ts'
 import { closeSync } from 'node:fs'
 import type { Part } from '../../lib/container/part.ts'
 import { codeOf } from '../../lib/image/error.ts'
-import { O_DIRECTORY, O_RDONLY, AT_FDCWD } from '../../lib/kernel/constants.ts'
-import { now } from '../../lib/kernel/now.ts'
+import { O_DIRECTORY, O_RDONLY, AT_FDCWD } from '../../lib/kernel/syscalls/constants.ts'
+import { now } from '../../lib/kernel/syscalls/now.ts'
 
 /** A number that nothing else has here, and that nobody would guess. */
 const FAR_AWAY = 137

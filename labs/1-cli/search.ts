@@ -8,7 +8,7 @@ import { root } from '../../lib/container/root.ts'
 import { finding, notHere, seen } from '../../lib/guide/evidence.ts'
 import { refusalOf } from '../../lib/guide/refusal.ts'
 import type { Stage } from '../../lib/guide/step.ts'
-import type { Exit } from '../../lib/kernel/child.ts'
+import type { Exit } from '../../lib/kernel/process/child.ts'
 
 /** What each folder of the PATH has by the name of the command; `status` is what it exits with. */
 const FOLDERS = [

@@ -4,7 +4,7 @@ import { program } from '../../lib/container/program.ts'
 import { finding, seen } from '../../lib/guide/evidence.ts'
 import type { Stage } from '../../lib/guide/step.ts'
 import { refusalOf } from '../../lib/guide/refusal.ts'
-import type { Exit } from '../../lib/kernel/child.ts'
+import type { Exit } from '../../lib/kernel/process/child.ts'
 
 const ENDS = ['exit 0', 'exit 42', 'exit 255', 'kill -TERM $$', 'kill -KILL $$']
 /** Others that kill, of which a shell alone tells; the numbers of some of them have two names. */

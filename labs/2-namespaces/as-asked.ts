@@ -4,7 +4,7 @@ import { finding, notHere, seen } from '../../lib/guide/evidence.ts'
 import type { Lab } from '../../lib/guide/lab.ts'
 import { refusalOf } from '../../lib/guide/refusal.ts'
 import type { Check, Stage } from '../../lib/guide/step.ts'
-import { namespaceInode, NAMESPACES } from '../../lib/kernel/procfs.ts'
+import { namespaceInode, NAMESPACES } from '../../lib/kernel/process/procfs.ts'
 
 /** What calls of the part are about: not to be made where that kind is not asked for. */
 const ABOUT: Record<string, string> = { sethostname: 'uts', mount: 'mount', unshare: 'cgroup' }

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs'
 import type { Made } from '../../chapters/2-namespaces/step.ts'
 import { finding, seen } from '../../lib/guide/evidence.ts'
 import type { Check } from '../../lib/guide/step.ts'
-import { mountinfo } from '../../lib/kernel/mountinfo.ts'
-import { namespaceInode } from '../../lib/kernel/procfs.ts'
+import { mountinfo } from '../../lib/kernel/mount/mountinfo.ts'
+import { namespaceInode } from '../../lib/kernel/process/procfs.ts'
 
 const HOSTNAME = '/proc/sys/kernel/hostname'
 

@@ -1,7 +1,7 @@
 import type { Roots } from '../../chapters/3-root/step.ts'
 import { finding, seen } from '../../lib/guide/evidence.ts'
 import type { Check } from '../../lib/guide/step.ts'
-import { mountinfo } from '../../lib/kernel/mountinfo.ts'
+import { mountinfo } from '../../lib/kernel/mount/mountinfo.ts'
 
 /** A sysfs shows the links of the network namespace in which it was mounted: sysfs(5). */
 export const ownSys: Check<Roots> = {

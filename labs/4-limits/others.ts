@@ -5,7 +5,7 @@ import { finding, notHere, seen } from '../../lib/guide/evidence.ts'
 import type { Lab } from '../../lib/guide/lab.ts'
 import { inWords, type Refusal, refusalOf } from '../../lib/guide/refusal.ts'
 import type { Finding, Stage } from '../../lib/guide/step.ts'
-import { type readings, readCgroup } from '../../lib/kernel/cgroupfs.ts'
+import { type readings, readCgroup } from '../../lib/kernel/cgroup/cgroupfs.ts'
 import { THREW } from '../../lib/labs/written.ts'
 import { type Asked, whyOther } from './other-causes.ts'
 

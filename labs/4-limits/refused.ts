@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Container } from '../../lib/container/part.ts'
-import { readControl } from '../../lib/kernel/control-file.ts'
+import { readControl } from '../../lib/kernel/cgroup/control-file.ts'
 import { WrittenError } from '../../lib/labs/problem.ts'
 import { howCalculated } from './other-causes.ts'
 

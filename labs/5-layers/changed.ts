@@ -4,9 +4,9 @@ import { dirname, join } from 'node:path'
 import { copy } from '../../chapters/5-layers/changes.ts'
 import { treeDigest, type TreeEntry } from '../../lib/image/tree-digest.ts'
 import { writeXattr } from '../../lib/image/xattr.ts'
-import { MNT_DETACH, MS_BIND } from '../../lib/kernel/constants.ts'
-import { mountinfo } from '../../lib/kernel/mountinfo.ts'
-import { now } from '../../lib/kernel/now.ts'
+import { MNT_DETACH, MS_BIND } from '../../lib/kernel/syscalls/constants.ts'
+import { mountinfo } from '../../lib/kernel/mount/mountinfo.ts'
+import { now } from '../../lib/kernel/syscalls/now.ts'
 
 // An image, what a container changes in it, and what the two trees then differ in. Each run has other names, so that no list
 // of them can be known before.

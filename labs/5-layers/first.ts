@@ -3,7 +3,7 @@ import { directories, rootMount, upperOf } from '../../chapters/5-layers/reading
 import type { Stack } from '../../chapters/5-layers/step.ts'
 import { finding, seen } from '../../lib/guide/evidence.ts'
 import type { Check, Scene, Stage } from '../../lib/guide/step.ts'
-import { status } from '../../lib/kernel/procfs.ts'
+import { status } from '../../lib/kernel/process/procfs.ts'
 
 // What is asked of the first container's directories besides: each of these mistakes shows only later in what the container does.
 

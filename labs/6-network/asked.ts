@@ -7,7 +7,7 @@ import type { Network } from '../../lib/container/network-plan.ts'
 import { finding, seen } from '../../lib/guide/evidence.ts'
 import type { Lab } from '../../lib/guide/lab.ts'
 import type { Check, Scene, Stage } from '../../lib/guide/step.ts'
-import { openRtnetlink } from '../../lib/kernel/rtnetlink.ts'
+import { openRtnetlink } from '../../lib/kernel/netlink/rtnetlink.ts'
 import { explained } from './explained.ts'
 
 /** What the container was to have: the addresses that withCable chose, and the bridge as it was made first. */

@@ -2,7 +2,7 @@ import type { Wiring } from '../../chapters/6-network/wiring.ts'
 import type { Part } from '../../lib/container/part.ts'
 import { finding, seen } from '../../lib/guide/evidence.ts'
 import type { Check } from '../../lib/guide/step.ts'
-import { descriptors } from '../../lib/kernel/procfs.ts'
+import { descriptors } from '../../lib/kernel/process/procfs.ts'
 import { WrittenError } from '../../lib/labs/problem.ts'
 import { stillOpening } from '../../lib/labs/host-calls.ts'
 

@@ -1,6 +1,6 @@
 import { find, ipv4 } from '../../chapters/6-network/readings.ts'
 import type { Container, Part } from '../../lib/container/part.ts'
-import { type Link, openRtnetlink } from '../../lib/kernel/rtnetlink.ts'
+import { type Link, openRtnetlink } from '../../lib/kernel/netlink/rtnetlink.ts'
 import { hostCalls } from '../../lib/labs/host-calls.ts'
 import { WrittenError } from '../../lib/labs/problem.ts'
 

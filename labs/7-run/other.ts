@@ -8,10 +8,10 @@ import {
   type Capability,
   defaultCapabilities,
   type ProcessCapabilities,
-} from '../../lib/kernel/capabilities.ts'
-import { writeControl } from '../../lib/kernel/control-file.ts'
-import { namespaceInode, status } from '../../lib/kernel/procfs.ts'
-import type { Replayed } from '../../lib/kernel/tape.ts'
+} from '../../lib/kernel/process/capabilities.ts'
+import { writeControl } from '../../lib/kernel/cgroup/control-file.ts'
+import { namespaceInode, status } from '../../lib/kernel/process/procfs.ts'
+import type { Replayed } from '../../lib/kernel/tape/tape.ts'
 import { explainRefused, type Latest } from './refused.ts'
 
 /** A container besides the first, and what it asks for. */

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs'
 import type { Ran } from '../../chapters/7-run/commands.ts'
 import { changePart } from '../../lib/guide/mutant.ts'
 import type { Step } from '../../lib/guide/step.ts'
-import { PR_SET_NO_NEW_PRIVS } from '../../lib/kernel/constants.ts'
-import { type Diagnosis, SyscallError } from '../../lib/kernel/syscall-error.ts'
-import type { Op } from '../../lib/kernel/tape.ts'
+import { PR_SET_NO_NEW_PRIVS } from '../../lib/kernel/syscalls/constants.ts'
+import { type Diagnosis, SyscallError } from '../../lib/kernel/syscalls/syscall-error.ts'
+import type { Op } from '../../lib/kernel/tape/tape.ts'
 import { WrittenError } from '../../lib/labs/problem.ts'
 
 // Why a container did not start: what the kernel's bare error number means for this lab.

@@ -3,8 +3,8 @@ import {
   capabilityNames,
   defaultCapabilities,
   type ProcessCapabilities,
-} from '../../lib/kernel/capabilities.ts'
-import { status } from '../../lib/kernel/procfs.ts'
+} from '../../lib/kernel/process/capabilities.ts'
+import { status } from '../../lib/kernel/process/procfs.ts'
 import type { Other } from './other.ts'
 
 /** Why another container is not what it asked for: from its status, and from the calls that it made. */

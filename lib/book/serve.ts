@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { extname } from 'node:path'
-import { listenOnLoopback, ownNames } from '../loopback.ts'
+import { listenOnLoopback, ownNames } from '../common/loopback.ts'
 import { POLICY } from './frame.ts'
 
 const TYPES: Record<string, string> = {

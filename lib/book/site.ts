@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import module from 'node:module'
 import { join } from 'node:path'
-import { codeFolder, isCheckout, ownFolder } from '../own-folder.ts'
+import { codeFolder, isCheckout, ownFolder } from '../common/own-folder.ts'
 import { contents, type Entry } from './contents.ts'
 import { frame } from './frame.ts'
 import { cover } from './cover.ts'

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { UsageError } from '../kernel/errors.ts'
+import { UsageError } from '../common/errors.ts'
 import { steps } from './steps.ts'
 
 export interface EscapeFlags {

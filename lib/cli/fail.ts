@@ -1,12 +1,12 @@
-import { asTyped } from '../as-typed.ts'
+import { asTyped } from '../guide/as-typed.ts'
 import { CommandError } from '../container/command-error.ts'
 import { LimitedError } from '../container/limited.ts'
 import { fold } from '../guide/text.ts'
 import { dataFolder } from '../image/data-folder.ts'
 import { MachineError, REMEDIES as OF_DATA } from '../image/error.ts'
-import { UsageError } from '../kernel/errors.ts'
+import { UsageError } from '../common/errors.ts'
 import { WrittenError } from '../labs/problem.ts'
-import { SyscallError } from '../kernel/syscall-error.ts'
+import { SyscallError } from '../kernel/syscalls/syscall-error.ts'
 import { EXIT, statusOf } from './exit.ts'
 
 /** Says in one line what is wrong and what to do about it, and sets the exit status. A defect of ours keeps its stack. */

@@ -3,10 +3,10 @@ import { once } from 'node:events'
 import { LogReader, type LogRecord } from '../container/log.ts'
 import { findState, type State } from '../container/state.ts'
 import { codeOf } from '../image/error.ts'
-import { UsageError } from '../kernel/errors.ts'
-import { quote } from '../kernel/kinds.ts'
-import { bootId } from '../kernel/procfs.ts'
-import { ended, findProcess } from '../kernel/signal.ts'
+import { UsageError } from '../common/errors.ts'
+import { quote } from '../kernel/syscalls/kinds.ts'
+import { bootId } from '../kernel/process/procfs.ts'
+import { ended, findProcess } from '../kernel/process/signal.ts'
 
 export interface LogsFlags {
   follow?: boolean

@@ -1,8 +1,8 @@
 import { isUtf8 } from 'node:buffer'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { UsageError } from '../kernel/errors.ts'
-import { ownFolder } from '../own-folder.ts'
+import { UsageError } from '../common/errors.ts'
+import { ownFolder } from '../common/own-folder.ts'
 import { keepBlockingModes } from './standard-streams.ts'
 
 const version = (): string =>

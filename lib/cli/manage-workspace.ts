@@ -1,7 +1,7 @@
 import { basename, relative } from 'node:path'
 import { askWhether } from '../guide/predict.ts'
 import { Presenter } from '../guide/present.ts'
-import { UsageError } from '../kernel/errors.ts'
+import { UsageError } from '../common/errors.ts'
 import { overview, ProgressPresenter } from '../labs/overview.ts'
 import { readProgress } from '../labs/progress.ts'
 import { resetLab } from '../labs/reset.ts'

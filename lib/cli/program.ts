@@ -1,7 +1,7 @@
 import { Command, CommanderError } from 'commander'
-import { asTyped } from '../as-typed.ts'
-import { Interrupted } from '../kernel/errors.ts'
-import { waiting } from '../kernel/waiting.ts'
+import { asTyped } from '../guide/as-typed.ts'
+import { Interrupted } from '../common/errors.ts'
+import { waiting } from '../kernel/process/waiting.ts'
 import { fail, printable } from './fail.ts'
 import { bookCommand } from './book.ts'
 import { labCommands } from './lab.ts'
@@ -72,10 +72,12 @@ export async function main(argv: string[], version: string): Promise<void> {
   if (argv.length === 2) return program.outputHelp()
   try {
     await program.parseAsync(argv)
-    if (waiting.calls > 0) (await import('../kernel/now.ts')).now.exit_group(Number(process.exitCode ?? 0))
+    if (waiting.calls > 0)
+      (await import('../kernel/syscalls/now.ts')).now.exit_group(Number(process.exitCode ?? 0))
   } catch (error) {
     // a worker of libuv's may wait in a write(2), and process.exit() would wait for it: leave by the system call itself
-    if (error instanceof Interrupted) (await import('../kernel/now.ts')).now.exit_group(128 + error.signal)
+    if (error instanceof Interrupted)
+      (await import('../kernel/syscalls/now.ts')).now.exit_group(128 + error.signal)
     if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : statusOf(EXIT.usage)
     else {
       fail(error)

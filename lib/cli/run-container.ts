@@ -20,13 +20,13 @@ import {
 } from '../container/run-options.ts'
 import { dataFolder, makeDir } from '../image/data-folder.ts'
 import { codeOf, MachineError } from '../image/error.ts'
-import { shellStatus } from '../kernel/child.ts'
-import { UsageError } from '../kernel/errors.ts'
-import { needTasks, OURSELVES } from '../kernel/need-tasks.ts'
-import { processExists } from '../kernel/procfs.ts'
+import { shellStatus } from '../kernel/process/child.ts'
+import { UsageError } from '../common/errors.ts'
+import { needTasks, OURSELVES } from '../kernel/process/need-tasks.ts'
+import { processExists } from '../kernel/process/procfs.ts'
 import { EXIT } from './exit.ts'
 import { lineOf, warn } from './fail.ts'
-import { ourselves } from '../ourselves.ts'
+import { ourselves } from '../common/ourselves.ts'
 import type { RunFlags } from './run.ts'
 
 /** What one process of ours tells the next that continues its work: on the bench, or in the background. */

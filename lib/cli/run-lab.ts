@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { UsageError } from '../kernel/errors.ts'
+import { UsageError } from '../common/errors.ts'
 import type { Exercise } from '../labs/exercise.ts'
 import { LabPresenter } from '../labs/present.ts'
 import type { Progress } from '../labs/progress-shape.ts'

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { runContainer, type RunRequest } from '../container/run.ts'
-import { UsageError } from '../kernel/errors.ts'
+import { UsageError } from '../common/errors.ts'
 import { ownParts, ownRoot, ownWorkspace, rootLost, withLine } from '../labs/mine.ts'
 import { readProgress } from '../labs/progress.ts'
 import { isProven } from '../labs/proven.ts'

@@ -1,4 +1,4 @@
-import { asTyped } from '../as-typed.ts'
+import { asTyped } from '../guide/as-typed.ts'
 import { Presenter } from '../guide/present.ts'
 import { earlyPredictions } from '../labs/early-predictions.ts'
 import { readProgress } from '../labs/progress.ts'

@@ -1,4 +1,4 @@
-import { UsageError } from '../kernel/errors.ts'
+import { UsageError } from '../common/errors.ts'
 import type { Exercise } from '../labs/exercise.ts'
 import { type Mistake, mistakesIn } from '../labs/mistakes.ts'
 import type { DiffPresenter } from '../labs/present-diff.ts'

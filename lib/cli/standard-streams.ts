@@ -39,7 +39,7 @@ class Output extends Writable {
         at += writeSync(this.fd, bytes, at)
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
-        const { POLLOUT, ready } = await import('../kernel/poll.ts') // the caller has it non-blocking
+        const { POLLOUT, ready } = await import('../kernel/process/poll.ts') // the caller has it non-blocking
         await ready(this.fd, POLLOUT)
       }
     }
@@ -68,7 +68,7 @@ class Input extends Readable {
   }
 
   async #get(buffer: Buffer): Promise<Buffer | null> {
-    const { POLLIN, ready, Wake } = await import('../kernel/poll.ts')
+    const { POLLIN, ready, Wake } = await import('../kernel/process/poll.ts')
     using wake = new Wake()
     this.#stop = () => wake.call()
     process.once('exit', this.#stop)

@@ -1,7 +1,7 @@
-import { asTyped } from '../as-typed.ts'
+import { asTyped } from '../guide/as-typed.ts'
 import { type Command, Option } from 'commander'
-import { UsageError } from '../kernel/errors.ts'
-import { hint } from '../kernel/suggest.ts'
+import { UsageError } from '../common/errors.ts'
+import { hint } from '../common/suggest.ts'
 import { steps } from './steps.ts'
 
 export interface StepFlags {

@@ -13,7 +13,7 @@ import {
 import { resolve } from 'node:path'
 import { type Trace, trace } from '../guide/trace.ts'
 import type { Timeline } from '../guide/timeline.ts'
-import { UsageError } from '../kernel/errors.ts'
+import { UsageError } from '../common/errors.ts'
 import { owner, sudoUser } from '../labs/owned.ts'
 
 /** Tells us on the bench which of our descriptors the trace goes to. */

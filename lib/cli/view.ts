@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { UsageError } from '../kernel/errors.ts'
-import { quote } from '../kernel/kinds.ts'
+import { UsageError } from '../common/errors.ts'
+import { quote } from '../kernel/syscalls/kinds.ts'
 
 const PORT = '7070'
 

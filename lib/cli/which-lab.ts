@@ -2,8 +2,8 @@ import type { Exercise } from '../labs/exercise.ts'
 import { readProgress } from '../labs/progress.ts'
 import { nextLab } from '../labs/next.ts'
 import type { Workspace } from '../labs/workspace.ts'
-import { UsageError } from '../kernel/errors.ts'
-import { hint } from '../kernel/suggest.ts'
+import { UsageError } from '../common/errors.ts'
+import { hint } from '../common/suggest.ts'
 import { exercises, loadLabs } from './exercises.ts'
 
 /** The lab that a word means: `3`, `root`; without a word the one that comes next. Throws a UsageError with the nearest. */

@@ -1,5 +1,5 @@
-import { RLIMIT_NOFILE } from '../kernel/constants.ts'
-import { now } from '../kernel/now.ts'
+import { RLIMIT_NOFILE } from '../kernel/syscalls/constants.ts'
+import { now } from '../kernel/syscalls/now.ts'
 import type { ProcessSpec } from './spec.ts'
 
 /**

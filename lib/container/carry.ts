@@ -2,10 +2,10 @@ import { read, readSync, write, writeSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { isatty } from 'node:tty'
 import { codeOf } from '../image/error.ts'
-import { F_GETPIPE_SZ, F_SETFL, O_NONBLOCK, O_RDWR } from '../kernel/constants.ts'
-import { now } from '../kernel/now.ts'
-import { waiting } from '../kernel/waiting.ts'
-import { POLLIN, POLLOUT, ready, type Wake } from '../kernel/poll.ts'
+import { F_GETPIPE_SZ, F_SETFL, O_NONBLOCK, O_RDWR } from '../kernel/syscalls/constants.ts'
+import { now } from '../kernel/syscalls/now.ts'
+import { waiting } from '../kernel/process/waiting.ts'
+import { POLLIN, POLLOUT, ready, type Wake } from '../kernel/process/poll.ts'
 
 const readAsync = promisify(read)
 const writeAsync = promisify(write)

@@ -1,6 +1,6 @@
-import { UsageError } from '../kernel/errors.ts'
-import type { SyscallError } from '../kernel/syscall-error.ts'
-import type { Replayed } from '../kernel/tape.ts'
+import { UsageError } from '../common/errors.ts'
+import type { SyscallError } from '../kernel/syscalls/syscall-error.ts'
+import type { Replayed } from '../kernel/tape/tape.ts'
 
 /** The program could not be started in the container. `status` is what a shell and docker give: 127 or 126. */
 export class CommandError extends UsageError {

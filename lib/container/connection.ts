@@ -1,9 +1,9 @@
 import { closeSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import { constants } from 'node:os'
-import type { Child, Exit } from '../kernel/child.ts'
-import { Interrupted } from '../kernel/errors.ts'
-import { hearSignals } from '../kernel/hear-signals.ts'
+import type { Child, Exit } from '../kernel/process/child.ts'
+import { Interrupted } from '../common/errors.ts'
+import { hearSignals } from '../kernel/process/hear-signals.ts'
 import { type Pumped, pump } from './pump.ts'
 import { type Stdio, Streams } from './streams.ts'
 

@@ -6,8 +6,8 @@ import {
   MS_RDONLY,
   MS_REC,
   MS_REMOUNT,
-} from '../kernel/constants.ts'
-import type { Tape } from '../kernel/tape.ts'
+} from '../kernel/syscalls/constants.ts'
+import type { Tape } from '../kernel/tape/tape.ts'
 import { attachCopy, type Lent } from './mount-copy.ts'
 import { hasOwnDev, inKernelTree, isDirectory } from './mount-kinds.ts'
 import type { Spec } from './spec.ts'

@@ -1,5 +1,5 @@
-import { defaultCapabilities } from '../kernel/capabilities.ts'
-import { NAMESPACES } from '../kernel/procfs.ts'
+import { defaultCapabilities } from '../kernel/process/capabilities.ts'
+import { NAMESPACES } from '../kernel/process/procfs.ts'
 import type { IdMapping, MountSpec, NamespaceType, Spec } from './spec.ts'
 
 /** What Docker hides of /proc and /sys (moby oci/defaults.go): kernel memory, keys, timers, firmware. */

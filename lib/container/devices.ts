@@ -1,5 +1,5 @@
-import { AT_FDCWD, S_IFBLK, S_IFCHR, S_IFIFO, S_IFREG } from '../kernel/constants.ts'
-import type { Tape } from '../kernel/tape.ts'
+import { AT_FDCWD, S_IFBLK, S_IFCHR, S_IFIFO, S_IFREG } from '../kernel/syscalls/constants.ts'
+import type { Tape } from '../kernel/tape/tape.ts'
 import { attachCopy, type Lent } from './mount-copy.ts'
 import { inUserNamespace } from './mount-kinds.ts'
 import type { DeviceSpec, Spec } from './spec.ts'

@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync } from 'node:fs'
-import { Cgroup, cgroupOf } from '../kernel/cgroup.ts'
-import { Child, type Exit } from '../kernel/child.ts'
+import { Cgroup, cgroupOf } from '../kernel/cgroup/cgroup.ts'
+import { Child, type Exit } from '../kernel/process/child.ts'
 import {
   CLONE_PARENT,
   CLONE_PARENT_SETTID,
@@ -14,17 +14,17 @@ import {
   RESOLVE_IN_ROOT,
   RESOLVE_NO_SYMLINKS,
   TIOCSCTTY,
-} from '../kernel/constants.ts'
+} from '../kernel/syscalls/constants.ts'
 import { codeOf, MachineError } from '../image/error.ts'
-import { Interrupted, UsageError } from '../kernel/errors.ts'
-import { Gate } from '../kernel/gate.ts'
-import { keepGoing } from '../kernel/keep-going.ts'
-import { launchGated } from '../kernel/launch-gated.ts'
-import { int32s, now } from '../kernel/now.ts'
-import { isGone, namespaceInode, type Namespace } from '../kernel/procfs.ts'
-import { ended, endProcess } from '../kernel/signal.ts'
-import { Tape } from '../kernel/tape.ts'
-import { foreignNamespaces } from '../kernel/visit.ts'
+import { Interrupted, UsageError } from '../common/errors.ts'
+import { Gate } from '../kernel/tape/gate.ts'
+import { keepGoing } from '../kernel/process/keep-going.ts'
+import { launchGated } from '../kernel/tape/launch-gated.ts'
+import { int32s, now } from '../kernel/syscalls/now.ts'
+import { isGone, namespaceInode, type Namespace } from '../kernel/process/procfs.ts'
+import { ended, endProcess } from '../kernel/process/signal.ts'
+import { Tape } from '../kernel/tape/tape.ts'
+import { foreignNamespaces } from '../kernel/tape/visit.ts'
 import { Connection } from './connection.ts'
 import { hardening } from './hardening.ts'
 import { Ledger } from './ledger.ts'

@@ -1,5 +1,5 @@
-import { readControl, writeControl } from '../kernel/control-file.ts'
-import { SyscallError } from '../kernel/syscall-error.ts'
+import { readControl, writeControl } from '../kernel/cgroup/control-file.ts'
+import { SyscallError } from '../kernel/syscalls/syscall-error.ts'
 import { currentNetns, type Ledger } from './ledger.ts'
 import { LimitedError } from './limited.ts'
 import { type PacketRules, ruleCommand } from './packet-rules.ts'

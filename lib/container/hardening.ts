@@ -1,14 +1,14 @@
-import { capabilityMask, capData, capHeader } from '../kernel/capabilities.ts'
+import { capabilityMask, capData, capHeader } from '../kernel/process/capabilities.ts'
 import {
   PR_CAP_AMBIENT,
   PR_CAPBSET_DROP,
   PR_SET_KEEPCAPS,
   PR_SET_NO_NEW_PRIVS,
   SECCOMP_SET_MODE_FILTER,
-} from '../kernel/constants.ts'
-import * as constants from '../kernel/constants.ts'
-import { writeControl, readControl } from '../kernel/control-file.ts'
-import type { Tape } from '../kernel/tape.ts'
+} from '../kernel/syscalls/constants.ts'
+import * as constants from '../kernel/syscalls/constants.ts'
+import { writeControl, readControl } from '../kernel/cgroup/control-file.ts'
+import type { Tape } from '../kernel/tape/tape.ts'
 import type { Part } from './part.ts'
 import { compileSeccomp, seccompFlags } from './seccomp.ts'
 import type { ProcessSpec } from './spec.ts'

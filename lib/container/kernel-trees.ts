@@ -12,9 +12,9 @@ import {
   O_WRONLY,
   RESOLVE_NO_MAGICLINKS,
   RESOLVE_NO_SYMLINKS,
-} from '../kernel/constants.ts'
-import { hierarchies } from '../kernel/cgroupfs.ts'
-import type { Later, Tape } from '../kernel/tape.ts'
+} from '../kernel/syscalls/constants.ts'
+import { hierarchies } from '../kernel/cgroup/cgroupfs.ts'
+import type { Later, Tape } from '../kernel/tape/tape.ts'
 import { cover, covered } from './cover.ts'
 import { devices } from './devices.ts'
 import { attachCopy, type Lent, moveTo, restrict, take } from './mount-copy.ts'

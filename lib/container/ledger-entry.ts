@@ -1,6 +1,6 @@
 import { existsSync, realpathSync } from 'node:fs'
 import { basename, dirname, isAbsolute, join, normalize } from 'node:path'
-import { hierarchies } from '../kernel/cgroupfs.ts'
+import { hierarchies } from '../kernel/cgroup/cgroupfs.ts'
 import type { Entry } from './ledger.ts'
 import { isPacketRules } from './packet-rules.ts'
 

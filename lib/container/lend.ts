@@ -1,4 +1,4 @@
-import type { Later, Tape } from '../kernel/tape.ts'
+import type { Later, Tape } from '../kernel/tape/tape.ts'
 import { maskedFilesOfImage } from './cover.ts'
 import { DEVICES } from './devices.ts'
 import { type Lent, take } from './mount-copy.ts'

@@ -1,4 +1,4 @@
-import { descriptors, ifReadable, pids } from '../kernel/procfs.ts'
+import { descriptors, ifReadable, pids } from '../kernel/process/procfs.ts'
 import { type Entry, ledgers, ownerLives, parse } from './ledger.ts'
 
 /** A change on the host, and the process of the running command that will take it back. */

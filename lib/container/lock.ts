@@ -1,8 +1,8 @@
 import { closeSync, constants, openSync } from 'node:fs'
 import { codeOf } from '../image/error.ts'
-import { LOCK_EX } from '../kernel/constants.ts'
-import { now } from '../kernel/now.ts'
-import { inFirstUserNamespace } from '../kernel/procfs.ts'
+import { LOCK_EX } from '../kernel/syscalls/constants.ts'
+import { now } from '../kernel/syscalls/now.ts'
+import { inFirstUserNamespace } from '../kernel/process/procfs.ts'
 
 /** What only root can open: a lock on what everybody may open, such as a namespace, everybody can hold. */
 const ROOTS = '/run/minilab.lock'

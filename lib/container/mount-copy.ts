@@ -10,8 +10,8 @@ import {
   MS_REC,
   OPEN_TREE_CLOEXEC,
   OPEN_TREE_CLONE,
-} from '../kernel/constants.ts'
-import type { Later, Tape } from '../kernel/tape.ts'
+} from '../kernel/syscalls/constants.ts'
+import type { Later, Tape } from '../kernel/tape/tape.ts'
 import { mountOptions } from './mount-options.ts'
 import { setAttributes } from './read-only-mount.ts'
 import type { MountSpec } from './spec.ts'

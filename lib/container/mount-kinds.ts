@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import { posix } from 'node:path'
-import { MS_BIND } from '../kernel/constants.ts'
-import { inFirstUserNamespace } from '../kernel/procfs.ts'
+import { MS_BIND } from '../kernel/syscalls/constants.ts'
+import { inFirstUserNamespace } from '../kernel/process/procfs.ts'
 import { mountOptions } from './mount-options.ts'
 import { has, type MountSpec, type Spec } from './spec.ts'
 

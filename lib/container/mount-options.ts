@@ -12,7 +12,7 @@ import {
   MS_SLAVE,
   MS_STRICTATIME,
   MS_UNBINDABLE,
-} from '../kernel/constants.ts'
+} from '../kernel/syscalls/constants.ts'
 
 /** mount(8) options that are flags of mount(2): [to set, to clear]. Whatever is not here goes to the file system as data. */
 const FLAGS: Record<string, [set: number, clear: number]> = {

@@ -13,9 +13,9 @@ import {
   MS_SLAVE,
   O_CLOEXEC,
   O_RDONLY,
-} from '../kernel/constants.ts'
-import { writeControl } from '../kernel/control-file.ts'
-import { writeIdMaps } from '../kernel/id-maps.ts'
+} from '../kernel/syscalls/constants.ts'
+import { writeControl } from '../kernel/cgroup/control-file.ts'
+import { writeIdMaps } from '../kernel/process/id-maps.ts'
 import type { Part } from './part.ts'
 import { has, type IdMapping, type NamespaceType } from './spec.ts'
 

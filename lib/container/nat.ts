@@ -1,4 +1,4 @@
-import type { Endpoint } from '../kernel/sockaddr.ts'
+import type { Endpoint } from '../kernel/syscalls/sockaddr.ts'
 import { addIptables, addNftTable } from './firewall.ts'
 import type { Ledger } from './ledger.ts'
 import { LimitedError } from './limited.ts'

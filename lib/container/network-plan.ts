@@ -1,4 +1,4 @@
-import type { Requested } from '../kernel/netlink.ts'
+import type { Requested } from '../kernel/netlink/netlink.ts'
 import type { Spec } from './spec.ts'
 
 /** How a container's network namespace is connected. */

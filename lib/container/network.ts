@@ -1,15 +1,15 @@
 import { createHash } from 'node:crypto'
 import { codeOf } from '../image/error.ts'
-import { untilRunning } from '../kernel/link-events.ts'
-import { openRtnetlink, openRtnetlinkIn, type Rtnetlink } from '../kernel/rtnetlink.ts'
+import { untilRunning } from '../kernel/netlink/link-events.ts'
+import { openRtnetlink, openRtnetlinkIn, type Rtnetlink } from '../kernel/netlink/rtnetlink.ts'
 import { letThrough } from './firewall.ts'
 import { currentNetns } from './ledger.ts'
 import { LimitedError } from './limited.ts'
 import { withNetworkLock } from './lock.ts'
 import type { Network } from './network-plan.ts'
 import type { Container, Part } from './part.ts'
-import { networkOf, nth, overlap, room } from '../kernel/subnet.ts'
-import { until } from '../kernel/until.ts'
+import { networkOf, nth, overlap, room } from '../kernel/netlink/subnet.ts'
+import { until } from '../common/until.ts'
 
 /** The bridge gets the first of these networks to which the host has no route yet: RFC 1918. */
 const POOL = [

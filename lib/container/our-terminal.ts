@@ -10,8 +10,8 @@ import {
   TIOCGWINSZ,
   TIOCSPTLCK,
   TIOCSWINSZ,
-} from '../kernel/constants.ts'
-import { now } from '../kernel/now.ts'
+} from '../kernel/syscalls/constants.ts'
+import { now } from '../kernel/syscalls/now.ts'
 
 // struct termios of the kernel, asm-generic/termbits.h: four words of flags, the line discipline, 19 control characters
 const TERMIOS = { size: 36, input: 0, output: 4, control: 8, local: 12, vtime: 17 + 5, vmin: 17 + 6 }

@@ -7,8 +7,8 @@ import {
   OPEN_TREE_CLOEXEC,
   OPEN_TREE_CLONE,
   S_IFREG,
-} from '../kernel/constants.ts'
-import type { Tape } from '../kernel/tape.ts'
+} from '../kernel/syscalls/constants.ts'
+import type { Tape } from '../kernel/tape/tape.ts'
 import { DEVICES, LINKS } from './devices.ts'
 
 /**

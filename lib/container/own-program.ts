@@ -1,7 +1,7 @@
 import { closeSync, constants } from 'node:fs'
-import { ourselves } from '../ourselves.ts'
-import { mayAccess } from '../kernel/access.ts'
-import { capabilityNames } from '../kernel/capabilities.ts'
+import { ourselves } from '../common/ourselves.ts'
+import { mayAccess } from '../kernel/process/access.ts'
+import { capabilityNames } from '../kernel/process/capabilities.ts'
 import {
   AT_FDCWD,
   CLONE_FILES,
@@ -11,11 +11,11 @@ import {
   F_SETFD,
   OPEN_TREE_CLOEXEC,
   OPEN_TREE_CLONE,
-} from '../kernel/constants.ts'
-import { now } from '../kernel/now.ts'
-import { status } from '../kernel/procfs.ts'
-import { Tape } from '../kernel/tape.ts'
-import { play } from '../kernel/visit.ts'
+} from '../kernel/syscalls/constants.ts'
+import { now } from '../kernel/syscalls/now.ts'
+import { status } from '../kernel/process/procfs.ts'
+import { Tape } from '../kernel/tape/tape.ts'
+import { play } from '../kernel/tape/visit.ts'
 import { makeReadOnly } from './read-only-mount.ts'
 
 /** The program that this process runs, whatever its path: proc_pid_exe(5). */

@@ -6,8 +6,8 @@ import {
   O_PATH,
   RESOLVE_NO_SYMLINKS,
   S_IFREG,
-} from '../kernel/constants.ts'
-import type { Later, Tape } from '../kernel/tape.ts'
+} from '../kernel/syscalls/constants.ts'
+import type { Later, Tape } from '../kernel/tape/tape.ts'
 import { moveTo, restrict } from './mount-copy.ts'
 import { isDirectory } from './mount-kinds.ts'
 import type { MountSpec } from './spec.ts'

@@ -9,9 +9,9 @@ import {
   RESOLVE_NO_MAGICLINKS,
   SIGPIPE,
   SIGXFSZ,
-} from '../kernel/constants.ts'
-import type { Gate } from '../kernel/gate.ts'
-import type { Tape } from '../kernel/tape.ts'
+} from '../kernel/syscalls/constants.ts'
+import type { Gate } from '../kernel/tape/gate.ts'
+import type { Tape } from '../kernel/tape/tape.ts'
 import type { Part } from './part.ts'
 import type { Stdio } from './streams.ts'
 

@@ -1,10 +1,10 @@
 import { closeSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
-import { AF_INET, SO_REUSEADDR, SOCK_CLOEXEC, SOCK_STREAM, SOL_SOCKET } from '../kernel/constants.ts'
-import { UsageError } from '../kernel/errors.ts'
-import { now } from '../kernel/now.ts'
-import { SOCKADDR_IN, sockaddr } from '../kernel/sockaddr.ts'
-import { SyscallError } from '../kernel/syscall-error.ts'
+import { AF_INET, SO_REUSEADDR, SOCK_CLOEXEC, SOCK_STREAM, SOL_SOCKET } from '../kernel/syscalls/constants.ts'
+import { UsageError } from '../common/errors.ts'
+import { now } from '../kernel/syscalls/now.ts'
+import { SOCKADDR_IN, sockaddr } from '../kernel/syscalls/sockaddr.ts'
+import { SyscallError } from '../kernel/syscalls/syscall-error.ts'
 import type { Port } from './run-options.ts'
 
 /** A listening socket on the host, and the container's port that it stands for. */

@@ -1,7 +1,7 @@
 import { closeSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import { codeOf } from '../image/error.ts'
-import { Wake } from '../kernel/poll.ts'
+import { Wake } from '../kernel/process/poll.ts'
 import { carry, ourEnd, writeAll } from './carry.ts'
 import { followSize, makeRaw } from './our-terminal.ts'
 

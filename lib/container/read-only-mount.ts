@@ -1,5 +1,5 @@
-import { AT_EMPTY_PATH, AT_FDCWD, MOUNT_ATTR_RDONLY } from '../kernel/constants.ts'
-import type { Later, Tape } from '../kernel/tape.ts'
+import { AT_EMPTY_PATH, AT_FDCWD, MOUNT_ATTR_RDONLY } from '../kernel/syscalls/constants.ts'
+import type { Later, Tape } from '../kernel/tape/tape.ts'
 
 /** Makes a mount read-only, known by its path, or by a descriptor. */
 export function makeReadOnly(tape: Pick<Tape, 'mount_setattr'>, mount: string | Later): void {

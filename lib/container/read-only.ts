@@ -1,9 +1,14 @@
 import { realpathSync } from 'node:fs'
 import { join } from 'node:path'
-import { AT_FDCWD, MOVE_MOUNT_F_EMPTY_PATH, OPEN_TREE_CLOEXEC, OPEN_TREE_CLONE } from '../kernel/constants.ts'
-import type { Refused } from '../kernel/make-cgroup.ts'
-import { mountinfo } from '../kernel/mountinfo.ts'
-import type { Later, Tape } from '../kernel/tape.ts'
+import {
+  AT_FDCWD,
+  MOVE_MOUNT_F_EMPTY_PATH,
+  OPEN_TREE_CLOEXEC,
+  OPEN_TREE_CLONE,
+} from '../kernel/syscalls/constants.ts'
+import type { Refused } from '../kernel/cgroup/make-cgroup.ts'
+import { mountinfo } from '../kernel/mount/mountinfo.ts'
+import type { Later, Tape } from '../kernel/tape/tape.ts'
 import { mountOwnDev } from './own-dev.ts'
 import { makeReadOnly } from './read-only-mount.ts'
 import type { Shelter } from './shelter.ts'

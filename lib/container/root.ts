@@ -10,9 +10,9 @@ import {
   MS_REC,
   MS_REMOUNT,
   RESOLVE_NO_MAGICLINKS,
-} from '../kernel/constants.ts'
-import { mountinfo, mountOf } from '../kernel/mountinfo.ts'
-import type { Tape } from '../kernel/tape.ts'
+} from '../kernel/syscalls/constants.ts'
+import { mountinfo, mountOf } from '../kernel/mount/mountinfo.ts'
+import type { Tape } from '../kernel/tape/tape.ts'
 import { cover, covered } from './cover.ts'
 import { isInDev, makeNodes } from './devices.ts'
 import { attachTrees, makeKernelTrees, mountNew } from './kernel-trees.ts'

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { constants } from 'node:fs'
 import { join } from 'node:path'
-import { mayAccess } from '../kernel/access.ts'
+import { mayAccess } from '../kernel/process/access.ts'
 import { LimitedError } from './limited.ts'
 
 // an ordinary user's PATH often lacks the folders of the administrator's programs

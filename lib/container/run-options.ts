@@ -8,12 +8,12 @@ import {
   defaultCapabilities,
   parseCapability,
   type ProcessCapabilities,
-} from '../kernel/capabilities.ts'
-import { UsageError } from '../kernel/errors.ts'
-import { quote } from '../kernel/kinds.ts'
+} from '../kernel/process/capabilities.ts'
+import { UsageError } from '../common/errors.ts'
+import { quote } from '../kernel/syscalls/kinds.ts'
 import { NETWORK_MODES, type NetworkMode } from './network-plan.ts'
 import type { MountSpec, ResourcesSpec } from './spec.ts'
-import { hint } from '../kernel/suggest.ts'
+import { hint } from '../common/suggest.ts'
 import { sharedPlace } from './volumes.ts'
 
 const UNITS: Record<string, number> = { '': 1, b: 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 }

@@ -1,7 +1,7 @@
 // What a container may ask of the kernel unless told otherwise. The rule is Docker's: everything but what is listed
 // here; the lists follow the default profile of github.com/moby/profiles, which says the same as a list of the allowed.
 import { constants } from 'node:os'
-import type { Capability } from '../kernel/capabilities.ts'
+import type { Capability } from '../kernel/process/capabilities.ts'
 import {
   CLONE_NEWCGROUP,
   CLONE_NEWIPC,
@@ -10,9 +10,9 @@ import {
   CLONE_NEWPID,
   CLONE_NEWUSER,
   CLONE_NEWUTS,
-} from '../kernel/constants.ts'
-import { arch, numbers } from '../kernel/syscall-numbers.ts'
-import type { SyscallName } from '../kernel/syscall-numbers.ts'
+} from '../kernel/syscalls/constants.ts'
+import { arch, numbers } from '../kernel/syscalls/syscall-numbers.ts'
+import type { SyscallName } from '../kernel/syscalls/syscall-numbers.ts'
 import type { Seccomp } from './seccomp.ts'
 
 type Rule = NonNullable<Seccomp['syscalls']>[number]

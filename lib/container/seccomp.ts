@@ -11,12 +11,12 @@ import {
   jump,
   load,
   ret,
-} from '../kernel/bpf.ts'
-import type { Label, Program } from '../kernel/bpf.ts'
-import { UsageError } from '../kernel/errors.ts'
-import { hint } from '../kernel/suggest.ts'
-import { arch, numbers } from '../kernel/syscall-numbers.ts'
-import type { Arch } from '../kernel/syscall-numbers.ts'
+} from '../kernel/seccomp/bpf.ts'
+import type { Label, Program } from '../kernel/seccomp/bpf.ts'
+import { UsageError } from '../common/errors.ts'
+import { hint } from '../common/suggest.ts'
+import { arch, numbers } from '../kernel/syscalls/syscall-numbers.ts'
+import type { Arch } from '../kernel/syscalls/syscall-numbers.ts'
 
 /** What the kernel does with a call: SECCOMP_RET_* of linux/seccomp.h. */
 const actions = {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import type { Cgroup } from '../kernel/cgroup.ts'
-import { BENCH_LEAF, type Refused } from '../kernel/make-cgroup.ts'
+import type { Cgroup } from '../kernel/cgroup/cgroup.ts'
+import { BENCH_LEAF, type Refused } from '../kernel/cgroup/make-cgroup.ts'
 import type { Ledger } from './ledger.ts'
 import { LimitedError } from './limited.ts'
 import { notedCgroup, setLimits } from './limits.ts'

@@ -1,4 +1,4 @@
-import { UsageError } from '../kernel/errors.ts'
+import { UsageError } from '../common/errors.ts'
 import { has, type NamespaceType, type Spec } from './spec.ts'
 
 /**

@@ -1,4 +1,4 @@
-import type { ProcessCapabilities } from '../kernel/capabilities.ts'
+import type { ProcessCapabilities } from '../kernel/process/capabilities.ts'
 import type { Seccomp } from './seccomp.ts'
 
 /**

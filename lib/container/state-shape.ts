@@ -1,4 +1,14 @@
-import { count, flag, listOf, nullable, object, optional, type Shape, text, texts } from '../kernel/shape.ts'
+import {
+  count,
+  flag,
+  listOf,
+  nullable,
+  object,
+  optional,
+  type Shape,
+  text,
+  texts,
+} from '../kernel/syscalls/shape.ts'
 import type { State } from './state.ts'
 
 const pid: Shape = value => count(value) && Number(value) > 0

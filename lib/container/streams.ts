@@ -10,13 +10,13 @@ import {
   O_NONBLOCK,
   O_RDWR,
   RESOLVE_NO_MAGICLINKS,
-} from '../kernel/constants.ts'
-import { UsageError } from '../kernel/errors.ts'
-import { now } from '../kernel/now.ts'
-import { pipe } from '../kernel/pipe.ts'
-import { Wake } from '../kernel/poll.ts'
-import { SyscallError } from '../kernel/syscall-error.ts'
-import type { Tape } from '../kernel/tape.ts'
+} from '../kernel/syscalls/constants.ts'
+import { UsageError } from '../common/errors.ts'
+import { now } from '../kernel/syscalls/now.ts'
+import { pipe } from '../kernel/process/pipe.ts'
+import { Wake } from '../kernel/process/poll.ts'
+import { SyscallError } from '../kernel/syscalls/syscall-error.ts'
+import type { Tape } from '../kernel/tape/tape.ts'
 import { carry, ourEnd, writeAll } from './carry.ts'
 import { encodeLog } from './log.ts'
 import type { Part } from './part.ts'

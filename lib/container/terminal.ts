@@ -11,9 +11,9 @@ import {
   TIOCGPTPEER,
   TIOCSCTTY,
   TIOCSPTLCK,
-} from '../kernel/constants.ts'
-import { type Launched, stayDumpable } from '../kernel/launch.ts'
-import { now } from '../kernel/now.ts'
+} from '../kernel/syscalls/constants.ts'
+import { type Launched, stayDumpable } from '../kernel/tape/launch.ts'
+import { now } from '../kernel/syscalls/now.ts'
 import { moveTo } from './mount-copy.ts'
 import { copySize } from './our-terminal.ts'
 import type { Container, Part } from './part.ts'

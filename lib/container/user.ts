@@ -1,6 +1,6 @@
 import { readMerged } from '../image/merged-file.ts'
-import { UsageError } from '../kernel/errors.ts'
-import { quote } from '../kernel/kinds.ts'
+import { UsageError } from '../common/errors.ts'
+import { quote } from '../kernel/syscalls/kinds.ts'
 
 /** Of the four thousand million ids the last is none: setresuid(2) takes it, -1, as "leave it as it is". */
 const LAST_ID = 4294967294

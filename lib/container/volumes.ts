@@ -1,6 +1,6 @@
 import { resolveMerged } from '../image/merged-file.ts'
-import { UsageError } from '../kernel/errors.ts'
-import { quote } from '../kernel/kinds.ts'
+import { UsageError } from '../common/errors.ts'
+import { quote } from '../kernel/syscalls/kinds.ts'
 import type { MountSpec } from './spec.ts'
 
 /**

@@ -1,9 +1,15 @@
 import { closeSync, type FSWatcher, openSync, readdirSync, watch } from 'node:fs'
 import { join } from 'node:path'
-import { AF_UNIX, MSG_NOSIGNAL, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM } from '../kernel/constants.ts'
-import { now } from '../kernel/now.ts'
-import { namespaceInode, startTime } from '../kernel/procfs.ts'
-import type { Replayed } from '../kernel/tape.ts'
+import {
+  AF_UNIX,
+  MSG_NOSIGNAL,
+  SOCK_CLOEXEC,
+  SOCK_NONBLOCK,
+  SOCK_STREAM,
+} from '../kernel/syscalls/constants.ts'
+import { now } from '../kernel/syscalls/now.ts'
+import { namespaceInode, startTime } from '../kernel/process/procfs.ts'
+import type { Replayed } from '../kernel/tape/tape.ts'
 import type { Evidence } from './step.ts'
 import { lines, otherParts, type TapeLine } from './tape-lines.ts'
 

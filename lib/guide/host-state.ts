@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { hierarchies } from '../kernel/cgroupfs.ts'
-import { mountinfo } from '../kernel/mountinfo.ts'
+import { hierarchies } from '../kernel/cgroup/cgroupfs.ts'
+import { mountinfo } from '../kernel/mount/mountinfo.ts'
 import {
   ifReadable,
   isGone,
@@ -11,7 +11,7 @@ import {
   parentOf,
   pids,
   status,
-} from '../kernel/procfs.ts'
+} from '../kernel/process/procfs.ts'
 
 /**
  * What a step could leave on the host, as a set of lines: mounts, cgroups, links, our processes and the namespaces

@@ -2,9 +2,9 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { Socket } from 'node:net'
 import { type BenchOptions, type OnBench, startOnBench } from '../container/bench.ts'
-import type { Exit } from '../kernel/child.ts'
-import { AF_UNIX, F_SETFD, FD_CLOEXEC, SOCK_CLOEXEC, SOCK_STREAM } from '../kernel/constants.ts'
-import { int32s, now } from '../kernel/now.ts'
+import type { Exit } from '../kernel/process/child.ts'
+import { AF_UNIX, F_SETFD, FD_CLOEXEC, SOCK_CLOEXEC, SOCK_STREAM } from '../kernel/syscalls/constants.ts'
+import { int32s, now } from '../kernel/syscalls/now.ts'
 
 /** What tells ourselves, started again on the bench, by which descriptor jobs come. */
 const JOBS = 'MINILAB_JOBS'

@@ -1,6 +1,6 @@
 import type { Part } from '../container/part.ts'
 import type { Spec } from '../container/spec.ts'
-import { Later, type Op, Tape } from '../kernel/tape.ts'
+import { Later, type Op, Tape } from '../kernel/tape/tape.ts'
 import type { Lab } from './lab.ts'
 import type { Step } from './step.ts'
 

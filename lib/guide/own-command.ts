@@ -1,5 +1,5 @@
 import { execa } from 'execa'
-import { ourselves } from '../ourselves.ts'
+import { ourselves } from '../common/ourselves.ts'
 import type { Presenter } from './present.ts'
 
 /** How a command of ours answered: its exit status, and its stdout. On stderr may also be what Node has to say (NODE_DEBUG, --inspect). */

@@ -1,5 +1,5 @@
-import { SyscallError } from '../kernel/syscall-error.ts'
-import type { SourceLine } from '../kernel/tape.ts'
+import { SyscallError } from '../kernel/syscalls/syscall-error.ts'
+import type { SourceLine } from '../kernel/tape/tape.ts'
 
 /** What stopped a step that is built wrongly: that is no error of ours, but what there is to be learned. */
 export interface Refusal {

@@ -3,11 +3,11 @@ import { closeSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'n
 import { join, relative } from 'node:path'
 import type { Container } from '../container/part.ts'
 import type { Spec } from '../container/spec.ts'
-import { Cgroup } from '../kernel/cgroup.ts'
+import { Cgroup } from '../kernel/cgroup/cgroup.ts'
 import { MachineError } from '../image/error.ts'
-import { foreignChanges, makeCgroup, planCgroup } from '../kernel/make-cgroup.ts'
-import { startTime } from '../kernel/procfs.ts'
-import { ended, findProcess, send } from '../kernel/signal.ts'
+import { foreignChanges, makeCgroup, planCgroup } from '../kernel/cgroup/make-cgroup.ts'
+import { startTime } from '../kernel/process/procfs.ts'
+import { ended, findProcess, send } from '../kernel/process/signal.ts'
 
 /** Kinds of namespaces that a runtime's version does not know: it would refuse the whole spec. */
 const UNKNOWN_NAMESPACES: Record<string, string[]> = { runc: ['time'], crun: ['time'] }

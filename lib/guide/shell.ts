@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { closeSync, writeSync } from 'node:fs'
 import { Socket } from 'node:net'
-import { pipe } from '../kernel/pipe.ts'
+import { pipe } from '../kernel/process/pipe.ts'
 import type { Shell } from './step.ts'
 
 /** The container's program is not there any more, or never listened. */

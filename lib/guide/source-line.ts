@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { codeFolder } from '../own-folder.ts'
+import { codeFolder } from '../common/own-folder.ts'
 
 /** `lib/container/root.ts:42`: where a symbol is defined; the file alone in a package, which has no sources. */
 export function sourceLine({ file, symbol }: { file: string; symbol: string }): string {

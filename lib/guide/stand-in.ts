@@ -9,7 +9,7 @@ import { root } from '../container/root.ts'
 import { makeShelter } from '../container/shelter.ts'
 import { dataFolder, makeDir } from '../image/data-folder.ts'
 import { findImage } from '../image/store.ts'
-import { isGone } from '../kernel/procfs.ts'
+import { isGone } from '../kernel/process/procfs.ts'
 import { SOCKET, VIEWER } from './feed.ts'
 import type { Step } from './step.ts'
 

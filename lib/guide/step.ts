@@ -1,6 +1,6 @@
 import type { Container, Part } from '../container/part.ts'
 import type { Spec } from '../container/spec.ts'
-import type { Replayed } from '../kernel/tape.ts'
+import type { Replayed } from '../kernel/tape/tape.ts'
 import type { Lab } from './lab.ts'
 import type { Refusal } from './refusal.ts'
 

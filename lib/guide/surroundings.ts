@@ -3,8 +3,8 @@ import { hostname } from 'node:os'
 import { findProgram, runRuleTool } from '../container/rule-tool.ts'
 import { plannedLayers } from '../image/store.ts'
 import { treeDigest } from '../image/tree-digest.ts'
-import { O_CLOEXEC } from '../kernel/constants.ts'
-import { mountinfo } from '../kernel/mountinfo.ts'
+import { O_CLOEXEC } from '../kernel/syscalls/constants.ts'
+import { mountinfo } from '../kernel/mount/mountinfo.ts'
 import {
   descriptors,
   linkNames,
@@ -14,7 +14,7 @@ import {
   processExists,
   status,
   unlessGone,
-} from '../kernel/procfs.ts'
+} from '../kernel/process/procfs.ts'
 
 /** Of /proc/self/status what a process may change of itself: proc_pid_status(5). */
 const RIGHTS = ['Uid', 'Gid', 'Groups', 'Umask', 'CapEff', 'CapBnd', 'NoNewPrivs', 'Seccomp']

@@ -1,6 +1,6 @@
 import type { ChalkInstance } from 'chalk'
 
-import type { Replayed } from '../kernel/tape.ts'
+import type { Replayed } from '../kernel/tape/tape.ts'
 import { counted, fit, micro } from './text.ts'
 
 /** A line of a printed tape: one call, or several of no interest now in one sentence. */

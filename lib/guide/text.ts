@@ -1,5 +1,5 @@
 import { stripVTControlCharacters } from 'node:util'
-import { asTyped } from '../as-typed.ts'
+import { asTyped } from './as-typed.ts'
 
 /** `12 µs`, `1.3 ms`. */
 export function micro(ns: number): string {

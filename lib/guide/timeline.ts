@@ -1,6 +1,6 @@
 import type { Part } from '../container/part.ts'
-import { clock } from '../kernel/clock.ts'
-import type { Replayed } from '../kernel/tape.ts'
+import { clock } from '../kernel/tape/clock.ts'
+import type { Replayed } from '../kernel/tape/tape.ts'
 
 /** A child of a step, and the system calls that it made. */
 export interface Launch {
@@ -14,7 +14,7 @@ export interface Launch {
 export interface HostWork {
   part: string
   hook: 'prepare' | 'attach'
-  /** when it began, in nanoseconds on our clock: lib/kernel/clock.ts */
+  /** when it began, in nanoseconds on our clock: lib/kernel/tape/clock.ts */
   at: number
   ns: number
 }

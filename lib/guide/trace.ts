@@ -1,4 +1,4 @@
-import type { Replayed } from '../kernel/tape.ts'
+import type { Replayed } from '../kernel/tape/tape.ts'
 import type { HostWork, Launch, Timeline } from './timeline.ts'
 
 /**

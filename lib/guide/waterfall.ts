@@ -1,5 +1,5 @@
 import type { ChalkInstance } from 'chalk'
-import type { Replayed } from '../kernel/tape.ts'
+import type { Replayed } from '../kernel/tape/tape.ts'
 import type { HostWork, Launch, Timeline } from './timeline.ts'
 import { fit, micro, wrap } from './text.ts'
 
@@ -140,7 +140,7 @@ const sum = (stretches: readonly { ns: number }[]) => stretches.reduce((sum, { n
 const count = (n: number, what: string) => `${n} ${what}${n === 1 ? '' : 's'}`
 const cut = (text: string, room: number) => (text.length > room ? `${text.slice(0, room - 1)}…` : text)
 
-/** Where the child has said that it is there, and reads the byte that lets it go on: lib/kernel/gate.ts. */
+/** Where the child has said that it is there, and reads the byte that lets it go on: lib/kernel/tape/gate.ts. */
 function isGate(call: Replayed, before: Replayed | undefined): boolean {
   return call.call === 'read' && before?.call === 'write' && before.args.includes('"?"')
 }

@@ -1,15 +1,15 @@
 import { chmodSync, closeSync, constants, mkdirSync, openSync } from 'node:fs'
 import { posix } from 'node:path'
-import { UsageError } from '../kernel/errors.ts'
-import { now } from '../kernel/now.ts'
+import { UsageError } from '../common/errors.ts'
+import { now } from '../kernel/syscalls/now.ts'
 import {
   O_CLOEXEC,
   O_DIRECTORY,
   O_PATH,
   RESOLVE_IN_ROOT,
   RESOLVE_NO_MAGICLINKS,
-} from '../kernel/constants.ts'
-import { SyscallError } from '../kernel/syscall-error.ts'
+} from '../kernel/syscalls/constants.ts'
+import { SyscallError } from '../kernel/syscalls/syscall-error.ts'
 
 const OPEN_HOW_SIZE = 24
 const PATH_MAX = 4096

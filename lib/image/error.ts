@@ -1,4 +1,4 @@
-import { UsageError } from '../kernel/errors.ts'
+import { UsageError } from '../common/errors.ts'
 
 /** The machine lacks something (room, rights, programs): the message says what, the remedy what to do; one line each. */
 export class MachineError extends Error {

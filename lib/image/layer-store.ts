@@ -10,8 +10,8 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { UsageError } from '../kernel/errors.ts'
-import { inFirstUserNamespace, isAlive, processExists, startTime } from '../kernel/procfs.ts'
+import { UsageError } from '../common/errors.ts'
+import { inFirstUserNamespace, isAlive, processExists, startTime } from '../kernel/process/procfs.ts'
 import { dataFolder, makeDir } from './data-folder.ts'
 import { codeOf, fileError } from './error.ts'
 import type { LayerInfo } from './layer-info.ts'

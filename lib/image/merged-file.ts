@@ -9,8 +9,8 @@ import {
   readSync,
 } from 'node:fs'
 import { posix } from 'node:path'
-import { O_PATH } from '../kernel/constants.ts'
-import { UsageError } from '../kernel/errors.ts'
+import { O_PATH } from '../kernel/syscalls/constants.ts'
+import { UsageError } from '../common/errors.ts'
 import { Confined } from './confined.ts'
 import { codeOf } from './error.ts'
 import { isOpaque, isWhiteout } from './overlay.ts'

@@ -1,5 +1,5 @@
 import { statfsSync } from 'node:fs'
-import { mountOf } from '../kernel/mountinfo.ts'
+import { mountOf } from '../kernel/mount/mountinfo.ts'
 import { dataFolder } from './data-folder.ts'
 
 const MEMORY = '/dev/shm'

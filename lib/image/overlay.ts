@@ -1,6 +1,6 @@
 import type { BigIntStats } from 'node:fs'
-import { AT_FDCWD, S_IFCHR } from '../kernel/constants.ts'
-import { now } from '../kernel/now.ts'
+import { AT_FDCWD, S_IFCHR } from '../kernel/syscalls/constants.ts'
+import { now } from '../kernel/syscalls/now.ts'
 import { codeOf } from './error.ts'
 import { writeXattr } from './xattr.ts'
 

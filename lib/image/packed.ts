@@ -1,8 +1,8 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { UsageError } from '../kernel/errors.ts'
-import { object, text } from '../kernel/shape.ts'
-import { codeFolder } from '../own-folder.ts'
+import { UsageError } from '../common/errors.ts'
+import { object, text } from '../kernel/syscalls/shape.ts'
+import { codeFolder } from '../common/own-folder.ts'
 import { addLayer, hasLayer, layerDir } from './layer-store.ts'
 
 /** The default image as a class pack brings it, for the machines of one kind: in default.json, beside default.tar. */

@@ -9,7 +9,7 @@ import {
   rmdirSync,
   unlinkSync,
 } from 'node:fs'
-import { UsageError } from '../kernel/errors.ts'
+import { UsageError } from '../common/errors.ts'
 
 /** The types of files by the bits of st_mode that say so (inode(7)), named as in a tar. */
 export const FILE_TYPES = new Map([

@@ -1,5 +1,5 @@
-import { now } from '../kernel/now.ts'
-import { SyscallError } from '../kernel/syscall-error.ts'
+import { now } from '../kernel/syscalls/now.ts'
+import { SyscallError } from '../kernel/syscalls/syscall-error.ts'
 
 const EMPTY = new Uint8Array()
 

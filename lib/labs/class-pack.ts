@@ -9,8 +9,8 @@ import { PACKED, packedImage, writePackedImage } from '../image/packed.ts'
 import { findImage } from '../image/store.ts'
 import { removeTree, walk } from '../image/tree.ts'
 import { readImage } from '../image/image.ts'
-import { UsageError } from '../kernel/errors.ts'
-import { codeFolder, isCheckout } from '../own-folder.ts'
+import { UsageError } from '../common/errors.ts'
+import { codeFolder, isCheckout } from '../common/own-folder.ts'
 import { writeWhole } from './whole-file.ts'
 
 /** What a learner needs of a checkout; without tests, without what somebody wrote in `mine`. */

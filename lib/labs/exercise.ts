@@ -1,6 +1,6 @@
 import type { ImageUse } from '../guide/stand-in.ts'
 import type { Step } from '../guide/step.ts'
-import type { Tape } from '../kernel/tape.ts'
+import type { Tape } from '../kernel/tape/tape.ts'
 
 /** One thing to write, of 5 to 20 minutes. It is passed when its checks hold for the container that the learner's code makes. */
 export interface Task {

@@ -1,5 +1,9 @@
-import { writeControl as write } from '../kernel/control-file.ts'
-import { openRtnetlink as open, openRtnetlinkIn as openIn, type Rtnetlink } from '../kernel/rtnetlink.ts'
+import { writeControl as write } from '../kernel/cgroup/control-file.ts'
+import {
+  openRtnetlink as open,
+  openRtnetlinkIn as openIn,
+  type Rtnetlink,
+} from '../kernel/netlink/rtnetlink.ts'
 
 /** What learners' code does on the host through us, in order: it is shown beside what the reference does. */
 export const hostCalls: { call: string; args: string; container: number }[] = []

@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync, statSync } from 'node:fs'
-import { LOCK_EX } from '../kernel/constants.ts'
-import { now } from '../kernel/now.ts'
+import { LOCK_EX } from '../kernel/syscalls/constants.ts'
+import { now } from '../kernel/syscalls/now.ts'
 
 /**
  * Does something while no other minilab process writes a file: flock(2) on the file itself. Not within another call for the

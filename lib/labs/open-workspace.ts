@@ -1,7 +1,7 @@
 import { constants, existsSync } from 'node:fs'
-import { mayAccess } from '../kernel/access.ts'
-import { UsageError } from '../kernel/errors.ts'
-import { isCheckout, ownFolder } from '../own-folder.ts'
+import { mayAccess } from '../kernel/process/access.ts'
+import { UsageError } from '../common/errors.ts'
+import { isCheckout, ownFolder } from '../common/own-folder.ts'
 import { bringEarly } from './early-predictions.ts'
 import { findWorkspace, initWorkspace, MINE, type Workspace } from './workspace.ts'
 

@@ -14,7 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
-import { areMapped } from '../kernel/id-maps.ts'
+import { areMapped } from '../kernel/process/id-maps.ts'
 
 interface Ids {
   uid: number

@@ -1,7 +1,7 @@
 import { notedFolder } from '../container/layers.ts'
 import { notedCgroup } from '../container/limits.ts'
 import type { Container } from '../container/part.ts'
-import type { Cgroup } from '../kernel/cgroup.ts'
+import type { Cgroup } from '../kernel/cgroup/cgroup.ts'
 
 /**
  * The cgroup that a container shall have, with the controllers memory, cpu, pids and freezer: its directories, each in a

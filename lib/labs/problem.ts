@@ -1,4 +1,4 @@
-import type { SourceLine } from '../kernel/tape.ts'
+import type { SourceLine } from '../kernel/tape/tape.ts'
 
 /** Where in the learner's files: a line, as an editor counts them, and what stands there. */
 export interface Place extends SourceLine {

@@ -1,5 +1,5 @@
-import type { CgroupMode } from '../kernel/cgroupfs.ts'
-import { count, flag, listOf, object, optional, type Shape, text } from '../kernel/shape.ts'
+import type { CgroupMode } from '../kernel/cgroup/cgroupfs.ts'
+import { count, flag, listOf, object, optional, type Shape, text } from '../kernel/syscalls/shape.ts'
 import type { WrittenFile } from './written-files.ts'
 
 /** The document that `minilab report --json` prints: what a learner hands in. All times are ISO 8601. */

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { UsageError } from '../kernel/errors.ts'
+import { UsageError } from '../common/errors.ts'
 import type { Exercise } from './exercise.ts'
 import { withFileLock } from './lock.ts'
 import { createOwned, writeOwned } from './owned.ts'

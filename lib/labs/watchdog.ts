@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { Session } from 'node:inspector'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { fileURLToPath } from 'node:url'
-import { now } from '../kernel/now.ts'
+import { now } from '../kernel/syscalls/now.ts'
 import { ENDLESS, type Stuck } from './trial-files.ts'
 
 /** How long code may run without giving anything else a turn, in milliseconds; and the part of it in which it has a processor. */

@@ -1,6 +1,6 @@
 import { existsSync, lstatSync, readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
-import { ownFolder } from '../own-folder.ts'
+import { ownFolder } from '../common/own-folder.ts'
 import { writeOwned } from './owned.ts'
 
 const OURS = '# Made by `minilab init`'

@@ -2,7 +2,7 @@ import { basename } from 'node:path'
 import { ledgers, ownerLives } from '../container/ledger.ts'
 import { findState, isRunning, type State, states } from '../container/state.ts'
 import { dataFolder } from '../image/data-folder.ts'
-import { UsageError } from '../kernel/errors.ts'
+import { UsageError } from '../common/errors.ts'
 import {
   children,
   ifReadable,
@@ -12,7 +12,7 @@ import {
   startTime,
   status,
   words,
-} from '../kernel/procfs.ts'
+} from '../kernel/process/procfs.ts'
 
 /** What can be looked at: its first process, what to call it, and what to type for it. */
 export interface Target {

@@ -1,7 +1,7 @@
 import { lstatSync, readdirSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
-import { type Mount, mountinfo } from '../kernel/mountinfo.ts'
-import { isGone, namespaceInode } from '../kernel/procfs.ts'
+import { type Mount, mountinfo } from '../kernel/mount/mountinfo.ts'
+import { isGone, namespaceInode } from '../kernel/process/procfs.ts'
 import { type Readable, reading } from './readable.ts'
 import type { Content, Layer, Mounts, MountView, Overlay } from './snapshot.ts'
 

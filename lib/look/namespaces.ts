@@ -1,4 +1,11 @@
-import { type Namespace, namespaceInode, NAMESPACES, pids, status, unlessGone } from '../kernel/procfs.ts'
+import {
+  type Namespace,
+  namespaceInode,
+  NAMESPACES,
+  pids,
+  status,
+  unlessGone,
+} from '../kernel/process/procfs.ts'
 import { belongsTo, flat } from './processes.ts'
 import { isReadable, type Readable, reading } from './readable.ts'
 import type { NamespaceView, Processes } from './snapshot.ts'

@@ -1,4 +1,4 @@
-import { namespaceInode, pids, status, unlessGone, words } from '../kernel/procfs.ts'
+import { namespaceInode, pids, status, unlessGone, words } from '../kernel/process/procfs.ts'
 import { idRanges } from './security.ts'
 import { isReadable, reading } from './readable.ts'
 import type { IdRange, Process, Processes } from './snapshot.ts'

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
-import { capabilityNames } from '../kernel/capabilities.ts'
-import { status } from '../kernel/procfs.ts'
+import { capabilityNames } from '../kernel/process/capabilities.ts'
+import { status } from '../kernel/process/procfs.ts'
 import { type Readable, reading } from './readable.ts'
 import type { IdRange, Security } from './snapshot.ts'
 

@@ -5,8 +5,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { cgroupOf } from '../../lib/kernel/cgroup.ts'
-import { unlessGone } from '../../lib/kernel/procfs.ts'
+import { cgroupOf } from '../../lib/kernel/cgroup/cgroup.ts'
+import { unlessGone } from '../../lib/kernel/process/procfs.ts'
 import {
   isRoot,
   ORDINARY,

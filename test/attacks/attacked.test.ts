@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { closeSync, constants, existsSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { cgroupOf } from '../../lib/kernel/cgroup.ts'
+import { cgroupOf } from '../../lib/kernel/cgroup/cgroup.ts'
 import { ORDINARY, isRoot, runMinilab, self, sharedData, userData, userFolder } from '../support/minilab.ts'
 
 const ENTRY = join(import.meta.dirname, '../../bin.mjs')

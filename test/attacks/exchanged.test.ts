@@ -9,9 +9,9 @@ import { namespaces } from '../../lib/container/namespaces.ts'
 import { program } from '../../lib/container/program.ts'
 import { root } from '../../lib/container/root.ts'
 import { compose } from '../../lib/container/start.ts'
-import { type Mount, mountinfo } from '../../lib/kernel/mountinfo.ts'
-import { UsageError } from '../../lib/kernel/errors.ts'
-import { SyscallError } from '../../lib/kernel/syscall-error.ts'
+import { type Mount, mountinfo } from '../../lib/kernel/mount/mountinfo.ts'
+import { UsageError } from '../../lib/common/errors.ts'
+import { SyscallError } from '../../lib/kernel/syscalls/syscall-error.ts'
 import { isRoot, userData, userFolder } from '../support/minilab.ts'
 
 const STARTS = 100

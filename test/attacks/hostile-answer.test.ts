@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { pids, status } from '../../lib/kernel/procfs.ts'
+import { pids, status } from '../../lib/kernel/process/procfs.ts'
 import { users, thorough } from '../support/minilab.ts'
 import { newLearner, solution } from '../labs/support.ts'
 

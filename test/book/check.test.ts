@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { describe, expect, it } from 'vitest'
-import { ownFolder } from '../../lib/own-folder.ts'
+import { ownFolder } from '../../lib/common/own-folder.ts'
 import { checkBook } from './check-book.ts'
 import { print } from './problem.ts'
 import { canRecord, cannotRecord, Recorder } from './recording.ts'

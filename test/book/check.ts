@@ -1,5 +1,5 @@
 // npm run book:check [-- 3-root …] [-- --code]: says what in the book is not true, and changes nothing.
-import { ownFolder } from '../../lib/own-folder.ts'
+import { ownFolder } from '../../lib/common/own-folder.ts'
 import { checkBook } from './check-book.ts'
 import { bookCommand } from './command.ts'
 

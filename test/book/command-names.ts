@@ -1,6 +1,6 @@
 import type { Command, Option } from 'commander'
 import { commandLine } from '../../lib/cli/program.ts'
-import { hint } from '../../lib/kernel/suggest.ts'
+import { hint } from '../../lib/common/suggest.ts'
 import type { Chapter } from './chapters.ts'
 import { commands } from './command-words.ts'
 import { FLAGS } from './flags.ts'

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { ownFolder } from '../../lib/own-folder.ts'
+import { ownFolder } from '../../lib/common/own-folder.ts'
 import { BookError, print, type Problem } from './problem.ts'
 import { canRecord, cannotRecord, Recorder } from './recording.ts'
 

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
 import { parse } from '../../lib/book/pages.ts'
-import { hint } from '../../lib/kernel/suggest.ts'
+import { hint } from '../../lib/common/suggest.ts'
 import { BookError } from './problem.ts'
 
 /** Where links may lead outside: what is there stays there for years. Nobody looks whether it does. */

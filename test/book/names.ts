@@ -1,6 +1,6 @@
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { errnoNumber } from '../../lib/kernel/errno.ts'
+import { errnoNumber } from '../../lib/common/errno.ts'
 import { BookError } from './problem.ts'
 import { definition } from './symbols.ts'
 

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { parse, type Page } from '../../lib/book/pages.ts'
 import { readBlock, type Block } from './blocks.ts'
 import { readFacts, type Fact } from './facts.ts'
-import { hint } from '../../lib/kernel/suggest.ts'
+import { hint } from '../../lib/common/suggest.ts'
 import { BookError, type Problem } from './problem.ts'
 
 /** A page of the book as it is written, with what is found in it. */

@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { hierarchyOf } from '../../lib/kernel/cgroupfs.ts'
-import { CLOSE_RANGE_CLOEXEC } from '../../lib/kernel/constants.ts'
-import { now } from '../../lib/kernel/now.ts'
+import { hierarchyOf } from '../../lib/kernel/cgroup/cgroupfs.ts'
+import { CLOSE_RANGE_CLOEXEC } from '../../lib/kernel/syscalls/constants.ts'
+import { now } from '../../lib/kernel/syscalls/now.ts'
 import { BookError } from './problem.ts'
 
 /** What a command line printed, stdout and stderr as a terminal would show them, and its exit status. */

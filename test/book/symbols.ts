@@ -1,5 +1,5 @@
 import { parseSync, type Expression, type Statement } from 'oxc-parser'
-import { hint } from '../../lib/kernel/suggest.ts'
+import { hint } from '../../lib/common/suggest.ts'
 import { BookError } from './problem.ts'
 import { dedent } from './slices.ts'
 

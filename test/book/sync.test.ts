@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { ownFolder } from '../../lib/own-folder.ts'
+import { ownFolder } from '../../lib/common/own-folder.ts'
 import { print } from './problem.ts'
 import { canRecord, Recorder } from './recording.ts'
 import { PAGE, Project, SOURCE } from './support.ts'

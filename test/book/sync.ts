@@ -1,5 +1,5 @@
 // npm run book:sync [-- 3-root …] [-- --code]: fills in the code and the recordings of the book.
-import { ownFolder } from '../../lib/own-folder.ts'
+import { ownFolder } from '../../lib/common/own-folder.ts'
 import { bookCommand } from './command.ts'
 import { syncBook } from './sync-book.ts'
 

@@ -4,7 +4,7 @@ import { type Started, step } from '../../chapters/1-cli/step.ts'
 import { Presenter } from '../../lib/guide/present.ts'
 import { runStep } from '../../lib/guide/run-step.ts'
 import type { Check, Step } from '../../lib/guide/step.ts'
-import { namespaceInode, NAMESPACES } from '../../lib/kernel/procfs.ts'
+import { namespaceInode, NAMESPACES } from '../../lib/kernel/process/procfs.ts'
 import { isRoot, left, runMinilab, self, allUsers, modesOf, userData } from '../support/minilab.ts'
 
 afterEach(() => void vi.unstubAllEnvs())

@@ -5,7 +5,7 @@ import { type Made, step } from '../../chapters/2-namespaces/step.ts'
 import { Presenter } from '../../lib/guide/present.ts'
 import { runStep } from '../../lib/guide/run-step.ts'
 import type { Check, Report } from '../../lib/guide/step.ts'
-import { NAMESPACES, namespaceInode } from '../../lib/kernel/procfs.ts'
+import { NAMESPACES, namespaceInode } from '../../lib/kernel/process/procfs.ts'
 import { isRoot, left, runMinilab, self, allUsers, modesOf, userData, thorough } from '../support/minilab.ts'
 
 afterEach(() => void vi.unstubAllEnvs())

@@ -7,7 +7,7 @@ import { Presenter } from '../../lib/guide/present.ts'
 import { runStep } from '../../lib/guide/run-step.ts'
 import type { Check, Report, Step } from '../../lib/guide/step.ts'
 import { treeDigest } from '../../lib/image/tree-digest.ts'
-import { mountinfo } from '../../lib/kernel/mountinfo.ts'
+import { mountinfo } from '../../lib/kernel/mount/mountinfo.ts'
 import { isRoot, left, runMinilab, self, allUsers, modesOf, userData, thorough } from '../support/minilab.ts'
 
 afterEach(() => void vi.unstubAllEnvs())

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { checks } from '../../chapters/7-run/checks.ts'
-import { cgroupMode, hierarchyOf } from '../../lib/kernel/cgroupfs.ts'
+import { cgroupMode, hierarchyOf } from '../../lib/kernel/cgroup/cgroupfs.ts'
 import { left, runMinilab, users, userData } from '../support/minilab.ts'
 
 const IDS = Object.values(checks).map(check => check.id)

@@ -8,7 +8,7 @@ import { type ChapterVerdict, type Diagnosis, judge } from '../../lib/guide/doct
 import { page } from '../../lib/guide/doctor/page.ts'
 import type { Verdict } from '../../lib/guide/doctor/probe.ts'
 import { type Evidence, explainUserNamespaces } from '../../lib/guide/doctor/user-namespaces.ts'
-import { hierarchies } from '../../lib/kernel/cgroupfs.ts'
+import { hierarchies } from '../../lib/kernel/cgroup/cgroupfs.ts'
 import { isolated } from '../support/isolated.ts'
 import {
   isRoot,

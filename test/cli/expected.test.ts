@@ -5,8 +5,8 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileS
 import { createConnection } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { hierarchies } from '../../lib/kernel/cgroupfs.ts'
-import { isAlive } from '../../lib/kernel/procfs.ts'
+import { hierarchies } from '../../lib/kernel/cgroup/cgroupfs.ts'
+import { isAlive } from '../../lib/kernel/process/procfs.ts'
 import { runMany } from '../support/many-runs.ts'
 import {
   isRoot,

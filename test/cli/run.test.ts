@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { namespaceInode, nsPids } from '../../lib/kernel/procfs.ts'
+import { namespaceInode, nsPids } from '../../lib/kernel/process/procfs.ts'
 import { isRoot, runMinilab, userFolder, users, userData, sharedData } from '../support/minilab.ts'
 
 const shared = sharedData()

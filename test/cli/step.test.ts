@@ -5,7 +5,7 @@ import { constants } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, expect, test } from 'vitest'
-import { cgroupMode, hierarchies } from '../../lib/kernel/cgroupfs.ts'
+import { cgroupMode, hierarchies } from '../../lib/kernel/cgroup/cgroupfs.ts'
 import { isRoot, runMinilab, userFolder, users, userData, thorough } from '../support/minilab.ts'
 
 const lacks = (program: string) => spawnSync(program, ['--version']).error !== undefined

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { processExists } from '../../lib/kernel/procfs.ts'
+import { processExists } from '../../lib/kernel/process/procfs.ts'
 import { isRoot, runMinilab, userData } from '../support/minilab.ts'
 import { noTmux, Terminal } from '../support/terminal.ts'
 

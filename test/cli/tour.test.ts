@@ -101,7 +101,7 @@ test('what it says of a step and of a lab fits into one line of 80 columns each'
 
 test('every command is printed as it can be typed', () => {
   const names = commandLine('').commands.map(command => command.name())
-  const script = `import { asTyped } from '${join(import.meta.dirname, '../../lib/as-typed.ts')}'
+  const script = `import { asTyped } from '${join(import.meta.dirname, '../../lib/guide/as-typed.ts')}'
     console.log(asTyped(process.argv.slice(1).map(name => 'minilab ' + name).join('\\n')))`
   const printed = execFileSync(process.execPath, ['--input-type=module', '-e', script, '--', ...names], {
     encoding: 'utf8',

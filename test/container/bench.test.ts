@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { isRoot, ORDINARY, userFolder, type UserName, users } from '../support/minilab.ts'
-import { processExists } from '../../lib/kernel/procfs.ts'
+import { processExists } from '../../lib/kernel/process/procfs.ts'
 import { lacking } from '../kernel/network.ts'
 
 const library = JSON.stringify(new URL('../../lib/container/bench.ts', import.meta.url).href)

@@ -1,10 +1,10 @@
 import { closeSync, readSync, writeSync } from 'node:fs'
 import { expect, onTestFinished, test } from 'vitest'
 import { carry, ourEnd } from '../../lib/container/carry.ts'
-import { F_GETPIPE_SZ } from '../../lib/kernel/constants.ts'
-import { now } from '../../lib/kernel/now.ts'
-import { pipe } from '../../lib/kernel/pipe.ts'
-import { Wake } from '../../lib/kernel/poll.ts'
+import { F_GETPIPE_SZ } from '../../lib/kernel/syscalls/constants.ts'
+import { now } from '../../lib/kernel/syscalls/now.ts'
+import { pipe } from '../../lib/kernel/process/pipe.ts'
+import { Wake } from '../../lib/kernel/process/poll.ts'
 
 test('what fills the pipe again while the last chunk is written arrives, too', async () => {
   const { read, write } = pipe()

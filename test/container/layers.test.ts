@@ -10,9 +10,9 @@ import { program } from '../../lib/container/program.ts'
 import type { NamespaceType } from '../../lib/container/spec.ts'
 import { compose } from '../../lib/container/start.ts'
 import { readXattrs } from '../../lib/image/xattr.ts'
-import { UsageError } from '../../lib/kernel/errors.ts'
-import { Gate } from '../../lib/kernel/gate.ts'
-import { mountinfo } from '../../lib/kernel/mountinfo.ts'
+import { UsageError } from '../../lib/common/errors.ts'
+import { Gate } from '../../lib/kernel/tape/gate.ts'
+import { mountinfo } from '../../lib/kernel/mount/mountinfo.ts'
 import { isRoot, userFolder } from '../support/minilab.ts'
 
 const NAMES = [

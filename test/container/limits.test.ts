@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { setLimits } from '../../lib/container/limits.ts'
 import type { ResourcesSpec } from '../../lib/container/spec.ts'
-import { Cgroup } from '../../lib/kernel/cgroup.ts'
+import { Cgroup } from '../../lib/kernel/cgroup/cgroup.ts'
 
 const FILES = {
   1: `memory.limit_in_bytes memory.memsw.limit_in_bytes memory.soft_limit_in_bytes cpu.cfs_period_us cpu.cfs_quota_us

@@ -16,7 +16,7 @@ const missing = (command: string) =>
 /** Runs a module in a namespace, with a ledger in `data`; returns what it logged. Errors come as their names and texts. */
 function inside(net: Network, data: string, code: string): unknown {
   const script = `
-    import { openRtnetlink } from '${library}/kernel/rtnetlink.ts'
+    import { openRtnetlink } from '${library}/kernel/netlink/rtnetlink.ts'
     import { Ledger } from '${library}/container/ledger.ts'
     import { freeNetwork } from '${library}/container/network.ts'
     import { forwardFrom, letThrough } from '${library}/container/firewall.ts'

@@ -4,9 +4,9 @@ import { describe, expect, test } from 'vitest'
 import { defaultProfile, refusals } from '../../lib/container/seccomp-default.ts'
 import { compileSeccomp, seccompFlags } from '../../lib/container/seccomp.ts'
 import type { Seccomp } from '../../lib/container/seccomp.ts'
-import { capabilities, defaultCapabilities } from '../../lib/kernel/capabilities.ts'
-import { arch, numbers, syscallNumber } from '../../lib/kernel/syscall-numbers.ts'
-import type { Arch, SyscallName } from '../../lib/kernel/syscall-numbers.ts'
+import { capabilities, defaultCapabilities } from '../../lib/kernel/process/capabilities.ts'
+import { arch, numbers, syscallNumber } from '../../lib/kernel/syscalls/syscall-numbers.ts'
+import type { Arch, SyscallName } from '../../lib/kernel/syscalls/syscall-numbers.ts'
 import { interpret } from '../kernel/bpf-interpreter.ts'
 
 type Argument = number | bigint

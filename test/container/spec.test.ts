@@ -5,7 +5,7 @@ import { mountOptions } from '../../lib/container/mount-options.ts'
 import { resources } from '../../lib/container/run-options.ts'
 import type { Spec } from '../../lib/container/spec.ts'
 import { refuseUndone } from '../../lib/container/spec-check.ts'
-import { MS_NODEV, MS_RDONLY } from '../../lib/kernel/constants.ts'
+import { MS_NODEV, MS_RDONLY } from '../../lib/kernel/syscalls/constants.ts'
 
 test('sizes and shares, as docker and as Kubernetes write them', () => {
   const memory = (text: string) => resources({ memory: text }).memory?.limit

@@ -11,10 +11,10 @@ import { findProgram } from '../../lib/container/rule-tool.ts'
 import { isRunning, type State, states } from '../../lib/container/state.ts'
 import { difference } from '../../lib/guide/host-state.ts'
 import { dataFolder } from '../../lib/image/data-folder.ts'
-import { hierarchies } from '../../lib/kernel/cgroupfs.ts'
-import { mountinfo } from '../../lib/kernel/mountinfo.ts'
-import { ifReadable, pids, processExists, unlessGone, words } from '../../lib/kernel/procfs.ts'
-import { findProcess, send } from '../../lib/kernel/signal.ts'
+import { hierarchies } from '../../lib/kernel/cgroup/cgroupfs.ts'
+import { mountinfo } from '../../lib/kernel/mount/mountinfo.ts'
+import { ifReadable, pids, processExists, unlessGone, words } from '../../lib/kernel/process/procfs.ts'
+import { findProcess, send } from '../../lib/kernel/process/signal.ts'
 
 /** One run of minilab, and what somebody does next. */
 export interface Ask {

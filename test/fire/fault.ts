@@ -12,14 +12,14 @@ import fs from 'node:fs'
 import module from 'node:module'
 import net from 'node:net'
 import koffi from 'koffi'
-import { errnoMeaning, errnoNumber } from '../../lib/kernel/errno.ts'
-import { OP } from '../../lib/kernel/launchpad.ts' // bytes and numbers: it loads nothing that is replaced here
-import { type Message, Netlink, NetlinkError } from '../../lib/kernel/netlink.ts'
-import { diagnose } from '../../lib/kernel/diagnose.ts'
-import { int32s, now } from '../../lib/kernel/now.ts'
-import { SyscallError } from '../../lib/kernel/syscall-error.ts'
-import { type Call, printArgs } from '../../lib/kernel/syscalls.ts'
-import { Tape } from '../../lib/kernel/tape.ts'
+import { errnoMeaning, errnoNumber } from '../../lib/common/errno.ts'
+import { OP } from '../../lib/kernel/tape/launchpad.ts' // bytes and numbers: it loads nothing that is replaced here
+import { type Message, Netlink, NetlinkError } from '../../lib/kernel/netlink/netlink.ts'
+import { diagnose } from '../../lib/kernel/syscalls/diagnose.ts'
+import { int32s, now } from '../../lib/kernel/syscalls/now.ts'
+import { SyscallError } from '../../lib/kernel/syscalls/syscall-error.ts'
+import { type Call, printArgs } from '../../lib/kernel/syscalls/syscalls.ts'
+import { Tape } from '../../lib/kernel/tape/tape.ts'
 
 /** What befalls an operation: its process is killed right after it, or it is refused. */
 export type Fault = 'kill' | 'ENOSPC' | 'EMFILE' | 'EPERM' | 'ENOMEM'

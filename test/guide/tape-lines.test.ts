@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { lines } from '../../lib/guide/tape-lines.ts'
-import type { Replayed } from '../../lib/kernel/tape.ts'
+import type { Replayed } from '../../lib/kernel/tape/tape.ts'
 
 const op = (call: string, args: string, part = 'root', errno: string | null = null): Replayed => ({
   call,

@@ -1,5 +1,5 @@
 import type { Launch, Timeline } from '../../lib/guide/timeline.ts'
-import type { Replayed } from '../../lib/kernel/tape.ts'
+import type { Replayed } from '../../lib/kernel/tape/tape.ts'
 
 /** A child's calls, each directly behind the one before; it was made at `at` on our clock, by a clone3 of `cloned` ns. */
 export function tapeOf(

@@ -1,6 +1,15 @@
 import { expect, test } from 'vitest'
-import { and, assemble, ifAtLeast, ifEqual, ifGreater, jump, load, ret } from '../../lib/kernel/bpf.ts'
-import type { Program } from '../../lib/kernel/bpf.ts'
+import {
+  and,
+  assemble,
+  ifAtLeast,
+  ifEqual,
+  ifGreater,
+  jump,
+  load,
+  ret,
+} from '../../lib/kernel/seccomp/bpf.ts'
+import type { Program } from '../../lib/kernel/seccomp/bpf.ts'
 import { interpret } from './bpf-interpreter.ts'
 
 const run = (program: Program, input: number) =>

@@ -9,8 +9,8 @@ import {
   capHeader,
   defaultCapabilities,
   parseCapability,
-} from '../../lib/kernel/capabilities.ts'
-import type { Capability } from '../../lib/kernel/capabilities.ts'
+} from '../../lib/kernel/process/capabilities.ts'
+import type { Capability } from '../../lib/kernel/process/capabilities.ts'
 
 const names = Object.keys(capabilities) as Capability[]
 

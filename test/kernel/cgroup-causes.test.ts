@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { hierarchyOf } from '../../lib/kernel/cgroupfs.ts'
-import { writeControl } from '../../lib/kernel/control-file.ts'
-import { SyscallError } from '../../lib/kernel/syscall-error.ts'
+import { hierarchyOf } from '../../lib/kernel/cgroup/cgroupfs.ts'
+import { writeControl } from '../../lib/kernel/cgroup/control-file.ts'
+import { SyscallError } from '../../lib/kernel/syscalls/syscall-error.ts'
 
 // What is written here is not there, or no number: nothing is changed.
 

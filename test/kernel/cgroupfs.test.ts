@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { cgroupMode, hierarchyOf, parseHierarchies, pathIn } from '../../lib/kernel/cgroupfs.ts'
-import { parseMountinfo } from '../../lib/kernel/mountinfo.ts'
+import { cgroupMode, hierarchyOf, parseHierarchies, pathIn } from '../../lib/kernel/cgroup/cgroupfs.ts'
+import { parseMountinfo } from '../../lib/kernel/mount/mountinfo.ts'
 
 // as /proc/self/mountinfo and /proc/<pid>/cgroup look on four kinds of machines
 const V2 = '30 24 0:26 / /sys/fs/cgroup rw shared:4 - cgroup2 cgroup2 rw,nsdelegate'

@@ -3,20 +3,20 @@ import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { expect, onTestFinished, test } from 'vitest'
-import { Child, shellStatus } from '../../lib/kernel/child.ts'
-import * as c from '../../lib/kernel/constants.ts'
-import { failure } from '../../lib/kernel/failure.ts'
-import { Gate } from '../../lib/kernel/gate.ts'
-import { launch } from '../../lib/kernel/launch.ts'
-import { launchGated } from '../../lib/kernel/launch-gated.ts'
-import { int32s, now } from '../../lib/kernel/now.ts'
-import { descriptors, processExists, status, words } from '../../lib/kernel/procfs.ts'
-import { Tape } from '../../lib/kernel/tape.ts'
-import { until } from '../../lib/kernel/until.ts'
-import { visit } from '../../lib/kernel/visit.ts'
+import { Child, shellStatus } from '../../lib/kernel/process/child.ts'
+import * as c from '../../lib/kernel/syscalls/constants.ts'
+import { failure } from '../../lib/kernel/syscalls/failure.ts'
+import { Gate } from '../../lib/kernel/tape/gate.ts'
+import { launch } from '../../lib/kernel/tape/launch.ts'
+import { launchGated } from '../../lib/kernel/tape/launch-gated.ts'
+import { int32s, now } from '../../lib/kernel/syscalls/now.ts'
+import { descriptors, processExists, status, words } from '../../lib/kernel/process/procfs.ts'
+import { Tape } from '../../lib/kernel/tape/tape.ts'
+import { until } from '../../lib/common/until.ts'
+import { visit } from '../../lib/kernel/tape/visit.ts'
 import { atGate, folder, runToItsEnd } from './replay.ts'
 
-const library = new URL('../../lib/kernel/', import.meta.url).href
+const library = new URL('../../lib/', import.meta.url).href
 const LAST_FD = 0xffffffff
 
 function sh(script: string): Tape {
@@ -178,10 +178,10 @@ test('of a child that was killed at its gate that is said, and not what followed
 test('the death of the parent ends a child that waits at its gate', async () => {
   const root = folder()
   const script = `
-    import { AT_FDCWD } from '${library}constants.ts'
-    import { Gate } from '${library}gate.ts'
-    import { launch } from '${library}launch.ts'
-    import { Tape } from '${library}tape.ts'
+    import { AT_FDCWD } from '${library}kernel/syscalls/constants.ts'
+    import { Gate } from '${library}kernel/tape/gate.ts'
+    import { launch } from '${library}kernel/tape/launch.ts'
+    import { Tape } from '${library}kernel/tape/tape.ts'
     const tape = new Tape()
     const gate = new Gate()
     gate.record(tape)

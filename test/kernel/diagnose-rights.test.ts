@@ -2,13 +2,13 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { describe, expect, test } from 'vitest'
-import { hierarchies } from '../../lib/kernel/cgroupfs.ts'
-import * as c from '../../lib/kernel/constants.ts'
-import { writeControl } from '../../lib/kernel/control-file.ts'
-import { launch } from '../../lib/kernel/launch.ts'
-import { now } from '../../lib/kernel/now.ts'
-import type { SyscallError } from '../../lib/kernel/syscall-error.ts'
-import { Tape } from '../../lib/kernel/tape.ts'
+import { hierarchies } from '../../lib/kernel/cgroup/cgroupfs.ts'
+import * as c from '../../lib/kernel/syscalls/constants.ts'
+import { writeControl } from '../../lib/kernel/cgroup/control-file.ts'
+import { launch } from '../../lib/kernel/tape/launch.ts'
+import { now } from '../../lib/kernel/syscalls/now.ts'
+import type { SyscallError } from '../../lib/kernel/syscalls/syscall-error.ts'
+import { Tape } from '../../lib/kernel/tape/tape.ts'
 import { isRoot } from './is-root.ts'
 import { atGate, folder, refusal } from './replay.ts'
 import { expectSaid, type Said } from './said.ts'
@@ -90,15 +90,15 @@ describe('a refusal here', () => {
 
 /** What code run by another process prints: a refusal as JSON. `wrapper` is put in front of node, such as unshare. */
 async function elsewhere(code: string, wrapper: string[] = []): Promise<SyscallError> {
-  const library = new URL('../../lib/kernel/', import.meta.url).href
+  const library = new URL('../../lib/', import.meta.url).href
   const script = `
-    import * as c from '${library}constants.ts'
-    import { writeControl } from '${library}control-file.ts'
-    import { Gate } from '${library}gate.ts'
-    import { launch } from '${library}launch.ts'
-    import { now } from '${library}now.ts'
-    import { Tape } from '${library}tape.ts'
-    import { play } from '${library}visit.ts'
+    import * as c from '${library}kernel/syscalls/constants.ts'
+    import { writeControl } from '${library}kernel/cgroup/control-file.ts'
+    import { Gate } from '${library}kernel/tape/gate.ts'
+    import { launch } from '${library}kernel/tape/launch.ts'
+    import { now } from '${library}kernel/syscalls/now.ts'
+    import { Tape } from '${library}kernel/tape/tape.ts'
+    import { play } from '${library}kernel/tape/visit.ts'
     const tape = new Tape()
     try {
       ${code}

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { AF_INET, AF_INET6 } from '../../lib/kernel/constants.ts'
-import { UsageError } from '../../lib/kernel/errors.ts'
-import { decodeIP, encodeIP, parseNetwork } from '../../lib/kernel/ip-address.ts'
+import { AF_INET, AF_INET6 } from '../../lib/kernel/syscalls/constants.ts'
+import { UsageError } from '../../lib/common/errors.ts'
+import { decodeIP, encodeIP, parseNetwork } from '../../lib/kernel/netlink/ip-address.ts'
 
 test.each([
   ['10.1.2.3', '0a010203'],

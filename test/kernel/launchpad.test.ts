@@ -3,10 +3,10 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { ENTRY, launchpads } from '../../lib/kernel/launchpad.ts'
-import { arch } from '../../lib/kernel/syscall-numbers.ts'
+import { ENTRY, launchpads } from '../../lib/kernel/tape/launchpad.ts'
+import { arch } from '../../lib/kernel/syscalls/syscall-numbers.ts'
 
-const library = join(import.meta.dirname, '../../lib/kernel')
+const library = join(import.meta.dirname, '../../lib/kernel/tape')
 const PAGE = 4096
 
 /** How binutils calls itself for each architecture; without a prefix it is the machine's own. */

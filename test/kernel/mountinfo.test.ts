@@ -9,9 +9,9 @@ import {
   MS_NOSUID,
   MS_REC,
   MS_SHARED,
-} from '../../lib/kernel/constants.ts'
-import { mountinfo, mountOf, parseMountinfo } from '../../lib/kernel/mountinfo.ts'
-import { visit } from '../../lib/kernel/visit.ts'
+} from '../../lib/kernel/syscalls/constants.ts'
+import { mountinfo, mountOf, parseMountinfo } from '../../lib/kernel/mount/mountinfo.ts'
+import { visit } from '../../lib/kernel/tape/visit.ts'
 import { atGate, folder } from './replay.ts'
 
 const noFindmnt =

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { openRtnetlinkIn, type Rtnetlink } from '../../lib/kernel/rtnetlink.ts'
+import { openRtnetlinkIn, type Rtnetlink } from '../../lib/kernel/netlink/rtnetlink.ts'
 
 /** Why tests of networks cannot run here, in parentheses; empty where they can. */
 export const lacking = lacks('ip', '-V')

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { expect, test } from 'vitest'
-import { PipeLock } from '../../lib/kernel/pipe-lock.ts'
-import { processExists, status } from '../../lib/kernel/procfs.ts'
-import { until } from '../../lib/kernel/until.ts'
+import { PipeLock } from '../../lib/kernel/process/pipe-lock.ts'
+import { processExists, status } from '../../lib/kernel/process/procfs.ts'
+import { until } from '../../lib/common/until.ts'
 
 /** A process that opens the pipe again and again, until it sleeps in that. */
 async function opener(fd: number) {

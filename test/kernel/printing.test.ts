@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import * as c from '../../lib/kernel/constants.ts'
-import { flags } from '../../lib/kernel/kinds.ts'
-import { type Call, misfit } from '../../lib/kernel/syscalls.ts'
-import { Tape } from '../../lib/kernel/tape.ts'
+import * as c from '../../lib/kernel/syscalls/constants.ts'
+import { flags } from '../../lib/kernel/syscalls/kinds.ts'
+import { type Call, misfit } from '../../lib/kernel/syscalls/syscalls.ts'
+import { Tape } from '../../lib/kernel/tape/tape.ts'
 
 const inet = new Uint8Array([2, 0, 0, 80, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0])
 

@@ -2,14 +2,14 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { type Call, parameters, syscalls } from '../../lib/kernel/syscalls.ts'
+import { type Call, parameters, syscalls } from '../../lib/kernel/syscalls/syscalls.ts'
 
 const project = join(import.meta.dirname, '../..')
 
 /** The comment over each entry of the table. */
 const comments = new Map(
   [
-    ...readFileSync(join(project, 'lib/kernel/syscalls.ts'), 'utf8').matchAll(
+    ...readFileSync(join(project, 'lib/kernel/syscalls/syscalls.ts'), 'utf8').matchAll(
       /\/\*\* (.*) \*\/\n {2}(\w+): \[/g,
     ),
   ].map(([, comment, call]) => [call, comment]),
@@ -26,7 +26,7 @@ function method(call: Call): string {
 // an editor shows no comments, and no names of parameters, of what is mapped from a table: so they are written out
 test('recorder.ts says what the table of system calls says: npm test -- recorder -u writes it', async () => {
   const text = `import type { Later } from './tape.ts'
-import type { Args, Call } from './syscalls.ts'
+import type { Args, Call } from '../syscalls/syscalls.ts'
 
 /** An argument as a value, or, where it is a number, as the result of an earlier call. */
 type Arg<C extends Call, I extends number> = number extends Args<C>[I] ? Args<C>[I] | Later : Args<C>[I]
@@ -37,10 +37,14 @@ ${(Object.keys(syscalls) as Call[]).map(method).join('\n')}
 }
 `
   const prettier = join(project, 'node_modules/prettier/bin/prettier.cjs')
-  const formatted = execFileSync(process.execPath, [prettier, '--stdin-filepath', 'lib/kernel/recorder.ts'], {
-    cwd: project,
-    input: text,
-    encoding: 'utf8',
-  })
-  await expect(formatted).toMatchFileSnapshot('../../lib/kernel/recorder.ts')
+  const formatted = execFileSync(
+    process.execPath,
+    [prettier, '--stdin-filepath', 'lib/kernel/tape/recorder.ts'],
+    {
+      cwd: project,
+      input: text,
+      encoding: 'utf8',
+    },
+  )
+  await expect(formatted).toMatchFileSnapshot('../../lib/kernel/tape/recorder.ts')
 })

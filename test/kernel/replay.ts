@@ -2,12 +2,12 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished } from 'vitest'
-import { Child, type Exit } from '../../lib/kernel/child.ts'
-import { Gate } from '../../lib/kernel/gate.ts'
-import { launch, type Launched } from '../../lib/kernel/launch.ts'
-import { SyscallError } from '../../lib/kernel/syscall-error.ts'
-import { type Replayed, Tape } from '../../lib/kernel/tape.ts'
-import { play } from '../../lib/kernel/visit.ts'
+import { Child, type Exit } from '../../lib/kernel/process/child.ts'
+import { Gate } from '../../lib/kernel/tape/gate.ts'
+import { launch, type Launched } from '../../lib/kernel/tape/launch.ts'
+import { SyscallError } from '../../lib/kernel/syscalls/syscall-error.ts'
+import { type Replayed, Tape } from '../../lib/kernel/tape/tape.ts'
+import { play } from '../../lib/kernel/tape/visit.ts'
 
 /** An empty folder, removed with the test. */
 export function folder(): string {

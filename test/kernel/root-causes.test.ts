@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import * as c from '../../lib/kernel/constants.ts'
-import { diagnose } from '../../lib/kernel/diagnose.ts'
-import { errnoNumber } from '../../lib/kernel/errno.ts'
-import { Tape } from '../../lib/kernel/tape.ts'
+import * as c from '../../lib/kernel/syscalls/constants.ts'
+import { diagnose } from '../../lib/kernel/syscalls/diagnose.ts'
+import { errnoNumber } from '../../lib/common/errno.ts'
+import { Tape } from '../../lib/kernel/tape/tape.ts'
 import { folder, refusal } from './replay.ts'
 import { expectSaid, type Said } from './said.ts'
 

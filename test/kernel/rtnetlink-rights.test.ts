@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process'
 import { closeSync } from 'node:fs'
 import { afterEach, describe, expect, test } from 'vitest'
-import { AF_NETLINK, NETLINK_ROUTE, SOCK_CLOEXEC, SOCK_RAW } from '../../lib/kernel/constants.ts'
-import { visit } from '../../lib/kernel/visit.ts'
+import { AF_NETLINK, NETLINK_ROUTE, SOCK_CLOEXEC, SOCK_RAW } from '../../lib/kernel/syscalls/constants.ts'
+import { visit } from '../../lib/kernel/tape/visit.ts'
 import { isRoot } from './is-root.ts'
 import { connect, hold, lacking, releaseAll } from './network.ts'
 
@@ -15,7 +15,7 @@ const needsRoot = isRoot ? '' : ' (only as root)'
 describe.skipIf(lacking || needsRoot)(`rights${lacking || needsRoot}`, () => {
   /** Runs a module as an ordinary user; it has `openRtnetlinkIn`, `Rtnetlink`, `pids` and prints JSON. */
   function asOrdinaryUser(code: string, pids: number[], fd?: number): unknown {
-    const library = JSON.stringify(new URL('../../lib/kernel/rtnetlink.ts', import.meta.url).href)
+    const library = JSON.stringify(new URL('../../lib/kernel/netlink/rtnetlink.ts', import.meta.url).href)
     const script = `
       import { openRtnetlinkIn, Rtnetlink } from ${library}
       const pids = process.argv.slice(1).map(Number)

@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import type { SyscallError } from '../../lib/kernel/syscall-error.ts'
+import type { SyscallError } from '../../lib/kernel/syscalls/syscall-error.ts'
 
 /** What a refusal shall say: the call and its error, and a part of the cause and of the remedy. */
 export interface Said {

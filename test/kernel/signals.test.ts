@@ -1,11 +1,11 @@
 import { closeSync, readdirSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { AT_FDCWD } from '../../lib/kernel/constants.ts'
-import { hearSignals } from '../../lib/kernel/hear-signals.ts'
-import { launch } from '../../lib/kernel/launch.ts'
-import { POLLIN, ready, Wake } from '../../lib/kernel/poll.ts'
-import { findProcess } from '../../lib/kernel/signal.ts'
-import { Tape } from '../../lib/kernel/tape.ts'
+import { AT_FDCWD } from '../../lib/kernel/syscalls/constants.ts'
+import { hearSignals } from '../../lib/kernel/process/hear-signals.ts'
+import { launch } from '../../lib/kernel/tape/launch.ts'
+import { POLLIN, ready, Wake } from '../../lib/kernel/process/poll.ts'
+import { findProcess } from '../../lib/kernel/process/signal.ts'
+import { Tape } from '../../lib/kernel/tape/tape.ts'
 
 test('every signal that can be caught is heard, real-time ones too, and none after the end', async () => {
   const heard: number[] = []

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { networkOf, nth, overlap, room } from '../../lib/kernel/subnet.ts'
+import { networkOf, nth, overlap, room } from '../../lib/kernel/netlink/subnet.ts'
 
 test('addresses of a network are counted from its first', () => {
   expect(nth('10.44.0.0/24', 1)).toBe('10.44.0.1')

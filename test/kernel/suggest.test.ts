@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { suggest } from '../../lib/kernel/suggest.ts'
+import { suggest } from '../../lib/common/suggest.ts'
 
 const commands = ['step', 'run', 'doctor', 'clean', 'exec', 'kill']
 

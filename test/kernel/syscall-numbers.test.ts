@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { arch, numbers, syscallNumber } from '../../lib/kernel/syscall-numbers.ts'
-import type { Arch } from '../../lib/kernel/syscall-numbers.ts'
+import { arch, numbers, syscallNumber } from '../../lib/kernel/syscalls/syscall-numbers.ts'
+import type { Arch } from '../../lib/kernel/syscalls/syscall-numbers.ts'
 
 const table = (on: Arch): Map<string, number> =>
   new Map(

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { until } from '../../lib/kernel/until.ts'
+import { until } from '../../lib/common/until.ts'
 
 function file(): string {
   const folder = mkdtempSync(join(tmpdir(), 'minilab-until-'))

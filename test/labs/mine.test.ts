@@ -2,14 +2,20 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { Cgroup } from '../../lib/kernel/cgroup.ts'
-import { capabilityMask, defaultCapabilities } from '../../lib/kernel/capabilities.ts'
-import { planCgroup } from '../../lib/kernel/make-cgroup.ts'
-import { mountinfo } from '../../lib/kernel/mountinfo.ts'
+import { Cgroup } from '../../lib/kernel/cgroup/cgroup.ts'
+import { capabilityMask, defaultCapabilities } from '../../lib/kernel/process/capabilities.ts'
+import { planCgroup } from '../../lib/kernel/cgroup/make-cgroup.ts'
+import { mountinfo } from '../../lib/kernel/mount/mountinfo.ts'
 import { exercises } from '../../lib/cli/exercises.ts'
 import { changeProgress } from '../../lib/labs/progress.ts'
 import { contentOf, isProven, noteProven } from '../../lib/labs/proven.ts'
-import { type Namespace, namespaceInode, nsPids, processExists, status } from '../../lib/kernel/procfs.ts'
+import {
+  type Namespace,
+  namespaceInode,
+  nsPids,
+  processExists,
+  status,
+} from '../../lib/kernel/process/procfs.ts'
 import { isRoot, modesOf, self, thorough, userFolder, type UserName } from '../support/minilab.ts'
 import { noTmux, Terminal } from '../support/terminal.ts'
 import { type Learner, newLearner, solution } from './support.ts'

@@ -1,8 +1,8 @@
 // The way of a new user: an empty workspace, `watch` in a terminal, every task in order, and a container of their own in the end.
 import { describe, expect, test } from 'vitest'
 import { exercises } from '../../lib/cli/exercises.ts'
-import { Cgroup } from '../../lib/kernel/cgroup.ts'
-import { planCgroup } from '../../lib/kernel/make-cgroup.ts'
+import { Cgroup } from '../../lib/kernel/cgroup/cgroup.ts'
+import { planCgroup } from '../../lib/kernel/cgroup/make-cgroup.ts'
 import type { WrongAnswer } from '../../lib/labs/answer.ts'
 import { readProgress } from '../../lib/labs/progress.ts'
 import { taskAt } from '../../lib/labs/verdict.ts'

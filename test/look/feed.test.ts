@@ -7,8 +7,8 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { Feed, type FeedEvent, type Named, SOCKET } from '../../lib/guide/feed.ts'
 import { hear } from '../../lib/look/view/hear.ts'
 import { type Seen, Watch } from '../../lib/look/view/watch.ts'
-import { endProcess } from '../../lib/kernel/signal.ts'
-import { children, namespaceInode, nsPids, startTime } from '../../lib/kernel/procfs.ts'
+import { endProcess } from '../../lib/kernel/process/signal.ts'
+import { children, namespaceInode, nsPids, startTime } from '../../lib/kernel/process/procfs.ts'
 import { isRoot, runMinilab, userFolder, userData } from '../support/minilab.ts'
 
 /** Somebody who listens at a data folder. */

@@ -9,9 +9,9 @@ import type { BrowserContextOptions, Page } from 'playwright-core'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { FeedEvent } from '../../lib/guide/feed.ts'
 import type { Report } from '../../lib/guide/step.ts'
-import { cgroupOf } from '../../lib/kernel/cgroup.ts'
-import { readCgroup } from '../../lib/kernel/cgroupfs.ts'
-import { children, nsPids, unlessGone, words } from '../../lib/kernel/procfs.ts'
+import { cgroupOf } from '../../lib/kernel/cgroup/cgroup.ts'
+import { readCgroup } from '../../lib/kernel/cgroup/cgroupfs.ts'
+import { children, nsPids, unlessGone, words } from '../../lib/kernel/process/procfs.ts'
 import { noChromium, openBrowser, quietPage, violations } from '../support/chromium.ts'
 import {
   isRoot,

@@ -10,7 +10,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { namespaceInode, startTime } from '../../lib/kernel/procfs.ts'
+import { namespaceInode, startTime } from '../../lib/kernel/process/procfs.ts'
 import { snapshot } from '../support/canary.ts'
 import { isolated } from '../support/isolated.ts'
 import { isRefusal, runMany } from '../support/many-runs.ts'

@@ -4,7 +4,7 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } fro
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { hierarchyOf } from '../../lib/kernel/cgroupfs.ts'
+import { hierarchyOf } from '../../lib/kernel/cgroup/cgroupfs.ts'
 import { isRoot, self, sharedData, userData, userFolder } from '../support/minilab.ts'
 
 const ENTRY = join(import.meta.dirname, '../../bin.mjs')

@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import { mkdirSync, readdirSync, rmdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
-import { hierarchies, listFile } from '../../lib/kernel/cgroupfs.ts'
-import { writeControl } from '../../lib/kernel/control-file.ts'
-import { children, linkNames } from '../../lib/kernel/procfs.ts'
+import { hierarchies, listFile } from '../../lib/kernel/cgroup/cgroupfs.ts'
+import { writeControl } from '../../lib/kernel/cgroup/control-file.ts'
+import { children, linkNames } from '../../lib/kernel/process/procfs.ts'
 
 /**
  * A place where a test is alone with its cgroups and links, whatever other tests do: a network namespace, and a mount

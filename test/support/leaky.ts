@@ -11,7 +11,7 @@ import { makeRange, takeTerminal } from '../../lib/guide/escape/range.ts'
 import { Target } from '../../lib/guide/escape/target.ts'
 import type { Step } from '../../lib/guide/step.ts'
 import { findImage } from '../../lib/image/store.ts'
-import { now } from '../../lib/kernel/now.ts'
+import { now } from '../../lib/kernel/syscalls/now.ts'
 
 /** What it prints, a line for each container. */
 export interface Leak extends Outcome {

@@ -8,8 +8,8 @@ import { program } from '../../lib/container/program.ts'
 import { defaultProfile } from '../../lib/container/seccomp-default.ts'
 import type { NamespaceType } from '../../lib/container/spec.ts'
 import { compose } from '../../lib/container/start.ts'
-import { defaultCapabilities } from '../../lib/kernel/capabilities.ts'
-import { shellStatus } from '../../lib/kernel/child.ts'
+import { defaultCapabilities } from '../../lib/kernel/process/capabilities.ts'
+import { shellStatus } from '../../lib/kernel/process/child.ts'
 
 export interface Within {
   /** in a user namespace every id is mapped to itself */

@@ -1,7 +1,7 @@
 import { deepEqual, equal, match, notEqual, ok } from 'node:assert/strict'
 import type { Report } from '../../lib/guide/step.ts'
 import type { WrongReport } from '../../lib/guide/run-mutant.ts'
-import { OFFSETS_REFUSED, offsetsPossible } from '../../lib/kernel/time-offsets.ts'
+import { OFFSETS_REFUSED, offsetsPossible } from '../../lib/kernel/process/time-offsets.ts'
 import type { Answer } from './guest.ts'
 
 /** Who runs minilab in the guest. */

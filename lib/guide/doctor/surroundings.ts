@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { hierarchies } from '../../kernel/cgroupfs.ts'
-import { type Mount, mountinfo, mountOf } from '../../kernel/mountinfo.ts'
-import { status } from '../../kernel/procfs.ts'
+import { hierarchies } from '../../kernel/cgroup/cgroupfs.ts'
+import { type Mount, mountinfo, mountOf } from '../../kernel/mount/mountinfo.ts'
+import { status } from '../../kernel/process/procfs.ts'
 
 /** Signs that we are in a container ourselves, and what is withheld from us there. */
 export interface Surroundings {

@@ -1,6 +1,6 @@
 import { closeSync, openSync, statSync } from 'node:fs'
-import { now } from '../../kernel/now.ts'
-import { SyscallError } from '../../kernel/syscall-error.ts'
+import { now } from '../../kernel/syscalls/now.ts'
+import { SyscallError } from '../../kernel/syscalls/syscall-error.ts'
 
 /** A file that the kernel shows as a block device: loop(4). */
 export interface LoopDevice {

@@ -21,8 +21,8 @@ import { layerDir } from '../../image/layer-store.ts'
 import { makeTree, type Plan } from '../../image/plan.ts'
 import { planLibraries } from '../../image/programs.ts'
 import { DEFAULT_IMAGE } from '../../image/default.ts'
-import { AT_FDCWD, O_CLOEXEC, O_NOCTTY, O_RDWR, TIOCSCTTY } from '../../kernel/constants.ts'
-import { now } from '../../kernel/now.ts'
+import { AT_FDCWD, O_CLOEXEC, O_NOCTTY, O_RDWR, TIOCSCTTY } from '../../kernel/syscalls/constants.ts'
+import { now } from '../../kernel/syscalls/now.ts'
 import { attachLoop, type LoopDevice } from './loop.ts'
 
 /**

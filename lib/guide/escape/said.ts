@@ -1,5 +1,5 @@
 import { fit } from '../text.ts'
-import type { Replayed } from '../../kernel/tape.ts'
+import type { Replayed } from '../../kernel/tape/tape.ts'
 
 /** A call with what the kernel answered: `openat(AT_FDCWD, "/x", O_RDONLY, 0) = -1 ENOENT`. */
 export function said({ call, args, result, errno }: Replayed): string {

@@ -8,7 +8,7 @@ import { namespaces } from '../../container/namespaces.ts'
 import type { Container, Part } from '../../container/part.ts'
 import { program } from '../../container/program.ts'
 import { root } from '../../container/root.ts'
-import type { Replayed, Tape } from '../../kernel/tape.ts'
+import type { Replayed, Tape } from '../../kernel/tape/tape.ts'
 import type { Range } from './range.ts'
 
 /** What every container of the ladder is to be limited to; only the part that chapter 4 teaches makes it true. */

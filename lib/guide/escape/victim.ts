@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { status } from '../../kernel/procfs.ts'
+import { status } from '../../kernel/process/procfs.ts'
 
 /** A process of the host that does nothing and has done nothing. It ends with the scope: `await using`. */
 export interface Victim extends AsyncDisposable {

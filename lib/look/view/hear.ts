@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { Ledger } from '../../container/ledger.ts'
 import { type FeedEvent, SOCKET } from '../../guide/feed.ts'
 import { makeDir } from '../../image/data-folder.ts'
-import { count, flag, listOf, nullable, object, type Shape, text } from '../../kernel/shape.ts'
+import { count, flag, listOf, nullable, object, type Shape, text } from '../../kernel/syscalls/shape.ts'
 
 /** Who tells of one step or lab: told apart by their connections. */
 export type Teller = number

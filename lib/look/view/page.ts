@@ -1,4 +1,4 @@
-import { asTyped } from '../../as-typed.ts'
+import { asTyped } from '../../guide/as-typed.ts'
 import { html } from '../../book/html.ts'
 
 /** The page, empty: view.js fills it with what the server sends. */

@@ -1,6 +1,14 @@
 import { isRunning, states } from '../../container/state.ts'
 import type { Named } from '../../guide/feed.ts'
-import { ifReadable, isAlive, namespaceInode, nsPids, pids, startTime, status } from '../../kernel/procfs.ts'
+import {
+  ifReadable,
+  isAlive,
+  namespaceInode,
+  nsPids,
+  pids,
+  startTime,
+  status,
+} from '../../kernel/process/procfs.ts'
 import { type Snapshot, snapshot } from '../snapshot.ts'
 
 /** Between two looks, in milliseconds. No event tells that a number in /proc or in a cgroup has changed: one must look. */

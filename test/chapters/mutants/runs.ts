@@ -8,7 +8,7 @@ import { steps } from '../../../lib/cli/steps.ts'
 import { JobProcess } from '../../../lib/guide/jobs.ts'
 import { imageUse, makeStandIn } from '../../../lib/guide/stand-in.ts'
 import { dataFolder } from '../../../lib/image/data-folder.ts'
-import type { Exit } from '../../../lib/kernel/child.ts'
+import type { Exit } from '../../../lib/kernel/process/child.ts'
 import { BUILT_FILE, type Built, type MutantJob } from './at-stand.ts'
 
 /** One line of the output. */

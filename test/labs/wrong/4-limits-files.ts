@@ -1,5 +1,5 @@
 import type { WrongAnswer } from '../../../lib/labs/answer.ts'
-import { hierarchyOf } from '../../../lib/kernel/cgroupfs.ts'
+import { hierarchyOf } from '../../../lib/kernel/cgroup/cgroupfs.ts'
 import { CPU, MEMORY_FILES, MKDIR, PIDS, QUOTA, SWAP } from '../lines/4-limits.ts'
 
 // Numbers that were calculated, and files that are not those of the limit.

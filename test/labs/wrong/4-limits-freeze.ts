@@ -1,5 +1,5 @@
 import type { WrongAnswer } from '../../../lib/labs/answer.ts'
-import { hierarchyOf } from '../../../lib/kernel/cgroupfs.ts'
+import { hierarchyOf } from '../../../lib/kernel/cgroup/cgroupfs.ts'
 
 // What is written to the freezer, and how it is waited for.
 

@@ -1,6 +1,6 @@
 import type { WrongAnswer } from '../../../lib/labs/answer.ts'
 import { CPU, MEMORY, NODE_PATH, PIDS, QUOTA, SWAP } from '../lines/4-limits.ts'
-import { hierarchyOf } from '../../../lib/kernel/cgroupfs.ts'
+import { hierarchyOf } from '../../../lib/kernel/cgroup/cgroupfs.ts'
 
 // Other files, other numbers, and limits that are taken for granted.
 

@@ -5,7 +5,7 @@ import { setImmediate } from 'node:timers/promises'
 import { hardening } from '../../../container/hardening.ts'
 import { Streams } from '../../../container/streams.ts'
 import { codeOf } from '../../../image/error.ts'
-import { AT_FDCWD, O_RDWR, O_TRUNC, O_WRONLY, TIOCSTI } from '../../../kernel/constants.ts'
+import { AT_FDCWD, O_RDWR, O_TRUNC, O_WRONLY, TIOCSTI } from '../../../kernel/syscalls/constants.ts'
 import { type Attack, cannotTell, gotThrough, stopped } from '../attack.ts'
 import { said, telling } from '../said.ts'
 

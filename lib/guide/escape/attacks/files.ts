@@ -11,10 +11,10 @@ import {
   O_RDONLY,
   O_WRONLY,
   S_IFBLK,
-} from '../../../kernel/constants.ts'
-import { now } from '../../../kernel/now.ts'
-import { descriptors } from '../../../kernel/procfs.ts'
-import type { Tape } from '../../../kernel/tape.ts'
+} from '../../../kernel/syscalls/constants.ts'
+import { now } from '../../../kernel/syscalls/now.ts'
+import { descriptors } from '../../../kernel/process/procfs.ts'
+import type { Tape } from '../../../kernel/tape/tape.ts'
 import { type Attack, cannotTell, gotThrough, stopped } from '../attack.ts'
 import { said, telling } from '../said.ts'
 import { victim } from '../victim.ts'

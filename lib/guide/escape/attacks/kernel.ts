@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { AT_FDCWD, MNT_DETACH, O_WRONLY } from '../../../kernel/constants.ts'
+import { AT_FDCWD, MNT_DETACH, O_WRONLY } from '../../../kernel/syscalls/constants.ts'
 import { type Attack, cannotTell, gotThrough, stopped } from '../attack.ts'
 import { said, telling } from '../said.ts'
 

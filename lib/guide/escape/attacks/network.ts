@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs'
 import { network } from '../../../container/network.ts'
-import { openRtnetlinkIn } from '../../../kernel/rtnetlink.ts'
+import { openRtnetlinkIn } from '../../../kernel/netlink/rtnetlink.ts'
 import {
   AF_INET,
   SO_SNDTIMEO,
@@ -8,12 +8,12 @@ import {
   SOCK_NONBLOCK,
   SOCK_STREAM,
   SOL_SOCKET,
-} from '../../../kernel/constants.ts'
-import { now } from '../../../kernel/now.ts'
-import { type Endpoint, endpoint, sockaddr, SOCKADDR_IN, timeval } from '../../../kernel/sockaddr.ts'
-import { SyscallError } from '../../../kernel/syscall-error.ts'
-import { Tape } from '../../../kernel/tape.ts'
-import { play, visit } from '../../../kernel/visit.ts'
+} from '../../../kernel/syscalls/constants.ts'
+import { now } from '../../../kernel/syscalls/now.ts'
+import { type Endpoint, endpoint, sockaddr, SOCKADDR_IN, timeval } from '../../../kernel/syscalls/sockaddr.ts'
+import { SyscallError } from '../../../kernel/syscalls/syscall-error.ts'
+import { Tape } from '../../../kernel/tape/tape.ts'
+import { play, visit } from '../../../kernel/tape/visit.ts'
 import { type Attack, gotThrough, stopped } from '../attack.ts'
 import { said, telling } from '../said.ts'
 

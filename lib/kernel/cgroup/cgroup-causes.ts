@@ -1,0 +1,94 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { hierarchyOf, readings } from './cgroupfs.ts'
+import type { Diagnosis } from '../syscalls/syscall-error.ts'
+
+/** Why a file of a cgroup is refused, as far as the cgroup tells by now: admin-guide/cgroup-v1/*.rst, cgroup-v2.rst. */
+export function diagnoseCgroup(path: string, code: string, value: string): Diagnosis | undefined {
+  if (code === 'EINVAL') return noNumber(path, value) ?? otherFile(path) ?? lessThanMemory(path)
+  if (code === 'EACCES') return otherFile(path) // such a file nobody may write, but root may open it
+  if (code !== 'ENOENT') return undefined
+  return existsSync(dirname(path)) ? otherName(path) : notMade(path)
+}
+
+const isOfCgroup = (path: string) => path.startsWith('/sys/fs/cgroup/')
+
+/** The directory itself is not there. */
+function notMade(path: string): Diagnosis | undefined {
+  if (!isOfCgroup(path)) return undefined
+  return {
+    cause: 'there is no such cgroup: its directory was not made',
+    remedy: 'make the directory before you write to its files; on v1 there is one for each hierarchy',
+  }
+}
+
+/** A file that is mistaken for the one that takes the limit. */
+function otherFile(path: string): Diagnosis | undefined {
+  const name = basename(path)
+  if (!isOfCgroup(path)) return undefined
+  if (/\.(current|usage_in_bytes|events|stat)$/.test(name))
+    return {
+      cause: `${name} says what there is now, and cannot be written`,
+      remedy: 'a limit has a file for itself',
+    }
+  if (name.startsWith('cpu.rt_'))
+    return {
+      cause: `${name} is for real-time processes, sched(7), and holds no others back`,
+      remedy: 'a quota for all of them is in cpu.cfs_quota_us',
+    }
+  return undefined
+}
+
+/** What a program writes that takes a value for granted, or has calculated with it. */
+function noNumber(path: string, value: string): Diagnosis | undefined {
+  if (!isOfCgroup(path)) return undefined
+  const [word] = /undefined|NaN|null/.exec(value) ?? []
+  if (word !== undefined)
+    return { cause: `"${word}" is no number`, remedy: 'write nothing where the specification has no number' }
+  const [fraction] = /\d+\.\d+/.exec(value) ?? []
+  return fraction === undefined
+    ? undefined
+    : { cause: `${fraction} is no whole number`, remedy: 'write the number of the specification as it is' }
+}
+
+const NONE = 2 ** 62 // bytes; v1 says more than that where there is no limit
+
+/** The limit of memory is there, and that of memory and swap together would be less. */
+function lessThanMemory(path: string): Diagnosis | undefined {
+  const memory = join(dirname(path), 'memory.limit_in_bytes')
+  if (basename(path) !== 'memory.memsw.limit_in_bytes' || !existsSync(memory)) return undefined
+  const limit = Number(readFileSync(memory, 'utf8'))
+  if (limit > NONE) return undefined
+  return {
+    cause: `v1 counts memory and swap together, and that cannot be less than the limit of memory alone, ${limit} bytes`,
+    remedy: 'write the sum of both: in the specification, swap is that sum already',
+  }
+}
+
+/** A file that this cgroup does not have: it is another controller's, or the other version's. */
+function otherName(path: string): Diagnosis | undefined {
+  const name = basename(path)
+  const reading = Object.values(readings).find(({ v1, v2 }) => v1[0] === name || v2[0] === name)
+  const hierarchy = reading && hierarchyOf(reading.controller)
+  if (!hierarchy) return undefined
+  const { controller } = reading
+  if (!path.startsWith(`${hierarchy.mount}/`))
+    return {
+      cause: `this directory belongs to another hierarchy: that of ${controller} is ${hierarchy.mount}`,
+      remedy: `look for it in cgroup.controller('${controller}').path`,
+    }
+  const { version } = hierarchy
+  const [shown] = version === 1 ? reading.v1 : reading.v2
+  // the one that is read only says what was written to the other
+  const right = shown === 'freezer.self_freezing' ? 'freezer.state' : shown
+  if (right !== name)
+    return {
+      cause: `${name} is its name on v${3 - version}, and ${controller} is on v${version} here`,
+      remedy: `here it is ${right}; cgroup.controller('${controller}').version tells which`,
+    }
+  if (!/swap|memsw/.test(name)) return undefined
+  return {
+    cause: 'this kernel keeps no account of swap',
+    remedy: 'leave this limit out where there is no such file',
+  }
+}

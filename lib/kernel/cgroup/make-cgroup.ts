@@ -1,0 +1,247 @@
+import { constants, existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { accessRefusal, mayAccess } from '../process/access.ts'
+import { Cgroup, type CgroupUse, move } from './cgroup.ts'
+import { CORE, hierarchies, type Hierarchy, hierarchyOf, listFile } from './cgroupfs.ts'
+import { readControl } from './control-file.ts'
+import { UsageError } from '../../common/errors.ts'
+import { mountCommands } from './mount-cgroups.ts'
+import { isGone, unlessGone } from '../process/procfs.ts'
+
+/** A change on the host that the kernel does not take back by itself. `enabled` may be empty: handed down by others already. */
+export type CgroupChange =
+  { kind: 'cgroup'; path: string; use: CgroupUse } | { kind: 'controllers'; path: string; enabled: string[] }
+
+type Note = (change: CgroupChange) => void
+
+/** What a cgroup cannot be made for: said in a sentence, with what would help. */
+export interface Refused {
+  reason: string
+  remedy: string
+}
+
+/** Directories of this name are ours alone; several commands may have cgroups in one at the same time. */
+const OURS = 'minilab'
+/** The leaf that we sit in ourselves, where v2 asks for it. */
+const LEAF = 'minilab-self'
+/** The leaf that the first process of a bench is put into, in the cgroup that is around all that the bench does. */
+export const BENCH_LEAF = 'minilab-bench'
+
+/**
+ * Where cgroups of ours go in one hierarchy: on a bench beside the leaf that we were put into; else below its root for root,
+ * and below our own delegated cgroup for others.
+ */
+function base({ mount, own }: Hierarchy): string {
+  if (basename(own) === BENCH_LEAF) return dirname(own)
+  if (isRoot() && writable(mount)) return mount
+  return basename(own) === LEAF ? dirname(own) : own
+}
+
+/** Every cgroup of ours that is there, known by its place and name, in an order in which they can be removed. */
+export function ourCgroups(): Extract<CgroupChange, { kind: 'cgroup' }>[] {
+  return hierarchies().flatMap(hierarchy => {
+    const start = base(hierarchy)
+    // another command, ending now, may take it away under our feet
+    const below = (path: string) => unlessGone(() => readdirSync(path, { withFileTypes: true })) ?? []
+    const containers = below(join(start, OURS)).filter(entry => entry.isDirectory())
+    const places: [string, CgroupUse][] = [
+      ...containers.map(({ name }): [string, CgroupUse] => [join(start, OURS, name), 'container']),
+      [join(start, OURS), 'parent'],
+      [join(start, LEAF), 'ourselves'],
+    ]
+    return places.filter(([path]) => existsSync(path)).map(([path, use]) => ({ kind: 'cgroup', path, use }))
+  })
+}
+
+const isRoot = () => process.getuid?.() === 0
+
+const writable = (folder: string) => mayAccess(folder, constants.W_OK)
+
+/**
+ * Plans the directories of a cgroup named `name` for the wanted controllers, without making them.
+ * Says why not where a controller is not mounted or not delegated to us. `everywhere`: also in the hierarchies that have none of
+ * them, as far as we may. A cgroup namespace begins in each hierarchy where its first process is: else that is the machine's root.
+ */
+export function planCgroup(
+  name: string,
+  controllers: readonly string[],
+  { everywhere = false } = {},
+): Cgroup | Refused {
+  const found = hierarchies()
+  const folders = new Map<string, { hierarchy: Hierarchy; path: string }>()
+  for (const controller of controllers) {
+    const hierarchy = hierarchyOf(controller, found)
+    if (!hierarchy)
+      return {
+        reason: `no mounted cgroup hierarchy has the ${controller} controller`,
+        remedy: mountCommands(controllers.filter(name => !hierarchyOf(name, found))),
+      }
+    const start = base(hierarchy)
+    const refused = refusal(hierarchy, start, controller)
+    if (refused) return refused
+    folders.set(start, { hierarchy, path: join(start, join('/', name)) }) // a `..` in it stays below `start`
+  }
+  for (const hierarchy of everywhere ? found : []) {
+    const start = base(hierarchy)
+    // a cpuset without processors takes in no process, and none can inherit any from it
+    if (!folders.has(start) && writable(start) && !lacksCpus(start))
+      folders.set(start, { hierarchy, path: join(start, join('/', name)) })
+  }
+  return new Cgroup([...folders.values()])
+}
+
+function refusal({ version, mount }: Hierarchy, start: string, controller: string): Refused | undefined {
+  const refused = accessRefusal(start, constants.W_OK)
+  // not by our uid: who made a user namespace is 0 in it, and no root of the machine
+  if (refused === 'EROFS')
+    return {
+      reason: `${start} is read-only here (cgroup v${version}): we seem to be in a container`,
+      remedy:
+        'run on a machine or VM of its own, or give this container writable cgroups (docker: --privileged)',
+    }
+  if (refused)
+    return {
+      reason: `the ${controller} controller is not delegated to you: ${start} belongs to root (cgroup v${version})`,
+      remedy:
+        version === 2
+          ? 'systemd-run --user --scope -p Delegate=yes ./minilab …'
+          : 'run with sudo: cgroup v1 cannot be delegated safely',
+    }
+  if (version === 2 && start !== mount && !available(start).includes(controller))
+    return {
+      reason: `systemd does not delegate the ${controller} controller to you: it is not in ${start}/cgroup.controllers`,
+      remedy: 'sudo systemctl edit user@.service, [Service] Delegate=cpu cpuset io memory pids',
+    }
+  return undefined
+}
+
+/** What processes in a v2 cgroup can be limited by: what its parent hands down, and what every cgroup can do. */
+function available(folder: string): string[] {
+  return [...listFile(join(folder, 'cgroup.controllers')), ...CORE]
+}
+
+/**
+ * Makes the planned directories, handing the controllers down to them on v2. `note` hears of each change before it is made.
+ * With `last: false` all but the directories themselves, which are noted: whoever wants them has only to make them.
+ */
+export function makeCgroup(
+  cgroup: Cgroup,
+  controllers: readonly string[],
+  note: Note,
+  { last = true } = {},
+): void {
+  for (const { hierarchy, path } of cgroup.folders) {
+    const wanted = controllers.filter(c => hierarchy.controllers.includes(c))
+    // another minilab, ending now, may take the shared parent or its controllers away under our feet: then once more
+    const made = [1, 2, 3, 4, 5].some(() => attempt(cgroup, hierarchy, path, wanted, note, last))
+    if (!made)
+      throw new UsageError(
+        `${path} does not get the controllers ${wanted.join(' ')}`,
+        `compare cgroup.controllers and cgroup.subtree_control from there up to ${hierarchy.mount}`,
+      )
+  }
+}
+
+/** True where the directory is there, with all its controllers; without `last`, where it will have them. */
+function attempt(
+  cgroup: Cgroup,
+  hierarchy: Hierarchy,
+  path: string,
+  wanted: string[],
+  note: Note,
+  last: boolean,
+): boolean {
+  const start = base(hierarchy)
+  const parents: string[] = []
+  for (let at = dirname(path); at !== start; at = dirname(at)) parents.unshift(at)
+  try {
+    // what every cgroup of v2 can do by itself needs not be handed down
+    const handsDown = hierarchy.version === 2 && wanted.some(c => !CORE.includes(c))
+    if (handsDown) handDown(cgroup, start, wanted, note)
+    for (const parent of parents) {
+      const foreign = existsSync(parent) && basename(parent) !== OURS
+      if (!foreign) make(cgroup, parent, 'parent', note)
+      // what is handed down by a directory of ours ends with it
+      if (handsDown) handDown(cgroup, parent, wanted, foreign ? note : () => {})
+    }
+    if (!last) note({ kind: 'cgroup', path, use: 'container' })
+    else if (!existsSync(path)) make(cgroup, path, 'container', note)
+    else inheritCpus(cgroup, path)
+    // the parent was made anew meanwhile, and had no processors yet to inherit
+    if (last && lacksCpus(path)) return false
+  } catch (error) {
+    if (isGone(error)) return false
+    throw error
+  }
+  const given = last ? available(path) : [...listFile(join(dirname(path), 'cgroup.subtree_control')), ...CORE]
+  return hierarchy.version === 1 || wanted.every(c => given.includes(c))
+}
+
+function make(cgroup: Cgroup, path: string, use: CgroupUse, note: Note): void {
+  note({ kind: 'cgroup', path, use })
+  if (!existsSync(path))
+    cgroup.logged('mkdir', [path], 0, () => mkdirSync(path, { recursive: use !== 'container' }))
+  inheritCpus(cgroup, path) // also where another minilab has made it this very moment
+}
+
+/** cgroup-v1/cpusets.rst: a new cpuset has no processors and no memory nodes, and no process may join it so. */
+function inheritCpus(cgroup: Cgroup, path: string): void {
+  for (const file of ['cpuset.cpus', 'cpuset.mems']) {
+    // v2 says by its cpuset.cpus.effective that there is nothing to do
+    if (!existsSync(join(path, file)) || existsSync(join(path, `${file}.effective`))) continue
+    if (readControl(join(path, file)) === '')
+      cgroup.write(join(path, file), readControl(join(dirname(path), file)))
+  }
+}
+
+const lacksCpus = (path: string) =>
+  ['cpuset.cpus', 'cpuset.mems'].some(
+    file =>
+      existsSync(join(path, file)) &&
+      !existsSync(join(path, `${file}.effective`)) &&
+      readControl(join(path, file)) === '',
+  )
+
+/** Enables controllers for the children of a v2 cgroup: cgroups(7), cgroup.subtree_control. */
+function handDown(cgroup: Cgroup, folder: string, wanted: string[], note: Note): void {
+  leaveForLeaf(folder, note)
+  const file = join(folder, 'cgroup.subtree_control')
+  const enabled = listFile(file)
+  const missing = listFile(join(folder, 'cgroup.controllers')).filter(
+    c => wanted.includes(c) && !enabled.includes(c),
+  )
+  note({ kind: 'controllers', path: file, enabled: missing })
+  if (missing.length > 0) cgroup.write(file, missing.map(c => `+${c}`).join(' '))
+}
+
+/** cgroups(7), no internal processes: where we sit in a cgroup, it can hand nothing down until we have left it for a leaf. */
+function leaveForLeaf(folder: string, note: Note): void {
+  const leaf = join(folder, LEAF)
+  const there = hierarchies().some(({ own }) => own === leaf)
+  // the root of the hierarchy, the one cgroup without a type, is free of this rule
+  const here = existsSync(join(folder, 'cgroup.type')) && hierarchies().some(({ own }) => own === folder)
+  if (!there && !here) return
+  note({ kind: 'cgroup', path: leaf, use: 'ourselves' })
+  if (there) return
+  mkdirSync(leaf, { recursive: true })
+  move(folder, leaf)
+}
+
+/**
+ * What another runtime, as root, makes for a cgroupsPath and may leave: a directory in each hierarchy, its parent where that
+ * is ours, and on v2 controllers handed down at the root.
+ */
+export function foreignChanges(name: string): CgroupChange[] {
+  return hierarchies().flatMap(({ version, mount }): CgroupChange[] => {
+    const path = join(mount, name)
+    const parent = dirname(path)
+    const changes: CgroupChange[] = [{ kind: 'cgroup', path, use: 'container' }]
+    if (basename(parent) === OURS) changes.unshift({ kind: 'cgroup', path: parent, use: 'parent' })
+    const file = join(mount, 'cgroup.subtree_control')
+    const already = listFile(file)
+    const enabled = listFile(join(mount, 'cgroup.controllers')).filter(c => !already.includes(c))
+    if (version === 2 && isRoot() && enabled.length > 0)
+      changes.unshift({ kind: 'controllers', path: file, enabled })
+    return changes
+  })
+}

@@ -1,0 +1,36 @@
+import { closeSync, openSync, readFileSync } from 'node:fs'
+import { O_CLOEXEC, O_DIRECTORY, O_RDONLY } from '../syscalls/constants.ts'
+import { type Mount, mountinfo, parseMountinfo } from './mountinfo.ts'
+import { visit } from '../tape/visit.ts'
+
+/**
+ * All mounts of the mount namespace that a process is in, also those above a chroot: proc_pid_mountinfo(5) shows each
+ * process only what is below its own root, and whoever comes by setns(2) has the namespace's.
+ */
+export async function namespaceMounts(pid: number): Promise<Mount[]> {
+  const proc = openSync('/proc', O_DIRECTORY) // ours: inside there may be another, or none
+  try {
+    const replayed = await visit(pid, ['user', 'mnt'], tape => {
+      tape.openat(proc, 'self/mountinfo', O_RDONLY | O_CLOEXEC, 0)
+    })
+    const opened = replayed.find(({ call }) => call === 'openat')!.result!
+    try {
+      return parseMountinfo(readFileSync(opened, 'utf8'))
+    } finally {
+      closeSync(opened)
+    }
+  } finally {
+    closeSync(proc)
+  }
+}
+
+/** The mount that a process's "/" is; undefined where that is a directory below one, as after chroot(2). */
+export function rootMount(pid: number): Mount | undefined {
+  const root = openSync(`/proc/${pid}/root`, O_DIRECTORY)
+  try {
+    const id = Number(/^mnt_id:\s*(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${root}`, 'utf8'))?.[1])
+    return mountinfo(pid).find(mount => mount.id === id && mount.target === '/')
+  } finally {
+    closeSync(root)
+  }
+}

@@ -1,0 +1,131 @@
+import { existsSync, readFileSync } from 'node:fs'
+import {
+  MOVE_MOUNT_F_EMPTY_PATH,
+  MS_RDONLY,
+  OPEN_TREE_CLONE,
+  S_IFBLK,
+  S_IFCHR,
+} from '../syscalls/constants.ts'
+import { mountinfo } from './mountinfo.ts'
+import { did, flag, isFile, type Rule, when } from '../syscalls/rule.ts'
+import { hint } from '../../common/suggest.ts'
+
+// Why the kernel refuses what makes a root file system: fs/namespace.c, fs/namei.c, and the ERRORS of section 2.
+
+const FILE_ON_FILE = 'a directory can only be mounted on a directory, a file only on a file'
+const S_IFMT = 0o170000
+
+const isInProc = (path: unknown) => /^\/(proc|sys)\//.test(String(path))
+
+/** mount_too_revealing(), fs/namespace.c: a user namespace gets a new one only beside one that shows as much. */
+const sights: Rule[] = ['proc', 'sysfs'].map(type =>
+  when(
+    (args, earlier) =>
+      args[2] === type && did('umount2', earlier) && !did('mount', earlier, a => a[2] === type),
+    `inside a user namespace the kernel allows a new ${type === 'proc' ? '/proc' : '/sys'} only while another, fully visible one is still mounted`,
+    `mount ${type} on the new root before the old root is unmounted`,
+  ),
+)
+
+const readOnlySys = when(
+  args => {
+    const inSight = mountinfo().filter(({ type }) => type === 'sysfs')
+    return (
+      args[2] === 'sysfs' &&
+      !flag(args, MS_RDONLY, 3) &&
+      inSight.length > 0 &&
+      inSight.every(({ options, superOptions }) => [...options, ...superOptions].includes('ro'))
+    )
+  },
+  'the /sys in sight is read-only, and a user namespace gets no other one than that',
+  'mount yours with MS_RDONLY',
+)
+
+/** What is often taken for a type of file system, and what it is. */
+const NO_TYPE: Record<string, string> = {
+  bind: 'a bind mount is no file system but a flag: MS_BIND, with null for the type',
+  rbind: 'a bind mount is no file system but a flag: MS_BIND | MS_REC, with null for the type',
+}
+
+function unknownType(type: string) {
+  const known = readFileSync('/proc/filesystems', 'utf8').split(/\s+/).filter(Boolean)
+  const load = `modprobe ${type}`
+  const more = '/proc/filesystems lists those that are known'
+  return {
+    cause: `this kernel does not know the file system "${type}"`,
+    // one that is listed by now was loaded meanwhile, or is refused for another reason
+    remedy:
+      NO_TYPE[type] ?? `${known.includes(type) ? load : hint(type, known, load)}; ${more}`.replace('?;', '?'),
+  }
+}
+
+/** These come before what is said of a mount in general. */
+export const rootCauses: Record<string, Rule[]> = {
+  'mount EPERM': [...sights, readOnlySys],
+  'mount ENODEV': [([, , type]) => unknownType(String(type))],
+  'mount ENOENT': [
+    when(
+      ([, target]) => isInProc(target) && !existsSync(String(target)),
+      'this kernel has no such path',
+      'tape.attempt.mount(…) goes on where a path is absent',
+    ),
+    when(
+      ([, target], earlier) => isInProc(target) && did('pivot_root', earlier),
+      'it is not there: nothing is mounted on /proc or /sys in the new root',
+      'mount it there before; a bind without MS_REC leaves out what is mounted below',
+    ),
+  ],
+  'mount ENOTDIR': [
+    when(
+      ([source, target]) => isInProc(target) && isFile(source) !== isFile(target),
+      FILE_ON_FILE,
+      'tape.attempt.mount(…) goes on where a call is refused: /dev/null fits on a file, a tmpfs on a directory',
+    ),
+    when(
+      ([source, target]) => isFile(source) !== isFile(target),
+      FILE_ON_FILE,
+      'make the target of the same kind as the source (mkdir, or touch)',
+    ),
+  ],
+  'move_mount EINVAL': [
+    when(
+      (_, earlier) => did('open_tree', earlier, args => !flag(args, OPEN_TREE_CLONE, 2)),
+      'without OPEN_TREE_CLONE open_tree makes no copy: the descriptor is the mount in its old place, and after pivot_root that is out of reach',
+      'give open_tree OPEN_TREE_CLONE as well',
+    ),
+    when(
+      ([, , , target], earlier) => did('mkdirat', earlier, args => args[1] === target),
+      FILE_ON_FILE,
+      'make an empty file as its place: mknodat with S_IFREG',
+    ),
+  ],
+  'move_mount ENOENT': [
+    when(
+      args => args[1] === '' && !flag(args, MOVE_MOUNT_F_EMPTY_PATH, 4),
+      'an empty path means the descriptor itself only with a flag',
+      'give MOVE_MOUNT_F_EMPTY_PATH',
+    ),
+  ],
+  'mknodat EPERM': [
+    when(
+      ([, , mode]) => [S_IFCHR, S_IFBLK].includes(Number(mode) & S_IFMT),
+      'a user namespace cannot make device nodes, not even for its root',
+      'make an empty file (S_IFREG), and put the host’s device there: open_tree before the pivot, then move_mount',
+    ),
+  ],
+  'chdir ENOENT': [
+    when(
+      ([path], earlier) =>
+        String(path).startsWith('/') && (did('chroot', earlier) || did('pivot_root', earlier)),
+      'a path that starts with / begins at the new root by now, and there is no such directory in it',
+      'chdir("/") goes to the new root; or chdir before the root is changed',
+    ),
+  ],
+  'symlinkat EEXIST': [
+    when(
+      ([, , link]) => String(link).startsWith('/proc/'),
+      'symlinkat takes first what the link holds, and last where it is made',
+      'exchange the two',
+    ),
+  ],
+}

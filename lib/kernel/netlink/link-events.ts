@@ -1,0 +1,49 @@
+import { closeSync } from 'node:fs'
+import {
+  AF_NETLINK,
+  NETLINK_ROUTE,
+  RTMGRP_LINK,
+  SO_RCVTIMEO,
+  SOCK_CLOEXEC,
+  SOCK_RAW,
+  SOL_SOCKET,
+} from '../syscalls/constants.ts'
+import { now } from '../syscalls/now.ts'
+import type { Rtnetlink } from './rtnetlink.ts'
+import { timeval } from '../syscalls/sockaddr.ts'
+import { SyscallError } from '../syscalls/syscall-error.ts'
+
+const PATIENCE = 3 // seconds between two changes of any link
+
+/**
+ * Waits until links of our own network namespace are running. That a cable's other end went up is passed on by a work
+ * queue (net/core/link_watch.c), so a moment after the request: before it a bridge drops what comes in by the link.
+ * Throws a SyscallError (EAGAIN) where that never happens.
+ */
+export function untilRunning(here: Rtnetlink, names: readonly string[]): void {
+  const events = now.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE)
+  try {
+    const patience = timeval(PATIENCE)
+    now.setsockopt(events, SOL_SOCKET, SO_RCVTIMEO, patience, patience.length)
+    now.bind(events, changesOfLinks, changesOfLinks.length)
+    // subscribed first, then asked: no change can come between unnoticed
+    while (!names.every(name => here.link(name).running)) nextChange(events)
+  } finally {
+    closeSync(events)
+  }
+}
+
+/** signal(7): with a time limit a socket's calls are interrupted by any signal, such as SIGCHLD, and not restarted. */
+function nextChange(events: number): void {
+  try {
+    now.recvfrom(events, anyEvent, 1, 0, null, null)
+  } catch (error) {
+    if (!(error instanceof SyscallError && error.code === 'EINTR')) throw error
+  }
+}
+
+// struct sockaddr_nl {family, pad, pid, groups}: netlink(7)
+const changesOfLinks = Buffer.alloc(12)
+changesOfLinks.writeUInt16LE(AF_NETLINK)
+changesOfLinks.writeUInt32LE(RTMGRP_LINK, 8)
+const anyEvent = new Uint8Array(1) // which one does not matter: the rest of the datagram is cut off

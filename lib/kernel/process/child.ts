@@ -1,0 +1,103 @@
+import { closeSync } from 'node:fs'
+import { constants } from 'node:os'
+import { P_PIDFD, WEXITED, WNOHANG } from '../syscalls/constants.ts'
+import { now } from '../syscalls/now.ts'
+import { startTime } from './procfs.ts'
+
+/** How a process ended: by exit(status), or by a signal. */
+export interface Exit {
+  status: number | null
+  signal: NodeJS.Signals | null
+  /** that of a signal that has no name in Node: a real-time one */
+  number?: number
+}
+
+const CLD_EXITED = 1
+const SIGINFO = { size: 128, code: 8, pid: 16, status: 24 } // offsets in siginfo_t: asm-generic/siginfo.h
+
+/** A child of this process that libuv does not know: its pid, a pidfd, and how it ends. */
+export class Child {
+  readonly pid: number
+  readonly pidfd: number
+  /** in clock ticks since boot: with the pid, a name that is never reused */
+  readonly started: number
+  /** resolves once, when the process has ended and is reaped */
+  readonly exit: Promise<Exit>
+
+  /** Takes over the pidfd: it is closed when the child is reaped. */
+  constructor(pid: number, pidfd: number) {
+    this.pid = pid
+    this.pidfd = pidfd
+    this.started = startTime(pid) // as long as it is not reaped, it is there to be read
+    this.exit = new Promise((resolve, reject) => {
+      const look = () => {
+        try {
+          const ended = reap(pidfd)
+          if (!ended) return
+          this.#alive = false
+          closeSync(pidfd)
+          resolve(ended)
+        } catch (error) {
+          reject(error)
+        }
+        unwatch(look)
+      }
+      watch(look)
+      look() // it may have ended before we watched
+    })
+  }
+
+  #alive = true
+  get alive(): boolean {
+    return this.#alive
+  }
+
+  /** Sends a signal, unless the child has been reaped: true if it was sent. */
+  kill(signal: NodeJS.Signals | number): boolean {
+    if (!this.#alive) return false
+    now.pidfd_send_signal(this.pidfd, typeof signal === 'number' ? signal : constants.signals[signal], 0, 0)
+    return true
+  }
+}
+
+// libuv reaps only its own children; SIGCHLD wakes us, and waitid tells for each whether it was that one
+const watching = new Set<() => void>()
+const lookAtAll = () => watching.forEach(look => look())
+let keepAlive: NodeJS.Timeout | undefined
+
+function watch(look: () => void): void {
+  if (watching.size === 0) {
+    process.on('SIGCHLD', lookAtAll)
+    keepAlive = setInterval(() => {}, 2 ** 30) // a signal handler alone does not keep Node running
+  }
+  watching.add(look)
+}
+
+function unwatch(look: () => void): void {
+  watching.delete(look)
+  if (watching.size > 0) return
+  process.off('SIGCHLD', lookAtAll)
+  clearInterval(keepAlive)
+}
+
+/** waitid(2) without waiting: how the child ended, or undefined while it runs. */
+function reap(pidfd: number): Exit | undefined {
+  const info = new Uint8Array(SIGINFO.size)
+  now.waitid(P_PIDFD, pidfd, info, WEXITED | WNOHANG, null)
+  const view = new DataView(info.buffer)
+  if (view.getInt32(SIGINFO.pid, true) === 0) return undefined
+  const status = view.getInt32(SIGINFO.status, true)
+  if (view.getInt32(SIGINFO.code, true) === CLD_EXITED) return { status, signal: null }
+  const signal = signalName(status)
+  return { status: null, signal, ...(!signal && { number: status }) }
+}
+
+function signalName(number: number): NodeJS.Signals | null {
+  return (Object.entries(constants.signals).find(([, n]) => n === number)?.[0] ??
+    null) as NodeJS.Signals | null
+}
+
+/** The exit status as a shell gives it: 128 + the signal's number for a process killed by one. */
+export function shellStatus(exit: Exit): number {
+  return exit.status ?? 128 + (exit.signal ? constants.signals[exit.signal] : (exit.number ?? 0))
+}

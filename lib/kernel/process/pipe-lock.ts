@@ -1,0 +1,75 @@
+import { closeSync, writeSync } from 'node:fs'
+import {
+  AF_UNIX,
+  MSG_DONTWAIT,
+  MSG_NOSIGNAL,
+  SO_SNDTIMEO,
+  SOCK_CLOEXEC,
+  SOCK_STREAM,
+  SOL_SOCKET,
+} from '../syscalls/constants.ts'
+import { koffi } from '../syscalls/libc.ts'
+import { int32s, now } from '../syscalls/now.ts'
+import { pipe } from './pipe.ts'
+import { timeval } from '../syscalls/sockaddr.ts'
+import { SyscallError } from '../syscalls/syscall-error.ts'
+
+const splice = koffi
+  .load(null)
+  .func('long splice(int from, void *a, int to, void *b, unsigned long length, unsigned int flags)')
+
+const BLOCK = Buffer.alloc(64 * 1024)
+
+/**
+ * Holds the kernel's lock of a pipe: a process that opens it by /proc/self/fd, or reads it, sleeps in the kernel meanwhile, and
+ * neither a signal nor a freezer reaches it (state D). splice(2) from a pipe to a socket keeps the lock while it waits for room
+ * in the socket (fs/splice.c, splice_to_socket); nothing reads from that socket before `release`.
+ */
+export class PipeLock implements AsyncDisposable {
+  /** the pipe, to be handed to that process */
+  readonly fd: number
+  readonly #write: number
+  readonly #full: number
+  readonly #other: number
+  readonly #ended: Promise<void>
+  #released = false
+
+  /** The kernel itself ends it after so many seconds. */
+  constructor(seconds: number) {
+    ;({ read: this.fd, write: this.#write } = pipe())
+    const pair = new Uint8Array(8)
+    now.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)
+    ;[this.#full = -1, this.#other = -1] = int32s(pair)
+    const limit = timeval(seconds)
+    now.setsockopt(this.#full, SOL_SOCKET, SO_SNDTIMEO, limit, limit.length)
+    untilRefused(() => now.sendto(this.#full, BLOCK, BLOCK.length, MSG_DONTWAIT | MSG_NOSIGNAL, null, 0))
+    writeSync(this.#write, '.')
+    this.#ended = new Promise((resolve, reject) =>
+      splice.async(this.fd, null, this.#full, null, 1, 0, (error: Error | null) =>
+        error ? reject(error) : resolve(),
+      ),
+    )
+  }
+
+  /** Makes room in the socket: splice ends, and gives the lock back. */
+  release(): void {
+    if (this.#released) return
+    this.#released = true
+    untilRefused(() => now.recvfrom(this.#other, BLOCK, BLOCK.length, MSG_DONTWAIT, null, null))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.release()
+    await this.#ended
+    for (const fd of [this.fd, this.#write, this.#full, this.#other]) closeSync(fd)
+  }
+}
+
+/** Repeats a call until it would have to wait: EAGAIN. */
+function untilRefused(call: () => number): void {
+  try {
+    while (call() > 0);
+  } catch (error) {
+    if (!(error instanceof SyscallError && error.code === 'EAGAIN')) throw error
+  }
+}

@@ -1,0 +1,54 @@
+import { closeSync } from 'node:fs'
+import { constants } from 'node:os'
+import { now } from '../syscalls/now.ts'
+import { POLLIN, ready } from './poll.ts'
+import { isAlive, processExists } from './procfs.ts'
+import { SyscallError } from '../syscalls/syscall-error.ts'
+
+/** Waits until a process that need not be our child has ended: a pidfd is then readable, pidfd_open(2). */
+export async function ended(pidfd: number, milliseconds = -1): Promise<boolean> {
+  return ready(pidfd, POLLIN, milliseconds)
+}
+
+/**
+ * A pidfd for a process, or undefined where it has gone, or has ended and only waits for its parent to take note (for
+ * ever, in a container whose first process does not reap). With a start time, also where the pid now belongs to another.
+ */
+export function findProcess(pid: number, started?: number): number | undefined {
+  let pidfd: number
+  try {
+    pidfd = now.pidfd_open(pid, 0)
+  } catch (error) {
+    // ENOENT, and EINVAL before Linux 6.9: the number is that of a thread by now, and so no process's
+    if (error instanceof SyscallError && ['ESRCH', 'ENOENT', 'EINVAL'].includes(error.code)) return undefined
+    throw error
+  }
+  // the descriptor holds on to one process; the comparison tells whether it is the one meant
+  if (started === undefined ? processExists(pid) : isAlive(pid, started)) return pidfd
+  closeSync(pidfd)
+  return undefined
+}
+
+/** Kills exactly this process and waits for its end. False where it had gone already. */
+export async function endProcess(pid: number, started?: number, sent?: () => void): Promise<boolean> {
+  const pidfd = findProcess(pid, started)
+  if (pidfd === undefined) return false
+  try {
+    send(pidfd, 'SIGKILL')
+    sent?.()
+    return await ended(pidfd)
+  } finally {
+    closeSync(pidfd)
+  }
+}
+
+/** Sends a signal through a pidfd. False where the process has gone. */
+export function send(pidfd: number, signal: NodeJS.Signals | number): boolean {
+  try {
+    now.pidfd_send_signal(pidfd, typeof signal === 'number' ? signal : constants.signals[signal], 0, 0)
+    return true
+  } catch (error) {
+    if (error instanceof SyscallError && error.code === 'ESRCH') return false
+    throw error
+  }
+}

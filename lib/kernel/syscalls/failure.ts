@@ -1,0 +1,32 @@
+import { diagnose } from './diagnose.ts'
+import { errnoNumber } from '../../common/errno.ts'
+import { SyscallError } from './syscall-error.ts'
+import { Later, type Replayed, type Tape } from '../tape/tape.ts'
+
+/** Calls that do not return when they succeed. */
+const NO_RETURN = ['execve', 'exit_group']
+
+const KILLED = {
+  cause: 'a signal killed the child in the midst of this call',
+  remedy: 'dmesg | tail tells whether the kernel sent it (out of memory, a seccomp filter)',
+}
+
+/**
+ * The call that ended a replay, as an error: the last one that ran, where its result was below what its op demands, or
+ * where the child was killed in it. Undefined where the tape ran to its end.
+ */
+export function failure(tape: Tape, replayed: readonly Replayed[]): SyscallError | undefined {
+  const last = replayed.at(-1)
+  const op = tape.ops[replayed.length - 1]
+  if (!last || !op) return undefined
+  const place = { number: replayed.length, of: tape.ops.length, at: op.at }
+  if (last.result === null && NO_RETURN.includes(last.call)) return undefined
+  if (last.result === null) return new SyscallError(last.call, last.args, errnoNumber('EINTR'), place, KILLED)
+  if (last.errno === null && BigInt(last.result) >= op.min) return undefined
+  const refused = last.errno === null ? 0n : -BigInt(errnoNumber(last.errno))
+  if (last.errno !== null && (refused >= op.min || op.allowed?.includes(refused))) return undefined
+  const errno = last.errno === null ? errnoNumber('EPIPE') : errnoNumber(last.errno)
+  const args = op.args.map(arg => (arg instanceof Later ? replayed[tape.ops.indexOf(arg.op)]?.result : arg))
+  const earlier = tape.ops.slice(0, replayed.length - 1)
+  return new SyscallError(last.call, last.args, errno, place, diagnose(last.call, args, errno, earlier))
+}

@@ -1,0 +1,60 @@
+import { closeSync, read } from 'node:fs'
+import { promisify } from 'node:util'
+import { AF_UNIX, MSG_NOSIGNAL, SOCK_CLOEXEC, SOCK_STREAM } from '../syscalls/constants.ts'
+import { int32s, now } from '../syscalls/now.ts'
+import type { Tape } from './tape.ts'
+
+const readAsync = promisify(read)
+
+/**
+ * Where the child waits until the parent has done its share (uid_map, cgroup.procs, the veth end): libcontainer's init
+ * pipe. The child writes a byte when it has come here and reads one to go on; end of file means that the parent died.
+ */
+export class Gate {
+  readonly #parent: number
+  readonly #child: number
+  #recorded = false
+
+  constructor() {
+    const pair = new Uint8Array(8)
+    now.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)
+    ;[this.#parent = -1, this.#child = -1] = int32s(pair)
+  }
+
+  /** Puts a gate onto the tape; several may follow each other. */
+  record(tape: Tape): void {
+    // a copy of the parent's end in the child would keep end of file from ever coming
+    if (!this.#recorded) tape.close(this.#parent)
+    this.#recorded = true
+    tape.write(this.#child, Buffer.from('?'), 1)
+    tape.readByte(this.#child)
+  }
+
+  /**
+   * Behind PR_SET_PDEATHSIG, which tells nothing of a parent that is dead already: a write to an end that nobody has open
+   * any more is EPIPE, and ends the child. The byte is never read.
+   */
+  recordLife(tape: Tape): void {
+    tape.write(this.#child, Buffer.from('!'), 1)
+  }
+
+  /** Resolves when the child waits at the gate: true; false when it ended before. */
+  async reached(): Promise<boolean> {
+    return (await readAsync(this.#parent, Buffer.alloc(1), 0, 1, null)).bytesRead === 1
+  }
+
+  /** Lets the child go on. Throws a SyscallError, EPIPE, where it has died at the gate. */
+  pass(): void {
+    // not write(2): that would be a SIGPIPE for us, too, by which a step ends
+    now.sendto(this.#parent, Buffer.from('g'), 1, MSG_NOSIGNAL, null, 0)
+  }
+
+  /** The child has its copy: from here on, its death is an end of file for us. */
+  closeChildEnd(): void {
+    closeSync(this.#child)
+  }
+
+  close(): void {
+    closeSync(this.#parent)
+  }
+}
