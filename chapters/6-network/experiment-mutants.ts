@@ -1,8 +1,8 @@
+import { MinilabError } from '../../lib/common/errors.ts'
 import { runRuleTool } from '../../lib/container/rule-tool.ts'
 import { addNat, type Nat, type NatRules, type NatTool } from '../../lib/container/nat.ts'
 import { planNetwork } from '../../lib/container/network-plan.ts'
 import type { Lab } from '../../lib/guide/lab.ts'
-import { MachineError } from '../../lib/image/error.ts'
 import { changeAct, type Mutant } from '../../lib/guide/mutant.ts'
 import type { Step } from '../../lib/guide/step.ts'
 import { writeControl } from '../../lib/kernel/cgroup/control-file.ts'
@@ -216,7 +216,7 @@ function rewritten(
 function replace({ tool, text, list: [program = ''] }: NatRules, table: string, others: string[]): void {
   const run = (args: string[], input = '') => {
     const { ok, said } = runRuleTool([program, ...args], input)
-    if (!ok) throw new MachineError(said, `see ${tool}(8)`)
+    if (!ok) throw new MinilabError('machine', said, `see ${tool}(8)`)
   }
   if (tool === 'nft') return run(['-f', '-'], [`delete table ip ${table}`, ...others, ''].join('\n'))
   for (const rule of [...text.map(line => line.replace('-I', '-D')), ...others])

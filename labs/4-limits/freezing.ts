@@ -3,6 +3,8 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isKind } from '../../lib/common/errors.ts'
+import { learnersError } from '../../lib/labs/problem.ts'
 import { type Measured, stopAndGoOn, untilThrottled } from '../../chapters/4-limits/experiments.ts'
 import { bandwidth, isApart, isFrozen } from '../../chapters/4-limits/readings.ts'
 import type { Lab } from '../../lib/guide/lab.ts'
@@ -11,7 +13,6 @@ import type { CgroupValue } from '../../lib/kernel/cgroup/cgroupfs.ts'
 import { PipeLock } from '../../lib/kernel/process/pipe-lock.ts'
 import { status } from '../../lib/kernel/process/procfs.ts'
 import { until } from '../../lib/common/until.ts'
-import { WrittenError } from '../../lib/labs/problem.ts'
 import { THREW } from '../../lib/labs/written.ts'
 
 interface Freezer {
@@ -48,7 +49,7 @@ function wanted({ version }: Freezer, frozen: boolean): string {
  * kernel is done.
  */
 async function missed(error: unknown, freeze: Freeze, freezer: Freezer, frozen: boolean): Promise<unknown> {
-  if (!(error instanceof WrittenError) || !error.message.includes(THREW)) return error
+  if (!isKind(error, 'refused') || !error.message.includes(THREW)) return error
   const state = wanted(freezer, frozen)
   if (!(await until(() => stateNow(freezer).value === state, PATIENCE))) return error
   const [what, remedy] = await freeze(freezer, frozen).then(
@@ -58,7 +59,7 @@ async function missed(error: unknown, freeze: Freeze, freezer: Freezer, frozen: 
     ],
     () => [`and so it does when the kernel says ${state} already`, WORDS],
   )
-  return new WrittenError({
+  return learnersError({
     what: `${error.message}, ${what}`,
     ...(error.at && { at: error.at }),
     remedy: remedy!,
@@ -86,12 +87,12 @@ async function overdue(freezer: Freezer, frozen: boolean, isOver: () => boolean)
     const { file, value } = stateNow(freezer)
     settled = value === wanted(freezer, frozen) ? settled + 1 : 0
     if (settled > LOOKS)
-      throw new WrittenError({
+      throw learnersError({
         what: `the kernel has said ${value} in ${basename(file)} for ${(LOOKS * LOOK) / 1000} s, and freeze went on waiting`,
         remedy: WORDS,
       })
   }
-  throw new WrittenError({ what: `freeze had not come to an end after ${PATIENCE / 1000} s`, remedy: WORDS })
+  throw learnersError({ what: `freeze had not come to an end after ${PATIENCE / 1000} s`, remedy: WORDS })
 }
 
 /** Stops the container in the learner's way, first while one of its processes cannot stop yet. And lets it go on. */

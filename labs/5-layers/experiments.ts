@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { isKind } from '../../lib/common/errors.ts'
 import { directories, rootMount, upperOf } from '../../chapters/5-layers/readings.ts'
 import { beginStack, type Stack } from '../../chapters/5-layers/step.ts'
-import { LimitedError } from '../../lib/container/limited.ts'
 import { finding, seen } from '../../lib/guide/evidence.ts'
 import type { BoxOptions, Lab } from '../../lib/guide/lab.ts'
 import { changeAct } from '../../lib/guide/mutant.ts'
@@ -65,7 +65,7 @@ function threeLayers(latest: Latest): Stage<Stack> {
         folder = box.container.layers?.folder ?? ''
         said = (await box.shell.run('cat /etc/top /etc/base')).output.trim()
       } catch (error) {
-        const refusal = error instanceof LimitedError ? undefined : refusalOf(error)
+        const refusal = isKind(error, 'limited') ? undefined : refusalOf(error)
         if (!refusal) throw error
         // that the container cannot start is what is wrong with its layers
         refused = `${error instanceof NotStarted ? error.cause : inWords(refusal)}. To do: ${refusal.remedy}`

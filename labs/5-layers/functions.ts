@@ -1,10 +1,11 @@
 import { join } from 'node:path'
+import { isKind } from '../../lib/common/errors.ts'
+import { learnersError } from '../../lib/labs/problem.ts'
 import { entriesOfTar, upperOf } from '../../chapters/5-layers/readings.ts'
 import { keepsXattrs, type Layered, type Stack, step as chapter } from '../../chapters/5-layers/step.ts'
 import { finding, seen } from '../../lib/guide/evidence.ts'
 import type { Check, Stage } from '../../lib/guide/step.ts'
 import { packLayer } from '../../lib/image/pack.ts'
-import { WrittenError } from '../../lib/labs/problem.ts'
 import { type Entries, entriesOf, whyChanges } from './causes.ts'
 import { type Returned, whyNames } from './name-causes.ts'
 import { changedNames, differences, disguised, filesOf, planChanges } from './changed.ts'
@@ -75,11 +76,11 @@ function hinted<T>(call: () => T): T {
   try {
     return call()
   } catch (error) {
-    if (!(error instanceof WrittenError)) throw error
+    if (!isKind(error, 'refused')) throw error
     const remedy = Object.entries(REMEDIES).find(([words]) => error.message.includes(words))?.[1]
     if (!remedy) throw error
     const { message: what, at } = error
-    throw new WrittenError({ what, ...(at && { at }), remedy })
+    throw learnersError({ what, ...(at && { at }), remedy })
   }
 }
 

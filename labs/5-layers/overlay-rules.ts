@@ -2,7 +2,7 @@ import { existsSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { MS_BIND } from '../../lib/kernel/syscalls/constants.ts'
 import type { Diagnosis } from '../../lib/kernel/syscalls/syscall-error.ts'
-import type { SourceLine } from '../../lib/kernel/tape/tape.ts'
+import type { SourceLine } from '../../lib/common/errors.ts'
 
 // Why the kernel refused an overlay, as far as its options and directories tell. Sources: Documentation/filesystems/overlayfs.rst,
 // fs/overlayfs/params.c and super.c.

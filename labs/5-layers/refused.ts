@@ -1,6 +1,5 @@
 import { step as chapter, type Stack } from '../../chapters/5-layers/step.ts'
 import { overlayRefused } from '../../lib/container/layers.ts'
-import type { LimitedError } from '../../lib/container/limited.ts'
 import type { Container } from '../../lib/container/part.ts'
 import type { BoxOptions, Lab } from '../../lib/guide/lab.ts'
 import { changePart } from '../../lib/guide/mutant.ts'
@@ -8,7 +7,8 @@ import type { Step } from '../../lib/guide/step.ts'
 import { mountinfo } from '../../lib/kernel/mount/mountinfo.ts'
 import { type Diagnosis, SyscallError } from '../../lib/kernel/syscalls/syscall-error.ts'
 import type { Op } from '../../lib/kernel/tape/tape.ts'
-import { type Place, WrittenError } from '../../lib/labs/problem.ts'
+import { isKind, MinilabError, type SourceLine } from '../../lib/common/errors.ts'
+import { learnersError } from '../../lib/labs/problem.ts'
 import { type Asked, optionsIn, whyNotStarted } from './overlay-rules.ts'
 
 // A container with the learner's layers part that did not start: is it the machine, or what the part asked for?
@@ -22,11 +22,11 @@ export interface Latest {
 }
 
 /** A container did not start. `cause` leaves out the call that was refused. */
-export class NotStarted extends WrittenError {
+export class NotStarted extends MinilabError<'refused'> {
   override readonly cause: string
 
-  constructor(call: string, { cause, remedy }: Diagnosis, at: Place | undefined) {
-    super({ what: `${call}: ${cause}`, ...(at && { at }), remedy })
+  constructor(call: string, { cause, remedy }: Diagnosis, at: SourceLine | undefined) {
+    super('refused', `${call}: ${cause}`, remedy, { at })
     this.cause = cause
   }
 }
@@ -52,10 +52,10 @@ export function noteCalls(step: Step<Stack>, latest: Latest): Step<Stack> {
 
 /** The error of a `prepare` whose `mkdir` was refused says where the directory belongs. */
 function misplaced(error: unknown): unknown {
-  if (!(error instanceof WrittenError)) return error
+  if (!isKind(error, 'refused')) return error
   const { message: what, at } = error
   const remedy = PLACES.find(([refused]) => refused.test(what))?.[1]
-  return remedy === undefined ? error : new WrittenError({ what, ...(at && { at }), remedy })
+  return remedy === undefined ? error : learnersError({ what, ...(at && { at }), remedy })
 }
 
 const PLACES: readonly [refused: RegExp, remedy: string][] = [
@@ -67,7 +67,7 @@ const PLACES: readonly [refused: RegExp, remedy: string][] = [
 ]
 
 /**
- * The error of a container that did not start, with the cause and the line of the learner's mount. A LimitedError where
+ * The error of a container that did not start, with the cause and the line of the learner's mount. A MinilabError (limited) where
  * the reference cannot mount such an overlay here either.
  */
 export async function explained(
@@ -91,7 +91,10 @@ export async function explained(
 }
 
 /** Why the reference cannot start such a container; undefined where it can. */
-async function refusedToAll(lab: Lab<Stack>, options: BoxOptions): Promise<LimitedError | undefined> {
+async function refusedToAll(
+  lab: Lab<Stack>,
+  options: BoxOptions,
+): Promise<MinilabError<'limited'> | undefined> {
   try {
     const box = await lab.another('the same, by the reference', { ...options, parts: chapter.parts })
     await box.end()

@@ -1,9 +1,9 @@
+import { learnersError } from '../../lib/labs/problem.ts'
 import type { Wiring } from '../../chapters/6-network/wiring.ts'
 import type { Part } from '../../lib/container/part.ts'
 import { finding, seen } from '../../lib/guide/evidence.ts'
 import type { Check } from '../../lib/guide/step.ts'
 import { descriptors } from '../../lib/kernel/process/procfs.ts'
-import { WrittenError } from '../../lib/labs/problem.ts'
 import { stillOpening } from '../../lib/labs/host-calls.ts'
 
 /** Sockets that we have open: each netlink connection is one. */
@@ -34,7 +34,7 @@ export const noting = (part: Part, left: Left): Part => ({
     }
     // what nothing waits for goes on while the container is looked at, or taken away
     if (left.promised > 0)
-      throw new WrittenError({
+      throw learnersError({
         what: `\`attach\` has ended, and ${left.promised} of its connections were still being opened: nothing waits for the promise that openRtnetlinkIn gives`,
         remedy: 'await it in an async `attach`, or return the promise of all that comes after it',
       })

@@ -1,8 +1,9 @@
+import { isKind, type MinilabError } from '../../lib/common/errors.ts'
+import { learnersError } from '../../lib/labs/problem.ts'
 import { find, ipv4 } from '../../chapters/6-network/readings.ts'
 import type { Container, Part } from '../../lib/container/part.ts'
 import { type Link, openRtnetlink } from '../../lib/kernel/netlink/rtnetlink.ts'
 import { hostCalls } from '../../lib/labs/host-calls.ts'
-import { WrittenError } from '../../lib/labs/problem.ts'
 
 // What a refusal means for one who writes this part.
 
@@ -70,7 +71,7 @@ export const advised = (part: Part): Part => ({
     try {
       await part.attach?.(container, pid)
     } catch (error) {
-      throw error instanceof WrittenError ? withRemedy(error, container, before) : error
+      throw isKind(error, 'refused') ? withRemedy(error, container, before) : error
     }
   },
 })
@@ -82,7 +83,11 @@ function movedWhileUp(calls: readonly string[]): boolean {
   return name !== undefined && calls.slice(0, move).includes(`${name} up`) && !calls.slice(move).some(isUp)
 }
 
-function withRemedy(error: WrittenError, { network }: Container, before: number): WrittenError {
+function withRemedy(
+  error: MinilabError<'refused'>,
+  { network }: Container,
+  before: number,
+): MinilabError<'refused'> {
   const { message, at } = error
   const host = openRtnetlink()
   try {
@@ -95,7 +100,7 @@ function withRemedy(error: WrittenError, { network }: Container, before: number)
       movedWhileUp: movedWhileUp(hostCalls.slice(before).map(({ args }) => args)),
     }
     const remedy = RULES.find(([fits]) => fits(of))?.[1]
-    return remedy === undefined ? error : new WrittenError({ what: message, ...(at && { at }), remedy })
+    return remedy === undefined ? error : learnersError({ what: message, ...(at && { at }), remedy })
   } finally {
     host.close()
   }

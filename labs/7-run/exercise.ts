@@ -1,10 +1,10 @@
+import { learnersError } from '../../lib/labs/problem.ts'
 import { COMMANDS, type Ran } from '../../chapters/7-run/commands.ts'
 import type { Part } from '../../lib/container/part.ts'
 import { changePart, changeSpec } from '../../lib/guide/mutant.ts'
 import type { Step } from '../../lib/guide/step.ts'
 import { onBench } from '../../lib/labs/cable.ts'
 import type { Exercise } from '../../lib/labs/exercise.ts'
-import { WrittenError } from '../../lib/labs/problem.ts'
 import { refuseLinks } from './filter.ts'
 import { firstStage } from './first.ts'
 import { rareUmask, withoutGroups } from './other.ts'
@@ -19,13 +19,13 @@ function inOrder(step: Step<Ran>, list: Part[]): Part[] {
   const called = (name: string) => EXPORTED[name] ?? name
   const twice = list.find(({ name }, i) => list.findIndex(part => part.name === name) < i)
   if (twice)
-    throw new WrittenError({
+    throw learnersError({
       what: `${called(twice.name)} is in \`parts\` twice`,
       remedy: 'list each part once: the child makes its calls as often as it is listed',
     })
   const missing = step.parts.filter(({ name }) => !list.some(part => part.name === name))
   if (missing.length > 0)
-    throw new WrittenError({
+    throw learnersError({
       what: `in \`parts\` there is no ${missing.map(({ name }) => called(name)).join(', no ')}`,
       remedy: 'list all seven: a container needs each of them',
     })

@@ -1,3 +1,4 @@
+import { learnersError } from '../../lib/labs/problem.ts'
 import { readFileSync } from 'node:fs'
 import type { Ran } from '../../chapters/7-run/commands.ts'
 import { changePart } from '../../lib/guide/mutant.ts'
@@ -5,7 +6,6 @@ import type { Step } from '../../lib/guide/step.ts'
 import { PR_SET_NO_NEW_PRIVS } from '../../lib/kernel/syscalls/constants.ts'
 import { type Diagnosis, SyscallError } from '../../lib/kernel/syscalls/syscall-error.ts'
 import type { Op } from '../../lib/kernel/tape/tape.ts'
-import { WrittenError } from '../../lib/labs/problem.ts'
 
 // Why a container did not start: what the kernel's bare error number means for this lab.
 
@@ -124,7 +124,7 @@ export function explainRefused(error: unknown, { ops }: Latest): unknown {
   const at = place.at && { at: place.at }
   // then the call that is at fault is the one that is not there
   if (/^seccomp\(.* EACCES/.test(message) && !ops.some(({ args }) => args[0] === PR_SET_NO_NEW_PRIVS))
-    return new WrittenError({
+    return learnersError({
       what: `${NO_NEW_PRIVS} was left out, and this container asks for it: without it, or CAP_SYS_ADMIN, the kernel accepts no filter`,
       ...at,
       remedy: 'make that call wherever `spec.process.noNewPrivileges` is set',
@@ -137,5 +137,5 @@ export function explainRefused(error: unknown, { ops }: Latest): unknown {
     ({ call, after, on }) => call.test(message) && (!after || earlier.some(after)) && (!on || (op && on(op))),
   )
   const why = noLayers ? NO_LAYERS : (tooEarly(op, earlier, diagnosis) ?? diagnosis ?? rule?.why())
-  return why ? new WrittenError({ what: `${message}: ${why.cause}`, ...at, remedy: why.remedy }) : error
+  return why ? learnersError({ what: `${message}: ${why.cause}`, ...at, remedy: why.remedy }) : error
 }

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import { steps } from './steps.ts'
 
 export interface EscapeFlags {
@@ -29,5 +29,9 @@ function which(word: string | undefined): number[] {
   if (word === undefined) return all
   const number = steps.findIndex(({ name }, i) => word === name || word === String(i + 1)) + 1
   if (number > 0) return [number]
-  throw new UsageError(`there is no chapter "${word}"`, `name one of 1 to ${steps.length}, or none for all`)
+  throw new MinilabError(
+    'usage',
+    `there is no chapter "${word}"`,
+    `name one of 1 to ${steps.length}, or none for all`,
+  )
 }

@@ -1,11 +1,8 @@
 import { asTyped } from '../guide/as-typed.ts'
-import { CommandError } from '../container/command-error.ts'
-import { LimitedError } from '../container/limited.ts'
 import { fold } from '../guide/text.ts'
 import { dataFolder } from '../image/data-folder.ts'
-import { MachineError, REMEDIES as OF_DATA } from '../image/error.ts'
-import { UsageError } from '../common/errors.ts'
-import { WrittenError } from '../labs/problem.ts'
+import { REMEDIES as OF_DATA } from '../image/error.ts'
+import { type Kind, MinilabError } from '../common/errors.ts'
 import { SyscallError } from '../kernel/syscalls/syscall-error.ts'
 import { EXIT, statusOf } from './exit.ts'
 
@@ -42,15 +39,21 @@ export function printable(text: string): string {
     .replace(UNPRINTABLE, char => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
+const STATUS: Record<Kind, number> = {
+  usage: EXIT.usage,
+  refused: EXIT.usage,
+  machine: EXIT.machine,
+  limited: EXIT.machine,
+}
+
 function describe(error: unknown): [status: number, line: string] {
-  if (error instanceof CommandError) return [error.status, `${error.message}: ${error.remedy}`]
-  if (error instanceof WrittenError) {
-    const { at, message, remedy } = error
-    return [EXIT.usage, `${at ? `${at.file}:${at.line} (${at.text}): ` : ''}${message}: ${remedy}`]
+  if (error instanceof MinilabError) {
+    const { kind, at, message, remedy, status } = error as MinilabError
+    return [
+      status ?? STATUS[kind],
+      `${at ? `${at.file}:${at.line} (${at.text}): ` : ''}${message}: ${remedy}`,
+    ]
   }
-  if (error instanceof UsageError) return [EXIT.usage, `${error.message}: ${error.remedy}`]
-  if (error instanceof MachineError || error instanceof LimitedError)
-    return [EXIT.machine, `${error.message}: ${error.remedy}`]
   if (error instanceof SyscallError) {
     const { cause, remedy } = error.diagnosis ?? {}
     return [EXIT.machine, [error.message, cause, remedy ?? remedyFor(error.code)].filter(Boolean).join(': ')]

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { LogReader, type LogRecord } from '../container/log.ts'
 import { findState, type State } from '../container/state.ts'
 import { codeOf } from '../image/error.ts'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import { quote } from '../kernel/syscalls/kinds.ts'
 import { bootId } from '../kernel/process/procfs.ts'
 import { ended, findProcess } from '../kernel/process/signal.ts'
@@ -20,8 +20,13 @@ export async function logs(word: string, flags: LogsFlags): Promise<void> {
   const state = findState(word)
   const { log, name } = state
   if (!log)
-    throw new UsageError(`${name} wrote to its terminal`, 'only containers started with -d have a log')
-  if (!existsSync(log)) throw new UsageError(`the log of ${name} is not there any more`, `minilab rm ${name}`)
+    throw new MinilabError(
+      'usage',
+      `${name} wrote to its terminal`,
+      'only containers started with -d have a log',
+    )
+  if (!existsSync(log))
+    throw new MinilabError('usage', `the log of ${name} is not there any more`, `minilab rm ${name}`)
   const lines = flags.tail === undefined || flags.tail === 'all' ? undefined : count(flags.tail)
   const since = flags.since === undefined ? undefined : sinceTime(flags.since)
   using reader = new LogReader(log)
@@ -70,7 +75,11 @@ async function put({ text, time, stream, starts, ends }: LogRecord, flags: LogsF
 
 function count(text: string): number {
   if (/^\d{1,9}$/.test(text)) return Number(text)
-  throw new UsageError(`--tail ${quote(text)} is no number of lines`, 'write a number such as 10, or all')
+  throw new MinilabError(
+    'usage',
+    `--tail ${quote(text)} is no number of lines`,
+    'write a number such as 10, or all',
+  )
 }
 
 const SECONDS: Record<string, number> = { s: 1, m: 60, h: 3600 }
@@ -86,5 +95,5 @@ function sinceTime(text: string): string {
       ? Number(text) * 1000
       : Date.parse(text)
   if (!Number.isNaN(new Date(time).getTime())) return new Date(time).toISOString()
-  throw new UsageError(`--since ${quote(text)} is no time`, 'write 10m, or 2026-11-30T12:00:00Z')
+  throw new MinilabError('usage', `--since ${quote(text)} is no time`, 'write 10m, or 2026-11-30T12:00:00Z')
 }

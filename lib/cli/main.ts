@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import { ownFolder } from '../common/own-folder.ts'
 import { keepBlockingModes } from './standard-streams.ts'
 
@@ -27,7 +27,8 @@ function refuseUndecoded(): void {
   const given = readFileSync('/proc/self/cmdline', 'latin1').split('\0')
   const broken = given.map(word => Buffer.from(word, 'latin1')).find(bytes => !isUtf8(bytes))
   if (broken)
-    throw new UsageError(
+    throw new MinilabError(
+      'usage',
       `the argument ${JSON.stringify(broken.toString())} is not UTF-8`,
       'let a shell in the container make such bytes, as printf does',
     )

@@ -1,7 +1,7 @@
 import { basename, relative } from 'node:path'
 import { askWhether } from '../guide/predict.ts'
 import { Presenter } from '../guide/present.ts'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import { overview, ProgressPresenter } from '../labs/overview.ts'
 import { readProgress } from '../labs/progress.ts'
 import { resetLab } from '../labs/reset.ts'
@@ -65,7 +65,8 @@ export async function reset(word: string, { yes = false }: { yes?: boolean }): P
 
 async function isConfirmed(count: number): Promise<boolean> {
   if (!process.stdin.isTTY || !process.stdout.isTTY)
-    throw new UsageError(
+    throw new MinilabError(
+      'usage',
       'reset all asks first, and there is no terminal to answer at',
       'minilab reset all --yes',
     )

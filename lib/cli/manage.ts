@@ -19,7 +19,7 @@ import { dataFolder } from '../image/data-folder.ts'
 import { removeTree } from '../image/tree.ts'
 import { type Exit, shellStatus } from '../kernel/process/child.ts'
 import { cgroupOf, isFrozenProcess, thawTree } from '../kernel/cgroup/cgroup.ts'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import { bootId, children, isAlive, unlessGone } from '../kernel/process/procfs.ts'
 import { ended, endProcess, findProcess, send } from '../kernel/process/signal.ts'
 import { hint } from '../common/suggest.ts'
@@ -98,7 +98,8 @@ export async function exec(word: string, command: string[], flags: ExecFlags): P
 async function join(state: State, pidfd: number, command: string[], flags: ExecFlags): Promise<Exit> {
   const { process: main } = state.spec
   if (isFrozenProcess(state.pid))
-    throw new UsageError(
+    throw new MinilabError(
+      'usage',
       `${state.name} is paused (its cgroup is frozen)`,
       'thaw it first, or minilab kill it',
     )
@@ -129,7 +130,8 @@ export async function kill(words: string[], name: string): Promise<void> {
   await each(words, word => {
     const state = findState(word)
     const pidfd = running(state)
-    if (pidfd === undefined) throw new UsageError(`${state.name} does not run`, 'minilab ps shows what does')
+    if (pidfd === undefined)
+      throw new MinilabError('usage', `${state.name} does not run`, 'minilab ps shows what does')
     send(pidfd, number)
     closeSync(pidfd)
     if (number === constants.signals.SIGKILL) thawOwn(state)
@@ -152,7 +154,8 @@ function signalNumber(name: string): number {
   const full = name.toUpperCase().startsWith('SIG') ? name.toUpperCase() : `SIG${name.toUpperCase()}`
   const number = constants.signals[full as NodeJS.Signals]
   if (number !== undefined) return number
-  throw new UsageError(
+  throw new MinilabError(
+    'usage',
     `there is no signal "${name}"`,
     hint(full, Object.keys(constants.signals), 'kill -l lists them'),
   )
@@ -171,11 +174,13 @@ export async function rm(words: string[], force = false): Promise<void> {
 export async function remove(word: string, force: boolean): Promise<string> {
   const state = findState(word)
   if (isRunning(state)) {
-    if (!force) throw new UsageError(`${state.name} still runs`, `minilab kill ${state.name}, or rm -f`)
+    if (!force)
+      throw new MinilabError('usage', `${state.name} still runs`, `minilab kill ${state.name}, or rm -f`)
     await endProcess(state.pid, state.started, () => thawOwn(state))
   }
   if (isKeptElsewhere(state))
-    throw new UsageError(
+    throw new MinilabError(
+      'usage',
       `${state.name} runs in another pid namespace than ours`,
       'remove it there, where minilab ps shows it',
     )
@@ -203,7 +208,8 @@ function isKeptElsewhere({ pid, started, keeper, exit }: State): boolean {
 async function removeDamaged(id: string, force: boolean): Promise<string> {
   const folder = containerFolder(id)
   if (!force)
-    throw new UsageError(
+    throw new MinilabError(
+      'usage',
       `the state of ${id} is damaged, so it may still run`,
       `minilab rm -f ${id} removes it`,
     )
@@ -229,7 +235,8 @@ async function keeperDone({ name, keeper, boot }: Looked, force: boolean): Promi
     if (force && !(await ended(pidfd, OUTPUT_PATIENCE))) send(pidfd, 'SIGTERM')
     if (await ended(pidfd, KEEPER_PATIENCE)) return
     if (!force)
-      throw new UsageError(
+      throw new MinilabError(
+        'usage',
         `${name} has ended, and process ${keeper.pid} still hands on what it wrote`,
         `read its output, or minilab rm -f ${name}`,
       )

@@ -7,7 +7,7 @@ import { inkFor, Presenter, widthFor } from '../guide/present.ts'
 import { runMutant, seenAsDeclared, type Wrong } from '../guide/run-mutant.ts'
 import type { LabOptions } from '../guide/lab.ts'
 import { wrap } from '../guide/text.ts'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import { hint } from '../common/suggest.ts'
 import { EXIT } from './exit.ts'
 import { mayAsk, type StepFlags } from './step.ts'
@@ -43,17 +43,18 @@ export async function listMutants(numbers: readonly number[], flags: StepFlags):
   }
 }
 
-/** What `--mutant` and `--without` ask for. Throws a UsageError with the nearest name. */
+/** What `--mutant` and `--without` ask for. Throws a usage error with the nearest name. */
 export async function chooseWrong(number: number, flags: StepFlags, rootless: boolean): Promise<Wrong> {
   const { load, mutants } = steps[number - 1]!
   const right = await load()
   if (flags.mutant === undefined) return without(right, flags.without ?? [], rootless)
   if (flags.without)
-    throw new UsageError('--mutant and --without are two wrong ways', 'try one after the other')
+    throw new MinilabError('usage', '--mutant and --without are two wrong ways', 'try one after the other')
   const all = await mutants()
   const mutant = all.find(({ name }) => name === flags.mutant) ?? unknown(number, all, flags.mutant)
   if (mutant.rootOnly && rootless)
-    throw new UsageError(
+    throw new MinilabError(
+      'usage',
       `${mutant.name} cannot be seen without root, because ${mutant.rootOnly}`,
       'run it with sudo',
     )
@@ -70,7 +71,8 @@ async function without(right: Wrong['right'], names: readonly string[], rootless
 
 function unknown(number: number, all: readonly Mutant[], wanted: string): never {
   const names = all.map(({ name }) => name)
-  throw new UsageError(
+  throw new MinilabError(
+    'usage',
     `step ${number} has no mutant "${wanted}"`,
     hint(wanted, names, `minilab step ${number} --list-mutants shows them`),
   )

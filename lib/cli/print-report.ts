@@ -3,7 +3,7 @@ import { asTyped } from '../guide/as-typed.ts'
 import { inkFor, widthFor } from '../guide/present.ts'
 import { counted, fold, wrap } from '../guide/text.ts'
 import { cgroupMode } from '../kernel/cgroup/cgroupfs.ts'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import { learner } from '../labs/learner.ts'
 import { MARKS } from '../labs/overview.ts'
 import { readProgress } from '../labs/progress.ts'
@@ -15,14 +15,18 @@ import { loadLabs } from './exercises.ts'
 import { printable } from './fail.ts'
 import { isRootless } from './rootless.ts'
 
-/** Prints what the workspace's progress says. Throws a UsageError where there is no workspace. */
+/** Prints what the workspace's progress says. Throws a usage error where there is no workspace. */
 export async function printReport(
   { json, name, plain = false }: { json?: boolean; name?: string; plain?: boolean },
   version: string,
 ): Promise<void> {
   const workspace = findWorkspace()
   if (!workspace)
-    throw new UsageError('there is no workspace here: nothing to report', 'begin with minilab lab 1')
+    throw new MinilabError(
+      'usage',
+      'there is no workspace here: nothing to report',
+      'begin with minilab lab 1',
+    )
   const report = makeReport(await loadLabs(), readProgress(workspace), {
     learner: learner(workspace.folder, name),
     files: writtenFiles(workspace),

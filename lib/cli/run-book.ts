@@ -6,7 +6,7 @@ import { pages } from '../book/pages.ts'
 import { sections } from '../book/sections.ts'
 import { terminalLines } from '../book/terminal.ts'
 import { inkFor, widthFor } from '../guide/present.ts'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import { hint } from '../common/suggest.ts'
 import type { BookFlags } from './book.ts'
 import { contentsLines, matchLines, nextLines } from './book-lines.ts'
@@ -20,9 +20,9 @@ export async function book(word: string | undefined, flags: BookFlags): Promise<
   const entries = contents(pages())
   const look = { ink: inkFor(plain), width: widthFor(plain) }
   if (flags.port !== undefined && !flags.serve)
-    throw new UsageError('--port is for --serve', 'minilab book --serve --port N')
+    throw new MinilabError('usage', '--port is for --serve', 'minilab book --serve --port N')
   if (word !== undefined && (flags.serve || flags.out !== undefined))
-    throw new UsageError('a site is of the whole book', `leave out "${word}"`)
+    throw new MinilabError('usage', 'a site is of the whole book', `leave out "${word}"`)
 
   if (flags.serve) return await serveBook(entries, flags.port ?? PORT)
   if (flags.out !== undefined) return await writeBook(entries, flags.out)
@@ -46,7 +46,7 @@ function entryOf(word: string, entries: readonly Entry[]): Entry {
   if (found) return found
   const all = `the pages are ${entries.map(handle).join(', ')}`
   const names = entries.flatMap(handles).filter(name => !/^\d+$/.test(name)) // 8 is not meant to be 0
-  throw new UsageError(`the book has no page "${word}"`, hint(word, names, all))
+  throw new MinilabError('usage', `the book has no page "${word}"`, hint(word, names, all))
 }
 
 async function serveBook(entries: readonly Entry[], port: number): Promise<void> {
@@ -54,8 +54,8 @@ async function serveBook(entries: readonly Entry[], port: number): Promise<void>
   const { url, close } = await serve(site(entries.map(({ page }) => page)), port).catch((error: unknown) => {
     const { code } = error as NodeJS.ErrnoException
     const other = 'choose another one with --port, or --port 0 for any that is free'
-    if (code === 'EADDRINUSE') throw new UsageError(`port ${port} is in use`, other)
-    if (code === 'EACCES') throw new UsageError(`port ${port} is for root only`, other)
+    if (code === 'EADDRINUSE') throw new MinilabError('usage', `port ${port} is in use`, other)
+    if (code === 'EACCES') throw new MinilabError('usage', `port ${port} is for root only`, other)
     throw error
   })
   const ended = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
@@ -70,10 +70,18 @@ async function writeBook(entries: readonly Entry[], folder: string): Promise<voi
   const files = site(entries.map(({ page }) => page))
   // it is replaced as a whole, and a shell would be left in the old one
   if (!relative(resolve(folder), process.cwd()).startsWith('..'))
-    throw new UsageError('the book does not replace the folder that you are in', 'give another one')
+    throw new MinilabError(
+      'usage',
+      'the book does not replace the folder that you are in',
+      'give another one',
+    )
   const foreign = inTheWay(files, folder)
   if (foreign !== undefined)
-    throw new UsageError(`${foreign} is not of the book`, 'give a folder that is empty, or not there yet')
+    throw new MinilabError(
+      'usage',
+      `${foreign} is not of the book`,
+      'give a folder that is empty, or not there yet',
+    )
   writeSite(files, folder)
   print([`The book is in ${folder}: open ${folder.replace(/\/+$/, '')}/index.html in a browser.`])
 }

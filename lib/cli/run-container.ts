@@ -19,9 +19,9 @@ import {
   workdir,
 } from '../container/run-options.ts'
 import { dataFolder, makeDir } from '../image/data-folder.ts'
-import { codeOf, MachineError } from '../image/error.ts'
+import { codeOf } from '../image/error.ts'
 import { shellStatus } from '../kernel/process/child.ts'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import { needTasks, OURSELVES } from '../kernel/process/need-tasks.ts'
 import { processExists } from '../kernel/process/procfs.ts'
 import { EXIT } from './exit.ts'
@@ -77,7 +77,11 @@ function takeHanded(): Handed | undefined {
   } catch {
     // said below
   }
-  throw new UsageError('MINILAB_HANDED is set, and makes no sense', 'unset it: it is minilab’s own')
+  throw new MinilabError(
+    'usage',
+    'MINILAB_HANDED is set, and makes no sense',
+    'unset it: it is minilab’s own',
+  )
 }
 
 /** Whether it is as one of ours would have it: sockets and a pipe that are open, a log in its place, a process that lives. */
@@ -157,13 +161,13 @@ function tell(notify: number, words: string, log?: string): void {
 function read(image: string, command: string[], flags: RunFlags): RunRequest {
   const network = networkMode(flags.network)
   if (flags.publish?.length && network !== 'bridge')
-    throw new UsageError(`-p needs a bridge, and the network is ${network}`, 'leave out --network')
+    throw new MinilabError('usage', `-p needs a bridge, and the network is ${network}`, 'leave out --network')
   if (flags.unsafe && !flags.mine)
-    throw new UsageError('--unsafe is about parts of yours', 'leave it out, or add --mine')
+    throw new MinilabError('usage', '--unsafe is about parts of yours', 'leave it out, or add --mine')
   if (flags.tty && flags.detach)
-    throw new UsageError('-t needs a terminal and -d leaves it', 'choose one of them')
+    throw new MinilabError('usage', '-t needs a terminal and -d leaves it', 'choose one of them')
   if (flags.tty && flags.interactive && !process.stdin.isTTY)
-    throw new UsageError('-it needs a terminal, and stdin is none', 'leave out -t')
+    throw new MinilabError('usage', '-it needs a terminal, and stdin is none', 'leave out -t')
   return {
     image,
     command,
@@ -251,7 +255,8 @@ async function started(output: number, log: string, listeners: Listener[]): Prom
   }
   const [status, signal] = await exited
   if (signal)
-    throw new MachineError(
+    throw new MinilabError(
+      'machine',
       `process ${child.pid}, which was to look after the container, was killed by ${signal}`,
       'minilab clean takes back what it had made',
     )

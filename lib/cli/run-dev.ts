@@ -6,7 +6,7 @@ import { type Answers, casesOf, lint, runCase } from '../labs/dev-check.ts'
 import type { Exercise } from '../labs/exercise.ts'
 import { Trials } from '../labs/try-out.ts'
 import { ownFolder } from '../common/own-folder.ts'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import type { DevFlags } from './dev.ts'
 import { loadLabs } from './exercises.ts'
 import { EXIT } from './exit.ts'
@@ -56,7 +56,7 @@ async function answersTo({ number, name }: Exercise): Promise<Answers> {
   const load = async <T>(kind: 'right' | 'wrong' | 'unsolved'): Promise<T> => {
     const file = join(ownFolder, 'test/labs', kind, `${number}-${name}.ts`)
     if (!existsSync(file))
-      throw new UsageError(`there is no ${file}`, 'dev check needs a checkout, with its tests')
+      throw new MinilabError('usage', `there is no ${file}`, 'dev check needs a checkout, with its tests')
     return ((await import(pathToFileURL(file).href)) as Record<string, T>)[kind]!
   }
   return {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import type { Exercise } from '../labs/exercise.ts'
 import { LabPresenter } from '../labs/present.ts'
 import type { Progress } from '../labs/progress-shape.ts'
@@ -48,7 +48,8 @@ export async function showSolution(
   const { tasks } = readProgress(workspace)
   if (exercise.tasks.some(({ id }) => !tasks[taskKey(exercise, id)]?.passed)) {
     if (!giveUp)
-      throw new UsageError(
+      throw new MinilabError(
+        'usage',
         `you have not passed lab ${exercise.number} yet`,
         `minilab hint ${exercise.number}, or give it up: minilab solution ${exercise.number} --give-up`,
       )

@@ -3,7 +3,7 @@ import { lstatSync } from 'node:fs'
 import type { Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { inkFor, widthFor } from '../guide/present.ts'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import { writeWhole } from '../labs/whole-file.ts'
 import { drawSvg } from '../look/draw-svg.ts'
 import { drawTerminal } from '../look/draw-terminal.ts'
@@ -20,7 +20,8 @@ export async function look(word: string | undefined, flags: LookFlags): Promise<
   const target = word === undefined ? await onlyOne(flags) : findTarget(word)
   if (!target) return
   const seen = await snapshot(target.pid, target.name)
-  if (!seen) throw new UsageError(`${target.name} has ended`, 'minilab ps -a shows what became of it')
+  if (!seen)
+    throw new MinilabError('usage', `${target.name} has ended`, 'minilab ps -a shows what became of it')
   if (flags.json) process.stdout.write(JSON.stringify(seen) + '\n')
   else if (flags.svg !== undefined) await writeSvg(flags.svg, drawSvg(seen))
   else show(seen, target.word, flags.plain ?? false)
@@ -31,13 +32,15 @@ async function onlyOne({ json, svg }: LookFlags): Promise<Target | undefined> {
   const running = targets()
   const [target, ...more] = running
   if (!target)
-    throw new UsageError(
+    throw new MinilabError(
+      'usage',
       'no container runs',
       'start one with minilab run -d default sleep 1000, or minilab step 3 --keep in another terminal',
     )
   if (more.length === 0) return target
   if (json || svg !== undefined)
-    throw new UsageError(
+    throw new MinilabError(
+      'usage',
       `${running.length} containers run`,
       `say which: ${running.map(({ word }) => `minilab look ${word}`).join(', or ')}`,
     )
@@ -80,7 +83,8 @@ async function writeSvg(path: string, drawing: string): Promise<void> {
   if (path === '-') return void process.stdout.write(drawing)
   // what is put in its place must not be the place of a device
   const there = lstatSync(path, { throwIfNoEntry: false })
-  if (there && !there.isFile()) throw new UsageError(`"${path}" is no regular file`, 'name another for --svg')
+  if (there && !there.isFile())
+    throw new MinilabError('usage', `"${path}" is no regular file`, 'name another for --svg')
   await writeWhole(path, async (out: Writable) => {
     out.end(drawing)
     await finished(out)

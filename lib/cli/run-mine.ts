@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { runContainer, type RunRequest } from '../container/run.ts'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import { ownParts, ownRoot, ownWorkspace, rootLost, withLine } from '../labs/mine.ts'
 import { readProgress } from '../labs/progress.ts'
 import { isProven } from '../labs/proven.ts'
@@ -13,13 +13,17 @@ import { warn } from './fail.ts'
 
 /**
  * Lets no parts be run for real that their checks refuse: a container without its root would be the host. A file that has
- * changed since its checks held is checked first. Throws a UsageError that says what does not hold.
+ * changed since its checks held is checked first. Throws a usage error that says what does not hold.
  */
 export async function refuseUnproven(rootless: boolean): Promise<void> {
   const workspace = ownWorkspace()
   const missing = exercises.find(lab => !existsSync(fileOf(workspace, lab)))
   if (missing)
-    throw new UsageError(`${fileOf(workspace, missing)} is missing`, `minilab lab ${missing.number} makes it`)
+    throw new MinilabError(
+      'usage',
+      `${fileOf(workspace, missing)} is missing`,
+      `minilab lab ${missing.number} makes it`,
+    )
   for (const lab of exercises) {
     const file = fileOf(workspace, lab)
     if (isProven(readProgress(workspace), workspace, lab, { rootless })) continue
@@ -30,7 +34,8 @@ export async function refuseUnproven(rootless: boolean): Promise<void> {
     const failed = tasks.find(({ state }) => state === 'failed')
     if (!failed) continue
     const why = whyFailed(failed, problem).diagnosis.replace(/[.:]$/, '')
-    throw new UsageError(
+    throw new MinilabError(
+      'usage',
       `lab ${lab.number} does not pass, task “${failed.title}”: ${why}`,
       `minilab check ${lab.number} tells more, and --unsafe runs your parts all the same`,
     )

@@ -5,7 +5,7 @@ import { inkFor, Presenter } from '../guide/present.ts'
 import type { Step } from '../guide/step.ts'
 import { dataFolder } from '../image/data-folder.ts'
 import { shellStatus } from '../kernel/process/child.ts'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import { missedQuestions, notePredictions } from '../labs/predictions.ts'
 import { changeProgress, readProgress } from '../labs/progress.ts'
 import { openWorkspace } from '../labs/open-workspace.ts'
@@ -25,7 +25,8 @@ export async function quiz(numbers: readonly number[], flags: QuizFlags): Promis
   const workspace = openWorkspace()
   if (flags.json) return printNoted(workspace, numbers)
   if (!process.stdin.isTTY || !process.stdout.isTTY)
-    throw new UsageError(
+    throw new MinilabError(
+      'usage',
       'the quiz asks, and there is no terminal to answer at',
       'with --json it prints what you predicted',
     )

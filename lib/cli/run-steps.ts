@@ -4,7 +4,7 @@ import type { Stand } from '../container/read-only.ts'
 import { compose } from '../container/start.ts'
 import { dataFolder } from '../image/data-folder.ts'
 import { shellStatus } from '../kernel/process/child.ts'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import { Lab, type LabOptions } from '../guide/lab.ts'
 import { inkFor, Presenter, widthFor } from '../guide/present.ts'
 import { runStep } from '../guide/run-step.ts'
@@ -28,7 +28,8 @@ const OTHER_RUNTIME = [2, 3, 4]
 export async function runSteps(numbers: number[], command: string[], flags: StepFlags): Promise<void> {
   const rootless = isRootless(flags.rootless)
   if (flags.runtime !== 'minilab' && numbers.some(n => !OTHER_RUNTIME.includes(n)))
-    throw new UsageError(
+    throw new MinilabError(
+      'usage',
       `--runtime ${flags.runtime} goes with steps ${OTHER_RUNTIME.join(', ')}`,
       'leave it out for the others',
     )
@@ -63,21 +64,30 @@ export async function runSteps(numbers: number[], command: string[], flags: Step
   }
 }
 
-/** Whether `--trace` and `--waterfall` have times to tell. Throws a UsageError where not. */
+/** Whether `--trace` and `--waterfall` have times to tell. Throws a usage error where not. */
 function expectTimes(numbers: number[], flags: StepFlags): void {
   if (flags.dryRun || flags.spec)
-    throw new UsageError('--trace and --waterfall tell of a step that ran', 'leave out --dry-run and --spec')
+    throw new MinilabError(
+      'usage',
+      '--trace and --waterfall tell of a step that ran',
+      'leave out --dry-run and --spec',
+    )
   if (flags.runtime !== 'minilab' || flags.mutant !== undefined || flags.without !== undefined)
-    throw new UsageError(
+    throw new MinilabError(
+      'usage',
       '--trace and --waterfall tell of the step as we build it',
       'leave out --runtime, --mutant and --without',
     )
   if (flags.trace !== undefined && numbers.length > 1)
-    throw new UsageError('a trace is of one step', 'name the step: minilab step 3 --trace FILE')
+    throw new MinilabError('usage', 'a trace is of one step', 'name the step: minilab step 3 --trace FILE')
   if (flags.json && flags.trace === STDOUT)
-    throw new UsageError('--json and --trace - both want stdout', 'name a file for --trace')
+    throw new MinilabError('usage', '--json and --trace - both want stdout', 'name a file for --trace')
   if (flags.waterfall && (flags.json || flags.trace === STDOUT))
-    throw new UsageError('--waterfall draws in the terminal', 'leave out --json, or name a file for --trace')
+    throw new MinilabError(
+      'usage',
+      '--waterfall draws in the terminal',
+      'leave out --json, or name a file for --trace',
+    )
 }
 
 function drawWaterfall(
@@ -103,9 +113,10 @@ async function runWrong(
 ): Promise<void> {
   const [number = 0, ...more] = numbers
   if (more.length > 0)
-    throw new UsageError('a mutant is one step’s', 'name the step: minilab step 3 --mutant chroot')
+    throw new MinilabError('usage', 'a mutant is one step’s', 'name the step: minilab step 3 --mutant chroot')
   if (flags.runtime !== 'minilab' || flags.keep || flags.spec || flags.dryRun || command.length > 0)
-    throw new UsageError(
+    throw new MinilabError(
+      'usage',
       '--mutant and --without go with --yes, --json, --plain, --rootless',
       'leave out the rest',
     )

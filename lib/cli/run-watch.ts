@@ -1,4 +1,4 @@
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import type { Exercise } from '../labs/exercise.ts'
 import { type Mistake, mistakesIn } from '../labs/mistakes.ts'
 import type { DiffPresenter } from '../labs/present-diff.ts'
@@ -23,7 +23,7 @@ import { whichLab } from './which-lab.ts'
 /** `minilab watch N`: checks again on each save, and listens to single keys; goes to another lab only when told to. */
 export async function watch(word: string | undefined, flags: CheckFlags): Promise<void> {
   if (!process.stdin.isTTY || !process.stdout.isTTY)
-    throw new UsageError('watch needs a terminal', 'use minilab check N')
+    throw new MinilabError('usage', 'watch needs a terminal', 'use minilab check N')
   const workspace = openWorkspace()
   const failure = Promise.withResolvers<never>()
   failure.promise.catch(() => undefined) // it is heard below

@@ -1,6 +1,6 @@
 import { asTyped } from '../guide/as-typed.ts'
 import { type Command, Option } from 'commander'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import { hint } from '../common/suggest.ts'
 import { steps } from './steps.ts'
 
@@ -53,7 +53,8 @@ export function stepCommand(program: Command): void {
       if (word === undefined) return list()
       const numbers = whichSteps(word)
       if (command.length > 0 && !process.argv.includes('--'))
-        throw new UsageError(
+        throw new MinilabError(
+          'usage',
           `"${command[0]}" is too much`,
           `a command goes behind --: minilab step ${word} -- ${command.join(' ')}`,
         )
@@ -65,13 +66,14 @@ export function stepCommand(program: Command): void {
 
 const collect = (value: string, earlier: string[] = []) => [...earlier, value]
 
-/** The numbers that a word means: `3`, `root`, `all`. Throws a UsageError with the nearest name. */
+/** The numbers that a word means: `3`, `root`, `all`. Throws a usage error with the nearest name. */
 export function whichSteps(word: string): number[] {
   if (word === 'all') return steps.map((_, i) => i + 1)
   const number = /^[1-9]\d*$/.test(word) ? Number(word) : steps.findIndex(({ name }) => name === word) + 1
   if (number >= 1 && number <= steps.length) return [number]
   const names = [...steps.map(({ name }) => name), 'all']
-  throw new UsageError(
+  throw new MinilabError(
+    'usage',
     `there is no step "${word}"`,
     hint(word, names, `they are ${steps.map(({ name }, i) => `${i + 1} ${name}`).join(', ')}, or all`),
   )

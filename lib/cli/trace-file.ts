@@ -13,7 +13,7 @@ import {
 import { resolve } from 'node:path'
 import { type Trace, trace } from '../guide/trace.ts'
 import type { Timeline } from '../guide/timeline.ts'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import { owner, sudoUser } from '../labs/owned.ts'
 
 /** Tells us on the bench which of our descriptors the trace goes to. */
@@ -29,20 +29,21 @@ class TraceFile {
   /** a file without a name in the same folder: if we are killed, nothing of it is left */
   readonly #draft: number
 
-  /** Throws a UsageError where no file can be written there. */
+  /** Throws a usage error where no file can be written there. */
   constructor(path: string) {
     this.path = resolve(path)
     this.#partial = `${this.path}.${process.pid}.new`
     try {
       const there = lstatSync(this.path, { throwIfNoEntry: false })
       if (there && !there.isFile())
-        throw new UsageError(`"${path}" is no regular file`, 'name another for --trace')
+        throw new MinilabError('usage', `"${path}" is no regular file`, 'name another for --trace')
       this.#draft = this.#create()
       rmSync(this.#partial)
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
       if (!code) throw error
-      throw new UsageError(
+      throw new MinilabError(
+        'usage',
         `"${path}" cannot be written (${code})`,
         'name a file in a folder of yours for --trace',
       )
@@ -91,7 +92,7 @@ class TraceFile {
 /** What a step has its trace written to. */
 type Target = Pick<TraceFile, 'write' | 'close' | 'forBench'> & { path?: string }
 
-/** Where the trace goes that was asked for; undefined where none was. Throws a UsageError where it cannot be written. */
+/** Where the trace goes that was asked for; undefined where none was. Throws a usage error where it cannot be written. */
 export function traceTo(path: string | undefined): Target | undefined {
   if (path === undefined) return undefined
   const given = process.env.MINILAB_BENCH && process.env[DESCRIPTOR]

@@ -1,5 +1,5 @@
 import { constants } from 'node:os'
-import { MachineError } from '../image/error.ts'
+import { MinilabError } from '../common/errors.ts'
 import { fail } from './fail.ts'
 
 /** Ends us where stdout cannot be written: quietly where its reader has gone, else with one line. */
@@ -20,7 +20,13 @@ export function unwritable(error: NodeJS.ErrnoException): void {
   }
   if (said) return
   said = true
-  fail(new MachineError(`cannot write to stdout: ${error.message}`, 'see that there is room where it goes'))
+  fail(
+    new MinilabError(
+      'machine',
+      `cannot write to stdout: ${error.message}`,
+      'see that there is room where it goes',
+    ),
+  )
   // a step goes on to its end, for what it has made; a server would never end
   if (process.listenerCount('SIGPIPE') === 0) process.exit()
 }

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import { quote } from '../kernel/syscalls/kinds.ts'
 
 const PORT = '7070'
@@ -27,5 +27,9 @@ From another machine:  ssh -L ${PORT}:127.0.0.1:${PORT} USER@THIS-MACHINE, and o
 
 function portOf(text: string): number {
   if (/^\d{1,5}$/.test(text) && Number(text) < 2 ** 16) return Number(text)
-  throw new UsageError(`--port ${quote(text)} is no port`, `give a number up to 65535, such as ${PORT}`)
+  throw new MinilabError(
+    'usage',
+    `--port ${quote(text)} is no port`,
+    `give a number up to 65535, such as ${PORT}`,
+  )
 }

@@ -1,3 +1,4 @@
+import { MinilabError } from '../common/errors.ts'
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { removeAbandoned } from '../image/layer-store.ts'
@@ -163,8 +164,8 @@ async function attempt(
     return true
   } catch (error) {
     // typed errors, and those of Node's file system; anything else is a defect of ours
-    if (!(error instanceof Error && ('remedy' in error || 'code' in error))) throw error
-    const why = 'remedy' in error ? `${error.message}: ${String(error.remedy)}` : error.message
+    if (!(error instanceof MinilabError || (error instanceof Error && 'code' in error))) throw error
+    const why = error instanceof MinilabError ? `${error.message}: ${error.remedy}` : error.message
     done.kept.push({ what, why })
     done.failed = true
     return false

@@ -1,40 +1,35 @@
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import type { SyscallError } from '../kernel/syscalls/syscall-error.ts'
 import type { Replayed } from '../kernel/tape/tape.ts'
-
-/** The program could not be started in the container. `status` is what a shell and docker give: 127 or 126. */
-export class CommandError extends UsageError {
-  readonly status: 126 | 127
-
-  constructor(message: string, remedy: string, status: 126 | 127) {
-    super(message, remedy)
-    this.status = status
-  }
-}
 
 /** What execve(2) says of a path that leads to no file: a part of it is missing, is no directory, or is too long. */
 const NOT_FOUND = ['ENOENT', 'ENOTDIR', 'ENAMETOOLONG']
 
-/** What the failed attempts to execve mean, as execvp(3) sums them up: something found but refused outweighs not found. */
+/**
+ * What the failed attempts to execve mean, as execvp(3) sums them up: something found but refused outweighs not found. Its status
+ * is what a shell and docker give, 127 or 126.
+ */
 export function commandError(
   command: string,
   replayed: readonly Replayed[],
   last: SyscallError,
-): CommandError {
-  if (command === '') return new CommandError('the command is empty', 'name a program', 127)
+): MinilabError<'usage'> {
+  if (command === '')
+    return new MinilabError('usage', 'the command is empty', 'name a program', { status: 127 })
   const refused = replayed.find(
     ({ call, errno }) => call === 'execve' && errno !== null && !NOT_FOUND.includes(errno),
   )
   if (refused)
-    return new CommandError(
+    return new MinilabError(
+      'usage',
       `${command} cannot be executed in the container (${refused.errno})`,
       refused.errno === 'ENOEXEC'
         ? 'it is neither a program for this machine nor a script with #!'
         : 'it must be a file with permission to execute (chmod +x), not a directory',
-      126,
+      { status: 126 },
     )
   const remedy = command.includes('/')
     ? (last.diagnosis?.remedy ?? 'look for it with ls')
     : 'look in /bin, or give its full path'
-  return new CommandError(`there is no ${command} in the container`, remedy, 127)
+  return new MinilabError('usage', `there is no ${command} in the container`, remedy, { status: 127 })
 }

@@ -77,7 +77,7 @@ export class Connection implements Disposable {
   }
 
   /**
-   * Waits until all that the program has written is where it should be. Throws a MachineError where that was refused, and
+   * Waits until all that the program has written is where it should be. Throws a MinilabError (machine) where that was refused, and
    * Interrupted at a signal: a reader that does not read keeps us no longer.
    */
   async finish(): Promise<void> {

@@ -15,8 +15,8 @@ import {
   RESOLVE_NO_SYMLINKS,
   TIOCSCTTY,
 } from '../kernel/syscalls/constants.ts'
-import { codeOf, MachineError } from '../image/error.ts'
-import { Interrupted, UsageError } from '../common/errors.ts'
+import { codeOf } from '../image/error.ts'
+import { Interrupted, MinilabError } from '../common/errors.ts'
 import { Gate } from '../kernel/tape/gate.ts'
 import { keepGoing } from '../kernel/process/keep-going.ts'
 import { launchGated } from '../kernel/tape/launch-gated.ts'
@@ -49,13 +49,18 @@ export interface ExecOptions {
   terminal: boolean
 }
 
-const hasEnded = ({ name }: State) => new UsageError(`${name} has ended`, 'minilab ps -a shows how')
+const hasEnded = ({ name }: State) =>
+  new MinilabError('usage', `${name} has ended`, 'minilab ps -a shows how')
 
 /** Does something with a running container, for which there is a pidfd as long; what is refused because it has ended is said so. */
 export async function whileRunning<T>(state: State, act: (pidfd: number) => Promise<T>): Promise<T> {
   const pidfd = running(state)
   if (pidfd === undefined)
-    throw new UsageError(`${state.name} does not run any more`, `start another: minilab run ${state.image}`)
+    throw new MinilabError(
+      'usage',
+      `${state.name} does not run any more`,
+      `start another: minilab run ${state.image}`,
+    )
   try {
     return await act(pidfd)
   } catch (error) {
@@ -70,7 +75,7 @@ export async function whileRunning<T>(state: State, act: (pidfd: number) => Prom
 /**
  * Starts another program in a running container. The first child joins the namespaces; a pid namespace takes in only
  * children of whoever joined it, so it makes a second one (which with CLONE_PARENT is ours too) and leaves.
- * Throws a CommandError where the program cannot be started.
+ * Throws a usage error with the status 126 or 127 where the program cannot be started.
  */
 export async function execIn(
   state: State,
@@ -145,12 +150,14 @@ export async function execIn(
     await child?.exit
     if (interrupted) throw new Interrupted(interrupted)
     if (going.gaveUp)
-      throw new MachineError(
+      throw new MinilabError(
+        'machine',
         `${state.name} stops every process that joins it`,
         `look at what runs in it: minilab look ${state.name}`,
       )
     if (failed.call === 'clone3' && failed.code === 'EAGAIN')
-      throw new MachineError(
+      throw new MinilabError(
+        'machine',
         `no further process can be started in ${state.name}: a limit on processes is reached`,
         'run it with a higher --pids-limit; your own limit is shown by ulimit -u',
       )
@@ -184,7 +191,11 @@ function openTerminal(pid: number): { master: number; slave: number } {
     try {
       const { rdev } = fstatSync(master)
       if (rdev !== ((5 << 8) | 2))
-        throw new UsageError('/dev/pts/ptmx of the container is not a terminal multiplexer', 'leave out -t')
+        throw new MinilabError(
+          'usage',
+          '/dev/pts/ptmx of the container is not a terminal multiplexer',
+          'leave out -t',
+        )
       copySize(master)
       return { master, slave: openSlave(master) }
     } catch (error) {

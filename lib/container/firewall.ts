@@ -1,7 +1,7 @@
+import { MinilabError } from '../common/errors.ts'
 import { readControl, writeControl } from '../kernel/cgroup/control-file.ts'
 import { SyscallError } from '../kernel/syscalls/syscall-error.ts'
 import { currentNetns, type Ledger } from './ledger.ts'
-import { LimitedError } from './limited.ts'
 import { type PacketRules, ruleCommand } from './packet-rules.ts'
 import { findProgram, runRuleTool } from './rule-tool.ts'
 
@@ -9,7 +9,7 @@ import { findProgram, runRuleTool } from './rule-tool.ts'
 
 /**
  * Makes the host a router for packets that come in by a link. The setting counts for each link by itself
- * (ip-sysctl.rst, conf/<interface>/forwarding), so the others stay as they are. Throws a LimitedError.
+ * (ip-sysctl.rst, conf/<interface>/forwarding), so the others stay as they are. Throws a MinilabError (limited).
  */
 export function forwardFrom(ledger: Ledger, link: string): void {
   const path = `/proc/sys/net/ipv4/conf/${link}/forwarding`
@@ -20,7 +20,8 @@ export function forwardFrom(ledger: Ledger, link: string): void {
     writeControl(path, '1')
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error
-    throw new LimitedError(
+    throw new MinilabError(
+      'limited',
       `the host cannot be made to pass packets on: ${error.message}`,
       'run it where /proc/sys may be written: on the machine itself, or in a privileged container',
     )
@@ -38,7 +39,7 @@ export function letThrough(ledger: Ledger, bridge: string, address: string): voi
   addIptables(ledger, iptables, 'filter', ['FORWARD', '-o', bridge, '-d', address, '-j', 'ACCEPT'])
 }
 
-/** Puts a rule before all others of its chain; noted in the ledger first. Throws a LimitedError. */
+/** Puts a rule before all others of its chain; noted in the ledger first. Throws a MinilabError (limited). */
 export function addIptables(
   ledger: Ledger,
   path: string,
@@ -50,7 +51,7 @@ export function addIptables(
   refuse(runRuleTool(ruleCommand(rules, 'add', path)))
 }
 
-/** nft(8): a table of our own, made in one transaction and removed as a whole; noted in the ledger first. Throws a LimitedError. */
+/** nft(8): a table of our own, made in one transaction and removed as a whole; noted in the ledger first. Throws a MinilabError (limited). */
 export function addNftTable(ledger: Ledger, path: string, name: string, text: readonly string[]): void {
   ledger.add({ kind: 'rules', tool: 'nft', table: name, netns: currentNetns() })
   refuse(runRuleTool([path, '-f', '-'], text.join('\n') + '\n'))
@@ -58,7 +59,8 @@ export function addNftTable(ledger: Ledger, path: string, name: string, text: re
 
 function refuse({ ok, said }: { ok: boolean; said: string }): void {
   if (ok) return
-  throw new LimitedError(
+  throw new MinilabError(
+    'limited',
     `the kernel’s packet filter cannot be given rules here: ${said}`,
     'see that it has its modules: sudo modprobe -a nf_tables nft_chain_nat nft_masq',
   )

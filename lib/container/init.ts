@@ -1,3 +1,4 @@
+import { MinilabError } from '../common/errors.ts'
 import {
   AT_FDCWD,
   CLONE_NEWIPC,
@@ -28,7 +29,6 @@ import { int32s, now } from '../kernel/syscalls/now.ts'
 import { setLoopbackUp } from '../kernel/netlink/rtnetlink.ts'
 import { Tape } from '../kernel/tape/tape.ts'
 import { visit } from '../kernel/tape/visit.ts'
-import { LimitedError } from './limited.ts'
 import { protectFiles, type Stand } from './read-only.ts'
 import { findProgram } from './rule-tool.ts'
 
@@ -53,7 +53,8 @@ const NAMESPACES = CLONE_NEWUSER + CLONE_NEWPID + CLONE_NEWNS + CLONE_NEWNET + C
  */
 export async function startInit(stand: Stand, uids: string, gids: string): Promise<Child> {
   const sleep = findProgram('sleep')
-  if (!sleep) throw new LimitedError('there is no program sleep here', 'sudo apt-get install coreutils')
+  if (!sleep)
+    throw new MinilabError('limited', 'there is no program sleep here', 'sudo apt-get install coreutils')
   const { shelter } = stand
   const tape = new Tape()
   const gate = new Gate()

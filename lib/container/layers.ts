@@ -2,11 +2,9 @@ import { chmodSync, statfsSync } from 'node:fs'
 import { join } from 'node:path'
 import { dataFolder, makeDir } from '../image/data-folder.ts'
 import { useOtherFolder } from '../image/other-folder.ts'
-import { MachineError } from '../image/error.ts'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import { SyscallError } from '../kernel/syscalls/syscall-error.ts'
 import type { Ledger } from './ledger.ts'
-import { LimitedError } from './limited.ts'
 import type { Container, Part } from './part.ts'
 import { has } from './spec.ts'
 
@@ -47,7 +45,7 @@ function makeFolder(path: string, mode: number): void {
 const PAGE = 4096
 const OVERLAYFS_SUPER_MAGIC = 0x794c7630 // statfs(2)
 
-/** The options of an overlay mount: Documentation/filesystems/overlayfs.rst. Throws a UsageError for too many layers. */
+/** The options of an overlay mount: Documentation/filesystems/overlayfs.rst. Throws a usage error for too many layers. */
 export function overlayOptions({ layers, spec }: Container): string {
   const { lower, folder } = layers ?? { lower: [], folder: '' }
   const options = [
@@ -59,7 +57,8 @@ export function overlayOptions({ layers, spec }: Container): string {
   ].join(',')
   // mount(2): data is one page at most; the kernel cuts off what is longer
   if (Buffer.byteLength(options) < PAGE) return options
-  throw new UsageError(
+  throw new MinilabError(
+    'usage',
     `the paths of ${lower.length} layers do not fit into the options of one mount (${PAGE} bytes)`,
     'set MINILAB_DATA to a folder with a shorter name, or import the image as one layer',
   )
@@ -73,31 +72,34 @@ function escape(path: string): string {
 const isOverlayMount = ({ call, args }: SyscallError) => call === 'mount' && args.startsWith('"overlay"')
 
 /** Of a mount of an overlay that was refused because our data folder lies on one; undefined for any other error. */
-export function liesOnOverlay(error: SyscallError): MachineError | undefined {
+export function liesOnOverlay(error: SyscallError): MinilabError<'machine'> | undefined {
   const folder = dataFolder()
   // fs/overlayfs/super.c, ovl_mount_dir_check(): "filesystem on … not supported as upperdir"
   if (!isOverlayMount(error) || error.code !== 'EINVAL' || statfsSync(folder).type !== OVERLAYFS_SUPER_MAGIC)
     return undefined
-  return new MachineError(
+  return new MinilabError(
+    'machine',
     `${folder} lies on an overlay itself (are we in a container?), which cannot hold an upper directory`,
     useOtherFolder(),
   )
 }
 
 /**
- * What it means that a container with layers could not be started: the error as a LimitedError where it says that overlay
+ * What it means that a container with layers could not be started: the error as a MinilabError (limited) where it says that overlay
  * cannot be had here; undefined for any other error.
  */
-export function overlayRefused(error: unknown): LimitedError | undefined {
+export function overlayRefused(error: unknown): MinilabError<'limited'> | undefined {
   const here = error instanceof Error && error.cause instanceof SyscallError && liesOnOverlay(error.cause)
-  if (here) return new LimitedError(here.message, here.remedy)
+  if (here) return new MinilabError('limited', here.message, here.remedy)
   if (!(error instanceof SyscallError) || !isOverlayMount(error)) return undefined
   if (error.code === 'EPERM')
-    return new LimitedError(
+    return new MinilabError(
+      'limited',
       'the kernel lets no user namespace mount an overlay: it is older than Linux 5.11, or a security module forbids it',
       'use Linux 5.11 or later, on a machine or VM of its own',
     )
-  return new LimitedError(
+  return new MinilabError(
+    'limited',
     error.diagnosis?.cause ?? error.message,
     error.diagnosis?.remedy ?? 'dmesg | tail tells more',
   )

@@ -1,11 +1,10 @@
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { Cgroup } from '../kernel/cgroup/cgroup.ts'
 import { hierarchyOf } from '../kernel/cgroup/cgroupfs.ts'
 import { type CgroupChange, makeCgroup, planCgroup } from '../kernel/cgroup/make-cgroup.ts'
 import { held, type Ledger } from './ledger.ts'
-import { LimitedError } from './limited.ts'
 import type { Part } from './part.ts'
 import type { ResourcesSpec } from './spec.ts'
 
@@ -77,13 +76,18 @@ export function weight(shares: number): number {
   return Math.ceil(10 ** ((l * l + 125 * l) / 612 - 7 / 34))
 }
 
-/** Throws a UsageError for a limit of memory and swap together that is below that of memory alone: it would limit nothing. */
+/** Throws a usage error for a limit of memory and swap together that is below that of memory alone: it would limit nothing. */
 function checkSwap({ memory: { limit = 0, swap = 0 } = {} }: ResourcesSpec): void {
   if (swap <= 0) return
   if (limit <= 0)
-    throw new UsageError('linux.resources.memory.swap needs a limit of memory', 'set memory.limit, too')
+    throw new MinilabError(
+      'usage',
+      'linux.resources.memory.swap needs a limit of memory',
+      'set memory.limit, too',
+    )
   if (swap < limit)
-    throw new UsageError(
+    throw new MinilabError(
+      'usage',
       `linux.resources.memory.swap (${swap}) is for memory and swap together, and less than memory.limit (${limit})`,
       'give at least as much',
     )
@@ -116,7 +120,7 @@ export const limits: Part = {
 
 /**
  * Makes a cgroup with the controllers that every container has, and some more, and notes it; with `last: false` all but its
- * own directories. Throws a LimitedError where there can be none.
+ * own directories. Throws a MinilabError (limited) where there can be none.
  */
 export function notedCgroup(
   ledger: Ledger,
@@ -128,7 +132,7 @@ export function notedCgroup(
   const controllers = [...new Set([...ALWAYS, ...more, ...useful])]
   // what is made by another hand is what was asked for, and no more
   const planned = planCgroup(name, controllers, { everywhere: options?.last !== false })
-  if (!(planned instanceof Cgroup)) throw new LimitedError(planned.reason, planned.remedy)
+  if (!(planned instanceof Cgroup)) throw new MinilabError('limited', planned.reason, planned.remedy)
   makeCgroup(planned, controllers, noteIn(ledger), options)
   return planned
 }
@@ -171,7 +175,8 @@ export function setLimits(cgroup: Cgroup, resources: ResourcesSpec): void {
   const place = cgroup.folders.find(({ hierarchy }) => hierarchy.version === 2)?.path ?? ''
   for (const [file, value] of unified) {
     if (!/^[a-z0-9_.]+$/.test(file) || !place || !existsSync(join(place, file)))
-      throw new UsageError(
+      throw new MinilabError(
+        'usage',
         `linux.resources.unified: there is no ${file} on this machine’s cgroup v2`,
         'leave it out, or run where its controller is on v2',
       )

@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { dataFolder, makeDir } from '../image/data-folder.ts'
 import { F_OFD_SETLK } from '../kernel/syscalls/constants.ts'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import { quote } from '../kernel/syscalls/kinds.ts'
 import { now } from '../kernel/syscalls/now.ts'
 import { SyscallError } from '../kernel/syscalls/syscall-error.ts'
@@ -15,17 +15,19 @@ export interface HeldName extends Disposable {
 }
 
 /**
- * Holds the wanted name, or one made up, from now until the container's state says that it has it. Throws a UsageError where it
+ * Holds the wanted name, or one made up, from now until the container's state says that it has it. Throws a usage error where it
  * is no name, or another container's: one that is there, or one that is being started at this moment.
  */
 export function holdName(wanted: string | undefined): HeldName {
   if (wanted !== undefined && !/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/.test(wanted))
-    throw new UsageError(
+    throw new MinilabError(
+      'usage',
       `${quote(wanted)} is no name for a container`,
       'use letters, digits and _ . -, at most 128',
     )
   if (wanted !== undefined && /^[0-9a-f]{12}$/.test(wanted))
-    throw new UsageError(
+    throw new MinilabError(
+      'usage',
       `${quote(wanted)} looks like the id of a container`,
       'choose a name that cannot be mistaken',
     )
@@ -36,7 +38,8 @@ export function holdName(wanted: string | undefined): HeldName {
     if (lock !== undefined && !other) return { name, [Symbol.dispose]: () => closeSync(lock) }
     if (lock !== undefined) closeSync(lock)
     if (wanted !== undefined)
-      throw new UsageError(
+      throw new MinilabError(
+        'usage',
         `the name "${name}" is taken by ${other?.id ?? 'a container that is being started'}`,
         `minilab rm -f ${name}, or choose another`,
       )

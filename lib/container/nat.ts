@@ -1,7 +1,7 @@
+import { MinilabError } from '../common/errors.ts'
 import type { Endpoint } from '../kernel/syscalls/sockaddr.ts'
 import { addIptables, addNftTable } from './firewall.ts'
 import type { Ledger } from './ledger.ts'
-import { LimitedError } from './limited.ts'
 import { findProgram } from './rule-tool.ts'
 
 /**
@@ -34,11 +34,12 @@ export function natTool(): { tool: NatTool; path: string } | undefined {
   return undefined
 }
 
-/** Gives the kernel rules, under a name that nobody else uses. TCP only. Throws a LimitedError. */
+/** Gives the kernel rules, under a name that nobody else uses. TCP only. Throws a MinilabError (limited). */
 export function addNat(ledger: Ledger, name: string, nat: Nat): NatRules {
   const found = natTool()
   if (!found)
-    throw new LimitedError(
+    throw new MinilabError(
+      'limited',
       'neither nft nor iptables is installed here, and only they can give the kernel rules',
       'sudo apt-get install nftables',
     )

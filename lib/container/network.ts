@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
+import { MinilabError } from '../common/errors.ts'
 import { codeOf } from '../image/error.ts'
 import { untilRunning } from '../kernel/netlink/link-events.ts'
 import { openRtnetlink, openRtnetlinkIn, type Rtnetlink } from '../kernel/netlink/rtnetlink.ts'
 import { letThrough } from './firewall.ts'
 import { currentNetns } from './ledger.ts'
-import { LimitedError } from './limited.ts'
 import { withNetworkLock } from './lock.ts'
 import type { Network } from './network-plan.ts'
 import type { Container, Part } from './part.ts'
@@ -96,7 +96,7 @@ export type Cable = Required<Pick<Network, 'bridge' | 'subnet' | 'gateway' | 'ad
 
 /**
  * Chooses names and addresses that nobody else has, and notes in the ledger what is about to be made with them. Nobody else
- * may choose meanwhile: withNetworkLock. Throws a LimitedError where no network or address is free.
+ * may choose meanwhile: withNetworkLock. Throws a MinilabError (limited) where no network or address is free.
  */
 export function planCable(host: Rtnetlink, { id, ledger }: Container, network: Network): Cable {
   const { bridge } = network
@@ -139,12 +139,13 @@ const ownAddress = (host: Rtnetlink, bridge: string) =>
 
 const firstAddress = (subnet: string) => subnet.replace(nth(subnet, 0), nth(subnet, 1))
 
-/** The first of some networks to which the host has no route, not even to a part of it. Throws a LimitedError. */
+/** The first of some networks to which the host has no route, not even to a part of it. Throws a MinilabError (limited). */
 export function freeNetwork(host: Rtnetlink, pool: readonly string[]): string {
   const taken = host.routes().flatMap(({ to }) => (to === 'default' || to.includes(':') ? [] : [to]))
   const free = pool.find(network => !taken.some(to => overlap(network, to)))
   if (free) return free
-  throw new LimitedError(
+  throw new MinilabError(
+    'limited',
     'this machine has routes to every network that a bridge could use',
     'run it with --rootless: the bench has no routes yet',
   )
@@ -154,7 +155,11 @@ export function freeNetwork(host: Rtnetlink, pool: readonly string[]): string {
 function freeAddress(host: Rtnetlink, gateway: string): string {
   const used = new Set([gateway.replace(/\/.*/, ''), ...host.links().map(link => link.alias)])
   for (let n = 1; n <= room(gateway); n++) if (!used.has(nth(gateway, n))) return nth(gateway, n)
-  throw new LimitedError(`no address is left in ${networkOf(gateway)}`, 'end some containers: minilab ps')
+  throw new MinilabError(
+    'limited',
+    `no address is left in ${networkOf(gateway)}`,
+    'end some containers: minilab ps',
+  )
 }
 
 /** A name for the cable's end on the host: at most 15 characters (IFNAMSIZ), so a long id is shortened by its hash. */

@@ -1,4 +1,4 @@
-import { LimitedError } from './limited.ts'
+import { MinilabError } from '../common/errors.ts'
 import { findProgram, runRuleTool } from './rule-tool.ts'
 
 /**
@@ -34,11 +34,12 @@ export function ruleCommand(rules: PacketRules, action: 'find' | 'remove' | 'add
   return [path, '-w', '-t', rules.table, letter, ...rules.rule]
 }
 
-/** Removes rules; false where they are not there. Throws a LimitedError where they stay. */
+/** Removes rules; false where they are not there. Throws a MinilabError (limited) where they stay. */
 export function removeRules(rules: PacketRules): boolean {
   const path = findProgram(rules.tool)
   if (!path)
-    throw new LimitedError(
+    throw new MinilabError(
+      'limited',
       `rules of ours may be left, and there is no ${rules.tool} here to remove them: ${nameOf(rules)}`,
       `install ${rules.tool} again, then: minilab clean`,
     )
@@ -46,5 +47,9 @@ export function removeRules(rules: PacketRules): boolean {
   const remove = ruleCommand(rules, 'remove', path)
   const { ok, said } = runRuleTool(remove)
   if (ok) return true
-  throw new LimitedError(`firewall rules of ours are left: ${said}`, `remove them: ${remove.join(' ')}`)
+  throw new MinilabError(
+    'limited',
+    `firewall rules of ours are left: ${said}`,
+    `remove them: ${remove.join(' ')}`,
+  )
 }

@@ -1,7 +1,7 @@
 import { closeSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
 import { AF_INET, SO_REUSEADDR, SOCK_CLOEXEC, SOCK_STREAM, SOL_SOCKET } from '../kernel/syscalls/constants.ts'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import { now } from '../kernel/syscalls/now.ts'
 import { SOCKADDR_IN, sockaddr } from '../kernel/syscalls/sockaddr.ts'
 import { SyscallError } from '../kernel/syscalls/syscall-error.ts'
@@ -15,7 +15,7 @@ export interface Listener {
 
 /**
  * Opens the host's side of a published port. A socket stays in the network namespace where it was made, so one that is
- * opened here and handed on to the bench lets an ordinary user publish ports too. Throws a UsageError where it is taken.
+ * opened here and handed on to the bench lets an ordinary user publish ports too. Throws a usage error where it is taken.
  */
 export function listen({ address, host, container }: Port): Listener {
   const fd = now.socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)
@@ -33,7 +33,7 @@ export function listen({ address, host, container }: Port): Listener {
         : error.code === 'EACCES'
           ? 'is for root only'
           : `cannot be had (${error.code})`
-    throw new UsageError(`port ${address}:${host} ${why}`, 'publish another one: -p 8080:80')
+    throw new MinilabError('usage', `port ${address}:${host} ${why}`, 'publish another one: -p 8080:80')
   }
 }
 

@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process'
 import { constants } from 'node:fs'
 import { join } from 'node:path'
+import { MinilabError } from '../common/errors.ts'
 import { mayAccess } from '../kernel/process/access.ts'
-import { LimitedError } from './limited.ts'
 
 // an ordinary user's PATH often lacks the folders of the administrator's programs
 const FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin']
@@ -14,7 +14,7 @@ export function findProgram(name: string): string | undefined {
 }
 
 /**
- * Runs nft or iptables, with text for its stdin: what it printed, or the first line of its complaint. Throws a LimitedError
+ * Runs nft or iptables, with text for its stdin: what it printed, or the first line of its complaint. Throws a MinilabError (limited)
  * where it cannot be asked at all: that must not be taken for a "no".
  */
 export function runRuleTool(
@@ -24,7 +24,8 @@ export function runRuleTool(
   const { status, stdout, stderr, error } = spawnSync(program, args, { input, encoding: 'utf8' })
   if (status === 0) return { ok: true, said: stdout }
   if (status === null && (error as NodeJS.ErrnoException | undefined)?.code !== 'ENOENT')
-    throw new LimitedError(
+    throw new MinilabError(
+      'limited',
       `${program} cannot be run: ${error?.message ?? 'it was killed'}`,
       'see that there are memory and processes enough, then: minilab clean',
     )

@@ -9,7 +9,7 @@ import {
   parseCapability,
   type ProcessCapabilities,
 } from '../kernel/process/capabilities.ts'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import { quote } from '../kernel/syscalls/kinds.ts'
 import { NETWORK_MODES, type NetworkMode } from './network-plan.ts'
 import type { MountSpec, ResourcesSpec } from './spec.ts'
@@ -18,12 +18,16 @@ import { sharedPlace } from './volumes.ts'
 
 const UNITS: Record<string, number> = { '': 1, b: 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 }
 
-/** `64m` → bytes, as docker reads it, and `64Mi` as Kubernetes writes it. Throws a UsageError. */
+/** `64m` → bytes, as docker reads it, and `64Mi` as Kubernetes writes it. Throws a usage error. */
 function parseSize(text: string): number {
   const [, digits = '', unit = ''] = /^(\d+(?:\.\d+)?)([bkmgt]?)i?b?$/i.exec(text) ?? []
   const bytes = Math.floor(Number(digits) * (UNITS[unit.toLowerCase()] ?? NaN))
   if (digits && Number.isSafeInteger(bytes)) return bytes
-  throw new UsageError(`${quote(text)} is no size`, 'write a number with b, k, m or g behind it, such as 64m')
+  throw new MinilabError(
+    'usage',
+    `${quote(text)} is no size`,
+    'write a number with b, k, m or g behind it, such as 64m',
+  )
 }
 
 /** The limits of `run`; empty where none was asked for, and 0 is none. `--cpus 0.5` is half of each 100 ms, as is `500m`. */
@@ -33,13 +37,18 @@ export function resources(flags: { memory?: string; cpus?: string; pidsLimit?: s
     const limit = parseSize(flags.memory)
     // Docker's smallest: below it no program can even start
     if (limit > 0 && limit < 6 * UNITS.m!)
-      throw new UsageError(`--memory ${flags.memory} is too little to start anything`, 'give at least 6m')
+      throw new MinilabError(
+        'usage',
+        `--memory ${flags.memory} is too little to start anything`,
+        'give at least 6m',
+      )
     if (limit > 0) found.memory = { limit, swap: limit }
   }
   if (flags.cpus !== undefined) {
     const cpus = processors(flags.cpus)
     if (!(cpus === 0 || (cpus >= 0.01 && cpus <= 4096)))
-      throw new UsageError(
+      throw new MinilabError(
+        'usage',
         `${quote(flags.cpus)} is no number of CPUs`,
         'write a decimal such as 0.5, or 500m',
       )
@@ -60,22 +69,23 @@ const PID_MAX_LIMIT = 4194304 // linux/threads.h: no machine has more pids, and 
 
 function processes(text: string): number {
   if (/^[1-9]\d*$/.test(text) && Number(text) <= PID_MAX_LIMIT) return Number(text)
-  throw new UsageError(
+  throw new MinilabError(
+    'usage',
     `--pids-limit ${quote(text)} is no positive whole number up to ${PID_MAX_LIMIT}`,
     'write a number such as 100',
   )
 }
 
-/** `--hostname NAME`. Throws a UsageError for what sethostname(2) refuses, or no resolver understands: hostname(7). */
+/** `--hostname NAME`. Throws a usage error for what sethostname(2) refuses, or no resolver understands: hostname(7). */
 export function hostName(text: string): string {
   if (/^[a-zA-Z0-9_]([a-zA-Z0-9_.-]{0,62}[a-zA-Z0-9_])?$/.test(text)) return text
-  throw new UsageError(`${quote(text)} is no host name`, 'use letters, digits and . -, at most 64')
+  throw new MinilabError('usage', `${quote(text)} is no host name`, 'use letters, digits and . -, at most 64')
 }
 
 /** `-w PATH`. Whether the container has such a directory is seen when it starts. */
 export function workdir(text: string): string {
   if (isAbsolute(text) && !text.includes('\0')) return text
-  throw new UsageError(`-w ${quote(text)} is no absolute path`, 'begin it with /')
+  throw new MinilabError('usage', `-w ${quote(text)} is no absolute path`, 'begin it with /')
 }
 
 /** `-e NAME=value`; `-e NAME` takes it from our own environment. Later ones win. */
@@ -84,7 +94,7 @@ export function environment(base: string[], given: string[]): string[] {
   for (const entry of given) {
     const [name, value] = split(entry)
     if (!name || entry.includes('\0'))
-      throw new UsageError(`-e ${quote(entry)} is no variable`, 'write NAME=value')
+      throw new MinilabError('usage', `-e ${quote(entry)} is no variable`, 'write NAME=value')
     // the launcher has put the caller's NODE_OPTIONS aside: see bin.mjs
     const own = process.env[name === 'NODE_OPTIONS' ? 'MINILAB_NODE_OPTIONS' : name]
     if (entry.includes('=')) variables.set(name, value)
@@ -98,30 +108,39 @@ function split(entry: string): [string, string] {
   return at === -1 ? [entry, ''] : [entry.slice(0, at), entry.slice(at + 1)]
 }
 
-/** All of `-v`. Throws a UsageError, also where two are for one place: the second would cover the first. */
+/** All of `-v`. Throws a usage error, also where two are for one place: the second would cover the first. */
 export function volumes(texts: readonly string[]): MountSpec[] {
   const all = texts.map(volume)
   const twice = sharedPlace(all)
   if (twice !== undefined)
-    throw new UsageError(`two volumes are for ${twice}`, 'leave out one, or choose another place for it')
+    throw new MinilabError(
+      'usage',
+      `two volumes are for ${twice}`,
+      'leave out one, or choose another place for it',
+    )
   return all
 }
 
 /**
  * `-v HOST:CONTAINER[:ro]` as a bind mount, read-only with all that is mounted below it; devices in it open nothing. Throws a
- * UsageError where there is no such path on the host, and for a place that is the container's own: all of "/", what the kernel
+ * MinilabError (usage) where there is no such path on the host, and for a place that is the container's own: all of "/", what the kernel
  * shows in /proc, /dev and /sys, and /dev/null, which is the program's stdin.
  */
 function volume(text: string): MountSpec {
   const [source = '', place = '', mode = 'rw', ...more] = text.split(':')
   if (!source || !isAbsolute(place) || more.length || !['ro', 'rw'].includes(mode) || text.includes('\0'))
-    throw new UsageError(
+    throw new MinilabError(
+      'usage',
       `-v ${quote(text)} is no volume`,
       'write /on/the/host:/in/the/container, and :ro to protect it',
     )
   const destination = normalize(place).replace(/(?<=.)\/$/, '')
   if (/^\/(dev(\/null)?|sys|proc(\/.*)?)?$/.test(destination))
-    throw new UsageError(`-v ${quote(text)}: ${destination} is the container’s own`, 'choose another place')
+    throw new MinilabError(
+      'usage',
+      `-v ${quote(text)}: ${destination} is the container’s own`,
+      'choose another place',
+    )
   try {
     return {
       destination,
@@ -131,7 +150,8 @@ function volume(text: string): MountSpec {
     }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw fileError(`use -v ${quote(text)}`, error)
-    throw new UsageError(
+    throw new MinilabError(
+      'usage',
       `-v: there is no ${source} on the host`,
       'make it first (mkdir), or correct the path',
     )
@@ -156,20 +176,25 @@ export interface Port {
   container: number
 }
 
-/** `-p [ADDRESS:]HOST:CONTAINER`. Throws a UsageError. */
+/** `-p [ADDRESS:]HOST:CONTAINER`. Throws a usage error. */
 export function port(text: string): Port {
   const [, address = '0.0.0.0', host = '', container = ''] =
     /^(?:(\d+\.\d+\.\d+\.\d+):)?(\d+):(\d+)(?:\/tcp)?$/.exec(text) ?? []
   const valid = (n: string) => Number(n) >= 1 && Number(n) <= 65535
   if (isIPv4(address) && valid(host) && valid(container))
     return { address, host: Number(host), container: Number(container) }
-  throw new UsageError(`-p ${quote(text)} is no port`, 'write HOST:CONTAINER, such as 8080:80 (tcp)')
+  throw new MinilabError(
+    'usage',
+    `-p ${quote(text)} is no port`,
+    'write HOST:CONTAINER, such as 8080:80 (tcp)',
+  )
 }
 
 export function networkMode(word: string): NetworkMode {
   const mode = NETWORK_MODES.find(known => known === word)
   if (mode) return mode
-  throw new UsageError(
+  throw new MinilabError(
+    'usage',
     `there is no network ${quote(word)}`,
     hint(word, NETWORK_MODES, `there are ${NETWORK_MODES.join(', ')}`),
   )

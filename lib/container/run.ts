@@ -8,7 +8,7 @@ import { removeTree } from '../image/tree.ts'
 import { dataFolder } from '../image/data-folder.ts'
 import { Cgroup } from '../kernel/cgroup/cgroup.ts'
 import { type Child, type Exit, shellStatus } from '../kernel/process/child.ts'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import { planCgroup } from '../kernel/cgroup/make-cgroup.ts'
 import { bootId, startTime } from '../kernel/process/procfs.ts'
 import { callersRlimits } from './callers-rlimits.ts'
@@ -19,7 +19,6 @@ import { hardening } from './hardening.ts'
 import { layers } from './layers.ts'
 import { Ledger, recover } from './ledger.ts'
 import { limits } from './limits.ts'
-import { LimitedError } from './limited.ts'
 import { holdName } from './names.ts'
 import { namespaces } from './namespaces.ts'
 import { network } from './network.ts'
@@ -170,7 +169,11 @@ function describe(request: RunRequest, source: RootSource, id: string, stdio: St
   const { Entrypoint = [], Cmd = [], Env = [], WorkingDir = '/', User } = source.config
   const args = [...Entrypoint, ...(request.command.length ? request.command : Cmd)]
   if (args.length === 0)
-    throw new UsageError(`no command, and ${source.name} names none`, `minilab run ${source.name} /bin/sh`)
+    throw new MinilabError(
+      'usage',
+      `no command, and ${source.name} names none`,
+      `minilab run ${source.name} /bin/sh`,
+    )
 
   const spec = defaultSpec(rootfs, args, request.rootless)
   const { process, linux } = spec
@@ -243,7 +246,7 @@ function partsFor({ resources }: RunRequest, { id }: Container, all: readonly Pa
   const refused = planCgroup(`/minilab/${id}`, ['memory', 'cpu', 'pids'])
   if (refused instanceof Cgroup) return all
   if (Object.keys(resources).length > 0)
-    throw new LimitedError(`limits cannot be set: ${refused.reason}`, refused.remedy)
+    throw new MinilabError('limited', `limits cannot be set: ${refused.reason}`, refused.remedy)
   return all.filter(part => part.name !== limits.name)
 }
 

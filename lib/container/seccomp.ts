@@ -13,7 +13,7 @@ import {
   ret,
 } from '../kernel/seccomp/bpf.ts'
 import type { Label, Program } from '../kernel/seccomp/bpf.ts'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import { hint } from '../common/suggest.ts'
 import { arch, numbers } from '../kernel/syscalls/syscall-numbers.ts'
 import type { Arch } from '../kernel/syscalls/syscall-numbers.ts'
@@ -97,7 +97,7 @@ const { EPERM, ENOSYS } = constants.errno
  *   back to an older call on ENOSYS, and give up on EPERM. As runc does.
  * - Names that this architecture does not have are ignored, as runc does.
  * - Of one call's rules, one without arguments wins; then the first that holds. A rule that says the default is none.
- * @throws UsageError for unknown words, numbers out of range, SCMP_ACT_NOTIFY (it needs a listener)
+ * @throws MinilabError (usage) for unknown words, numbers out of range, SCMP_ACT_NOTIFY (it needs a listener)
  */
 export function compileSeccomp(profile: Seccomp, on: Arch = arch): Uint8Array {
   const fallback = returnValue(profile.defaultAction, profile.defaultErrnoRet)
@@ -139,7 +139,7 @@ export function compileSeccomp(profile: Seccomp, on: Arch = arch): Uint8Array {
 /**
  * The flags for seccomp(2). Without any in the profile SPEC_ALLOW, as runc: a filtered container need not be slowed by
  * the Speculative Store Bypass mitigation.
- * @throws UsageError for an unknown flag
+ * @throws MinilabError (usage) for an unknown flag
  */
 export function seccompFlags(profile: Seccomp): number {
   const wanted = profile.flags ?? ['SECCOMP_FILTER_FLAG_SPEC_ALLOW']
@@ -169,7 +169,8 @@ function combine(args: Comparison[]): ExactComparison[][] {
   const comparisons = args.map(({ index, op, value, valueTwo }) => {
     known('operator', op, operators)
     if (![0, 1, 2, 3, 4, 5].includes(index)) {
-      throw new UsageError(
+      throw new MinilabError(
+        'usage',
         `seccomp argument index ${index} is out of range`,
         'arguments are counted from 0 to 5',
       )
@@ -219,7 +220,8 @@ function exact(value: number | bigint): bigint {
   // JSON.parse rounds what is beyond 2^53: a filter must not compare with a number that nobody wrote
   const whole = typeof value === 'bigint' || Number.isSafeInteger(value)
   if (whole && value >= 0 && value < 2n ** 64n) return BigInt(value)
-  throw new UsageError(
+  throw new MinilabError(
+    'usage',
     `seccomp argument value ${value} is not exact`,
     'use a whole number from 0 to 2^53 - 1',
   )
@@ -229,21 +231,24 @@ function exact(value: number | bigint): bigint {
 function returnValue(action: keyof typeof actions, errnoRet?: number): number {
   const value = known('action', action, actions)
   if (action === 'SCMP_ACT_NOTIFY') {
-    throw new UsageError(
+    throw new MinilabError(
+      'usage',
       'seccomp action SCMP_ACT_NOTIFY needs a listener, which minilab has not',
       'use SCMP_ACT_ERRNO',
     )
   }
   if (action !== 'SCMP_ACT_ERRNO' && action !== 'SCMP_ACT_TRACE') {
     if (errnoRet === undefined) return value
-    throw new UsageError(
+    throw new MinilabError(
+      'usage',
       `seccomp action ${action} takes no errnoRet`,
       'leave errnoRet out, or use SCMP_ACT_ERRNO',
     )
   }
   const errno = errnoRet ?? EPERM
   if (Number.isInteger(errno) && errno >= 0 && errno <= 4095) return value | errno
-  throw new UsageError(
+  throw new MinilabError(
+    'usage',
     `seccomp errnoRet ${errno} is out of range`,
     'use a number from 0 to 4095, see errno(3)',
   )
@@ -253,7 +258,8 @@ function returnValue(action: keyof typeof actions, errnoRet?: number): number {
 function known<T>(kind: string, word: string, table: Record<string, T>): T {
   if (Object.hasOwn(table, word)) return table[word]!
   const names = Object.keys(table)
-  throw new UsageError(
+  throw new MinilabError(
+    'usage',
     `unknown seccomp ${kind} ${JSON.stringify(word)}`,
     hint(word, names, `use one of ${names.join(', ')}`),
   )

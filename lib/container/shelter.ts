@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
+import { isKind } from '../common/errors.ts'
 import type { Cgroup } from '../kernel/cgroup/cgroup.ts'
 import { BENCH_LEAF, type Refused } from '../kernel/cgroup/make-cgroup.ts'
 import type { Ledger } from './ledger.ts'
-import { LimitedError } from './limited.ts'
 import { notedCgroup, setLimits } from './limits.ts'
 
 const MiB = 2 ** 20
@@ -26,7 +26,7 @@ export function makeShelter(ledger: Ledger): Shelter | Refused {
   try {
     return make(ledger)
   } catch (error) {
-    if (error instanceof LimitedError) return { reason: error.message, remedy: error.remedy }
+    if (isKind(error, 'limited')) return { reason: error.message, remedy: error.remedy }
     throw error
   }
 }

@@ -1,4 +1,4 @@
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import { has, type NamespaceType, type Spec } from './spec.ts'
 
 /**
@@ -32,19 +32,20 @@ const NOT_DONE = [
   'linux.seccomp.listenerPath',
 ]
 
-/** Throws a UsageError that names a field that we know and do not do. Empty ones ask for nothing. */
+/** Throws a usage error that names a field that we know and do not do. Empty ones ask for nothing. */
 export function refuseUndone(spec: Spec): void {
   for (const field of NOT_DONE) {
     const value = field
       .split('.')
       .reduce<unknown>((at, name) => (at as Record<string, unknown>)?.[name], spec)
     if (asksForSomething(value))
-      throw new UsageError(`minilab does not do ${field}`, 'leave it out of the spec')
+      throw new MinilabError('usage', `minilab does not do ${field}`, 'leave it out of the spec')
   }
   for (const name of Object.keys(spec.linux.sysctl ?? {})) {
     const [, namespace] = DIVIDED.find(([pattern]) => pattern.test(name)) ?? []
     if (!namespace || !has(spec, namespace))
-      throw new UsageError(
+      throw new MinilabError(
+        'usage',
         `linux.sysctl: ${name} is the whole machine’s${namespace ? `, without a namespace of type ${namespace}` : ''}`,
         'leave it out of the spec',
       )

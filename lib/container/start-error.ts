@@ -1,15 +1,13 @@
 import { dataFolder } from '../image/data-folder.ts'
-import { MachineError } from '../image/error.ts'
 import { useOtherFolder } from '../image/other-folder.ts'
 import { errnoNumber } from '../common/errno.ts'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import { quote } from '../kernel/syscalls/kinds.ts'
 import { mountOf } from '../kernel/mount/mountinfo.ts'
 import { SyscallError } from '../kernel/syscalls/syscall-error.ts'
 import type { Replayed } from '../kernel/tape/tape.ts'
 import { commandError } from './command-error.ts'
 import { liesOnOverlay } from './layers.ts'
-import { LimitedError } from './limited.ts'
 import { namespaces } from './namespaces.ts'
 import type { Container } from './part.ts'
 import { program } from './program.ts'
@@ -51,12 +49,13 @@ export function startError(
 function mountedNoexec(
   { call, code }: SyscallError,
   { rootfs, layers }: Pick<Container, 'rootfs' | 'layers'>,
-): MachineError | undefined {
+): MinilabError<'machine'> | undefined {
   if (call !== 'execve' || code !== 'EACCES' || layers) return undefined // an overlay is a mount of its own
   const mount = mountOf(rootfs)
   if (!mount?.options.includes('noexec')) return undefined
   const isOurs = rootfs.startsWith(`${dataFolder()}/`)
-  return new MachineError(
+  return new MinilabError(
+    'machine',
     `${mount.target} is mounted noexec: no program in it can be executed`,
     isOurs ? useOtherFolder() : `copy ${rootfs} to another file system`,
   )
@@ -73,19 +72,22 @@ function inWords({ args, cwd, user }: Asked, replayed: readonly Replayed[], fail
   const [place = ''] = ABSOLUTE.exec(failed.args) ?? ABSOLUTE.exec(opened?.args ?? '') ?? []
   const isOnTheWay = call === 'mkdirat' || (place && quote(cwd).startsWith(place.slice(0, -1)))
   if (part === program.name && ENTERING.includes(call) && isOnTheWay)
-    return new UsageError(
+    return new MinilabError(
+      'usage',
       `${quote(cwd)} is no directory of the container that can be entered (${code})`,
       'choose another working directory: -w /',
     )
   // -t, with a volume in place of the container's own devpts
   if (part === terminal.name && !failed.args.includes('/dev/console'))
-    return new UsageError(
+    return new MinilabError(
+      'usage',
       `the container has no /dev/pts/ptmx that opens a terminal (${code})`,
       'leave out -t, or the volume that lies on /dev or /dev/pts',
     )
   // user_namespaces(7): an id that is not mapped cannot be taken
   if (part !== namespaces.name && /^setres[ug]id$/.test(call) && code === 'EINVAL')
-    return new LimitedError(
+    return new MinilabError(
+      'limited',
       `the container’s user namespace has no user ${user.uid}:${user.gid}: without root it has one, yourself as 0`,
       'leave out -u, or run it with sudo',
     )
@@ -96,7 +98,8 @@ function inWords({ args, cwd, user }: Asked, replayed: readonly Replayed[], fail
   const made = replayed.findLast(entry => entry.call === 'mkdirat' && entry.args.includes(place))
   if (code === 'ENOENT' && made?.errno && !['EEXIST', 'EROFS', 'ENOENT'].includes(made.errno))
     return new SyscallError(made.call, made.args, errnoNumber(made.errno))
-  return new UsageError(
+  return new MinilabError(
+    'usage',
     `nothing can be mounted on ${place} in the container (${code}): ${IN_THE_WAY[code]}`,
     'put that right in the image, or choose another place (-v)',
   )

@@ -1,7 +1,7 @@
 import type { Child } from '../kernel/process/child.ts'
 import { diagnose } from '../kernel/syscalls/diagnose.ts'
 import { errnoNumber } from '../common/errno.ts'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import { Gate } from '../kernel/tape/gate.ts'
 import type { Launched } from '../kernel/tape/launch.ts'
 import { launchGated } from '../kernel/tape/launch-gated.ts'
@@ -109,7 +109,8 @@ function noProgram(tape: readonly Replayed[], { ops }: Tape): Error | undefined 
       diagnose(call, [], number),
     )
   }
-  return new UsageError(
+  return new MinilabError(
+    'usage',
     'the child made all its calls, and ended: none of them was an execve, so it never became a program',
     'let `execve` be its last call: it does not return',
   )

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, wr
 import { dirname, join } from 'node:path'
 import { dataFolder, makeDir } from '../image/data-folder.ts'
 import { codeOf, isFull } from '../image/error.ts'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import { bootId, isAlive, isGone } from '../kernel/process/procfs.ts'
 import { findProcess } from '../kernel/process/signal.ts'
 import { hint } from '../common/suggest.ts'
@@ -107,7 +107,7 @@ function readState(id: string): State | false | undefined {
 
 const isLog = (log: string | null) => log === null || dirname(log) === join(dataFolder(), 'logs')
 
-/** The container that a word means: a name, an id, or the beginning of one id. Throws a UsageError with what there is. */
+/** The container that a word means: a name, an id, or the beginning of one id. Throws a usage error with what there is. */
 export function findState(word: string): State {
   const all = states()
   const exact = all.find(state => state.name === word || state.id === word)
@@ -115,14 +115,16 @@ export function findState(word: string): State {
   const [first, ...more] = word === '' ? [] : all.filter(state => state.id.startsWith(word))
   if (first && more.length === 0) return first
   if (first)
-    throw new UsageError(
+    throw new MinilabError(
+      'usage',
       `"${word}" begins the ids of ${more.length + 1} containers`,
       'give more of it, or the name',
     )
   if (damagedIds().includes(word))
-    throw new UsageError(`the state of ${word} is damaged`, `minilab rm -f ${word} removes it`)
+    throw new MinilabError('usage', `the state of ${word} is damaged`, `minilab rm -f ${word} removes it`)
   const names = all.map(({ name }) => name)
-  throw new UsageError(
+  throw new MinilabError(
+    'usage',
     `there is no container "${word}"`,
     hint(word, names, 'minilab ps -a shows what there is'),
   )

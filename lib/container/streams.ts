@@ -1,5 +1,5 @@
 import { closeSync, fstatSync } from 'node:fs'
-import { codeOf, isFull, MachineError } from '../image/error.ts'
+import { codeOf, isFull } from '../image/error.ts'
 import {
   AT_EMPTY_PATH,
   AT_FDCWD,
@@ -11,7 +11,7 @@ import {
   O_RDWR,
   RESOLVE_NO_MAGICLINKS,
 } from '../kernel/syscalls/constants.ts'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import { now } from '../kernel/syscalls/now.ts'
 import { pipe } from '../kernel/process/pipe.ts'
 import { Wake } from '../kernel/process/poll.ts'
@@ -54,7 +54,7 @@ export class Streams {
   #held: number | undefined
   #feeding: Promise<void> | undefined
   #draining: Promise<void>[] = []
-  #failed: MachineError | undefined
+  #failed: MinilabError<'machine'> | undefined
 
   constructor({ interactive, log = false, from = [0, 1, 2] }: StreamsOptions) {
     const [input, output, errors] = from
@@ -79,7 +79,7 @@ export class Streams {
     this.#draining = this.#outputs.map(({ from, to, name }) => this.#drain(from, to, name))
   }
 
-  /** The program has ended: what it has written goes where it should. Throws a MachineError where that was refused. */
+  /** The program has ended: what it has written goes where it should. Throws a MinilabError (machine) where that was refused. */
   async finish(): Promise<void> {
     this.#wake.call()
     await Promise.all(this.#draining)
@@ -147,15 +147,19 @@ export class Streams {
   }
 }
 
-function refused(doing: string, error: unknown): MachineError {
+function refused(doing: string, error: unknown): MinilabError<'machine'> {
   const why = error instanceof Error ? error.message : String(error)
-  return new MachineError(`cannot ${doing}: ${why}`, 'what the program read or wrote after that is lost')
+  return new MinilabError(
+    'machine',
+    `cannot ${doing}: ${why}`,
+    'what the program read or wrote after that is lost',
+  )
 }
 
 /** Whether a descriptor of ours is the host's /dev/null: a container has its own. */
 function isNull(fd: number, name: string): boolean {
   const stat = fstatSync(fd)
-  if (stat.isDirectory()) throw new UsageError(`${name} is a directory`, 'give a file')
+  if (stat.isDirectory()) throw new MinilabError('usage', `${name} is a directory`, 'give a file')
   return stat.isCharacterDevice() && stat.rdev === DEV_NULL
 }
 

@@ -1,5 +1,5 @@
 import { readMerged } from '../image/merged-file.ts'
-import { UsageError } from '../common/errors.ts'
+import { isKind, MinilabError } from '../common/errors.ts'
 import { quote } from '../kernel/syscalls/kinds.ts'
 
 /** Of the four thousand million ids the last is none: setresuid(2) takes it, -1, as "leave it as it is". */
@@ -16,23 +16,35 @@ export interface Account {
 
 /**
  * `-u NAME|UID[:GROUP|GID]`: digits are an id, whatever an account may be called; names are those of the image's /etc/passwd and
- * /etc/group. An id that is not there has the home /, and no groups. Throws a UsageError.
+ * /etc/group. An id that is not there has the home /, and no groups. Throws a usage error.
  */
 export function user(text: string, layersTopFirst: readonly string[]): Account {
   const [name = '', group, ...more] = text.split(':')
   if (!name || group === '' || more.length)
-    throw new UsageError(`-u ${quote(text)} is no user`, 'write a name or number, and :group behind it')
+    throw new MinilabError(
+      'usage',
+      `-u ${quote(text)} is no user`,
+      'write a name or number, and :group behind it',
+    )
   const account =
     number(name) === undefined ? lookUp('passwd', name, layersTopFirst) : known(name, layersTopFirst)
   const uid = number(name) ?? account?.[2]
   if (uid === undefined)
-    throw new UsageError(`there is no user ${quote(name)} in the image’s /etc/passwd`, 'give a number')
+    throw new MinilabError(
+      'usage',
+      `there is no user ${quote(name)} in the image’s /etc/passwd`,
+      'give a number',
+    )
   const gid =
     group === undefined
       ? (account?.[3] ?? '0')
       : (number(group) ?? lookUp('group', group, layersTopFirst)?.[2])
   if (gid === undefined)
-    throw new UsageError(`there is no group ${quote(group ?? '')} in the image’s /etc/group`, 'give a number')
+    throw new MinilabError(
+      'usage',
+      `there is no group ${quote(group ?? '')} in the image’s /etc/group`,
+      'give a number',
+    )
   return {
     uid: id(uid, text),
     gid: id(gid, text),
@@ -49,7 +61,11 @@ const isId = (text: string) => /^\d{1,10}$/.test(text) && Number(text) <= LAST_I
 /** An id as the kernel takes it: one more than the last would be cut to 32 bits, and mean root. */
 function id(digits: string, text: string): number {
   if (isId(digits)) return Number(digits)
-  throw new UsageError(`-u ${quote(text)}: ${quote(digits)} is no id`, `give a number up to ${LAST_ID}`)
+  throw new MinilabError(
+    'usage',
+    `-u ${quote(text)}: ${quote(digits)} is no id`,
+    `give a number up to ${LAST_ID}`,
+  )
 }
 
 /** The account of an id, for which nobody needs the file: one that is not as it should be has no accounts. */
@@ -57,7 +73,7 @@ function known(digits: string, layersTopFirst: readonly string[]): string[] | un
   try {
     return lookUp('passwd', digits, layersTopFirst)
   } catch (error) {
-    if (error instanceof UsageError) return undefined
+    if (isKind(error, 'usage')) return undefined
     throw error
   }
 }

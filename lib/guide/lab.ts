@@ -2,12 +2,12 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { closeSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { MinilabError } from '../common/errors.ts'
 import { asTyped } from './as-typed.ts'
 import { defaultSpec } from '../container/default-spec.ts'
 import { hardening } from '../container/hardening.ts'
 import { Ledger } from '../container/ledger.ts'
 import { limits } from '../container/limits.ts'
-import { LimitedError } from '../container/limited.ts'
 import type { Container, Part } from '../container/part.ts'
 import type { Spec } from '../container/spec.ts'
 import { root } from '../container/root.ts'
@@ -286,7 +286,7 @@ export class Lab<S = object> {
 
   /** Says that something cannot be had here; the stage is then marked limited. */
   limit(reason: string, remedy: string): never {
-    throw new LimitedError(reason, remedy)
+    throw new MinilabError('limited', reason, remedy)
   }
 
   /** Ends all containers of the step and takes back what was made on the host. */

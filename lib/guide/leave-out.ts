@@ -1,6 +1,6 @@
 import { compose } from '../container/start.ts'
 import type { NamespaceType } from '../container/spec.ts'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import { Gate } from '../kernel/tape/gate.ts'
 import { hint } from '../common/suggest.ts'
 import { Tape } from '../kernel/tape/tape.ts'
@@ -43,7 +43,7 @@ export async function recordStep<S>(step: Step<S>, options: LabOptions, own = fa
 }
 
 /**
- * The step without something: a part, a kind of namespace, or a system call, by its name. Throws a UsageError with the
+ * The step without something: a part, a kind of namespace, or a system call, by its name. Throws a usage error with the
  * nearest name for what this step does not have.
  */
 export async function leaveOut<S>(step: Step<S>, name: string, options: LabOptions): Promise<Step<S>> {
@@ -53,7 +53,8 @@ export async function leaveOut<S>(step: Step<S>, name: string, options: LabOptio
   const kinds = parts.includes('namespaces') ? Object.keys(NAMESPACES) : []
   const all = [...parts, ...calls, ...kinds].filter(known => !NEEDED.includes(known))
   if (!all.includes(name)) {
-    throw new UsageError(
+    throw new MinilabError(
+      'usage',
       `step ${step.number} has no "${name}" that could be left out`,
       hint(name, all, `it has ${[...new Set(all)].join(', ')}`),
     )

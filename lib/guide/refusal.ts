@@ -1,5 +1,5 @@
 import { SyscallError } from '../kernel/syscalls/syscall-error.ts'
-import type { SourceLine } from '../kernel/tape/tape.ts'
+import { MinilabError, type SourceLine } from '../common/errors.ts'
 
 /** What stopped a step that is built wrongly: that is no error of ours, but what there is to be learned. */
 export interface Refusal {
@@ -24,13 +24,10 @@ export function refusalOf(thrown: unknown): Refusal | undefined {
     const { cause = '', remedy = '' } = error.diagnosis ?? {}
     return { message, cause, remedy, ...(error.place?.at && { at: error.place.at }) }
   }
-  if ('remedy' in error)
-    return {
-      message,
-      cause: '',
-      remedy: String(error.remedy),
-      ...('at' in error && error.at !== undefined && { at: error.at as Refusal['at'] & object }),
-    }
+  if (error instanceof MinilabError) {
+    const { remedy, at } = error
+    return { message, cause: '', remedy, ...(at && { at }) }
+  }
   // of Node's file system: a mount of the container's that came out to the bench keeps its folder busy
   if ('syscall' in error) return { message, cause: '', remedy: '' }
   return undefined

@@ -1,6 +1,6 @@
 import { constants } from 'node:os'
 import { setTimeout } from 'node:timers/promises'
-import { LimitedError } from '../container/limited.ts'
+import { isKind, MinilabError } from '../common/errors.ts'
 import { recover } from '../container/ledger.ts'
 import { dataFolder } from '../image/data-folder.ts'
 import { now } from '../kernel/syscalls/now.ts'
@@ -52,7 +52,7 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
   const limited: Report['limited'] = []
   let refused: Refusal | undefined
   /** where the step's own container cannot be had here, later stages have nothing to do either */
-  let missing: LimitedError | undefined
+  let missing: MinilabError<'limited'> | undefined
   const predictions: Report['predictions'] = []
   const interrupt = onInterrupt(lab)
   try {
@@ -72,7 +72,7 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
       if (refusal && lab.stillborn) break // nothing to look at any more
       if (refusal) continue
       if (lacking && lab.stillborn)
-        missing = new LimitedError('the step’s own container is not there', lacking.remedy)
+        missing = new MinilabError('limited', 'the step’s own container is not there', lacking.remedy)
       if (lacking) {
         limited.push({ stage: stage.title, reason: lacking.message, remedy: lacking.remedy })
         presenter.limited(lacking.message, lacking.remedy)
@@ -168,12 +168,12 @@ async function act<S>(
   lab: Lab<S>,
   stage: Stage<S>,
   goOn: boolean,
-): Promise<[lacking?: LimitedError, refusal?: Refusal | undefined]> {
+): Promise<[lacking?: MinilabError<'limited'>, refusal?: Refusal | undefined]> {
   try {
     await stage.act?.(lab)
     return []
   } catch (error) {
-    if (error instanceof LimitedError) return [error]
+    if (isKind(error, 'limited')) return [error]
     const refusal = goOn ? refusalOf(error) : undefined
     if (!refusal) throw error
     return [undefined, refusal]
@@ -198,7 +198,7 @@ async function look<S>(lab: Lab<S>, check: Check<S>, goOn: boolean): Promise<Fin
 async function judge<S>(
   lab: Lab<S>,
   check: Check<S>,
-  refused: LimitedError | undefined,
+  refused: MinilabError<'limited'> | undefined,
   goOn: boolean,
 ): Promise<Report['checks'][number]> {
   const finding: Finding = refused

@@ -1,10 +1,10 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { closeSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
+import { MinilabError } from '../common/errors.ts'
 import type { Container } from '../container/part.ts'
 import type { Spec } from '../container/spec.ts'
 import { Cgroup } from '../kernel/cgroup/cgroup.ts'
-import { MachineError } from '../image/error.ts'
 import { foreignChanges, makeCgroup, planCgroup } from '../kernel/cgroup/make-cgroup.ts'
 import { startTime } from '../kernel/process/procfs.ts'
 import { ended, findProcess, send } from '../kernel/process/signal.ts'
@@ -97,10 +97,14 @@ async function run(
   const status = await new Promise<number | null>((resolve, reject) => {
     child.on('exit', resolve)
     child.on('error', () =>
-      reject(new MachineError(`there is no ${runtime} here`, `sudo apt-get install ${runtime}`)),
+      reject(new MinilabError('machine', `there is no ${runtime} here`, `sudo apt-get install ${runtime}`)),
     )
   })
   if (status === 0) return
   const reason = existsSync(log) ? readFileSync(log, 'utf8').trim().split('\n').at(-1) : `status ${status}`
-  throw new MachineError(`${runtime} does not create the container here: ${reason}`, 'try another --runtime')
+  throw new MinilabError(
+    'machine',
+    `${runtime} does not create the container here: ${reason}`,
+    'try another --runtime',
+  )
 }

@@ -1,21 +1,18 @@
 import { randomBytes } from 'node:crypto'
 import { closeSync, writeSync } from 'node:fs'
 import { Socket } from 'node:net'
+import { MinilabError } from '../common/errors.ts'
 import { pipe } from '../kernel/process/pipe.ts'
 import type { Shell } from './step.ts'
 
 /** The container's program is not there any more, or never listened. */
-class ShellEndedError extends Error {
-  override name = 'ShellEndedError'
-  readonly remedy =
-    'it must be a shell, with all its arguments, that reads its commands from its descriptor 0'
-
-  constructor(said: string) {
-    const words = said.trim().replaceAll(/\s*\n\s*/g, '; ')
-    super(
-      `the program in the container has ended, and cannot be asked any more${words && `; it said: ${words}`}`,
-    )
-  }
+function shellEnded(said: string): MinilabError {
+  const words = said.trim().replaceAll(/\s*\n\s*/g, '; ')
+  return new MinilabError(
+    'usage',
+    `the program in the container has ended, and cannot be asked any more${words && `; it said: ${words}`}`,
+    'it must be a shell, with all its arguments, that reads its commands from its descriptor 0',
+  )
 }
 
 /**
@@ -67,7 +64,7 @@ export class PipedShell implements Shell {
         return { output: output.trimEnd(), status: Number(found[1]) }
       }
       const { value, done } = await this.#answers.next()
-      if (done) throw new ShellEndedError(this.#rest)
+      if (done) throw shellEnded(this.#rest)
       this.#rest += value.toString()
     }
   }

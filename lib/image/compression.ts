@@ -1,6 +1,6 @@
 import { pipeline, Readable, type Transform } from 'node:stream'
 import zlib from 'node:zlib'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 
 interface Format {
   name: string
@@ -24,7 +24,7 @@ export function compression(head: Buffer): Format | undefined {
 }
 
 /**
- * What is in `source`, decompressed where its first bytes say that it is compressed. Throws a UsageError for an empty
+ * What is in `source`, decompressed where its first bytes say that it is compressed. Throws a usage error for an empty
  * source and for a format that Node cannot read, calling the source `name`; damage shows as zlib's error while reading.
  */
 export async function decompressed(source: Readable, name: string): Promise<Readable> {
@@ -35,12 +35,13 @@ export async function decompressed(source: Readable, name: string): Promise<Read
     if (next.done) break
     head = Buffer.concat([head, next.value])
   }
-  if (head.length === 0) throw new UsageError(`${name} is empty`, 'fetch or make it again')
+  if (head.length === 0) throw new MinilabError('usage', `${name} is empty`, 'fetch or make it again')
   const whole = Readable.from(prepend(head, chunks))
   const format = compression(head)
   if (!format) return whole
   if (format.decompress) return pipeline(whole, format.decompress(), () => {}) // an error shows to who reads
-  throw new UsageError(
+  throw new MinilabError(
+    'usage',
     `${name} is compressed with ${format.name}, which this Node cannot read`,
     `decompress it first: ${format.name} -d`,
   )

@@ -1,6 +1,6 @@
 import { chmodSync, closeSync, constants, mkdirSync, openSync } from 'node:fs'
 import { posix } from 'node:path'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import { now } from '../kernel/syscalls/now.ts'
 import {
   O_CLOEXEC,
@@ -105,7 +105,7 @@ export class Confined {
 
 /**
  * The path inside a tree that a name in a tar stands for: relative, without `.` and `..`, which cannot climb above the
- * tree. 'usr/bin' for '/usr//bin/', './usr/bin' and '../usr/bin'; '' for the tree itself. Throws a UsageError for what
+ * tree. 'usr/bin' for '/usr//bin/', './usr/bin' and '../usr/bin'; '' for the tree itself. Throws a usage error for what
  * no file can be called.
  */
 export function insidePath(name: string): string {
@@ -118,7 +118,7 @@ export function insidePath(name: string): string {
         ? `is longer than a path can be (${PATH_MAX} bytes)`
         : undefined
   if (!fault) return path
-  throw new UsageError(`a name in the tar ${fault}: ${shown(name)}`, 'make the tar again')
+  throw new MinilabError('usage', `a name in the tar ${fault}: ${shown(name)}`, 'make the tar again')
 }
 
 /** A stranger's name, fit for one line of a terminal. */

@@ -1,8 +1,8 @@
 import { accessSync, chmodSync, constants, lstatSync, mkdirSync, type Stats, statSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
-import { UsageError } from '../common/errors.ts'
-import { codeOf, fileError, MachineError } from './error.ts'
+import { MinilabError } from '../common/errors.ts'
+import { codeOf, fileError } from './error.ts'
 
 /** Root's data folder, unless $MINILAB_DATA names another. */
 export const ROOTS_DATA = '/var/lib/minilab'
@@ -27,20 +27,22 @@ const FOLDERS = ['containers', 'images', 'layers', 'ledger', 'logs', 'names.lock
 /**
  * What lies in the folder is acted on: cgroups and links are removed, files deleted, file systems mounted. So nobody but us (and
  * root) may have made it, or may write to it. In a folder such as /tmp, which all may write to and where all keep what is theirs,
- * that must be true of the folders in it. Throws a MachineError.
+ * that must be true of the folders in it. Throws a MinilabError (machine).
  */
 function refuseStrangers(folder: string): void {
   const stat = readable(folder)
   if (!stat) return
   if (!stat.isDirectory())
-    throw new UsageError(
+    throw new MinilabError(
+      'usage',
       `the data folder ${folder} is no directory`,
       'set MINILAB_DATA to a folder of your own',
     )
   refuseStranger(folder, stat)
   if ((stat.mode & WRITABLE) === 0) return
   if ((stat.mode & STICKY) === 0)
-    throw new MachineError(
+    throw new MinilabError(
+      'machine',
       `the data folder ${folder} may be written to by others: what lies in it cannot be trusted`,
       `chmod go-w ${folder}`,
     )
@@ -65,7 +67,8 @@ const STICKY = 0o1000
 
 function refuseStranger(folder: string, { uid }: Stats): void {
   if (uid === process.geteuid?.() || uid === 0) return
-  throw new MachineError(
+  throw new MinilabError(
+    'machine',
     `the data folder ${folder} belongs to another user (uid ${uid}): what lies in it cannot be trusted`,
     'set MINILAB_DATA to a folder of your own',
   )
@@ -84,14 +87,15 @@ function whichFolder(): string {
 const isOurs = (folder: string) =>
   (statSync(folder, { throwIfNoEntry: false })?.uid ?? 0) === process.geteuid?.()
 
-/** $HOME, or where that is no absolute path, what the account has: passwd(5). Throws a MachineError where there is neither. */
+/** $HOME, or where that is no absolute path, what the account has: passwd(5). Throws a MinilabError (machine) where there is neither. */
 function home(): string {
   const { HOME = '' } = process.env
   if (isAbsolute(HOME)) return HOME
   try {
     return userInfo().homedir
   } catch {
-    throw new MachineError(
+    throw new MinilabError(
+      'machine',
       `HOME is not set, and uid ${process.geteuid?.()} has no account`,
       'set MINILAB_DATA to a folder of yours',
     )
@@ -100,7 +104,7 @@ function home(): string {
 
 /**
  * Makes a directory with a mode, whatever the umask, and those missing above it, 0755: the processes of a user namespace look
- * up a layer's path with other rights than ours. Throws a MachineError.
+ * up a layer's path with other rights than ours. Throws a MinilabError (machine).
  */
 export function makeDir(path: string, mode = 0o755): void {
   const exists = () => statSync(path, { throwIfNoEntry: false })?.isDirectory()

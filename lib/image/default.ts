@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { statSync } from 'node:fs'
 import { Writable } from 'node:stream'
-import { MachineError } from './error.ts'
+import { MinilabError } from '../common/errors.ts'
 import { type Image, type ImageConfig, readImage, writeImage } from './image.ts'
 import { addLayer, hasLayer } from './layer-store.ts'
 import { addPackedLayer, packedImage } from './packed.ts'
@@ -47,7 +47,7 @@ const SKELETON: [path: string, item: Item][] = [
  * The image "default": the one that a class pack brought, the same on every machine of a class; else made from what the
  * machine has: a static busybox (one of the paths `busybox`), else the host's own programs with their libraries. Made
  * once, and again when one of these files has changed. No network.
- * Throws a MachineError where there is neither, or no room or right to write.
+ * Throws a MinilabError (machine) where there is neither, or no room or right to write.
  */
 export async function buildDefaultImage(busybox: readonly string[] = BUSYBOX): Promise<Image> {
   // a new version of minilab may make it differently
@@ -67,7 +67,8 @@ export async function buildDefaultImage(busybox: readonly string[] = BUSYBOX): P
   for (const path of busybox) plan ??= planBusybox(path)
   plan ??= planHostPrograms(looked)
   if (!plan)
-    throw new MachineError(
+    throw new MinilabError(
+      'machine',
       'this machine has neither a static busybox nor the programs sh, ls and cat to make a root file system from',
       'install one: apt-get install busybox-static, dnf install busybox, or apk add busybox-static',
     )

@@ -1,15 +1,4 @@
-import { UsageError } from '../common/errors.ts'
-
-/** The machine lacks something (room, rights, programs): the message says what, the remedy what to do; one line each. */
-export class MachineError extends Error {
-  override readonly name = 'MachineError'
-  readonly remedy: string
-
-  constructor(message: string, remedy: string) {
-    super(message)
-    this.remedy = remedy
-  }
-}
+import { isKind, MinilabError } from '../common/errors.ts'
 
 const OTHER_FOLDER = 'set MINILAB_DATA to a folder'
 /** What to do where a file of the data folder was refused. */
@@ -26,17 +15,22 @@ export const REMEDIES: Record<string, string> = {
 const WRONG_PATH = ['ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP', 'ENAMETOOLONG', 'EEXIST', 'ENOTEMPTY', 'EINVAL']
 
 /**
- * What a file operation threw, as a typed error that says what was being done: a UsageError for a wrong path, else a MachineError.
+ * What a file operation threw, as a typed error that says what was being done: a usage error for a wrong path, else a MinilabError (machine).
  * A typed error, and a defect of ours (without `code`), come back as they are.
  */
 export function fileError(doing: string, error: unknown): unknown {
-  if (error instanceof UsageError || error instanceof MachineError) return error
+  if (isKind(error, 'usage') || isKind(error, 'machine')) return error
   const code = codeOf(error)
   if (!(error instanceof Error) || !code) return error
   const message = `cannot ${doing}: ${error.message}`
   // ERR_OUT_OF_RANGE and the like are Node's word for what was asked of it
-  if (WRONG_PATH.includes(code) || code.startsWith('ERR_')) return new UsageError(message, 'check the path')
-  return new MachineError(message, REMEDIES[code] ?? 'minilab doctor tells what this machine offers')
+  if (WRONG_PATH.includes(code) || code.startsWith('ERR_'))
+    return new MinilabError('usage', message, 'check the path')
+  return new MinilabError(
+    'machine',
+    message,
+    REMEDIES[code] ?? 'minilab doctor tells what this machine offers',
+  )
 }
 
 /** Whether there is no room for what was written: on the disk, in a quota, or below RLIMIT_FSIZE. */

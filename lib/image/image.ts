@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import { object, optional, text, texts } from '../kernel/syscalls/shape.ts'
 import { dataFolder, makeDir } from './data-folder.ts'
 import { fileError } from './error.ts'
@@ -42,7 +42,7 @@ export function isName(name: string): boolean {
 
 const MOST = 2 ** 24 // bytes of an image.json
 
-/** The image of this name; undefined where there is none. Throws a UsageError where its file is damaged. */
+/** The image of this name; undefined where there is none. Throws a usage error where its file is damaged. */
 export function readImage(name: string): Image | undefined {
   const file = join(dataFolder(), 'images', name, 'image.json')
   if (!isName(name) || !existsSync(file)) return undefined
@@ -54,7 +54,8 @@ export function readImage(name: string): Image | undefined {
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw fileError(`read image "${name}"`, error)
   }
-  throw new UsageError(
+  throw new MinilabError(
+    'usage',
     `image "${name}" is damaged: ${file} is not JSON, or says something else`,
     `remove it: rm ${file}`,
   )
@@ -74,7 +75,7 @@ const shape = object({
 })
 const isImage = (value: unknown): value is Image => shape(value)
 
-/** Stores an image under its name, in place of an older one, at once. Throws a MachineError for want of room or rights. */
+/** Stores an image under its name, in place of an older one, at once. Throws a MinilabError (machine) for want of room or rights. */
 export function writeImage(image: Image): void {
   const dir = join(dataFolder(), 'images', image.name)
   makeDir(dir)

@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import { inFirstUserNamespace, isAlive, processExists, startTime } from '../kernel/process/procfs.ts'
 import { dataFolder, makeDir } from './data-folder.ts'
 import { codeOf, fileError } from './error.ts'
@@ -48,7 +48,7 @@ export function hasLayer(diffId: string): boolean {
 /**
  * Adds a layer: `fill` makes its tree in the directory that it is given, which does not exist yet, and tells what the
  * layer is. A layer that is there already, or that another process adds at this moment, stays as it is.
- * Throws what `fill` throws, and a MachineError for want of room or rights.
+ * Throws what `fill` throws, and a MinilabError (machine) for want of room or rights.
  */
 export async function addLayer(fill: (dir: string) => Promise<LayerInfo>): Promise<LayerInfo> {
   removeAbandoned()
@@ -93,7 +93,7 @@ export function removeAbandoned(): string[] {
 function home(diffId: string): string {
   const [, digits] = /^sha256:([0-9a-f]{12})[0-9a-f]{52}$/.exec(diffId) ?? []
   if (digits === undefined)
-    throw new UsageError(`"${diffId}" is not a digest`, 'give sha256: and 64 hexadecimal digits')
+    throw new MinilabError('usage', `"${diffId}" is not a digest`, 'give sha256: and 64 hexadecimal digits')
   return join(dataFolder(), 'layers', digits)
 }
 
@@ -111,6 +111,10 @@ function settle(partial: string, layer: LayerInfo): void {
     }
     // its name has twelve of its digits; all of them are in its file
     if (!readFileSync(join(place, 'layer.json'), 'utf8').includes(`"${layer.diffId}"`))
-      throw new UsageError(`${place} holds another layer, or is damaged`, `remove it: rm -r ${place}`)
+      throw new MinilabError(
+        'usage',
+        `${place} holds another layer, or is damaged`,
+        `remove it: rm -r ${place}`,
+      )
   }
 }

@@ -10,7 +10,7 @@ import {
 } from 'node:fs'
 import { posix } from 'node:path'
 import { O_PATH } from '../kernel/syscalls/constants.ts'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import { Confined } from './confined.ts'
 import { codeOf } from './error.ts'
 import { isOpaque, isWhiteout } from './overlay.ts'
@@ -29,7 +29,7 @@ interface Merged {
  * The text of a file as a container on these layers would see it: what an upper layer hides is not there, and links are
  * followed as if the layers were "/". Nothing outside of them is looked at, and nothing opened but a regular file: a FIFO
  * would wait, and to open a device is to do something. Undefined where there is no such file. `path` as 'etc/passwd'.
- * Throws a UsageError for what is no regular file, or larger than `most` bytes.
+ * Throws a usage error for what is no regular file, or larger than `most` bytes.
  */
 export function readMerged(
   layersTopFirst: readonly string[],
@@ -49,13 +49,14 @@ function readFrom(all: Confined[], path: string, most: number): string | undefin
   const { at, found, rest } = walk(all, path)
   const top = found?.layers[0]
   if (!found || !top) return undefined
-  if (found.stat.isDirectory()) throw new UsageError(`/${path} of the image is a directory`, CORRECT)
+  if (found.stat.isDirectory())
+    throw new MinilabError('usage', `/${path} of the image is a directory`, CORRECT)
   return rest.length ? undefined : read(top.at(at), path, most)
 }
 
 /**
  * Where a path leads within the merged tree: `etc/x` for '/var/link/x', with every symbolic link followed. Of what is not there
- * the rest is taken as it is written. Throws a UsageError for links without end.
+ * the rest is taken as it is written. Throws a usage error for links without end.
  */
 export function resolveMerged(layersTopFirst: readonly string[], path: string): string {
   const layers: Confined[] = []
@@ -89,7 +90,11 @@ function walk(all: Confined[], path: string): { at: string; found?: Merged; rest
     if (!there || !top) return { at: reached, rest: [name, ...names] }
     if (there.stat.isSymbolicLink()) {
       if (++links > MOST_LINKS)
-        throw new UsageError(`${posix.join('/', path)} of the image is a link without end`, CORRECT)
+        throw new MinilabError(
+          'usage',
+          `${posix.join('/', path)} of the image is a link without end`,
+          CORRECT,
+        )
       const target = readlinkSync(top.at(next))
       names = [...target.split('/'), ...names]
       if (target.startsWith('/')) [reached, layers, found] = ['', all, undefined]
@@ -133,8 +138,9 @@ function read(at: string, path: string, most: number): string {
   const held = openSync(at, O_PATH | constants.O_NOFOLLOW)
   try {
     const stat = fstatSync(held)
-    if (!stat.isFile()) throw new UsageError(`/${path} of the image is no regular file`, CORRECT)
-    if (stat.size > most) throw new UsageError(`/${path} of the image is larger than ${most} bytes`, CORRECT)
+    if (!stat.isFile()) throw new MinilabError('usage', `/${path} of the image is no regular file`, CORRECT)
+    if (stat.size > most)
+      throw new MinilabError('usage', `/${path} of the image is larger than ${most} bytes`, CORRECT)
     const fd = openSync(`/proc/self/fd/${held}`, 'r')
     try {
       const text = Buffer.alloc(stat.size)
@@ -144,7 +150,7 @@ function read(at: string, path: string, most: number): string {
     }
   } catch (error) {
     if (codeOf(error) !== 'EACCES') throw error
-    throw new UsageError(`/${path} of the image may not be read`, CORRECT)
+    throw new MinilabError('usage', `/${path} of the image may not be read`, CORRECT)
   } finally {
     closeSync(held)
   }

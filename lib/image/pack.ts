@@ -15,7 +15,7 @@ import type { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setImmediate } from 'node:timers/promises'
 import { type Header, pack as tarPack, type Pack } from 'tar-stream'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import { fileError } from './error.ts'
 import { type LayerInfo, measure, newLayerInfo } from './layer-info.ts'
 import { belongsToFile, isOpaque, isWhiteout, leansOnLower } from './overlay.ts'
@@ -34,7 +34,7 @@ interface PackOptions {
  * and opaque directories become those of the OCI (tar-names.ts). Times are kept to the second. With `owner: 'root'`
  * everything is root's, as in an image: what a user has made belongs to the user in the store.
  *
- * Throws a UsageError for what a layer cannot express, a MachineError where a file cannot be read or written.
+ * Throws a usage error for what a layer cannot express, a MinilabError (machine) where a file cannot be read or written.
  */
 export async function packLayer(
   dir: string,
@@ -91,7 +91,8 @@ function* entriesFor(
 ): Generator<Entry> {
   const name = basename(path)
   if (name.startsWith(WHITEOUT))
-    throw new UsageError(
+    throw new MinilabError(
+      'usage',
       `${path}: a name that begins with ${WHITEOUT} would hide a file in a layer`,
       'rename it',
     )
@@ -106,7 +107,8 @@ function* entriesFor(
   const xattrs = readXattrs(at)
   const elsewhere = overlay && leansOnLower(xattrs)
   if (elsewhere)
-    throw new UsageError(
+    throw new MinilabError(
+      'usage',
       `${path}: part of it is still in a lower layer (${elsewhere})`,
       'mount the overlay with redirect_dir=off,metacopy=off',
     )
@@ -174,6 +176,10 @@ async function addFile(tar: Pack, entry: Entry, path: string): Promise<void> {
     await pipeline(createReadStream('', { fd, end: entry.size! - 1 }), tar.entry(entry)) // closes fd
   } catch (error) {
     if (!(error instanceof Error) || error.message !== 'Size mismatch') throw error
-    throw new UsageError(`${entry.name} shrank while it was packed`, 'stop what writes to it, then try again')
+    throw new MinilabError(
+      'usage',
+      `${entry.name} shrank while it was packed`,
+      'stop what writes to it, then try again',
+    )
   }
 }

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import { object, text } from '../kernel/syscalls/shape.ts'
 import { codeFolder } from '../common/own-folder.ts'
 import { addLayer, hasLayer, layerDir } from './layer-store.ts'
@@ -17,7 +17,7 @@ export interface PackedImage {
 export const PACKED = join(codeFolder, 'image')
 const DAMAGED = 'unpack the class pack again'
 
-/** The image that came with a class pack, for this kind of machine. Throws a UsageError where it is damaged. */
+/** The image that came with a class pack, for this kind of machine. Throws a usage error where it is damaged. */
 export function packedImage(): PackedImage | undefined {
   const file = join(PACKED, 'default.json')
   if (!existsSync(file)) return undefined
@@ -27,20 +27,20 @@ export function packedImage(): PackedImage | undefined {
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error
   }
-  throw new UsageError(`${file} is damaged`, DAMAGED)
+  throw new MinilabError('usage', `${file} is damaged`, DAMAGED)
 }
 
 const shape = object({ arch: text, diffId: text })
 const isPacked = (value: unknown): value is PackedImage => shape(value)
 
-/** Puts the layer of a packed image into the store. Throws a UsageError where it is another than the image says. */
+/** Puts the layer of a packed image into the store. Throws a usage error where it is another than the image says. */
 export async function addPackedLayer({ diffId }: PackedImage): Promise<void> {
   if (hasLayer(diffId)) return
   const tar = join(PACKED, 'default.tar')
   const { unpackLayer } = await import('./unpack.ts') // tar-stream, which is seldom needed
   await addLayer(async dir => {
     const info = await unpackLayer(tar, dir, { overlay: false })
-    if (info.diffId !== diffId) throw new UsageError(`${tar} is damaged`, DAMAGED)
+    if (info.diffId !== diffId) throw new MinilabError('usage', `${tar} is damaged`, DAMAGED)
     return info
   })
 }

@@ -1,6 +1,6 @@
 import { closeSync, existsSync, openSync, readSync, realpathSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import { suggest } from '../common/suggest.ts'
 import { compression } from './compression.ts'
 import { dataFolder } from './data-folder.ts'
@@ -22,20 +22,22 @@ export interface RootSource {
 
 /**
  * What the word given to `minilab run` stands for: an image of the store ("default" is made when it is asked for), or
- * a directory with a root file system; a word with a slash is always a path. Throws a UsageError otherwise.
+ * a directory with a root file system; a word with a slash is always a path. Throws a usage error otherwise.
  */
 export async function findImage(word: string): Promise<RootSource> {
   const image = word === DEFAULT_IMAGE ? await buildDefaultImage() : readImage(word)
   if (image) return fromImage(image)
   if (existsSync(word)) return fromPath(word)
   if (word.includes('/'))
-    throw new UsageError(
+    throw new MinilabError(
+      'usage',
       `there is no directory ${word}`,
       'name a directory with a root file system, or an image',
     )
   const names = [...new Set([DEFAULT_IMAGE, ...imageNames()])]
   const meant = suggest(word, names)
-  throw new UsageError(
+  throw new MinilabError(
+    'usage',
     `there is no image or directory "${word}"`,
     meant ? `did you mean "${meant}"?` : `the images here are: ${names.join(', ')}`,
   )
@@ -48,11 +50,12 @@ export function plannedLayers(name: string): string[] {
 
 /**
  * Makes an image of one layer from the tar of a root file system, plain or compressed (what `docker export` gives).
- * Returns what could not be kept besides. Throws a UsageError for a wrong name or tar, a MachineError for want of room.
+ * Returns what could not be kept besides. Throws a usage error for a wrong name or tar, a MinilabError (machine) for want of room.
  */
 export async function importRootfs(tar: string, name: string): Promise<{ image: Image; notes: string[] }> {
   if (!isName(name) || name === DEFAULT_IMAGE)
-    throw new UsageError(
+    throw new MinilabError(
+      'usage',
       `an image cannot be called "${name}"`,
       'use small letters, digits and . _ - (not "default")',
     )
@@ -60,7 +63,7 @@ export async function importRootfs(tar: string, name: string): Promise<{ image: 
   const layer = await addLayer(async dir => {
     const info = await unpackLayer(tar, dir, { overlay: false })
     if (existsSync(join(dir, 'oci-layout')) || existsSync(join(dir, 'manifest.json')))
-      throw new UsageError(`${tar} holds an image in layers, not one root file system`, FLATTEN)
+      throw new MinilabError('usage', `${tar} holds an image in layers, not one root file system`, FLATTEN)
     return info
   })
   const config: ImageConfig = { Cmd: ['/bin/sh'] }
@@ -73,7 +76,8 @@ const FLATTEN = 'make one of it: docker create --name x IMAGE && docker export x
 
 function fromImage({ name, layers, config }: Image): RootSource {
   const lost = layers.find(diffId => !hasLayer(diffId))
-  if (lost) throw new UsageError(`image "${name}" lacks its layer ${lost.slice(0, 19)}`, 'import it again')
+  if (lost)
+    throw new MinilabError('usage', `image "${name}" lacks its layer ${lost.slice(0, 19)}`, 'import it again')
   if (layers.length > 0) guardLayers() // an older minilab gave them to a group that users may take
   return { name, kind: 'image', layers: layers.map(layerDir), config }
 }
@@ -82,14 +86,20 @@ function fromPath(path: string): RootSource {
   try {
     const dir = resolve(path)
     if (realpathSync(dir) === '/')
-      throw new UsageError(
+      throw new MinilabError(
+        'usage',
         'the root of this machine is no root file system for a container',
         'name a directory that has a copy of it, or an image',
       )
     if (statSync(dir).isDirectory()) return { name: dir, kind: 'directory', layers: [dir], config: {} }
     if (!isArchive(dir))
-      throw new UsageError(`${path} is a file`, 'name a directory with a root file system, or an image')
-    throw new UsageError(
+      throw new MinilabError(
+        'usage',
+        `${path} is a file`,
+        'name a directory with a root file system, or an image',
+      )
+    throw new MinilabError(
+      'usage',
       `${path} is an archive, not a directory with a root file system`,
       `unpack it: mkdir rootfs && tar -C rootfs -xpf ${path} (an image saved in layers has to be exported first: docker export)`,
     )

@@ -9,7 +9,7 @@ import {
   rmdirSync,
   unlinkSync,
 } from 'node:fs'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 
 /** The types of files by the bits of st_mode that say so (inode(7)), named as in a tar. */
 export const FILE_TYPES = new Map([
@@ -41,7 +41,7 @@ interface Open<P extends string | Buffer> {
 /**
  * Every file of a tree, the root first, a directory before what is in it, names sorted; symbolic links are not
  * followed. Synchronous, as all of lib/image: libuv's workers may be in another mount namespace than this thread.
- * Without recursion: a stranger's tree may be deeper than our stack. Throws a UsageError at a name that is not UTF-8
+ * Without recursion: a stranger's tree may be deeper than our stack. Throws a usage error at a name that is not UTF-8
  * (Node would spell it differently).
  */
 export function* walk(dir: string): Generator<TreeFile> {
@@ -61,7 +61,7 @@ export function* walk(dir: string): Generator<TreeFile> {
         continue
       }
       if (name.includes('\uFFFD'))
-        throw new UsageError(`a name in ${here.path || dir} is not UTF-8: "${name}"`, 'rename it')
+        throw new MinilabError('usage', `a name in ${here.path || dir} is not UTF-8: "${name}"`, 'rename it')
       const path = here.path ? `${here.path}/${name}` : name
       const at = `${here.near.at}/${name}`
       const stat = lstatSync(at, { bigint: true })

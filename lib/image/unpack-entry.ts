@@ -14,7 +14,7 @@ import {
 import { posix } from 'node:path'
 import type { Header } from 'tar-stream'
 import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, S_IFBLK, S_IFCHR, S_IFIFO } from '../kernel/syscalls/constants.ts'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import { now } from '../kernel/syscalls/now.ts'
 import { type Confined, insidePath, shown } from './confined.ts'
 import { codeOf, fileError } from './error.ts'
@@ -90,7 +90,8 @@ export class Unpacking {
   }
 
   async #addOther(path: string, header: Header, content: Content): Promise<void> {
-    if (path === '') throw new UsageError('an entry of the tar would replace the whole tree', MAKE_AGAIN)
+    if (path === '')
+      throw new MinilabError('usage', 'an entry of the tar would replace the whole tree', MAKE_AGAIN)
     const at = this.#clear(path)
     const linkname = header.linkname ?? ''
     switch (header.type) {
@@ -111,7 +112,8 @@ export class Unpacking {
         if (this.#makeNode(at, path, header)) this.#setAttributes(at, header)
         return
     }
-    throw new UsageError(
+    throw new MinilabError(
+      'usage',
       `${shown(path)}: an entry of a kind that a layer does not have`,
       'make the tar again, without --sparse',
     )
@@ -138,7 +140,7 @@ export class Unpacking {
     if (name.startsWith(AUFS)) return
     const hidden = name.slice(WHITEOUT.length)
     if (['', '.', '..'].includes(hidden))
-      throw new UsageError(`a whiteout of ${shown(hidden)} in the tar`, MAKE_AGAIN)
+      throw new MinilabError('usage', `a whiteout of ${shown(hidden)} in the tar`, MAKE_AGAIN)
     const at = this.#tree.at(posix.join(dir, hidden), true)
     const existing = lstatSync(at, { throwIfNoEntry: false })
     if (!existing) makeWhiteout(at)
@@ -150,7 +152,8 @@ export class Unpacking {
       linkSync(this.#tree.at(target), at) // link(2) does not follow a link that has the name itself
     } catch (error) {
       if (codeOf(error) !== 'ENOENT') throw error
-      throw new UsageError(
+      throw new MinilabError(
+        'usage',
         `${shown(path)}: a hard link to ${shown(target)}, which is not in this tar`,
         MAKE_AGAIN,
       )
@@ -181,7 +184,11 @@ export class Unpacking {
       if (!xattr || !belongsToFile(xattr.name)) continue
       const { name, value } = xattr
       if (name.length > XATTR_NAME_MAX || (value?.length ?? 0) > XATTR_SIZE_MAX)
-        throw new UsageError('an extended attribute in the tar is larger than Linux allows', MAKE_AGAIN)
+        throw new MinilabError(
+          'usage',
+          'an extended attribute in the tar is larger than Linux allows',
+          MAKE_AGAIN,
+        )
       if (value === null) this.notes.add(`extended attribute ${shown(name)} left out where it is not text`)
       else
         this.#allowed(`extended attribute ${shown(name)} left out`, ['EPERM', 'EOPNOTSUPP'], () =>
@@ -209,7 +216,7 @@ export class Unpacking {
 
 function entryError(path: string, error: unknown): unknown {
   return ['ENOTDIR', 'EEXIST', 'ELOOP'].includes(codeOf(error) ?? '')
-    ? new UsageError(`${shown(path)}: something other than a directory is in its way`, MAKE_AGAIN)
+    ? new MinilabError('usage', `${shown(path)}: something other than a directory is in its way`, MAKE_AGAIN)
     : fileError(`unpack ${shown(path)}`, error)
 }
 

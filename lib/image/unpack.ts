@@ -3,7 +3,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { extract } from 'tar-stream'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import { decompressed } from './compression.ts'
 import { Confined } from './confined.ts'
 import { codeOf, fileError } from './error.ts'
@@ -20,7 +20,7 @@ const MAKE_AGAIN = 'fetch or make it again'
  * nothing below this tree. Nothing is ever written outside (confined.ts). Without root, files belong to the user, and
  * devices and some extended attributes are left out: see `notes` of the result.
  *
- * Throws a UsageError for a tar that is truncated, damaged or not a tar; a MachineError for want of room or rights.
+ * Throws a usage error for a tar that is truncated, damaged or not a tar; a MinilabError (machine) for want of room or rights.
  */
 export async function unpackLayer(
   tar: string | Readable,
@@ -33,7 +33,7 @@ export async function unpackLayer(
   let partial: string | undefined
   try {
     if (lstatSync(target, { throwIfNoEntry: false }) && readdirSync(target).length)
-      throw new UsageError(`${dir} is not empty`, 'name a directory that does not exist yet')
+      throw new MinilabError('usage', `${dir} is not empty`, 'name a directory that does not exist yet')
     source = typeof tar === 'string' ? createReadStream('', { fd: openSync(tar, 'r') }) : tar
     partial = mkdtempSync(join(dirname(target), `.${basename(target)}.`))
     const info = await unpackInto(partial, source, name, options.overlay)
@@ -88,15 +88,19 @@ async function* closed(tar: AsyncIterable<Buffer>, name: string): AsyncGenerator
     yield chunk
   }
   if (end.length < 512 || end.some(byte => byte !== 0))
-    throw new UsageError(`${name} is truncated, or not a tar: it does not end in zeros`, MAKE_AGAIN)
+    throw new MinilabError(
+      'usage',
+      `${name} is truncated, or not a tar: it does not end in zeros`,
+      MAKE_AGAIN,
+    )
 }
 
 /** The error for a damaged archive, where zlib (by its code) or tar-stream (a plain Error without one) found it so. */
-function damage(name: string, error: unknown): UsageError | undefined {
+function damage(name: string, error: unknown): MinilabError<'usage'> | undefined {
   if (!(error instanceof Error)) return undefined
   const code = codeOf(error)
   const found = code ? /^(Z_|ZSTD_)/.test(code) : error.constructor === Error
   return found
-    ? new UsageError(`${name} is truncated, damaged or not a tar: ${error.message}`, MAKE_AGAIN)
+    ? new MinilabError('usage', `${name} is truncated, damaged or not a tar: ${error.message}`, MAKE_AGAIN)
     : undefined
 }

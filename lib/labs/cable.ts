@@ -1,3 +1,4 @@
+import { learnersError } from './problem.ts'
 import { letThrough } from '../container/firewall.ts'
 import { withNetworkLock } from '../container/lock.ts'
 import { planCable, untilCarrier } from '../container/network.ts'
@@ -9,7 +10,6 @@ import { namespaceInode } from '../kernel/process/procfs.ts'
 import { openRtnetlink, openRtnetlinkIn, type Rtnetlink } from '../kernel/netlink/rtnetlink.ts'
 import { SyscallError } from '../kernel/syscalls/syscall-error.ts'
 import { given } from './host-calls.ts'
-import { WrittenError } from './problem.ts'
 
 /** What a cable is made with: names and addresses that no other container has. */
 export interface Cable {
@@ -36,12 +36,12 @@ export const meanwhile: { act?: (() => void) | undefined } = {}
 export function withCable(container: Container, pid: number, connect: (cable: Cable) => void): void {
   const { network, ledger } = container
   if (network?.mode !== 'bridge')
-    throw new WrittenError({
+    throw learnersError({
       what: `there is no cable to be made in mode ${network?.mode ?? 'host'}`,
       remedy: 'call withCable only where container.network.mode is "bridge"',
     })
   if (namespaceInode(pid, 'net') === namespaceInode('self', 'net'))
-    throw new WrittenError({
+    throw learnersError({
       what: 'the container is in the host’s own network namespace: both ends of its cable would be on the host',
       remedy: 'its namespaces part needs CLONE_NEWNET: lab 2',
     })
@@ -67,7 +67,7 @@ export function withCable(container: Container, pid: number, connect: (cable: Ca
 function refuseAsync(result: unknown): void {
   if (!(result instanceof Promise)) return
   result.catch(() => undefined) // why it failed is of no use, as it may not be async
-  throw new WrittenError({
+  throw learnersError({
     what: 'the function that withCable was given is async, and withCable does not wait for it',
     remedy: 'write it without async and await: open your connections before withCable',
   })

@@ -9,7 +9,7 @@ import { PACKED, packedImage, writePackedImage } from '../image/packed.ts'
 import { findImage } from '../image/store.ts'
 import { removeTree, walk } from '../image/tree.ts'
 import { readImage } from '../image/image.ts'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import { codeFolder, isCheckout } from '../common/own-folder.ts'
 import { writeWhole } from './whole-file.ts'
 
@@ -42,11 +42,12 @@ export interface Packed {
 /**
  * Packs this checkout with all that it needs on a machine without network and npm: the packages, Node, the default image.
  * The same bytes for the same input: names sorted, one time, root as the owner. `file` appears only when it is complete.
- * Throws a UsageError where this is no checkout, a MachineError for want of room or rights.
+ * Throws a usage error where this is no checkout, a MinilabError (machine) for want of room or rights.
  */
 export async function packClass(file: string, version: string): Promise<Packed> {
   if (!isCheckout || !existsSync(join(codeFolder, INSTALLED)))
-    throw new UsageError(
+    throw new MinilabError(
+      'usage',
       `${codeFolder} is no checkout with its packages: a class pack cannot be made from it`,
       'get the sources of minilab, run ./minilab there once, then ./minilab class pack',
     )

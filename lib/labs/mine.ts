@@ -5,33 +5,38 @@ import { dieWithUs } from '../container/program.ts'
 import { volumesAround } from '../container/root.ts'
 import { streams } from '../container/streams.ts'
 import { terminal } from '../container/terminal.ts'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
+import { learnersError } from './problem.ts'
 import { SyscallError } from '../kernel/syscalls/syscall-error.ts'
 import { untilConnected } from './cable.ts'
 import type { Exercise } from './exercise.ts'
-import { WrittenError } from './problem.ts'
 import { fileOf, findWorkspace, type Workspace } from './workspace.ts'
 import { loadWritten } from './written.ts'
 
 /**
- * The parts that the learner lists in the last lab's file, to be run for real. Throws a UsageError where there is no such
- * file, a WrittenError with the line where it cannot be used.
+ * The parts that the learner lists in the last lab's file, to be run for real. Throws a usage error where there is no such
+ * file, a MinilabError (refused) with the line where it cannot be used.
  */
 export async function ownParts(last: Exercise): Promise<readonly Part[]> {
   const workspace = ownWorkspace()
   const file = fileOf(workspace, last)
   if (!existsSync(file))
-    throw new UsageError(`${file} is missing, which lists your parts`, `minilab lab ${last.number} makes it`)
+    throw new MinilabError(
+      'usage',
+      `${file} is missing, which lists your parts`,
+      `minilab lab ${last.number} makes it`,
+    )
   const { parts } = await loadWritten(workspace.folder, last)
   if (Array.isArray(parts) && parts.length > 0) return withOurs(parts as Part[])
-  throw new UsageError(`\`parts\` in ${basename(file)} is empty`, `minilab lab ${last.number}`)
+  throw new MinilabError('usage', `\`parts\` in ${basename(file)} is empty`, `minilab lab ${last.number}`)
 }
 
-/** The learner's folder. Throws a UsageError where there is none. */
+/** The learner's folder. Throws a usage error where there is none. */
 export function ownWorkspace(): Workspace {
   const workspace = findWorkspace()
   if (workspace) return workspace
-  throw new UsageError(
+  throw new MinilabError(
+    'usage',
     'there is no workspace here or above, so no parts of yours',
     'minilab init DIR makes one: go there then',
   )
@@ -50,7 +55,7 @@ function inTime(part: Part): Part {
       const late = Promise.withResolvers<never>()
       const timer = setTimeout(() => {
         const what = `${hook} of ${part.name} has not come to an end after ${PATIENCE / 1000} s`
-        late.reject(new WrittenError({ what, remedy: 'what does it wait for, that never comes?' }))
+        late.reject(learnersError({ what, remedy: 'what does it wait for, that never comes?' }))
       }, PATIENCE)
       try {
         await Promise.race([run(...args), late.promise])
@@ -86,7 +91,7 @@ export function ownRoot(): string {
 
 /** Why nothing of ours can be found any more. */
 export const rootLost = () =>
-  new WrittenError({
+  learnersError({
     what: 'your parts have changed the root directory of minilab itself, and not only the container’s',
     remedy: 'the namespaces part needs CLONE_NEWNS: minilab check 2',
   })
@@ -96,7 +101,7 @@ export function withLine(error: unknown): unknown {
   const at = error instanceof SyscallError ? error.place?.at : undefined
   if (!at) return error
   const { message, diagnosis } = error as SyscallError
-  return new WrittenError({
+  return learnersError({
     what: [message, diagnosis?.cause].filter(Boolean).join(': '),
     at,
     remedy: diagnosis?.remedy ?? 'minilab check tells more',

@@ -2,15 +2,14 @@ import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { basename, join } from 'node:path'
 import { execa } from 'execa'
-import { MachineError } from '../image/error.ts'
 import { codeFolder, isCheckout } from '../common/own-folder.ts'
 import type { Exercise } from './exercise.ts'
-import type { Place } from './problem.ts'
+import { MinilabError, type SourceLine } from '../common/errors.ts'
 import { fileOf, type Workspace } from './workspace.ts'
 
 /** What the type checker says of a line. Node strips the types and looks at none, so such code runs all the same. */
 export interface Mistake {
-  at: Place
+  at: SourceLine
   says: string
 }
 
@@ -40,7 +39,8 @@ export async function mistakesIn(
   signal?.throwIfAborted()
   const lines = readFileSync(file, 'utf8').split('\n')
   if (!stdout.startsWith('{'))
-    throw new MachineError(
+    throw new MinilabError(
+      'machine',
       `the type checker failed: ${(stderr || stdout).trim().split('\n')[0]}`,
       'the verdict does not need it; npm ci installs it anew',
     )

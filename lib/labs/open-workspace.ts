@@ -1,13 +1,13 @@
 import { constants, existsSync } from 'node:fs'
 import { mayAccess } from '../kernel/process/access.ts'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import { isCheckout, ownFolder } from '../common/own-folder.ts'
 import { bringEarly } from './early-predictions.ts'
 import { findWorkspace, initWorkspace, MINE, type Workspace } from './workspace.ts'
 
 /**
  * The workspace that a command is about, with all files that it lacks, and with what was predicted before there was one; a
- * checkout that has none yet gets its `mine/`. Throws a UsageError where there is none, or where it cannot be written.
+ * checkout that has none yet gets its `mine/`. Throws a usage error where there is none, or where it cannot be written.
  */
 export function openWorkspace(): Workspace {
   const workspace = complete()
@@ -20,11 +20,12 @@ function complete(): Workspace {
   if (found) return initWorkspace(found.folder).workspace
   const named = process.env.MINILAB_WORKSPACE
   if (named)
-    throw new UsageError(
+    throw new MinilabError(
+      'usage',
       `MINILAB_WORKSPACE is ${named}, which is no workspace`,
       `minilab init ${named} makes it one`,
     )
   if (isCheckout && mayAccess(existsSync(MINE) ? MINE : ownFolder, constants.W_OK))
     return initWorkspace(MINE).workspace
-  throw new UsageError('there is no workspace here or above', 'minilab init DIR makes one')
+  throw new MinilabError('usage', 'there is no workspace here or above', 'minilab init DIR makes one')
 }

@@ -1,14 +1,14 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Place } from './problem.ts'
+import type { SourceLine } from '../common/errors.ts'
 
 /**
  * The first place in a file of a folder that a stack trace names: the line of the learner's that led there. It belongs to what
  * they export where the last one does: that called the others. Types are stripped by blanks (nodejs.org/api/typescript.html), so
  * lines are those of the source.
  */
-export function placeIn(folder: string, stack = ''): Place | undefined {
+export function placeIn(folder: string, stack = ''): SourceLine | undefined {
   const places = [...stack.matchAll(/((?:file:\/\/)?\/[^\s():]+):(\d+)/g)]
     .map(([, path = '', line]) => ({
       file: path.startsWith('file:') ? fileURLToPath(path) : path,
@@ -20,7 +20,7 @@ export function placeIn(folder: string, stack = ''): Place | undefined {
 }
 
 /** A line of a file, with its text; the exported name is that of another place, where one is given. */
-export function placeAt(file: string, line: number, outer = { file, line }): Place {
+export function placeAt(file: string, line: number, outer = { file, line }): SourceLine {
   const text = linesOf(file)[line - 1] ?? ''
   const above = linesOf(outer.file).slice(0, outer.line)
   const within = above.findLast(other => EXPORT.test(other))?.match(EXPORT)?.[1]

@@ -1,27 +1,12 @@
-import type { SourceLine } from '../kernel/tape/tape.ts'
-
-/** Where in the learner's files: a line, as an editor counts them, and what stands there. */
-export interface Place extends SourceLine {
-  /** the exported name that it belongs to */
-  within?: string
-}
+import { MinilabError, type SourceLine } from '../common/errors.ts'
 
 /** Why the learner's code came to no container that could be looked at, in words for its writer. */
 export interface Problem {
   what: string
-  at?: Place
+  at?: SourceLine
   remedy: string
 }
 
-/** Thrown where the learner's code, or what it asked for, cannot go on. */
-export class WrittenError extends Error {
-  override name = 'WrittenError'
-  readonly remedy: string
-  readonly at: Place | undefined
-
-  constructor({ what, at, remedy }: Problem) {
-    super(what)
-    this.remedy = remedy
-    this.at = at
-  }
-}
+/** To be thrown where the learner's code, or what it asked for, cannot go on. */
+export const learnersError = ({ what, at, remedy }: Problem) =>
+  new MinilabError('refused', what, remedy, { at })

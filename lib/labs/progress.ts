@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { codeOf } from '../image/error.ts'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import { count, object, optional, type Shape, text } from '../kernel/syscalls/shape.ts'
 import { withFileLock } from './lock.ts'
 import { writeOwned } from './owned.ts'
@@ -33,7 +33,7 @@ const isProgress = object({
   proven: optional(byName(text)),
 })
 
-/** The progress in a workspace; the empty one for an empty file. Throws a UsageError where the file is damaged or newer. */
+/** The progress in a workspace; the empty one for an empty file. Throws a usage error where the file is damaged or newer. */
 export function readProgress({ folder }: Workspace): Progress {
   const path = join(folder, PROGRESS)
   const written = readFileSync(path, 'utf8')
@@ -41,11 +41,13 @@ export function readProgress({ folder }: Workspace): Progress {
   const document = parse(written)
   if (isProgress(document)) return document as Progress
   if (object({ minilab: count })(document) && (document as { minilab: number }).minilab > 1)
-    throw new UsageError(
+    throw new MinilabError(
+      'usage',
       `${path} was written by a newer minilab`,
       'use that one, or update this one (git pull)',
     )
-  throw new UsageError(
+  throw new MinilabError(
+    'usage',
     `${path} is damaged`,
     'it is JSON: mend it, put back a copy of it, or empty it to begin anew',
   )
@@ -62,7 +64,7 @@ function parse(written: string): unknown {
 
 /**
  * Changes the progress in a workspace, and returns it. Of two commands at once none loses what the other wrote, and if we are
- * killed in the middle the file is as it was. Throws a UsageError where the file is damaged, newer, or not ours to write.
+ * killed in the middle the file is as it was. Throws a usage error where the file is damaged, newer, or not ours to write.
  */
 export function changeProgress(workspace: Workspace, change: (progress: Progress) => void): Progress {
   const path = join(workspace.folder, PROGRESS)
@@ -75,7 +77,8 @@ export function changeProgress(workspace: Workspace, change: (progress: Progress
     })
   } catch (error) {
     if (!['EACCES', 'EPERM', 'EROFS'].includes(codeOf(error) ?? '')) throw error
-    throw new UsageError(
+    throw new MinilabError(
+      'usage',
       `${path} cannot be written to with your rights`,
       'work in a folder of your own: minilab init DIR',
     )

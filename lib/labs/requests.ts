@@ -1,7 +1,8 @@
 import { createHook, executionAsyncId } from 'node:async_hooks'
 import { setImmediate } from 'node:timers/promises'
 import { placeIn } from './place.ts'
-import { type Place, WrittenError } from './problem.ts'
+import { type MinilabError, type SourceLine } from '../common/errors.ts'
+import { learnersError } from './problem.ts'
 
 /** What Node calls a request to the file system, by a promise or by a callback, and a program that it has started. */
 const KINDS = ['FSREQPROMISE', 'FSREQCALLBACK', 'PROCESSWRAP']
@@ -9,9 +10,9 @@ const KINDS = ['FSREQPROMISE', 'FSREQCALLBACK', 'PROCESSWRAP']
 const PATIENCE = 1000 // ms, for requests that nothing waits for to come to an end
 
 /** A request that nothing waited for, in the function that ended last. */
-let latest: WrittenError | undefined
+let latest: MinilabError<'refused'> | undefined
 /** The error of a function that did not wait for what it began; undefined where the last one did. */
-export const notAwaited = (): WrittenError | undefined => latest
+export const notAwaited = (): MinilabError<'refused'> | undefined => latest
 /** Another trial begins: what the last one did is no matter of it. */
 export const forgetRequests = (): void => void (latest = undefined)
 
@@ -21,8 +22,8 @@ export const forgetRequests = (): void => void (latest = undefined)
  */
 export async function withRequests<R>(run: () => R, folder: string, name: string): Promise<Awaited<R>> {
   latest = undefined
-  const lines = new Map<number, Place>()
-  const pending = new Map<number, Place>()
+  const lines = new Map<number, SourceLine>()
+  const pending = new Map<number, SourceLine>()
   const hook = createHook({
     init(id, kind) {
       // a request that comes later, such as the write after the open, belongs to the line that began it all
@@ -53,9 +54,9 @@ export async function withRequests<R>(run: () => R, folder: string, name: string
   }
 }
 
-function leaveNone([at]: Place[], name: string): void {
+function leaveNone([at]: SourceLine[], name: string): void {
   if (!at) return
-  latest = new WrittenError({
+  latest = learnersError({
     what: `\`${name}\` has ended, and what this line began had not: nothing waits for the promise`,
     at,
     remedy:

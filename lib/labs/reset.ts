@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import type { Exercise } from './exercise.ts'
 import { withFileLock } from './lock.ts'
 import { createOwned, writeOwned } from './owned.ts'
@@ -32,7 +32,7 @@ export function resetFile(
 ): string | undefined {
   const [file, startFile] = [fileOf(workspace, exercise), startFileOf(exercise)]
   if (!existsSync(startFile))
-    throw new UsageError(`this minilab lacks ${startFile}`, 'install it anew (git checkout labs)')
+    throw new MinilabError('usage', `this minilab lacks ${startFile}`, 'install it anew (git checkout labs)')
   const start = readFileSync(startFile)
   return withFileLock(join(workspace.folder, PROGRESS), () => {
     const written = existsSync(file) ? readFileSync(file) : start

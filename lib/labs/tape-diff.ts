@@ -1,10 +1,11 @@
 import type { Exercise, Reason, Task } from './exercise.ts'
-import type { Place, Problem } from './problem.ts'
+import type { SourceLine } from '../common/errors.ts'
+import type { Problem } from './problem.ts'
 
 /** A call as it is printed, and where it was recorded. */
 export interface Recorded {
   call: string
-  at?: Place
+  at?: SourceLine
   /** an attempt, or one of which some refusals are allowed: the child goes on after it */
   mayFail?: boolean
 }

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { isKind, type MinilabError } from '../common/errors.ts'
 import type { Part } from '../container/part.ts'
 import { difference } from '../guide/host-state.ts'
 import { doJobs } from '../guide/jobs.ts'
@@ -15,7 +16,7 @@ import { type Op, Tape } from '../kernel/tape/tape.ts'
 import { type Exercise, partOf, type Written } from './exercise.ts'
 import { given, hostCalls, startOver } from './host-calls.ts'
 import { placeIn } from './place.ts'
-import { type Problem, WrittenError } from './problem.ts'
+import { learnersError, type Problem } from './problem.ts'
 import type { Recorded } from './tape-diff.ts'
 import { forgetRequests, notAwaited } from './requests.ts'
 import { STUCK_FILE, TRIAL_FILE } from './trial-files.ts'
@@ -63,7 +64,7 @@ export interface TrialOf {
 export async function runTrials(of: TrialOf, dataFolder: string): Promise<void> {
   watch(join(dataFolder, STUCK_FILE))
   process.execve = () => {
-    throw new WrittenError({
+    throw learnersError({
       what: 'process.execve() replaces the process that runs your code, which is minilab',
       remedy: 'the child has to call it: tape.execve',
     })
@@ -156,7 +157,7 @@ const anonymous = (call: string) =>
     .replaceAll(/(cgroup\.procs", "|\/proc\/|pid=?|netns )\d+/g, '$1<pid>')
 
 function problemOf(error: unknown, folder: string, doing: string): Problem {
-  const { message, remedy, at } = asWritten(error, folder, doing) as WrittenError
+  const { message, remedy, at } = asWritten(error, folder, doing) as MinilabError<'refused'>
   return { what: message, ...(at && { at }), remedy }
 }
 
@@ -203,7 +204,7 @@ async function bothTapes(
         reference: theirs.print().map(call => plain(call, names)),
       }
     } catch (error) {
-      if (!(error instanceof WrittenError)) throw error
+      if (!isKind(error, 'refused')) throw error
     }
   }
   const part = partOf(exercise)

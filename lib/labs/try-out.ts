@@ -5,7 +5,7 @@ import { JobProcess } from '../guide/jobs.ts'
 import { makeStandIn, type StandIn } from '../guide/stand-in.ts'
 import { dataFolder } from '../image/data-folder.ts'
 import type { Exit } from '../kernel/process/child.ts'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import type { Exercise } from './exercise.ts'
 import { placeAt } from './place.ts'
 import type { Problem } from './problem.ts'
@@ -78,7 +78,8 @@ export class TrialPlace implements AsyncDisposable {
   /** Tries the learner's code out; resolves to what there is to say. Throws where the folder cannot be used, or when `signal` ends it. */
   async try(request: TrialRequest, signal?: AbortSignal): Promise<TriedOut> {
     if (`${request.folder}/`.startsWith(`${dataFolder()}/`))
-      throw new UsageError(
+      throw new MinilabError(
+        'usage',
         `the workspace ${request.folder} lies in minilab's own data folder, which is exchanged for the trial`,
         'move it, or set MINILAB_DATA to another folder',
       )

@@ -12,7 +12,7 @@ import { createRequire } from 'node:module'
 import { dirname, join, relative, resolve } from 'node:path'
 import { codeOf } from '../image/error.ts'
 import { mayAccess } from '../kernel/process/access.ts'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import { codeFolder, isCheckout, ownFolder } from '../common/own-folder.ts'
 import type { Exercise } from './exercise.ts'
 import { withFileLock } from './lock.ts'
@@ -48,7 +48,7 @@ export function noProgress(): Progress {
 /**
  * The workspace that a command is about: `$MINILAB_WORKSPACE`; else the nearest folder, from the current one upward, that is
  * one or has one in `mine/`; else that of the checkout, if we may write to it. Undefined where there is none.
- * Throws a UsageError where it is a stranger's: their code would run, with our rights.
+ * Throws a usage error where it is a stranger's: their code would run, with our rights.
  */
 export function findWorkspace(from = process.cwd()): Workspace | undefined {
   const named = process.env.MINILAB_WORKSPACE
@@ -56,7 +56,8 @@ export function findWorkspace(from = process.cwd()): Workspace | undefined {
   for (let folder = resolve(from), last = ''; folder !== last; last = folder, folder = dirname(folder)) {
     const found = at(folder) ?? at(join(folder, 'mine'))
     if (found && isStranger(found.folder))
-      throw new UsageError(
+      throw new MinilabError(
+        'usage',
         `the workspace ${found.folder} is another user’s`,
         'leave that folder, or name it if you trust its files: MINILAB_WORKSPACE=…',
       )
@@ -101,7 +102,7 @@ interface Piece {
 /**
  * Makes a folder a workspace. One that is a workspace already gets what it lacks; nothing that is there is changed, but
  * links, and the script `minilab`, that lead to another minilab than this. Returns with it the names of what was made.
- * Throws a UsageError where the folder holds other things or cannot be made or written.
+ * Throws a usage error where the folder holds other things or cannot be made or written.
  */
 export function initWorkspace(path: string): { workspace: Workspace; made: string[] } {
   const wanted = resolve(path)
@@ -119,7 +120,7 @@ export function initWorkspace(path: string): { workspace: Workspace; made: strin
     return { workspace, made }
   } catch (error) {
     const why = REFUSED[codeOf(error) ?? '']
-    throw why ? new UsageError(`${wanted} ${why}`, 'name another folder: minilab init DIR') : error
+    throw why ? new MinilabError('usage', `${wanted} ${why}`, 'name another folder: minilab init DIR') : error
   }
 }
 
@@ -136,7 +137,11 @@ function begin(folder: string): string[] {
     if (codeOf(error) !== 'EEXIST') throw error
   }
   if (isWorkspace(folder)) return [] // another process was faster
-  throw new UsageError(`${folder} holds other things (${other ?? PROGRESS})`, 'name a new or an empty folder')
+  throw new MinilabError(
+    'usage',
+    `${folder} holds other things (${other ?? PROGRESS})`,
+    'name a new or an empty folder',
+  )
 }
 
 const REFUSED: Record<string, string> = {

@@ -11,14 +11,15 @@ import { Later, Tape } from '../kernel/tape/tape.ts'
 import type { Exercise, Written } from './exercise.ts'
 import { nextContainer } from './host-calls.ts'
 import { placeIn } from './place.ts'
-import { type Place, WrittenError } from './problem.ts'
+import { isKind, type SourceLine, MinilabError } from '../common/errors.ts'
+import { learnersError } from './problem.ts'
 import { withRequests } from './requests.ts'
 import { fileOf } from './workspace.ts'
 
 type Named = Pick<Exercise, 'number' | 'name' | 'exports'>
 
 /**
- * What a learner's file exports, its parts guarded. Throws a WrittenError with the line where it cannot be read or run, and
+ * What a learner's file exports, its parts guarded. Throws a MinilabError (refused) with the line where it cannot be read or run, and
  * where it lacks something.
  */
 export async function loadWritten(folder: string, exercise: Named): Promise<Written> {
@@ -27,7 +28,7 @@ export async function loadWritten(folder: string, exercise: Named): Promise<Writ
   for (const [name, kind] of Object.entries(exercise.exports)) {
     const value = written[name]
     if (!isOfKind(value, kind))
-      throw new WrittenError({
+      throw learnersError({
         what: `${basename(file)} exports no ${name}${value === undefined ? '' : ` that is ${KINDS[kindOf(kind)]}`}`,
         remedy: `keep the line \`export … ${name} …\` of the start file: minilab reset ${exercise.number} puts it back, and keeps yours`,
       })
@@ -62,31 +63,32 @@ async function importFile(folder: string, file: string): Promise<Written> {
  * code could have awaited something.
  */
 export function asWritten(error: unknown, folder: string, doing: string, mayAwait = true): unknown {
-  if (error instanceof WrittenError) {
+  if (isKind(error, 'refused')) {
     const { message: what, remedy, at = placeIn(folder, error.stack) } = error
-    return at === error.at ? error : new WrittenError({ what, at: at!, remedy })
+    return at === error.at ? error : learnersError({ what, at: at!, remedy })
   }
   if (!(error instanceof Error))
-    return new WrittenError({ what: `${doing}: it threw ${String(error)}`, remedy: 'throw an Error' })
+    return learnersError({ what: `${doing}: it threw ${String(error)}`, remedy: 'throw an Error' })
   const at = placeIn(folder, error.stack)
   const refused = error instanceof SyscallError ? refusalOf(error) : undefined
-  if (refused) return new WrittenError({ what: inWords(refused), ...(at && { at }), remedy: refused.remedy })
+  if (refused) return learnersError({ what: inWords(refused), ...(at && { at }), remedy: refused.remedy })
   if (error instanceof ClosedError) {
     const closed = placeIn(folder, error.cause.stack)
     const what = `${doing}: ${error.message}${closed ? `, in line ${closed.line}` : ''}`
-    return new WrittenError({ what, ...(at && { at }), remedy: error.remedy })
+    return learnersError({ what, ...(at && { at }), remedy: error.remedy })
   }
   const message = (error.message.split('\n').find(line => line.trim()) ?? error.name).trim()
   if (at && isThrownBy(at, error))
-    return new WrittenError({ what: `${doing}: ${THREW} “${message}”`, at, remedy: WHY_THROWN })
+    return learnersError({ what: `${doing}: ${THREW} “${message}”`, at, remedy: WHY_THROWN })
   const mayBePromise = error instanceof TypeError && mayAwait ? PROMISE : ''
   const known =
     noSuchCall(message) ??
     notDefined(message) ??
     (REMEDIES[error.name] ?? 'which of the values in that line is it about? console.log prints them') +
       mayBePromise
-  const remedy = 'remedy' in error ? String(error.remedy) : known
-  return new WrittenError({ what: `${doing}: ${error.name}: ${message}`, ...(at && { at }), remedy })
+  const isOurs = error instanceof MinilabError
+  const what = `${doing}: ${isOurs ? '' : `${error.name}: `}${message}`
+  return learnersError({ what, ...(at && { at }), remedy: isOurs ? error.remedy : known })
 }
 
 /** Said of an error that the learner's own code has thrown, and no call that it made. */
@@ -95,7 +97,7 @@ const WHY_THROWN =
   'look at the condition that leads to this line: which of its values is not what you expect? console.log prints them'
 
 /** Whether it is a line of the learner's that has made this error: no other frame is above it, and it says so. */
-const isThrownBy = ({ file, text }: Place, { stack = '' }: Error) =>
+const isThrownBy = ({ file, text }: SourceLine, { stack = '' }: Error) =>
   /\bthrow\b|\bassert\b/.test(text) && (/^ *at .*/m.exec(stack)?.[0].includes(`/${file}:`) ?? false)
 
 /** What a call of the tape was most likely meant to be: `umount` is umount2(2), `exec` execve(2). */
@@ -157,7 +159,7 @@ function guardPart(part: Part, folder: string, name: string): Part {
     const run = part[hook] as ((...args: unknown[]) => unknown) | undefined
     if (run === undefined) continue
     if (typeof run !== 'function')
-      throw new WrittenError({ what: `${hook} of ${name} is no function`, remedy: `write ${hook}(…) { … }` })
+      throw learnersError({ what: `${hook} of ${name} is no function`, remedy: `write ${hook}(…) { … }` })
     const safely = guard(run.bind(part), folder, `${name}.${hook}`)
     const counted = (...args: unknown[]) => {
       nextContainer()
@@ -189,7 +191,7 @@ function onlyNamespaces(flags: (...args: unknown[]) => unknown, part: string) {
     const more = BigInt(returned as number) & ~known
     if (more === 0n) return returned
     const names = CLONE_FLAGS.filter(([, flag]) => more & BigInt(Number(flag))).map(([name]) => name)
-    throw new WrittenError({
+    throw learnersError({
       what: `${part}.flags returned ${names.join('|') || `0x${more.toString(16)}`}, which is no namespace`,
       remedy: 'return flags such as CLONE_NEWPID and no others: minilab adds what else the clone needs',
     })
@@ -200,7 +202,7 @@ function onlyNamespaces(flags: (...args: unknown[]) => unknown, part: string) {
 function guardListed(part: unknown, folder: string, where: string): Part {
   const { name } = (part ?? {}) as Partial<Part>
   if (typeof name === 'string') return guardPart(part as Part, folder, name)
-  throw new WrittenError({
+  throw learnersError({
     what: `${where} is no part with a name`,
     remedy: 'list what your files of the labs before export',
   })
@@ -218,7 +220,7 @@ function withLines(record: (...args: unknown[]) => unknown, folder: string): (..
         name,
         given.map(arg => (arg instanceof Later ? 0 : arg)),
       )
-      if (wrong) throw new WrittenError({ what: wrong, remedy: 'an editor shows the types: tape.' + name })
+      if (wrong) throw learnersError({ what: wrong, remedy: 'an editor shows the types: tape.' + name })
       const later = note(...call)
       const at = placeIn(folder, new Error().stack)
       if (at) later.op.at = at
@@ -227,7 +229,7 @@ function withLines(record: (...args: unknown[]) => unknown, folder: string): (..
     try {
       const result = record(...args)
       if (!(result instanceof Promise)) return result
-      throw new WrittenError({
+      throw learnersError({
         what: 'it is async: what it records after an await comes too late for the tape',
         remedy: 'record without await; what has to be awaited belongs into prepare or attach',
       })

@@ -2,7 +2,7 @@ import { basename } from 'node:path'
 import { ledgers, ownerLives } from '../container/ledger.ts'
 import { findState, isRunning, type State, states } from '../container/state.ts'
 import { dataFolder } from '../image/data-folder.ts'
-import { UsageError } from '../common/errors.ts'
+import { MinilabError } from '../common/errors.ts'
 import {
   children,
   ifReadable,
@@ -23,20 +23,25 @@ export interface Target {
 
 /**
  * What a word means: a container's name, its id or the beginning of that; or else the pid of any process. Throws a
- * UsageError where there is no such thing, or where it does not run.
+ * MinilabError (usage) where there is no such thing, or where it does not run.
  */
 export function findTarget(word: string): Target {
   const meant = states().some(({ name, id }) => name === word || (word !== '' && id.startsWith(word)))
   if (meant || !/^[1-9]\d*$/.test(word)) return ofState(findState(word))
   const pid = Number(word)
   if (!processExists(pid))
-    throw new UsageError(`there is no container and no process "${word}"`, 'minilab ps shows the containers')
+    throw new MinilabError(
+      'usage',
+      `there is no container and no process "${word}"`,
+      'minilab ps shows the containers',
+    )
   return { pid, name: status(pid).Name ?? word, word }
 }
 
 function ofState(state: State): Target {
   if (!isRunning(state))
-    throw new UsageError(
+    throw new MinilabError(
+      'usage',
       `${state.name} does not run`,
       'minilab ps shows what does, minilab ps -a also the others',
     )

@@ -10,7 +10,7 @@ import { program } from '../../lib/container/program.ts'
 import { root } from '../../lib/container/root.ts'
 import { compose } from '../../lib/container/start.ts'
 import { type Mount, mountinfo } from '../../lib/kernel/mount/mountinfo.ts'
-import { UsageError } from '../../lib/common/errors.ts'
+import { isKind } from '../../lib/common/errors.ts'
 import { SyscallError } from '../../lib/kernel/syscalls/syscall-error.ts'
 import { isRoot, userData, userFolder } from '../support/minilab.ts'
 
@@ -87,7 +87,7 @@ test(
         child.kill('SIGKILL')
         await child.exit
       } catch (error) {
-        const refusal = error instanceof UsageError ? error.cause : error
+        const refusal = isKind(error, 'usage') ? error.cause : error
         if (!(refusal instanceof SyscallError)) throw error
         refused.push(refusal)
       }

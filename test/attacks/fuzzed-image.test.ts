@@ -157,7 +157,7 @@ test(`${ROUNDS} tars of random entries change nothing outside, and leave a tree 
       outcomes.refused++
       expect({ ...about, failed }).toMatchObject({
         failed: {
-          name: expect.stringMatching(/^(UsageError|MachineError)$/),
+          kind: expect.stringMatching(/^(usage|machine)$/),
           message: expect.stringMatching(/^[^\n]{1,1000}$/),
           remedy: expect.stringMatching(/./),
         },

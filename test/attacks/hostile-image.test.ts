@@ -65,7 +65,7 @@ describe('names stay inside', () => {
   ])('refused: %s', async (_case, name, message) => {
     const refused = unpack([{ name: 'first' }, { name, pax: { path: name } }])
     await expect(refused).rejects.toMatchObject({
-      name: 'UsageError',
+      kind: 'usage',
       message: expect.stringMatching(message),
     })
     expectUntouched(REFUSED)
@@ -84,7 +84,7 @@ describe('symbolic links lead nowhere else', () => {
     const outcome = await unpack([link, file]).then(
       () => UNPACKED,
       (error: unknown) => {
-        expect(error).toMatchObject({ name: 'UsageError', message: expect.stringContaining('in its way') })
+        expect(error).toMatchObject({ kind: 'usage', message: expect.stringContaining('in its way') })
         return REFUSED
       },
     )
@@ -127,7 +127,7 @@ describe('symbolic links lead nowhere else', () => {
 
   test('a link to itself', async () => {
     const refused = unpack([{ name: 'a', type: 'symlink', linkname: 'a' }, { name: 'a/b' }])
-    await expect(refused).rejects.toMatchObject({ name: 'UsageError' })
+    await expect(refused).rejects.toMatchObject({ kind: 'usage' })
     expectUntouched(REFUSED)
   })
 })
@@ -146,7 +146,7 @@ describe('hard links', () => {
     ['itself', () => [{ name: 'x', type: 'link', linkname: 'x' }]],
   ] as [string, () => TarEntry[]][])('refused: to %s outside', async (_case, entries) => {
     await expect(unpack(entries())).rejects.toMatchObject({
-      name: 'UsageError',
+      kind: 'usage',
       message: expect.stringContaining('hard link'),
     })
     expectUntouched(REFUSED)
@@ -165,13 +165,13 @@ describe('hard links', () => {
 
 describe('whiteouts', () => {
   test.each(['.wh.', '.wh..', '.wh...', 'a/.wh...'])('refused: %s', async name => {
-    await expect(unpack([{ name }])).rejects.toMatchObject({ name: 'UsageError' })
+    await expect(unpack([{ name }])).rejects.toMatchObject({ kind: 'usage' })
     expectUntouched(REFUSED)
   })
 
   test('of a path that a link leads out of the tree', async () => {
     const refused = unpack([{ name: 'link', type: 'symlink', linkname: outside }, { name: 'link/.wh.file' }])
-    await expect(refused).rejects.toMatchObject({ name: 'UsageError' })
+    await expect(refused).rejects.toMatchObject({ kind: 'usage' })
     expectUntouched(REFUSED)
   })
 
@@ -199,7 +199,7 @@ describe('extended attributes and numbers beyond all measure', () => {
     const outcome = await unpack([{ name: 'file', pax }]).then(
       () => UNPACKED,
       (error: unknown) => {
-        expect(error).toMatchObject({ name: 'UsageError', message: expect.stringMatching(/^.{1,300}$/) })
+        expect(error).toMatchObject({ kind: 'usage', message: expect.stringMatching(/^.{1,300}$/) })
         return REFUSED
       },
     )
@@ -232,7 +232,7 @@ test('an entry for the tree itself may set its mode, but not replace it', async 
   expect(statSync(`${dir}/out`).mode & 0o777).toBe(0o711)
   removeTree(`${dir}/out`)
   await expect(unpack([{ name: '/', type: 'symlink', linkname: outside }])).rejects.toMatchObject({
-    name: 'UsageError',
+    kind: 'usage',
   })
   expectUntouched(REFUSED)
 })
@@ -309,7 +309,7 @@ describe('sizes beyond all measure', () => {
     const before = process.memoryUsage().rss
     const refused = unpackLayer(`${dir}/layer.tar`, `${dir}/out`, { overlay: true })
     await expect(refused).rejects.toMatchObject({
-      name: 'UsageError',
+      kind: 'usage',
       message: expect.stringMatching(/^.{1,300}$/),
     })
     expect(process.memoryUsage().rss - before).toBeLessThan(200 * MIB)
@@ -326,7 +326,7 @@ describe('sizes beyond all measure', () => {
       const outcome = await refused.then(
         () => UNPACKED,
         (error: unknown) => {
-          expect(error).toMatchObject({ name: 'UsageError', message: expect.stringMatching(/^.{1,300}$/) })
+          expect(error).toMatchObject({ kind: 'usage', message: expect.stringMatching(/^.{1,300}$/) })
           return REFUSED
         },
       )
@@ -338,7 +338,7 @@ describe('sizes beyond all measure', () => {
     shell(me, `cd ${dir}; mkdir t; truncate -s 1T t/sparse; tar -C t --sparse -cf layer.tar .; rm -r t`)
     const refused = unpackLayer(`${dir}/layer.tar`, `${dir}/out`, { overlay: true })
     await expect(refused).rejects.toMatchObject({
-      name: 'UsageError',
+      kind: 'usage',
       remedy: expect.stringContaining('--sparse'),
     })
     expectUntouched(REFUSED)
@@ -373,7 +373,7 @@ describe('sizes beyond all measure', () => {
         { wrapper: small },
       )
       expect(found).toMatchObject({
-        error: 'MachineError',
+        error: 'machine',
         message: expect.stringContaining('ENOSPC'),
         left: [],
       })
@@ -428,7 +428,7 @@ describe('what is truncated or damaged is refused, and nothing of it is left', (
     writeFileSync(`${dir}/layer.tar`, damage(compress(await tar())))
     const refused = unpackLayer(`${dir}/layer.tar`, `${dir}/out`, { overlay: true })
     await expect(refused).rejects.toMatchObject({
-      name: 'UsageError',
+      kind: 'usage',
       message: expect.stringMatching(
         /^[^\n]*layer\.tar[^\n]*(truncated|damaged|empty|compressed with xz)[^\n]*$/,
       ),
@@ -440,7 +440,7 @@ describe('what is truncated or damaged is refused, and nothing of it is left', (
   test('a file that is not there', async () => {
     const refused = unpackLayer(`${dir}/none.tar`, `${dir}/out`, { overlay: true })
     await expect(refused).rejects.toMatchObject({
-      name: 'UsageError',
+      kind: 'usage',
       message: expect.stringContaining('ENOENT'),
     })
   })

@@ -127,7 +127,9 @@ describe.each(users)('as %s', user => {
       const rows = lines.filter(line => /[▏▎▍▌▋▊▉█]$/.test(line)).map(line => line.trim().split(/[ (]/)[0])
       expect([rows[0], rows.at(-1)]).toEqual(['clone3', 'execve'])
       expect(Math.max(...lines.map(line => line.length))).toBeLessThanOrEqual(88)
-      expect(lines.filter(line => /read: the child waits for us .*├┄+┤/.test(line))).toHaveLength(1)
+      expect(
+        lines.filter(line => /read: the child waits for us .*├┄ 0 µs ┄+ [\d.]+ [µm]?s ┄┤/.test(line)),
+      ).toHaveLength(1)
     }
   })
 })

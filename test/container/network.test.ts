@@ -25,7 +25,7 @@ function inside(net: Network, data: string, code: string): unknown {
     import { execFileSync, spawnSync } from 'node:child_process'
     const ledger = new Ledger(${JSON.stringify(data)})
     const run = (...args) => execFileSync(args[0], args.slice(1), { encoding: 'utf8' })
-    const result = await (async () => { ${code} })().catch(error => ({ error: error.name, message: error.message }))
+    const result = await (async () => { ${code} })().catch(error => ({ error: error.kind ?? error.name, message: error.message }))
     console.log(JSON.stringify(result))`
   return JSON.parse(net.run(process.execPath, '--input-type=module', '-e', script))
 }
@@ -43,7 +43,7 @@ describe.skipIf(lacking)(`the host’s side${lacking}`, () => {
     net.run('ip', 'route', 'add', '10.0.0.0/8', 'dev', 'v0')
     expect(inside(net, data, free)).toBe('192.168.144.0/24')
     net.run('ip', 'route', 'add', '192.0.0.0/4', 'dev', 'v0')
-    expect(inside(net, data, free)).toMatchObject({ error: 'LimitedError' })
+    expect(inside(net, data, free)).toMatchObject({ error: 'limited' })
   })
 
   test('a bridge stays while somebody is plugged in', async () => {
@@ -117,7 +117,7 @@ describe.skipIf(lacking)(`the host’s side${lacking}`, () => {
     // what the tool refuses is a limit, and nothing to take back
     const refused = `return addNat(ledger, 'mlb test', ${nat})`
     expect(inside(net, data, refused)).toMatchObject({
-      error: 'LimitedError',
+      error: 'limited',
       message: expect.stringMatching(/Error/),
     })
     expect(inside(net, data, `try { ${refused} } catch { return ledger.settle() }`)).toEqual([])

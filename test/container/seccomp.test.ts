@@ -197,7 +197,7 @@ describe('a profile that is wrong is refused in words', () => {
   ] as const)('%s', (message, remedy, profile) => {
     expect(() => compileSeccomp(profile)).toThrow(
       expect.objectContaining({
-        name: 'UsageError',
+        kind: 'usage',
         message: expect.stringContaining(message),
         remedy: expect.stringMatching(remedy),
       }),

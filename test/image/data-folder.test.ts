@@ -48,7 +48,7 @@ test('directories are 0755 under any umask, those that were there stay as they a
 
 test('a folder that cannot be made is a typed error', () => {
   const refused = expect.objectContaining({
-    name: 'UsageError',
+    kind: 'usage',
     message: expect.stringContaining('/dev/null'),
   })
   expect(() => makeDir('/dev/null/data')).toThrow(refused)

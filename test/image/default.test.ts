@@ -220,7 +220,7 @@ describe('what the machine lacks is a typed error, and nothing is left', () => {
       wrapper: [...unshare, '/bin/sh', '-ec', hide],
     })
     expect(refused).toMatchObject({
-      error: 'MachineError',
+      error: 'machine',
       remedy: expect.stringContaining('busybox-static'),
     })
     expect(readdirSync(data)).toEqual([])
@@ -233,12 +233,12 @@ describe('what the machine lacks is a typed error, and nothing is left', () => {
     const small = `mount -t tmpfs -o size=2m none ${data}; exec "$0" "$@"`
     const { error, left } = run<Record<'error' | 'left', unknown>>(
       me,
-      `const error = await lib.buildDefaultImage([]).catch(({ name, message, remedy }) => ({ name, message, remedy }))
+      `const error = await lib.buildDefaultImage([]).catch(({ kind, message, remedy }) => ({ kind, message, remedy }))
        return { error, left: fs.readdirSync('${data}', { recursive: true }).sort() }`,
       { data, wrapper: [...unshare, '/bin/sh', '-ec', small] },
     )
     expect(error).toMatchObject({
-      name: 'MachineError',
+      kind: 'machine',
       message: expect.stringContaining('ENOSPC'),
       remedy: expect.stringContaining('MINILAB_DATA'),
     })
@@ -250,13 +250,13 @@ describe('what the machine lacks is a typed error, and nothing is left', () => {
     context.skip(!!reason, reason)
     // mkdir(2) says ENOENT under /proc, though nothing is missing there
     expect(run(ordinary, `return lib.buildDefaultImage([])`, { data: '/proc/minilab' })).toMatchObject({
-      error: 'UsageError',
+      error: 'usage',
       message: expect.stringContaining('/proc/minilab'),
     })
     const closed = folder(me)
     context.skip(me.uid !== 0, 'root can make a folder that the user may not write to')
     expect(run(ordinary, `return lib.buildDefaultImage([])`, { data: join(closed, 'data') })).toMatchObject({
-      error: 'MachineError',
+      error: 'machine',
       message: expect.stringContaining('EACCES'),
       remedy: expect.stringContaining('MINILAB_DATA'),
     })

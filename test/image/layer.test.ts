@@ -155,7 +155,7 @@ test('a socket is left out with a note, a name that would be a whiteout is refus
   expect(packed.entries).toBe(1)
   writeFileSync(`${dir}/tree/.wh.file`, '')
   await expect(packLayer(`${dir}/tree`, `${dir}/2.tar`, { overlay: false })).rejects.toMatchObject({
-    name: 'UsageError',
+    kind: 'usage',
   })
   expect(readdirSync(dir).sort()).toEqual(['layer.tar', 'tree'])
 })
@@ -168,15 +168,15 @@ test.each([
   shell(me, `mkdir ${dir}/tree; cd ${dir}/tree; ${make}`)
   const full = createWriteStream('/dev/full')
   await expect(packLayer(`${dir}/tree`, full, { overlay: false })).rejects.toMatchObject({
-    name: 'MachineError',
+    kind: 'machine',
     message: expect.stringContaining('ENOSPC'),
     remedy: expect.stringContaining('free some space'),
   })
   await expect(packLayer(`${dir}/none`, `${dir}/out.tar`, { overlay: false })).rejects.toMatchObject({
-    name: 'UsageError',
+    kind: 'usage',
   })
   await expect(packLayer(`${dir}/tree`, `${dir}/no/out.tar`, { overlay: false })).rejects.toMatchObject({
-    name: 'UsageError',
+    kind: 'usage',
   })
   expect(readdirSync(dir)).toEqual(['tree'])
 })
@@ -186,7 +186,7 @@ test('what is there already is not overwritten', async () => {
   await writeTar(`${dir}/layer.tar`, [{ name: 'new' }])
   shell(me, `mkdir ${dir}/full ${dir}/empty; echo old > ${dir}/full/old`)
   await expect(unpackLayer(`${dir}/layer.tar`, `${dir}/full`, { overlay: true })).rejects.toMatchObject({
-    name: 'UsageError',
+    kind: 'usage',
     message: expect.stringContaining('not empty'),
   })
   await unpackLayer(`${dir}/layer.tar`, `${dir}/empty`, { overlay: true })

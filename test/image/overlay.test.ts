@@ -79,7 +79,7 @@ test('an upper directory that leans on its lower one is refused', async context 
     '--mount',
   ])
   await expect(packLayer(`${dir}/upper`, `${dir}/layer.tar`, { overlay: true })).rejects.toMatchObject({
-    name: 'UsageError',
+    kind: 'usage',
     remedy: expect.stringContaining('redirect_dir=off'),
   })
   expect(readdirSync(dir)).not.toContain('layer.tar')

@@ -20,7 +20,7 @@ afterEach(() => {
 })
 
 const usage = (message: string, remedy: string) => ({
-  name: 'UsageError',
+  kind: 'usage',
   message: expect.stringContaining(message),
   remedy: expect.stringContaining(remedy),
 })
@@ -152,7 +152,7 @@ describe('importing the tar of a root file system', () => {
     await writeTar(`${dir}/rootfs.tar`, [{ name: 'bin/sh' }])
     const { image } = await importRootfs(`${dir}/rootfs.tar`, 'mine')
     writeFileSync(`${dir}/text`, 'no tar')
-    await expect(importRootfs(`${dir}/text`, 'mine')).rejects.toMatchObject({ name: 'UsageError' })
+    await expect(importRootfs(`${dir}/text`, 'mine')).rejects.toMatchObject({ kind: 'usage' })
     expect(readImage('mine')).toEqual(image)
     expect(readdirSync(`${data}/tmp`)).toEqual([])
   })

@@ -49,7 +49,7 @@ export function run<T>(
     import fs from 'node:fs'
     const modules = await Promise.all(${JSON.stringify(modules)}.map(name => import('${lib}/' + name + '.ts')))
     const lib = Object.assign({}, ...modules)
-    const value = await (async () => { ${body} })().catch(error => ({ error: error.name, message: error.message, remedy: error.remedy }))
+    const value = await (async () => { ${body} })().catch(error => ({ error: error.kind ?? error.name, message: error.message, remedy: error.remedy }))
     fs.writeSync(1, JSON.stringify(value ?? null))`
   const [command, ...args] = [...wrapper, process.execPath, '--input-type=module', '-e', script]
   const { uid, gid } = user

@@ -77,7 +77,7 @@ describe('the digest of a tree', () => {
   test('a name that is not UTF-8 is refused rather than misread', () => {
     const dir = folder()
     writeFileSync(Buffer.concat([Buffer.from(`${dir}/`), Buffer.from([0x66, 0xff])]), '')
-    expect(() => [...walk(dir)]).toThrow(expect.objectContaining({ name: 'UsageError' }))
+    expect(() => [...walk(dir)]).toThrow(expect.objectContaining({ kind: 'usage' }))
   })
 })
 

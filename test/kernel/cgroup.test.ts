@@ -120,14 +120,14 @@ describe.skipIf(!isRoot).each(freezers)(`cgroup v$version at $mount${needsRoot}`
     inner.join(loop().pid)
     await above.freeze(true)
     await expect(inner.freeze(false, 50)).rejects.toMatchObject({
-      name: 'UsageError',
+      kind: 'usage',
       message: expect.stringContaining('inner would not thaw within 50 ms') as string,
       remedy: 'a cgroup above it is frozen: thaw that one',
     })
   })
 
   test('the cgroup that we are in ourselves is not frozen, nor removed', async () => {
-    const refused = { name: 'UsageError', message: expect.stringContaining('we are in') as string }
+    const refused = { kind: 'usage', message: expect.stringContaining('we are in') as string }
     const ours = new Cgroup([{ hierarchy, path: hierarchy.own }])
     await expect(ours.freeze(true)).rejects.toMatchObject(refused)
     await expect(removeCgroup(hierarchy.own, 'container')).rejects.toMatchObject(refused)

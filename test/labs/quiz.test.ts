@@ -162,7 +162,7 @@ describe.skipIf(noTmux)(`in a real terminal${noTmux}`, () => {
     terminal.key('Down')
     terminal.key('Enter')
     await terminal.shows('1 of 1 predicted')
-    await terminal.shows(/minilab: your predictions were not noted: \S+ is damaged: it is JSON/)
+    await terminal.shows(/minilab: your predictions were not noted: \S+ is damaged:\s+it\s+is JSON/)
     await terminal.shows('status 0')
     expect(readFileSync(join(folder, 'progress.json'), 'utf8')).toBe('{')
   })

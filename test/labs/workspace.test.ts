@@ -18,7 +18,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { walk } from '../../lib/image/tree.ts'
-import { UsageError } from '../../lib/common/errors.ts'
+import { isKind } from '../../lib/common/errors.ts'
 import { changeProgress, readProgress } from '../../lib/labs/progress.ts'
 import { resetFile } from '../../lib/labs/reset.ts'
 import { openWorkspace } from '../../lib/labs/open-workspace.ts'
@@ -40,12 +40,12 @@ const writer = (at: string, count: number) =>
     stdio: ['ignore', 'pipe', 'inherit'],
   })
 
-/** What a UsageError says, in one line. */
+/** What a usage error says, in one line. */
 function refusal(task: () => unknown): string {
   try {
     task()
   } catch (error) {
-    if (error instanceof UsageError) return `${error.message}: ${error.remedy}`
+    if (isKind(error, 'usage')) return `${error.message}: ${error.remedy}`
     throw error
   }
   throw new Error('it was not refused')

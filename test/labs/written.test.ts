@@ -1,10 +1,11 @@
 import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
-import type { WrittenError } from '../../lib/labs/problem.ts'
+import { type MinilabError } from '../../lib/common/errors.ts'
 import { asWritten } from '../../lib/labs/written.ts'
 
 /** What a learner is told to do about an error that their code has thrown. */
-const adviceFor = (error: Error) => (asWritten(error, '/mine', 'root.inside') as WrittenError).remedy
+const adviceFor = (error: Error) =>
+  (asWritten(error, '/mine', 'root.inside') as MinilabError<'refused'>).remedy
 
 const errorOf = (code: string): Error => {
   try {

@@ -1,12 +1,10 @@
 import { defaultSpec, NAMESPACE_TYPES } from '../../container/default-spec.ts'
-import { LimitedError } from '../../container/limited.ts'
 import { namespaces } from '../../container/namespaces.ts'
 import type { Container, Part } from '../../container/part.ts'
 import type { NamespaceType } from '../../container/spec.ts'
 import { compose } from '../../container/start.ts'
-import { MachineError } from '../../image/error.ts'
 import { errnoMeaning } from '../../common/errno.ts'
-import { UsageError } from '../../common/errors.ts'
+import { MinilabError } from '../../common/errors.ts'
 import { SyscallError } from '../../kernel/syscalls/syscall-error.ts'
 import type { Tape } from '../../kernel/tape/tape.ts'
 import type { Machine } from './probe.ts'
@@ -52,7 +50,7 @@ export async function attempt(
 }
 
 /** An error of ours that says what was refused, and mostly why and what to do. */
-export type Refusal = SyscallError | LimitedError | UsageError | MachineError
+export type Refusal = SyscallError | MinilabError
 
 /** Does something; resolves to what was refused. */
 export async function refusalOf(act: () => void | Promise<void>): Promise<Refusal | undefined> {
@@ -66,7 +64,7 @@ export async function refusalOf(act: () => void | Promise<void>): Promise<Refusa
 }
 
 export function isRefusal(error: unknown): error is Refusal {
-  return [SyscallError, LimitedError, UsageError, MachineError].some(kind => error instanceof kind)
+  return error instanceof SyscallError || error instanceof MinilabError
 }
 
 /** What to do about a refusal, as far as it says so itself. */

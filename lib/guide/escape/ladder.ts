@@ -1,5 +1,5 @@
+import { isKind } from '../../common/errors.ts'
 import type { Step } from '../step.ts'
-import { LimitedError } from '../../container/limited.ts'
 import type { Attack, Cell } from './attack.ts'
 import { attacks } from './attacks.ts'
 import type { Range } from './range.ts'
@@ -25,7 +25,7 @@ async function attempt(attack: Attack, target: Target): Promise<Cell> {
     const outcome = await attack.act(target)
     return { ...place, ...outcome, limited: outcome.stopped === null ? outcome.evidence : null }
   } catch (error) {
-    if (!(error instanceof LimitedError)) throw error
+    if (!isKind(error, 'limited')) throw error
     return { ...place, stopped: null, evidence: error.message, limited: error.message }
   }
 }

@@ -2,7 +2,7 @@ import { closeSync, existsSync, readdirSync, rmdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type Hierarchy, hierarchies, hierarchyOf, listFile } from './cgroupfs.ts'
 import { readControl, writeControl } from './control-file.ts'
-import { UsageError } from '../../common/errors.ts'
+import { MinilabError } from '../../common/errors.ts'
 import { isGone, processExists } from '../process/procfs.ts'
 import { findProcess, send } from '../process/signal.ts'
 import type { Replayed } from '../tape/tape.ts'
@@ -60,25 +60,27 @@ export class Cgroup {
   }
 
   /**
-   * Stops every process in it, or lets them go on; resolves when the kernel says that it is so. Throws a UsageError when it
+   * Stops every process in it, or lets them go on; resolves when the kernel says that it is so. Throws a usage error when it
    * has not come to that after `patience` milliseconds, and where there is no freezer, or we would stop ourselves.
    */
   async freeze(frozen: boolean, patience = PATIENCE): Promise<void> {
     const freezer = this.controller('freezer')
     if (!freezer)
-      throw new UsageError(
+      throw new MinilabError(
+        'usage',
         'no mounted cgroup hierarchy can freeze',
         'mount cgroup2, or v1’s freezer controller',
       )
     const { path, version } = freezer
     if (holdsUs(path))
-      throw new UsageError(`we are in ${path} ourselves`, 'freeze a cgroup that we are not in')
+      throw new MinilabError('usage', `we are in ${path} ourselves`, 'freeze a cgroup that we are not in')
     const { file, on, off } = FREEZER[version]
     const state = frozen ? on : off
     this.write(join(path, file), state)
     if (await settled(version, path, state, patience)) return
     if (frozen) this.write(join(path, file), off)
-    throw new UsageError(
+    throw new MinilabError(
+      'usage',
       `${path} would not ${frozen ? 'freeze' : 'thaw'} within ${patience} ms`,
       frozen
         ? `a process in it hangs in the kernel: ps -o pid,stat,wchan -p ${members(path).join(',')}`
@@ -124,12 +126,12 @@ export type CgroupUse =
   /** it holds ourselves, on v2, so that the cgroup above can hand controllers down: we go back there */
   | 'ourselves'
 
-/** Removes a cgroup directory. True if it was there and is gone; throws a UsageError where something in it does not go. */
+/** Removes a cgroup directory. True if it was there and is gone; throws a usage error where something in it does not go. */
 export async function removeCgroup(path: string, use: CgroupUse): Promise<boolean> {
   if (!existsSync(path)) return false
   if (use === 'ourselves') return goBack(path) && remove(path)
   if (use === 'parent') return remove(path)
-  if (holdsUs(path)) throw new UsageError(`we are in ${path} ourselves`, 'leave it first')
+  if (holdsUs(path)) throw new MinilabError('usage', `we are in ${path} ourselves`, 'leave it first')
   try {
     thawV1(path)
     for (const entry of readdirSync(path, { withFileTypes: true }))
@@ -140,7 +142,11 @@ export async function removeCgroup(path: string, use: CgroupUse): Promise<boolea
   }
   // a process that has just died may be counted for a moment longer
   if (await until(() => remove(path), PATIENCE)) return true
-  throw new UsageError(`${path} cannot be removed: the kernel says that it is in use`, 'minilab clean')
+  throw new MinilabError(
+    'usage',
+    `${path} cannot be removed: the kernel says that it is in use`,
+    'minilab clean',
+  )
 }
 
 /** rmdir(2); false where it is in use. */
@@ -167,7 +173,8 @@ async function empty(path: string): Promise<void> {
     return pids.length === 0
   }
   if (await until(dead, PATIENCE)) return
-  throw new UsageError(
+  throw new MinilabError(
+    'usage',
     `processes in ${path} do not die: ${members(path).join(' ')}`,
     'they hang in the kernel (ps shows D): when they are gone, minilab clean',
   )

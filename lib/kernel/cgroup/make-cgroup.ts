@@ -4,7 +4,7 @@ import { accessRefusal, mayAccess } from '../process/access.ts'
 import { Cgroup, type CgroupUse, move } from './cgroup.ts'
 import { CORE, hierarchies, type Hierarchy, hierarchyOf, listFile } from './cgroupfs.ts'
 import { readControl } from './control-file.ts'
-import { UsageError } from '../../common/errors.ts'
+import { MinilabError } from '../../common/errors.ts'
 import { mountCommands } from './mount-cgroups.ts'
 import { isGone, unlessGone } from '../process/procfs.ts'
 
@@ -135,7 +135,8 @@ export function makeCgroup(
     // another minilab, ending now, may take the shared parent or its controllers away under our feet: then once more
     const made = [1, 2, 3, 4, 5].some(() => attempt(cgroup, hierarchy, path, wanted, note, last))
     if (!made)
-      throw new UsageError(
+      throw new MinilabError(
+        'usage',
         `${path} does not get the controllers ${wanted.join(' ')}`,
         `compare cgroup.controllers and cgroup.subtree_control from there up to ${hierarchy.mount}`,
       )

@@ -1,15 +1,19 @@
 import { isIP, isIPv4 } from 'node:net'
 import { AF_INET, AF_INET6 } from '../syscalls/constants.ts'
-import { UsageError } from '../../common/errors.ts'
+import { MinilabError } from '../../common/errors.ts'
 import { quote } from '../syscalls/kinds.ts'
 
-/** An address and how many of its bits name its network: `10.1.2.3/24`; without a length all of them. Throws a UsageError. */
+/** An address and how many of its bits name its network: `10.1.2.3/24`; without a length all of them. Throws a usage error. */
 export function parseNetwork(text: string): { family: number; ip: string; length: number } {
   const [ip = '', length, ...rest] = text.split('/')
   const most = { 0: -1, 4: 32, 6: 128 }[isIP(ip)]!
   const given = length === undefined ? most : /^\d+$/.test(length) ? Number(length) : Infinity
   if (most < 0 || given > most || rest.length > 0)
-    throw new UsageError(`${quote(text)} is not an IP address or network`, 'write it like 10.1.2.3/24')
+    throw new MinilabError(
+      'usage',
+      `${quote(text)} is not an IP address or network`,
+      'write it like 10.1.2.3/24',
+    )
   return { family: most === 32 ? AF_INET : AF_INET6, ip, length: given }
 }
 

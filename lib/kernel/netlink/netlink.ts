@@ -11,7 +11,7 @@ import {
   SOL_NETLINK,
 } from '../syscalls/constants.ts'
 import { errnoName } from '../../common/errno.ts'
-import { UsageError } from '../../common/errors.ts'
+import { MinilabError } from '../../common/errors.ts'
 import {
   align,
   attributeAt,
@@ -69,11 +69,12 @@ export class NetlinkError extends SyscallError {
 }
 
 /** A connection was used, or closed once more, after it had been closed. Its `cause` is where that was. */
-export class ClosedError extends UsageError {
+export class ClosedError extends MinilabError<'usage'> {
   override readonly cause: Error
 
   constructor(closed: Error) {
     super(
+      'usage',
       'this connection was closed already',
       'close each connection once, after its last use; await what comes later',
     )

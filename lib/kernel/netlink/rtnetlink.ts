@@ -17,7 +17,7 @@ import {
   SOCK_CLOEXEC,
   SOCK_RAW,
 } from '../syscalls/constants.ts'
-import { UsageError } from '../../common/errors.ts'
+import { MinilabError } from '../../common/errors.ts'
 import { parseNetwork } from './ip-address.ts'
 import { quote } from '../syscalls/kinds.ts'
 import { type AttributesOf, decodeStruct, encodeAttributes, encodeStruct } from './netlink-attributes.ts'
@@ -173,7 +173,11 @@ export class Rtnetlink extends Netlink {
 
   setMac(link: string, mac: string): void {
     if (!/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(mac))
-      throw new UsageError(`${quote(mac)} is not a link-layer address`, 'write it like 02:42:ac:11:00:02')
+      throw new MinilabError(
+        'usage',
+        `${quote(mac)} is not a link-layer address`,
+        'write it like 02:42:ac:11:00:02',
+      )
     this.#set(link, `address ${mac}`, { IFLA_ADDRESS: mac })
   }
 

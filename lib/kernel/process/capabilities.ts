@@ -1,5 +1,5 @@
 // The privileges of root, one by one. capabilities(7); include/uapi/linux/capability.h
-import { UsageError } from '../../common/errors.ts'
+import { MinilabError } from '../../common/errors.ts'
 import { hint } from '../../common/suggest.ts'
 
 /** Each capability and what it allows. Its number is its position: CAP_CHOWN is bit 0, CAP_CHECKPOINT_RESTORE bit 40. */
@@ -76,14 +76,15 @@ export const defaultCapabilities: readonly Capability[] = [
 
 /**
  * The capabilities that a word of the user means: `net_admin` and `CAP_NET_ADMIN` one, `ALL` every one.
- * @throws UsageError for an unknown word, with the nearest known name
+ * @throws MinilabError (usage) for an unknown word, with the nearest known name
  */
 export function parseCapability(word: string): readonly Capability[] {
   const upper = word.toUpperCase()
   if (upper === 'ALL') return names
   const name = upper.startsWith('CAP_') ? upper : `CAP_${upper}`
   if (Object.hasOwn(capabilities, name)) return [name as Capability]
-  throw new UsageError(
+  throw new MinilabError(
+    'usage',
     `unknown capability ${JSON.stringify(word)}`,
     hint(name, names, 'see capabilities(7) for the names, or use ALL'),
   )
@@ -91,7 +92,7 @@ export function parseCapability(word: string): readonly Capability[] {
 
 /**
  * A set of capabilities as the kernel keeps it, bit n for capability number n (the `Cap…:` lines of /proc/pid/status).
- * @throws UsageError for an unknown name
+ * @throws MinilabError (usage) for an unknown name
  */
 export function capabilityMask(set: Iterable<string>): bigint {
   let mask = 0n

@@ -1,6 +1,6 @@
 // Classic BPF, the language of seccomp filters: one 32-bit accumulator A, a read-only input, jumps only forward.
 // linux/filter.h; Documentation/networking/filter.rst
-import { UsageError } from '../../common/errors.ts'
+import { MinilabError } from '../../common/errors.ts'
 
 /** A place in a program. Strings are for people; the assembler makes symbols for the places it adds. */
 export type Label = string | symbol
@@ -70,7 +70,7 @@ const low = (value: bigint) => Number(value & 0xffff_ffffn)
 
 /**
  * The program as the kernel takes it: `struct sock_filter[]`, 8 bytes each, little-endian as x64 and arm64 are.
- * @throws UsageError when it is longer than the kernel accepts
+ * @throws MinilabError (usage) when it is longer than the kernel accepts
  */
 export function assemble(program: Program): Uint8Array {
   const places = locate(program)
@@ -87,7 +87,8 @@ export function assemble(program: Program): Uint8Array {
   if (widened.length > program.length) return assemble(widened)
 
   if (instructions.length > BPF_MAXINSNS) {
-    throw new UsageError(
+    throw new MinilabError(
+      'usage',
       `the BPF program has ${instructions.length} instructions; the kernel takes ${BPF_MAXINSNS}`,
       'use fewer rules with arguments',
     )

@@ -1,5 +1,5 @@
 import { errnoMeaning, errnoName } from '../../common/errno.ts'
-import type { SourceLine } from '../tape/tape.ts'
+import type { SourceLine } from '../../common/errors.ts'
 
 /** Why a call was refused, as far as the observed state tells, and what to do about it. */
 export interface Diagnosis {

@@ -1,7 +1,7 @@
 // The system calls of Linux and their numbers, which never change once given:
 // arch/x86/entry/syscalls/syscall_64.tbl and scripts/syscall.tbl (arm64 and every newer architecture), as of Linux 7.3.
 // test/kernel/syscall-numbers.test.ts compares them with the C headers of the machine.
-import { UsageError } from '../../common/errors.ts'
+import { MinilabError } from '../../common/errors.ts'
 
 /** name: [x64, arm64]; null where the architecture lacks it (arm64 has only the newer form: openat, not open). */
 // prettier-ignore
@@ -108,7 +108,8 @@ export const arch: Arch = supported(process.arch)
 
 function supported(name: string): Arch {
   if (name === 'x64' || name === 'arm64') return name
-  throw new UsageError(
+  throw new MinilabError(
+    'usage',
     `minilab makes system calls on x64 and arm64; this Node is built for ${name}`,
     'run it on an x86-64 or a 64-bit ARM Linux',
   )
@@ -116,12 +117,13 @@ function supported(name: string): Arch {
 
 /**
  * The number of a system call on an architecture, this machine's unless told.
- * @throws UsageError where the architecture lacks the call
+ * @throws MinilabError (usage) where the architecture lacks the call
  */
 export function syscallNumber(name: SyscallName, on: Arch = arch): number {
   const number = numbers[name][on === 'x64' ? 0 : 1]
   if (number !== null) return number
-  throw new UsageError(
+  throw new MinilabError(
+    'usage',
     `${on} has no system call ${name}`,
     'use the newer one: openat for open, dup3 for dup2',
   )

@@ -1,3 +1,4 @@
+import type { SourceLine } from '../../common/errors.ts'
 import { errnoNumber } from '../../common/errno.ts'
 import type { Recorder } from './recorder.ts'
 import { type Args, type Call, parameters, syscalls } from '../syscalls/syscalls.ts'
@@ -8,13 +9,6 @@ export class Later {
   constructor(op: Op) {
     this.op = op
   }
-}
-
-/** The line of a program that recorded a call, and what stands there. */
-export interface SourceLine {
-  file: string
-  line: number
-  text: string
 }
 
 /**

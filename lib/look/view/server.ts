@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { extname, join } from 'node:path'
 import { asTyped } from '../../guide/as-typed.ts'
-import { UsageError } from '../../common/errors.ts'
+import { MinilabError } from '../../common/errors.ts'
 import { listenOnLoopback, ownNames } from '../../common/loopback.ts'
 import { ownFolder } from '../../common/own-folder.ts'
 import { STYLE } from '../svg.ts'
@@ -61,7 +61,7 @@ export class ViewServer {
     this.#server.headersTimeout = PATIENCE
   }
 
-  /** Resolves to the address to open. Throws a UsageError where the port cannot be had; 0 means any that is free. */
+  /** Resolves to the address to open. Throws a usage error where the port cannot be had; 0 means any that is free. */
   async listen(port: number): Promise<string> {
     try {
       return `http://${await listenOnLoopback(this.#server, port)}/?token=${this.#token}`
@@ -69,7 +69,8 @@ export class ViewServer {
       const { code } = error as NodeJS.ErrnoException
       const why = code === 'EADDRINUSE' ? 'is taken' : code === 'EACCES' ? 'is for root only' : undefined
       if (!why) throw error
-      throw new UsageError(
+      throw new MinilabError(
+        'usage',
         `port ${port} ${why}`,
         'choose another, such as --port 7071; --port 0 takes any that is free',
       )
