@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { MinilabError } from '../common/errors.ts'
 import type { Exercise } from '../labs/exercise.ts'
+import { noteOpened } from '../labs/next.ts'
 import { LabPresenter } from '../labs/present.ts'
 import type { Progress } from '../labs/progress-shape.ts'
 import { changeProgress, readProgress } from '../labs/progress.ts'
@@ -14,7 +15,8 @@ import { whichLab } from './which-lab.ts'
 export async function showLab(word: string | undefined, plain: boolean): Promise<void> {
   const workspace = openWorkspace()
   const exercise = await whichLab(word, workspace)
-  new LabPresenter({ plain }).lab(exercise, fileOf(workspace, exercise), readProgress(workspace))
+  const progress = changeProgress(workspace, noted => noteOpened(noted, exercise))
+  new LabPresenter({ plain }).lab(exercise, fileOf(workspace, exercise), progress)
   // `minilab check` comes next, and should find its modules compiled
   await (await import('./run-trials.ts')).loadTrials(exercise.number)
 }

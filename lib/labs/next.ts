@@ -6,7 +6,7 @@ import { isPassed, taskKey } from './verdict.ts'
 const FIRST = [2, 3, 7]
 export const isForFirstPass = (number: number) => FIRST.includes(number)
 
-/** The lab that comes next: the one that was worked on last, then those of a first pass, then the others; undefined where all are passed. */
+/** The lab that comes next: the one that was opened or checked last, then those of a first pass, then the others; undefined where all are passed. */
 export function nextLab(labs: readonly Exercise[], progress: Progress): Exercise | undefined {
   const open = labs.filter(lab => !isPassed(progress, lab))
   const [latest] = open.toSorted((a, b) => workedOn(progress, b) - workedOn(progress, a))
@@ -31,6 +31,17 @@ export function labAfter(
   )
 }
 
-/** When something was last done about a lab, in ms; 0 where nothing was. */
-const workedOn = ({ tasks }: Progress, exercise: Exercise): number =>
-  Math.max(0, ...exercise.tasks.map(({ id }) => Date.parse(tasks[taskKey(exercise, id)]?.last ?? '') || 0))
+/** When a lab was last opened or checked, in ms; 0 where it never was. */
+const workedOn = ({ tasks, opened = {} }: Progress, exercise: Exercise): number =>
+  Math.max(
+    ...[opened[labKey(exercise)], ...exercise.tasks.map(({ id }) => tasks[taskKey(exercise, id)]?.last)].map(
+      at => Date.parse(at ?? '') || 0,
+    ),
+  )
+
+/** Notes that a lab was opened: it is the one to go on with. */
+export function noteOpened(progress: Progress, exercise: Exercise, now = new Date().toISOString()): void {
+  progress.opened = { ...progress.opened, [labKey(exercise)]: now }
+}
+
+const labKey = ({ number, name }: Exercise) => `${number}-${name}`

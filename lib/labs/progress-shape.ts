@@ -8,6 +8,8 @@ export interface Progress {
   predictions: Record<string, PredictionProgress>
   /** for labs of which no check failed the last time, by `3-root` or `3-root rootless`: a digest of the file as it was then */
   proven?: Record<string, string>
+  /** when a lab’s tasks were last shown by `minilab lab`, by `3-root`; ISO 8601 */
+  opened?: Record<string, string>
 }
 
 export interface TaskProgress {

@@ -31,6 +31,7 @@ const isProgress = object({
   ),
   predictions: byName(object({ step: count, said: text, answer: text, at: text })),
   proven: optional(byName(text)),
+  opened: optional(byName(text)),
 })
 
 /** The progress in a workspace; the empty one for an empty file. Throws a usage error where the file is damaged or newer. */

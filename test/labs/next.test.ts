@@ -41,6 +41,14 @@ test('who leaves a lab that is not passed comes to another', () => {
   expect(labAfter(labs, progressWith([1, 2, 3, 4, 5, 6]), labs[6]!)).toBe(undefined)
 })
 
+test('the lab that was opened last is the one to go on with', async () => {
+  const { run } = await newLearner()
+  await run(['lab', '3'])
+  expect((await run(['hint'])).stdout).toContain('Lab 3, task 1')
+  expect((await run(['lab', '1'])).status).toBe(0)
+  expect((await run(['hint'])).stdout).toContain('Lab 1, task 1')
+})
+
 test('tour, progress, check and lab name the same lab', async () => {
   const { run, write, check } = await newLearner()
   for (const _ of ['nothing is begun', 'lab 1 is passed']) {
