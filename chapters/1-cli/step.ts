@@ -1,4 +1,4 @@
-import { program } from '../../lib/container/program.ts'
+import { program } from '../../lib/container/parts/process.ts'
 import type { Exit } from '../../lib/kernel/process/child.ts'
 import type { Lab } from '../../lib/guide/lab.ts'
 import type { Step } from '../../lib/guide/step.ts'
@@ -48,7 +48,7 @@ export const step: Step<Started> = {
     {
       title: 'Start a program',
       manual: ['clone(2)', 'execve(2)', 'environ(7)'],
-      source: { file: 'lib/container/program.ts', symbol: 'program' },
+      source: { file: 'lib/container/parts/process.ts', symbol: 'program' },
       async act(lab) {
         const { pid } = await lab.begin()
         // execve(2) lets us go on, who wait as after vfork(2), a moment before the new program's words can be read:

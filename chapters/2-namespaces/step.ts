@@ -1,5 +1,5 @@
-import { namespaces } from '../../lib/container/namespaces.ts'
-import { program } from '../../lib/container/program.ts'
+import { namespaces } from '../../lib/container/parts/namespaces.ts'
+import { program } from '../../lib/container/parts/process.ts'
 import { LAYERS_GROUP } from '../../lib/image/layer-store.ts'
 import type { Step } from '../../lib/guide/step.ts'
 import { OFFSETS_REFUSED, offsetsPossible } from '../../lib/kernel/process/time-offsets.ts'
@@ -52,7 +52,7 @@ export const step: Step<Made> = {
     {
       title: 'One clone, eight namespaces',
       manual: ['clone(2)', 'namespaces(7)'],
-      source: { file: 'lib/container/namespaces.ts', symbol: 'namespaces' },
+      source: { file: 'lib/container/parts/namespaces.ts', symbol: 'namespaces' },
       act: async lab => void (await lab.begin()),
       checks: checks.inodes,
     },

@@ -1,6 +1,6 @@
-import { namespaces } from '../../lib/container/namespaces.ts'
-import { program } from '../../lib/container/program.ts'
-import { root } from '../../lib/container/root.ts'
+import { namespaces } from '../../lib/container/parts/namespaces.ts'
+import { program } from '../../lib/container/parts/process.ts'
+import { root } from '../../lib/container/parts/root.ts'
 import type { Step } from '../../lib/guide/step.ts'
 import type { Replayed } from '../../lib/kernel/tape/tape.ts'
 import { breakOutOfContainer, chrootAndOut, lookUnderneath } from './break-out.ts'
@@ -76,7 +76,7 @@ export const step: Step<Roots> = {
     {
       title: 'pivot_root: nothing left to walk to',
       manual: ['pivot_root(2)', 'mount_namespaces(7)'],
-      source: { file: 'lib/container/root.ts', symbol: 'root' },
+      source: { file: 'lib/container/parts/root.ts', symbol: 'root' },
       act: async lab => void (await lab.begin()),
       checks: [checks.ownRoot, checks.oldRootGone, checks.propagation],
     },
@@ -99,14 +99,14 @@ export const step: Step<Roots> = {
     {
       title: 'What a Unix program expects: /proc, /dev, /sys',
       manual: ['proc(5)', 'null(4)', 'pts(4)', 'sysfs(5)'],
-      source: { file: 'lib/container/kernel-trees.ts', symbol: 'makeKernelTrees' },
+      source: { file: 'lib/container/rootfs/kernel-trees.ts', symbol: 'makeKernelTrees' },
       shows: isTree,
       checks: [checks.proc, checks.devices, checks.terminals, checks.links],
     },
     {
       title: 'What it must not see',
       manual: ['mount(2)', 'proc(5)'],
-      source: { file: 'lib/container/cover.ts', symbol: 'cover' },
+      source: { file: 'lib/container/rootfs/cover.ts', symbol: 'cover' },
       shows: isCover,
       checks: [checks.masked, checks.readonly, checks.readonlyRoot],
     },

@@ -1,6 +1,6 @@
 import { setPriority } from 'node:os'
 import { join } from 'node:path'
-import { limits } from '../../lib/container/limits.ts'
+import { limits } from '../../lib/container/parts/limits.ts'
 import type { Part } from '../../lib/container/part.ts'
 import { withoutNamespace } from '../../lib/guide/leave-out.ts'
 import {

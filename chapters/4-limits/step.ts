@@ -1,7 +1,7 @@
-import { limits } from '../../lib/container/limits.ts'
-import { namespaces } from '../../lib/container/namespaces.ts'
-import { program } from '../../lib/container/program.ts'
-import { root } from '../../lib/container/root.ts'
+import { limits } from '../../lib/container/parts/limits.ts'
+import { namespaces } from '../../lib/container/parts/namespaces.ts'
+import { program } from '../../lib/container/parts/process.ts'
+import { root } from '../../lib/container/parts/root.ts'
 import type { Lab } from '../../lib/guide/lab.ts'
 import type { Step } from '../../lib/guide/step.ts'
 import { checks } from './checks.ts'
@@ -49,7 +49,7 @@ export const step: Step<Measured> = {
     {
       title: 'A directory, some numbers, a pid',
       manual: ['cgroups(7)', 'cgroup_namespaces(7)'],
-      source: { file: 'lib/container/limits.ts', symbol: 'limits' },
+      source: { file: 'lib/container/parts/limits.ts', symbol: 'limits' },
       impossible: cannotLimit,
       predict: {
         question: 'The shell inside reads /proc/self/cgroup. Which path does it find there?',

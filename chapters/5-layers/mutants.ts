@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { overlayOptions } from '../../lib/container/layers.ts'
+import { overlayOptions } from '../../lib/container/parts/layers.ts'
 import { changeAct, changeSpec, type Mutant } from '../../lib/guide/mutant.ts'
 import { packLayer, unpackLayer } from '../../lib/image/layer.ts'
 import { MS_BIND, MS_REC } from '../../lib/kernel/syscalls/constants.ts'

@@ -1,9 +1,9 @@
 import { join } from 'node:path'
-import { layers, overlayRefused } from '../../lib/container/layers.ts'
-import { limits } from '../../lib/container/limits.ts'
-import { namespaces } from '../../lib/container/namespaces.ts'
-import { program } from '../../lib/container/program.ts'
-import { root } from '../../lib/container/root.ts'
+import { layers, overlayRefused } from '../../lib/container/parts/layers.ts'
+import { limits } from '../../lib/container/parts/limits.ts'
+import { namespaces } from '../../lib/container/parts/namespaces.ts'
+import { program } from '../../lib/container/parts/process.ts'
+import { root } from '../../lib/container/parts/root.ts'
 import { onImageLayers } from '../../lib/guide/image-layers.ts'
 import type { Box, Lab } from '../../lib/guide/lab.ts'
 import type { Shell, Step } from '../../lib/guide/step.ts'
@@ -63,7 +63,7 @@ export const step: Step<Stack> = {
     {
       title: 'A stack of directories',
       manual: ['mount(2)', 'linux/Documentation/filesystems/overlayfs.rst'],
-      source: { file: 'lib/container/layers.ts', symbol: 'layers' },
+      source: { file: 'lib/container/parts/layers.ts', symbol: 'layers' },
       async act(lab) {
         try {
           await beginStack(lab)

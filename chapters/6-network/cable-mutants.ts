@@ -1,4 +1,4 @@
-import { shareHostNetwork } from '../../lib/container/network-plan.ts'
+import { shareHostNetwork } from '../../lib/container/net/network-plan.ts'
 import { changeAct, changeSpec, type Mutant } from '../../lib/guide/mutant.ts'
 import { nth, room } from '../../lib/kernel/netlink/subnet.ts'
 import { until } from '../../lib/common/until.ts'

@@ -1,10 +1,10 @@
-import { limits } from '../../lib/container/limits.ts'
-import { namespaces } from '../../lib/container/namespaces.ts'
-import { addNat } from '../../lib/container/nat.ts'
-import { planNetwork } from '../../lib/container/network-plan.ts'
-import { network } from '../../lib/container/network.ts'
-import { program } from '../../lib/container/program.ts'
-import { root } from '../../lib/container/root.ts'
+import { limits } from '../../lib/container/parts/limits.ts'
+import { namespaces } from '../../lib/container/parts/namespaces.ts'
+import { addNat } from '../../lib/container/net/nat.ts'
+import { planNetwork } from '../../lib/container/net/network-plan.ts'
+import { network } from '../../lib/container/parts/network.ts'
+import { program } from '../../lib/container/parts/process.ts'
+import { root } from '../../lib/container/parts/root.ts'
 import type { Step } from '../../lib/guide/step.ts'
 import type { Requested } from '../../lib/kernel/netlink/netlink.ts'
 import { answers, checks } from './checks.ts'
@@ -45,7 +45,7 @@ export const step: Step<Wiring> = {
     {
       title: 'An empty network namespace',
       manual: ['network_namespaces(7)'],
-      source: { file: 'lib/container/namespaces.ts', symbol: 'namespaces' },
+      source: { file: 'lib/container/parts/namespaces.ts', symbol: 'namespaces' },
       predict: {
         question: 'Which links does a new network namespace have?',
         choices: ['none', 'lo, and it is down', 'lo, and it is up', 'lo and eth0'],
@@ -72,7 +72,7 @@ export const step: Step<Wiring> = {
     {
       title: 'A cable and a switch',
       manual: ['veth(4)', 'ip-link(8)', 'bridge(8)'],
-      source: { file: 'lib/container/network.ts', symbol: 'plugIn' },
+      source: { file: 'lib/container/parts/network.ts', symbol: 'plugIn' },
       async act(lab) {
         const { container } = await lab.begin()
         const { requests } = container.network ?? planNetwork('none')
@@ -116,7 +116,7 @@ export const step: Step<Wiring> = {
     {
       title: 'The host as a router',
       manual: ['ip(7)', 'ip-route(8)'],
-      source: { file: 'lib/container/firewall.ts', symbol: 'forwardFrom' },
+      source: { file: 'lib/container/net/firewall.ts', symbol: 'forwardFrom' },
       predict: {
         question: 'The datagram arrives. What becomes of the answer?',
         choices: ['it reaches the container', 'it cannot even be sent', 'it is lost on the way'],
@@ -130,7 +130,7 @@ export const step: Step<Wiring> = {
       title: 'A published port, and a borrowed address',
       manual: ['nft(8)', 'tcp(7)'],
       impossible: ({ scene }) => !scene.outside.pid, // the stage before has said why
-      source: { file: 'lib/container/nat.ts', symbol: 'addNat' },
+      source: { file: 'lib/container/net/nat.ts', symbol: 'addNat' },
       predict: {
         question: 'How many packets will the rule for port 8080 have counted after the whole connection?',
         choices: ['0', '1', 'each packet of the connection'],
@@ -143,7 +143,7 @@ export const step: Step<Wiring> = {
     {
       title: 'Three modes',
       manual: ['network_namespaces(7)', 'veth(4)'],
-      source: { file: 'lib/container/network-plan.ts', symbol: 'planNetwork' },
+      source: { file: 'lib/container/net/network-plan.ts', symbol: 'planNetwork' },
       act: lab => eachMode(lab, MODES),
       checks: checks.modes,
     },

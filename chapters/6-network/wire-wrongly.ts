@@ -1,4 +1,4 @@
-import type { Network } from '../../lib/container/network-plan.ts'
+import type { Network } from '../../lib/container/net/network-plan.ts'
 import { changePart } from '../../lib/guide/mutant.ts'
 import type { Step } from '../../lib/guide/step.ts'
 import { untilRunning } from '../../lib/kernel/netlink/link-events.ts'
@@ -24,7 +24,7 @@ interface Cable {
 /** One request of the wiring; by their names they can be left out, replaced and put elsewhere. */
 type Request = readonly [name: string, make: (cable: Cable) => void]
 
-/** The requests for one cable, in their order: what plugIn and configureInside in lib/container/network.ts make. */
+/** The requests for one cable, in their order: what plugIn and configureInside in lib/container/parts/network.ts make. */
 const REQUESTS: readonly Request[] = [
   ['loopback up', ({ inside }) => inside.setUp('lo')],
   ['bridge up', ({ host, bridge }) => host.setUp(bridge)],

@@ -1,5 +1,5 @@
 import { closeSync } from 'node:fs'
-import { containerFolder } from '../../lib/container/state.ts'
+import { containerFolder } from '../../lib/container/state/state.ts'
 import type { Lab } from '../../lib/guide/lab.ts'
 import { type Answer, ownCommand } from '../../lib/guide/own-command.ts'
 import { type Namespace, namespaceInode, nsPids, startTime } from '../../lib/kernel/process/procfs.ts'

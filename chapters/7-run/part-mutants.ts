@@ -1,7 +1,7 @@
 import { join } from 'node:path'
-import { shareHostNetwork } from '../../lib/container/network-plan.ts'
+import { shareHostNetwork } from '../../lib/container/net/network-plan.ts'
 import type { Container } from '../../lib/container/part.ts'
-import { defaultProfile } from '../../lib/container/seccomp-default.ts'
+import { defaultProfile } from '../../lib/container/seccomp/seccomp-default.ts'
 import { withoutNamespace } from '../../lib/guide/leave-out.ts'
 import {
   callsOf,

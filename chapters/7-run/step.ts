@@ -1,12 +1,12 @@
-import { hardening } from '../../lib/container/hardening.ts'
-import { layers } from '../../lib/container/layers.ts'
-import { limits } from '../../lib/container/limits.ts'
-import { namespaces } from '../../lib/container/namespaces.ts'
-import { network } from '../../lib/container/network.ts'
-import { planNetwork } from '../../lib/container/network-plan.ts'
-import { program } from '../../lib/container/program.ts'
-import { root } from '../../lib/container/root.ts'
-import { defaultProfile } from '../../lib/container/seccomp-default.ts'
+import { hardening } from '../../lib/container/parts/hardening.ts'
+import { layers } from '../../lib/container/parts/layers.ts'
+import { limits } from '../../lib/container/parts/limits.ts'
+import { namespaces } from '../../lib/container/parts/namespaces.ts'
+import { network } from '../../lib/container/parts/network.ts'
+import { planNetwork } from '../../lib/container/net/network-plan.ts'
+import { program } from '../../lib/container/parts/process.ts'
+import { root } from '../../lib/container/parts/root.ts'
+import { defaultProfile } from '../../lib/container/seccomp/seccomp-default.ts'
 import { onImageLayers } from '../../lib/guide/image-layers.ts'
 import type { Step } from '../../lib/guide/step.ts'
 import { checks } from './checks.ts'
@@ -38,7 +38,7 @@ export const step: Step<Ran> = {
     {
       title: 'Fewer rights for root',
       manual: ['capabilities(7)', 'prctl(2)', 'seccomp(2)'],
-      source: { file: 'lib/container/hardening.ts', symbol: 'hardening' },
+      source: { file: 'lib/container/parts/hardening.ts', symbol: 'hardening' },
       predict: {
         question: 'How many capabilities does the container’s root keep?',
         choices: ['none', '14', 'all'],

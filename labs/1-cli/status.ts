@@ -1,6 +1,6 @@
 import { constants } from 'node:os'
 import type { Started } from '../../chapters/1-cli/step.ts'
-import { program } from '../../lib/container/program.ts'
+import { program } from '../../lib/container/parts/process.ts'
 import { finding, seen } from '../../lib/guide/evidence.ts'
 import type { Stage } from '../../lib/guide/step.ts'
 import { refusalOf } from '../../lib/guide/refusal.ts'

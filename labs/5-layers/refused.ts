@@ -1,5 +1,5 @@
 import { step as chapter, type Stack } from '../../chapters/5-layers/step.ts'
-import { overlayRefused } from '../../lib/container/layers.ts'
+import { overlayRefused } from '../../lib/container/parts/layers.ts'
 import type { Container } from '../../lib/container/part.ts'
 import type { BoxOptions, Lab } from '../../lib/guide/lab.ts'
 import { changePart } from '../../lib/guide/mutant.ts'

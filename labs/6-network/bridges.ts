@@ -1,5 +1,5 @@
 import type { Wiring } from '../../chapters/6-network/wiring.ts'
-import { planNetwork } from '../../lib/container/network-plan.ts'
+import { planNetwork } from '../../lib/container/net/network-plan.ts'
 import type { Container, Part } from '../../lib/container/part.ts'
 import { finding, seen } from '../../lib/guide/evidence.ts'
 import { inWords, type Refusal, refusalOf } from '../../lib/guide/refusal.ts'

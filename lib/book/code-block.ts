@@ -24,7 +24,7 @@ export function codeBlock({ info, content }: Token): CodeBlock {
   }
 }
 
-/** `lib/container/root.ts#root:first…last` is `lib/container/root.ts · root, in part`. */
+/** `lib/container/parts/root.ts#root:first…last` is `lib/container/parts/root.ts · root, in part`. */
 function shown(source: string): string {
   const [, file = source, symbol, parts] = /^([^\s#]+)#([^\s:]+)(:.*)?$/s.exec(source) ?? []
   return [file, symbol && ` · ${symbol}`, parts && ', in part'].filter(Boolean).join('')

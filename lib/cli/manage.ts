@@ -2,8 +2,8 @@ import { asTyped } from '../guide/as-typed.ts'
 import { closeSync, rmSync } from 'node:fs'
 import { constants } from 'node:os'
 import { execIn, whileRunning } from '../container/exec.ts'
-import { heldByOwners, recover } from '../container/ledger.ts'
-import { heldByLiving } from '../container/living.ts'
+import { heldByOwners, recover } from '../container/ledger/ledger.ts'
+import { heldByLiving } from '../container/state/living.ts'
 import { capabilitiesOf, environment, workdir } from '../container/run-options.ts'
 import {
   containerFolder,
@@ -13,7 +13,7 @@ import {
   running,
   type State,
   states,
-} from '../container/state.ts'
+} from '../container/state/state.ts'
 import { user } from '../container/user.ts'
 import { dataFolder } from '../image/data-folder.ts'
 import { removeTree } from '../image/tree.ts'

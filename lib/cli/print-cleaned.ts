@@ -1,4 +1,4 @@
-import { clean } from '../container/clean.ts'
+import { clean } from '../container/state/clean.ts'
 import { inkFor } from '../guide/present.ts'
 import { dataFolder } from '../image/data-folder.ts'
 import { EXIT } from './exit.ts'

@@ -5,9 +5,9 @@ import { constants } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
-import { type BenchOptions, runOnBench } from '../container/bench.ts'
-import { Ledger, recover } from '../container/ledger.ts'
-import { listen, type Listener } from '../container/publish.ts'
+import { type BenchOptions, runOnBench } from '../sandbox/bench.ts'
+import { Ledger, recover } from '../container/ledger/ledger.ts'
+import { listen, type Listener } from '../container/net/publish.ts'
 import { runContainer, type RunRequest } from '../container/run.ts'
 import {
   hostName,

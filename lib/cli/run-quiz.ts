@@ -1,4 +1,4 @@
-import { runOnBench } from '../container/bench.ts'
+import { runOnBench } from '../sandbox/bench.ts'
 import { ourselves } from '../common/ourselves.ts'
 import { askAgain, questionsOf } from '../guide/quiz.ts'
 import { inkFor, Presenter } from '../guide/present.ts'

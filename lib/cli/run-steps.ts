@@ -1,6 +1,6 @@
-import { runOnBench } from '../container/bench.ts'
+import { runOnBench } from '../sandbox/bench.ts'
 import { Gate } from '../kernel/tape/gate.ts'
-import type { Stand } from '../container/read-only.ts'
+import type { Stand } from '../sandbox/read-only.ts'
 import { compose } from '../container/start.ts'
 import { dataFolder } from '../image/data-folder.ts'
 import { shellStatus } from '../kernel/process/child.ts'

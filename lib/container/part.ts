@@ -1,10 +1,10 @@
 import type { Cgroup } from '../kernel/cgroup/cgroup.ts'
 import type { Gate } from '../kernel/tape/gate.ts'
 import type { Later, Tape } from '../kernel/tape/tape.ts'
-import type { Ledger } from './ledger.ts'
-import type { Network } from './network-plan.ts'
+import type { Ledger } from './ledger/ledger.ts'
+import type { Network } from './net/network-plan.ts'
 import type { Spec } from './spec.ts'
-import type { Stdio } from './streams.ts'
+import type { Stdio } from './streams/streams.ts'
 
 /** What one chapter teaches, and one piece of every container. Each hook runs at its own moment; see start.ts. */
 export interface Part {

@@ -11,10 +11,10 @@ import {
 } from '../kernel/process/capabilities.ts'
 import { MinilabError } from '../common/errors.ts'
 import { quote } from '../kernel/syscalls/kinds.ts'
-import { NETWORK_MODES, type NetworkMode } from './network-plan.ts'
+import { NETWORK_MODES, type NetworkMode } from './net/network-plan.ts'
 import type { MountSpec, ResourcesSpec } from './spec.ts'
 import { hint } from '../common/suggest.ts'
-import { sharedPlace } from './volumes.ts'
+import { sharedPlace } from './rootfs/volumes.ts'
 
 const UNITS: Record<string, number> = { '': 1, b: 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 }
 

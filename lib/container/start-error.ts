@@ -7,13 +7,13 @@ import { mountOf } from '../kernel/mount/mountinfo.ts'
 import { SyscallError } from '../kernel/syscalls/syscall-error.ts'
 import type { Replayed } from '../kernel/tape/tape.ts'
 import { commandError } from './command-error.ts'
-import { liesOnOverlay } from './layers.ts'
-import { namespaces } from './namespaces.ts'
+import { liesOnOverlay } from './parts/layers.ts'
+import { namespaces } from './parts/namespaces.ts'
 import type { Container } from './part.ts'
-import { program } from './program.ts'
-import { root } from './root.ts'
+import { program } from './parts/process.ts'
+import { root } from './parts/root.ts'
 import type { ProcessSpec } from './spec.ts'
-import { terminal } from './terminal.ts'
+import { terminal } from './parts/terminal.ts'
 
 /** What stands in the image in the way of a mount, by what the kernel says of its path. */
 const IN_THE_WAY: Record<string, string> = {

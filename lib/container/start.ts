@@ -8,10 +8,10 @@ import { launchGated } from '../kernel/tape/launch-gated.ts'
 import { SyscallError } from '../kernel/syscalls/syscall-error.ts'
 import { type Replayed, Tape } from '../kernel/tape/tape.ts'
 import type { Container, Part } from './part.ts'
-import { handOnStdio } from './program.ts'
+import { handOnStdio } from './parts/process.ts'
 import { refuseUndone } from './spec-check.ts'
 import { startError } from './start-error.ts'
-import { takeTerminal } from './terminal.ts'
+import { takeTerminal } from './parts/terminal.ts'
 
 /** A container that runs: its first process, and the system calls by which it came to be. */
 export interface Started {

@@ -1,7 +1,7 @@
 import { asTyped } from './as-typed.ts'
 import { Chalk, type ChalkInstance } from 'chalk'
 import { explanation } from '../book/explanation.ts'
-import { namespaces } from '../container/namespaces.ts'
+import { namespaces } from '../container/parts/namespaces.ts'
 import type { Replayed } from '../kernel/tape/tape.ts'
 import { callText, lines, otherParts, type TapeLine } from './tape-lines.ts'
 import type { Check, Finding, Report, Stage, Step } from './step.ts'

@@ -1,7 +1,7 @@
 import { constants } from 'node:os'
 import { setTimeout } from 'node:timers/promises'
 import { isKind, MinilabError } from '../common/errors.ts'
-import { recover } from '../container/ledger.ts'
+import { recover } from '../container/ledger/ledger.ts'
 import { dataFolder } from '../image/data-folder.ts'
 import { now } from '../kernel/syscalls/now.ts'
 import { processExists } from '../kernel/process/procfs.ts'

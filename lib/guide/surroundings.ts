@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
-import { findProgram, runRuleTool } from '../container/rule-tool.ts'
+import { findProgram, runRuleTool } from '../container/net/rule-tool.ts'
 import { plannedLayers } from '../image/store.ts'
 import { treeDigest } from '../image/tree-digest.ts'
 import { O_CLOEXEC } from '../kernel/syscalls/constants.ts'

@@ -1,5 +1,5 @@
-import { notedFolder } from '../container/layers.ts'
-import { notedCgroup } from '../container/limits.ts'
+import { notedFolder } from '../container/parts/layers.ts'
+import { notedCgroup } from '../container/parts/limits.ts'
 import type { Container } from '../container/part.ts'
 import type { Cgroup } from '../kernel/cgroup/cgroup.ts'
 

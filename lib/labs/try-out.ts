@@ -1,7 +1,7 @@
 import { ourselves } from '../common/ourselves.ts'
 import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { JobProcess } from '../guide/jobs.ts'
+import { JobProcess } from '../sandbox/jobs.ts'
 import { makeStandIn, type StandIn } from '../guide/stand-in.ts'
 import { dataFolder } from '../image/data-folder.ts'
 import type { Exit } from '../kernel/process/child.ts'

@@ -1,6 +1,6 @@
 import { basename } from 'node:path'
-import { ledgers, ownerLives } from '../container/ledger.ts'
-import { findState, isRunning, type State, states } from '../container/state.ts'
+import { ledgers, ownerLives } from '../container/ledger/ledger.ts'
+import { findState, isRunning, type State, states } from '../container/state/state.ts'
 import { dataFolder } from '../image/data-folder.ts'
 import { MinilabError } from '../common/errors.ts'
 import {

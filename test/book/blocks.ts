@@ -30,7 +30,7 @@ interface Asked {
   slices: Slice[]
 }
 
-const FENCE = '```ts lib/container/root.ts#root'
+const FENCE = '```ts lib/container/parts/root.ts#root'
 
 /** Reads a fence. Throws a BookError where its info string is not of the book's format. */
 export function readBlock(token: Token): Block {
@@ -61,7 +61,7 @@ function readRecording(rest: string): Asked {
   return { command, slices: slices.map(parseSlice) }
 }
 
-/** `lib/container/root.ts#root:first words…last words | other words | lib/container/root.ts#devices` */
+/** `lib/container/parts/root.ts#root:first words…last words | other words | lib/container/parts/root.ts#devices` */
 function readSources(language: string, rest: string): Source[] {
   const sources: Source[] = []
   for (const part of rest.split(' | ')) {

@@ -46,7 +46,7 @@ hard break, ~~a deletion~~ and <b>HTML that is none</b>.
 
 ## Code
 
-\`\`\`ts lib/container/root.ts#root:first words…last words | other
+\`\`\`ts lib/container/parts/root.ts#root:first words…last words | other
 const hostname: string = \`a\${1}\` // a comment, and a line that is much longer than forty columns are
 …
 export const </script><script>alert(1)</script> = 'x'

@@ -22,7 +22,7 @@ describe('normalising', () => {
     ['container 9e:74:c1:38:53:ce', 'container ⟨mac 1⟩'],
     ['from 10.44.0.2:47624 to 10.44.0.3:7', 'from 10.44.0.2:⟨port 1⟩ to 10.44.0.3:7'],
     ['… 30 more chdir calls, 20 µs in all', '… 30 more chdir calls, ⟨time⟩ in all'],
-    ['the code: lib/container/root.ts:65', 'the code: lib/container/root.ts:⟨line⟩'],
+    ['the code: lib/container/parts/root.ts:65', 'the code: lib/container/parts/root.ts:⟨line⟩'],
   ])('%s', ([before, after]) => {
     expect(normalise(before!)).toEqual([after])
   })

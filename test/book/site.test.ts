@@ -203,7 +203,7 @@ describe.skipIf(noChromium)(`in Chromium${noChromium}`, () => {
     expect(await copied('figure.sh')).toBe('sudo minilab step 3   # without a source')
     expect(await page.locator('figure.drawing').getByRole('button').count()).toBe(0)
     expect(await page.locator('figure.ts figcaption').innerText()).toBe(
-      'lib/container/root.ts · root, in part',
+      'lib/container/parts/root.ts · root, in part',
     )
   })
 

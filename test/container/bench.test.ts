@@ -7,7 +7,7 @@ import { isRoot, ORDINARY, userFolder, type UserName, users } from '../support/m
 import { processExists } from '../../lib/kernel/process/procfs.ts'
 import { lacking } from '../kernel/network.ts'
 
-const library = JSON.stringify(new URL('../../lib/container/bench.ts', import.meta.url).href)
+const library = JSON.stringify(new URL('../../lib/sandbox/bench.ts', import.meta.url).href)
 
 /** A minilab that runs a program on the bench and says how that ended. */
 function onBench(user: UserName, ...program: string[]) {

@@ -1,6 +1,6 @@
 import { closeSync, readSync, writeSync } from 'node:fs'
 import { expect, onTestFinished, test } from 'vitest'
-import { carry, ourEnd } from '../../lib/container/carry.ts'
+import { carry, ourEnd } from '../../lib/container/streams/carry.ts'
 import { F_GETPIPE_SZ } from '../../lib/kernel/syscalls/constants.ts'
 import { now } from '../../lib/kernel/syscalls/now.ts'
 import { pipe } from '../../lib/kernel/process/pipe.ts'

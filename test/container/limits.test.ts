@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { setLimits } from '../../lib/container/limits.ts'
+import { setLimits } from '../../lib/container/parts/limits.ts'
 import type { ResourcesSpec } from '../../lib/container/spec.ts'
 import { Cgroup } from '../../lib/kernel/cgroup/cgroup.ts'
 

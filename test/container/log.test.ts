@@ -1,7 +1,7 @@
 import { appendFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { encodeLog, LogReader } from '../../lib/container/log.ts'
+import { encodeLog, LogReader } from '../../lib/container/streams/log.ts'
 import { userFolder } from '../support/minilab.ts'
 
 /** What each line says that is read of a log now: its stream, and its text. */

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
-import { Ledger } from '../../lib/container/ledger.ts'
+import { Ledger } from '../../lib/container/ledger/ledger.ts'
 import { Cgroup, cgroupOf, removeCgroup } from '../../lib/kernel/cgroup/cgroup.ts'
 import { CORE, hierarchies, hierarchyOf, readCgroup } from '../../lib/kernel/cgroup/cgroupfs.ts'
 import { makeCgroup, planCgroup } from '../../lib/kernel/cgroup/make-cgroup.ts'

@@ -3,7 +3,7 @@
 //   unshare --mount --pid --fork --mount-proc node leaky.ts
 import { step } from '../../chapters/1-cli/step.ts'
 import type { Part } from '../../lib/container/part.ts'
-import { program } from '../../lib/container/program.ts'
+import { program } from '../../lib/container/parts/process.ts'
 import type { Attack, Outcome } from '../../lib/guide/escape/attack.ts'
 import { group, typing } from '../../lib/guide/escape/attacks/caller.ts'
 import { descriptor } from '../../lib/guide/escape/attacks/files.ts'

@@ -1,11 +1,11 @@
 // Runs a command in namespaces of its own, or with a container's rights: an environment for tests that needs no tool.
 //   node within.ts '{"kinds": ["user", "mount"], "confined": true}' COMMAND…
 import { defaultSpec } from '../../lib/container/default-spec.ts'
-import { hardening } from '../../lib/container/hardening.ts'
-import { Ledger } from '../../lib/container/ledger.ts'
-import { namespaces } from '../../lib/container/namespaces.ts'
-import { program } from '../../lib/container/program.ts'
-import { defaultProfile } from '../../lib/container/seccomp-default.ts'
+import { hardening } from '../../lib/container/parts/hardening.ts'
+import { Ledger } from '../../lib/container/ledger/ledger.ts'
+import { namespaces } from '../../lib/container/parts/namespaces.ts'
+import { program } from '../../lib/container/parts/process.ts'
+import { defaultProfile } from '../../lib/container/seccomp/seccomp-default.ts'
 import type { NamespaceType } from '../../lib/container/spec.ts'
 import { compose } from '../../lib/container/start.ts'
 import { defaultCapabilities } from '../../lib/kernel/process/capabilities.ts'

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
-import { Ledger } from '../../container/ledger.ts'
+import { Ledger } from '../../container/ledger/ledger.ts'
 import { containerProbes } from './container-probes.ts'
 import { networkProbes } from './network-probes.ts'
 import { placeProbes } from './place-probes.ts'

@@ -1,5 +1,5 @@
-import { startOnBench } from '../../container/bench.ts'
-import { natTool, type NatTool } from '../../container/nat.ts'
+import { startOnBench } from '../../sandbox/bench.ts'
+import { natTool, type NatTool } from '../../container/net/nat.ts'
 import { openRtnetlink, openRtnetlinkIn } from '../../kernel/netlink/rtnetlink.ts'
 import { SyscallError } from '../../kernel/syscalls/syscall-error.ts'
 import { ok, OWN_MACHINE, type Probe } from './probe.ts'

@@ -1,5 +1,5 @@
 import { otherFolder } from '../../image/other-folder.ts'
-import type { Ledger } from '../../container/ledger.ts'
+import type { Ledger } from '../../container/ledger/ledger.ts'
 import type { Surroundings } from './surroundings.ts'
 
 /** Whether something can be had on this machine: whole, in part, or not at all. */

@@ -1,5 +1,5 @@
 import { defaultSpec, NAMESPACE_TYPES } from '../../container/default-spec.ts'
-import { namespaces } from '../../container/namespaces.ts'
+import { namespaces } from '../../container/parts/namespaces.ts'
 import type { Container, Part } from '../../container/part.ts'
 import type { NamespaceType } from '../../container/spec.ts'
 import { compose } from '../../container/start.ts'

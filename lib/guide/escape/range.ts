@@ -14,8 +14,8 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { openSlave } from '../../container/our-terminal.ts'
-import { findProgram } from '../../container/rule-tool.ts'
+import { openSlave } from '../../container/streams/our-terminal.ts'
+import { findProgram } from '../../container/net/rule-tool.ts'
 import { readImage } from '../../image/image.ts'
 import { layerDir } from '../../image/layer-store.ts'
 import { makeTree, type Plan } from '../../image/plan.ts'

@@ -1,5 +1,5 @@
 import { dataFolder } from '../../image/data-folder.ts'
-import { recover } from '../../container/ledger.ts'
+import { recover } from '../../container/ledger/ledger.ts'
 import { Audience } from './audience.ts'
 import { hear, type Teller } from './hear.ts'
 import { ViewServer } from './server.ts'

@@ -1,4 +1,4 @@
-import { isRunning, states } from '../../container/state.ts'
+import { isRunning, states } from '../../container/state/state.ts'
 import type { Named } from '../../guide/feed.ts'
 import {
   ifReadable,

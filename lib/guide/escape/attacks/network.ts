@@ -1,5 +1,5 @@
 import { closeSync } from 'node:fs'
-import { network } from '../../../container/network.ts'
+import { network } from '../../../container/parts/network.ts'
 import { openRtnetlinkIn } from '../../../kernel/netlink/rtnetlink.ts'
 import {
   AF_INET,

@@ -1,0 +1,256 @@
+import {
+  closeSync,
+  constants,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { makeDir } from '../../image/data-folder.ts'
+import { codeOf } from '../../image/error.ts'
+import { removeTree } from '../../image/tree.ts'
+import { LOCK_EX, LOCK_NB } from '../../kernel/syscalls/constants.ts'
+import type { CgroupChange } from '../../kernel/cgroup/make-cgroup.ts'
+import { now } from '../../kernel/syscalls/now.ts'
+import { bootId, isAlive, namespaceInode, startTime, unlessGone } from '../../kernel/process/procfs.ts'
+import { SyscallError } from '../../kernel/syscalls/syscall-error.ts'
+import { belongsTo, readEntry } from './ledger-entry.ts'
+import type { PacketRules } from '../net/packet-rules.ts'
+import { undo } from './undo.ts'
+
+/** One thing on the host that the kernel does not take back by itself when a container ends. */
+export type Entry =
+  | CgroupChange
+  // `unless`: a file in it with which it may stay, as a container of `minilab run` has once it has started
+  | { kind: 'folder'; path: string; unless?: string }
+  // `named`: it stays where the state of a container names it
+  | { kind: 'file'; path: string; unless?: 'named' }
+  | { kind: 'process'; pid: number; started: number }
+  // what belongs to a network namespace names it by inode: with the namespace the thing is gone too
+  | { kind: 'link'; name: string; netns: number }
+  | ({ kind: 'rules'; netns: number } & PacketRules)
+  | { kind: 'sysctl'; path: string; before: string; set: string; netns: number }
+
+/** What was removed, in words: `cgroup /sys/fs/cgroup/pids/minilab/x`. */
+export type Removed = string
+
+/**
+ * The host-side changes of one command, each written to a file *before* it is made, so that whoever comes next can undo
+ * them even after SIGKILL. The file's name says whose it is: pid and start time, which together are never reused.
+ */
+export class Ledger {
+  readonly path: string
+  readonly dataFolder: string
+  readonly entries: Entry[] = []
+  /** stays open while we hold anything: by that the kernel itself tells whose ledgers live (living.ts) */
+  #fd: number | undefined
+
+  constructor(dataFolder: string) {
+    this.dataFolder = dataFolder
+    const folder = join(dataFolder, 'ledger')
+    const name = `${process.pid}-${startTime('self')}-${bootId()}-${counter++}-${ownNamespaces()}`
+    this.path = join(folder, `${name}.jsonl`)
+  }
+
+  /** Notes a change that is about to be made. */
+  add(entry: Entry): void {
+    if (this.#fd === undefined) {
+      makeDir(dirname(this.path))
+      this.#fd = openLocked(this.path)
+    }
+    this.entries.push(entry)
+    writeSync(this.#fd, JSON.stringify(entry) + '\n')
+  }
+
+  /** Undoes everything, latest first, and forgets it. What another ledger still needs stays. */
+  async settle(): Promise<Removed[]> {
+    if (this.#fd === undefined) return [] // nothing was noted
+    const removed = await settleFile(this.path, this.entries)
+    closeSync(this.#fd)
+    this.#fd = undefined
+    return removed
+  }
+}
+
+let counter = 0
+
+/**
+ * Undoes what commands left that ended without doing so: killed, or lost in a reboot. What is removed is added to `removed`
+ * at once, so that it is known too where a later removal throws. `failed` hears of that instead, where it is given: the next command
+ * tries again.
+ */
+export async function recover(
+  dataFolder: string,
+  removed: Removed[] = [],
+  failed?: (error: unknown) => void,
+): Promise<Removed[]> {
+  for (const path of ledgers(dataFolder)) {
+    if (ownerLives(path)) continue
+    // only one of several commands that find this ledger gets to rename it
+    const mine = path.replace(/\.jsonl.*$/, `.jsonl.${process.pid}-${startTime('self')}`)
+    using lock = claim(path, mine)
+    if (!lock) continue
+    const { entries, damaged } = read(mine)
+    const ours = entries.filter(entry => belongsTo(entry, dataFolder))
+    // of what was made before a reboot only the files are still there: a process, a link or a setting is another's by now
+    const there =
+      bootOf(path) === bootId() ? ours : ours.filter(({ kind }) => ['folder', 'file'].includes(kind))
+    await settleFile(mine, there, removed).catch((error: unknown) => {
+      if (!failed) throw error
+      failed(error)
+    })
+    const lost = damaged + entries.length - ours.length
+    if (lost > 0) removed.push(`ledger ${path}, of which ${lost} lines make no sense`)
+  }
+  return removed
+}
+
+async function settleFile(path: string, entries: Entry[], removed: Removed[] = []): Promise<Removed[]> {
+  const others = () =>
+    ledgers(join(path, '../..'))
+      .filter(p => p !== path)
+      .flatMap(parse)
+  const failures: unknown[] = []
+  for (const entry of entries.toReversed()) {
+    try {
+      const what = await undo(entry, others)
+      if (what) removed.push(what)
+    } catch (error) {
+      failures.push(error) // the others are taken back all the same; the file stays, so the next command tries again
+    }
+  }
+  if (failures.length > 0) throw failures[0]
+  removeTree(path)
+  return removed
+}
+
+/** All entries that commands have noted and not taken back yet. */
+export function held(dataFolder: string): Entry[] {
+  return ledgers(dataFolder).flatMap(parse)
+}
+
+/** What running commands of this data folder have noted; what is being taken back by another is not theirs any more. */
+export const heldByOwners = (dataFolder: string): Entry[] =>
+  ledgers(dataFolder)
+    .filter(path => path.endsWith('.jsonl') && ownerLives(path))
+    .flatMap(parse)
+
+/** The files of all ledgers of a data folder. */
+export function ledgers(dataFolder: string): string[] {
+  const folder = join(dataFolder, 'ledger')
+  if (!existsSync(folder)) return []
+  return readdirSync(folder)
+    .filter(name => LEDGER.test(name))
+    .map(name => join(folder, name))
+}
+
+/**
+ * pid, start time, beginning of the boot id, count, and the namespaces in which pid and start time count; of one that is being
+ * settled also its settler's pid and start time
+ */
+const LEDGER = /^\d+-\d+-[0-9a-f]{8}-\d+(-\d+_\d+)?\.jsonl(\.\d+-\d+)?$/
+
+/** A pid is another number in another pid namespace, and a start time in another time namespace. */
+const ownNamespaces = () => `${namespaceInode('self', 'pid') ?? 0}_${namespaceInode('self', 'time') ?? 0}`
+
+const bootOf = (path: string) => basename(path).split('-')[2]
+
+/** A new ledger, locked as long as its owner lives: that can be seen from every pid and time namespace. */
+function openLocked(path: string): number {
+  const fd = openSync(path, 'a', 0o600) // who can open it can hold it
+  try {
+    now.flock(fd, LOCK_EX)
+    return fd
+  } catch (error) {
+    closeSync(fd)
+    rmSync(path, { force: true })
+    throw error
+  }
+}
+
+/** Takes over a ledger whose owner has ended, and locks it; undefined where another command was faster. */
+function claim(path: string, mine: string): Disposable | undefined {
+  if (!unlessGone(() => (renameSync(path, mine), true))) return undefined
+  const fd = openToLock(mine)
+  if (fd !== undefined) tryLock(fd)
+  return { [Symbol.dispose]: () => void (fd === undefined || closeSync(fd)) }
+}
+
+/** A ledger, or undefined where it is gone, or is damaged so that nobody can have locked it: a named pipe, a link. */
+function openToLock(path: string): number | undefined {
+  try {
+    return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW)
+  } catch (error) {
+    if (['ENOENT', 'ELOOP', 'ENXIO', 'EACCES'].includes(codeOf(error) ?? '')) return undefined
+    throw error
+  }
+}
+
+/** flock(2): the kernel takes a lock back when the last process that has the open file has ended. */
+function tryLock(fd: number): boolean {
+  try {
+    now.flock(fd, LOCK_EX | LOCK_NB)
+    return true
+  } catch (error) {
+    if (error instanceof SyscallError && error.code === 'EAGAIN') return false
+    throw error
+  }
+}
+
+function isLocked(path: string): boolean {
+  const fd = openToLock(path)
+  if (fd === undefined) return false
+  try {
+    return !tryLock(fd)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/**
+ * Whether the command that wrote a ledger, or that is undoing it, still runs. In other namespaces than ours only the lock tells. In
+ * ours its pid does, and at once: a child of a killed command may hold the lock a moment longer.
+ */
+export function ownerLives(path: string): boolean {
+  if (bootOf(path) !== bootId()) return false
+  // a ledger being settled carries its settler's name behind a second dot
+  const [, pid = '', started = '', namespaces] =
+    /(\d+)-(\d+)-[0-9a-f]+-\d+-?(\d+_\d+)?\.jsonl$/.exec(path) ?? []
+  const settler = /\.jsonl\.(\d+)-(\d+)$/.exec(path)
+  if (settler) return isAlive(Number(settler[1]), Number(settler[2])) || isLocked(path)
+  return namespaces === undefined || namespaces === ownNamespaces()
+    ? isAlive(Number(pid), Number(started))
+    : isLocked(path)
+}
+
+/** The entries of a ledger; none where it is settled by now. */
+export function parse(path: string): Entry[] {
+  return read(path).entries
+}
+
+const MOST = 2 ** 26 // bytes: nobody has noted as much
+
+/** The entries of a ledger, and how many of its lines are none. */
+function read(path: string): { entries: Entry[]; damaged: number } {
+  let text = ''
+  try {
+    const stat = statSync(path)
+    if (stat.isFile() && stat.size < MOST) text = readFileSync(path, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error // settled meanwhile
+  }
+  // a line cut short by a kill belongs to a change that was not made yet
+  const lines = text.split('\n').slice(0, -1)
+  const entries = lines.flatMap(line => readEntry(line) ?? [])
+  return { entries, damaged: lines.length - entries.length }
+}
+
+/** The inode of the network namespace we are in: what a link's entry is bound to. */
+export function currentNetns(): number {
+  return namespaceInode('self', 'net') ?? 0
+}

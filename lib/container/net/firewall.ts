@@ -1,0 +1,67 @@
+import { MinilabError } from '../../common/errors.ts'
+import { readControl, writeControl } from '../../kernel/cgroup/control-file.ts'
+import { SyscallError } from '../../kernel/syscalls/syscall-error.ts'
+import { currentNetns, type Ledger } from '../ledger/ledger.ts'
+import { type PacketRules, ruleCommand } from './packet-rules.ts'
+import { findProgram, runRuleTool } from './rule-tool.ts'
+
+/** What the host passes on between its links, and what its firewall says to that. */
+
+/**
+ * Makes the host a router for packets that come in by a link. The setting counts for each link by itself
+ * (ip-sysctl.rst, conf/<interface>/forwarding), so the others stay as they are. Throws a MinilabError (limited).
+ */
+export function forwardFrom(ledger: Ledger, link: string): void {
+  const path = `/proc/sys/net/ipv4/conf/${link}/forwarding`
+  const before = readControl(path)
+  if (before === '1') return
+  ledger.add({ kind: 'sysctl', path, before, set: '1', netns: currentNetns() })
+  try {
+    writeControl(path, '1')
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error
+    throw new MinilabError(
+      'limited',
+      `the host cannot be made to pass packets on: ${error.message}`,
+      'run it where /proc/sys may be written: on the machine itself, or in a privileged container',
+    )
+  }
+}
+
+/**
+ * Lets a container's packets through where the host's firewall drops by default what it forwards, as docker and ufw set
+ * it up; with br_netfilter that concerns packets between two containers of one bridge, too.
+ */
+export function letThrough(ledger: Ledger, bridge: string, address: string): void {
+  const iptables = findProgram('iptables')
+  if (!iptables || !runRuleTool([iptables, '-w', '-S', 'FORWARD']).said.startsWith('-P FORWARD DROP')) return
+  addIptables(ledger, iptables, 'filter', ['FORWARD', '-i', bridge, '-s', address, '-j', 'ACCEPT'])
+  addIptables(ledger, iptables, 'filter', ['FORWARD', '-o', bridge, '-d', address, '-j', 'ACCEPT'])
+}
+
+/** Puts a rule before all others of its chain; noted in the ledger first. Throws a MinilabError (limited). */
+export function addIptables(
+  ledger: Ledger,
+  path: string,
+  table: 'nat' | 'filter',
+  rule: readonly string[],
+): void {
+  const rules: PacketRules = { tool: 'iptables', table, rule: [...rule] }
+  ledger.add({ kind: 'rules', ...rules, netns: currentNetns() })
+  refuse(runRuleTool(ruleCommand(rules, 'add', path)))
+}
+
+/** nft(8): a table of our own, made in one transaction and removed as a whole; noted in the ledger first. Throws a MinilabError (limited). */
+export function addNftTable(ledger: Ledger, path: string, name: string, text: readonly string[]): void {
+  ledger.add({ kind: 'rules', tool: 'nft', table: name, netns: currentNetns() })
+  refuse(runRuleTool([path, '-f', '-'], text.join('\n') + '\n'))
+}
+
+function refuse({ ok, said }: { ok: boolean; said: string }): void {
+  if (ok) return
+  throw new MinilabError(
+    'limited',
+    `the kernel’s packet filter cannot be given rules here: ${said}`,
+    'see that it has its modules: sudo modprobe -a nf_tables nft_chain_nat nft_masq',
+  )
+}

@@ -1,0 +1,55 @@
+import { MinilabError } from '../../common/errors.ts'
+import { findProgram, runRuleTool } from './rule-tool.ts'
+
+/**
+ * Rules of the packet filter, as the undo log keeps them: what they are, and never a program to run. A table of nft is removed as
+ * a whole; of iptables one rule, in the words of its command line behind the action.
+ */
+export type PacketRules =
+  { tool: 'nft'; table: string } | { tool: 'iptables'; table: 'nat' | 'filter'; rule: string[] }
+
+/** Whether rules are of a shape that we make: what a damaged file says is handed to a program with all rights. */
+export function isPacketRules({ tool, table, rule }: Record<string, unknown>): boolean {
+  if (tool === 'nft') return typeof table === 'string' && /^(mlb-|minilab)[\w-]*$/.test(table)
+  if (tool !== 'iptables' || !['nat', 'filter'].includes(String(table)) || !Array.isArray(rule)) return false
+  return RULE.test(rule.join(' ')) && rule.every(word => typeof word === 'string' && !word.includes(' '))
+}
+
+const IP = String.raw`\d+\.\d+\.\d+\.\d+`
+const LINK = String.raw`\w[\w.@-]{0,14}`
+const RULE = new RegExp(
+  `^(FORWARD -[io] ${LINK} -[sd] ${IP} -j ACCEPT` +
+    String.raw`|PREROUTING -d ${IP} -p tcp --dport \d+ -j DNAT --to-destination ${IP}:\d+` +
+    String.raw`|POSTROUTING -s ${IP}/\d+ -o ${LINK} -j MASQUERADE)$`,
+)
+
+/** The rules in words: `table ip minilab-x`. */
+export const nameOf = (rules: PacketRules): string =>
+  rules.tool === 'nft' ? `table ip ${rules.table}` : `-t ${rules.table} ${rules.rule.join(' ')}`
+
+/** The command by which a tool is asked for rules, or removes them. */
+export function ruleCommand(rules: PacketRules, action: 'find' | 'remove' | 'add', path: string): string[] {
+  if (rules.tool === 'nft') return [path, action === 'find' ? 'list' : 'delete', 'table', 'ip', rules.table]
+  const letter = { find: '-C', remove: '-D', add: '-I' }[action]
+  return [path, '-w', '-t', rules.table, letter, ...rules.rule]
+}
+
+/** Removes rules; false where they are not there. Throws a MinilabError (limited) where they stay. */
+export function removeRules(rules: PacketRules): boolean {
+  const path = findProgram(rules.tool)
+  if (!path)
+    throw new MinilabError(
+      'limited',
+      `rules of ours may be left, and there is no ${rules.tool} here to remove them: ${nameOf(rules)}`,
+      `install ${rules.tool} again, then: minilab clean`,
+    )
+  if (!runRuleTool(ruleCommand(rules, 'find', path)).ok) return false
+  const remove = ruleCommand(rules, 'remove', path)
+  const { ok, said } = runRuleTool(remove)
+  if (ok) return true
+  throw new MinilabError(
+    'limited',
+    `firewall rules of ours are left: ${said}`,
+    `remove them: ${remove.join(' ')}`,
+  )
+}

@@ -1,0 +1,72 @@
+import { capabilityMask, capData, capHeader } from '../../kernel/process/capabilities.ts'
+import {
+  PR_CAP_AMBIENT,
+  PR_CAPBSET_DROP,
+  PR_SET_KEEPCAPS,
+  PR_SET_NO_NEW_PRIVS,
+  SECCOMP_SET_MODE_FILTER,
+} from '../../kernel/syscalls/constants.ts'
+import * as constants from '../../kernel/syscalls/constants.ts'
+import { writeControl, readControl } from '../../kernel/cgroup/control-file.ts'
+import type { Tape } from '../../kernel/tape/tape.ts'
+import type { Part } from '../part.ts'
+import { compileSeccomp, seccompFlags } from '../seccomp/seccomp.ts'
+import type { ProcessSpec } from '../spec.ts'
+
+const PR_CAP_AMBIENT_RAISE = 2
+
+/**
+ * Chapter 7. The container's root is not the machine's: fewer capabilities, no way to gain more, and a filter over the
+ * system calls. The order matters: each step takes away what an earlier one needed.
+ */
+export const hardening: Part = {
+  name: 'hardening',
+
+  attach({ spec: { process } }, pid) {
+    if (process.oomScoreAdj !== undefined)
+      writeControl(`/proc/${pid}/oom_score_adj`, String(process.oomScoreAdj))
+  },
+
+  inside(tape, { spec: { process, linux } }) {
+    for (const { type, soft, hard } of process.rlimits ?? []) {
+      const resource = constants[type as keyof typeof constants]
+      tape.prlimit64(0, Number(resource), { cur: soft, max: hard }, null)
+    }
+    if (process.user.umask !== undefined) tape.umask(process.user.umask)
+    // seccomp(2): without no_new_privs a filter needs CAP_SYS_ADMIN, so it must come before the capabilities go
+    const filter = linux.seccomp && compileSeccomp(linux.seccomp)
+    const flags = linux.seccomp ? seccompFlags(linux.seccomp) : 0
+    const filterLast = Boolean(filter && process.noNewPrivileges)
+    if (filter && !filterLast) tape.seccomp(SECCOMP_SET_MODE_FILTER, flags, filter)
+    changeUser(tape, process)
+    if (process.noNewPrivileges) tape.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    if (filter && filterLast) tape.seccomp(SECCOMP_SET_MODE_FILTER, flags, filter)
+  },
+}
+
+/** The user, and the capabilities that he keeps: capabilities(7), "Transformation of capabilities during execve()". */
+function changeUser(tape: Tape, { user, capabilities: sets }: ProcessSpec): void {
+  const keep = sets && {
+    bounding: capabilityMask(sets.bounding ?? []),
+    effective: capabilityMask(sets.effective ?? []),
+    permitted: capabilityMask(sets.permitted ?? []),
+    inheritable: capabilityMask(sets.inheritable ?? []),
+  }
+  if (keep) {
+    const last = Number(readControl('/proc/sys/kernel/cap_last_cap'))
+    for (let cap = 0; cap <= last; cap++)
+      if (!((keep.bounding >> BigInt(cap)) & 1n)) tape.prctl(PR_CAPBSET_DROP, cap, 0, 0, 0)
+    tape.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) // else setresuid to an ordinary user clears the permitted set
+  }
+  // user_namespaces(7): where setgroups is denied (a map of one id) the groups stay as they are
+  const groups = user.additionalGids ?? []
+  tape.attempt.setgroups(groups.length, groups)
+  tape.setresgid(user.gid, user.gid, user.gid)
+  tape.setresuid(user.uid, user.uid, user.uid)
+  if (!keep) return
+  tape.capset(capHeader(), capData(keep.effective, keep.permitted, keep.inheritable))
+  for (const name of sets?.ambient ?? []) {
+    const bit = capabilityMask([name]).toString(2).length - 1
+    tape.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, bit, 0, 0)
+  }
+}

@@ -1,0 +1,185 @@
+import { MinilabError } from '../../common/errors.ts'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { Cgroup } from '../../kernel/cgroup/cgroup.ts'
+import { hierarchyOf } from '../../kernel/cgroup/cgroupfs.ts'
+import { type CgroupChange, makeCgroup, planCgroup } from '../../kernel/cgroup/make-cgroup.ts'
+import { held, type Ledger } from '../ledger/ledger.ts'
+import type { Part } from '../part.ts'
+import type { ResourcesSpec } from '../spec.ts'
+
+/** One limit: the controller it needs, the value asked for, and the file that takes it on each cgroup version. */
+interface Limit {
+  controller: string
+  value(resources: ResourcesSpec): number | string | undefined
+  v1?: [file: string, format?: (value: number) => string]
+  v2?: [file: string, format?: (value: number) => string]
+}
+
+const PERIOD = 100_000 // µs: the kernel's default, kernel/sched/core.c
+const max = (value: number) => (value < 0 ? 'max' : String(value))
+
+/** Every limit of config.json's linux.resources that we set: runtime-spec config-linux.md and its conversion to v2. */
+const LIMITS: Limit[] = [
+  {
+    controller: 'memory',
+    value: r => r.memory?.limit || undefined,
+    v1: ['memory.limit_in_bytes'],
+    v2: ['memory.max', max],
+  },
+  // memory + swap on v1; v2 counts swap alone
+  { controller: 'memory', value: r => r.memory?.swap || undefined, v1: ['memory.memsw.limit_in_bytes'] },
+  {
+    controller: 'memory',
+    value: ({ memory }) =>
+      memory?.swap ? (memory.swap < 0 ? -1 : memory.swap - (memory.limit ?? 0)) : undefined,
+    v2: ['memory.swap.max', max],
+  },
+  {
+    controller: 'memory',
+    value: r => r.memory?.reservation || undefined,
+    v1: ['memory.soft_limit_in_bytes'],
+    v2: ['memory.low', max],
+  },
+  { controller: 'cpu', value: r => r.cpu?.period || undefined, v1: ['cpu.cfs_period_us'] },
+  { controller: 'cpu', value: r => r.cpu?.quota || undefined, v1: ['cpu.cfs_quota_us'] },
+  {
+    controller: 'cpu',
+    value: ({ cpu }) =>
+      cpu?.quota || cpu?.period ? `${max(cpu.quota || -1)} ${cpu.period || PERIOD}` : undefined,
+    v2: ['cpu.max'],
+  },
+  {
+    controller: 'cpu',
+    value: r => r.cpu?.shares || undefined,
+    v1: ['cpu.shares'],
+    v2: ['cpu.weight', shares => String(weight(shares))],
+  },
+  { controller: 'cpuset', value: r => r.cpu?.cpus || undefined, v1: ['cpuset.cpus'], v2: ['cpuset.cpus'] },
+  { controller: 'cpuset', value: r => r.cpu?.mems || undefined, v1: ['cpuset.mems'], v2: ['cpuset.mems'] },
+  {
+    controller: 'pids',
+    value: r => r.pids?.limit || undefined,
+    v1: ['pids.max', max],
+    v2: ['pids.max', max],
+  },
+]
+
+/**
+ * cpu.shares of v1, 2 to 262144, as cpu.weight of v2, 1 to 10000, so that the least, the default (1024 and 100) and the most of both
+ * are the same: opencontainers/cgroups, ConvertCPUSharesToCgroupV2Value().
+ */
+export function weight(shares: number): number {
+  if (shares <= 2) return 1
+  if (shares >= 262144) return 10000
+  const l = Math.log2(shares)
+  return Math.ceil(10 ** ((l * l + 125 * l) / 612 - 7 / 34))
+}
+
+/** Throws a usage error for a limit of memory and swap together that is below that of memory alone: it would limit nothing. */
+function checkSwap({ memory: { limit = 0, swap = 0 } = {} }: ResourcesSpec): void {
+  if (swap <= 0) return
+  if (limit <= 0)
+    throw new MinilabError(
+      'usage',
+      'linux.resources.memory.swap needs a limit of memory',
+      'set memory.limit, too',
+    )
+  if (swap < limit)
+    throw new MinilabError(
+      'usage',
+      `linux.resources.memory.swap (${swap}) is for memory and swap together, and less than memory.limit (${limit})`,
+      'give at least as much',
+    )
+}
+
+/** What every container of ours is counted by, limited or not; and what is of use besides, where it is mounted. */
+const ALWAYS = ['memory', 'cpu', 'pids']
+const WHERE_THERE = ['cpuacct', 'freezer']
+
+/**
+ * Chapter 4. Limits: a cgroup is a directory, a limit is a number written to a file in it, and a process obeys once its
+ * pid is written to cgroup.procs. That happens while the child waits at the gate: before its program's first instruction.
+ */
+export const limits: Part = {
+  name: 'limits',
+
+  prepare(container) {
+    const { spec, ledger } = container
+    const resources = spec.linux.resources ?? {}
+    checkSwap(resources)
+    const wanted = LIMITS.filter(l => l.value(resources) !== undefined).map(l => l.controller)
+    container.cgroup = notedCgroup(ledger, spec.linux.cgroupsPath ?? `/minilab/${container.id}`, wanted)
+    setLimits(container.cgroup, resources)
+  },
+
+  attach({ cgroup }, pid) {
+    cgroup?.join(pid)
+  },
+}
+
+/**
+ * Makes a cgroup with the controllers that every container has, and some more, and notes it; with `last: false` all but its
+ * own directories. Throws a MinilabError (limited) where there can be none.
+ */
+export function notedCgroup(
+  ledger: Ledger,
+  name: string,
+  more: readonly string[] = [],
+  options?: { last: boolean },
+): Cgroup {
+  const useful = WHERE_THERE.filter(controller => hierarchyOf(controller))
+  const controllers = [...new Set([...ALWAYS, ...more, ...useful])]
+  // what is made by another hand is what was asked for, and no more
+  const planned = planCgroup(name, controllers, { everywhere: options?.last !== false })
+  if (!(planned instanceof Cgroup)) throw new MinilabError('limited', planned.reason, planned.remedy)
+  makeCgroup(planned, controllers, noteIn(ledger), options)
+  return planned
+}
+
+/**
+ * Notes each change once. Controllers that another command has handed down for itself, and would take back, are noted as ours
+ * too: the kernel refuses that while we use them, and then it is on us, as those who end last.
+ */
+function noteIn(ledger: Ledger): (change: CgroupChange) => void {
+  const noted = new Set(ledger.entries.map(entry => JSON.stringify(entry)))
+  return change => {
+    let entry = change
+    if (change.kind === 'controllers') {
+      const others = held(ledger.dataFolder).flatMap(other =>
+        other.kind === 'controllers' && other.path === change.path ? other.enabled : [],
+      )
+      entry = { ...change, enabled: [...new Set([...change.enabled, ...others])] }
+      if (entry.enabled.length === 0) return
+    }
+    const line = JSON.stringify(entry)
+    if (!noted.has(line)) ledger.add(entry)
+    noted.add(line)
+  }
+}
+
+/** Writes the limits that `resources` asks for to the files of a cgroup. Throws a SyscallError with the remedy. */
+export function setLimits(cgroup: Cgroup, resources: ResourcesSpec): void {
+  for (const { controller, value, v1, v2 } of LIMITS) {
+    const wanted = value(resources)
+    const place = cgroup.controller(controller)
+    if (wanted === undefined || !place) continue
+    const [file, format = String] = (place.version === 1 ? v1 : v2) ?? []
+    if (!file) continue
+    const path = join(place.path, file)
+    // swap accounting can be switched off (v1: swapaccount=0, v2: no swap): its file is not there then
+    if (/swap|memsw/.test(file) && !existsSync(path)) continue
+    cgroup.write(path, typeof wanted === 'number' ? format(wanted) : wanted)
+  }
+  const unified = Object.entries(resources.unified ?? {})
+  const place = cgroup.folders.find(({ hierarchy }) => hierarchy.version === 2)?.path ?? ''
+  for (const [file, value] of unified) {
+    if (!/^[a-z0-9_.]+$/.test(file) || !place || !existsSync(join(place, file)))
+      throw new MinilabError(
+        'usage',
+        `linux.resources.unified: there is no ${file} on this machine’s cgroup v2`,
+        'leave it out, or run where its controller is on v2',
+      )
+    cgroup.write(join(place, file), value)
+  }
+}

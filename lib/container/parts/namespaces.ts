@@ -1,0 +1,78 @@
+import {
+  AT_FDCWD,
+  CLONE_NEWCGROUP,
+  CLONE_NEWIPC,
+  CLONE_NEWNET,
+  CLONE_NEWNS,
+  CLONE_NEWPID,
+  CLONE_NEWTIME,
+  CLONE_NEWUSER,
+  CLONE_NEWUTS,
+  MS_PRIVATE,
+  MS_REC,
+  MS_SLAVE,
+  O_CLOEXEC,
+  O_RDONLY,
+} from '../../kernel/syscalls/constants.ts'
+import { writeControl } from '../../kernel/cgroup/control-file.ts'
+import { writeIdMaps } from '../../kernel/process/id-maps.ts'
+import type { Part } from '../part.ts'
+import { has, type IdMapping, type NamespaceType } from '../spec.ts'
+
+/** The clone flag for each kind, by the names that config.json uses: namespaces(7). */
+const FLAGS: Record<NamespaceType, number> = {
+  user: CLONE_NEWUSER,
+  pid: CLONE_NEWPID,
+  mount: CLONE_NEWNS,
+  uts: CLONE_NEWUTS,
+  ipc: CLONE_NEWIPC,
+  network: CLONE_NEWNET,
+  cgroup: CLONE_NEWCGROUP,
+  time: CLONE_NEWTIME,
+}
+
+/**
+ * Chapter 2. Namespaces: most come into being with the clone itself; the child then finishes what only it can do.
+ */
+export const namespaces: Part = {
+  name: 'namespaces',
+
+  flags(spec) {
+    return spec.linux.namespaces
+      .filter(ns => !ns.path && ns.type !== 'cgroup') // the cgroup namespace waits: see inside()
+      .reduce((flags, ns) => flags | FLAGS[ns.type], 0)
+  },
+
+  attach({ spec }, pid) {
+    const { uidMappings, gidMappings } = spec.linux
+    if (has(spec, 'user')) writeIdMaps(pid, format(uidMappings), format(gidMappings))
+    // time_namespaces(7): the offsets can be set until the first process has entered, that is, until our execve
+    // those of zero are there already, also where the kernel takes none: time-offsets.ts
+    for (const [clock, { secs = 0, nanosecs = 0 }] of Object.entries(spec.linux.timeOffsets ?? {}))
+      if (secs || nanosecs) writeControl(`/proc/${pid}/timens_offsets`, `${clock} ${secs} ${nanosecs}`)
+  },
+
+  inside(tape, { spec }) {
+    for (const { type, path } of spec.linux.namespaces) {
+      if (path) tape.setns(tape.openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0), FLAGS[type])
+    }
+    if (has(spec, 'user')) {
+      // now that the map is written: become root of the new user namespace, whoever that is outside
+      tape.setresgid(0, 0, 0)
+      tape.setresuid(0, 0, 0)
+    }
+    // cgroup_namespaces(7): its root is the cgroup one is in at that moment, so we had to be moved there first
+    if (has(spec, 'cgroup') && !spec.linux.namespaces.some(ns => ns.type === 'cgroup' && ns.path))
+      tape.unshare(CLONE_NEWCGROUP)
+    // mount_namespaces(7): a new mount namespace still propagates to its origin, until told otherwise
+    if (has(spec, 'mount')) {
+      const slave = spec.linux.rootfsPropagation?.includes('slave')
+      tape.mount(null, '/', null, MS_REC | (slave ? MS_SLAVE : MS_PRIVATE), null)
+    }
+    if (spec.hostname && has(spec, 'uts')) tape.sethostname(spec.hostname, Buffer.byteLength(spec.hostname))
+    if (spec.domainname && has(spec, 'uts'))
+      tape.setdomainname(spec.domainname, Buffer.byteLength(spec.domainname))
+  },
+}
+
+const format = (map: IdMapping[] = []) => map.map(m => `${m.containerID} ${m.hostID} ${m.size}\n`).join('')

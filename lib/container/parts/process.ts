@@ -1,0 +1,88 @@
+import { posix } from 'node:path'
+import {
+  AT_FDCWD,
+  F_SETFD,
+  O_CLOEXEC,
+  O_DIRECTORY,
+  O_PATH,
+  PR_SET_PDEATHSIG,
+  RESOLVE_NO_MAGICLINKS,
+  SIGPIPE,
+  SIGXFSZ,
+} from '../../kernel/syscalls/constants.ts'
+import type { Gate } from '../../kernel/tape/gate.ts'
+import type { Tape } from '../../kernel/tape/tape.ts'
+import type { Part } from '../part.ts'
+import type { Stdio } from '../streams/streams.ts'
+
+const SIGKILL = 9
+const LAST_FD = 0xffffffff
+const OPEN_HOW_SIZE = 24
+const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
+/**
+ * Chapter 1. The program: its arguments, environment, working directory and the three descriptors it starts with.
+ * Nothing is isolated by it. It stands last in every list of parts, because its last call does not return.
+ */
+export const program: Part = {
+  name: 'process',
+  inside(tape, { spec, diesWithUs, entered }, gate) {
+    const { args, cwd, env } = spec.process
+    if (diesWithUs) dieWithUs(tape, gate)
+    // whatever else is open is not the container's business; closed now, and not at the execve, so that no path (the
+    // working directory, a link of the image) can lead there through /proc/self/fd: CVE-2024-21626
+    tape.close_range(3, LAST_FD, 0)
+    if (!entered) tape.chdir(cwd)
+    execvp(tape, args, env)
+  },
+}
+
+/**
+ * The working directory of a user other than root, entered while the child is still root: it may be a place that only root
+ * may enter, as with runc. No magic link leads there: CVE-2024-21626.
+ */
+export const workdir: Part = {
+  name: 'process',
+  inside(tape, container) {
+    const { user, cwd } = container.spec.process
+    if (user.uid === 0) return
+    const how = { flags: O_PATH | O_DIRECTORY | O_CLOEXEC, resolve: RESOLVE_NO_MAGICLINKS }
+    tape.fchdir(tape.openat2(AT_FDCWD, cwd, how, OPEN_HOW_SIZE))
+    container.entered = true
+  },
+}
+
+/** From here on the child ends when we do. prctl(2): cleared by a change of credentials, so it comes after them. */
+export function dieWithUs(tape: Tape, gate: Gate): void {
+  tape.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
+  gate.recordLife(tape)
+}
+
+/**
+ * Hands on our stdin, stdout and stderr, or the given descriptors (`null` is opened later: streams.ts), and undoes what Node has set for itself: 0–2 are marked
+ * close-on-exec, and SIGPIPE and SIGXFSZ ignored, which execve(2) would pass on (`yes | head` would not end quietly).
+ */
+export function handOnStdio(tape: Tape, stdio: Stdio = [0, 1, 2]): void {
+  stdio.forEach((fd, target) => {
+    if (fd === 'null') return
+    if (fd === target) tape.fcntl(fd, F_SETFD, 0)
+    else tape.dup3(fd, target, 0)
+  })
+  for (const signal of [SIGPIPE, SIGXFSZ]) tape.rt_sigaction(signal, 'SIG_DFL', null, 8)
+}
+
+/** As execvp(3): a name without a slash is tried in each folder of the container's PATH; the last attempt must succeed. */
+function execvp(tape: Tape, args: string[], env: string[]): void {
+  const candidates = searchPath(args[0] ?? '', env)
+  candidates.forEach((path, i) => {
+    const last = i === candidates.length - 1
+    if (last) tape.execve(path, args, env)
+    else tape.attempt.execve(path, args, env)
+  })
+}
+
+function searchPath(command: string, env: readonly string[]): string[] {
+  if (command.includes('/')) return [command]
+  const path = env.find(entry => entry.startsWith('PATH='))?.slice(5) ?? DEFAULT_PATH
+  return path.split(':').map(folder => posix.join(folder || '.', command))
+}

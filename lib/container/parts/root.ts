@@ -1,0 +1,142 @@
+import { existsSync, realpathSync } from 'node:fs'
+import {
+  AT_RECURSIVE,
+  MNT_DETACH,
+  MOUNT_ATTR_NODEV,
+  MOUNT_ATTR_RDONLY,
+  MS_BIND,
+  MS_NODEV,
+  MS_RDONLY,
+  MS_REC,
+  MS_REMOUNT,
+  RESOLVE_NO_MAGICLINKS,
+} from '../../kernel/syscalls/constants.ts'
+import { mountinfo, mountOf } from '../../kernel/mount/mountinfo.ts'
+import type { Tape } from '../../kernel/tape/tape.ts'
+import { cover, covered } from '../rootfs/cover.ts'
+import { isInDev, makeNodes } from '../rootfs/devices.ts'
+import { attachTrees, makeKernelTrees, mountNew } from '../rootfs/kernel-trees.ts'
+import { borrow } from '../rootfs/lend.ts'
+import { type Lent, take } from '../rootfs/mount-copy.ts'
+import { hasOwnDev, inKernelTree, isVolume } from '../rootfs/mount-kinds.ts'
+import { lockedFlags } from '../rootfs/mount-options.ts'
+import type { Container, Part } from '../part.ts'
+import { attachVolume, makePlace } from '../rootfs/place.ts'
+import { program } from './process.ts'
+import { setAttributes } from '../rootfs/read-only-mount.ts'
+import type { MountSpec, Spec } from '../spec.ts'
+
+/**
+ * Chapter 3. A root file system of one's own. The order matters:
+ *
+ * 1. take hold of what the host lends (devices, volumes), as descriptors, while its paths can still be reached;
+ * 2. make the new root a mount point and pivot to it;
+ * 3. make /proc, /sys and /dev while the old root is still there (a user namespace gets a new /proc and /sys only then), where
+ *    no image can interfere, cover in them what is dangerous, and take hold of them, too;
+ * 4. let go of the old root: from here on every path, and every symbolic link in it, ends inside the container, so a
+ *    hostile image cannot send a mount, a directory or a file elsewhere;
+ * 5. attach all of that, and mount the rest.
+ */
+export const root: Part = {
+  name: 'root',
+  inside(tape, container) {
+    const { spec } = container
+    const lent = borrow(tape, spec)
+    pivotRoot(tape, container)
+    const trees = makeKernelTrees(tape, spec, lent)
+    tape.umount2('.', MNT_DETACH) // the old root: it lies on top of ".", see pivot_root(2)
+    tape.chdir('/')
+    attachTrees(tape, trees)
+    attachRest(tape, spec, lent)
+    if (spec.root.readonly) closeRoot(tape, container)
+  },
+}
+
+/** What lies in the image itself: other file systems, volumes, covers, device files, the working directory. */
+function attachRest(tape: Tape, spec: Spec, lent: Lent): void {
+  const there = ['/', ...spec.mounts.map(m => m.destination)]
+  for (const mount of spec.mounts) {
+    const copy = lent.get(mount)
+    if (copy && isVolume(mount)) attachVolume(tape, mount, there, copy)
+    else if (!inKernelTree(spec, mount.destination)) {
+      makePlace(tape, mount.destination, there, true, RESOLVE_NO_MAGICLINKS)
+      mountNew(tape, mount, mount.destination)
+    }
+  }
+  const nodes = (spec.linux.devices ?? []).filter(device => !isInDev(device))
+  if (hasOwnDev(spec)) makeNodes(tape, nodes)
+  cover(tape, covered(spec).image, lent)
+  makeWorkdir(tape, spec, there)
+}
+
+/** The working directory, where the image has none: runc and Docker make it, too. */
+function makeWorkdir(tape: Tape, { process: { cwd } }: Spec, there: string[]): void {
+  const { part } = tape
+  tape.part = program.name // what stands in its way, stands in the way of the program
+  if (!there.includes(cwd)) makePlace(tape, cwd, there, true, RESOLVE_NO_MAGICLINKS)
+  tape.part = part
+}
+
+/** The root made read-only. */
+function closeRoot(tape: Tape, { layers, rootfs }: Container): void {
+  const kept = layers ? 0 : plainFlags(rootfs)
+  tape.mount(null, '/', null, MS_BIND | MS_REMOUNT | MS_RDONLY | kept, null)
+}
+
+/**
+ * What the spec asks for besides a root: volumes, and that nobody may write to it. As two parts of their own, one before a root
+ * part that knows nothing of them, the other after it.
+ */
+export function volumesAround(): [before: Part, after: Part] {
+  const lent: Lent = new Map()
+  return [
+    {
+      name: root.name,
+      inside: (tape, { spec }) =>
+        spec.mounts.filter(isVolume).forEach(mount => lent.set(mount, take(tape, mount))),
+    },
+    {
+      name: root.name,
+      inside(tape, container) {
+        const there = ['/', ...container.spec.mounts.map(m => m.destination)]
+        for (const [mount, copy] of lent) attachVolume(tape, mount as MountSpec, there, copy)
+        makeWorkdir(tape, container.spec, there)
+        if (container.spec.root.readonly) closeRoot(tape, container)
+      },
+    },
+  ]
+}
+
+/** Makes the container's directory the root of its mount namespace; the old root stays stacked over it for now. */
+function pivotRoot(tape: Tape, { spec, rootfs, layers }: Container): void {
+  // pivot_root(2): new_root must be a mount point. An overlay is one; a plain directory becomes one, bound on itself
+  if (!layers) {
+    tape.mount(rootfs, rootfs, null, MS_BIND | MS_REC, null)
+    const below = restrictAll(tape, spec, rootfs)
+    // a stranger's device file must open nothing; the overlay of a user namespace has that by itself
+    const kept = hasOwnDev(spec) ? plainFlags(rootfs) : lockedOn(rootfs)
+    if (hasOwnDev(spec) || below) tape.mount(null, rootfs, null, MS_BIND | MS_REMOUNT | kept, null)
+  }
+  tape.chdir(rootfs)
+  tape.pivot_root('.', '.') // pivot_root(2): with both the same, no directory for the old root is needed
+}
+
+/**
+ * What was mounted below the directory came with it, each mount with attributes of its own: so all get those that are asked for, the
+ * hidden ones too. The topmost is written to until the container stands. Tells whether there was anything to do.
+ */
+function restrictAll(tape: Tape, spec: Spec, rootfs: string): boolean {
+  const attributes = (hasOwnDev(spec) ? MOUNT_ATTR_NODEV : 0) | (spec.root.readonly ? MOUNT_ATTR_RDONLY : 0)
+  const real = existsSync(rootfs) ? realpathSync(rootfs) : rootfs // mountinfo has no symbolic links
+  if (!attributes || !mountinfo().some(({ target }) => target.startsWith(`${real}/`))) return false
+  setAttributes(tape, rootfs, attributes, { depth: AT_RECURSIVE })
+  return true
+}
+
+/** The flags of a root that is a plain directory. */
+const plainFlags = (rootfs: string) => MS_NODEV | lockedOn(rootfs)
+
+/** The flags that a mount of what lies at a path of the host must keep. */
+function lockedOn(path: string): number {
+  return lockedFlags(existsSync(path) ? (mountOf(realpathSync(path))?.options ?? []) : [])
+}

@@ -1,0 +1,64 @@
+import {
+  MS_BIND,
+  MS_NODEV,
+  MS_NOEXEC,
+  MS_NOSUID,
+  MS_RDONLY,
+  MS_REC,
+  MS_REMOUNT,
+} from '../../kernel/syscalls/constants.ts'
+import type { Tape } from '../../kernel/tape/tape.ts'
+import { attachCopy, type Lent } from './mount-copy.ts'
+import { hasOwnDev, inKernelTree, isDirectory } from './mount-kinds.ts'
+import type { Spec } from '../spec.ts'
+
+/** Masks files by /dev/null and directories by an empty read-only tmpfs, and makes paths read-only. Absent ones do not matter. */
+export function cover(
+  tape: Tape,
+  { masked, readonly }: Covered,
+  lent: Lent,
+  at = (path: string) => path,
+): void {
+  for (const path of masked) {
+    const copy = lent.get(path)
+    // a file masks a file, and a directory a directory: ENOTDIR. The kernel's trees have one shape; else both are tried
+    const kinds = isOfKernel(path) ? [isDirectory(path)] : [false, true]
+    for (const folder of kinds) {
+      const allowed = tape.allow('ENOENT', kinds.length > 1 ? 'ENOTDIR' : undefined)
+      if (folder) allowed.mount('tmpfs', at(path), 'tmpfs', MS_RDONLY, 'size=0k')
+      else if (copy) attachCopy(allowed, copy, at(path))
+      else allowed.mount(at('/dev/null'), at(path), null, MS_BIND, null)
+    }
+  }
+  for (const path of readonly) {
+    const there = tape.allow('ENOENT')
+    there.mount(at(path), at(path), null, MS_BIND | MS_REC, null)
+    const kept = MS_NOSUID | MS_NODEV | MS_NOEXEC // a remount sets all flags anew: keep those that /proc and /sys have
+    there.mount(null, at(path), null, MS_BIND | MS_REMOUNT | MS_RDONLY | kept, null)
+  }
+}
+
+interface Covered {
+  masked: string[]
+  readonly: string[]
+}
+
+/** What is to be covered: in the kernel's trees, and in the image. */
+export function covered(spec: Spec): { kernel: Covered; image: Covered } {
+  const { maskedPaths = [], readonlyPaths = [] } = spec.linux
+  const of = (isWanted: (path: string) => boolean): Covered => ({
+    masked: maskedPaths.filter(isWanted),
+    readonly: readonlyPaths.filter(isWanted),
+  })
+  return { kernel: of(path => inKernelTree(spec, path)), image: of(path => !inKernelTree(spec, path)) }
+}
+
+/** The masked paths that may be files, and for which no /dev/null of ours can be had by its path. */
+export function maskedFilesOfImage(spec: Spec): string[] {
+  const { kernel, image } = covered(spec)
+  const paths = hasOwnDev(spec) ? image.masked : [...kernel.masked, ...image.masked]
+  return paths.filter(path => !isOfKernel(path) || !isDirectory(path))
+}
+
+// every procfs and sysfs has the same shape, so ours tells whether a path of them is a file or a directory
+const isOfKernel = (path: string) => /^[/](proc|sys)[/]/.test(path)

@@ -1,0 +1,54 @@
+import { AT_FDCWD, S_IFBLK, S_IFCHR, S_IFIFO, S_IFREG } from '../../kernel/syscalls/constants.ts'
+import type { Tape } from '../../kernel/tape/tape.ts'
+import { attachCopy, type Lent } from './mount-copy.ts'
+import { inUserNamespace } from './mount-kinds.ts'
+import type { DeviceSpec, Spec } from '../spec.ts'
+
+/** The devices that every container has: runtime-spec config-linux.md, "Default Devices". */
+export const DEVICES: DeviceSpec[] = [
+  { path: '/dev/null', type: 'c', major: 1, minor: 3, fileMode: 0o666 },
+  { path: '/dev/zero', type: 'c', major: 1, minor: 5, fileMode: 0o666 },
+  { path: '/dev/full', type: 'c', major: 1, minor: 7, fileMode: 0o666 },
+  { path: '/dev/random', type: 'c', major: 1, minor: 8, fileMode: 0o666 },
+  { path: '/dev/urandom', type: 'c', major: 1, minor: 9, fileMode: 0o666 },
+  { path: '/dev/tty', type: 'c', major: 5, minor: 0, fileMode: 0o666 },
+]
+
+export const LINKS = {
+  '/dev/fd': '/proc/self/fd',
+  '/dev/stdin': '/proc/self/fd/0',
+  '/dev/stdout': '/proc/self/fd/1',
+  '/dev/stderr': '/proc/self/fd/2',
+  '/dev/ptmx': 'pts/ptmx',
+}
+
+/** Fills a new /dev: the default devices (bound in a user namespace, else made), those of the spec, and the usual links. */
+export function devices(tape: Tape, spec: Spec, lent: Lent, at: (path: string) => string): void {
+  for (const { path } of DEVICES) {
+    const copy = lent.get(path)
+    if (!copy) continue
+    tape.mknodat(AT_FDCWD, at(path), S_IFREG | 0o666, 0)
+    attachCopy(tape, copy, at(path))
+  }
+  makeNodes(
+    tape,
+    [...(inUserNamespace(spec) ? [] : DEVICES), ...(spec.linux.devices ?? []).filter(isInDev)],
+    at,
+  )
+  for (const [link, target] of Object.entries(LINKS))
+    tape.allow('EEXIST').symlinkat(target, AT_FDCWD, at(link))
+}
+
+export const isInDev = ({ path }: DeviceSpec) => path.startsWith('/dev/')
+
+/** Makes device files, each with exactly its mode. */
+export function makeNodes(tape: Tape, list: readonly DeviceSpec[], at = (path: string) => path): void {
+  if (list.length) tape.umask(0)
+  for (const { path, type, fileMode = 0o666, major = 0, minor = 0, uid = 0, gid = 0 } of list) {
+    const kind = type === 'b' ? S_IFBLK : type === 'p' ? S_IFIFO : S_IFCHR
+    // makedev(3) for the small numbers that devices here have: 12 bits of major, 8 of minor
+    tape.allow('EEXIST').mknodat(AT_FDCWD, at(path), kind | fileMode, (major << 8) | minor)
+    if (uid || gid) tape.fchownat(AT_FDCWD, at(path), uid, gid, 0)
+  }
+  if (list.length) tape.umask(0o022)
+}

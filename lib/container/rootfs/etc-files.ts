@@ -1,0 +1,81 @@
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { isIPv4, isIPv6 } from 'node:net'
+import { join } from 'node:path'
+import { makeDir } from '../../image/data-folder.ts'
+import type { Part } from '../part.ts'
+import type { MountSpec } from '../spec.ts'
+
+/** The files by which programs know their own name, other hosts and who answers for their names: as Docker writes them. */
+const ETC_FILES = ['hosts', 'hostname', 'resolv.conf'] as const
+
+/** The mounts of the three over those of the image, from the folder of their container. */
+export const etcMounts = (folder: string, readOnly: boolean): MountSpec[] =>
+  ETC_FILES.map(file => ({
+    destination: `/etc/${file}`,
+    source: join(folder, file),
+    type: 'bind',
+    options: ['rbind', 'rprivate', ...(readOnly ? ['ro'] : [])],
+  }))
+
+/** Writes them once the network has given the container its address; they are mounted after that. */
+export function etcFiles(folder: string): Part {
+  return {
+    name: 'root',
+    attach({ spec: { hostname = 'localhost', mounts }, network }) {
+      makeDir(folder, 0o700)
+      const contents: Record<(typeof ETC_FILES)[number], string> = {
+        hosts: network?.mode === 'host' ? readIfThere('/etc/hosts') : hosts(hostname, network?.address),
+        hostname: `${hostname}\n`,
+        'resolv.conf': network?.mode === 'bridge' ? reachable(resolvConf()) : resolvConf(),
+      }
+      for (const file of ETC_FILES) {
+        const path = join(folder, file)
+        if (!mounts.some(({ source }) => source === path)) continue
+        writeFileSync(path, contents[file])
+        chmodSync(path, 0o644) // for all who are in there, whatever our umask
+      }
+    },
+  }
+}
+
+const hosts = (name: string, address?: string) =>
+  [
+    '127.0.0.1\tlocalhost',
+    '::1\tlocalhost ip6-localhost ip6-loopback',
+    'fe00::\tip6-localnet',
+    'ff00::\tip6-mcastprefix',
+    'ff02::1\tip6-allnodes',
+    'ff02::2\tip6-allrouters',
+    ...(address
+      ? [`${address}\t${[name, ...(name.includes('.') ? [name.split('.')[0]] : [])].join(' ')}`]
+      : []),
+    '',
+  ].join('\n')
+
+const STUB = '127.0.0.53'
+/** What systemd-resolved asks itself: systemd-resolved.service(8). */
+const UPSTREAM = '/run/systemd/resolve/resolv.conf'
+
+/** The host's resolv.conf(5); where that names only the stub of systemd-resolved, the servers behind it. */
+function resolvConf(): string {
+  const text = readIfThere('/etc/resolv.conf')
+  const servers = [...text.matchAll(/^\s*nameserver\s+(\S+)/gm)].map(([, server]) => server)
+  return servers.length > 0 && servers.every(server => server === STUB) && existsSync(UPSTREAM)
+    ? readIfThere(UPSTREAM)
+    : text
+}
+
+/** Without the servers that answer on the host's loopback: the container's own is another one. */
+const reachable = (text: string) =>
+  text
+    .split('\n')
+    .filter(line => {
+      const server = /^\s*nameserver\s+(\S+)/.exec(line)?.[1]
+      return !server || !isLoopback(server)
+    })
+    .join('\n')
+
+const isLoopback = (server: string) =>
+  (isIPv4(server) && server.startsWith('127.')) || (isIPv6(server) && server === '::1')
+
+const readIfThere = (path: string) => (existsSync(path) ? readFileSync(path, 'utf8') : '')

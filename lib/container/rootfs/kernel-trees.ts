@@ -1,0 +1,119 @@
+import { posix } from 'node:path'
+import {
+  AT_FDCWD,
+  MNT_DETACH,
+  MS_BIND,
+  MS_NODEV,
+  MS_NOEXEC,
+  MS_NOSUID,
+  MS_RDONLY,
+  MS_REMOUNT,
+  O_CLOEXEC,
+  O_WRONLY,
+  RESOLVE_NO_MAGICLINKS,
+  RESOLVE_NO_SYMLINKS,
+} from '../../kernel/syscalls/constants.ts'
+import { hierarchies } from '../../kernel/cgroup/cgroupfs.ts'
+import type { Later, Tape } from '../../kernel/tape/tape.ts'
+import { cover, covered } from './cover.ts'
+import { devices } from './devices.ts'
+import { attachCopy, type Lent, moveTo, restrict, take } from './mount-copy.ts'
+import { hasOwnDev, inKernelTree, isVolume, kernelTrees } from './mount-kinds.ts'
+import { mountOptions } from './mount-options.ts'
+import { open } from './place.ts'
+import type { MountSpec, Spec } from '../spec.ts'
+
+/** A path of the container on the staging tmpfs. The root's ".." is what lies on top of it: follow_dotdot(), fs/namei.c. */
+const staged = (path: string) => `/..${path}`
+
+/**
+ * Makes /proc, /sys and /dev whole on a staging tmpfs, on top of the root: an image can be a directory that another process
+ * writes to meanwhile, and no path there can be trusted. Returns a copy of each, by its place, for attachTrees().
+ */
+export function makeKernelTrees(tape: Tape, spec: Spec, lent: Lent): Map<string, Later> {
+  tape.mount('tmpfs', '/', 'tmpfs', MS_NOSUID | MS_NODEV | MS_NOEXEC, 'mode=755')
+  for (const mount of spec.mounts) {
+    if (isVolume(mount) || !inKernelTree(spec, mount.destination)) continue
+    const target = staged(mount.destination)
+    for (const folder of foldersTo(spec, mount)) tape.allow('EEXIST').mkdirat(AT_FDCWD, staged(folder), 0o755)
+    const copy = lent.get(mount)
+    if (!copy) mountNew(tape, mount, target)
+    else {
+      restrict(tape, copy, mount.options)
+      attachCopy(tape, copy, target)
+    }
+  }
+  if (hasOwnDev(spec)) devices(tape, spec, lent, staged)
+  setSysctls(tape, spec)
+  cover(tape, covered(spec).kernel, lent, staged)
+  const trees = new Map<string, Later>()
+  for (const { destination } of kernelTrees(spec))
+    trees.set(destination, take(tape, { source: staged(destination), options: ['rbind'] }))
+  tape.umount2(staged(''), MNT_DETACH)
+  return trees
+}
+
+/** Attaches them in the image, once no path there can lead out of it. */
+export function attachTrees(tape: Tape, trees: Map<string, Later>): void {
+  for (const [destination, copy] of trees) {
+    tape.allow('EEXIST').mkdirat(AT_FDCWD, destination, 0o755)
+    // CVE-2019-19921: a link in place of /proc takes the masks elsewhere. Only /dev may be one, as with runc
+    const links = destination === '/dev' ? RESOLVE_NO_MAGICLINKS : RESOLVE_NO_SYMLINKS
+    moveTo(tape, copy, open(tape, destination, links))
+  }
+}
+
+/** The directories to be made for a mount: those below the mount that it lies in. */
+function foldersTo({ mounts }: Spec, { destination }: MountSpec): string[] {
+  const folders = [destination]
+  for (let above = posix.dirname(destination); above !== '/'; above = posix.dirname(above)) {
+    if (mounts.some(mount => mount.destination === above)) break
+    folders.unshift(above)
+  }
+  return folders
+}
+
+/** A new file system at a path. */
+export function mountNew(
+  tape: Tape,
+  { type = 'none', source = 'none', options }: MountSpec,
+  target: string,
+): void {
+  const { flags, data, propagation } = mountOptions(options)
+  if (type === 'cgroup') return mountCgroups(tape, target, flags)
+  tape.mount(source, target, type, flags, data)
+  if (propagation) tape.mount(null, target, null, propagation, null)
+}
+
+/**
+ * The cgroups that the container is in, as they are on the host: a single tree on v2, else one folder for each hierarchy. In a
+ * cgroup namespace each begins where the container is: cgroup_namespaces(7).
+ */
+function mountCgroups(tape: Tape, destination: string, flags: number): void {
+  const found = hierarchies()
+  if (found.every(({ version }) => version === 2))
+    return void tape.mount('cgroup', destination, 'cgroup2', flags, null)
+  tape.mount('tmpfs', destination, 'tmpfs', flags & ~MS_RDONLY, 'mode=755')
+  for (const { version, controllers } of found) {
+    const names = controllers.join(',')
+    const folder = `${destination}/${version === 2 ? 'unified' : names.replace('name=', '')}` // posix.join() would resolve the ..
+    tape.mkdirat(AT_FDCWD, folder, 0o755)
+    if (version === 2) tape.mount('cgroup', folder, 'cgroup2', flags, null)
+    else tape.mount('cgroup', folder, 'cgroup', flags, /^name=/.test(names) ? `none,${names}` : names)
+  }
+  if (flags & MS_RDONLY) tape.mount(null, destination, null, MS_BIND | MS_REMOUNT | flags, null)
+}
+
+/** `net.ipv4.ip_forward` is /proc/sys/net/ipv4/ip_forward: written before that is read-only. */
+function setSysctls(tape: Tape, { linux }: Spec): void {
+  for (const [name, value] of Object.entries(linux.sysctl ?? {})) {
+    const file = tape.openat(
+      AT_FDCWD,
+      `${staged('/proc/sys')}/${name.replaceAll('.', '/')}`,
+      O_WRONLY | O_CLOEXEC,
+      0,
+    )
+    tape.write(file, Buffer.from(value), Buffer.byteLength(value))
+    tape.close(file)
+  }
+}

@@ -1,0 +1,46 @@
+import {
+  AT_FDCWD,
+  AT_RECURSIVE,
+  MOVE_MOUNT_F_EMPTY_PATH,
+  MOVE_MOUNT_T_EMPTY_PATH,
+  MS_NODEV,
+  MS_NOEXEC,
+  MS_NOSUID,
+  MS_RDONLY,
+  MS_REC,
+  OPEN_TREE_CLOEXEC,
+  OPEN_TREE_CLONE,
+} from '../../kernel/syscalls/constants.ts'
+import type { Later, Tape } from '../../kernel/tape/tape.ts'
+import { mountOptions } from './mount-options.ts'
+import { setAttributes } from './read-only-mount.ts'
+import type { MountSpec } from '../spec.ts'
+
+/** Detached copies of mounts, each by what it is for: a mount of the spec, or the path of a device or of a file to mask. */
+export type Lent = Map<MountSpec | string, Later>
+
+/** A copy of a mount that is attached nowhere: open_tree(2). */
+export function take(tape: Tape, { source = '', options }: Omit<MountSpec, 'destination'>): Later {
+  const all = mountOptions(options).flags & MS_REC ? AT_RECURSIVE : 0
+  return tape.open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | all)
+}
+
+/** Sets what the options ask for on a copy that is in nobody's sight yet, for all mounts below it too where they say so. */
+export function restrict(tape: Tape, copy: Later, options: MountSpec['options']): void {
+  const { flags, recursive, propagation } = mountOptions(options)
+  const top = flags & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC) & ~recursive
+  if (recursive) setAttributes(tape, copy, recursive, { depth: AT_RECURSIVE })
+  if (top) setAttributes(tape, copy, top)
+  const depth = propagation & MS_REC ? AT_RECURSIVE : 0
+  if (propagation) setAttributes(tape, copy, 0, { depth, propagation: propagation & ~MS_REC })
+}
+
+/** Attaches a copy where a path leads: only where nobody else can change what lies on the way. */
+export function attachCopy(tape: Pick<Tape, 'move_mount'>, copy: Later, path: string): void {
+  tape.move_mount(copy, '', AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH)
+}
+
+/** Attaches a copy at a place that was opened before: nothing on the way can be exchanged any more. */
+export function moveTo(tape: Pick<Tape, 'move_mount'>, copy: Later, place: Later): void {
+  tape.move_mount(copy, '', place, '', MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH)
+}

@@ -1,0 +1,23 @@
+import { AT_EMPTY_PATH, AT_FDCWD, MOUNT_ATTR_RDONLY } from '../../kernel/syscalls/constants.ts'
+import type { Later, Tape } from '../../kernel/tape/tape.ts'
+
+/** Makes a mount read-only, known by its path, or by a descriptor. */
+export function makeReadOnly(tape: Pick<Tape, 'mount_setattr'>, mount: string | Later): void {
+  setAttributes(tape, mount, MOUNT_ATTR_RDONLY)
+}
+
+/**
+ * Sets attributes of a mount, and leaves the others as they are: mount_setattr(2). With `depth` AT_RECURSIVE of all mounts below
+ * it, too. The kernel refuses nothing here that makes a mount stricter, not even where it is locked.
+ */
+export function setAttributes(
+  tape: Pick<Tape, 'mount_setattr'>,
+  mount: string | Later,
+  attributes: number,
+  { depth = 0, propagation = 0 } = {},
+): void {
+  // struct mount_attr: attr_set, attr_clr, propagation, userns_fd
+  const attr = new Uint8Array(new BigUint64Array([BigInt(attributes), 0n, BigInt(propagation), 0n]).buffer)
+  if (typeof mount === 'string') tape.mount_setattr(AT_FDCWD, mount, depth, attr, attr.length)
+  else tape.mount_setattr(mount as never, '', AT_EMPTY_PATH | depth, attr, attr.length)
+}

@@ -1,0 +1,36 @@
+import { resolveMerged } from '../../image/merged-file.ts'
+import { MinilabError } from '../../common/errors.ts'
+import { quote } from '../../kernel/syscalls/kinds.ts'
+import type { MountSpec } from '../spec.ts'
+
+/**
+ * The volumes at the places that their paths mean in the image: its symbolic links followed, as `/var/run` is often one to
+ * `/run`; and each before those that lie in it. Throws a usage error where a link leads to what the kernel shows, or to /dev.
+ */
+export function placeVolumes(volumes: readonly MountSpec[], layersTopFirst: readonly string[]): MountSpec[] {
+  const placed = volumes.map(volume => {
+    const destination = resolveMerged(layersTopFirst, volume.destination)
+    if (destination !== volume.destination && /^[/](proc|sys|dev)([/]|$)|^[/]$/.test(destination))
+      throw new MinilabError(
+        'usage',
+        `${quote(volume.destination)} leads to ${quote(destination)} by a link of the image`,
+        'choose another place, or correct the image',
+      )
+    return { ...volume, destination }
+  })
+  const twice = sharedPlace(placed)
+  if (twice !== undefined)
+    throw new MinilabError(
+      'usage',
+      `two volumes are for ${quote(twice)}, one of them by a link of the image`,
+      'leave out one, or choose another place for it',
+    )
+  const depth = ({ destination }: MountSpec) => destination.split('/').length
+  return placed.sort((one, other) => depth(one) - depth(other)) // stable: of the same depth in the order given
+}
+
+/** The place that two of them are for; undefined where each has its own. The later one would cover the other. */
+export function sharedPlace(volumes: readonly MountSpec[]): string | undefined {
+  const places = volumes.map(({ destination }) => destination)
+  return places.find((place, i) => places.indexOf(place) !== i)
+}

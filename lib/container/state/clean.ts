@@ -1,0 +1,173 @@
+import { MinilabError } from '../../common/errors.ts'
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { removeAbandoned } from '../../image/layer-store.ts'
+import { removeTree } from '../../image/tree.ts'
+import { ourCgroups } from '../../kernel/cgroup/make-cgroup.ts'
+import { unlessGone, words } from '../../kernel/process/procfs.ts'
+import { openRtnetlink } from '../../kernel/netlink/rtnetlink.ts'
+import { findProgram, runRuleTool } from '../net/rule-tool.ts'
+import { currentNetns, type Entry, recover, type Removed } from '../ledger/ledger.ts'
+import { type Held, heldByLiving, openFiles } from './living.ts'
+import { withNetworkLock } from '../ledger/lock.ts'
+import { nameOf } from '../net/packet-rules.ts'
+import { containerFolder, damagedIds, states } from './state.ts'
+import { deleteLink, undo } from '../ledger/undo.ts'
+
+/** What `minilab clean` has taken away, and what is ours but stays, each with its reason. */
+export interface Cleaned {
+  removed: Removed[]
+  kept: { what: string; why: string }[]
+  /** whether something stays that should have gone */
+  failed: boolean
+}
+
+/**
+ * Takes back what commands left that ended without doing so: what their ledgers name; and what the kernel and the data
+ * folder hold of ours besides, known by its name, where no running command has noted it.
+ */
+export async function clean(dataFolder: string): Promise<Cleaned> {
+  const done: Cleaned = { removed: [], kept: [], failed: false }
+  // recover() throws at the first ledger that cannot be undone; that one is ours from then on, and left out the next time
+  while (
+    !(await attempt(done, 'what a ledger names', async () => void (await recover(dataFolder, done.removed))))
+  );
+
+  // looked for first, then asked who holds it: every change was noted before it was made
+  const found = [...ourCgroups(), ...tables(), ...folders(dataFolder)].filter(isOwn)
+  const damaged = damagedIds()
+  const logs = damaged.length ? [] : logFiles(dataFolder) // one of them may be theirs
+  const open = openFiles()
+  const held = heldByLiving(dataFolder, open)
+  for (const entry of found) {
+    const holder = held.find(other => holds(other.entry, entry))
+    if (holder) done.kept.push({ what: name(entry), why: runs(holder) })
+    else await attempt(done, name(entry), async () => undo(entry, () => []))
+  }
+  for (const id of damaged)
+    done.kept.push({
+      what: `folder ${containerFolder(id)}`,
+      why: `its state is damaged: minilab rm -f ${id}`,
+    })
+  for (const path of logs) {
+    if (open.some(({ target }) => target === path)) continue
+    await attempt(done, path, async () => (removeTree(path), `file ${path}`))
+  }
+  await attempt(done, join(dataFolder, 'tmp'), async () => removeAbandoned().map(path => `folder ${path}`))
+  for (const link of links())
+    await attempt(done, `link ${link}`, async () => sweepLink(done, dataFolder, link))
+  return done
+}
+
+/** Names of ours, of which the middle is a step's or a container's id. */
+const CABLE = /^ml-[0-9a-f]{6}[0-9a-z-]*$/
+const SWITCH = /^(minilab0|mlb-[0-9a-f]{6})$/
+const TABLE = /^(minilab|mlb-[0-9a-f]{6}$)/
+
+/** The links of ours in this network namespace, the cables before the switches that they are plugged into. */
+function links(): string[] {
+  if (!isRoot()) return [] // others' then: whoever made them had rights that we lack
+  const rtnetlink = openRtnetlink()
+  try {
+    const all = rtnetlink.links()
+    const named = (kind: string, pattern: RegExp) =>
+      all.filter(link => link.kind === kind && pattern.test(link.name)).map(link => link.name)
+    return [...named('veth', CABLE), ...named('bridge', SWITCH)]
+  } finally {
+    rtnetlink.close()
+  }
+}
+
+/** The name of a switch is used again and again: nobody may make one between the question and the removal. */
+function sweepLink(done: Cleaned, dataFolder: string, name: string): Removed | undefined {
+  return withNetworkLock(() => {
+    const netns = currentNetns()
+    const entry: Entry = { kind: 'link', name, netns }
+    const holder = heldByLiving(dataFolder).find(other => holds(other.entry, entry))
+    if (!holder) return deleteLink(name)
+    done.kept.push({ what: `link ${name}`, why: runs(holder) })
+    return undefined
+  })
+}
+
+/** nft(8)'s tables of ours. Rules of iptables bear no name: those are known by their ledger alone. */
+function tables(): Entry[] {
+  const nft = findProgram('nft')
+  if (!nft || !isRoot()) return []
+  const { ok, said } = runRuleTool([nft, '--json', 'list', 'tables'])
+  if (!ok) return [] // no nf_tables in this kernel, so no table either
+  const { nftables } = JSON.parse(said) as { nftables: { table?: { family: string; name: string } }[] }
+  return nftables.flatMap(({ table }): Entry[] => {
+    if (table?.family !== 'ip' || !TABLE.test(table.name)) return []
+    return [{ kind: 'rules', tool: 'nft', table: table.name, netns: currentNetns() }]
+  })
+}
+
+/** Folders of containers that did not come so far as to have a state: `minilab rm` is for those that did. */
+function folders(dataFolder: string): Entry[] {
+  return list(join(dataFolder, 'containers'))
+    .filter(path => !existsSync(join(path, 'state.json')))
+    .map(path => ({ kind: 'folder', path, unless: 'state.json' }))
+}
+
+/** What containers wrote that are gone. */
+function logFiles(dataFolder: string): string[] {
+  const theirs = new Set(states().map(({ log }) => log))
+  return list(join(dataFolder, 'logs')).filter(path => !theirs.has(path))
+}
+
+function list(folder: string): string[] {
+  return existsSync(folder) ? readdirSync(folder).map(file => join(folder, file)) : []
+}
+
+const isRoot = () => process.geteuid?.() === 0
+
+/** Whether a cgroup or folder belongs to us, and not to another user of the machine. */
+function isOwn(entry: Entry): boolean {
+  return !('path' in entry) || statSync(entry.path, { throwIfNoEntry: false })?.uid === process.geteuid?.()
+}
+
+/** Whether what a command has noted is what was found, or lies in it, or around it. */
+function holds(noted: Entry, found: Entry): boolean {
+  if (noted.kind === 'link' && found.kind === 'link')
+    return noted.name === found.name && noted.netns === found.netns
+  if (noted.kind === 'rules' && found.kind === 'rules')
+    return noted.netns === found.netns && nameOf(noted) === nameOf(found)
+  if (noted.kind !== found.kind || !('path' in noted && 'path' in found)) return false
+  // the directory above the cgroups of several commands goes when it is empty, and not before
+  if ([noted, found].some(entry => entry.kind === 'cgroup' && entry.use === 'parent')) return false
+  return `${noted.path}/`.startsWith(`${found.path}/`) || found.path.startsWith(`${noted.path}/`)
+}
+
+function name(entry: Entry): string {
+  if (entry.kind === 'rules') return `rules: ${nameOf(entry)}`
+  return `${entry.kind} ${'path' in entry ? entry.path : ''}`
+}
+
+/** `process 4711 (minilab step 4 --keep) has it` */
+function runs({ pid }: Held): string {
+  const args = unlessGone(() => words(`/proc/${pid}/cmdline`))
+  if (!args) return `process ${pid} had it until just now`
+  const program = args.findIndex(word => /(bin\.mjs|minilab)$/.test(word))
+  const command = program === -1 ? args : ['minilab', ...args.slice(program + 1)]
+  return `process ${pid} (${command.join(' ')}) has it`
+}
+
+/** Removes something, and says so; where that is refused, it is kept, with the reason. False only then. */
+async function attempt(
+  done: Cleaned,
+  what: string,
+  act: () => Promise<Removed | Removed[] | undefined | void>,
+): Promise<boolean> {
+  try {
+    done.removed.push(...[(await act()) ?? []].flat())
+    return true
+  } catch (error) {
+    // typed errors, and those of Node's file system; anything else is a defect of ours
+    if (!(error instanceof MinilabError || (error instanceof Error && 'code' in error))) throw error
+    const why = error instanceof MinilabError ? `${error.message}: ${error.remedy}` : error.message
+    done.kept.push({ what, why })
+    done.failed = true
+    return false
+  }
+}

@@ -1,0 +1,38 @@
+import { descriptors, ifReadable, pids } from '../../kernel/process/procfs.ts'
+import { type Entry, ledgers, ownerLives, parse } from '../ledger/ledger.ts'
+
+/** A change on the host, and the process of the running command that will take it back. */
+export interface Held {
+  entry: Entry
+  pid: number
+}
+
+const LEDGER = /\/ledger\/\d+-\d+-[0-9a-f]{8}-\d+(-\d+_\d+)?\.jsonl( \(deleted\))?$/
+
+/**
+ * What running commands hold. Those of this data folder are found by their ledgers. Those that use another, or whose
+ * ledger was deleted, the kernel knows: a command keeps its ledger open, and through /proc/<pid>/fd it can be read.
+ */
+export function heldByLiving(dataFolder: string, open = openFiles()): Held[] {
+  const own = ledgers(dataFolder)
+    .filter(ownerLives)
+    .map(path => ({ pid: parseInt(path.slice(path.lastIndexOf('/') + 1)), path }))
+  const others = open
+    .filter(({ target }) => LEDGER.test(target))
+    .map(({ pid, fd }) => ({ pid, path: `/proc/${pid}/fd/${fd}` }))
+  return [...own, ...others].flatMap(({ pid, path }) => parse(path).map(entry => ({ pid, entry })))
+}
+
+export interface OpenFile {
+  pid: number
+  fd: string
+  /** what the kernel says that it is: a path, also of a deleted file */
+  target: string
+}
+
+/** Every file that a process has open, as far as we may look: an ordinary user only at their own processes. */
+export function openFiles(): OpenFile[] {
+  return pids().flatMap(pid =>
+    Object.entries(ifReadable(() => descriptors(pid)) ?? {}).map(([fd, target]) => ({ pid, fd, target })),
+  )
+}

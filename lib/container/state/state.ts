@@ -1,0 +1,140 @@
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { dataFolder, makeDir } from '../../image/data-folder.ts'
+import { codeOf, isFull } from '../../image/error.ts'
+import { MinilabError } from '../../common/errors.ts'
+import { bootId, isAlive, isGone } from '../../kernel/process/procfs.ts'
+import { findProcess } from '../../kernel/process/signal.ts'
+import { hint } from '../../common/suggest.ts'
+import type { Spec } from '../spec.ts'
+import { isState } from './state-shape.ts'
+
+/** What is remembered of a container that `minilab run` made: <data>/containers/<id>/state.json. */
+export interface State {
+  id: string
+  name: string
+  image: string
+  command: string[]
+  created: string
+  ports: string[]
+  address: string | null
+  log: string | null
+  /** since when the machine runs: until its next start, a pid and a start time together are never reused */
+  boot: string
+  /** its first process */
+  pid: number
+  started: number
+  /** the process of ours that looks after it, until it has noted how it ended */
+  keeper: { pid: number; started: number }
+  spec: Spec
+  exit?: { status: number; at: string }
+}
+
+export function containerFolder(id: string): string {
+  return join(dataFolder(), 'containers', id)
+}
+
+/** Room behind the first text for what is known at the container's end, when the disk may be full. */
+const SPARE = 256 // bytes
+
+const stateFile = (id: string) => join(containerFolder(id), 'state.json')
+const partialFile = (id: string) => join(containerFolder(id), 'state.json.new')
+
+/** Writes the state of a container that is about to start: nobody takes it for one that runs until `commitState` is called. */
+export function prepareState(state: State): void {
+  makeDir(containerFolder(state.id))
+  writeFileSync(partialFile(state.id), JSON.stringify(state, null, 2) + ' '.repeat(SPARE))
+}
+
+/** The program runs: rename(2), which needs no room on the disk. */
+export function commitState(id: string): void {
+  renameSync(partialFile(id), stateFile(id))
+}
+
+/**
+ * Writes another state at once or not at all: a new file, then rename(2). Where there is no room for a new file any more, it is
+ * written over the old one, which had some to spare.
+ */
+export function writeState(state: State): void {
+  const text = JSON.stringify(state, null, 2)
+  const [path, partial] = [stateFile(state.id), partialFile(state.id)]
+  try {
+    writeFileSync(partial, text)
+    renameSync(partial, path)
+  } catch (error) {
+    rmSync(partial, { force: true })
+    const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0
+    if (!isFull(error) || size < Buffer.byteLength(text)) throw error
+    writeFileSync(path, text.padEnd(text.length + size - Buffer.byteLength(text)), { flag: 'r+' })
+  }
+}
+
+/** All containers of `minilab run` whose state can be read, oldest first. */
+export function states(): State[] {
+  return ids()
+    .flatMap(id => readState(id) || [])
+    .sort((a, b) => a.created.localeCompare(b.created))
+}
+
+/** The ids of containers whose state.json is damaged: we do not know any more what they are, nor whether they run. */
+export function damagedIds(): string[] {
+  return ids().filter(id => readState(id) === false)
+}
+
+function ids(): string[] {
+  const folder = join(dataFolder(), 'containers')
+  if (!existsSync(folder)) return []
+  return readdirSync(folder).filter(id => existsSync(join(folder, id, 'state.json')))
+}
+
+const MOST = 2 ** 24 // bytes of a state.json
+
+/** The state of a container; false where its file makes no sense, undefined where it has gone meanwhile. */
+function readState(id: string): State | false | undefined {
+  const path = join(containerFolder(id), 'state.json')
+  try {
+    const stat = statSync(path)
+    if (!stat.isFile() || stat.size > MOST) return false
+    const state: unknown = JSON.parse(readFileSync(path, 'utf8'))
+    // whose folder and log are removed, and whose process is killed, must not be another's
+    return isState(state) && state.id === id && isLog(state.log) && state
+  } catch (error) {
+    if (isGone(error)) return undefined
+    if (error instanceof SyntaxError || codeOf(error) === 'EACCES') return false
+    throw error
+  }
+}
+
+const isLog = (log: string | null) => log === null || dirname(log) === join(dataFolder(), 'logs')
+
+/** The container that a word means: a name, an id, or the beginning of one id. Throws a usage error with what there is. */
+export function findState(word: string): State {
+  const all = states()
+  const exact = all.find(state => state.name === word || state.id === word)
+  if (exact) return exact
+  const [first, ...more] = word === '' ? [] : all.filter(state => state.id.startsWith(word))
+  if (first && more.length === 0) return first
+  if (first)
+    throw new MinilabError(
+      'usage',
+      `"${word}" begins the ids of ${more.length + 1} containers`,
+      'give more of it, or the name',
+    )
+  if (damagedIds().includes(word))
+    throw new MinilabError('usage', `the state of ${word} is damaged`, `minilab rm -f ${word} removes it`)
+  const names = all.map(({ name }) => name)
+  throw new MinilabError(
+    'usage',
+    `there is no container "${word}"`,
+    hint(word, names, 'minilab ps -a shows what there is'),
+  )
+}
+
+/** A pidfd for the container's first process, which the caller closes; undefined where it has ended. */
+export function running({ pid, started, boot }: State): number | undefined {
+  return boot === bootId() ? findProcess(pid, started) : undefined
+}
+
+export function isRunning(state: State): boolean {
+  return state.boot === bootId() && isAlive(state.pid, state.started)
+}

@@ -1,0 +1,86 @@
+import { read, readSync, write, writeSync } from 'node:fs'
+import { promisify } from 'node:util'
+import { isatty } from 'node:tty'
+import { codeOf } from '../../image/error.ts'
+import { F_GETPIPE_SZ, F_SETFL, O_NONBLOCK, O_RDWR } from '../../kernel/syscalls/constants.ts'
+import { now } from '../../kernel/syscalls/now.ts'
+import { waiting } from '../../kernel/process/waiting.ts'
+import { POLLIN, POLLOUT, ready, type Wake } from '../../kernel/process/poll.ts'
+
+const readAsync = promisify(read)
+const writeAsync = promisify(write)
+const CHUNK = 65536
+
+/** One end of a stream. The mode of a descriptor that is ours alone may be changed; the caller's stays as they have it. */
+export interface End {
+  fd: number
+  ours: boolean
+}
+
+/** A descriptor of ours, which from now on never makes us wait. */
+export function ourEnd(fd: number): End {
+  now.fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK) // fcntl(2): the access mode in it is ignored
+  return { fd, ours: true }
+}
+
+/** What a terminal holds at most: TTYB_DEFAULT_MEM_LIMIT (tty_buffer.c) and N_TTY_BUF_SIZE (n_tty.c). */
+const TERMINAL_SIZE = 65536 + 4096 // bytes
+
+/** How much can be read of a descriptor of ours while nobody writes to it: bytes. */
+const capacity = (fd: number) => (isatty(fd) ? TERMINAL_SIZE : now.fcntl(fd, F_GETPIPE_SZ, 0))
+
+/**
+ * Copies from one end to the other, no faster than that takes it, until the first one ends, or `wake` is called; what can be
+ * read at that moment is copied still. Throws the error of a read or a write.
+ */
+export async function carry(from: End, to: (bytes: Buffer) => Promise<void>, wake: Wake): Promise<void> {
+  const buffer = Buffer.alloc(CHUNK)
+  let left = Infinity // bytes, from when `wake` was called: a program that writes on would keep us for ever
+  while (left > 0) {
+    const count = await readSome(from, buffer, wake)
+    if (count === 0) return
+    await to(buffer.subarray(0, count))
+    left -= count
+    // only now: what was read before the call has made room in the pipe, which the program may have filled again
+    if (wake.called && left === Infinity) left = from.ours ? capacity(from.fd) : 0
+  }
+}
+
+async function readWaiting(fd: number, buffer: Buffer): Promise<number> {
+  waiting.calls++
+  try {
+    return (await readAsync(fd, buffer, 0, CHUNK, null)).bytesRead
+  } finally {
+    waiting.calls--
+  }
+}
+
+/** The number of bytes read; 0 at the end of the stream, or where `wake` was called and there is nothing more for now. */
+async function readSome(from: End, buffer: Buffer, wake: Wake): Promise<number> {
+  for (;;) {
+    try {
+      if (from.ours) return readSync(from.fd, buffer)
+      // on a worker: another process may take what there is before us, and then a read waits
+      if (!wake.called && (await ready(from.fd, POLLIN, -1, wake))) return await readWaiting(from.fd, buffer)
+    } catch (error) {
+      // pty(7): once the last descriptor of the other side is closed, a read gives EIO, not end of file
+      if (codeOf(error) === 'EIO') return 0
+      if (codeOf(error) !== 'EAGAIN') throw error
+    }
+    if (wake.called) return 0
+    await ready(from.fd, POLLIN, -1, wake)
+  }
+}
+
+/** Writes all of it, however long that takes, unless `wake` is called. */
+export async function writeAll({ fd, ours }: End, bytes: Uint8Array, wake?: Wake): Promise<void> {
+  for (let at = 0; at < bytes.length && !wake?.called;) {
+    try {
+      // ours is never waited for; the caller's may be in either mode, and a worker may wait for it
+      at += ours ? writeSync(fd, bytes, at) : (await writeAsync(fd, bytes, at)).bytesWritten
+    } catch (error) {
+      if (codeOf(error) !== 'EAGAIN') throw error
+      await ready(fd, POLLOUT, -1, wake)
+    }
+  }
+}

@@ -1,0 +1,206 @@
+import { closeSync, fstatSync } from 'node:fs'
+import { codeOf, isFull } from '../../image/error.ts'
+import {
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  F_SETFL,
+  KCMP_FILE,
+  O_CLOEXEC,
+  O_NOCTTY,
+  O_NONBLOCK,
+  O_RDWR,
+  RESOLVE_NO_MAGICLINKS,
+} from '../../kernel/syscalls/constants.ts'
+import { MinilabError } from '../../common/errors.ts'
+import { now } from '../../kernel/syscalls/now.ts'
+import { pipe } from '../../kernel/process/pipe.ts'
+import { Wake } from '../../kernel/process/poll.ts'
+import { SyscallError } from '../../kernel/syscalls/syscall-error.ts'
+import type { Tape } from '../../kernel/tape/tape.ts'
+import { carry, ourEnd, writeAll } from './carry.ts'
+import { encodeLog } from './log.ts'
+import type { Part } from '../part.ts'
+
+/** What becomes the program's 0, 1 or 2: a descriptor of ours, or the /dev/null of the container. */
+export type Stream = number | 'null'
+export type Stdio = [Stream, Stream, Stream]
+
+export interface StreamsOptions {
+  interactive: boolean
+  /** 1 and 2 are a log of ours. What finds no room on a full disk is lost, and the program goes on */
+  log?: boolean
+  /** what of ours they are connected with: our own three unless given */
+  from?: [number, number, number]
+}
+
+const DEV_NULL = (1 << 8) | 3 // its device number, 1:3
+const OPEN_HOW_SIZE = 24
+
+/**
+ * How the program's stdin, stdout and stderr are connected with ours: through pipes of ours, and nothing of the caller's is handed
+ * on. A program can open its descriptors again through /proc/self/fd, with other rights than they were opened with. So it could
+ * write to its stdin what a shell of the host reads next, read from its stdout what a neighbour in the pipeline writes, change
+ * the blocking mode for all who share the pipe, and mode and owner of a file.
+ */
+export class Streams {
+  readonly stdio: Stdio
+  readonly #wake = new Wake()
+  /** the ends that only the program needs, and those that only we need until it runs */
+  readonly #theirs: number[] = []
+  #ours: number[] = []
+  readonly #input: { from: number; to: number } | undefined
+  readonly #outputs: { from: number; to: number; name: 'stdout' | 'stderr' }[] = []
+  readonly #log: boolean
+  #held: number | undefined
+  #feeding: Promise<void> | undefined
+  #draining: Promise<void>[] = []
+  #failed: MinilabError<'machine'> | undefined
+
+  constructor({ interactive, log = false, from = [0, 1, 2] }: StreamsOptions) {
+    const [input, output, errors] = from
+    this.#log = log
+    const hasInput = interactive && (log || !isNull(input, 'stdin'))
+    const to = hasInput ? this.#pipe('write') : -1
+    // in the background nobody writes to it, but it stays open until the container has ended, as docker run -d -i does it
+    if (hasInput && log) this.#held = to
+    else if (hasInput) this.#input = { from: input, to }
+    const stdin = hasInput ? this.#theirs.at(-1)! : 'null'
+    const stdout = this.#output(output, 'stdout')
+    // one open file stays one: what is written to both keeps its order
+    const isOne = !log && typeof stdout === 'number' && isSameFile(output, errors)
+    this.stdio = [stdin, stdout, isOne ? stdout : this.#output(errors, 'stderr')]
+  }
+
+  /** The program runs, so it has its ends. */
+  start(): void {
+    for (const fd of this.#theirs.splice(0)) closeSync(fd)
+    this.#ours = this.#ours.filter(fd => fd === this.#held) // each other is closed by who uses it
+    if (this.#input) this.#feeding = this.#feed(this.#input.from, this.#input.to)
+    this.#draining = this.#outputs.map(({ from, to, name }) => this.#drain(from, to, name))
+  }
+
+  /** The program has ended: what it has written goes where it should. Throws a MinilabError (machine) where that was refused. */
+  async finish(): Promise<void> {
+    this.#wake.call()
+    await Promise.all(this.#draining)
+    if (this.#failed) throw this.#failed
+  }
+
+  /** To be called in any case. */
+  close(): void {
+    this.#wake.call()
+    for (const fd of [...this.#theirs.splice(0), ...this.#ours.splice(0)]) closeSync(fd)
+    void Promise.all([this.#feeding, ...this.#draining]).then(() => this.#wake[Symbol.dispose]())
+  }
+
+  #output(fd: number, name: 'stdout' | 'stderr'): Stream {
+    if (isNull(fd, name)) return 'null'
+    this.#outputs.push({ from: this.#pipe('read'), to: fd, name })
+    return this.#theirs.at(-1)!
+  }
+
+  /** A pipe of which one end is for the program; the other one. */
+  #pipe(ours: 'read' | 'write'): number {
+    const { read, write } = pipe()
+    const [our, their] = ours === 'read' ? [read, write] : [write, read]
+    this.#theirs.push(their)
+    this.#ours.push(our)
+    return our
+  }
+
+  async #feed(from: number, to: number): Promise<void> {
+    try {
+      const place = ourEnd(to)
+      await carry({ fd: from, ours: false }, bytes => writeAll(place, bytes, this.#wake), this.#wake)
+    } catch (error) {
+      if (codeOf(error) !== 'EPIPE') this.#failed ??= refused('read stdin', error) // else the program reads no more
+    } finally {
+      closeSync(to)
+    }
+  }
+
+  async #drain(from: number, to: number, stream: 'stdout' | 'stderr'): Promise<void> {
+    let isCut = false
+    const place = { fd: to, ours: false }
+    const put = async (bytes: Buffer) => {
+      try {
+        // first of all the end of a record that was cut off
+        const note = `\nminilab: a part of what it wrote to ${stream} is missing: there was no room for it\n`
+        const records = Buffer.concat([Buffer.from(isCut ? note : ''), encodeLog(stream, bytes)])
+        await writeAll(place, this.#log ? records : bytes)
+        isCut = false
+      } catch (error) {
+        if (!this.#log || !isFull(error)) throw error
+        isCut = true
+      }
+    }
+    try {
+      await carry(ourEnd(from), put, this.#wake)
+      if (isCut) await put(Buffer.alloc(0))
+    } catch (error) {
+      // nobody reads any more, or our terminal has gone: no fault of ours, and the program learns of it as from a pipe of its own
+      if (!['EPIPE', 'ECONNRESET', 'EIO'].includes(codeOf(error) ?? ''))
+        this.#failed ??= refused(`write to ${stream}`, error)
+    } finally {
+      closeSync(from) // a program that goes on writing is told so: EPIPE, SIGPIPE
+    }
+  }
+}
+
+function refused(doing: string, error: unknown): MinilabError<'machine'> {
+  const why = error instanceof Error ? error.message : String(error)
+  return new MinilabError(
+    'machine',
+    `cannot ${doing}: ${why}`,
+    'what the program read or wrote after that is lost',
+  )
+}
+
+/** Whether a descriptor of ours is the host's /dev/null: a container has its own. */
+function isNull(fd: number, name: string): boolean {
+  const stat = fstatSync(fd)
+  if (stat.isDirectory()) throw new MinilabError('usage', `${name} is a directory`, 'give a file')
+  return stat.isCharacterDevice() && stat.rdev === DEV_NULL
+}
+
+/** Whether two descriptors are one open file, with one position: kcmp(2). */
+function isSameFile(one: number, other: number): boolean {
+  try {
+    return now.kcmp(process.pid, process.pid, KCMP_FILE, one, other) === 0
+  } catch (error) {
+    if (error instanceof SyscallError) return false // a kernel without it, or a filter against it
+    throw error
+  }
+}
+
+/** The part that makes the three descriptors the program's own, once the container has its /dev. */
+export const streams: Part = {
+  name: 'process',
+  inside(tape, { spec: { process }, stdio = [0, 1, 2], terminal }) {
+    if (terminal) return
+    openNull(tape, stdio)
+    own(tape, process.user.uid)
+  },
+}
+
+/**
+ * The container's /dev/null in place of the host's, of which a program could change the mode. A path of the container may lead to
+ * anything in it: a named pipe is not waited for.
+ */
+export function openNull(tape: Tape, stdio: Stdio): void {
+  const targets = [0, 1, 2].filter(target => stdio[target] === 'null')
+  if (targets.length === 0) return
+  const flags = O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC
+  const how = { flags, resolve: RESOLVE_NO_MAGICLINKS }
+  const opened = tape.openat2(AT_FDCWD, '/dev/null', how, OPEN_HOW_SIZE)
+  tape.fcntl(opened, F_SETFL, O_RDWR)
+  for (const target of targets) tape.dup3(opened, target, 0)
+}
+
+/**
+ * /dev/stdout opens the pipe again, which its owner may do, and nobody else: so it becomes the user's (runc:
+ * fixStdioPermissions). EINVAL: one who is not in the map of the user namespace.
+ */
+export function own(tape: Tape, uid: number): void {
+  for (const fd of [0, 1, 2]) tape.attempt.fchownat(fd, '', uid, -1, AT_EMPTY_PATH)
+}

@@ -1,0 +1,32 @@
+import {
+  AT_FDCWD,
+  AT_RECURSIVE,
+  MOVE_MOUNT_F_EMPTY_PATH,
+  MS_NOEXEC,
+  MS_NOSUID,
+  OPEN_TREE_CLOEXEC,
+  OPEN_TREE_CLONE,
+  S_IFREG,
+} from '../kernel/syscalls/constants.ts'
+import type { Tape } from '../kernel/tape/tape.ts'
+import { DEVICES, LINKS } from '../container/rootfs/devices.ts'
+
+/**
+ * A /dev with nothing in it but what every container may have: no disk can be opened by a path, and in a user namespace
+ * nobody can make a device node. /dev/shm stays the machine's, as read-only as it was: a data folder may lie in it.
+ */
+export function mountOwnDev(tape: Tape): void {
+  const lent = [...DEVICES.map(({ path }) => path), '/dev/shm'].map(path => {
+    const flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE
+    return [path, tape.open_tree(AT_FDCWD, path, flags)] as const
+  })
+  tape.mount('tmpfs', '/dev', 'tmpfs', MS_NOSUID | MS_NOEXEC, 'mode=755,size=64k')
+  for (const folder of ['pts', 'shm', 'mqueue']) tape.mkdirat(AT_FDCWD, `/dev/${folder}`, 0o755)
+  for (const [path, mount] of lent) {
+    if (path !== '/dev/shm') tape.mknodat(AT_FDCWD, path, S_IFREG | 0o666, 0)
+    tape.move_mount(mount, '', AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH)
+  }
+  const terminals = 'newinstance,ptmxmode=0666,mode=0620'
+  tape.mount('devpts', '/dev/pts', 'devpts', MS_NOSUID | MS_NOEXEC, terminals)
+  for (const [link, target] of Object.entries(LINKS)) tape.symlinkat(target, AT_FDCWD, link)
+}
