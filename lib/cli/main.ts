@@ -21,17 +21,27 @@ const [, , command = '', argument] = process.argv
 process.umask(process.umask(0o077) & 0o077)
 keepBlockingModes()
 
-/** Node decodes our arguments, and puts U+FFFD where that cannot be done: the program would get other bytes than were meant. */
+/** Node decodes our arguments and variables, and puts U+FFFD where that cannot be done: the program would get other bytes than were meant. */
 function refuseUndecoded(): void {
-  if (!process.argv.join('').includes('\ufffd')) return
-  const given = readFileSync('/proc/self/cmdline', 'latin1').split('\0')
-  const broken = given.map(word => Buffer.from(word, 'latin1')).find(bytes => !isUtf8(bytes))
-  if (broken)
-    throw new MinilabError(
-      'usage',
-      `the argument ${JSON.stringify(broken.toString())} is not UTF-8`,
-      'let a shell in the container make such bytes, as printf does',
-    )
+  const asked = process.argv.map(word => word.replace(/^(-e|--env=)/, '')).filter(word => word in process.env)
+  if (![...process.argv, ...asked.map(name => process.env[name])].join('').includes('\ufffd')) return
+  const bytesOf = (file: string) =>
+    readFileSync(`/proc/self/${file}`, 'latin1')
+      .split('\0')
+      .map(text => Buffer.from(text, 'latin1'))
+  const variables = bytesOf('environ').filter(entry => asked.includes(entry.toString().split('=')[0]!))
+  for (const [what, all] of [
+    ['argument', bytesOf('cmdline')],
+    ['variable', variables],
+  ] as const) {
+    const broken = all.find(bytes => !isUtf8(bytes))
+    if (broken)
+      throw new MinilabError(
+        'usage',
+        `the ${what} ${JSON.stringify(broken.toString())} is not UTF-8`,
+        'let a shell in the container make such bytes, as printf does',
+      )
+  }
 }
 
 async function start(): Promise<void> {

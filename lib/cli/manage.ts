@@ -1,6 +1,7 @@
 import { asTyped } from '../guide/as-typed.ts'
 import { closeSync, rmSync } from 'node:fs'
 import { constants } from 'node:os'
+import { attainable } from '../container/callers-rlimits.ts'
 import { execIn, whileRunning } from '../container/exec.ts'
 import { heldByOwners, recover } from '../container/ledger/ledger.ts'
 import { heldByLiving } from '../container/state/living.ts'
@@ -118,6 +119,7 @@ async function join(state: State, pidfd: number, command: string[], flags: ExecF
       ),
       cwd: flags.workdir === undefined ? main.cwd : workdir(flags.workdir),
       user: ids,
+      rlimits: attainable(main.rlimits ?? []),
       ...(account && { capabilities: capabilitiesOf(ids.uid, main.capabilities?.bounding ?? []) }),
     },
     { interactive: flags.interactive ?? false, terminal: flags.tty ?? false },

@@ -147,7 +147,7 @@ export async function execIn(
   const [made = 0] = int32s(pid)
   const child = made ? childOf(made) : undefined
   if (failed) {
-    await child?.exit
+    const ended = await child?.exit
     if (interrupted) throw new Interrupted(interrupted)
     if (going.gaveUp)
       throw new MinilabError(
@@ -155,6 +155,7 @@ export async function execIn(
         `${state.name} stops every process that joins it`,
         `look at what runs in it: minilab look ${state.name}`,
       )
+    if (failed.code === 'EINTR' && ended?.signal) return ended // what runs in the container has killed it
     if (failed.call === 'clone3' && failed.code === 'EAGAIN')
       throw new MinilabError(
         'machine',

@@ -2,6 +2,7 @@ import { accessSync, chmodSync, constants, lstatSync, mkdirSync, type Stats, sta
 import { userInfo } from 'node:os'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { MinilabError } from '../common/errors.ts'
+import { inFirstUserNamespace } from '../kernel/process/procfs.ts'
 import { codeOf, fileError } from './error.ts'
 
 /** Root's data folder, unless $MINILAB_DATA names another. */
@@ -69,7 +70,7 @@ function refuseStranger(folder: string, { uid }: Stats): void {
   if (uid === process.geteuid?.() || uid === 0) return
   throw new MinilabError(
     'machine',
-    `the data folder ${folder} belongs to another user (uid ${uid}): what lies in it cannot be trusted`,
+    `the data folder ${folder} belongs to another user${inFirstUserNamespace() ? ` (uid ${uid})` : ''}: what lies in it cannot be trusted`,
     'set MINILAB_DATA to a folder of your own',
   )
 }

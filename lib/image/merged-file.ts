@@ -11,6 +11,7 @@ import {
 import { posix } from 'node:path'
 import { O_PATH } from '../kernel/syscalls/constants.ts'
 import { MinilabError } from '../common/errors.ts'
+import { isGone } from '../kernel/process/procfs.ts'
 import { Confined } from './confined.ts'
 import { codeOf } from './error.ts'
 import { isOpaque, isWhiteout } from './overlay.ts'
@@ -95,7 +96,8 @@ function walk(all: Confined[], path: string): { at: string; found?: Merged; rest
           `${posix.join('/', path)} of the image is a link without end`,
           CORRECT,
         )
-      const target = readlinkSync(top.at(next))
+      const target = targetOf(top.at(next))
+      if (target === undefined) return { at: reached, rest: [name, ...names] }
       names = [...target.split('/'), ...names]
       if (target.startsWith('/')) [reached, layers, found] = ['', all, undefined]
       continue
@@ -121,6 +123,16 @@ function lookUp(layers: readonly Confined[], path: string): Merged | undefined {
     if (!stat.isDirectory() || isOpaque(readXattrs(`${at}/.`))) break
   }
   return found
+}
+
+/** Undefined where a link of procfs leads nowhere: in a container's, `self` means only processes of its own. */
+function targetOf(link: string): string | undefined {
+  try {
+    return readlinkSync(link)
+  } catch (error) {
+    if (isGone(error)) return undefined
+    throw error
+  }
 }
 
 /** Undefined where there is nothing, nor can be: a name has at most 255 bytes, and a path 4095. */

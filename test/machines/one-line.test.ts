@@ -137,6 +137,17 @@ describe('an argument that is not UTF-8, of which Node would make another', () =
     })
   })
 
+  test('nor is a variable that is to be handed on', () => {
+    const handsOn = (flag: string) =>
+      script(`export A=$'\\xffq'; ${minilab.replace(/ default echo$/, '')} ${flag} default true`)
+    const said = line(
+      'the variable "A=\ufffdq" is not UTF-8: let a shell in the container make such bytes, as printf does',
+    )
+    for (const flag of ['-e A', '-eA', '--env A', '--env=A'])
+      expect(handsOn(flag)).toEqual({ stdout: '', ...said })
+    expect(handsOn('-e B')).toEqual({ status: 0, stdout: '', stderr: '' })
+  })
+
   test('U+FFFD itself, and all other characters, are passed on', () => {
     const words = 'ä \ufffd 😀'
     expect(script(`${minilab} ${words}`)).toEqual({ status: 0, stdout: `${words}\n`, stderr: '' })

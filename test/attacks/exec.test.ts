@@ -1,0 +1,58 @@
+// What may be wrong in a container that is joined, or in the session from which it is joined.
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { self, sharedData } from '../support/minilab.ts'
+
+const ENTRY = join(import.meta.dirname, '../../bin.mjs')
+const minilab = `${process.execPath} -- ${ENTRY}`
+const data = sharedData()
+
+function bash(script: string, env: NodeJS.ProcessEnv = {}) {
+  const { status, stdout, stderr } = spawnSync('bash', ['-c', script], {
+    encoding: 'utf8',
+    timeout: 60_000, // against hanging
+    env: { ...process.env, MINILAB_DATA: data[self], ...env },
+  })
+  return { status, stdout, stderr }
+}
+
+/** A container of this name, in the background. */
+function start(name: string, program: string, before = ''): void {
+  const run = `${minilab} run -d --rm --name ${name} --network none default sh -c '${program}'`
+  expect(bash(`${before} ${run}`)).toMatchObject({ status: 0, stderr: '' })
+  onTestFinished(() => void bash(`${minilab} rm -f ${name}`))
+}
+
+test('from a session with a lower limit on open files than that of the container: it gets the lower one', () => {
+  start('wide', 'sleep 1000', 'ulimit -n 4096; export MINILAB_OPEN_FILES=1024;')
+  const limits = (most: number) =>
+    bash(`ulimit -n ${most}; ${minilab} exec wide sh -c 'ulimit -Sn; ulimit -Hn'`)
+  expect(limits(512)).toEqual({ status: 0, stdout: '512\n512\n', stderr: '' })
+  expect(limits(2048)).toEqual({ status: 0, stdout: '1024\n2048\n', stderr: '' })
+})
+
+test.each(['/proc/self/root/etc/passwd', '/proc/thread-self/x', '/dev/stdin', '/dev/fd/0'])(
+  'its /etc/passwd is a link to %s: there is no such user',
+  target => {
+    start('linked', `ln -sfn ${target} /etc/passwd; sleep 1000`)
+    const ran = bash(
+      `until ${minilab} exec linked test -L /etc/passwd; do :; done; ${minilab} exec -u nobody linked true`,
+    )
+    expect(ran).toMatchObject({
+      status: 125,
+      stderr: expect.stringMatching(/^minilab: [^\n]*nobody[^\n]*\n$/) as string,
+    })
+    expect(ran.stderr).not.toContain('readlink')
+  },
+)
+
+test('it kills all that joins it: the exit status is that of what was killed', () => {
+  start('deadly', 'while :; do kill -9 -1; done 2>/dev/null')
+  for (let i = 0; i < 3; i++)
+    expect(bash(`${minilab} exec deadly sh -c 'sleep 30; echo survived'`)).toEqual({
+      status: 137,
+      stdout: '',
+      stderr: '',
+    })
+})
