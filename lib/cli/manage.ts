@@ -15,12 +15,14 @@ import {
   type State,
   states,
 } from '../container/state/state.ts'
-import { user } from '../container/user.ts'
+import { type Account, user } from '../container/user.ts'
 import { dataFolder } from '../image/data-folder.ts'
 import { removeTree } from '../image/tree.ts'
 import { type Exit, shellStatus } from '../kernel/process/child.ts'
 import { cgroupOf, isFrozenProcess, thawTree } from '../kernel/cgroup/cgroup.ts'
 import { MinilabError } from '../common/errors.ts'
+import { openInside } from '../kernel/mount/open-inside.ts'
+import { O_CLOEXEC, O_DIRECTORY, O_RDONLY } from '../kernel/syscalls/constants.ts'
 import { bootId, children, isAlive, unlessGone } from '../kernel/process/procfs.ts'
 import { ended, endProcess, findProcess, send } from '../kernel/process/signal.ts'
 import { hint } from '../common/suggest.ts'
@@ -104,7 +106,7 @@ async function join(state: State, pidfd: number, command: string[], flags: ExecF
       `${state.name} is paused (its cgroup is frozen)`,
       'thaw it first, or minilab kill it',
     )
-  const account = flags.user === undefined ? undefined : user(flags.user, [`/proc/${state.pid}/root`])
+  const account = flags.user === undefined ? undefined : await accountIn(state.pid, flags.user)
   process.title = 'minilab exec' // until its execve the program has our memory, and all in there could read our arguments
   const { home, ...ids } = account ?? { home: '', ...main.user }
   return execIn(
@@ -124,6 +126,16 @@ async function join(state: State, pidfd: number, command: string[], flags: ExecF
     },
     { interactive: flags.interactive ?? false, terminal: flags.tty ?? false },
   )
+}
+
+/** What `-u` means by the files of a container. */
+async function accountIn(pid: number, text: string): Promise<Account> {
+  const root = await openInside(pid, '/', { flags: O_RDONLY | O_DIRECTORY | O_CLOEXEC })
+  try {
+    return user(text, [`/proc/self/fd/${root}`])
+  } finally {
+    closeSync(root)
+  }
 }
 
 /** `minilab kill`: SIGKILL, or another by name or number. */

@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync } from 'node:fs'
+import { closeSync, fstatSync } from 'node:fs'
 import { Cgroup, cgroupOf } from '../kernel/cgroup/cgroup.ts'
 import { Child, type Exit } from '../kernel/process/child.ts'
 import {
@@ -23,6 +23,7 @@ import { launchGated } from '../kernel/tape/launch-gated.ts'
 import { int32s, now } from '../kernel/syscalls/now.ts'
 import { isGone, namespaceInode, type Namespace } from '../kernel/process/procfs.ts'
 import { ended, endProcess } from '../kernel/process/signal.ts'
+import { openInside } from '../kernel/mount/open-inside.ts'
 import { Tape } from '../kernel/tape/tape.ts'
 import { foreignNamespaces } from '../kernel/tape/visit.ts'
 import { Connection } from './streams/connection.ts'
@@ -84,7 +85,7 @@ export async function execIn(
   options: ExecOptions,
 ): Promise<Exit> {
   using connection = new Connection(options)
-  const pair = options.terminal ? openTerminal(state.pid) : undefined
+  const pair = options.terminal ? await openTerminal(state.pid) : undefined
   const stdio: Stdio = pair ? [pair.slave, pair.slave, pair.slave] : connection.stdio
   const container: Container = {
     id: state.id,
@@ -184,26 +185,21 @@ function childOf(pid: number): Child | undefined {
  * A new terminal of the container's own devpts, opened from outside. Whoever is inside may have put a symbolic link or
  * another file in its place: links are not followed, and what was opened must be the pseudo-terminal multiplexer, 5:2.
  */
-function openTerminal(pid: number): { master: number; slave: number } {
-  const root = openSync(`/proc/${pid}/root`, 'r')
+async function openTerminal(pid: number): Promise<{ master: number; slave: number }> {
+  const how = { flags: O_RDWR | O_NOCTTY | O_CLOEXEC, resolve: RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS }
+  const master = await openInside(pid, '/dev/pts/ptmx', how)
   try {
-    const how = { flags: O_RDWR | O_NOCTTY | O_CLOEXEC, resolve: RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS }
-    const master = now.openat2(root, 'dev/pts/ptmx', how, 24)
-    try {
-      const { rdev } = fstatSync(master)
-      if (rdev !== ((5 << 8) | 2))
-        throw new MinilabError(
-          'usage',
-          '/dev/pts/ptmx of the container is not a terminal multiplexer',
-          'leave out -t',
-        )
-      copySize(master)
-      return { master, slave: openSlave(master) }
-    } catch (error) {
-      closeSync(master)
-      throw error
-    }
-  } finally {
-    closeSync(root)
+    const { rdev } = fstatSync(master)
+    if (rdev !== ((5 << 8) | 2))
+      throw new MinilabError(
+        'usage',
+        '/dev/pts/ptmx of the container is not a terminal multiplexer',
+        'leave out -t',
+      )
+    copySize(master)
+    return { master, slave: openSlave(master) }
+  } catch (error) {
+    closeSync(master)
+    throw error
   }
 }

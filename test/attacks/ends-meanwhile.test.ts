@@ -35,8 +35,8 @@ test.each([
   ['statSync', /[/]ns[/]user$/, []],
   ['readFileSync', /[/]cgroup$/, []],
   ['openSync', /cgroup[.]procs$/, []],
-  ['openSync', /[/]root$/, ['-t']],
-  ['openSync', /[/]root$/, ['-u', 'root']],
+  ['statSync', /[/]ns[/]mnt$/, ['-t']],
+  ['statSync', /[/]ns[/]mnt$/, ['-u', 'root']],
 ] as const)('its first process is killed before %s of %s', (call, path, flags) => {
   const run = ['run', '-d', '--rm', '--name', 'brief', '--network', 'none', 'default', 'sleep', '1000']
   expect(minilab(run)).toMatchObject({ status: 0, stderr: '' })
