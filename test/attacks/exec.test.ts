@@ -50,7 +50,7 @@ test.each(['/proc/self/root/etc/passwd', '/proc/thread-self/x', '/dev/stdin', '/
 test('its first process has made a chroot: users and terminals are those of the container', () => {
   const jail =
     'mkdir -p /jail/bin /jail/etc; cp /bin/busybox /bin/sh /jail/bin; echo evil:x:7:7::/:/bin/sh >/jail/etc/passwd'
-  start('jailed', `${jail}; exec chroot /jail /bin/sh -c \"while :; do :; done\"`)
+  start('jailed', `${jail}; exec chroot /jail /bin/sh -c "while :; do :; done"`)
   bash(`until [ $(${minilab} exec jailed sh -c "readlink /proc/1/root") = /jail ]; do :; done`)
   const exec = (words: string) => bash(`${minilab} exec ${words} </dev/null`)
   expect(exec('-u nobody jailed id -u')).toEqual({ status: 0, stdout: '65534\n', stderr: '' })
