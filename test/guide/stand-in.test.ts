@@ -19,7 +19,7 @@ const asUser = (user: UserName) => (isRoot && user === 'ordinary' ? ORDINARY : {
 function atStand(user: UserName, script: string, args: string[] = []) {
   const data = userData(user)
   const program = `
-    import { runOnBench } from ${url('container/bench.ts')}
+    import { runOnBench } from ${url('sandbox/bench.ts')}
     import { makeStandIn } from ${url('guide/stand-in.ts')}
     await using stand = await makeStandIn('below an overlay')
     await runOnBench(['/bin/sh', ...process.argv.slice(1)], process.env, { stand, allIds: process.getuid() === 0 })`
