@@ -17,11 +17,11 @@ const missing = (command: string) =>
 function inside(net: Network, data: string, code: string): unknown {
   const script = `
     import { openRtnetlink } from '${library}/kernel/netlink/rtnetlink.ts'
-    import { Ledger } from '${library}/container/ledger.ts'
-    import { freeNetwork } from '${library}/container/network.ts'
-    import { forwardFrom, letThrough } from '${library}/container/firewall.ts'
-    import { withNetworkLock } from '${library}/container/lock.ts'
-    import { addNat } from '${library}/container/nat.ts'
+    import { Ledger } from '${library}/container/ledger/ledger.ts'
+    import { freeNetwork } from '${library}/container/parts/network.ts'
+    import { forwardFrom, letThrough } from '${library}/container/net/firewall.ts'
+    import { withNetworkLock } from '${library}/container/ledger/lock.ts'
+    import { addNat } from '${library}/container/net/nat.ts'
     import { execFileSync, spawnSync } from 'node:child_process'
     const ledger = new Ledger(${JSON.stringify(data)})
     const run = (...args) => execFileSync(args[0], args.slice(1), { encoding: 'utf8' })
