@@ -369,7 +369,7 @@ describe('sizes beyond all measure', () => {
         `const before = process.memoryUsage().rss
        const error = await lib.unpackLayer('${dir}/bomb.tgz', '${dir}/small/out', { overlay: true }).catch(error => error)
        const rss = process.memoryUsage().rss - before
-       return { error: error.name, message: error.message, left: fs.readdirSync('${dir}/small'), rss }`,
+       return { error: error.kind, message: error.message, left: fs.readdirSync('${dir}/small'), rss }`,
         { wrapper: small },
       )
       expect(found).toMatchObject({
