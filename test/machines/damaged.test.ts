@@ -170,7 +170,9 @@ describe.each(users)('as %s', user => {
     const answers = await runMany(commands, options)
 
     for (const answer of answers.slice(0, 4)) {
-      expect({ ...seedOf(random), ...answer }).toMatchObject({ status: 0 })
+      // clean looks at the whole machine, on which other tests are just killing and removing
+      const statuses = answer.args[0] === 'clean' ? [0, 3] : [0]
+      expect(statuses, JSON.stringify({ ...seedOf(random), ...answer })).toContain(answer.status)
       expect(answer.stderr).toMatch(
         /^(minilab: [ -~]*damaged: minilab rm -f \w+ removes it\n|no container [^\n]*\n)*$/,
       )
