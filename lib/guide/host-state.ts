@@ -52,7 +52,7 @@ function readFolders(folder: string): string[] {
       .map(entry => entry.name)
   } catch (error) {
     const { code = '' } = error as NodeJS.ErrnoException
-    if (isGone(error) || code === 'EACCES' || code === 'ENODEV') return [] // gone meanwhile, or not ours to see
+    if (isGone(error) || code === 'EACCES') return [] // gone meanwhile, or not ours to see
     throw error
   }
 }

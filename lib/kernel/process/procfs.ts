@@ -98,11 +98,11 @@ export function descriptors(pid: Pid): Record<string, string> {
   return found
 }
 
-/** Whether an error says that what was asked for has gone: ENOENT, or ESRCH from a process's own files. */
-export function isGone(error: unknown): boolean {
-  const code = (error as NodeJS.ErrnoException).code
-  return code === 'ENOENT' || code === 'ESRCH'
-}
+/** What says that something has gone: ESRCH of a process's own files, ENODEV of an open control file of a removed cgroup. */
+const GONE = ['ENOENT', 'ESRCH', 'ENODEV']
+
+/** Whether an error says that what was asked for has gone. */
+export const isGone = (error: unknown): boolean => GONE.includes((error as NodeJS.ErrnoException).code ?? '')
 
 /** What there is to read; undefined where that has gone meanwhile: a process may end between listing and reading. */
 export function unlessGone<T>(look: () => T): T | undefined {
