@@ -91,10 +91,13 @@ export const children = (pid: number) =>
 
 /** A program of ours that waits until the test is over. */
 export function sleeper(command = 'sleep', ...args: string[]): number {
-  const child = spawn(command, args.length ? args : ['1000'], { stdio: 'ignore' })
+  // in a group of its own, so that what it has started ends with it
+  const child = spawn(command, args.length ? args : ['1000'], { stdio: 'ignore', detached: true })
   onTestFinished(async () => {
-    if (child.exitCode === null && child.signalCode === null && child.kill('SIGKILL'))
-      await once(child, 'exit')
+    if (child.exitCode !== null || child.signalCode !== null) return
+    const ended = once(child, 'exit')
+    process.kill(-child.pid!, 'SIGKILL')
+    await ended
   })
   return child.pid!
 }
