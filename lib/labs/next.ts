@@ -1,6 +1,6 @@
 import type { Exercise } from './exercise.ts'
 import type { Progress } from './progress-shape.ts'
-import { isPassed, taskKey } from './verdict.ts'
+import { isPassed, labKey, taskKey } from './verdict.ts'
 
 /** The labs to write on a first pass; the others can wait. */
 const FIRST = [2, 3, 7]
@@ -43,5 +43,3 @@ const workedOn = ({ tasks, opened = {} }: Progress, exercise: Exercise): number 
 export function noteOpened(progress: Progress, exercise: Exercise, now = new Date().toISOString()): void {
   progress.opened = { ...progress.opened, [labKey(exercise)]: now }
 }
-
-const labKey = ({ number, name }: Exercise) => `${number}-${name}`

@@ -116,9 +116,13 @@ export function tapeDiffOf(
 
 const tapesOf = (task: Task, { tapes }: Pick<TriedOut, 'tapes'>) => tapes[task.record ? task.id : 'part']
 
-/** `3-root/pivot`: the name of a task in progress.json. */
-export const taskKey = ({ number, name }: Pick<Exercise, 'number' | 'name'>, id: string) =>
-  `${number}-${name}/${id}`
+type Named = Pick<Exercise, 'number' | 'name'>
+
+/** `3-root`: the name of a lab in progress.json. */
+export const labKey = ({ number, name }: Named) => `${number}-${name}`
+
+/** `3-root/pivot`: the name of a task there. */
+export const taskKey = (lab: Named, id: string) => `${labKey(lab)}/${id}`
 
 /** Why a task failed, in few words: the first check that saw it, or what came in between. */
 export function whyFailed(
