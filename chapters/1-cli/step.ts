@@ -53,7 +53,7 @@ export const step: Step<Started> = {
         const { pid } = await lab.begin()
         // execve(2) lets us go on, who wait as after vfork(2), a moment before the new program's words can be read:
         // begin_new_exec() comes before create_elf_tables(), fs/binfmt_elf.c
-        await until(() => (unlessGone(() => words(`/proc/${pid}/cmdline`)) ?? [pid]).length > 0, 1000)
+        await until(() => (unlessGone(() => words(`/proc/${pid}/cmdline`)) ?? [pid]).length > 0, 10_000)
       },
       checks: [checks.argv, checks.environ, checks.cwd, checks.descriptors, checks.parent],
     },

@@ -37,7 +37,7 @@ export interface Stopped {
 export const FORKS = 40
 
 const MEASURED = 1_000_000 // µs: ten periods
-const PATIENCE = 10_000 // ms, for what takes a second where nobody else wants the processor
+const PATIENCE = 60_000 // ms, against hanging: it takes a second where no other process wants the processor
 
 /** An act that needs a cgroup of its own; where the kernel gives none, its stage says so. */
 export const withCgroup = (act: (lab: Lab<Measured>) => Promise<void>) => async (lab: Lab<Measured>) => {

@@ -29,7 +29,7 @@ function stateNow({ version, path }: Freezer): CgroupValue {
   return { file, source: file, value, version }
 }
 
-const PATIENCE = 10_000 // ms, for what takes a second where nobody else wants the processor
+const PATIENCE = 10_000 // ms, for what takes a second where no other process wants the processor
 
 const LOOK = 20 // ms
 /** So many looks after the kernel has said that it is done, what waits on does not wait for that. */

@@ -209,8 +209,8 @@ async function again(handed: Handed, options: BenchOptions = {}): Promise<number
 async function detach({ listeners }: Handed): Promise<void> {
   const log = join(dataFolder(), 'logs', `${process.pid}-${Date.now()}.log`)
   const ledger = new Ledger(dataFolder())
-  ledger.add({ kind: 'file', path: log, unless: 'named' })
   try {
+    ledger.add({ kind: 'file', path: log, unless: 'named' })
     makeDir(dirname(log), 0o700)
     const said = await started(openSync(log, 'a', 0o600), log, listeners)
     if (said.startsWith(WHY)) process.stderr.write(said.slice(WHY.length))

@@ -93,6 +93,7 @@ export async function runContainer(request: RunRequest, all = PARTS): Promise<nu
   using connection = new Connection({ ...request, log: request.log !== undefined })
   const container = describe(request, source, id, connection.stdio)
   try {
+    noteFiles(request, source, container)
     const child = await start(request, source, container, all)
     const status = shellStatus(await attend(request, container, child, connection))
     recordExit(id, status)
@@ -207,21 +208,24 @@ function describe(request: RunRequest, source: RootSource, id: string, stdio: St
   process.capabilities = capabilitiesOf(process.user.uid, request.capabilities)
   if (request.network === 'host') shareHostNetwork(spec)
 
-  const ledger = new Ledger(dataFolder())
-  if (!isImage || request.keeper)
-    ledger.add({ kind: 'folder', path: folder, ...(!request.remove && { unless: 'state.json' }) })
-  if (request.log && request.remove) ledger.add({ kind: 'file', path: request.log })
   return {
     id,
     spec,
     rootfs,
     ...(isImage && { layers: { lower, folder, keep: !request.remove } }),
     network: planNetwork(request.network),
-    ledger,
+    ledger: new Ledger(dataFolder()),
     stdio,
     diesWithUs: true,
     ...(request.terminal && { terminal: {} }),
   }
+}
+
+/** What it leaves in files, where no part notes that. */
+function noteFiles({ keeper, remove, log }: RunRequest, { kind }: RootSource, { id, ledger }: Container): void {
+  if (kind !== 'image' || keeper)
+    ledger.add({ kind: 'folder', path: containerFolder(id), ...(!remove && { unless: 'state.json' }) })
+  if (log && remove) ledger.add({ kind: 'file', path: log })
 }
 
 /** A volume takes the place of one of them; a directory that is a root file system is given none that it has not. */

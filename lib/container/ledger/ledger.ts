@@ -1,14 +1,15 @@
 import {
+  appendFileSync,
   closeSync,
   constants,
   existsSync,
+  ftruncateSync,
   openSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
   statSync,
-  writeSync,
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { makeDir } from '../../image/data-folder.ts'
@@ -49,6 +50,7 @@ export class Ledger {
   readonly entries: Entry[] = []
   /** stays open while we hold anything: by that the kernel itself tells whose ledgers live (living.ts) */
   #fd: number | undefined
+  #size = 0 // bytes
 
   constructor(dataFolder: string) {
     this.dataFolder = dataFolder
@@ -57,14 +59,30 @@ export class Ledger {
     this.path = join(folder, `${name}.jsonl`)
   }
 
-  /** Notes a change that is about to be made. */
+  /** Notes a change that is about to be made. What cannot be written whole is not noted at all. */
   add(entry: Entry): void {
     if (this.#fd === undefined) {
       makeDir(dirname(this.path))
       this.#fd = openLocked(this.path)
     }
+    const line = JSON.stringify(entry) + '\n'
+    try {
+      appendFileSync(this.#fd, line) // write(2) may take only a part when the disk is almost full; this goes on
+    } catch (error) {
+      this.#takeBack()
+      throw error
+    }
     this.entries.push(entry)
-    writeSync(this.#fd, JSON.stringify(entry) + '\n')
+    this.#size += Buffer.byteLength(line)
+  }
+
+  /** Removes a line that was written in part, and a ledger that has no other. */
+  #takeBack(): void {
+    const fd = this.#fd!
+    if (this.#size > 0) return ftruncateSync(fd, this.#size)
+    this.#fd = undefined
+    closeSync(fd)
+    rmSync(this.path, { force: true })
   }
 
   /** Undoes everything, latest first, and forgets it. What another ledger still needs stays. */
@@ -73,6 +91,7 @@ export class Ledger {
     const removed = await settleFile(this.path, this.entries)
     closeSync(this.#fd)
     this.#fd = undefined
+    this.#size = 0
     return removed
   }
 }
