@@ -222,7 +222,11 @@ function describe(request: RunRequest, source: RootSource, id: string, stdio: St
 }
 
 /** What it leaves in files, where no part notes that. */
-function noteFiles({ keeper, remove, log }: RunRequest, { kind }: RootSource, { id, ledger }: Container): void {
+function noteFiles(
+  { keeper, remove, log }: RunRequest,
+  { kind }: RootSource,
+  { id, ledger }: Container,
+): void {
   if (kind !== 'image' || keeper)
     ledger.add({ kind: 'folder', path: containerFolder(id), ...(!remove && { unless: 'state.json' }) })
   if (log && remove) ledger.add({ kind: 'file', path: log })
