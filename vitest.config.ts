@@ -61,13 +61,13 @@ export default defineConfig({
     pool: 'forks', // a test file may change its process: namespaces, signals, umask
     unstubEnvs: true, // so that no file finds what another has changed
     restoreMocks: true,
-    maxWorkers: 4, // two processors: a test often waits, for a container or a page
+    maxWorkers: 3, // two processors: a test often waits, for a container or a page
     sequence: { sequencer: LongestFirst },
-    maxConcurrency: 3, // of the tests in one file that run side by side
+    maxConcurrency: 2, // of the tests in one file that run side by side
     // not yet 0 in CI: what needed a second try is named at the end, and is to be mended
     retry: process.env.CI ? 1 : 0,
-    testTimeout: 120_000, // against hanging, not for speed: a busy machine takes its time
-    hookTimeout: 120_000,
+    testTimeout: 300_000, // against hanging, not for speed: a busy machine takes its time
+    hookTimeout: 300_000,
     reporters: [
       ['default', { summary: false }],
       './test/support/where-time-goes.ts',

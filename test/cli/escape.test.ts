@@ -181,7 +181,7 @@ test(
     child.kill('SIGKILL')
     await ended
     // all processes of the miniature machine are gone with it
-    await expect.poll(() => pids().filter(pid => isOurs(pid, data)), { timeout: 10_000 }).toEqual([])
+    await expect.poll(() => pids().filter(pid => isOurs(pid, data)), { timeout: 60_000 }).toEqual([])
     expect(existsSync(join(data, 'ledger'))).toBe(true)
     const cleaned = await runMinilab(['clean', '--json'], { data, wrapper })
     expect(cleaned.status).toBe(0)

@@ -105,7 +105,7 @@ describe.each(users)('run as %s', user => {
     expect((await minilab('rm', 'box')).stderr).toContain('still runs')
     expect((await minilab('kill', 'box')).status).toBe(0)
     await expect
-      .poll(async () => (await minilab('ps', '-a')).stdout, { timeout: 10_000 })
+      .poll(async () => (await minilab('ps', '-a')).stdout, { timeout: 60_000 })
       .toContain('exited (137)')
     expect((await minilab('rm', 'box')).status).toBe(0)
     expect(existsSync(`/proc/${pid}`)).toBe(false)
@@ -135,7 +135,7 @@ describe.each(users)('run as %s', user => {
     expect(stderr).toBe('')
     const nc = await minilab('exec', 'web', 'sh', '-c', 'command -v nc')
     skip(nc.status !== 0, 'the image is made of this machine’s tools, and there is no nc among them')
-    await expect.poll(() => fetchText(port), { timeout: 10_000 }).toBe('hello from 1\n')
+    await expect.poll(() => fetchText(port), { timeout: 60_000 }).toBe('hello from 1\n')
     const taken = await minilab('run', '--rm', '-p', `${port}:80`, 'default', 'true')
     expect(taken).toMatchObject({
       status: 125,
@@ -223,7 +223,7 @@ describe.runIf(isRoot)('run with limits, as root', () => {
     expect(values.some(value => value === '50000' || value === '50000 100000')).toBe(true)
     expect(values).toContain('30')
     await minilab('rm', '-f', 'small')
-    await expect.poll(() => folders.filter(folder => existsSync(folder)), { timeout: 10_000 }).toEqual([])
+    await expect.poll(() => folders.filter(folder => existsSync(folder)), { timeout: 60_000 }).toEqual([])
   })
 })
 

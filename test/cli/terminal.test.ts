@@ -87,7 +87,7 @@ describe.skipIf(noTmux)(`in a real terminal${noTmux}`, () => {
     await terminal.shows('size 40 100')
     terminal.resize(80, 30)
     await expect
-      .poll(() => (terminal.type('echo size $(stty size)'), terminal.screen()), { timeout: 10_000 })
+      .poll(() => (terminal.type('echo size $(stty size)'), terminal.screen()), { timeout: 60_000 })
       .toContain('size 30 80')
     // a key that comes while the shell still edits its line would be the shell's
     terminal.type("sh -c 'echo begun; exec sleep 1000'; echo after=$?")

@@ -177,7 +177,7 @@ describe.each(users)('as %s', user => {
     for (const folder of folders) expect(readdirSync(folder)).toContain('more')
     child.kill('SIGKILL')
     await once(child, 'exit')
-    await expect.poll(() => processesIn(namespace), { timeout: 10_000 }).toEqual([])
+    await expect.poll(() => processesIn(namespace), { timeout: 60_000 }).toEqual([])
     expect(readdirSync(join(data, 'containers'))).not.toEqual([])
     expect(await runMinilab(['step', '1', '--yes', '--json'], { user, data })).toMatchObject({ status: 0 })
     expect(readdirSync(join(data, 'containers'))).toEqual([])

@@ -44,7 +44,8 @@ describe.each(modesOf(modes))('as $name', ({ name, user, flags }) => {
   afterAll(() => rmSync(data, { recursive: true }))
 
   const labs = exercises.filter(({ number }) => name !== '--rootless' || number === 4)
-  test.concurrent.each(labs)('lab $number', { timeout: 900_000 }, async ({ number }) => {
+  // one after the other: each of them keeps two processors busy
+  test.each(labs)('lab $number', { timeout: 900_000 }, async ({ number }) => {
     const { status, stdout, stderr } = await runMinilab(
       ['dev', 'check', String(number), '--json', ...flags, ...(isThorough ? [] : ['--quick'])],
       { user, data },

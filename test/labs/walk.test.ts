@@ -32,7 +32,7 @@ describe.skipIf(noTmux)(`from an empty workspace to a runtime of one’s own${no
     { mode: '', numbers: all },
     ...(isRoot ? [{ mode: ' --rootless', numbers: all }] : []),
   ]
-  test.each(modesOf(ways))('watch$mode, labs $numbers', { timeout: 900_000 }, async ({ mode, numbers }) => {
+  test.each(modesOf(ways))('watch$mode, labs $numbers', { timeout: 1_800_000 }, async ({ mode, numbers }) => {
     const learner = await newLearner()
     const { folder, data } = learner
     const env = { MINILAB_WORKSPACE: folder, MINILAB_DATA: data, HOME: data }
@@ -48,7 +48,7 @@ describe.skipIf(noTmux)(`from an empty workspace to a runtime of one’s own${no
       for (const { id, text } of limited ? [] : await misconceptions(name, lab.tasks)) {
         const before = attempts()
         learner.write(`${name}.ts`, text)
-        await expect.poll(attempts, { timeout: 60_000 }).toBeGreaterThan(before)
+        await expect.poll(attempts, { timeout: 180_000 }).toBeGreaterThan(before)
         await terminal.shows(/✘[^]*Stuck\?/)
         expect(terminal.screen()).not.toMatch(new RegExp(`✔ \\d+ +${id} `))
       }

@@ -29,7 +29,7 @@ export class Terminal {
     )
     this.#tmux('set-option', '-g', 'history-limit', '5000')
     // what is typed before the first prompt is echoed in front of it
-    const late = Date.now() + 60_000
+    const late = Date.now() + 180_000
     while (!this.screen().includes('ready>') && Date.now() < late);
   }
 
@@ -46,7 +46,7 @@ export class Terminal {
   }
 
   /** Waits until the screen shows something: keys that come before a prompt is drawn are lost. */
-  async shows(what: string | RegExp, seconds = 60): Promise<void> {
+  async shows(what: string | RegExp, seconds = 180): Promise<void> {
     const seen = expect.poll(() => this.screen(), { timeout: seconds * 1000, interval: 50 })
     await (typeof what === 'string' ? seen.toContain(what) : seen.toMatch(what))
   }

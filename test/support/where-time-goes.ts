@@ -14,7 +14,10 @@ export default class WhereTimeGoes implements Reporter {
     const tests = modules.flatMap(module => [...module.children.allTests()])
     const again = tests.filter(test => test.diagnostic()?.flaky)
     if (again.length > 0) console.log('\nPassed only at the second try: each has a cause')
-    for (const test of again) console.log(`  ${test.module.relativeModuleId} > ${test.fullName}`)
+    for (const test of again) {
+      console.log(`  ${test.module.relativeModuleId} > ${test.fullName}`)
+      for (const { message } of test.result().errors ?? []) console.log(message.replace(/^/gm, '    '))
+    }
     if (tests.length < 2 * SLOWEST) return // of a few tests each is seen with its time anyway
     const slowest = tests.toSorted((a, b) => duration(b) - duration(a)).slice(0, SLOWEST)
     console.log(`\nThe slowest ${SLOWEST} tests`)
