@@ -48,7 +48,7 @@ async function start(): Promise<void> {
   refuseUndecoded()
   // ourselves on the bench, for which code to try comes as jobs: jobs.ts
   if (process.env.MINILAB_JOBS && command === 'check')
-    return (await import('./run-trials.ts')).serveTrials(Number(argument))
+    return (await import('./lab/run-trials.ts')).serveTrials(Number(argument))
   if (startsHostile(process.argv)) await (await import('../container/own-program.ts')).protectOwnProgram()
   await (await import('./program.ts')).main(process.argv, version())
 }

@@ -2,7 +2,7 @@
 //   node at-stand.ts 3
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { chooseWrong } from '../../../lib/cli/mutants.ts'
+import { chooseWrong } from '../../../lib/cli/dev/mutants.ts'
 import { isRootless } from '../../../lib/cli/rootless.ts'
 import { difference } from '../../../lib/guide/host-state.ts'
 import { doJobs } from '../../../lib/sandbox/jobs.ts'

@@ -1,0 +1,86 @@
+import { inkFor, widthFor } from '../../guide/present.ts'
+import { counted, fold, wrap } from '../../guide/text.ts'
+import { fileError } from '../../image/error.ts'
+import { classPage, passed, predicted, shortTime } from '../../labs/class-page.ts'
+import { type ClassReport, readClass, tasksOf } from '../../labs/class-report.ts'
+import { writeOwned } from '../../labs/owned.ts'
+import { loadLabs } from '../exercises.ts'
+import { EXIT } from '../exit.ts'
+import { printable, warn } from '../fail.ts'
+
+/** Prints what the reports say together, and with `html` writes it as a page; what is no report is named on stderr. */
+export async function printClassReport(
+  files: readonly string[],
+  { html, plain = false }: { html?: string; plain?: boolean },
+): Promise<void> {
+  const report = readClass(files, await loadLabs())
+  if (report.learners.length) console.log(table(report, plain))
+  for (const line of [...report.problems, ...report.notes]) warn(line)
+  if (report.problems.length) process.exitCode = EXIT.failed
+  if (html === undefined) return
+  try {
+    writeOwned(html, classPage(report, new Date()))
+  } catch (error) {
+    throw fileError(`write ${html}`, error)
+  }
+  console.log(`The page: ${printable(html)}`)
+}
+
+/** The columns of right predictions: `12/17`. */
+const QUIZ = 7
+
+function table({ exercises: labs, learners, failures }: ClassReport, plain: boolean): string {
+  const { bold, cyan, dim, red } = inkFor(plain)
+  const width = widthFor(plain)
+  const head = ' minilab class report '
+  const lines = [cyan('━━') + bold(head) + cyan('━'.repeat(width - head.length - 2)), '']
+
+  // in a narrow window the cells come closer, and the names are cut earlier; then there is no room for the time
+  const cell = width < 84 ? 4 : 6
+  const time = width < 60 ? '' : 'last in labs'
+  const quiz = width < 72 ? '' : 'quiz'
+  const places = Math.max(
+    8,
+    Math.min(24, width - 1 - cell * labs.length - (time ? 16 : 0) - (quiz ? QUIZ : 0)),
+  )
+  const numbers = labs.map(({ number }) => `${number}`.padEnd(cell)).join('')
+  lines.push(bold(` ${fill('learner', places)}${numbers}${quiz && quiz.padEnd(QUIZ)}${time}`.trimEnd()))
+  for (const learner of learners) {
+    const { name, last, stuck } = learner
+    const cells = labs.map(lab => passed(tasksOf(lab, learner)).padEnd(cell)).join('')
+    const guessed = quiz && predicted(learner).padEnd(QUIZ)
+    const when = time && (last ? shortTime(last) : '–')
+    lines.push(` ${fill(printable(name), places)}${cells}${guessed}${when}`.trimEnd())
+    if (!stuck) continue
+    const { task, check, attempts, hints } = stuck
+    const text = `stuck on ${task}: ${check}, ${counted(attempts, 'attempt')}, ${counted(hints, 'hint')}`
+    for (const line of wrap(printable(text), width - 5)) lines.push(red(`   ${line}`))
+  }
+
+  if (failures.length) lines.push('', bold(' What most fail at'))
+  for (const { exercise, check, cells, commonest } of failures) {
+    const who = `${cells.size} of ${learners.length}`
+    lines.push('', ` ${bold(who)}  ${exercise.number}-${exercise.name}: ${printable(check)}`)
+    const most = cells.size > 1 ? ` (${commonest.count} of ${cells.size})` : ''
+    for (const line of wrap(printable(commonest.diagnosis) + most, width - 5)) lines.push(dim(`   ${line}`))
+  }
+  return [...lines.flatMap(line => fold(line, width)), ''].join('\n')
+}
+
+/** A text in a column: what is too long is cut; a wide letter (Unicode's East Asian Width) takes two places, a mark none. */
+function fill(text: string, places: number): string {
+  let [shown, used] = ['', 0]
+  for (const { segment } of new Intl.Segmenter().segment(text)) {
+    const wide = /^[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Hangul}\p{Emoji_Presentation}]/u.test(
+      segment,
+    )
+    if (used + (wide ? 2 : 1) > places - 2) {
+      shown += '…'
+      used++
+      break
+    }
+    shown += segment
+    used += wide ? 2 : 1
+  }
+  return shown + ' '.repeat(places - used)
+}

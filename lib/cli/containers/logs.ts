@@ -1,0 +1,99 @@
+import { existsSync, watch } from 'node:fs'
+import { once } from 'node:events'
+import { LogReader, type LogRecord } from '../../container/streams/log.ts'
+import { findState, type State } from '../../container/state/state.ts'
+import { codeOf } from '../../image/error.ts'
+import { MinilabError } from '../../common/errors.ts'
+import { quote } from '../../kernel/syscalls/kinds.ts'
+import { bootId } from '../../kernel/process/procfs.ts'
+import { ended, findProcess } from '../../kernel/process/signal.ts'
+
+export interface LogsFlags {
+  follow?: boolean
+  tail?: string
+  since?: string
+  timestamps?: boolean
+}
+
+/** `minilab logs`: what it wrote to its stdout and stderr, in the order in which it came. */
+export async function logs(word: string, flags: LogsFlags): Promise<void> {
+  const state = findState(word)
+  const { log, name } = state
+  if (!log)
+    throw new MinilabError(
+      'usage',
+      `${name} wrote to its terminal`,
+      'only containers started with -d have a log',
+    )
+  if (!existsSync(log))
+    throw new MinilabError('usage', `the log of ${name} is not there any more`, `minilab rm ${name}`)
+  const lines = flags.tail === undefined || flags.tail === 'all' ? undefined : count(flags.tail)
+  const since = flags.since === undefined ? undefined : sinceTime(flags.since)
+  using reader = new LogReader(log)
+  if (lines !== undefined) reader.skipToLast(lines)
+  const print = async () => {
+    for (const record of reader.records()) if (!since || record.time >= since) await put(record, flags)
+  }
+  await print()
+  if (flags.follow) await follow(state, log, print)
+}
+
+/** Prints what comes, until whoever writes it has ended. */
+async function follow({ keeper, boot }: State, log: string, print: () => Promise<void>): Promise<void> {
+  const pidfd = boot === bootId() ? findProcess(keeper.pid, keeper.started) : undefined
+  if (pidfd === undefined) return
+  let over = false
+  const changes = watch(log)
+  void ended(pidfd).then(() => {
+    over = true
+    changes.emit('change')
+  })
+  try {
+    while (!over) {
+      const change = once(changes, 'change')
+      await print() // watched first, then read: nothing comes in between unnoticed
+      await change
+    }
+    await print()
+  } finally {
+    changes.close()
+  }
+}
+
+/** No more is read than is taken: a log may be larger than our memory. */
+async function put({ text, time, stream, starts, ends }: LogRecord, flags: LogsFlags): Promise<void> {
+  const to = process[stream] // as docker logs: what it wrote to stderr goes to ours
+  if (flags.timestamps && starts && time) to.write(`${time} `)
+  await new Promise<void>((resolve, reject) =>
+    to.write(text, error => {
+      if (!error) resolve()
+      else if (codeOf(error) !== 'EPIPE') reject(error) // a reader that has gone ends us: program.ts
+    }),
+  )
+  if (ends) to.write('\n')
+}
+
+function count(text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text)
+  throw new MinilabError(
+    'usage',
+    `--tail ${quote(text)} is no number of lines`,
+    'write a number such as 10, or all',
+  )
+}
+
+const SECONDS: Record<string, number> = { s: 1, m: 60, h: 3600 }
+
+/** `10m` and `1h30m` before now, or a time such as 2026-11-30T12:00:00Z, or seconds since 1970: as a text that can be compared. */
+function sinceTime(text: string): string {
+  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)([smh])/g)]
+  const isDuration = parts.length > 0 && parts.map(([part]) => part).join('') === text
+  const ago = parts.reduce((sum, [, number = '', unit = '']) => sum + Number(number) * SECONDS[unit]!, 0)
+  const time = isDuration
+    ? Date.now() - ago * 1000
+    : /^\d+(\.\d+)?$/.test(text)
+      ? Number(text) * 1000
+      : Date.parse(text)
+  if (!Number.isNaN(new Date(time).getTime())) return new Date(time).toISOString()
+  throw new MinilabError('usage', `--since ${quote(text)} is no time`, 'write 10m, or 2026-11-30T12:00:00Z')
+}

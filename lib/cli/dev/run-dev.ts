@@ -1,0 +1,67 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import type { RightAnswer, Unsolved, WrongAnswer } from '../../labs/answer.ts'
+import { type Answers, casesOf, lint, runCase } from '../../labs/dev-check.ts'
+import type { Exercise } from '../../labs/exercise.ts'
+import { Trials } from '../../labs/try-out.ts'
+import { ownFolder } from '../../common/own-folder.ts'
+import { MinilabError } from '../../common/errors.ts'
+import type { DevFlags } from './dev.ts'
+import { loadLabs } from '../exercises.ts'
+import { EXIT } from '../exit.ts'
+import { isRootless } from '../rootless.ts'
+import { labsBefore, labNamed } from '../lab/which-lab.ts'
+
+/** So many answers are tried at the same time. */
+const AT_ONCE = 2
+
+/** Runs every answer of a lab, or of all; the exit status says whether each did what it has to. */
+export async function devCheck(word: string | undefined, flags: DevFlags): Promise<void> {
+  const labs = word === undefined ? await loadLabs() : [await labNamed(word)]
+  for (const lab of labs) {
+    const answers = await answersTo(lab)
+    const all = [...(await labsBefore(lab)), lab]
+    const results: { name: string; wrong: string | null }[] = []
+    const report = (name: string, wrong: string | undefined) => {
+      results.push({ name, wrong: wrong ?? null })
+      if (!flags.json)
+        console.log(wrong === undefined ? `✔ ${lab.number} ${name}` : `✘ ${lab.number} ${name}: ${wrong}`)
+      if (wrong !== undefined) process.exitCode = EXIT.failed
+    }
+    for (const wrong of lint(lab, answers)) report('what is written', wrong)
+    const left = casesOf(lab, flags.quick ? firstOfEach(answers) : answers)
+      .filter(({ name }) => name.includes(flags.only))
+      .filter(({ rootOnly }) => !rootOnly || !isRootless(flags.rootless))
+    const rootless = isRootless(flags.rootless)
+    const worker = async () => {
+      await using trials = new Trials(lab, rootless, 'shared')
+      for (let one = left.shift(); one; one = left.shift())
+        report(one.name, await runCase(one, lab, all, rootless, trials))
+    }
+    await Promise.all(Array.from({ length: AT_ONCE }, worker))
+    if (flags.json) process.stdout.write(JSON.stringify({ lab: lab.number, results }) + '\n')
+  }
+}
+
+/** The first answer of each kind for each task. */
+function firstOfEach({ right, wrong, unsolved }: Answers): Answers {
+  const first = <T extends { task: string }>(answers: readonly T[]) =>
+    answers.filter(({ task }, i) => answers.findIndex(other => other.task === task) === i)
+  return { right: first(right), wrong: first(wrong), unsolved }
+}
+
+/** The right and wrong answers of a lab lie with the tests. */
+async function answersTo({ number, name }: Exercise): Promise<Answers> {
+  const load = async <T>(kind: 'right' | 'wrong' | 'unsolved'): Promise<T> => {
+    const file = join(ownFolder, 'test/labs', kind, `${number}-${name}.ts`)
+    if (!existsSync(file))
+      throw new MinilabError('usage', `there is no ${file}`, 'dev check needs a checkout, with its tests')
+    return ((await import(pathToFileURL(file).href)) as Record<string, T>)[kind]!
+  }
+  return {
+    right: await load<RightAnswer[]>('right'),
+    wrong: await load<WrongAnswer[]>('wrong'),
+    unsolved: await load<Unsolved[]>('unsolved'),
+  }
+}

@@ -1,0 +1,37 @@
+import type { Command } from 'commander'
+import { MinilabError } from '../../common/errors.ts'
+import { steps } from '../steps.ts'
+
+export interface EscapeFlags {
+  json?: boolean
+  plain?: boolean
+  rootless?: boolean
+}
+
+/** `minilab escape`: the same attacks on the container of each chapter. */
+export function escapeCommand(program: Command): void {
+  program
+    .command('escape')
+    .description('try to break out of the container of each chapter, or of one: what stops it, and when')
+    .argument('[chapter]', `1 to ${steps.length}`)
+    .option('--json', 'print one JSON document')
+    .option('--plain', 'no colour, no dependence on the window')
+    .option('--rootless', 'in a user namespace, also as root')
+    .action(async (word: string | undefined, flags: EscapeFlags) => {
+      const numbers = which(word)
+      const { escape } = await import('./run-escape.ts')
+      await escape(numbers, flags)
+    })
+}
+
+function which(word: string | undefined): number[] {
+  const all = steps.map((_, i) => i + 1)
+  if (word === undefined) return all
+  const number = steps.findIndex(({ name }, i) => word === name || word === String(i + 1)) + 1
+  if (number > 0) return [number]
+  throw new MinilabError(
+    'usage',
+    `there is no chapter "${word}"`,
+    `name one of 1 to ${steps.length}, or none for all`,
+  )
+}

@@ -1,0 +1,105 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { constants } from 'node:os'
+import { text } from 'node:stream/consumers'
+import { runOnBench } from '../../sandbox/bench.ts'
+import { Ledger, recover } from '../../container/ledger/ledger.ts'
+import { protectOwnProgram } from '../../container/own-program.ts'
+import { makeShelter } from '../../sandbox/shelter.ts'
+import type { Cell } from '../../guide/escape/attack.ts'
+import { attackChapter } from '../../guide/escape/ladder.ts'
+import { makeRange, type Range, takeTerminal } from '../../guide/escape/range.ts'
+import { EscapePresenter } from '../../guide/escape/show.ts'
+import type { Step } from '../../guide/step.ts'
+import { dataFolder } from '../../image/data-folder.ts'
+import { findImage } from '../../image/store.ts'
+import { shellStatus } from '../../kernel/process/child.ts'
+import { now } from '../../kernel/syscalls/now.ts'
+import type { EscapeFlags } from './escape.ts'
+import { ourselves } from '../../common/ourselves.ts'
+import { EXIT } from '../exit.ts'
+import { isRootless } from '../rootless.ts'
+import { steps } from '../steps.ts'
+
+/** What we tell ourselves: on the miniature machine (`host`), and there once more, protected as `run` is (`protected`). */
+type Told = { role: 'host'; rootless: boolean } | { role: 'protected'; range: Range; number: number }
+
+/**
+ * Three processes of ours. This one looks after what outlives the miniature machine; the first process of that one is its
+ * host, and attacks; a third, protected as `minilab run` is, starts the last chapter's containers.
+ */
+export async function escape(numbers: readonly number[], flags: EscapeFlags): Promise<void> {
+  const told = process.env.MINILAB_ESCAPE
+  delete process.env.MINILAB_ESCAPE
+  const role = told === undefined ? undefined : (JSON.parse(told) as Told)
+  if (role?.role === 'host') await asHost(role, numbers, flags)
+  else if (role) await asProtected(role)
+  else await onMiniatureMachine(flags)
+}
+
+const tell = (told: Told) => ({ ...process.env, MINILAB_ESCAPE: JSON.stringify(told) })
+
+async function onMiniatureMachine(flags: EscapeFlags): Promise<void> {
+  const rootless = isRootless(flags.rootless)
+  await recover(dataFolder())
+  await findImage('default') // the machine takes a copy of it
+  const ledger = new Ledger(dataFolder())
+  try {
+    const env = { ...tell({ role: 'host', rootless }), MINILAB_DATA: dataFolder() }
+    // cgroups are the one thing that the miniature machine shares
+    const shelter = makeShelter(ledger)
+    const machine = rootless ? 'rootless' : 'asRoot'
+    process.exitCode = shellStatus(await runOnBench(ourselves(), env, { machine, shelter, session: true }))
+  } finally {
+    await ledger.settle()
+  }
+}
+
+async function asHost(
+  { rootless }: Extract<Told, { role: 'host' }>,
+  numbers: readonly number[],
+  flags: EscapeFlags,
+): Promise<void> {
+  // everything of the miniature machine ends with us, its first process
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGPIPE'] as const)
+    process.on(signal, () => now.exit_group(128 + constants.signals[signal]))
+  const range = makeRange(rootless)
+  takeTerminal()
+  const chapters = await Promise.all(steps.map(({ load }) => load()))
+  const presenter = new EscapePresenter({ plain: flags.plain ?? false, quiet: flags.json ?? false }, chapters)
+  presenter.begin(rootless, numbers.length === 1 ? numbers[0] : undefined)
+  const last = chapters.length
+  const cells: Cell[] = []
+  for (const number of numbers) {
+    const attacked =
+      number === last ? await inProtected(range, number) : await attackChapter(number, chapters, range)
+    cells.push(...attacked)
+    if (numbers.length > 1) presenter.chapter(number, attacked)
+  }
+  if (numbers.length > 1) presenter.matrix(cells, rootless)
+  else presenter.column(cells)
+  presenter.verdict(cells)
+  if (flags.json) process.stdout.write(JSON.stringify({ mode: rootless ? 'rootless' : 'root', cells }) + '\n')
+  if (cells.some(({ chapter, stopped }) => chapter === last && stopped === false))
+    process.exitCode = EXIT.failed
+}
+
+async function inProtected(range: Range, number: number): Promise<Cell[]> {
+  const [program, ...args] = ourselves()
+  const child = spawn(program, args, {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: tell({ role: 'protected', range, number }),
+  })
+  const exited = once(child, 'exit') as Promise<[number | null]>
+  const said = await text(child.stdout)
+  const [status] = await exited
+  if (status !== 0) throw new Error(`attacking chapter ${number} ended with status ${status}`)
+  return JSON.parse(said) as Cell[]
+}
+
+async function asProtected(told: Extract<Told, { role: 'protected' }>): Promise<void> {
+  process.env.MINILAB_ESCAPE = JSON.stringify(told) // it is us once more, from another file
+  await protectOwnProgram()
+  const chapters: Step[] = await Promise.all(steps.map(({ load }) => load()))
+  process.stdout.write(JSON.stringify(await attackChapter(told.number, chapters, told.range)))
+}

@@ -1,0 +1,85 @@
+import type { Exercise } from '../../labs/exercise.ts'
+import { mistakesIn } from '../../labs/mistakes.ts'
+import { nextLab } from '../../labs/next.ts'
+import { LabPresenter } from '../../labs/present.ts'
+import { changeProgress, readProgress } from '../../labs/progress.ts'
+import { contentOf, noteProven } from '../../labs/proven.ts'
+import { Trials } from '../../labs/try-out.ts'
+import { isPassed, isWritten, judgeTasks, noteVerdict, type Verdict, workingOn } from '../../labs/verdict.ts'
+import { openWorkspace } from '../../labs/open-workspace.ts'
+import { fileOf, startFileOf, type Workspace } from '../../labs/workspace.ts'
+import type { CheckFlags } from './lab.ts'
+import { EXIT } from '../exit.ts'
+import { isRootless } from '../rootless.ts'
+import { loadLabs } from '../exercises.ts'
+import { labsBefore, whichLab } from './which-lab.ts'
+
+/** `minilab check N` */
+export async function check(word: string | undefined, flags: CheckFlags): Promise<void> {
+  const workspace = openWorkspace()
+  const exercise = await whichLab(word, workspace)
+  const rootless = isRootless(flags.rootless)
+  await using trials = new Trials(exercise, rootless, 'once')
+  const mistakes = mistakesIn(workspace, exercise) // beside the trial
+  const { verdict, progress } = await checkLab(workspace, exercise, rootless, trials)
+  if (flags.json) process.stdout.write(JSON.stringify({ ...verdict, mistakes: await mistakes }) + '\n')
+  else {
+    const presenter = new LabPresenter({ plain: flags.plain ?? false })
+    presenter.verdict(exercise, verdict, progress)
+    presenter.mistakes(await mistakes)
+  }
+  if (!verdict.passed)
+    process.exitCode = verdict.tasks.some(({ state }) => state === 'failed') ? EXIT.failed : EXIT.machine
+}
+
+/** Tries a lab out, and notes what became of it. Rejects, and notes nothing, when `signal` ends it. */
+export async function checkLab(
+  workspace: Workspace,
+  exercise: Exercise,
+  rootless: boolean,
+  trials: Trials,
+  signal?: AbortSignal,
+) {
+  const own = await passedBefore(workspace, exercise)
+  const content = contentOf(workspace, exercise)
+  const start = contentOf(workspace, exercise, startFileOf(exercise))
+  const tried = await trials.try({ number: exercise.number, folder: workspace.folder, rootless, own }, signal)
+  const tasks = judgeTasks(exercise, tried)
+  const problem = tried.problem ?? null
+  const working = workingOn(exercise, tasks, problem, readProgress(workspace))
+  let written = true
+  const progress = changeProgress(workspace, noted => {
+    noteVerdict(noted, exercise, { tasks, working, problem })
+    if (working !== null) written = isWritten(noted, exercise, working, { tried, content, start })
+    if (tasks.every(({ state }) => state !== 'failed')) noteProven(noted, exercise, content, { rootless })
+  })
+  // the reference's calls would be the answer where nothing is tried yet
+  if (!written) tasks.find(({ id }) => id === working)!.difference = null
+  const passed = tasks.every(({ state }) => state === 'passed')
+  const verdict: Verdict = {
+    lab: exercise.number,
+    name: exercise.name,
+    file: fileOf(workspace, exercise),
+    mode: rootless ? 'rootless' : 'root',
+    passed,
+    own,
+    tasks,
+    working,
+    written,
+    next: passed ? (nextLab(await loadLabs(), progress)?.number ?? null) : exercise.number,
+    problem,
+    said: tried.said,
+    left: (tried.report?.host.left ?? []).filter(isOnMachine),
+  }
+  return { verdict, progress, tried }
+}
+
+/** The chapters before that the learner has passed: their own container grows from lab to lab. */
+export async function passedBefore(workspace: Workspace, exercise: Exercise): Promise<number[]> {
+  const progress = readProgress(workspace)
+  const before = await labsBefore(exercise)
+  return before.filter(lab => isPassed(progress, lab)).map(({ number }) => number)
+}
+
+/** Mounts, links and names are the bench's, and go with it; processes and cgroups are worth a word. */
+const isOnMachine = (line: string) => /^\S (process|cgroup) /.test(line)

@@ -1,0 +1,18 @@
+import { dataFolder } from '../../image/data-folder.ts'
+import { runTrials, type TrialOf } from '../../labs/trial.ts'
+import { exercises } from '../exercises.ts'
+import { steps } from '../steps.ts'
+import { labsBefore } from './which-lab.ts'
+
+/** `minilab check N` on the bench: tries out what comes as jobs. */
+export async function serveTrials(number: number): Promise<void> {
+  await runTrials(await loadTrials(number), dataFolder())
+}
+
+/** All that a trial needs. Loaded once off the bench, it is in Node's compile cache; on the bench nothing can be written to that. */
+export async function loadTrials(number: number): Promise<TrialOf> {
+  const { load, solution } = exercises.find(row => row.number === number)!
+  const exercise = await load()
+  const step = await steps[number - 1]!.load()
+  return { step, exercise, reference: await solution(), earlier: await labsBefore(exercise) }
+}

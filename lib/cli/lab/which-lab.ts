@@ -1,0 +1,34 @@
+import type { Exercise } from '../../labs/exercise.ts'
+import { readProgress } from '../../labs/progress.ts'
+import { nextLab } from '../../labs/next.ts'
+import type { Workspace } from '../../labs/workspace.ts'
+import { MinilabError } from '../../common/errors.ts'
+import { hint } from '../../common/suggest.ts'
+import { exercises, loadLabs } from '../exercises.ts'
+
+/** The lab that a word means: `3`, `root`; without a word the one that comes next. Throws a usage error with the nearest. */
+export async function whichLab(word: string | undefined, workspace: Workspace): Promise<Exercise> {
+  if (word === undefined) {
+    const progress = readProgress(workspace)
+    const labs = await loadLabs()
+    return nextLab(labs, progress) ?? labs.at(-1)!
+  }
+  return labNamed(word)
+}
+
+/** The lab of a number or name. */
+export async function labNamed(word: string): Promise<Exercise> {
+  const found = exercises.find(({ number, name }) => word === name || word === String(number))
+  if (found) return found.load()
+  const names = exercises.map(({ name }) => name)
+  throw new MinilabError(
+    'usage',
+    `there is no lab "${word}"`,
+    hint(word, names, `they are ${exercises.map(({ number, name }) => `${number} ${name}`).join(', ')}`),
+  )
+}
+
+/** The labs before one. */
+export async function labsBefore({ number }: Exercise): Promise<Exercise[]> {
+  return loadLabs(lab => lab.number < number)
+}

@@ -1,0 +1,103 @@
+import { runOnBench } from '../../sandbox/bench.ts'
+import { ourselves } from '../../common/ourselves.ts'
+import { askAgain, questionsOf } from '../../guide/quiz.ts'
+import { inkFor, Presenter } from '../../guide/present.ts'
+import type { Step } from '../../guide/step.ts'
+import { dataFolder } from '../../image/data-folder.ts'
+import { shellStatus } from '../../kernel/process/child.ts'
+import { MinilabError } from '../../common/errors.ts'
+import { missedQuestions, notePredictions } from '../../labs/predictions.ts'
+import { changeProgress, readProgress } from '../../labs/progress.ts'
+import { openWorkspace } from '../../labs/open-workspace.ts'
+import { type Workspace } from '../../labs/workspace.ts'
+import type { QuizFlags } from './quiz.ts'
+import { isRootless } from '../rootless.ts'
+import { NEEDS_BENCH } from '../step/run-steps.ts'
+import { steps } from '../steps.ts'
+
+interface Round {
+  step: Step
+  questions: Set<string>
+}
+
+/** Asks questions of some steps anew, and notes the answers; with `--json` prints what is noted. */
+export async function quiz(numbers: readonly number[], flags: QuizFlags): Promise<void> {
+  const workspace = openWorkspace()
+  if (flags.json) return printNoted(workspace, numbers)
+  if (!process.stdin.isTTY || !process.stdout.isTTY)
+    throw new MinilabError(
+      'usage',
+      'the quiz asks, and there is no terminal to answer at',
+      'with --json it prints what you predicted',
+    )
+  const rounds = await roundsOf(workspace, numbers, flags.all ?? false)
+  const presenter = new Presenter({ plain: flags.plain ?? false })
+  if (rounds.length === 0) return presenter.note(await nothingToAsk(workspace, numbers))
+  const began = new Date().toISOString()
+  for (const round of rounds) if (!(await play(workspace, round, flags, presenter))) return
+  if (!process.env.MINILAB_BENCH) presenter.note(score(workspace, rounds, began))
+}
+
+async function roundsOf(workspace: Workspace, numbers: readonly number[], all: boolean): Promise<Round[]> {
+  const missed = missedQuestions(readProgress(workspace))
+  const chapters = await Promise.all(numbers.map(number => steps[number - 1]!.load()))
+  return chapters
+    .map(step => ({ step, questions: new Set(questionsOf(step).filter(q => all || missed.has(q))) }))
+    .filter(({ questions }) => questions.size > 0)
+}
+
+async function nothingToAsk(workspace: Workspace, numbers: readonly number[]): Promise<string> {
+  const { predictions } = readProgress(workspace)
+  const known = Object.values(predictions).filter(({ step }) => numbers.includes(step)).length
+  const all = (await roundsOf(workspace, numbers, true)).reduce(
+    (sum, { questions }) => sum + questions.size,
+    0,
+  )
+  const which = numbers.length === 1 ? ` ${numbers[0]}` : ''
+  const found = known
+    ? `You predicted all ${known} that you were asked.`
+    : `No prediction of yours is noted yet: \`minilab step ${numbers[0]}\` asks for the first.`
+  return `${found} \`minilab quiz${which} --all\` asks all ${all} anew.`
+}
+
+/** Asks the questions of one step; where its host side needs the bench, by ourselves again there. False: it was left. */
+async function play(
+  workspace: Workspace,
+  { step, questions }: Round,
+  flags: QuizFlags,
+  presenter: Presenter,
+): Promise<boolean> {
+  const plain = flags.plain ?? false
+  const rootless = isRootless()
+  if (rootless && step.number >= NEEDS_BENCH && !process.env.MINILAB_BENCH) {
+    const on = (['all', 'plain'] as const).filter(name => flags[name]).map(name => `--${name}`)
+    const env = { ...process.env, MINILAB_DATA: dataFolder(), MINILAB_WORKSPACE: workspace.folder }
+    process.exitCode = shellStatus(await runOnBench(ourselves(['quiz', String(step.number), ...on]), env))
+    return process.exitCode === 0
+  }
+  presenter.line(inkFor(plain).bold(`Step ${step.number} · ${step.name}: ${step.title}`))
+  const report = await askAgain(step, questions, { rootless, plain })
+  changeProgress(workspace, progress => notePredictions(progress, report))
+  for (const { reason, remedy } of report.predictions.length < questions.size ? report.limited : [])
+    presenter.limited(reason, remedy)
+  presenter.line()
+  return true
+}
+
+/** By what is noted, as some of it was noted on the bench. What cannot be had here has no new answer. */
+function score(workspace: Workspace, rounds: readonly Round[], began: string): string {
+  const { predictions } = readProgress(workspace)
+  const asked = rounds.flatMap(({ questions }) => [...questions])
+  const answered = asked.flatMap(question => predictions[question] ?? []).filter(({ at }) => at >= began)
+  const right = answered.filter(({ said, answer }) => said === answer).length
+  const rest = right < answered.length ? ' `minilab quiz` asks the others again.' : ''
+  return `${right} of ${answered.length} predicted.${rest}`
+}
+
+function printNoted(workspace: Workspace, numbers: readonly number[]): void {
+  const predictions = Object.entries(readProgress(workspace).predictions)
+    .filter(([, { step }]) => numbers.includes(step))
+    .map(([question, noted]) => ({ question, ...noted, right: noted.said === noted.answer }))
+    .sort((a, b) => a.step - b.step)
+  console.log(JSON.stringify({ workspace: workspace.folder, predictions }))
+}

@@ -1,0 +1,265 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, fstatSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import { constants } from 'node:os'
+import { dirname, join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
+import { type BenchOptions, runOnBench } from '../../sandbox/bench.ts'
+import { Ledger, recover } from '../../container/ledger/ledger.ts'
+import { listen, type Listener } from '../../container/net/publish.ts'
+import { runContainer, type RunRequest } from '../../container/run.ts'
+import {
+  hostName,
+  keptCapabilities,
+  networkMode,
+  port,
+  resources,
+  volumes,
+  workdir,
+} from '../../container/run-options.ts'
+import { dataFolder, makeDir } from '../../image/data-folder.ts'
+import { codeOf } from '../../image/error.ts'
+import { shellStatus } from '../../kernel/process/child.ts'
+import { MinilabError } from '../../common/errors.ts'
+import { needTasks, OURSELVES } from '../../kernel/process/need-tasks.ts'
+import { processExists } from '../../kernel/process/procfs.ts'
+import { EXIT } from '../exit.ts'
+import { lineOf, warn } from '../fail.ts'
+import { ourselves } from '../../common/ourselves.ts'
+import type { RunFlags } from './run.ts'
+
+/** What one process of ours tells the next that continues its work: on the bench, or in the background. */
+interface Handed {
+  /** sockets that listen on the host already */
+  listeners: Listener[]
+  /** where the id goes once the program runs; closed without a word if it never does */
+  notify?: number
+  /** the file that takes its output */
+  log?: string
+  /** who takes back what is left: see RunRequest */
+  keeper?: number
+}
+
+/** What whoever asks for it should know. */
+const OPENS =
+  'CAP_SYS_ADMIN lets the container administer what the kernel has no other capability for, such as quotas and devices; ' +
+  'mounting stays refused, for it would uncover what is hidden of /proc and /sys'
+
+const UNCHECKED =
+  '--unsafe runs your parts without their checks: if they do not change the root, the program works on this machine’s own root, with your rights'
+
+/** Checks everything that was asked for, and then runs it: here, on the bench, or in the background. */
+export async function run(image: string, command: string[], flags: RunFlags): Promise<void> {
+  const begun = takeHanded()
+  const request = read(image, command, flags)
+  if (!begun && flags.unsafe) warn(UNCHECKED)
+  else if (!begun && flags.mine) await (await import('./run-mine.ts')).refuseUnproven(flags.rootless ?? false)
+  if (!begun && request.capabilities.includes('CAP_SYS_ADMIN')) warn(OPENS)
+  const handed = begun ?? { listeners: (flags.publish ?? []).map(text => listen(port(text))) }
+  if (flags.detach && handed.notify === undefined) return detach(handed)
+  try {
+    await runHere(request, flags, handed)
+  } catch (error) {
+    if (handed.notify !== undefined) tell(handed.notify, WHY + lineOf(error)) // our log may have no room for it
+    throw error
+  }
+}
+
+/** What another process of ours has begun. */
+function takeHanded(): Handed | undefined {
+  const text = process.env.MINILAB_HANDED
+  delete process.env.MINILAB_HANDED
+  try {
+    if (!text) return undefined
+    const handed: unknown = JSON.parse(text)
+    if (isHanded(handed)) return handed
+  } catch {
+    // said below
+  }
+  throw new MinilabError(
+    'usage',
+    'MINILAB_HANDED is set, and makes no sense',
+    'unset it: it is minilab’s own',
+  )
+}
+
+/** Whether it is as one of ours would have it: sockets and a pipe that are open, a log in its place, a process that lives. */
+function isHanded(value: unknown): value is Handed {
+  const { listeners, notify, log, keeper } = (value ?? {}) as Partial<Handed>
+  return (
+    Array.isArray(listeners) &&
+    listeners.every(one => Number.isInteger(one?.port) && isOpen(one.fd)) &&
+    (notify === undefined || isOpen(notify)) &&
+    (log === undefined || dirname(log) === join(dataFolder(), 'logs')) &&
+    (keeper === undefined || (Number.isInteger(keeper) && processExists(keeper)))
+  )
+}
+
+/** Whether a descriptor is that of a socket or a pipe. */
+function isOpen(fd: number): boolean {
+  const stat = fstatSync(fd)
+  return stat.isSocket() || stat.isFIFO()
+}
+
+/** In this process, or in one of ours on the bench or with mounts that reach nobody. */
+async function runHere(request: RunRequest, flags: RunFlags, handed: Handed): Promise<void> {
+  const { notify, log, listeners, keeper } = handed
+  const needsBench =
+    request.rootless && request.network === 'bridge' && process.env.MINILAB_BENCH === undefined
+  if (flags.mine && keeper === undefined && (needsBench || process.geteuid?.() === 0)) {
+    process.exitCode = await keep(handed, needsBench)
+    return
+  }
+  if (needsBench) {
+    process.exitCode = await again(handed)
+    return
+  }
+  if (log !== undefined) request.log = log
+  if (notify !== undefined)
+    request.started = id => {
+      delete handed.notify
+      tell(notify, id, log)
+      process.chdir('/') // its file system can be unmounted, however long the container runs
+    }
+  if (keeper !== undefined) request.keeper = keeper
+  const runIt = flags.mine ? (await import('./run-mine.ts')).runMine : runContainer
+  process.exitCode = await runIt({ ...request, listeners })
+}
+
+/**
+ * Has the learner's parts put to work by ourselves once more, where what they mount by mistake reaches nobody; takes back what
+ * is left when that process has ended, and its mounts with it: else we might remove, below one of them, what is not ours.
+ */
+async function keep(handed: Handed, needsBench: boolean): Promise<number> {
+  await recover(dataFolder(), [], notTakenBack)
+  const status = await again({ ...handed, keeper: process.pid }, { mountsOnly: !needsBench })
+  delete handed.notify // that process had it, and has closed ours
+  await recover(dataFolder(), [], notTakenBack)
+  return status
+}
+
+/** What cannot be taken back now keeps no container from running, and changes no exit status. */
+const notTakenBack = (error: unknown) =>
+  void process.stderr.write(lineOf(error).replace('minilab: ', 'minilab: something is left of a container: '))
+
+/** What begins the reason why there is no id. */
+const WHY = '!'
+
+/** Says the id, or why there is none, to whoever started us. Who is gone by now has not heard it, and nobody will read the log: throws. */
+function tell(notify: number, words: string, log?: string): void {
+  try {
+    writeSync(notify, words)
+  } catch (error) {
+    if (log !== undefined && codeOf(error) === 'EPIPE') rmSync(log, { force: true })
+    throw error
+  } finally {
+    closeSync(notify)
+  }
+}
+
+function read(image: string, command: string[], flags: RunFlags): RunRequest {
+  const network = networkMode(flags.network)
+  if (flags.publish?.length && network !== 'bridge')
+    throw new MinilabError('usage', `-p needs a bridge, and the network is ${network}`, 'leave out --network')
+  if (flags.unsafe && !flags.mine)
+    throw new MinilabError('usage', '--unsafe is about parts of yours', 'leave it out, or add --mine')
+  if (flags.tty && flags.detach)
+    throw new MinilabError('usage', '-t needs a terminal and -d leaves it', 'choose one of them')
+  if (flags.tty && flags.interactive && !process.stdin.isTTY)
+    throw new MinilabError('usage', '-it needs a terminal, and stdin is none', 'leave out -t')
+  return {
+    image,
+    command,
+    notTakenBack,
+    rootless: flags.rootless ?? false,
+    remove: flags.rm ?? false,
+    interactive: flags.interactive ?? false,
+    terminal: flags.tty ?? false,
+    resources: resources(flags),
+    env: [...(flags.tty ? [`TERM=${process.env.TERM ?? 'xterm'}`] : []), ...(flags.env ?? [])],
+    volumes: volumes(flags.volume ?? []),
+    network,
+    listeners: [],
+    ports: (flags.publish ?? []).map(text => (port(text), text)),
+    readOnly: flags.readOnly ?? false,
+    capabilities: keptCapabilities(flags.capAdd, flags.capDrop),
+    ...(flags.name !== undefined && { name: flags.name }),
+    ...(flags.workdir !== undefined && { workdir: workdir(flags.workdir) }),
+    ...(flags.user !== undefined && { user: flags.user }),
+    ...(flags.hostname !== undefined && { hostname: hostName(flags.hostname) }),
+  }
+}
+
+/** The same command line by ourselves again, on the bench or in other namespaces; listening sockets go along. */
+async function again(handed: Handed, options: BenchOptions = {}): Promise<number> {
+  const keep = [
+    ...handed.listeners.map(({ fd }) => fd),
+    ...(handed.notify === undefined ? [] : [handed.notify]),
+  ]
+  const env = { ...process.env, MINILAB_DATA: dataFolder(), MINILAB_HANDED: JSON.stringify(handed) }
+  const ended = runOnBench(ourselves(), env, { ...options, keep })
+  return shellStatus(await ended)
+}
+
+/**
+ * `-d`: ourselves once more, in a session of its own, with a log file in place of the terminal. It stays with the
+ * container until that ends. We wait for the id; if the pipe is closed without one, its log says what is wrong.
+ */
+async function detach({ listeners }: Handed): Promise<void> {
+  const log = join(dataFolder(), 'logs', `${process.pid}-${Date.now()}.log`)
+  const ledger = new Ledger(dataFolder())
+  try {
+    ledger.add({ kind: 'file', path: log, unless: 'named' })
+    makeDir(dirname(log), 0o700)
+    const said = await started(openSync(log, 'a', 0o600), log, listeners)
+    if (said.startsWith(WHY)) process.stderr.write(said.slice(WHY.length))
+    else if (said) await print(said)
+    else process.stderr.write(readFileSync(log, 'utf8'))
+  } finally {
+    await ledger.settle().catch(notTakenBack)
+  }
+}
+
+/** One whose id could not be told is taken away again; why, `main` says, as of all that we print. Who reads no more wants no id. */
+async function print(id: string): Promise<void> {
+  // whoever hears of SIGPIPE is not ended where the id cannot be written: unwritable.ts
+  const goOn = () => void (process.exitCode = 128 + constants.signals.SIGPIPE)
+  process.on('SIGPIPE', goOn)
+  try {
+    const error = await new Promise<Error | null | undefined>(done => process.stdout.write(`${id}\n`, done))
+    if (error && codeOf(error) !== 'EPIPE') await (await import('../containers/manage.ts')).remove(id, true)
+  } finally {
+    process.off('SIGPIPE', goOn)
+  }
+}
+
+/** The id of a container whose program has been started by another process of ours; or why it was not, where its log does not say it. */
+async function started(output: number, log: string, listeners: Listener[]): Promise<string> {
+  // descriptor 3 is the pipe by which it answers; the listening sockets follow
+  const handed: Handed = { notify: 3, log, listeners: listeners.map(({ port }, i) => ({ port, fd: 4 + i })) }
+  const [program, ...args] = ourselves()
+  needTasks(OURSELVES)
+  const child = spawn(program, args, {
+    detached: true,
+    stdio: ['ignore', output, output, 'pipe', ...listeners.map(({ fd }) => fd)],
+    env: { ...process.env, MINILAB_DATA: dataFolder(), MINILAB_HANDED: JSON.stringify(handed) },
+  })
+  closeSync(output)
+  if (child.pid === undefined) throw ((await once(child, 'error')) as [Error])[0]
+  const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>
+  const said = await text(child.stdio[3] as Readable)
+  if (said && !said.startsWith(WHY)) {
+    child.unref()
+    return said
+  }
+  const [status, signal] = await exited
+  if (signal)
+    throw new MinilabError(
+      'machine',
+      `process ${child.pid}, which was to look after the container, was killed by ${signal}`,
+      'minilab clean takes back what it had made',
+    )
+  process.exitCode = status ?? EXIT.failed
+  return said
+}

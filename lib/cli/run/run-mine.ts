@@ -1,0 +1,54 @@
+import { existsSync } from 'node:fs'
+import { runContainer, type RunRequest } from '../../container/run.ts'
+import { MinilabError } from '../../common/errors.ts'
+import { ownParts, ownRoot, ownWorkspace, rootLost, withLine } from '../../labs/mine.ts'
+import { readProgress } from '../../labs/progress.ts'
+import { isProven } from '../../labs/proven.ts'
+import { Trials } from '../../labs/try-out.ts'
+import { whyFailed } from '../../labs/verdict.ts'
+import { fileOf } from '../../labs/workspace.ts'
+import { exercises } from '../exercises.ts'
+import { checkLab } from '../lab/run-check.ts'
+import { warn } from '../fail.ts'
+
+/**
+ * Lets no parts be run for real that their checks refuse: a container without its root would be the host. A file that has
+ * changed since its checks held is checked first. Throws a usage error that says what does not hold.
+ */
+export async function refuseUnproven(rootless: boolean): Promise<void> {
+  const workspace = ownWorkspace()
+  const missing = exercises.find(lab => !existsSync(fileOf(workspace, lab)))
+  if (missing)
+    throw new MinilabError(
+      'usage',
+      `${fileOf(workspace, missing)} is missing`,
+      `minilab lab ${missing.number} makes it`,
+    )
+  for (const lab of exercises) {
+    const file = fileOf(workspace, lab)
+    if (isProven(readProgress(workspace), workspace, lab, { rootless })) continue
+    warn(`${file} has not been checked as it is now: checking lab ${lab.number}`)
+    const exercise = await lab.load()
+    await using trials = new Trials(exercise, rootless, 'once')
+    const { tasks, problem } = (await checkLab(workspace, exercise, rootless, trials)).verdict
+    const failed = tasks.find(({ state }) => state === 'failed')
+    if (!failed) continue
+    const why = whyFailed(failed, problem).diagnosis.replace(/[.:]$/, '')
+    throw new MinilabError(
+      'usage',
+      `lab ${lab.number} does not pass, task “${failed.title}”: ${why}`,
+      `minilab check ${lab.number} tells more, and --unsafe runs your parts all the same`,
+    )
+  }
+}
+
+/** `minilab run --mine`: the same of the learner's parts. A call of theirs that is refused is said with its line. */
+export async function runMine(request: RunRequest): Promise<number> {
+  const parts = await ownParts(await exercises.at(-1)!.load())
+  const root = ownRoot()
+  try {
+    return await runContainer(request, parts)
+  } catch (error) {
+    throw root === ownRoot() ? withLine(error) : rootLost()
+  }
+}

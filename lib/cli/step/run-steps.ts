@@ -1,0 +1,176 @@
+import { runOnBench } from '../../sandbox/bench.ts'
+import { Gate } from '../../kernel/tape/gate.ts'
+import type { Stand } from '../../sandbox/read-only.ts'
+import { compose } from '../../container/start.ts'
+import { dataFolder } from '../../image/data-folder.ts'
+import { shellStatus } from '../../kernel/process/child.ts'
+import { MinilabError } from '../../common/errors.ts'
+import { Lab, type LabOptions } from '../../guide/lab.ts'
+import { inkFor, Presenter, widthFor } from '../../guide/present.ts'
+import { runStep } from '../../guide/run-step.ts'
+import { imageUse, makeStandIn } from '../../guide/stand-in.ts'
+import { specFor } from '../../guide/runtime.ts'
+import type { Step } from '../../guide/step.ts'
+import type { Launch, Timeline } from '../../guide/timeline.ts'
+import { waterfall } from '../../guide/waterfall.ts'
+import { ourselves } from '../../common/ourselves.ts'
+import { EXIT } from '../exit.ts'
+import { isRootless } from '../rootless.ts'
+import { mayAsk, type StepFlags } from './step.ts'
+import { steps } from '../steps.ts'
+import { STDOUT, traceTo } from './trace-file.ts'
+
+/** The first step whose host side needs rights over links: without root it runs on the bench. */
+export const NEEDS_BENCH = 6
+const OTHER_RUNTIME = [2, 3, 4]
+
+/** Runs steps one after the other; the exit status is that of the worst. */
+export async function runSteps(numbers: number[], command: string[], flags: StepFlags): Promise<void> {
+  const rootless = isRootless(flags.rootless)
+  if (flags.runtime !== 'minilab' && numbers.some(n => !OTHER_RUNTIME.includes(n)))
+    throw new MinilabError(
+      'usage',
+      `--runtime ${flags.runtime} goes with steps ${OTHER_RUNTIME.join(', ')}`,
+      'leave it out for the others',
+    )
+  if (flags.trace !== undefined || flags.waterfall) expectTimes(numbers, flags)
+  const wrong = flags.mutant !== undefined || flags.without !== undefined
+  if (wrong) return runWrong(numbers, command, flags, rootless)
+  const quiet = flags.json || flags.trace === STDOUT
+  for (const number of numbers) {
+    const step = await steps[number - 1]!.load()
+    const presenter = new Presenter({ plain: flags.plain ?? false, quiet: quiet ?? false })
+    const options = { rootless, runtime: flags.runtime, keep: flags.keep ?? false, presenter }
+    const file = traceTo(flags.trace)
+    try {
+      if (flags.dryRun || flags.spec) await show(step, options, flags)
+      else if (rootless && number >= NEEDS_BENCH && !process.env.MINILAB_BENCH)
+        worst(await onBench(number, command, flags, rootless, file?.forBench()))
+      else {
+        const timeline = (timeline: Timeline) => {
+          if (flags.waterfall && timeline.own) drawWaterfall(timeline.own, timeline, presenter, flags)
+          file?.write(timeline)
+        }
+        const report = await runStep(step, { ...options, ask: mayAsk(flags), command, timeline })
+        if (flags.json) process.stdout.write(JSON.stringify(report) + '\n')
+        if (!report.ok) worst(EXIT.failed)
+        if (report.predictions.length > 0) (await import('./keep-predictions.ts')).keepPredictions(report)
+      }
+    } finally {
+      file?.close()
+    }
+    if (file?.path && !quiet)
+      presenter.line(`   ${file.path} is the trace: open it in https://ui.perfetto.dev or chrome://tracing\n`)
+  }
+}
+
+/** Whether `--trace` and `--waterfall` have times to tell. Throws a usage error where not. */
+function expectTimes(numbers: number[], flags: StepFlags): void {
+  if (flags.dryRun || flags.spec)
+    throw new MinilabError(
+      'usage',
+      '--trace and --waterfall tell of a step that ran',
+      'leave out --dry-run and --spec',
+    )
+  if (flags.runtime !== 'minilab' || flags.mutant !== undefined || flags.without !== undefined)
+    throw new MinilabError(
+      'usage',
+      '--trace and --waterfall tell of the step as we build it',
+      'leave out --runtime, --mutant and --without',
+    )
+  if (flags.trace !== undefined && numbers.length > 1)
+    throw new MinilabError('usage', 'a trace is of one step', 'name the step: minilab step 3 --trace FILE')
+  if (flags.json && flags.trace === STDOUT)
+    throw new MinilabError('usage', '--json and --trace - both want stdout', 'name a file for --trace')
+  if (flags.waterfall && (flags.json || flags.trace === STDOUT))
+    throw new MinilabError(
+      'usage',
+      '--waterfall draws in the terminal',
+      'leave out --json, or name a file for --trace',
+    )
+}
+
+function drawWaterfall(
+  own: Launch,
+  timeline: Timeline,
+  presenter: Presenter,
+  { plain = false }: StepFlags,
+): void {
+  const lines = waterfall({ ...timeline, own }, { width: widthFor(plain), ink: inkFor(plain) })
+  for (const line of [...lines, '']) presenter.line(line)
+}
+
+function worst(status: number): void {
+  process.exitCode = Math.max(Number(process.exitCode ?? 0), status)
+}
+
+/** A step built wrongly, on the bench. */
+async function runWrong(
+  numbers: number[],
+  command: string[],
+  flags: StepFlags,
+  rootless: boolean,
+): Promise<void> {
+  const [number = 0, ...more] = numbers
+  if (more.length > 0)
+    throw new MinilabError('usage', 'a mutant is one step’s', 'name the step: minilab step 3 --mutant chroot')
+  if (flags.runtime !== 'minilab' || flags.keep || flags.spec || flags.dryRun || command.length > 0)
+    throw new MinilabError(
+      'usage',
+      '--mutant and --without go with --yes, --json, --plain, --rootless',
+      'leave out the rest',
+    )
+  const { chooseWrong, runWrongly } = await import('../dev/mutants.ts')
+  const wrong = await chooseWrong(number, flags, rootless)
+  if (process.env.MINILAB_BENCH) return worst(await runWrongly(wrong, flags, rootless))
+  await using stand = await makeStandIn(imageUse(wrong.right))
+  stand.linkViewers()
+  worst(await onBench(number, command, flags, rootless, { stand }))
+}
+
+/** The same step by ourselves again, in a user and network namespace. */
+async function onBench(
+  number: number,
+  command: string[],
+  flags: StepFlags,
+  rootless: boolean,
+  { stand, keep, env: more }: { stand?: Stand; keep?: number[]; env?: NodeJS.ProcessEnv } = {},
+): Promise<number> {
+  const on = (['yes', 'json', 'plain', 'keep', 'waterfall'] as const)
+    .filter(name => flags[name])
+    .map(name => `--${name}`)
+  if (rootless) on.push('--rootless')
+  if (flags.mutant !== undefined) on.push('--mutant', flags.mutant)
+  if (flags.trace !== undefined) on.push('--trace', flags.trace)
+  for (const name of flags.without ?? []) on.push('--without', name)
+  const args = ourselves(['step', String(number), ...on, '--', ...command])
+  const env = { ...process.env, MINILAB_DATA: dataFolder(), ...more }
+  return shellStatus(
+    await runOnBench(args, env, { allIds: !rootless, ...(stand && { stand }), ...(keep && { keep }) }),
+  )
+}
+
+/** `--dry-run` and `--spec`: what would be done. Nothing is made but, for a spec that can be run, the default image. */
+async function show<S>(step: Step<S>, options: LabOptions, flags: StepFlags): Promise<void> {
+  const lab = new Lab(step, options)
+  try {
+    const container = await lab.container(flags.spec ? { image: true } : { dry: true })
+    if (flags.spec) {
+      const { spec, layers } = container
+      // an overlay is made by our engine, not by a runtime: what others can run is the image itself, read-only
+      if (layers) spec.root = { path: layers.lower[0] ?? '/', readonly: true }
+      // as runc takes it, so that whoever gets this file can run it
+      console.log(
+        JSON.stringify(specFor(options.runtime === 'minilab' ? 'runc' : options.runtime, spec), null, 2),
+      )
+      return
+    }
+    const gate = new Gate()
+    const { tape } = compose(lab.parts()).record(container, gate)
+    const calls = tape.print()
+    if (flags.json) console.log(JSON.stringify({ step: step.number, tape: calls }))
+    else console.log(calls.join('\n'))
+  } finally {
+    await lab.close()
+  }
+}

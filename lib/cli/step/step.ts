@@ -1,0 +1,88 @@
+import { asTyped } from '../../guide/as-typed.ts'
+import { type Command, Option } from 'commander'
+import { MinilabError } from '../../common/errors.ts'
+import { hint } from '../../common/suggest.ts'
+import { steps } from '../steps.ts'
+
+export interface StepFlags {
+  yes?: boolean
+  json?: boolean
+  plain?: boolean
+  dryRun?: boolean
+  spec?: boolean
+  rootless?: boolean
+  keep?: boolean
+  runtime: string
+  without?: string[]
+  mutant?: string
+  listMutants?: boolean
+  trace?: string
+  waterfall?: boolean
+}
+
+/** Whether there is somebody to be asked for predictions. */
+export function mayAsk({ yes, json, trace }: StepFlags): boolean {
+  return !yes && !json && trace !== '-' && process.stdin.isTTY && process.stdout.isTTY
+}
+
+/** `minilab step N`: the commands of the seven chapters. */
+export function stepCommand(program: Command): void {
+  program
+    .command('step')
+    .description('run a step: 1 to 7, its name, or all')
+    .argument('[step]', steps.map(({ name }, i) => `${i + 1} ${name}`).join(', ') + ', all')
+    .argument('[command...]', 'after --: a command to run in a container like the step’s own')
+    .option('-y, --yes', 'do not ask for predictions')
+    .option('--json', 'print one JSON document for each step')
+    .option('--plain', 'no colour, no dependence on the window')
+    .option('--dry-run', 'print the system calls and make none')
+    .option('--spec', 'print the container as an OCI config.json')
+    .option('--rootless', 'in a user namespace, also as root')
+    .option('--keep', 'let the container stay until Enter is pressed')
+    .option('--without <name>', 'build it without a part, a namespace or a system call', collect)
+    .option('--mutant <name>', 'build it by a misconception, and see which checks break')
+    .option('--waterfall', 'at the end, where the microseconds of its start went, drawn')
+    .option('--trace <file>', 'write what it did, and when, for ui.perfetto.dev; - is stdout')
+    .option('--list-mutants', 'the misconceptions that this step knows')
+    .addOption(
+      new Option('--runtime <name>', 'who makes the step’s container')
+        .choices(['minilab', 'runc', 'crun'])
+        .default('minilab'),
+    )
+    .action(async (word: string | undefined, command: string[], flags: StepFlags) => {
+      if (word === undefined) return list()
+      const numbers = whichSteps(word)
+      if (command.length > 0 && !process.argv.includes('--'))
+        throw new MinilabError(
+          'usage',
+          `"${command[0]}" is too much`,
+          `a command goes behind --: minilab step ${word} -- ${command.join(' ')}`,
+        )
+      if (flags.listMutants) return (await import('../dev/mutants.ts')).listMutants(numbers, flags)
+      const { runSteps } = await import('./run-steps.ts')
+      await runSteps(numbers, command, flags)
+    })
+}
+
+const collect = (value: string, earlier: string[] = []) => [...earlier, value]
+
+/** The numbers that a word means: `3`, `root`, `all`. Throws a usage error with the nearest name. */
+export function whichSteps(word: string): number[] {
+  if (word === 'all') return steps.map((_, i) => i + 1)
+  const number = /^[1-9]\d*$/.test(word) ? Number(word) : steps.findIndex(({ name }) => name === word) + 1
+  if (number >= 1 && number <= steps.length) return [number]
+  const names = [...steps.map(({ name }) => name), 'all']
+  throw new MinilabError(
+    'usage',
+    `there is no step "${word}"`,
+    hint(word, names, `they are ${steps.map(({ name }, i) => `${i + 1} ${name}`).join(', ')}, or all`),
+  )
+}
+
+/** `minilab step` alone: what there is to run. */
+async function list(): Promise<void> {
+  for (const { load } of steps) {
+    const { number, name, title } = await load()
+    console.log(asTyped(`minilab step ${number}   ${name.padEnd(12)} ${title}`))
+  }
+}

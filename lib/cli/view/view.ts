@@ -1,0 +1,35 @@
+import type { Command } from 'commander'
+import { MinilabError } from '../../common/errors.ts'
+import { quote } from '../../kernel/syscalls/kinds.ts'
+
+const PORT = '7070'
+
+/** `minilab view`: for the projector. */
+export function viewCommand(program: Command): void {
+  program
+    .command('view')
+    .description('show live, in a browser, what steps, labs and containers do in other terminals')
+    .option('--port <number>', 'where on 127.0.0.1; 0 takes any that is free', PORT)
+    .addHelpText(
+      'after',
+      `
+From another machine:  ssh -L ${PORT}:127.0.0.1:${PORT} USER@THIS-MACHINE, and open there what is printed here.`,
+    )
+    .action(async (flags: { port: string }) => {
+      const port = portOf(flags.port)
+      const { view } = await import('../../look/view/view.ts')
+      await view(port, url =>
+        console.log(`${url}\nOpen this in a browser on this machine. Ctrl-C ends the view.`),
+      )
+      if (process.stdout.isTTY) console.log() // behind the ^C that the terminal has drawn
+    })
+}
+
+function portOf(text: string): number {
+  if (/^\d{1,5}$/.test(text) && Number(text) < 2 ** 16) return Number(text)
+  throw new MinilabError(
+    'usage',
+    `--port ${quote(text)} is no port`,
+    `give a number up to 65535, such as ${PORT}`,
+  )
+}
