@@ -6,6 +6,8 @@ import { LongestFirst } from './test/support/longest-first.ts'
 process.env.UV_THREADPOOL_SIZE ||= '8'
 // And so that no TypeScript is stripped twice, of whatever a test starts Node for.
 process.env.NODE_COMPILE_CACHE ||= `${import.meta.dirname}/node_modules/.cache/v8`
+// Else bash takes the socket that Node gives it as stdin for an ssh connection, and reads the caller's ~/.bashrc: bash(1).
+process.env.SHLVL = '2'
 // Nor is what tests predict to be noted in the `mine/` of whoever runs them: this is no workspace.
 process.env.MINILAB_WORKSPACE ||= '/dev/null'
 
