@@ -10,7 +10,7 @@ import { namespaces } from '../lib/container/parts/namespaces.ts'
 import { program } from '../lib/container/parts/process.ts'
 import { root } from '../lib/container/parts/root.ts'
 import type { Spec } from '../lib/container/spec.ts'
-import { compose } from '../lib/container/start.ts'
+import { startParts } from '../lib/container/start.ts'
 import { specFor } from '../lib/guide/runtime.ts'
 import { findImage } from '../lib/image/store.ts'
 import { loadLabs } from '../lib/cli/exercises.ts'
@@ -41,7 +41,7 @@ async function start(until: 'execve' | 'exit'): Promise<number> {
     stdio: [nowhere, nowhere, nowhere] as [number, number, number],
   }
   const began = performance.now()
-  const { child } = await compose([namespaces, root, program]).start(container)
+  const { child } = await startParts([namespaces, root, program], container)
   const started = performance.now() - began
   await child.exit
   return until === 'execve' ? started : performance.now() - began

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
-import type { Container, Part } from '../../lib/container/part.ts'
+import type { Container, Part, Plan } from '../../lib/container/part.ts'
 import type { Lab } from '../../lib/guide/lab.ts'
 import { changeAct, changeCalls, changePart } from '../../lib/guide/mutant.ts'
 import type { Step } from '../../lib/guide/step.ts'
@@ -30,13 +30,13 @@ export const firstFolder = (lab: Lab<Stack>) => join(lab.ledger.dataFolder, 'con
 /** The step whose containers have other directories. */
 export function changeLayers(
   step: Own,
-  change: (container: Container, lab: Lab<Stack>) => Partial<NonNullable<Container['layers']>>,
+  change: (plan: Plan, lab: Lab<Stack>) => Partial<NonNullable<Plan['layers']>>,
 ): Own {
   return {
     ...step,
-    async container(container, lab) {
-      await step.container?.(container, lab)
-      if (container.layers) container.layers = { ...container.layers, ...change(container, lab) }
+    async plan(plan, lab) {
+      await step.plan?.(plan, lab)
+      if (plan.layers) plan.layers = { ...plan.layers, ...change(plan, lab) }
     },
   }
 }

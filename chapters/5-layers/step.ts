@@ -57,7 +57,7 @@ export const step: Step<Stack> = {
     tar: '',
     unpacked: '',
   }),
-  container: onImageLayers,
+  plan: onImageLayers,
 
   stages: [
     {

@@ -172,7 +172,7 @@ export const mutants: Mutant<Wiring>[] = [
         const second = lab.boxes.find(({ pid }) => pid === lab.scene.second)
         await second?.end()
         // its namespace, which still answers, goes a moment after its last process, and with it the cable
-        const hostLink = second?.container.network?.hostLink ?? ''
+        const hostLink = second?.container.cable?.hostLink ?? ''
         await until(() => !linkNames(process.pid).includes(hostLink), 5000)
         await right(lab)
       }),

@@ -55,7 +55,7 @@ export const mutants: Mutant<Wiring>[] = [
         lab.box?.shell.write('sleep 1000 &\n')
         await lab.box?.shell.run('true') // by then it is there
         const [second = 0] = children(lab.scene.pid)
-        await sendToSecond(lab, second, lab.box?.container.network?.address)
+        await sendToSecond(lab, second, lab.box?.container.cable?.address)
       }),
   },
   {
@@ -125,7 +125,7 @@ export const mutants: Mutant<Wiring>[] = [
         ...nat,
         publish: nat.publish.map(({ at, to }) => ({
           at,
-          to: { ...to, address: box?.container.network?.gateway ?? '' },
+          to: { ...to, address: box?.container.cable?.gateway ?? '' },
         })),
       })),
   },

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { forwardFrom } from '../../lib/container/net/firewall.ts'
 import type { Nat, NatRules } from '../../lib/container/net/nat.ts'
 import { planNetwork, shareHostNetwork } from '../../lib/container/net/network-plan.ts'
-import type { Container } from '../../lib/container/part.ts'
+import type { Plan } from '../../lib/container/part.ts'
 import type { Box, Lab } from '../../lib/guide/lab.ts'
 import { openRtnetlinkIn } from '../../lib/kernel/netlink/rtnetlink.ts'
 import { forwardingKnob } from './fault.ts'
@@ -20,7 +20,7 @@ export const host: Place = { pid: process.pid, name: 'the host' }
 export const place = (box: Box | undefined, name: string) => ({
   pid: box?.pid ?? 0,
   name,
-  address: box?.container.network?.address,
+  address: box?.container.cable?.address,
 })
 
 /** A datagram to itself, then the loopback set up where process `whose` is, then more of them. */
@@ -99,7 +99,7 @@ export async function translate(lab: Lab<Wiring>, give: (right: Nat) => NatRules
   const outside = { ...scene.outside, name: 'the machine outside' }
   if (!outside.pid)
     lab.limit('there is no machine outside, because the host may not route', 'see the stage before')
-  const { subnet } = lab.box?.container.network ?? {}
+  const { subnet } = lab.box?.container.cable ?? {}
   if (inside.address === undefined || subnet === undefined) return
   scene.published.at.address = outside.hostAddress
   scene.published.to.address = inside.address
@@ -116,10 +116,10 @@ export async function translate(lab: Lab<Wiring>, give: (right: Nat) => NatRules
 
 /** What a container's description becomes in the two other modes. */
 export const MODES = {
-  none(container: Container) {
+  none(container: Plan) {
     container.network = planNetwork('none')
   },
-  host(container: Container) {
+  host(container: Plan) {
     container.network = planNetwork('host')
     shareHostNetwork(container.spec)
   },

@@ -36,9 +36,9 @@ export const step: Step<Wiring> = {
     spec.root.readonly = true // the image is shared with others, and nothing is written here
   },
 
-  container(container, lab) {
+  plan(plan, lab) {
     lab.scene.bridge = `mlb-${lab.id}` // of this step alone
-    container.network = planNetwork('bridge', lab.scene.bridge)
+    plan.network = planNetwork('bridge', lab.scene.bridge)
   },
 
   stages: [
@@ -75,7 +75,7 @@ export const step: Step<Wiring> = {
       source: { file: 'lib/container/parts/network.ts', symbol: 'plugIn' },
       async act(lab) {
         const { container } = await lab.begin()
-        const { requests } = container.network ?? planNetwork('none')
+        const { requests } = container
         lab.requests('netlink requests on the host', changes(requests.host))
         lab.requests('netlink requests in the container’s network namespace', changes(requests.container))
       },
@@ -109,7 +109,7 @@ export const step: Step<Wiring> = {
       },
       async act(lab) {
         const second = await lab.another('a second container', {})
-        await sendToSecond(lab, second.pid, second.container.network?.address)
+        await sendToSecond(lab, second.pid, second.container.cable?.address)
       },
       checks: [checks.apart, checks.arrived('withSecond'), checks.counted('withSecond'), checks.neighbour],
     },

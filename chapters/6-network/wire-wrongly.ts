@@ -1,4 +1,4 @@
-import type { Network } from '../../lib/container/net/network-plan.ts'
+import type { Cable } from '../../lib/container/net/network-plan.ts'
 import { changePart } from '../../lib/guide/mutant.ts'
 import type { Step } from '../../lib/guide/step.ts'
 import { untilRunning } from '../../lib/kernel/netlink/link-events.ts'
@@ -7,22 +7,22 @@ import { openRtnetlink, openRtnetlinkIn, type Rtnetlink } from '../../lib/kernel
 import { find } from './readings.ts'
 import type { Wiring } from './wiring.ts'
 
-/** What a cable is made with: rtnetlink on the host and in the container, and what the network part has chosen. */
-interface Cable {
+/** Where a cable is made: rtnetlink on the host and in the container. */
+interface Ends {
   host: Rtnetlink
   inside: Rtnetlink
   /** the container's first process */
   pid: number
-  hostLink: string
-  bridge: string
-  gateway: string
-  address: string
+}
+
+/** What a cable is made with: its ends, and what the network part has chosen. */
+interface Wires extends Ends, Cable {
   /** the address with the length of the network: `10.44.0.2/24` */
   full: string
 }
 
 /** One request of the wiring; by their names they can be left out, replaced and put elsewhere. */
-type Request = readonly [name: string, make: (cable: Cable) => void]
+type Request = readonly [name: string, make: (wires: Wires) => void]
 
 /** The requests for one cable, in their order: what plugIn and configureInside in lib/container/parts/network.ts make. */
 const REQUESTS: readonly Request[] = [
@@ -56,7 +56,7 @@ export function wired(
         // the network part chooses names and addresses, and waits for a bridge that is up
         if (find(host.links(), network.bridge)) host.setUp(network.bridge)
         await right.attach?.(container, pid)
-        remake({ ...network, host, inside, pid }, edit(REQUESTS))
+        remake({ host, inside, pid }, container.cable, edit(REQUESTS))
       } finally {
         host.close()
         inside.close()
@@ -86,18 +86,18 @@ export const early =
   }
 
 /** Takes back what the network part has made, and makes it anew. */
-function remake(made: Network & Pick<Cable, 'host' | 'inside' | 'pid'>, requests: readonly Request[]): void {
-  const { host, inside, hostLink, bridge, address, subnet, gateway } = made
+function remake(ends: Ends, cable: Cable | undefined, requests: readonly Request[]): void {
+  const { host, inside } = ends
   const names = requests.map(([name]) => name)
   if (!names.includes('loopback up')) inside.setDown('lo')
-  if (made.mode !== 'bridge') return
-  if (!hostLink || !address || !subnet || !gateway) throw new Error('the network part has chosen nothing')
+  if (!cable) return
+  const { hostLink, bridge, address, subnet } = cable
   host.delete(hostLink)
   if (!names.includes('bridge up')) host.setDown(bridge)
   const full = address + subnet.replace(/.*\//, '/')
   for (const [, make] of requests)
     try {
-      make({ ...made, hostLink, address, gateway, full })
+      make({ ...ends, ...cable, full })
     } catch (error) {
       if (!(error instanceof NetlinkError)) throw error
     }

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { shareHostNetwork } from '../../lib/container/net/network-plan.ts'
-import type { Container } from '../../lib/container/part.ts'
+import type { Plan } from '../../lib/container/part.ts'
 import { defaultProfile } from '../../lib/container/seccomp/seccomp-default.ts'
 import { withoutNamespace } from '../../lib/guide/leave-out.ts'
 import {
@@ -138,18 +138,18 @@ const wrongParts: Mutant<Ran>[] = [
     name: 'not-isolated',
     misconception: 'containers on one bridge were thought to be out of each other’s reach',
     breaks: { isolated: 'the port was never isolated' },
-    change: step => changeContainer(step, ({ network }) => network && (network.isolated = false)),
+    change: step => changePlan(step, ({ network }) => network && (network.isolated = false)),
   },
   {
     name: 'no-layer-of-its-own',
     misconception: 'the image itself became the root, and all its containers share what they write',
     breaks: { layers: 'the layers part is missing' },
     change: step =>
-      changeContainer(step, container => {
+      changePlan(step, plan => {
         const [image = ''] = plannedLayers('default')
-        delete container.layers
-        Object.assign(container, { rootfs: image })
-        container.spec.root = { path: image, readonly: true } // here it is shared with other steps
+        delete plan.layers
+        Object.assign(plan, { rootfs: image })
+        plan.spec.root = { path: image, readonly: true } // here it is shared with other steps
       }),
   },
   {
@@ -208,12 +208,12 @@ function withoutNoNewPrivileges(step: Step<Ran>): Step<Ran> {
   return changeSpec(step, ({ process }) => (process.noNewPrivileges = false))
 }
 
-function changeContainer(step: Step<Ran>, change: (container: Container) => void): Step<Ran> {
+function changePlan(step: Step<Ran>, change: (plan: Plan) => void): Step<Ran> {
   return {
     ...step,
-    async container(container, lab) {
-      await step.container?.(container, lab)
-      change(container)
+    async plan(plan, lab) {
+      await step.plan?.(plan, lab)
+      change(plan)
     },
   }
 }

@@ -28,10 +28,10 @@ export const step: Step<Ran> = {
     spec.linux.seccomp = defaultProfile(effective)
   },
 
-  container(container, lab) {
-    onImageLayers(container)
+  plan(plan, lab) {
+    onImageLayers(plan)
     // its neighbours on the bridge are no business of it: every other isolated link is out of reach
-    container.network = { ...planNetwork('bridge', `mlb-${lab.id}`), isolated: true }
+    plan.network = { ...planNetwork('bridge', `mlb-${lab.id}`), isolated: true }
   },
 
   stages: [
@@ -73,7 +73,7 @@ export const step: Step<Ran> = {
     {
       title: COMMANDS,
       manual: ['setns(2)', 'kill(2)'],
-      source: { file: 'lib/container/run.ts', symbol: 'runContainer' },
+      source: { file: 'lib/container/run/run.ts', symbol: 'runContainer' },
       act: lab => byCommandLine(lab, commands),
       checks: [checks.run, checks.background, checks.exec, checks.removed],
     },

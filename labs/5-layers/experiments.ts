@@ -28,9 +28,9 @@ export function withLayers(step: Step<Stack>): Step<Stack> {
   const place = `root-${randomBytes(3).toString('hex')}` // no name that one could know
   return {
     ...noted,
-    async container(container, lab) {
-      await step.container?.(container, lab)
-      if (container.layers) container.rootfs = container.spec.root.path = join(container.layers.folder, place)
+    async plan(plan, lab) {
+      await step.plan?.(plan, lab)
+      if (plan.layers) plan.rootfs = plan.spec.root.path = join(plan.layers.folder, place)
     },
     stages: [firstStage(first!), ...others, threeLayers(latest)],
   }
@@ -104,11 +104,11 @@ function threeLayers(latest: Latest): Stage<Stack> {
 /** A container on these layers, whose own folder has such a name, too; its root is called otherwise than that of others. */
 async function anotherOn(lower: string[], lab: Lab<Stack>, latest: Latest) {
   const options: BoxOptions = {
-    change(container) {
-      if (!container.layers) return
-      const folder = `${container.layers.folder}-${awkward()}`
-      container.rootfs = container.spec.root.path = join(folder, 'view')
-      container.layers = { lower, folder }
+    change(plan) {
+      if (!plan.layers) return
+      const folder = `${plan.layers.folder}-${awkward()}`
+      plan.rootfs = plan.spec.root.path = join(folder, 'view')
+      plan.layers = { lower, folder }
     },
   }
   try {

@@ -3,7 +3,7 @@ import { sharing } from '../../chapters/6-network/fault.ts'
 import { ask, cableOf, eth0, find, ipv4, linksOf, plain } from '../../chapters/6-network/readings.ts'
 import type { Wiring } from '../../chapters/6-network/wiring.ts'
 import { currentNetns } from '../../lib/container/ledger/ledger.ts'
-import type { Network } from '../../lib/container/net/network-plan.ts'
+import type { Cable } from '../../lib/container/net/network-plan.ts'
 import { finding, seen } from '../../lib/guide/evidence.ts'
 import type { Lab } from '../../lib/guide/lab.ts'
 import type { Check, Scene, Stage } from '../../lib/guide/step.ts'
@@ -12,7 +12,7 @@ import { explained } from './explained.ts'
 
 /** What the container was to have: the addresses that withCable chose, and the bridge as it was made first. */
 export interface Asked {
-  network?: Network | undefined
+  cable?: Cable | undefined
   bridge?: number | undefined
 }
 
@@ -43,7 +43,7 @@ export const firstStage = (stage: Stage<Wiring>, asked: Asked): Stage<Wiring> =>
   ...stage,
   async act(lab) {
     await stage.act?.(lab)
-    asked.network = lab.box?.container.network
+    asked.cable = lab.box?.container.cable
     asked.bridge = find(await linksOf(process.pid), lab.scene.bridge)?.index
   },
   checks: [
@@ -76,7 +76,7 @@ const hostEnd = (asked: Asked): Check<Wiring> => ({
   claim: 'the host’s end of the cable is called `hostLink`',
   async look({ pid, host }) {
     const { far } = await cableOf(pid, host)
-    const wanted = asked.network?.hostLink ?? 'none'
+    const wanted = asked.cable?.hostLink ?? 'none'
     return finding(
       far?.name === wanted,
       seen('RTM_GETLINK (the other end of eth0)', far?.name ?? 'none', null),
@@ -100,8 +100,8 @@ function addressed(
     async look(scene) {
       const [link, key] =
         name === 'address' ? (['eth0', 'address'] as const) : ([scene.bridge, 'gateway'] as const)
-      const chosen = asked.network?.[key]
-      const wanted = `${chosen}${asked.network?.subnet?.replace(/.*\//, '/')}`
+      const chosen = asked.cable?.[key]
+      const wanted = `${chosen}${asked.cable?.subnet.replace(/.*\//, '/')}`
       const got = await read(scene)
       return finding(
         got === wanted,
@@ -161,7 +161,7 @@ async function sameMac({ pid, second, host, bridge }: Scene & Wiring): Promise<s
 async function cause(
   id: string,
   scene: Scene & Wiring,
-  { network, bridge: made }: Asked,
+  { cable, bridge: made }: Asked,
 ): Promise<string | undefined> {
   const { pid, host, bridge } = scene
   const inside = await linksOf(pid)
@@ -169,28 +169,27 @@ async function cause(
   if (other && !sharing(pid, host))
     return `The end in the container is called ${other.name}. It should be eth0.`
   const own = await eth0(pid)
-  const length =
-    network && otherLength('eth0', own, `${network.address}${network.subnet?.replace(/.*\//, '/')}`)
+  const length = cable && otherLength('eth0', own, `${cable.address}${cable.subnet.replace(/.*\//, '/')}`)
   if (id === 'address' && length) return length
   const outside = await linksOf(host)
   const ofHost = find(outside, 'eth0')
   if (id === 'cable' && find(inside, 'eth0')?.up === false && ofHost?.up)
     return 'eth0 is down in the container, and the host’s own eth0 was set up in its place. Likeliest: by `host`, which reaches the host’s links only.'
   const routes = await ask(host, net => net.routes())
-  if (id === 'default-route' && routes.some(({ to, via }) => to === 'default' && via === network?.gateway))
-    return `The host has a default route to ${network?.gateway}, its own address. Likeliest: the route was added on the host, and not inside.`
+  if (id === 'default-route' && routes.some(({ to, via }) => to === 'default' && via === cable?.gateway))
+    return `The host has a default route to ${cable?.gateway}, its own address. Likeliest: the route was added on the host, and not inside.`
   const ways = await ask(pid, net => net.routes())
   const way = ways.find(({ via }) => via !== undefined)
   if (id === 'default-route' && way && ways.every(({ to }) => to !== 'default'))
     return `There is a route to ${way.to}, and no default route. Likeliest: \`to\` names a network; \`default\` is all addresses.`
-  const end = find(outside, network?.hostLink ?? '')
+  const end = find(outside, cable?.hostLink ?? '')
   if (id === 'two-addresses' && end && !end.alias)
     return `${end.name} was not there when withCable had called your function, so its address counted as free. Likeliest: the cable was made after withCable.`
   if (!TRAFFIC.test(id)) return undefined
   const same = await sameMac(scene)
   if (same) return same
-  if (network?.address && own !== 'none' && plain(own) !== network.address)
-    return `The packets go to ${network.address}, and eth0 has ${own}. Likeliest: it was given another address than \`address\`.`
+  if (cable && own !== 'none' && plain(own) !== cable.address)
+    return `The packets go to ${cable.address}, and eth0 has ${own}. Likeliest: it was given another address than \`address\`.`
   return made !== undefined && made !== find(outside, bridge)?.index
     ? `The bridge ${bridge} is not the first container’s any more: it was taken away and made again. The first container’s cable is plugged into nothing.`
     : undefined

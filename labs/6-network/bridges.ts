@@ -105,7 +105,7 @@ async function plugIn(
   bridge: string,
   first: () => void,
 ): Promise<Tried> {
-  const network = planNetwork('bridge', bridge)
+  const tried: Container = { ...container, network: planNetwork('bridge', bridge) }
   const before = hostCalls.length
   let turn = before
   let refused: Refusal | undefined
@@ -114,7 +114,7 @@ async function plugIn(
     turn = hostCalls.length
   }
   try {
-    await part.attach?.({ ...container, network }, pid)
+    await part.attach?.(tried, pid)
   } catch (error) {
     refused = refusalOf(error)
     if (!refused) throw error
@@ -123,7 +123,7 @@ async function plugIn(
   const calls = hostCalls.slice(before)
   const asks = (some: typeof calls) => some.some(({ call }) => call === 'RTM_GETLINK')
   const links = host.links()
-  const end = links.find(({ name }) => name === network.hostLink)
+  const end = links.find(({ name }) => name === tried.cable?.hostLink)
   if (end) host.delete(end.name)
   return {
     refused,

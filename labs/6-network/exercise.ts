@@ -31,9 +31,9 @@ export const exercise: Exercise<Wiring> = {
     const part = connected.parts.find(({ name }) => name === 'network')!
     return {
       ...connected,
-      async container(container, lab) {
-        await step.container?.(container, lab)
-        if (container.network) container.network.pool = [subnet]
+      async plan(plan, lab) {
+        await step.plan?.(plan, lab)
+        if (plan.network) plan.network.pool = [subnet]
       },
       stages: [withoutCable(part, left), firstStage(first!, asked), ...others, bridgesStage(part, left)],
     }

@@ -29,7 +29,7 @@ import { foreignNamespaces } from '../kernel/tape/visit.ts'
 import { Connection } from './streams/connection.ts'
 import { hardening } from './parts/hardening.ts'
 import { Ledger } from './ledger/ledger.ts'
-import type { Container } from './part.ts'
+import { nothingMade } from './start.ts'
 import { handOnStdio, program, workdir } from './parts/process.ts'
 import { copySize, openSlave } from './streams/our-terminal.ts'
 import { startError } from './start-error.ts'
@@ -87,14 +87,14 @@ export async function execIn(
   using connection = new Connection(options)
   const pair = options.terminal ? await openTerminal(state.pid) : undefined
   const stdio: Stdio = pair ? [pair.slave, pair.slave, pair.slave] : connection.stdio
-  const container: Container = {
+  const container = nothingMade({
     id: state.id,
     spec: { ...state.spec, process: process_ },
     rootfs: '/',
     ledger: new Ledger(dataFolder()),
     stdio,
     diesWithUs: true,
-  }
+  })
   const gate = new Gate()
   const pid = new Uint8Array(4)
   const tape = new Tape()

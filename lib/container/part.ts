@@ -2,12 +2,13 @@ import type { Cgroup } from '../kernel/cgroup/cgroup.ts'
 import type { Gate } from '../kernel/tape/gate.ts'
 import type { Later, Tape } from '../kernel/tape/tape.ts'
 import type { Ledger } from './ledger/ledger.ts'
-import type { Network } from './net/network-plan.ts'
+import type { Cable, NetworkPlan, NetworkRequests } from './net/network-plan.ts'
 import type { Spec } from './spec.ts'
 import type { Stdio } from './streams/streams.ts'
 
 /** What one chapter teaches, and one piece of every container. Each hook runs at its own moment; see start.ts. */
 export interface Part {
+  /** by which its calls are told apart; a learner may add parts with other names than ours */
   name: string
   /** 1. at the clone: which CLONE_NEW* flags it needs */
   flags?(spec: Spec): number
@@ -19,24 +20,35 @@ export interface Part {
   inside?(tape: Tape, container: Container, gate: Gate): void
 }
 
-/** A container to be: what it shall be made of, and what its parts have made for it on the host. */
-export interface Container {
+/** What a container is to be made of. */
+export interface Plan {
   id: string
   spec: Spec
   /** where the root file system lies on the host: the merged directory of an overlay, or a plain directory */
   rootfs: string
   /** the layers below the container's own, topmost first, and the folder of its own upper and work directories */
   layers?: { lower: string[]; folder: string; keep?: boolean }
-  /** a terminal of its own: recorded by the terminal part, taken by us while the child waits at its second gate */
-  terminal?: { opened?: Later; master?: number }
-  network?: Network
+  network?: NetworkPlan
   ledger: Ledger
   /** what becomes the program's 0, 1 and 2; our own unless given */
   stdio?: Stdio
-  /** whether the container shall end when we do */
+  /** whether the container ends when we do */
   diesWithUs: boolean
-  /** the working directory is entered already, as root: see program.ts */
-  entered?: boolean
-  /** made by the limits part */
-  cgroup?: Cgroup
 }
+
+/** What the parts of a container make for it, each for the hooks that come later. */
+interface Made {
+  /** by limits: where it is limited */
+  cgroup?: Cgroup
+  /** by network: its names and addresses on the bridge, in mode bridge */
+  cable?: Cable
+  /** by network: what was asked of the kernel, to be shown like a tape */
+  requests: NetworkRequests
+  /** by terminal: its own terminal, opened by the child, and our copy of the master */
+  terminal?: { opened: Later; master?: number }
+  /** by workdir: the working directory is entered already, as root */
+  entered?: boolean
+}
+
+/** A container, as the hooks of its parts find it. */
+export type Container = Plan & Made

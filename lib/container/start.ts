@@ -7,7 +7,7 @@ import type { Launched } from '../kernel/tape/launch.ts'
 import { launchGated } from '../kernel/tape/launch-gated.ts'
 import { SyscallError } from '../kernel/syscalls/syscall-error.ts'
 import { type Replayed, Tape } from '../kernel/tape/tape.ts'
-import type { Container, Part } from './part.ts'
+import type { Container, Part, Plan } from './part.ts'
 import { handOnStdio } from './parts/process.ts'
 import { refuseUndone } from './spec-check.ts'
 import { startError } from './start-error.ts'
@@ -24,40 +24,45 @@ export interface Started {
 }
 
 /**
- * A container from its parts, in the order in which the child shall apply them. The parts of all chapters, in the
- * order that works: namespaces, layers, root, limits, network, hardening, program.
+ * What the child of a container does, recorded from its parts in the order in which it applies them, and the CLONE_NEW* flags
+ * that they need: what `--dry-run` prints. Nothing is made, nothing is started. The order of all chapters that works:
+ * namespaces, layers, root, limits, network, hardening, program.
  */
-export function compose(parts: readonly Part[]) {
-  return {
-    /** The child's system calls, recorded: what `--dry-run` prints. Nothing is made, nothing is started. */
-    record(container: Container, gate: Gate): { flags: number; tape: Tape } {
-      refuseUndone(container.spec)
-      const tape = new Tape()
-      tape.part = 'process'
-      tape.setsid() // else /dev/tty is our terminal, into which TIOCSTI types, and kill(0) reaches who started us
-      tape.umask(0o022)
-      handOnStdio(tape, container.stdio)
-      gate.record(tape)
-      for (const part of parts) {
-        tape.part = part.name
-        part.inside?.(tape, container, gate)
-      }
-      return { tape, flags: parts.reduce((flags, part) => flags | (part.flags?.(container.spec) ?? 0), 0) }
-    },
-
-    /**
-     * Makes the container and starts its program; resolves at the child's execve.
-     * Throws a SyscallError where a call is refused; the child is then gone, and what was made on the host is in the ledger.
-     */
-    async start(container: Container): Promise<Started> {
-      return oneAtATime(async () => {
-        for (const part of parts) await part.prepare?.(container)
-        const gate = new Gate()
-        const { tape, flags } = recorded(() => this.record(container, gate), gate)
-        return launchParts(container, parts, gate, tape, flags)
-      })
-    },
+export function recordParts(
+  parts: readonly Part[],
+  container: Container,
+  gate: Gate,
+): { flags: number; tape: Tape } {
+  const { spec, stdio } = container
+  refuseUndone(spec)
+  const tape = new Tape()
+  tape.part = 'process'
+  tape.setsid() // else /dev/tty is our terminal, into which TIOCSTI types, and kill(0) reaches who started us
+  tape.umask(0o022)
+  handOnStdio(tape, stdio)
+  gate.record(tape)
+  for (const part of parts) {
+    tape.part = part.name
+    part.inside?.(tape, container, gate)
   }
+  return { tape, flags: parts.reduce((flags, part) => flags | (part.flags?.(spec) ?? 0), 0) }
+}
+
+/** A plan with nothing made for it yet. */
+export const nothingMade = (plan: Plan): Container => ({ ...plan, requests: { host: [], container: [] } })
+
+/**
+ * Makes a container from its parts and starts its program; resolves at the child's execve.
+ * Throws a SyscallError where a call is refused; the child is then gone, and what was made on the host is in the ledger.
+ */
+export async function startParts(parts: readonly Part[], plan: Plan): Promise<Started> {
+  return oneAtATime(async () => {
+    const container = nothingMade(plan)
+    for (const part of parts) await part.prepare?.(container)
+    const gate = new Gate()
+    const { tape, flags } = recorded(() => recordParts(parts, container, gate), gate)
+    return launchParts(container, parts, gate, tape, flags)
+  })
 }
 
 /** A gate to which no child will come is closed at both ends. */
@@ -79,12 +84,11 @@ async function launchParts(
   tape: Tape,
   flags: number,
 ): Promise<Started> {
-  const { terminal } = container
   const { child, clone, ...arrived } = await launchGated(tape, gate, flags, [
     async launched => {
       for (const part of parts) await part.attach?.(container, launched.pid())
     },
-    ...(terminal ? [(launched: Launched) => takeTerminal(container, launched)] : []),
+    ...(container.terminal ? [(launched: Launched) => takeTerminal(container, launched)] : []),
   ])
   const failed = arrived.failed ?? noProgram(arrived.tape, tape)
   if (!failed) return { container, child, clone, tape: arrived.tape }

@@ -8,11 +8,11 @@ import { defaultSpec } from '../container/default-spec.ts'
 import { hardening } from '../container/parts/hardening.ts'
 import { Ledger } from '../container/ledger/ledger.ts'
 import { limits } from '../container/parts/limits.ts'
-import type { Container, Part } from '../container/part.ts'
+import type { Container, Part, Plan } from '../container/part.ts'
 import type { Spec } from '../container/spec.ts'
 import { root } from '../container/parts/root.ts'
 import { unsheltered } from '../sandbox/shelter.ts'
-import { compose, type Started } from '../container/start.ts'
+import { nothingMade, startParts, type Started } from '../container/start.ts'
 import { dataFolder } from '../image/data-folder.ts'
 import { findImage, plannedLayers } from '../image/store.ts'
 import { Cgroup, thaw } from '../kernel/cgroup/cgroup.ts'
@@ -53,7 +53,7 @@ export interface Box {
 export interface BoxOptions {
   parts?: readonly Part[]
   args?: string[]
-  change?(container: Container): void
+  change?(plan: Plan): void
   /** nothing may be made, not even the default image: for `--dry-run` */
   dry?: boolean
   /** the image is needed even where the step itself uses the host's own files: for a runtime other than ours */
@@ -186,7 +186,7 @@ export class Lab<S = object> {
   }
 
   /** The description of a container of this step; nothing is made yet. */
-  async container(options: BoxOptions = {}): Promise<Container> {
+  async plan(options: BoxOptions = {}): Promise<Plan> {
     const { rootless } = this.options
     const id = options.id ?? `${this.id}-${this.#count++}`
     // steps 1 and 2 use the host's own files; another runtime always needs a root file system
@@ -198,7 +198,7 @@ export class Lab<S = object> {
     const rootfs = ownRoot ? (layers.at(-1) ?? '/') : '/'
     const spec: Spec = defaultSpec(rootfs, ['/bin/sh'], rootless)
     spec.linux.cgroupsPath = `/minilab/${id}`
-    const container: Container = { id, spec, rootfs: spec.root.path, ledger: this.ledger, diesWithUs: true }
+    const plan: Plan = { id, spec, rootfs: spec.root.path, ledger: this.ledger, diesWithUs: true }
     const parts = options.parts ?? this.step.parts
     // what no part of this step looks at must not be promised to another runtime either
     if (!parts.some(part => part.name === hardening.name)) {
@@ -207,9 +207,9 @@ export class Lab<S = object> {
     }
     this.step.spec?.(spec, { rootless })
     if (options.args) spec.process.args = options.args
-    await this.step.container?.(container, this)
-    options.change?.(container)
-    return container
+    await this.step.plan?.(plan, this)
+    options.change?.(plan)
+    return plan
   }
 
   /** The parts that can be had here: without a cgroup of our own, limits are left out, and their stages say so. */
@@ -218,16 +218,16 @@ export class Lab<S = object> {
   }
 
   private async start(purpose: string, options: BoxOptions, teaches: readonly string[] = []): Promise<Box> {
-    const container = await this.container(options)
+    const plan = await this.plan(options)
     const shell = new PipedShell()
-    container.stdio = shell.stdio
+    plan.stdio = shell.stdio
     const { runtime, feed } = this.options
     try {
       const started =
         runtime === 'minilab'
-          ? await this.ours(container, this.parts(options.parts))
-          : await this.theirs(container, runtime)
-      const box: Box = { container, shell, ...started, end: () => this.end(box) }
+          ? await this.ours(plan, this.parts(options.parts))
+          : await this.theirs(plan, runtime)
+      const box: Box = { shell, ...started, end: () => this.end(box) }
       this.boxes.push(box)
       feed?.container(purpose, box.pid)
       feed?.launch(purpose, box.tape, { teaches, clone: box.clone })
@@ -240,14 +240,14 @@ export class Lab<S = object> {
     }
   }
 
-  private async ours(container: Container, parts: readonly Part[]) {
-    const { child, tape, clone }: Started = await compose(timed(parts, this.#host)).start(container)
-    return { pid: child.pid, child, tape, clone, remove: async () => void (await child.exit) }
+  private async ours(plan: Plan, parts: readonly Part[]) {
+    const { container, child, tape, clone }: Started = await startParts(timed(parts, this.#host), plan)
+    return { container, pid: child.pid, child, tape, clone, remove: async () => void (await child.exit) }
   }
 
-  private async theirs(container: Container, runtime: string) {
-    const foreign = await startForeign(runtime, container, join(dataFolder(), 'containers'))
-    return { ...foreign, child: undefined, tape: [], clone: undefined }
+  private async theirs(plan: Plan, runtime: string) {
+    const foreign = await startForeign(runtime, plan, join(dataFolder(), 'containers'))
+    return { ...foreign, container: nothingMade(plan), child: undefined, tape: [], clone: undefined }
   }
 
   private async end(box: Box & { remove?(): Promise<void> }): Promise<void> {
@@ -263,10 +263,10 @@ export class Lab<S = object> {
   /** Runs the learner's own command in a container like the step's, on our own terminal. */
   async runCommand(command: string[]): Promise<void> {
     this.presenter.line(`      $ ${command.join(' ')}`)
-    const container = await this.container({ args: command })
+    const plan = await this.plan({ args: command })
     // `--json` keeps stdout for its one document
-    if (this.presenter.quiet) container.stdio = [0, 2, 2]
-    const { child, tape, clone } = await compose(timed(this.parts(), this.#host)).start(container)
+    if (this.presenter.quiet) plan.stdio = [0, 2, 2]
+    const { child, tape, clone } = await startParts(timed(this.parts(), this.#host), plan)
     const purpose = `your command: ${command.join(' ')}`
     this.launches.push({ purpose, tape, clone })
     this.options.feed?.container(purpose, child.pid)

@@ -1,4 +1,4 @@
-import { compose } from '../container/start.ts'
+import { nothingMade, recordParts } from '../container/start.ts'
 import type { NamespaceType } from '../container/spec.ts'
 import { MinilabError } from '../common/errors.ts'
 import { Gate } from '../kernel/tape/gate.ts'
@@ -30,8 +30,8 @@ export async function recordStep<S>(step: Step<S>, options: LabOptions, own = fa
   const lab = new Lab(step, options)
   const gate = new Gate()
   try {
-    const container = await lab.container({ dry: true, id: 'dry' })
-    if (!own) return compose(lab.parts()).record(container, gate).tape
+    const container = nothingMade(await lab.plan({ dry: true, id: 'dry' }))
+    if (!own) return recordParts(lab.parts(), container, gate).tape
     const tape = new Tape()
     for (const part of lab.parts()) part.inside?.(tape, container, gate)
     return tape

@@ -2,7 +2,7 @@ import { execFileSync, spawn } from 'node:child_process'
 import { closeSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { MinilabError } from '../common/errors.ts'
-import type { Container } from '../container/part.ts'
+import type { Plan } from '../container/part.ts'
 import type { Spec } from '../container/spec.ts'
 import { Cgroup } from '../kernel/cgroup/cgroup.ts'
 import { foreignChanges, makeCgroup, planCgroup } from '../kernel/cgroup/make-cgroup.ts'
@@ -42,7 +42,7 @@ export interface Foreign {
 }
 
 /** `create`, then `start`, as an engine would do it: the runtime gets a bundle (a folder with config.json). */
-export async function startForeign(runtime: string, container: Container, folder: string): Promise<Foreign> {
+export async function startForeign(runtime: string, container: Plan, folder: string): Promise<Foreign> {
   const bundle = join(folder, `bundle-${container.id}`)
   container.ledger.add({ kind: 'folder', path: bundle })
   mkdirSync(bundle, { recursive: true })
@@ -77,7 +77,7 @@ export async function startForeign(runtime: string, container: Container, folder
 }
 
 /** The runtime makes the cgroups itself, and removes most of what it made, unless it or we are killed. */
-function noteCgroups({ ledger, spec: { linux } }: Container, { linux: { cgroupsPath } }: Spec): void {
+function noteCgroups({ ledger, spec: { linux } }: Plan, { linux: { cgroupsPath } }: Spec): void {
   if (!cgroupsPath) return
   for (const change of foreignChanges(cgroupsPath)) ledger.add(change)
   if (process.getuid?.() === 0) return
@@ -86,12 +86,7 @@ function noteCgroups({ ledger, spec: { linux } }: Container, { linux: { cgroupsP
   if (planned instanceof Cgroup) makeCgroup(planned, CONTROLLERS, change => ledger.add(change))
 }
 
-async function run(
-  runtime: string,
-  args: string[],
-  { stdio = [0, 1, 2] }: Container,
-  log: string,
-): Promise<void> {
+async function run(runtime: string, args: string[], { stdio = [0, 1, 2] }: Plan, log: string): Promise<void> {
   const child = spawn(runtime, args, { stdio: stdio.map(fd => (fd === 'null' ? 'ignore' : fd)) })
   // `exit`, not `close`: the container's own program inherits the three and keeps them open
   const status = await new Promise<number | null>((resolve, reject) => {

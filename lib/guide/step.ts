@@ -1,4 +1,4 @@
-import type { Container, Part } from '../container/part.ts'
+import type { Part, Plan } from '../container/part.ts'
 import type { Spec } from '../container/spec.ts'
 import type { Replayed } from '../kernel/tape/tape.ts'
 import type { Lab } from './lab.ts'
@@ -78,7 +78,7 @@ export interface Step<S = object> {
   /** what the step changes in the default spec */
   spec?(spec: Spec, lab: { rootless: boolean }): void
   /** further preparations of its container that are no matter of the spec: layers, network */
-  container?(container: Container, lab: Lab<S>): void | Promise<void>
+  plan?(plan: Plan, lab: Lab<S>): void | Promise<void>
   stages: Stage<S>[]
   /** the calls that matter most: they are marked */
   matters?(call: Replayed): boolean

@@ -50,7 +50,8 @@ export function withCable(container: Container, pid: number, connect: (cable: Ca
     withNetworkLock(() => {
       meanwhile.act?.()
       delete meanwhile.act
-      const { subnet, address, ...chosen } = planCable(host, container, network)
+      container.cable = planCable(host, container, network)
+      const { subnet, address, ...chosen } = container.cable
       const cable: Cable = { ...chosen, address: address + subnet.replace(/.*\//, '/') }
       for (const name of ['bridgeAddress', 'address', 'gateway'] as const) given.set(cable[name], name)
       refuseAsync(connect(cable))
@@ -109,8 +110,8 @@ export const untilConnected = (part: Part): Part => ({
   ...part,
   async attach(container, pid) {
     await part.attach?.(container, pid)
-    const { hostLink, bridge } = container.network ?? {}
-    if (!hostLink || !bridge) return
+    if (!container.cable) return
+    const { hostLink, bridge } = container.cable
     const [inside, host] = [await openRtnetlinkIn(pid), openRtnetlink()]
     try {
       const far = linkOf(host, hostLink)

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isKind, type MinilabError } from '../common/errors.ts'
 import type { Part } from '../container/part.ts'
+import { nothingMade } from '../container/start.ts'
 import { difference } from '../guide/host-state.ts'
 import { doJobs } from '../sandbox/jobs.ts'
 import { Lab, type LabOptions } from '../guide/lab.ts'
@@ -231,7 +232,7 @@ async function recordPart(step: Step, part: Part, tape: Tape, options: LabOption
   const lab = new Lab(step, options)
   const gate = new Gate()
   try {
-    const container = await lab.container({ dry: true, id: 'dry' })
+    const container = nothingMade(await lab.plan({ dry: true, id: 'dry' }))
     part.inside?.(tape, container, gate)
     return container.rootfs === '/' ? {} : { [container.rootfs]: 'rootfs' }
   } finally {

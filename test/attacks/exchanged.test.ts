@@ -8,7 +8,7 @@ import { Ledger } from '../../lib/container/ledger/ledger.ts'
 import { namespaces } from '../../lib/container/parts/namespaces.ts'
 import { program } from '../../lib/container/parts/process.ts'
 import { root } from '../../lib/container/parts/root.ts'
-import { compose } from '../../lib/container/start.ts'
+import { startParts } from '../../lib/container/start.ts'
 import { type Mount, mountinfo } from '../../lib/kernel/mount/mountinfo.ts'
 import { isKind } from '../../lib/common/errors.ts'
 import { SyscallError } from '../../lib/kernel/syscalls/syscall-error.ts'
@@ -82,7 +82,7 @@ test(
       const spec = defaultSpec(image, ['/bin/sleep', '1000'], !isRoot)
       const container = { id: `exchanged-${i}`, spec, rootfs: image, ledger, diesWithUs: true }
       try {
-        const { child } = await compose([namespaces, root, program]).start(container)
+        const { child } = await startParts([namespaces, root, program], container)
         seen.push(...uncovered(mountinfo(child.pid)))
         child.kill('SIGKILL')
         await child.exit

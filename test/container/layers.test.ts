@@ -5,10 +5,10 @@ import { defaultSpec } from '../../lib/container/default-spec.ts'
 import { layers } from '../../lib/container/parts/layers.ts'
 import { Ledger } from '../../lib/container/ledger/ledger.ts'
 import { namespaces } from '../../lib/container/parts/namespaces.ts'
-import type { Container } from '../../lib/container/part.ts'
+import type { Plan } from '../../lib/container/part.ts'
 import { program } from '../../lib/container/parts/process.ts'
 import type { NamespaceType } from '../../lib/container/spec.ts'
-import { compose } from '../../lib/container/start.ts'
+import { nothingMade, recordParts, startParts } from '../../lib/container/start.ts'
 import { readXattrs } from '../../lib/image/xattr.ts'
 import { Gate } from '../../lib/kernel/tape/gate.ts'
 import { mountinfo } from '../../lib/kernel/mount/mountinfo.ts'
@@ -35,7 +35,7 @@ function lowerLayers(folder: string): string[] {
 }
 
 /** A container with layers on the host's own root: a shell script that runs in the merged directory. */
-function container(folder: string, script: string, kinds: NamespaceType[] = ['user', 'mount']): Container {
+function container(folder: string, script: string, kinds: NamespaceType[] = ['user', 'mount']): Plan {
   const own = join(folder, 'own')
   const rootfs = join(own, 'merged')
   const spec = defaultSpec('/', ['/bin/sh', '-ec', `cd "$1"; ${script}`, 'sh', rootfs], !isRoot)
@@ -46,8 +46,8 @@ function container(folder: string, script: string, kinds: NamespaceType[] = ['us
   return { id, spec, rootfs, layers: { lower: lowerLayers(folder), folder: own }, ledger, diesWithUs: true }
 }
 
-async function run(container: Container): Promise<void> {
-  const { child } = await compose([namespaces, layers, program]).start(container)
+async function run(plan: Plan): Promise<void> {
+  const { child } = await startParts([namespaces, layers, program], plan)
   expect(await child.exit).toEqual({ status: 0, signal: null })
 }
 
@@ -105,7 +105,7 @@ test('more layers than a mount can take are a usage error, not a stack cut short
   made.layers!.lower = Array.from({ length: 200 }, (_, i) => `/var/lib/minilab/layers/${i}/diff`)
   const gate = new Gate()
   onTestFinished(() => gate.close())
-  const record = () => compose([layers]).record(made, gate)
+  const record = () => recordParts([layers], nothingMade(made), gate)
   expect(record).toThrow(expect.objectContaining({ kind: 'usage' }))
   expect(record).toThrow(/200 layers/)
 })

@@ -7,7 +7,7 @@ import { namespaces } from '../../lib/container/parts/namespaces.ts'
 import { program } from '../../lib/container/parts/process.ts'
 import { defaultProfile } from '../../lib/container/seccomp/seccomp-default.ts'
 import type { NamespaceType } from '../../lib/container/spec.ts'
-import { compose } from '../../lib/container/start.ts'
+import { startParts } from '../../lib/container/start.ts'
 import { defaultCapabilities } from '../../lib/kernel/process/capabilities.ts'
 import { shellStatus } from '../../lib/kernel/process/child.ts'
 
@@ -32,5 +32,5 @@ const container = {
   ledger: new Ledger(process.env.MINILAB_DATA ?? ''),
   diesWithUs: true,
 }
-const { child } = await compose([namespaces, ...(confined ? [hardening] : []), program]).start(container)
+const { child } = await startParts([namespaces, ...(confined ? [hardening] : []), program], container)
 process.exitCode = shellStatus(await child.exit)

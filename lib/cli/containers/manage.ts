@@ -5,7 +5,7 @@ import { attainable } from '../../container/callers-rlimits.ts'
 import { execIn, whileRunning } from '../../container/exec.ts'
 import { heldByOwners, recover } from '../../container/ledger/ledger.ts'
 import { heldByLiving } from '../../container/state/living.ts'
-import { capabilitiesOf, environment, workdir } from '../../container/run-options.ts'
+import { capabilitiesOf, environment, workdir } from '../../container/run/options.ts'
 import {
   containerFolder,
   damagedIds,

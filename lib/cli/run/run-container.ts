@@ -8,7 +8,8 @@ import { text } from 'node:stream/consumers'
 import { type BenchOptions, runOnBench } from '../../sandbox/bench.ts'
 import { Ledger, recover } from '../../container/ledger/ledger.ts'
 import { listen, type Listener } from '../../container/net/publish.ts'
-import { runContainer, type RunRequest } from '../../container/run.ts'
+import type { RunRequest } from '../../container/run/request.ts'
+import { runContainer } from '../../container/run/run.ts'
 import {
   hostName,
   keptCapabilities,
@@ -17,7 +18,7 @@ import {
   resources,
   volumes,
   workdir,
-} from '../../container/run-options.ts'
+} from '../../container/run/options.ts'
 import { dataFolder, makeDir } from '../../image/data-folder.ts'
 import { codeOf } from '../../image/error.ts'
 import { shellStatus } from '../../kernel/process/child.ts'

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
-import { runContainer, type RunRequest } from '../../container/run.ts'
+import type { RunRequest } from '../../container/run/request.ts'
+import { runContainer } from '../../container/run/run.ts'
 import { MinilabError } from '../../common/errors.ts'
 import { ownParts, ownRoot, ownWorkspace, rootLost, withLine } from '../../labs/mine.ts'
 import { readProgress } from '../../labs/progress.ts'

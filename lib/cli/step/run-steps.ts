@@ -1,7 +1,7 @@
 import { runOnBench } from '../../sandbox/bench.ts'
 import { Gate } from '../../kernel/tape/gate.ts'
 import type { Stand } from '../../sandbox/read-only.ts'
-import { compose } from '../../container/start.ts'
+import { nothingMade, recordParts } from '../../container/start.ts'
 import { dataFolder } from '../../image/data-folder.ts'
 import { shellStatus } from '../../kernel/process/child.ts'
 import { MinilabError } from '../../common/errors.ts'
@@ -154,9 +154,9 @@ async function onBench(
 async function show<S>(step: Step<S>, options: LabOptions, flags: StepFlags): Promise<void> {
   const lab = new Lab(step, options)
   try {
-    const container = await lab.container(flags.spec ? { image: true } : { dry: true })
+    const plan = await lab.plan(flags.spec ? { image: true } : { dry: true })
     if (flags.spec) {
-      const { spec, layers } = container
+      const { spec, layers } = plan
       // an overlay is made by our engine, not by a runtime: what others can run is the image itself, read-only
       if (layers) spec.root = { path: layers.lower[0] ?? '/', readonly: true }
       // as runc takes it, so that whoever gets this file can run it
@@ -166,7 +166,7 @@ async function show<S>(step: Step<S>, options: LabOptions, flags: StepFlags): Pr
       return
     }
     const gate = new Gate()
-    const { tape } = compose(lab.parts()).record(container, gate)
+    const { tape } = recordParts(lab.parts(), nothingMade(plan), gate)
     const calls = tape.print()
     if (flags.json) console.log(JSON.stringify({ step: step.number, tape: calls }))
     else console.log(calls.join('\n'))

@@ -5,27 +5,40 @@ import type { Spec } from '../spec.ts'
 export type NetworkMode = 'none' | 'host' | 'bridge'
 export const NETWORK_MODES: readonly NetworkMode[] = ['none', 'host', 'bridge']
 
-/** What the network part is asked for, and, once the container waits at its gate, what it has chosen. */
-export interface Network {
+/** What the network part is asked for. */
+export interface NetworkPlan {
   mode: NetworkMode
   bridge: string
   /** others that are isolated too cannot be reached over the bridge, only the host and what lies beyond */
   isolated?: boolean
   /** the networks that a new bridge may have; ours, unless given */
   pool?: readonly string[]
-  /** in mode bridge: `10.44.0.2`, its network `10.44.0.0/24`, and the bridge's own address, the way out */
-  address?: string
-  subnet?: string
-  gateway?: string
-  /** the host's end of the veth pair */
-  hostLink?: string
-  /** the netlink requests that were made for it, to be shown like a tape */
-  requests: { host: Requested[]; container: Requested[] }
 }
 
-/** A network of the given mode, with nothing chosen yet. */
-export function planNetwork(mode: NetworkMode, bridge = 'minilab0'): Network {
-  return { mode, bridge, requests: { host: [], container: [] } }
+/** The names and addresses that a container's cable is made with. */
+export interface Cable {
+  bridge: string
+  /** with the length of its network: `10.44.0.1/24` */
+  bridgeAddress: string
+  /** `10.44.0.0/24` */
+  subnet: string
+  /** the bridge's address by itself, the way out */
+  gateway: string
+  /** the container's: `10.44.0.2` */
+  address: string
+  /** the host's end of the veth pair */
+  hostLink: string
+}
+
+/** The netlink requests that were made for a container. */
+export interface NetworkRequests {
+  host: Requested[]
+  container: Requested[]
+}
+
+/** A network of the given mode. */
+export function planNetwork(mode: NetworkMode, bridge = 'minilab0'): NetworkPlan {
+  return { mode, bridge }
 }
 
 /**

@@ -11,7 +11,7 @@ import { MinilabError } from '../../common/errors.ts'
 import { now } from '../../kernel/syscalls/now.ts'
 import { SOCKADDR_IN, sockaddr } from '../../kernel/syscalls/sockaddr.ts'
 import { SyscallError } from '../../kernel/syscalls/syscall-error.ts'
-import type { Port } from '../run-options.ts'
+import type { Port } from '../run/options.ts'
 
 /** A listening socket on the host, and the container's port that it stands for. */
 export interface Listener {

@@ -6,8 +6,8 @@ import { openRtnetlink, openRtnetlinkIn, type Rtnetlink } from '../../kernel/net
 import { letThrough } from '../net/firewall.ts'
 import { currentNetns } from '../ledger/ledger.ts'
 import { withNetworkLock } from '../ledger/lock.ts'
-import type { Network } from '../net/network-plan.ts'
-import type { Container, Part } from '../part.ts'
+import type { Cable, NetworkPlan } from '../net/network-plan.ts'
+import type { Container, Part, Plan } from '../part.ts'
 import { networkOf, nth, overlap, room } from '../../kernel/netlink/subnet.ts'
 import { until } from '../../common/until.ts'
 
@@ -25,42 +25,44 @@ export const network: Part = {
   name: 'network',
 
   async attach(container, pid) {
-    const { network, spec } = container
+    const { network, spec, requests } = container
     if (!network || !spec.linux.namespaces.some(ns => ns.type === 'network' && !ns.path)) return
     if (network.mode === 'bridge') {
       const host = openRtnetlink()
       try {
         // of several that start at once none may make the bridge twice, or take the same address
-        withNetworkLock(() => plugIn(host, container, network, pid))
+        container.cable = withNetworkLock(() => plugIn(host, container, network, pid))
       } finally {
-        network.requests.host.push(...host.log)
+        requests.host.push(...host.log)
         host.close()
       }
     }
-    await configureInside(network, pid)
+    await configureInside(container, pid)
     if (network.mode === 'bridge') await untilCarrier(pid)
   },
 }
 
 /** The host's side: the bridge, and the cable from it straight into the container's namespace. */
-function plugIn(host: Rtnetlink, container: Container, network: Network, pid: number): void {
-  const { bridge, bridgeAddress, hostLink, address } = planCable(host, container, network)
+function plugIn(host: Rtnetlink, plan: Plan, network: NetworkPlan, pid: number): Cable {
+  const cable = planCable(host, plan, network)
+  const { bridge, bridgeAddress, hostLink, address } = cable
   switchOn(host, bridge, bridgeAddress)
   host.addVeth(hostLink, 'eth0', { pid })
   host.setAlias(hostLink, address)
   host.setMaster(hostLink, bridge)
   if (network.isolated) host.isolate(hostLink)
   host.setUp(hostLink)
-  letThrough(container.ledger, bridge, address)
+  letThrough(plan.ledger, bridge, address)
+  return cable
 }
 
 /** What the container's own administrator would do: links up, an address, the way out. */
-async function configureInside({ mode, requests, ...chosen }: Network, pid: number): Promise<void> {
+async function configureInside({ cable, requests }: Container, pid: number): Promise<void> {
   const inside = await openRtnetlinkIn(pid)
   try {
     inside.setUp('lo')
-    if (mode !== 'bridge') return
-    const { address, subnet, gateway, hostLink, bridge } = chosen as Required<typeof chosen>
+    if (!cable) return
+    const { address, subnet, gateway, hostLink, bridge } = cable
     inside.addAddress('eth0', address + subnet.replace(/.*\//, '/'))
     inside.setUp('eth0')
     inside.addRoute({ to: 'default', via: gateway })
@@ -89,16 +91,11 @@ export async function untilCarrier(pid: number): Promise<void> {
   }
 }
 
-/** The names and addresses that a container's cable is made with; the bridge's address has the length of its network. */
-export type Cable = Required<Pick<Network, 'bridge' | 'subnet' | 'gateway' | 'address' | 'hostLink'>> & {
-  bridgeAddress: string
-}
-
 /**
  * Chooses names and addresses that nobody else has, and notes in the ledger what is about to be made with them. Nobody else
  * may choose meanwhile: withNetworkLock. Throws a MinilabError (limited) where no network or address is free.
  */
-export function planCable(host: Rtnetlink, { id, ledger }: Container, network: Network): Cable {
+export function planCable(host: Rtnetlink, { id, ledger }: Plan, network: NetworkPlan): Cable {
   const { bridge } = network
   const bridgeAddress = ownAddress(host, bridge) ?? firstAddress(freeNetwork(host, network.pool ?? POOL))
   const chosen = {
@@ -109,7 +106,6 @@ export function planCable(host: Rtnetlink, { id, ledger }: Container, network: N
   }
   for (const name of [bridge, chosen.hostLink]) ledger.add({ kind: 'link', name, netns: currentNetns() })
   if (ownAddress(host, bridge)) forgetNeighbour(bridge, chosen.address)
-  Object.assign(network, chosen)
   return { bridge, bridgeAddress, ...chosen }
 }
 

@@ -28,16 +28,17 @@ const UNLOCKED = new Uint8Array(4)
  */
 export const terminal: Part = {
   name: 'terminal',
-  inside(tape, { spec, terminal }, gate) {
-    if (!terminal) return
+  inside(tape, container, gate) {
+    const { process } = container.spec
+    if (!process.terminal) return
     const master = tape.openat(AT_FDCWD, '/dev/pts/ptmx', O_RDWR | O_NOCTTY | O_CLOEXEC, 0)
-    terminal.opened = master
+    container.terminal = { opened: master }
     tape.ioctl(master, TIOCSPTLCK, UNLOCKED)
     const slave = tape.ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC)
     gate.record(tape)
     tape.ioctl(slave, TIOCSCTTY, 0) // a new session, which it is in, has no terminal yet
     for (const fd of [0, 1, 2]) tape.dup3(slave, fd, 0)
-    own(tape, spec.process.user.uid)
+    own(tape, process.user.uid)
     // where programs such as an init look for it; on a second terminal (exec) it is there already
     tape.attempt.mknodat(AT_FDCWD, '/dev/console', S_IFREG | 0o600, 0)
     // CVE-2025-52565: by its descriptor, for /dev/pts/0 may be another file by now
@@ -48,7 +49,7 @@ export const terminal: Part = {
 
 /** Copies the master out of the child that waits at the gate, pidfd_getfd(2), and gives it our size before anything runs. */
 export function takeTerminal({ terminal, spec }: Container, launched: Launched): void {
-  if (!terminal?.opened) return
+  if (!terminal) return
   stayDumpable() // ptrace(2), "access mode checking": an undumpable child could be asked by root only
   terminal.master = now.pidfd_getfd(launched.pidfd(), launched.result(terminal.opened), 0)
   copySize(terminal.master, spec.process.consoleSize)

@@ -21,10 +21,10 @@ export const etcMounts = (folder: string, readOnly: boolean): MountSpec[] =>
 export function etcFiles(folder: string): Part {
   return {
     name: 'root',
-    attach({ spec: { hostname = 'localhost', mounts }, network }) {
+    attach({ spec: { hostname = 'localhost', mounts }, network, cable }) {
       makeDir(folder, 0o700)
       const contents: Record<(typeof ETC_FILES)[number], string> = {
-        hosts: network?.mode === 'host' ? readIfThere('/etc/hosts') : hosts(hostname, network?.address),
+        hosts: network?.mode === 'host' ? readIfThere('/etc/hosts') : hosts(hostname, cable?.address),
         hostname: `${hostname}\n`,
         'resolv.conf': network?.mode === 'bridge' ? reachable(resolvConf()) : resolvConf(),
       }

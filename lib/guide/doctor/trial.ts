@@ -1,8 +1,8 @@
 import { defaultSpec, NAMESPACE_TYPES } from '../../container/default-spec.ts'
 import { namespaces } from '../../container/parts/namespaces.ts'
-import type { Container, Part } from '../../container/part.ts'
+import type { Part, Plan } from '../../container/part.ts'
 import type { NamespaceType } from '../../container/spec.ts'
-import { compose } from '../../container/start.ts'
+import { startParts } from '../../container/start.ts'
 import { errnoMeaning } from '../../common/errno.ts'
 import { MinilabError } from '../../common/errors.ts'
 import { SyscallError } from '../../kernel/syscalls/syscall-error.ts'
@@ -15,7 +15,7 @@ interface Trial {
   kinds?: readonly NamespaceType[]
   /** what it is made of besides its namespaces */
   parts?: readonly Part[]
-  change?(container: Container): void
+  change?(plan: Plan): void
   /** calls that it makes itself, at the end */
   inside?(tape: Tape): void
   /** what is done from outside while it waits at its gate */
@@ -33,8 +33,8 @@ export async function attempt(
   const spec = defaultSpec('/', [], rootless)
   spec.linux.namespaces = kinds.map(type => ({ type }))
   spec.linux.cgroupsPath = `/minilab/${id}`
-  const container: Container = { id, spec, rootfs: '/', ledger, diesWithUs: true }
-  change?.(container)
+  const plan: Plan = { id, spec, rootfs: '/', ledger, diesWithUs: true }
+  change?.(plan)
   const end: Part = {
     name: 'end',
     attach: (_, pid) => attach?.(pid),
@@ -44,7 +44,7 @@ export async function attempt(
     },
   }
   return refusalOf(async () => {
-    const { child } = await compose([namespaces, ...parts, end]).start(container)
+    const { child } = await startParts([namespaces, ...parts, end], plan)
     await child.exit
   })
 }

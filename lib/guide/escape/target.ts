@@ -5,7 +5,7 @@ import type { Step } from '../step.ts'
 import { layers, overlayRefused } from '../../container/parts/layers.ts'
 import { limits } from '../../container/parts/limits.ts'
 import { namespaces } from '../../container/parts/namespaces.ts'
-import type { Container, Part } from '../../container/part.ts'
+import type { Part, Plan } from '../../container/part.ts'
 import { program } from '../../container/parts/process.ts'
 import { root } from '../../container/parts/root.ts'
 import type { Replayed, Tape } from '../../kernel/tape/tape.ts'
@@ -82,7 +82,7 @@ export class Target {
 
   /** A container with a shell in it, or with the program given. */
   async start(options: Pick<BoxOptions, 'parts' | 'args'> = {}): Promise<Box> {
-    const change = (container: Container) => this.#furnish(container)
+    const change = (plan: Plan) => this.#furnish(plan)
     try {
       return await this.#lab.another('an attack', { parts: this.parts, change, ...options })
     } catch (error) {
@@ -90,10 +90,10 @@ export class Target {
     }
   }
 
-  #furnish(container: Container): void {
-    const { linux } = container.spec
+  #furnish(plan: Plan): void {
+    const { linux } = plan.spec
     linux.resources = { memory: { limit: MEMORY, swap: MEMORY }, pids: { limit: PROCESSES } }
-    if (this.has(layers) && !container.layers) onImageLayers(container)
+    if (this.has(layers) && !plan.layers) onImageLayers(plan)
   }
 
   async close(): Promise<void> {

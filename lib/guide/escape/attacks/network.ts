@@ -34,7 +34,7 @@ export const neighbour: Attack = {
     'A second container of the same kind listens on a TCP port. The first tries to connect to its address: to 127.0.0.1, as long as it has no other.',
   async act(target) {
     const other = await target.start()
-    const to = { address: other.container.network?.address ?? '127.0.0.1', port: PORT + target.number }
+    const to = { address: other.container.cable?.address ?? '127.0.0.1', port: PORT + target.number }
     const opened = await visit(other.pid, ['user', 'net'], tape => {
       const socket = tape.socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)
       tape.bind(socket, sockaddr({ ...to, address: '0.0.0.0' }), SOCKADDR_IN)

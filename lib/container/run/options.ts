@@ -1,20 +1,20 @@
 import { realpathSync } from 'node:fs'
 import { isIPv4 } from 'node:net'
 import { isAbsolute, normalize } from 'node:path/posix'
-import { fileError } from '../image/error.ts'
+import { fileError } from '../../image/error.ts'
 import {
   capabilityMask,
   capabilityNames,
   defaultCapabilities,
   parseCapability,
   type ProcessCapabilities,
-} from '../kernel/process/capabilities.ts'
-import { MinilabError } from '../common/errors.ts'
-import { quote } from '../kernel/syscalls/kinds.ts'
-import { NETWORK_MODES, type NetworkMode } from './net/network-plan.ts'
-import type { MountSpec, ResourcesSpec } from './spec.ts'
-import { hint } from '../common/suggest.ts'
-import { sharedPlace } from './rootfs/volumes.ts'
+} from '../../kernel/process/capabilities.ts'
+import { MinilabError } from '../../common/errors.ts'
+import { quote } from '../../kernel/syscalls/kinds.ts'
+import { NETWORK_MODES, type NetworkMode } from '../net/network-plan.ts'
+import type { MountSpec, ResourcesSpec } from '../spec.ts'
+import { hint } from '../../common/suggest.ts'
+import { sharedPlace } from '../rootfs/volumes.ts'
 
 const UNITS: Record<string, number> = { '': 1, b: 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 }
 

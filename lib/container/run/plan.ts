@@ -1,0 +1,99 @@
+import { existsSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { MinilabError } from '../../common/errors.ts'
+import { dataFolder } from '../../image/data-folder.ts'
+import { resolveMerged } from '../../image/merged-file.ts'
+import type { RootSource } from '../../image/store.ts'
+import { callersRlimits } from '../callers-rlimits.ts'
+import { CGROUP_MOUNT, defaultSpec } from '../default-spec.ts'
+import { Ledger } from '../ledger/ledger.ts'
+import { planNetwork, shareHostNetwork } from '../net/network-plan.ts'
+import type { Plan } from '../part.ts'
+import { etcMounts } from '../rootfs/etc-files.ts'
+import { placeVolumes } from '../rootfs/volumes.ts'
+import { defaultProfile, withoutMounting } from '../seccomp/seccomp-default.ts'
+import { containerFolder } from '../state/state.ts'
+import type { Stdio } from '../streams/streams.ts'
+import { user } from '../user.ts'
+import { capabilitiesOf, environment } from './options.ts'
+import type { RunRequest } from './request.ts'
+
+/**
+ * What a container of `minilab run` is to be made of. Throws a usage error where there is no command, or the image has no such user
+ * or place.
+ */
+export function planRun(request: RunRequest, source: RootSource, id: string, stdio: Stdio): Plan {
+  const folder = containerFolder(id)
+  const lower = source.layers.toReversed()
+  const isImage = source.kind === 'image'
+  const rootfs = isImage ? join(folder, 'merged') : (lower[0] ?? '')
+  const { Entrypoint = [], Cmd = [], Env = [], WorkingDir = '/', User } = source.config
+  const args = [...Entrypoint, ...(request.command.length ? request.command : Cmd)]
+  if (args.length === 0)
+    throw new MinilabError(
+      'usage',
+      `no command, and ${source.name} names none`,
+      `minilab run ${source.name} /bin/sh`,
+    )
+
+  const spec = defaultSpec(rootfs, args, request.rootless)
+  const { process, linux } = spec
+  linux.namespaces = linux.namespaces.filter(({ type }) => type !== 'time') // as Docker: the clocks are the machine's
+  linux.cgroupsPath = `/minilab/${id}`
+  linux.resources = request.resources
+  // whoever may mount may take off what covers /proc and /sys: so the filter forbids it all the same
+  linux.seccomp = withoutMounting(defaultProfile(request.capabilities))
+  // as Docker: with the host's network, and its /etc/hosts, the host's name
+  spec.hostname = request.hostname ?? (request.network === 'host' ? hostname() : id)
+  spec.root.readonly = request.readOnly
+  if (request.network !== 'host') spec.mounts.push(CGROUP_MOUNT) // else /sys is the host's, and covered there
+  // as Docker: no port is a privilege, and anybody may ping, in a network that is the container's own
+  if (request.network !== 'host')
+    linux.sysctl = {
+      'net.ipv4.ip_unprivileged_port_start': '0',
+      'net.ipv4.ping_group_range': request.rootless ? '0 0' : '0 2147483647',
+    }
+  const terminals = spec.mounts.find(({ type }) => type === 'devpts')
+  if (!request.rootless) terminals?.options?.push('gid=5') // tty, on every Linux; without root there is one group
+  spec.mounts.push(...placeVolumes([...etcMountsFor(request, source, folder), ...request.volumes], lower))
+  process.terminal = request.terminal
+  const { home, ...ids } = user(request.user ?? (User || '0'), lower)
+  process.user = ids
+  process.env = environment(
+    [...process.env, `HOSTNAME=${spec.hostname}`, `HOME=${home}`, ...Env],
+    request.env,
+  )
+  process.cwd = resolveMerged(lower, request.workdir ?? (WorkingDir || '/'))
+  process.rlimits = callersRlimits()
+  process.capabilities = capabilitiesOf(process.user.uid, request.capabilities)
+  if (request.network === 'host') shareHostNetwork(spec)
+
+  return {
+    id,
+    spec,
+    rootfs,
+    ...(isImage && { layers: { lower, folder, keep: !request.remove } }),
+    network: planNetwork(request.network),
+    ledger: new Ledger(dataFolder()),
+    stdio,
+    diesWithUs: true,
+  }
+}
+
+/** A volume takes the place of one of them; a directory that is a root file system is given none that it has not. */
+const etcMountsFor = (
+  { volumes, readOnly }: RunRequest,
+  { kind, layers: [dir = ''] }: RootSource,
+  folder: string,
+) =>
+  etcMounts(folder, readOnly).filter(
+    ({ destination }) =>
+      !volumes.some(volume => volume.destination === destination) &&
+      (kind === 'image' || isNamed(dir, destination)),
+  )
+
+/** Whether a directory has such a name, if only as a link that leads nowhere yet: its target is made then. */
+function isNamed(dir: string, path: string): boolean {
+  return resolveMerged([dir], path) !== path || existsSync(join(dir, path))
+}

@@ -1,0 +1,165 @@
+import { randomBytes } from 'node:crypto'
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { MinilabError } from '../../common/errors.ts'
+import { dataFolder } from '../../image/data-folder.ts'
+import { findImage, type RootSource } from '../../image/store.ts'
+import { removeTree } from '../../image/tree.ts'
+import { Cgroup } from '../../kernel/cgroup/cgroup.ts'
+import { planCgroup } from '../../kernel/cgroup/make-cgroup.ts'
+import { type Exit, shellStatus } from '../../kernel/process/child.ts'
+import { bootId, startTime } from '../../kernel/process/procfs.ts'
+import { recover } from '../ledger/ledger.ts'
+import { forward } from '../net/publish.ts'
+import type { Part, Plan } from '../part.ts'
+import { hardening } from '../parts/hardening.ts'
+import { layers } from '../parts/layers.ts'
+import { limits } from '../parts/limits.ts'
+import { namespaces } from '../parts/namespaces.ts'
+import { network } from '../parts/network.ts'
+import { program, workdir } from '../parts/process.ts'
+import { root } from '../parts/root.ts'
+import { terminal } from '../parts/terminal.ts'
+import { etcFiles } from '../rootfs/etc-files.ts'
+import { type Started, startParts } from '../start.ts'
+import { holdName } from '../state/names.ts'
+import { commitState, containerFolder, prepareState, states, writeState } from '../state/state.ts'
+import { Connection } from '../streams/connection.ts'
+import { openSlave } from '../streams/our-terminal.ts'
+import { streams } from '../streams/streams.ts'
+import { planRun } from './plan.ts'
+import type { RunRequest } from './request.ts'
+
+/** All seven chapters and what they have no room for, in the order in which the child applies them. */
+const PARTS: readonly Part[] = [
+  namespaces,
+  layers,
+  root,
+  limits,
+  network,
+  terminal,
+  streams,
+  workdir,
+  hardening,
+  program,
+]
+
+/**
+ * Runs a container to its end, of our parts or of others; resolves to its exit status as a shell gives it. Nothing is left
+ * behind when it fails, but what a `keeper` takes back.
+ */
+export async function runContainer(request: RunRequest, all = PARTS): Promise<number> {
+  if (!request.keeper) await recover(dataFolder(), [], request.notTakenBack)
+  const source = await findImage(request.image)
+  const id = randomBytes(6).toString('hex')
+  using connection = new Connection({ ...request, log: request.log !== undefined })
+  const plan = planRun(request, source, id, connection.stdio)
+  try {
+    noteFiles(request, source, plan)
+    const started = await start(request, source, plan, all)
+    const status = shellStatus(await attend(request, started, connection))
+    recordExit(id, status)
+    await connection.finish()
+    return status
+  } finally {
+    if (!request.keeper) await plan.ledger.settle().catch(request.notTakenBack)
+  }
+}
+
+/** Starts it, and writes down what it is. What never ran leaves nothing. */
+async function start(
+  request: RunRequest,
+  source: RootSource,
+  plan: Plan,
+  all: readonly Part[],
+): Promise<Started> {
+  const { id } = plan
+  let started: Started | undefined
+  try {
+    using held = holdName(request.name)
+    const parts = [
+      ...partsFor(request, plan, all),
+      etcFiles(containerFolder(id)),
+      remembered(request, source, held.name),
+    ]
+    started = await startParts(parts, plan)
+    commitState(id)
+    request.started?.(id)
+    return started
+  } catch (error) {
+    started?.child.kill('SIGKILL')
+    await started?.child.exit
+    // without its state the ledger says so of the folder
+    if (request.keeper) rmSync(join(containerFolder(id), 'state.json'), { force: true })
+    else removeTree(containerFolder(id))
+    throw error
+  }
+}
+
+/** Written while the child waits at its gate, as the last thing that is done for it: later its program may have filled the disk. */
+const remembered = (request: RunRequest, source: RootSource, name: string): Part => ({
+  name: program.name,
+  attach({ id, spec, cable, ledger }, pid) {
+    const started = startTime(pid)
+    // a program may ask not to die with us: prctl(2), PR_SET_PDEATHSIG. Noted last, it is the first that the next command takes
+    // back, while its cgroup still limits it
+    ledger.add({ kind: 'process', pid, started })
+    prepareState({
+      id,
+      name,
+      image: source.name,
+      command: spec.process.args,
+      created: new Date().toISOString(),
+      ports: request.ports,
+      log: request.log ?? null,
+      address: cable?.address ?? null,
+      boot: bootId(),
+      pid,
+      started,
+      keeper: keeperOf(request),
+      spec,
+    })
+  },
+})
+
+const keeperOf = ({ keeper: pid = process.pid }: RunRequest) => ({ pid, started: startTime(pid) })
+
+/** What it leaves in files, where no part notes that. */
+function noteFiles({ keeper, remove, log }: RunRequest, { kind }: RootSource, { id, ledger }: Plan): void {
+  if (kind !== 'image' || keeper)
+    ledger.add({ kind: 'folder', path: containerFolder(id), ...(!remove && { unless: 'state.json' }) })
+  if (log && remove) ledger.add({ kind: 'file', path: log })
+}
+
+/** Without a cgroup of our own there are no limits: no matter, unless some were asked for. */
+function partsFor({ resources }: RunRequest, { id }: Plan, all: readonly Part[]): readonly Part[] {
+  const refused = planCgroup(`/minilab/${id}`, ['memory', 'cpu', 'pids'])
+  if (refused instanceof Cgroup) return all
+  if (Object.keys(resources).length > 0)
+    throw new MinilabError('limited', `limits cannot be set: ${refused.reason}`, refused.remedy)
+  return all.filter(part => part.name !== limits.name)
+}
+
+/** Looks after a running container, and its published ports; resolves to how it ended. */
+async function attend(
+  { listeners }: RunRequest,
+  { child, container: { cable, terminal } }: Started,
+  connection: Connection,
+): Promise<Exit> {
+  const servers = listeners.map(listener => forward(listener, cable?.address ?? '127.0.0.1'))
+  try {
+    const master = terminal?.master
+    return await connection.attend(
+      child,
+      master === undefined ? undefined : { master, slave: openSlave(master) },
+    )
+  } finally {
+    for (const server of servers) server[Symbol.dispose]()
+  }
+}
+
+/** Notes how it ended, unless it was removed meanwhile. */
+function recordExit(id: string, status: number): void {
+  const state = states().find(other => other.id === id)
+  if (state) writeState({ ...state, exit: { status, at: new Date().toISOString() } })
+}
