@@ -98,10 +98,10 @@ export const mutants: Mutant<Started>[] = [
     misconception: 'the status word of wait(2) was taken for the exit status',
     breaks: { 'exit-status': 'without WEXITSTATUS', 'exit-signal': 'read as a status' },
     change: step =>
-      changeAct(step, 'How a process ends', async (lab, right) => {
-        await right(lab)
-        lab.scene.exited = statusWord(lab.scene.exited)
-        lab.scene.killed = statusWord(lab.scene.killed)
+      changeAct(step, 'How a process ends', async (experiment, right) => {
+        await right(experiment)
+        experiment.scene.exited = statusWord(experiment.scene.exited)
+        experiment.scene.killed = statusWord(experiment.scene.killed)
       }),
   },
   {
@@ -140,9 +140,9 @@ function before(step: Step<Started>, record: (tape: Tape) => void): Step<Started
 /** What is not our child tells its pid itself; and it must not end with its parent, which ends at once. */
 function orphaned(step: Step<Started>): Step<Started> {
   const living = withoutCalls(step, 'process', ({ call }) => call === 'prctl')
-  return changeAct(living, 'Start a program', async (lab, right) => {
-    await right(lab)
-    lab.scene.pid = Number((await lab.scene.shell.run('echo $$')).output)
+  return changeAct(living, 'Start a program', async (experiment, right) => {
+    await right(experiment)
+    experiment.scene.pid = Number((await experiment.scene.shell.run('echo $$')).output)
   })
 }
 

@@ -1,6 +1,6 @@
 import { program } from '../../lib/container/parts/process.ts'
 import type { Exit } from '../../lib/kernel/process/child.ts'
-import type { Lab } from '../../lib/guide/lab.ts'
+import type { Experiment } from '../../lib/guide/experiment.ts'
 import type { Step } from '../../lib/guide/step.ts'
 import { unlessGone, words } from '../../lib/kernel/process/procfs.ts'
 import { until } from '../../lib/common/until.ts'
@@ -25,8 +25,8 @@ const wanted = {
 }
 
 /** How another program like ours ends that is told to. */
-async function ending(lab: Lab<Started>, command: string): Promise<Exit | undefined> {
-  const { shell, child } = await lab.another(`a shell that is told: ${command}`, {})
+async function ending(experiment: Experiment<Started>, command: string): Promise<Exit | undefined> {
+  const { shell, child } = await experiment.another(`a shell that is told: ${command}`, {})
   shell.write(`${command}\n`)
   return child?.exit
 }
@@ -49,8 +49,8 @@ export const step: Step<Started> = {
       title: 'Start a program',
       manual: ['clone(2)', 'execve(2)', 'environ(7)'],
       source: { file: 'lib/container/parts/process.ts', symbol: 'program' },
-      async act(lab) {
-        const { pid } = await lab.begin()
+      async act(experiment) {
+        const { pid } = await experiment.begin()
         // execve(2) lets us go on, who wait as after vfork(2), a moment before the new program's words can be read:
         // begin_new_exec() comes before create_elf_tables(), fs/binfmt_elf.c
         await until(() => (unlessGone(() => words(`/proc/${pid}/cmdline`)) ?? [pid]).length > 0, 10_000)
@@ -61,12 +61,12 @@ export const step: Step<Started> = {
       title: 'How a process ends',
       manual: ['_exit(2)', 'wait(2)', 'signal(7)'],
       source: { file: 'lib/kernel/process/child.ts', symbol: 'Child' },
-      async act(lab) {
-        lab.scene.exited = await ending(lab, 'exit 42')
-        lab.scene.killed = await ending(lab, 'kill -TERM $$')
-        await lab.scene.shell.run('trap "echo caught SIGUSR1" USR1')
-        lab.box?.child?.kill('SIGUSR1')
-        lab.scene.answered = (await lab.scene.shell.run(':')).output.trim()
+      async act(experiment) {
+        experiment.scene.exited = await ending(experiment, 'exit 42')
+        experiment.scene.killed = await ending(experiment, 'kill -TERM $$')
+        await experiment.scene.shell.run('trap "echo caught SIGUSR1" USR1')
+        experiment.box?.child?.kill('SIGUSR1')
+        experiment.scene.answered = (await experiment.scene.shell.run(':')).output.trim()
       },
       checks: [checks.exit, checks.signal, checks.caught],
     },

@@ -132,9 +132,9 @@ export const mutants: Mutant<Made>[] = [
     misconception: 'the host name was set before the clone, when there was only one',
     breaks: { hostname: 'set before the clone' },
     change: step =>
-      changeAct(step, 'One clone, eight namespaces', async (lab, right) => {
-        now.sethostname(lab.scene.hostname, lab.scene.hostname.length)
-        await right(lab)
+      changeAct(step, 'One clone, eight namespaces', async (experiment, right) => {
+        now.sethostname(experiment.scene.hostname, experiment.scene.hostname.length)
+        await right(experiment)
       }),
   },
   {
@@ -146,7 +146,9 @@ export const mutants: Mutant<Made>[] = [
       mount: 'the visitor never joined',
     },
     change: step =>
-      changeAct(step, 'Make something inside, look for it outside', lab => leaveThings(lab, [])),
+      changeAct(step, 'Make something inside, look for it outside', experiment =>
+        leaveThings(experiment, []),
+      ),
   },
   {
     name: 'no-offsets',

@@ -53,7 +53,7 @@ export const step: Step<Made> = {
       title: 'One clone, eight namespaces',
       manual: ['clone(2)', 'namespaces(7)'],
       source: { file: 'lib/container/parts/namespaces.ts', symbol: 'namespaces' },
-      act: async lab => void (await lab.begin()),
+      act: async experiment => void (await experiment.begin()),
       checks: checks.inodes,
     },
     {
@@ -77,7 +77,7 @@ export const step: Step<Made> = {
       title: 'Make something inside, look for it outside',
       manual: ['uts_namespaces(7)', 'ipc_namespaces(7)', 'mount_namespaces(7)', 'network_namespaces(7)'],
       source: { file: 'chapters/2-namespaces/visitor.ts', symbol: 'leaveThings' },
-      act: async lab => leaveThings(lab),
+      act: async experiment => leaveThings(experiment),
       checks: [checks.hostname, checks.queue, checks.mount, checks.link],
     },
     {
@@ -91,7 +91,8 @@ export const step: Step<Made> = {
         answer: checks.uptime.inside,
         why: 'An offset is added to the clock, and does not start it anew; /proc/uptime follows the reader’s time namespace.',
       },
-      act: async lab => void (offsetsPossible() || lab.limit(OFFSETS_REFUSED.reason, OFFSETS_REFUSED.remedy)),
+      act: async experiment =>
+        void (offsetsPossible() || experiment.limit(OFFSETS_REFUSED.reason, OFFSETS_REFUSED.remedy)),
       checks: [checks.uptime],
     },
   ],

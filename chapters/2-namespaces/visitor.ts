@@ -1,4 +1,4 @@
-import type { Lab } from '../../lib/guide/lab.ts'
+import type { Experiment } from '../../lib/guide/experiment.ts'
 import { MS_NODEV } from '../../lib/kernel/syscalls/constants.ts'
 import type { Namespace } from '../../lib/kernel/process/procfs.ts'
 import { openRtnetlinkIn } from '../../lib/kernel/netlink/rtnetlink.ts'
@@ -11,20 +11,24 @@ const IPC_CREAT = 0o1000
  * the same: which are there, and where, is what the checks look at.
  */
 export async function leaveThings(
-  lab: Lab<Made>,
+  experiment: Experiment<Made>,
   kinds: readonly Namespace[] = ['user', 'mnt', 'uts', 'ipc'],
 ): Promise<void> {
-  const { hostname, queueKey, mountSource, link, pid } = lab.scene
-  await lab.inside('a visitor renames the machine and makes a queue and a mount', kinds, ({ attempt }) => {
-    attempt.sethostname(hostname, hostname.length)
-    attempt.msgget(queueKey, IPC_CREAT | 0o600)
-    attempt.mount(mountSource, '/run', 'tmpfs', MS_NODEV, 'size=64k')
-  })
+  const { hostname, queueKey, mountSource, link, pid } = experiment.scene
+  await experiment.inside(
+    'a visitor renames the machine and makes a queue and a mount',
+    kinds,
+    ({ attempt }) => {
+      attempt.sethostname(hostname, hostname.length)
+      attempt.msgget(queueKey, IPC_CREAT | 0o600)
+      attempt.mount(mountSource, '/run', 'tmpfs', MS_NODEV, 'size=64k')
+    },
+  )
   const network = await openRtnetlinkIn(pid)
   try {
     network.addVeth(link, `${link}-peer`)
   } finally {
-    lab.requests('a netlink request in its network namespace', network.log)
+    experiment.requests('a netlink request in its network namespace', network.log)
     network.close()
   }
 }

@@ -1,5 +1,5 @@
 import { openSync } from 'node:fs'
-import type { Lab } from '../../lib/guide/lab.ts'
+import type { Experiment } from '../../lib/guide/experiment.ts'
 import {
   AT_FDCWD,
   CLONE_NEWNS,
@@ -53,11 +53,11 @@ export function breakOut(tape: Tape, second: string): void {
 
 /** A child goes into an empty jail, and out of it again; `second` is the name of a directory in there. */
 export async function chrootAndOut(
-  lab: Lab<Roots>,
+  experiment: Experiment<Roots>,
   { into = enter, out = breakOut, second = 'second' } = {},
 ): Promise<void> {
   const tape = new Tape()
-  into(tape, lab.folder('jail'))
+  into(tape, experiment.folder('jail'))
   const inJail = new DirectorySeen()
   inJail.look(tape)
   tape.attempt.mkdirat(AT_FDCWD, second, 0o700) // whoever is in no jail may be where nothing can be made
@@ -65,15 +65,19 @@ export async function chrootAndOut(
   const after = new DirectorySeen()
   after.look(tape)
   // chroot needs CAP_SYS_CHROOT: without root, a user namespace gives it
-  await lab.outside('into a chroot, and out of it', tape, lab.options.rootless ? CLONE_NEWUSER : 0)
-  lab.scene.inJail = inJail.toString()
-  lab.scene.afterBreakOut = after.toString()
+  await experiment.outside(
+    'into a chroot, and out of it',
+    tape,
+    experiment.options.rootless ? CLONE_NEWUSER : 0,
+  )
+  experiment.scene.inJail = inJail.toString()
+  experiment.scene.afterBreakOut = after.toString()
 }
 
 /** A visitor stands where the container's process stands, and does the same. It makes nothing: /dev is its second jail. */
-export async function breakOutOfContainer(lab: Lab<Roots>): Promise<void> {
+export async function breakOutOfContainer(experiment: Experiment<Roots>): Promise<void> {
   // setns(2) would put it at the root of the mount namespace, whatever root the process has
-  const root = lab.keep(openSync(`/proc/${lab.scene.pid}/root`, O_DIRECTORY))
+  const root = experiment.keep(openSync(`/proc/${experiment.scene.pid}/root`, O_DIRECTORY))
   const seen = new DirectorySeen()
   const record = (tape: Tape) => {
     tape.fchdir(root)
@@ -81,19 +85,24 @@ export async function breakOutOfContainer(lab: Lab<Roots>): Promise<void> {
     breakOut(tape, 'dev')
     seen.look(tape)
   }
-  const tape = await lab.inside('the same break-out, from inside the container', ['user', 'mnt'], record, {
-    mayBeRefused: ['chroot', 'chdir'],
-  })
-  lab.scene.afterSecondBreakOut = seen.toString()
-  lab.scene.refused = tape.find(({ errno }) => errno)?.call ?? ''
+  const tape = await experiment.inside(
+    'the same break-out, from inside the container',
+    ['user', 'mnt'],
+    record,
+    {
+      mayBeRefused: ['chroot', 'chdir'],
+    },
+  )
+  experiment.scene.afterSecondBreakOut = seen.toString()
+  experiment.scene.refused = tape.find(({ errno }) => errno)?.call ?? ''
 }
 
 /**
  * A mount on “/” hides the tree below it, and does not take it away. So a visitor copies the container's mounts, unmounts the one on
  * top, and enters the copy again: setns(2) leads to the topmost mount on the root of the namespace.
  */
-export async function lookUnderneath(lab: Lab<Roots>): Promise<void> {
-  const root = lab.keep(openSync(`/proc/${lab.scene.pid}/root`, O_DIRECTORY))
+export async function lookUnderneath(experiment: Experiment<Roots>): Promise<void> {
+  const root = experiment.keep(openSync(`/proc/${experiment.scene.pid}/root`, O_DIRECTORY))
   const seen = new DirectorySeen()
   const record = (tape: Tape) => {
     tape.unshare(CLONE_NEWNS)
@@ -103,7 +112,7 @@ export async function lookUnderneath(lab: Lab<Roots>): Promise<void> {
     tape.setns(tape.pidfd_open(tape.getpid(), 0), CLONE_NEWNS)
     seen.look(tape)
   }
-  await lab.inside(
+  await experiment.inside(
     'can its root be unmounted, in a copy of its mounts? EINVAL: no other lies under it',
     ['user', 'mnt'],
     record,
@@ -111,5 +120,5 @@ export async function lookUnderneath(lab: Lab<Roots>): Promise<void> {
       mayBeRefused: ['umount2'],
     },
   )
-  lab.scene.underneath = seen.toString()
+  experiment.scene.underneath = seen.toString()
 }

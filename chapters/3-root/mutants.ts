@@ -28,15 +28,17 @@ export const mutants: Mutant<Roots>[] = [
     misconception: 'going into a directory was thought to make it the root',
     breaks: { 'chroot-jail': 'chroot was never called' },
     change: step =>
-      changeAct(step, CHROOT, lab => chrootAndOut(lab, { into: (tape, jail) => void tape.chdir(jail) })),
+      changeAct(step, CHROOT, experiment =>
+        chrootAndOut(experiment, { into: (tape, jail) => void tape.chdir(jail) }),
+      ),
   },
   {
     name: 'chdir-to-second-jail',
     misconception: 'the break-out followed the usual advice to call chdir with chroot',
     breaks: { 'chroot-escape': 'moved into the second jail' },
     change: step =>
-      changeAct(step, CHROOT, lab =>
-        chrootAndOut(lab, {
+      changeAct(step, CHROOT, experiment =>
+        chrootAndOut(experiment, {
           out(tape, second) {
             tape.chdir(second)
             breakOut(tape, '.')

@@ -70,14 +70,14 @@ export const step: Step<Roots> = {
         answer: checks.escape.where,
         why: 'The kernel stops “..” only at the process’s own root. That root had moved below the working directory, so nothing stopped it.',
       },
-      act: async lab => chrootAndOut(lab),
+      act: async experiment => chrootAndOut(experiment),
       checks: [checks.jail, checks.escape],
     },
     {
       title: 'pivot_root: nothing left to walk to',
       manual: ['pivot_root(2)', 'mount_namespaces(7)'],
       source: { file: 'lib/container/parts/root.ts', symbol: 'root' },
-      act: async lab => void (await lab.begin()),
+      act: async experiment => void (await experiment.begin()),
       checks: [checks.ownRoot, checks.oldRootGone, checks.propagation],
     },
     {
@@ -90,9 +90,9 @@ export const step: Step<Roots> = {
           refused === 'chroot' ? 'the second chroot' : refused === 'chdir' ? 'chdir("..")' : 'none of them',
         why: 'It may make them all, and they lead nowhere: “..” also stops at the root of the mount namespace, and above the container’s root there is no mount left.',
       },
-      async act(lab) {
-        await breakOutOfContainer(lab)
-        await lookUnderneath(lab)
+      async act(experiment) {
+        await breakOutOfContainer(experiment)
+        await lookUnderneath(experiment)
       },
       checks: [checks.held, checks.underneath],
     },

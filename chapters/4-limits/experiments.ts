@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
-import type { Lab } from '../../lib/guide/lab.ts'
+import type { Experiment } from '../../lib/guide/experiment.ts'
 import type { Scene } from '../../lib/guide/step.ts'
 import { cgroupOf } from '../../lib/kernel/cgroup/cgroup.ts'
 import { type CgroupValue, cpuUsageMicroseconds, readCgroup } from '../../lib/kernel/cgroup/cgroupfs.ts'
@@ -40,20 +40,21 @@ const MEASURED = 1_000_000 // µs: ten periods
 const PATIENCE = 60_000 // ms, against hanging: it takes a second where no other process wants the processor
 
 /** An act that needs a cgroup of its own; where the kernel gives none, its stage says so. */
-export const withCgroup = (act: (lab: Lab<Measured>) => Promise<void>) => async (lab: Lab<Measured>) => {
-  if (lab.refused) lab.limit(lab.refused.reason, lab.refused.remedy)
-  await act(lab)
-}
+export const withCgroup =
+  (act: (experiment: Experiment<Measured>) => Promise<void>) => async (experiment: Experiment<Measured>) => {
+    if (experiment.refused) experiment.limit(experiment.refused.reason, experiment.refused.remedy)
+    await act(experiment)
+  }
 
 /** A program inside touches twice the memory that its cgroup may have. */
-export async function useTooMuchMemory({ scene }: Lab<Measured>): Promise<void> {
+export async function useTooMuchMemory({ scene }: Experiment<Measured>): Promise<void> {
   const killsBefore = counter(scene.pid, 'oomKills')
   const { status } = await scene.shell.run(`dd if=/dev/zero of=/dev/null bs=${2 * LIMITS.memory} count=1`)
   scene.oom = { killsBefore, status }
 }
 
 /** An endless loop inside, and how much processor time it gets. */
-export async function useAllProcessorTime({ scene }: Lab<Measured>): Promise<void> {
+export async function useAllProcessorTime({ scene }: Experiment<Measured>): Promise<void> {
   const throttledBefore = counter(scene.pid, 'cpuThrottled')
   scene.loop = (await scene.shell.run('while :; do :; done & echo $!')).output.trim()
   if (!isApart(scene.pid, 'cpu')) return // what our own cgroup uses says nothing of it
@@ -94,11 +95,11 @@ async function periodAfter({ pid }: Own, count: number) {
 }
 
 /** A loop that starts process after process, in a container of its own: none of them outlives its first process. */
-export async function forkTooOften(lab: Lab<Measured>): Promise<void> {
-  const { pid, shell } = await lab.another('a second container, for a loop that forks', {
+export async function forkTooOften(experiment: Experiment<Measured>): Promise<void> {
+  const { pid, shell } = await experiment.another('a second container, for a loop that forks', {
     change: ({ spec }) => void delete spec.linux.resources?.cpu, // it need not be slow
   })
-  lab.scene.forker = pid
+  experiment.scene.forker = pid
   // in a subshell: a shell that cannot fork gives up
   const loop = shell.run(`(i=0; while [ $i -lt ${FORKS} ]; do sleep 100 & i=$((i + 1)); done)`)
   let over = false
@@ -110,8 +111,8 @@ export async function forkTooOften(lab: Lab<Measured>): Promise<void> {
 }
 
 /** Freezes the container while its loop runs, and lets it go on. */
-export async function freeze(lab: Lab<Measured>): Promise<void> {
-  const { scene } = lab
+export async function freeze(experiment: Experiment<Measured>): Promise<void> {
+  const { scene } = experiment
   if (!isApart(scene.pid, 'freezer')) return // we would stop ourselves
   const cgroup = cgroupOf(scene.pid)
   try {
@@ -124,7 +125,7 @@ export async function freeze(lab: Lab<Measured>): Promise<void> {
     await cgroup.freeze(false) // a frozen process cannot end
     throw error
   }
-  lab.requests('from outside, we stopped it and let it go on', cgroup.log)
+  experiment.requests('from outside, we stopped it and let it go on', cgroup.log)
   await scene.shell.run(`kill -KILL ${scene.loop}`)
 }
 

@@ -11,7 +11,7 @@ import {
   type Mutant,
   withoutCalls,
 } from '../../lib/guide/mutant.ts'
-import type { Lab } from '../../lib/guide/lab.ts'
+import type { Experiment } from '../../lib/guide/experiment.ts'
 import type { Step } from '../../lib/guide/step.ts'
 import { cgroupOf } from '../../lib/kernel/cgroup/cgroup.ts'
 import { hierarchyOf } from '../../lib/kernel/cgroup/cgroupfs.ts'
@@ -62,9 +62,9 @@ export const mutants: Mutant<Measured>[] = [
           attach: (box, pid) => (box.id.endsWith('-0') ? undefined : limits.attach?.(box, pid)),
         }),
         JOIN,
-        async (lab, right) => {
-          await right(lab)
-          lab.box?.container.cgroup?.join(lab.box.pid)
+        async (experiment, right) => {
+          await right(experiment)
+          experiment.box?.container.cgroup?.join(experiment.box.pid)
         },
       ),
   },
@@ -234,12 +234,12 @@ const changeLimits = (step: Own, changed: Partial<Part>) =>
   changePart(step, limits.name, right => ({ ...right, ...changed }))
 
 /** The last stage with another way to stop the container, and never anything but that. */
-function stopOtherwise(step: Own, stop: (lab: Lab<Measured>) => Promise<Stopped>): Own {
-  const act = withCgroup(async lab => {
-    const { pid } = lab.scene
+function stopOtherwise(step: Own, stop: (experiment: Experiment<Measured>) => Promise<Stopped>): Own {
+  const act = withCgroup(async experiment => {
+    const { pid } = experiment.scene
     if (!isApart(pid, 'freezer')) return
     try {
-      lab.scene.freezer = await stop(lab)
+      experiment.scene.freezer = await stop(experiment)
     } finally {
       await cgroupOf(pid).freeze(false) // a frozen process cannot end
     }

@@ -2,7 +2,7 @@ import { limits } from '../../lib/container/parts/limits.ts'
 import { namespaces } from '../../lib/container/parts/namespaces.ts'
 import { program } from '../../lib/container/parts/process.ts'
 import { root } from '../../lib/container/parts/root.ts'
-import type { Lab } from '../../lib/guide/lab.ts'
+import type { Experiment } from '../../lib/guide/experiment.ts'
 import type { Step } from '../../lib/guide/step.ts'
 import { checks } from './checks.ts'
 import {
@@ -18,13 +18,16 @@ import { predictions } from './predictions.ts'
 import { LIMITS } from './readings.ts'
 
 /** Starts the container, and shows what was done on the host for it. */
-async function begin(lab: Lab<Measured>): Promise<void> {
-  const { cgroup } = (await lab.begin()).container
+async function begin(experiment: Experiment<Measured>): Promise<void> {
+  const { cgroup } = (await experiment.begin()).container
   if (cgroup)
-    lab.requests('and this is what we did on the host, all of it before it passed the gate', cgroup.log)
+    experiment.requests(
+      'and this is what we did on the host, all of it before it passed the gate',
+      cgroup.log,
+    )
 }
 
-const cannotLimit = (lab: Lab<Measured>) => lab.refused !== undefined
+const cannotLimit = (experiment: Experiment<Measured>) => experiment.refused !== undefined
 
 export const step: Step<Measured> = {
   number: 4,
@@ -56,9 +59,9 @@ export const step: Step<Measured> = {
         ...predictions.path,
         why: 'Its cgroup namespace has its own cgroup as the root. Had it joined later, another path would stand there.',
       },
-      async act(lab) {
-        await begin(lab)
-        await withCgroup(async () => {})(lab)
+      async act(experiment) {
+        await begin(experiment)
+        await withCgroup(async () => {})(experiment)
       },
       checks: [checks.apart, checks.fromBirth, checks.limits],
     },

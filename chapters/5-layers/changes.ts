@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import type { Container, Part, Plan } from '../../lib/container/part.ts'
-import type { Lab } from '../../lib/guide/lab.ts'
+import type { Experiment } from '../../lib/guide/experiment.ts'
 import { changeAct, changeCalls, changePart } from '../../lib/guide/mutant.ts'
 import type { Step } from '../../lib/guide/step.ts'
 import { findImage } from '../../lib/image/store.ts'
@@ -25,18 +25,19 @@ export const STAGES = {
 }
 
 /** The directory of the first container's layer. */
-export const firstFolder = (lab: Lab<Stack>) => join(lab.ledger.dataFolder, 'containers', `${lab.id}-0`)
+export const firstFolder = (experiment: Experiment<Stack>) =>
+  join(experiment.ledger.dataFolder, 'containers', `${experiment.id}-0`)
 
 /** The step whose containers have other directories. */
 export function changeLayers(
   step: Own,
-  change: (plan: Plan, lab: Lab<Stack>) => Partial<NonNullable<Plan['layers']>>,
+  change: (plan: Plan, experiment: Experiment<Stack>) => Partial<NonNullable<Plan['layers']>>,
 ): Own {
   return {
     ...step,
-    async plan(plan, lab) {
-      await step.plan?.(plan, lab)
-      if (plan.layers) plan.layers = { ...plan.layers, ...change(plan, lab) }
+    async plan(plan, experiment) {
+      await step.plan?.(plan, experiment)
+      if (plan.layers) plan.layers = { ...plan.layers, ...change(plan, experiment) }
     },
   }
 }
@@ -46,9 +47,9 @@ export function changeLayers(
  * systems": what a directory shows that appears in a layer only later is undefined.
  */
 export function withRootInUpper(step: Own): Own {
-  return changeAct(step, STAGES.two, async (lab, right) => {
-    await lab.scene.shell?.run('touch /root')
-    await right(lab)
+  return changeAct(step, STAGES.two, async (experiment, right) => {
+    await experiment.scene.shell?.run('touch /root')
+    await right(experiment)
   })
 }
 
@@ -57,11 +58,11 @@ export function onACopy(step: Own): Own {
   const copied = changeLayers(step, ({ layers }, { scene }) => ({
     lower: scene.lower.length > 0 ? [...scene.lower] : (layers?.lower ?? []),
   }))
-  return changeAct(copied, STAGES.mount, async (lab, right) => {
+  return changeAct(copied, STAGES.mount, async (experiment, right) => {
     const { layers } = await findImage('default')
-    const folder = lab.folder('image')
-    lab.scene.lower = layers.toReversed().map((dir, i) => copy(dir, join(folder, `layer-${i}`)))
-    await right(lab)
+    const folder = experiment.folder('image')
+    experiment.scene.lower = layers.toReversed().map((dir, i) => copy(dir, join(folder, `layer-${i}`)))
+    await right(experiment)
   })
 }
 
@@ -107,14 +108,14 @@ export function bindOnItself(tape: Tape, { rootfs }: Container): void {
 
 /** The step that unmounts what it has mounted on the host, so that it can be removed; the containers keep theirs. */
 export function unmountedAtTheEnd(step: Own): Own {
-  return changeAct(step, STAGES.tar, async (lab, right) => {
-    await right(lab)
-    const ours = join(lab.ledger.dataFolder, 'containers', lab.id)
+  return changeAct(step, STAGES.tar, async (experiment, right) => {
+    await right(experiment)
+    const ours = join(experiment.ledger.dataFolder, 'containers', experiment.id)
     for (const { target } of mountinfo()) if (target.startsWith(ours)) now.umount2(target, MNT_DETACH)
   })
 }
 
 /** The last stage with another way to pack, to unpack, or to stack. */
 export function changeTar(step: Own, changed: Parameters<typeof throughTar>[1]): Own {
-  return changeAct(step, STAGES.tar, lab => throughTar(lab, changed))
+  return changeAct(step, STAGES.tar, experiment => throughTar(experiment, changed))
 }

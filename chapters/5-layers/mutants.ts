@@ -76,8 +76,8 @@ export const mutants: Mutant<Stack>[] = [
       'writes-in-upper': 'same upper directory',
     },
     change: step =>
-      changeLayers(withRootInUpper(step), (container, lab) => {
-        const folder = firstFolder(lab)
+      changeLayers(withRootInUpper(step), (container, experiment) => {
+        const folder = firstFolder(experiment)
         container.rootfs = container.spec.root.path = join(folder, 'merged')
         return { folder }
       }),
@@ -87,8 +87,11 @@ export const mutants: Mutant<Stack>[] = [
     misconception: 'a running container was taken for an image: its upper directory lies below the second',
     breaks: { 'shared-lower': 'taken for an image', unseen: 'taken for an image' },
     change: step =>
-      changeLayers(withRootInUpper(step), ({ id, layers }, lab) => ({
-        lower: [...(id.endsWith('-0') ? [] : [join(firstFolder(lab), 'upper')]), ...(layers?.lower ?? [])],
+      changeLayers(withRootInUpper(step), ({ id, layers }, experiment) => ({
+        lower: [
+          ...(id.endsWith('-0') ? [] : [join(firstFolder(experiment), 'upper')]),
+          ...(layers?.lower ?? []),
+        ],
       })),
   },
   {

@@ -5,7 +5,7 @@ import { namespaces } from '../../lib/container/parts/namespaces.ts'
 import { program } from '../../lib/container/parts/process.ts'
 import { root } from '../../lib/container/parts/root.ts'
 import { onImageLayers } from '../../lib/guide/image-layers.ts'
-import type { Box, Lab } from '../../lib/guide/lab.ts'
+import type { Box, Experiment } from '../../lib/guide/experiment.ts'
 import type { Shell, Step } from '../../lib/guide/step.ts'
 import { packLayer, unpackLayer } from '../../lib/image/layer.ts'
 import { findImage } from '../../lib/image/store.ts'
@@ -64,10 +64,10 @@ export const step: Step<Stack> = {
       title: 'A stack of directories',
       manual: ['mount(2)', 'linux/Documentation/filesystems/overlayfs.rst'],
       source: { file: 'lib/container/parts/layers.ts', symbol: 'layers' },
-      async act(lab) {
+      async act(experiment) {
         try {
-          await beginStack(lab)
-          showOptions(lab)
+          await beginStack(experiment)
+          showOptions(experiment)
         } catch (error) {
           throw overlayRefused(error) ?? error
         }
@@ -83,9 +83,9 @@ export const step: Step<Stack> = {
         answer: checks.copyUp.what,
         why: 'Overlay stacks whole files: at the first open for writing it copies the file up, with owner, mode and times, and the copy hides the original. For a large file that takes long, so a database belongs in a volume and not in a layer.',
       },
-      act: async lab => {
-        await tell(lab, lab.scene, 'echo VARIANT_ID=container >> /etc/os-release')
-        lab.scene.touched.push('etc/os-release')
+      act: async experiment => {
+        await tell(experiment, experiment.scene, 'echo VARIANT_ID=container >> /etc/os-release')
+        experiment.scene.touched.push('etc/os-release')
       },
       checks: [checks.copyUp, checks.original],
     },
@@ -98,19 +98,19 @@ export const step: Step<Stack> = {
         answer: checks.whiteout.what,
         why: 'A character device with the numbers 0:0, which no driver has. It holds no data, and nothing is lost below.',
       },
-      act: async lab => {
-        await tell(lab, lab.scene, 'rm /etc/group')
-        lab.scene.touched.push('etc/group')
+      act: async experiment => {
+        await tell(experiment, experiment.scene, 'rm /etc/group')
+        experiment.scene.touched.push('etc/group')
       },
       checks: [checks.whiteout],
     },
     {
       title: 'Opaque: a directory made anew',
       manual: ['xattr(7)', 'linux/Documentation/filesystems/overlayfs.rst'],
-      act: async lab => {
-        keepsXattrs(lab)
-        await tell(lab, lab.scene, 'rm -r /var && mkdir /var && echo mine > /var/new')
-        lab.scene.touched.push('var', 'var/new')
+      act: async experiment => {
+        keepsXattrs(experiment)
+        await tell(experiment, experiment.scene, 'rm -r /var && mkdir /var && echo mine > /var/new')
+        experiment.scene.touched.push('var', 'var/new')
       },
       checks: [checks.opaque],
     },
@@ -124,13 +124,13 @@ export const step: Step<Stack> = {
         answer: checks.nothingCopied.what,
         why: 'Reading and executing go straight to the lower file; only a write makes a copy. So a container starts in milliseconds whatever the size of its image, and a hundred of them need the disk space, and the page cache, of one.',
       },
-      act: async lab => {
-        const second = layered(await lab.another('a second container on the same layers', {}))
-        lab.scene.second = second
-        await tell(lab, lab.scene, 'echo 1 > /root/from-the-first', 'first')
-        lab.scene.touched.push('root/from-the-first')
-        await tell(lab, second, 'echo 2 > /root/from-the-second', 'second')
-        lab.scene.touchedBySecond.push('root/from-the-second')
+      act: async experiment => {
+        const second = layered(await experiment.another('a second container on the same layers', {}))
+        experiment.scene.second = second
+        await tell(experiment, experiment.scene, 'echo 1 > /root/from-the-first', 'first')
+        experiment.scene.touched.push('root/from-the-first')
+        await tell(experiment, second, 'echo 2 > /root/from-the-second', 'second')
+        experiment.scene.touchedBySecond.push('root/from-the-second')
       },
       checks: [checks.shared, checks.nothingCopied, checks.unseen, checks.ownUpper, checks.untouched],
     },
@@ -138,7 +138,7 @@ export const step: Step<Stack> = {
       title: 'A layer is a tar',
       manual: ['tar(1)', 'inode(7)'],
       source: { file: 'lib/image/pack.ts', symbol: 'packLayer' },
-      act: lab => throughTar(lab),
+      act: experiment => throughTar(experiment),
       checks: [checks.tar, checks.sameTree, checks.sameView],
     },
   ],
@@ -149,13 +149,14 @@ export const step: Step<Stack> = {
 }
 
 /** Starts the step's own container, and notes what the image was before. */
-export async function beginStack(lab: Lab<Stack>): Promise<void> {
+export async function beginStack(experiment: Experiment<Stack>): Promise<void> {
   // unless there is a copy that stands in for it
-  if (lab.scene.lower.length === 0) lab.scene.lower = (await findImage('default')).layers.toReversed()
-  lab.scene.before = lab.scene.lower.map(dir => treeDigest(dir).hash)
-  const box = await lab.begin()
-  lab.scene.folder = layered(box).folder
-  lab.scene.rootfs = box.container.rootfs
+  if (experiment.scene.lower.length === 0)
+    experiment.scene.lower = (await findImage('default')).layers.toReversed()
+  experiment.scene.before = experiment.scene.lower.map(dir => treeDigest(dir).hash)
+  const box = await experiment.begin()
+  experiment.scene.folder = layered(box).folder
+  experiment.scene.rootfs = box.container.rootfs
 }
 
 const layered = ({ pid, shell, container }: Box): Layered => ({
@@ -165,13 +166,13 @@ const layered = ({ pid, shell, container }: Box): Layered => ({
 })
 
 /** The options of the overlay's mount call, one a line: the printed tape has no room for them. */
-function showOptions({ tape, presenter }: Lab<Stack>): void {
-  const { args = '' } = tape.find(({ args }) => args.startsWith('"overlay"')) ?? {}
+function showOptions(experiment: Experiment<Stack>): void {
+  const { args = '' } = experiment.tape.find(({ args }) => args.startsWith('"overlay"')) ?? {}
   const [, options] = /"(lowerdir=.*)"/.exec(args) ?? []
   if (options === undefined) return
-  presenter.note('The options of the mount, in full:')
-  for (const option of options.split(/(?<!\\),/)) presenter.line(`        ${option}`)
-  presenter.line()
+  experiment.note('The options of the mount, in full:')
+  for (const option of options.split(/(?<!\\),/)) experiment.line(`        ${option}`)
+  experiment.line()
 }
 
 /** A way of a layer through a tar: each of these can be done otherwise. */
@@ -188,15 +189,15 @@ const RIGHT: Way = {
 }
 
 /** Packs the first container's layer, unpacks it elsewhere, and starts a third container on top of it. */
-export async function throughTar(lab: Lab<Stack>, changed: Partial<Way> = {}): Promise<void> {
+export async function throughTar(experiment: Experiment<Stack>, changed: Partial<Way> = {}): Promise<void> {
   const { pack, unpack, stack } = { ...RIGHT, ...changed }
-  const { scene } = lab
-  const folder = lab.folder('layer')
+  const { scene } = experiment
+  const folder = experiment.folder('layer')
   scene.tar = join(folder, 'layer.tar')
   scene.unpacked = join(folder, 'unpacked')
   await pack(join(scene.folder, 'upper'), scene.tar)
   await unpack(scene.tar, scene.unpacked)
-  const box = await lab.another('a third container, on the packed layer and the image', {
+  const box = await experiment.another('a third container, on the packed layer and the image', {
     change({ layers }) {
       if (layers) layers.lower = stack(layers.lower, scene.unpacked)
     },
@@ -205,21 +206,26 @@ export async function throughTar(lab: Lab<Stack>, changed: Partial<Way> = {}): P
 }
 
 /** Tells a container's shell to do something, and shows what. */
-async function tell(lab: Lab<Stack>, { shell }: { shell: Shell }, command: string, who = ''): Promise<void> {
-  lab.presenter.line(`      ${who && who + ' container '}# ${command}`)
+async function tell(
+  experiment: Experiment<Stack>,
+  { shell }: { shell: Shell },
+  command: string,
+  who = '',
+): Promise<void> {
+  experiment.line(`      ${who && who + ' container '}# ${command}`)
   const { output } = await shell.run(command)
-  lab.presenter.line(output && `      ${output}`)
+  experiment.line(output && `      ${output}`)
 }
 
 /** The stage on opaque directories is limited where the data folder's file system keeps no user.* attributes. */
-export function keepsXattrs(lab: Lab<Stack>): void {
-  const { folder } = lab.scene
+export function keepsXattrs(experiment: Experiment<Stack>): void {
+  const { folder } = experiment.scene
   try {
     writeXattr(folder, 'user.minilab', Buffer.from('?'))
   } catch (error) {
     if (!(error instanceof SyscallError) || error.code !== 'EOPNOTSUPP') throw error
-    lab.limit(
-      `the file system of ${lab.ledger.dataFolder} keeps no user.* attributes, so overlay cannot mark a directory opaque`,
+    experiment.limit(
+      `the file system of ${experiment.ledger.dataFolder} keeps no user.* attributes, so overlay cannot mark a directory opaque`,
       'set MINILAB_DATA to a folder on ext4, xfs or btrfs, or on a tmpfs of Linux 6.6 or later',
     )
   }

@@ -168,13 +168,13 @@ export const mutants: Mutant<Wiring>[] = [
     breaks: say('so the first one talks to itself', 'two-addresses', ...TO_OTHER),
     change: step =>
       // whom of the two the host would find by ARP later is chance, so the second one ends before
-      changeAct(wired(step, without('note')), 'The host as a router', async (lab, right) => {
-        const second = lab.boxes.find(({ pid }) => pid === lab.scene.second)
+      changeAct(wired(step, without('note')), 'The host as a router', async (experiment, right) => {
+        const second = experiment.boxes.find(({ pid }) => pid === experiment.scene.second)
         await second?.end()
         // its namespace, which still answers, goes a moment after its last process, and with it the cable
         const hostLink = second?.container.cable?.hostLink ?? ''
         await until(() => !linkNames(process.pid).includes(hostLink), 5000)
-        await right(lab)
+        await right(experiment)
       }),
   },
 ]

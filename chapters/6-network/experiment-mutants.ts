@@ -2,7 +2,7 @@ import { MinilabError } from '../../lib/common/errors.ts'
 import { runRuleTool } from '../../lib/container/net/rule-tool.ts'
 import { addNat, type Nat, type NatRules, type NatTool } from '../../lib/container/net/nat.ts'
 import { planNetwork } from '../../lib/container/net/network-plan.ts'
-import type { Lab } from '../../lib/guide/lab.ts'
+import type { Experiment } from '../../lib/guide/experiment.ts'
 import { changeAct, type Mutant } from '../../lib/guide/mutant.ts'
 import type { Step } from '../../lib/guide/step.ts'
 import { writeControl } from '../../lib/kernel/cgroup/control-file.ts'
@@ -29,9 +29,9 @@ export const mutants: Mutant<Wiring>[] = [
       'loopback-up': 'It went through before already',
     },
     change: step =>
-      changeAct(step, 'An empty network namespace', async (lab, right) => {
-        await right(lab)
-        const net = await openRtnetlinkIn(lab.scene.bare)
+      changeAct(step, 'An empty network namespace', async (experiment, right) => {
+        await right(experiment)
+        const net = await openRtnetlinkIn(experiment.scene.bare)
         net.setUp('lo')
         net.close()
       }),
@@ -40,7 +40,8 @@ export const mutants: Mutant<Wiring>[] = [
     name: 'loopback-up-on-host',
     misconception: 'the request to set lo up was sent from the host’s namespace, and so set up the host’s',
     breaks: { 'loopback-up': 'lo is still down' },
-    change: step => changeAct(step, 'The loopback', lab => loopback(lab, lab.scene.host)),
+    change: step =>
+      changeAct(step, 'The loopback', experiment => loopback(experiment, experiment.scene.host)),
   },
   {
     name: 'one-namespace-for-two',
@@ -51,11 +52,11 @@ export const mutants: Mutant<Wiring>[] = [
       neighbour: 'Both are in one network namespace',
     },
     change: step =>
-      changeAct(step, 'A second container', async lab => {
-        lab.box?.shell.write('sleep 1000 &\n')
-        await lab.box?.shell.run('true') // by then it is there
-        const [second = 0] = children(lab.scene.pid)
-        await sendToSecond(lab, second, lab.box?.container.cable?.address)
+      changeAct(step, 'A second container', async experiment => {
+        experiment.box?.shell.write('sleep 1000 &\n')
+        await experiment.box?.shell.run('true') // by then it is there
+        const [second = 0] = children(experiment.scene.pid)
+        await sendToSecond(experiment, second, experiment.box?.container.cable?.address)
       }),
   },
   {
@@ -177,8 +178,8 @@ export const mutants: Mutant<Wiring>[] = [
 
 /** The step with forwarding switched on for other links, and off for the rest. */
 function forwarding(step: Step<Wiring>, choose: (bridge: string, out: string) => string[]): Step<Wiring> {
-  return changeAct(step, 'The host as a router', lab =>
-    beARouter(lab, (bridge, out) => {
+  return changeAct(step, 'The host as a router', experiment =>
+    beARouter(experiment, (bridge, out) => {
       // a new network namespace may take it over from the machine: ip-sysctl.rst, devconf_inherit_init_net
       for (const link of [bridge, out]) writeControl(forwardingKnob(link), '0')
       return choose(bridge, out)
@@ -189,9 +190,14 @@ function forwarding(step: Step<Wiring>, choose: (bridge: string, out: string) =>
 const NAT = 'A published port, and a borrowed address'
 
 /** The step with other rules asked for. */
-function rules(step: Step<Wiring>, change: (right: Nat, lab: Lab<Wiring>) => Nat): Step<Wiring> {
-  return changeAct(step, NAT, lab =>
-    translate(lab, right => addNat(lab.ledger, lab.scene.bridge, change(right, lab))),
+function rules(
+  step: Step<Wiring>,
+  change: (right: Nat, experiment: Experiment<Wiring>) => Nat,
+): Step<Wiring> {
+  return changeAct(step, NAT, experiment =>
+    translate(experiment, right =>
+      addNat(experiment.ledger, experiment.scene.bridge, change(right, experiment)),
+    ),
   )
 }
 
@@ -200,13 +206,13 @@ function rewritten(
   step: Step<Wiring>,
   edit: Partial<Record<NatTool, (line: string) => string>>,
 ): Step<Wiring> {
-  return changeAct(step, NAT, lab =>
-    translate(lab, nat => {
-      const right = addNat(lab.ledger, lab.scene.bridge, nat)
+  return changeAct(step, NAT, experiment =>
+    translate(experiment, nat => {
+      const right = addNat(experiment.ledger, experiment.scene.bridge, nat)
       const change = edit[right.tool]
-      if (!change) return lab.limit(`${right.tool} has no such rule`, 'sudo apt-get install nftables')
+      if (!change) return experiment.limit(`${right.tool} has no such rule`, 'sudo apt-get install nftables')
       const text = right.text.map(change)
-      replace(right, lab.scene.bridge, text)
+      replace(right, experiment.scene.bridge, text)
       return { ...right, text }
     }),
   )
@@ -224,6 +230,11 @@ function replace({ tool, text, list: [program = ''] }: NatRules, table: string, 
 }
 
 /** The step with containers of other modes than those that are called for. */
-function modes(step: Step<Wiring>, change: (lab: Lab<Wiring>) => Partial<typeof MODES>): Step<Wiring> {
-  return changeAct(step, 'Three modes', lab => eachMode(lab, { ...MODES, ...change(lab) }))
+function modes(
+  step: Step<Wiring>,
+  change: (experiment: Experiment<Wiring>) => Partial<typeof MODES>,
+): Step<Wiring> {
+  return changeAct(step, 'Three modes', experiment =>
+    eachMode(experiment, { ...MODES, ...change(experiment) }),
+  )
 }

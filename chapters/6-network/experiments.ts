@@ -3,7 +3,7 @@ import { forwardFrom } from '../../lib/container/net/firewall.ts'
 import type { Nat, NatRules } from '../../lib/container/net/nat.ts'
 import { planNetwork, shareHostNetwork } from '../../lib/container/net/network-plan.ts'
 import type { Plan } from '../../lib/container/part.ts'
-import type { Box, Lab } from '../../lib/guide/lab.ts'
+import type { Box, Experiment } from '../../lib/guide/experiment.ts'
 import { openRtnetlinkIn } from '../../lib/kernel/netlink/rtnetlink.ts'
 import { forwardingKnob } from './fault.ts'
 import { makeOutside } from './outside.ts'
@@ -24,18 +24,18 @@ export const place = (box: Box | undefined, name: string) => ({
 })
 
 /** A datagram to itself, then the loopback set up where process `whose` is, then more of them. */
-export async function loopback(lab: Lab<Wiring>, whose: number): Promise<void> {
-  const itself = { pid: lab.scene.bare, name: 'a container without a network', address: '127.0.0.1' }
-  const down = await exchange(lab, itself, itself, 1)
+export async function loopback(experiment: Experiment<Wiring>, whose: number): Promise<void> {
+  const itself = { pid: experiment.scene.bare, name: 'a container without a network', address: '127.0.0.1' }
+  const down = await exchange(experiment, itself, itself, 1)
   const net = await openRtnetlinkIn(whose)
   try {
     net.setUp('lo')
   } finally {
-    lab.requests('a netlink request in its network namespace', net.log)
+    experiment.requests('a netlink request in its network namespace', net.log)
     net.close()
   }
   const before = packets({ pid: itself.pid, link: 'lo' })
-  lab.scene.loopback = { down, before, up: await exchange(lab, itself, itself, DATAGRAMS) }
+  experiment.scene.loopback = { down, before, up: await exchange(experiment, itself, itself, DATAGRAMS) }
 }
 
 type Cable = [End, End]
@@ -66,40 +66,44 @@ export async function counted(pairs: Cable[], task: () => Promise<Exchange>): Pr
 
 /** The first container sends to a second one. */
 export async function sendToSecond(
-  lab: Lab<Wiring>,
+  experiment: Experiment<Wiring>,
   pid: number,
   address: string | undefined,
 ): Promise<void> {
-  lab.scene.second = pid
-  const from = place(lab.box, 'the first container')
+  experiment.scene.second = pid
+  const from = place(experiment.box, 'the first container')
   const to = { pid, name: 'the second container', address }
-  lab.scene.exchanges.withSecond = await counted(await cables(from.pid, pid), () =>
-    exchange(lab, from, to, DATAGRAMS),
+  experiment.scene.exchanges.withSecond = await counted(await cables(from.pid, pid), () =>
+    exchange(experiment, from, to, DATAGRAMS),
   )
 }
 
 /** A machine outside, and the host as a router for what comes in by the chosen links; the container sends one datagram. */
 export async function beARouter(
-  lab: Lab<Wiring>,
+  experiment: Experiment<Wiring>,
   choose: (bridge: string, out: string) => string[],
 ): Promise<void> {
-  const { scene } = lab
-  const made = await makeOutside(lab)
+  const { scene } = experiment
+  const made = await makeOutside(experiment)
   const links = choose(scene.bridge, made.hostLink)
-  for (const link of links.filter(name => existsSync(forwardingKnob(name)))) forwardFrom(lab.ledger, link)
+  for (const link of links.filter(name => existsSync(forwardingKnob(name))))
+    forwardFrom(experiment.ledger, link)
   scene.outside = made
   const outside = { ...made, name: 'the machine outside' }
-  scene.unanswered = await exchange(lab, place(lab.box, 'the container'), outside, 1)
+  scene.unanswered = await exchange(experiment, place(experiment.box, 'the container'), outside, 1)
 }
 
 /** Gives the host rules; then a connection from outside to the published port, and a datagram to the outside. */
-export async function translate(lab: Lab<Wiring>, give: (right: Nat) => NatRules): Promise<void> {
-  const { scene } = lab
-  const inside = place(lab.box, 'the container')
+export async function translate(
+  experiment: Experiment<Wiring>,
+  give: (right: Nat) => NatRules,
+): Promise<void> {
+  const { scene } = experiment
+  const inside = place(experiment.box, 'the container')
   const outside = { ...scene.outside, name: 'the machine outside' }
   if (!outside.pid)
-    lab.limit('there is no machine outside, because the host may not route', 'see the stage before')
-  const { subnet } = lab.box?.container.cable ?? {}
+    experiment.limit('there is no machine outside, because the host may not route', 'see the stage before')
+  const { subnet } = experiment.box?.container.cable ?? {}
   if (inside.address === undefined || subnet === undefined) return
   scene.published.at.address = outside.hostAddress
   scene.published.to.address = inside.address
@@ -109,9 +113,9 @@ export async function translate(lab: Lab<Wiring>, give: (right: Nat) => NatRules
     masquerade: [{ from: subnet, out: outside.hostLink }],
   })
   scene.rules = list
-  lab.presenter.block(`rules for ${tool}`, text)
-  scene.conversation = await converse(lab, outside, at, { ...inside, port: to.port })
-  scene.masqueraded = await exchange(lab, inside, outside, 1)
+  experiment.block(`rules for ${tool}`, text)
+  scene.conversation = await converse(experiment, outside, at, { ...inside, port: to.port })
+  scene.masqueraded = await exchange(experiment, inside, outside, 1)
 }
 
 /** What a container's description becomes in the two other modes. */
@@ -126,8 +130,8 @@ export const MODES = {
 }
 
 /** A container of each of them, beside the step's own. */
-export async function eachMode(lab: Lab<Wiring>, modes: typeof MODES): Promise<void> {
-  const none = await lab.another('a container in mode none', { change: modes.none })
-  const shared = await lab.another('a container in mode host', { change: modes.host })
-  lab.scene.modes = { none: none.pid, host: shared.pid, bridge: lab.scene.pid }
+export async function eachMode(experiment: Experiment<Wiring>, modes: typeof MODES): Promise<void> {
+  const none = await experiment.another('a container in mode none', { change: modes.none })
+  const shared = await experiment.another('a container in mode host', { change: modes.host })
+  experiment.scene.modes = { none: none.pid, host: shared.pid, bridge: experiment.scene.pid }
 }

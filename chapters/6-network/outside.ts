@@ -5,7 +5,7 @@ import { freeNetwork } from '../../lib/container/parts/network.ts'
 import { program } from '../../lib/container/parts/process.ts'
 import { root } from '../../lib/container/parts/root.ts'
 import { nth } from '../../lib/kernel/netlink/subnet.ts'
-import type { Lab } from '../../lib/guide/lab.ts'
+import type { Experiment } from '../../lib/guide/experiment.ts'
 import { openRtnetlink, openRtnetlinkIn, type Rtnetlink } from '../../lib/kernel/netlink/rtnetlink.ts'
 import { untilRunning } from '../../lib/kernel/netlink/link-events.ts'
 import type { Outside } from './wiring.ts'
@@ -14,10 +14,10 @@ import type { Outside } from './wiring.ts'
 const POOL = Array.from({ length: 64 }, (_, i) => `198.51.100.${4 * i}/30`)
 
 /** Makes it: it knows the host, and nothing behind it. */
-export async function makeOutside<S>(lab: Lab<S>): Promise<Outside> {
-  const { pid } = await lab.another('a machine outside', { parts: [namespaces, root, program] })
-  const hostLink = `ml-${lab.id}-out`
-  lab.ledger.add({ kind: 'link', name: hostLink, netns: currentNetns() })
+export async function makeOutside<S>(experiment: Experiment<S>): Promise<Outside> {
+  const { pid } = await experiment.another('a machine outside', { parts: [namespaces, root, program] })
+  const hostLink = `ml-${experiment.id}-out`
+  experiment.ledger.add({ kind: 'link', name: hostLink, netns: currentNetns() })
   const host = openRtnetlink()
   const there = await openRtnetlinkIn(pid)
   try {

@@ -1,5 +1,5 @@
 import { closeSync } from 'node:fs'
-import type { Lab } from '../../lib/guide/lab.ts'
+import type { Experiment } from '../../lib/guide/experiment.ts'
 import {
   AF_INET,
   SO_RCVTIMEO,
@@ -38,17 +38,17 @@ const ADDRESS_LENGTH = Buffer.from(Uint32Array.of(SOCKADDR_IN).buffer)
 
 /** Several visits that are one story: what they did besides getting ready is shown together at the end. */
 class Story<S> {
-  readonly #lab: Lab<S>
+  readonly #experiment: Experiment<S>
   readonly #telling: Replayed[] = []
 
-  constructor(lab: Lab<S>) {
-    this.#lab = lab
+  constructor(experiment: Experiment<S>) {
+    this.#experiment = experiment
   }
 
   /** Calls in a place. One of those that tell the story may be refused: that ends them, and is for the checks to see. */
   async act({ pid, name }: Place, purpose: string, record: (tape: Tape) => void): Promise<Replayed[]> {
     const options = { pid, mayBeRefused: TELLING, quiet: true }
-    const tape = await this.#lab.inside(`${name} ${purpose}`, ['user', 'net'], record, options)
+    const tape = await this.#experiment.inside(`${name} ${purpose}`, ['user', 'net'], record, options)
     this.#telling.push(...tape.filter(({ call }) => TELLING.includes(call)))
     return tape
   }
@@ -71,7 +71,7 @@ class Story<S> {
   }
 
   show(heading: string): void {
-    this.#lab.presenter.launch(heading, this.#telling)
+    this.#experiment.show(heading, this.#telling)
   }
 }
 
@@ -101,14 +101,14 @@ function receive(tape: Tape, socket: number, source: Uint8Array, wanted: number)
  * there is no address to send them to.
  */
 export async function exchange<S>(
-  lab: Lab<S>,
+  experiment: Experiment<S>,
   from: Place,
   to: Place & { address: string | undefined },
   wanted: number,
 ): Promise<Exchange> {
   const { address } = to
   if (address === undefined) return NOTHING
-  const story = new Story(lab)
+  const story = new Story(experiment)
   const sockets: number[] = []
   try {
     const there = await story.open(to, `waits on port ${PORT}`, SOCK_DGRAM, (tape, socket) => {
@@ -148,19 +148,19 @@ export async function exchange<S>(
 
 /** A connection from a client to an address where, it is hoped, a server's socket in another place is reached. */
 export async function converse<S>(
-  lab: Lab<S>,
+  experiment: Experiment<S>,
   client: Place,
   at: Endpoint,
   server: Place & { port: number },
 ): Promise<Conversation> {
-  const story = new Story(lab)
+  const story = new Story(experiment)
   const [question, answer] = [Buffer.from('who is there?'), Buffer.from('the container')]
   const [heard, told] = [new Uint8Array(question.length), new Uint8Array(answer.length)]
   const listener = await story.open(server, `listens on port ${server.port}`, SOCK_STREAM, (tape, socket) => {
     tape.bind(socket, sockaddr({ address: ANY, port: server.port }), SOCKADDR_IN)
     tape.listen(socket, 1)
   })
-  lab.keep(listener.socket) // the checks look for the connection in /proc/<pid>/net/tcp
+  experiment.keep(listener.socket) // the checks look for the connection in /proc/<pid>/net/tcp
   const caller = await story.open(client, `connects to port ${at.port}`, SOCK_STREAM, (tape, socket) => {
     tape.connect(socket, sockaddr(at), SOCKADDR_IN)
     tape.sendto(socket, question, question.length, 0, null, 0)
@@ -168,7 +168,7 @@ export async function converse<S>(
   // one that has not come about would be tried again
   if (refusal(caller.tape)) closeSync(caller.socket)
   else {
-    lab.keep(caller.socket)
+    experiment.keep(caller.socket)
     const accepted = await story.act(server, 'accepts, reads and answers', tape => {
       const length = ADDRESS_LENGTH
       const connection = tape.accept4(listener.socket, new Uint8Array(SOCKADDR_IN), length, SOCK_CLOEXEC)
@@ -176,7 +176,7 @@ export async function converse<S>(
       tape.sendto(connection, answer, answer.length, 0, null, 0)
     })
     const connection = accepted.find(({ call, errno }) => call === 'accept4' && !errno)?.result
-    if (connection) lab.keep(connection)
+    if (connection) experiment.keep(connection)
     await story.act(client, 'reads the answer', tape =>
       tape.recvfrom(caller.socket, told, told.length, 0, null, null),
     )

@@ -36,9 +36,9 @@ export const step: Step<Wiring> = {
     spec.root.readonly = true // the image is shared with others, and nothing is written here
   },
 
-  plan(plan, lab) {
-    lab.scene.bridge = `mlb-${lab.id}` // of this step alone
-    plan.network = planNetwork('bridge', lab.scene.bridge)
+  plan(plan, experiment) {
+    experiment.scene.bridge = `mlb-${experiment.id}` // of this step alone
+    plan.network = planNetwork('bridge', experiment.scene.bridge)
   },
 
   stages: [
@@ -52,13 +52,15 @@ export const step: Step<Wiring> = {
         answer: ({ bare }) => answers.linksInside(bare),
         why: 'The kernel makes the loopback link with every network namespace. It does nothing until somebody sets it up.',
       },
-      async act(lab) {
-        if (lab.options.rootless)
-          lab.presenter.note(
+      async act(experiment) {
+        if (experiment.options.rootless)
+          experiment.note(
             'An ordinary user may not give the machine new links. So this step runs on a bench: a user and network namespace of its own, in which it is root. Where “the host” is said below, the bench is meant.',
           )
-        const box = await lab.another('a container without a network', { parts: [namespaces, root, program] })
-        lab.scene.bare = box.pid
+        const box = await experiment.another('a container without a network', {
+          parts: [namespaces, root, program],
+        })
+        experiment.scene.bare = box.pid
       },
       checks: [checks.empty],
     },
@@ -66,18 +68,21 @@ export const step: Step<Wiring> = {
       title: 'The loopback',
       manual: ['netlink(7)', 'rtnetlink(7)'],
       source: { file: 'lib/kernel/netlink/rtnetlink.ts', symbol: 'openRtnetlinkIn' },
-      act: lab => loopback(lab, lab.scene.bare),
+      act: experiment => loopback(experiment, experiment.scene.bare),
       checks: [checks.loopback],
     },
     {
       title: 'A cable and a switch',
       manual: ['veth(4)', 'ip-link(8)', 'bridge(8)'],
       source: { file: 'lib/container/parts/network.ts', symbol: 'plugIn' },
-      async act(lab) {
-        const { container } = await lab.begin()
+      async act(experiment) {
+        const { container } = await experiment.begin()
         const { requests } = container
-        lab.requests('netlink requests on the host', changes(requests.host))
-        lab.requests('netlink requests in the container’s network namespace', changes(requests.container))
+        experiment.requests('netlink requests on the host', changes(requests.host))
+        experiment.requests(
+          'netlink requests in the container’s network namespace',
+          changes(requests.container),
+        )
       },
       checks: [checks.address, checks.cable, checks.bridge, checks.route],
     },
@@ -85,10 +90,10 @@ export const step: Step<Wiring> = {
       title: 'Packets between container and host',
       manual: ['udp(7)', 'proc(5)'],
       source: { file: 'chapters/6-network/sockets.ts', symbol: 'exchange' },
-      async act(lab) {
-        const cable = await cables(lab.scene.pid)
-        lab.scene.exchanges.withHost = await counted(cable, () =>
-          exchange(lab, host, place(lab.box, 'the container'), DATAGRAMS),
+      async act(experiment) {
+        const cable = await cables(experiment.scene.pid)
+        experiment.scene.exchanges.withHost = await counted(cable, () =>
+          exchange(experiment, host, place(experiment.box, 'the container'), DATAGRAMS),
         )
       },
       checks: [checks.arrived('withHost'), checks.counted('withHost')],
@@ -107,9 +112,9 @@ export const step: Step<Wiring> = {
         answer: answers.whoseAddress,
         why: 'A switch passes frames on as they are. The host is no stop on the way, so it does not route here, and its address is not needed.',
       },
-      async act(lab) {
-        const second = await lab.another('a second container', {})
-        await sendToSecond(lab, second.pid, second.container.cable?.address)
+      async act(experiment) {
+        const second = await experiment.another('a second container', {})
+        await sendToSecond(experiment, second.pid, second.container.cable?.address)
       },
       checks: [checks.apart, checks.arrived('withSecond'), checks.counted('withSecond'), checks.neighbour],
     },
@@ -123,7 +128,7 @@ export const step: Step<Wiring> = {
         answer: answers.fate,
         why: 'The datagram says that it comes from the container’s address. That is a private one (RFC 1918): outside nobody has a route to it.',
       },
-      act: lab => beARouter(lab, (bridge, out) => [bridge, out]),
+      act: experiment => beARouter(experiment, (bridge, out) => [bridge, out]),
       checks: [checks.forwarding, checks.unanswered],
     },
     {
@@ -137,14 +142,15 @@ export const step: Step<Wiring> = {
         answer: answers.lookups,
         why: 'Only the first packet of a connection is looked up in the rules. Connection tracking remembers what was done to it, and does the same to all that follow.',
       },
-      act: lab => translate(lab, nat => addNat(lab.ledger, lab.scene.bridge, nat)),
+      act: experiment =>
+        translate(experiment, nat => addNat(experiment.ledger, experiment.scene.bridge, nat)),
       checks: [checks.published, checks.messages, checks.ruleCounter, checks.masqueraded],
     },
     {
       title: 'Three modes',
       manual: ['network_namespaces(7)', 'veth(4)'],
       source: { file: 'lib/container/net/network-plan.ts', symbol: 'planNetwork' },
-      act: lab => eachMode(lab, MODES),
+      act: experiment => eachMode(experiment, MODES),
       checks: checks.modes,
     },
   ],

@@ -12,7 +12,8 @@ const typed = (
   name,
   misconception,
   breaks,
-  change: step => changeAct(step, COMMANDS, lab => byCommandLine(lab, { ...commands, ...other })),
+  change: step =>
+    changeAct(step, COMMANDS, experiment => byCommandLine(experiment, { ...commands, ...other })),
 })
 
 const GONE = 'it ended with the command that had started it'

@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs'
 import { containerFolder } from '../../lib/container/state/state.ts'
-import type { Lab } from '../../lib/guide/lab.ts'
+import type { Experiment } from '../../lib/guide/experiment.ts'
 import { type Answer, ownCommand } from '../../lib/guide/own-command.ts'
 import { type Namespace, namespaceInode, nsPids, startTime } from '../../lib/kernel/process/procfs.ts'
 import { ended, findProcess } from '../../lib/kernel/process/signal.ts'
@@ -63,14 +63,13 @@ export const commands = {
 const PATIENCE = 20_000 // ms: SIGKILL takes one or two where no other process wants the processor
 
 /** One container that runs to its end, and one in the background that is joined, killed and removed. */
-export async function byCommandLine(
-  { scene, id, presenter, ledger }: Lab<Ran>,
-  type: typeof commands,
-): Promise<void> {
+export async function byCommandLine(experiment: Experiment<Ran>, type: typeof commands): Promise<void> {
+  const { scene, id, ledger } = experiment
+  const line = (text: string) => experiment.line(text)
   const name = `step7-${id}`
-  scene.run = await ownCommand(presenter, type.run())
+  scene.run = await ownCommand(line, type.run())
   try {
-    await ownCommand(presenter, type.start(name))
+    await ownCommand(line, type.start(name))
     const found = (await list('ps')).find(row => row.name === name)
     if (found) {
       // it outlives its command, but it shall not outlive us, even where we are killed
@@ -79,13 +78,13 @@ export async function byCommandLine(
       scene.listed = { ...found, pids: nsPids(found.pid), namespaces: namespacesOf(found.pid) }
     }
     const pidfd = found && findProcess(found.pid)
-    scene.exec = await ownCommand(presenter, type.exec(name))
-    scene.killed = await ownCommand(presenter, type.kill(name))
+    scene.exec = await ownCommand(line, type.exec(name))
+    scene.killed = await ownCommand(line, type.kill(name))
     if (pidfd !== undefined) {
       scene.ended = await ended(pidfd, PATIENCE)
       closeSync(pidfd)
     }
-    await ownCommand(presenter, type.remove(name))
+    await ownCommand(line, type.remove(name))
     scene.left = (await list('ps', '-a')).some(row => row.name === name)
   } finally {
     if (scene.left) await ownCommand(undefined, ['rm', '-f', name])

@@ -185,9 +185,9 @@ const overlayOnHost: Mutant<Ran> = {
         inside() {},
       })),
       COMMANDS,
-      async (lab, right) => {
-        now.umount2(lab.box?.container.rootfs ?? '', MNT_DETACH)
-        await right(lab)
+      async (experiment, right) => {
+        now.umount2(experiment.box?.container.rootfs ?? '', MNT_DETACH)
+        await right(experiment)
       },
     ),
 }
@@ -211,8 +211,8 @@ function withoutNoNewPrivileges(step: Step<Ran>): Step<Ran> {
 function changePlan(step: Step<Ran>, change: (plan: Plan) => void): Step<Ran> {
   return {
     ...step,
-    async plan(plan, lab) {
-      await step.plan?.(plan, lab)
+    async plan(plan, experiment) {
+      await step.plan?.(plan, experiment)
       change(plan)
     },
   }

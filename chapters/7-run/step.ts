@@ -28,10 +28,10 @@ export const step: Step<Ran> = {
     spec.linux.seccomp = defaultProfile(effective)
   },
 
-  plan(plan, lab) {
+  plan(plan, experiment) {
     onImageLayers(plan)
     // its neighbours on the bridge are no business of it: every other isolated link is out of reach
-    plan.network = { ...planNetwork('bridge', `mlb-${lab.id}`), isolated: true }
+    plan.network = { ...planNetwork('bridge', `mlb-${experiment.id}`), isolated: true }
   },
 
   stages: [
@@ -45,7 +45,7 @@ export const step: Step<Ran> = {
         answer: checks.capabilities.count,
         why: 'It is Docker’s default set: enough for package managers and servers, nothing that configures the host.',
       },
-      act: async lab => void (await lab.begin()),
+      act: async experiment => void (await experiment.begin()),
       checks: [
         checks.capabilities,
         checks.bounding,
@@ -74,7 +74,7 @@ export const step: Step<Ran> = {
       title: COMMANDS,
       manual: ['setns(2)', 'kill(2)'],
       source: { file: 'lib/container/run/run.ts', symbol: 'runContainer' },
-      act: lab => byCommandLine(lab, commands),
+      act: experiment => byCommandLine(experiment, commands),
       checks: [checks.run, checks.background, checks.exec, checks.removed],
     },
   ],

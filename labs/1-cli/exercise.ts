@@ -19,10 +19,10 @@ export const exercise: Exercise<Started> = {
   manPages: ['execve(2)', 'environ(7)', 'chdir(2)', 'close_range(2)', 'exec(3)', 'wait(2)', 'signal(7)'],
   exports: { program: { part: 'process' }, shellStatus: 'function' },
   build: (step, { program, shellStatus }) => {
-    const changed = changeAct(withOtherInputs(step), 'Start a program', async (lab, right) => {
-      leakDirectories(lab)
-      await right(lab)
-      await lab.scene.shell.run(':') // who is no shell ends now
+    const changed = changeAct(withOtherInputs(step), 'Start a program', async (experiment, right) => {
+      leakDirectories(experiment)
+      await right(experiment)
+      await experiment.scene.shell.run(':') // who is no shell ends now
     })
     const stages = changed.stages.map((stage, i) =>
       i === 0 ? { ...stage, checks: [...(stage.checks ?? []), stayed()] } : stage,

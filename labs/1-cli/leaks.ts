@@ -1,5 +1,5 @@
 import { finding, seen } from '../../lib/guide/evidence.ts'
-import type { Lab } from '../../lib/guide/lab.ts'
+import type { Experiment } from '../../lib/guide/experiment.ts'
 import type { Check } from '../../lib/guide/step.ts'
 import { closeSync } from 'node:fs'
 import type { Part } from '../../lib/container/part.ts'
@@ -13,11 +13,11 @@ const FAR_AWAY = 137
 const BEYOND = 1500
 
 /** Opens a directory without O_CLOEXEC, as runc did: CVE-2024-21626. Closed with the lab. */
-export function leakDirectories<S>(lab: Lab<S>): void {
+export function leakDirectories<S>(experiment: Experiment<S>): void {
   const fd = now.openat(AT_FDCWD, '/', O_RDONLY | O_DIRECTORY, 0)
-  lab.keep(now.dup3(fd, FAR_AWAY, 0))
+  experiment.keep(now.dup3(fd, FAR_AWAY, 0))
   try {
-    lab.keep(now.dup3(fd, BEYOND, 0))
+    experiment.keep(now.dup3(fd, BEYOND, 0))
   } catch (error) {
     if (codeOf(error) !== 'EBADF') throw error // our own limit is lower, and so is the child's
   }

@@ -42,14 +42,14 @@ export function searchStage(program: Part): Stage<Started> {
   let direct: { exit?: Exit; refused?: string } = {}
   return {
     title: 'A command without a slash',
-    async act(lab) {
-      const tools = lab.folder('tools')
+    async act(experiment) {
+      const tools = experiment.folder('tools')
       for (const { name, mode, status } of FOLDERS) {
         mkdirSync(`${tools}/${name}`)
         if (mode) writeFileSync(`${tools}/${name}/tool`, TOOL(status), { mode })
       }
       const run = async (args: string[], cwd: string) => {
-        const box = await lab.another(`a container that is told to run \`${args[0]}\``, {
+        const box = await experiment.another(`a container that is told to run \`${args[0]}\``, {
           parts: [namespaces, root, program],
           image: true,
           args,

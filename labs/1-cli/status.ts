@@ -26,10 +26,10 @@ export function statusStage(shellStatus: (exit: Exit) => number): Stage<Started>
   const shown: Shown[] = []
   return {
     title: 'What a shell shows',
-    async act(lab) {
-      const { shell } = await lab.another('a shell that waits for others', { parts: [program] })
+    async act(experiment) {
+      const { shell } = await experiment.another('a shell that waits for others', { parts: [program] })
       for (const command of ENDS) {
-        const other = await lab.another(`a shell that is told: ${command}`, { parts: [program] })
+        const other = await experiment.another(`a shell that is told: ${command}`, { parts: [program] })
         other.shell.write(`${command}\n`)
         const exit = await other.child!.exit
         const { status } = await shell.run(`sh -c '${command}'`)

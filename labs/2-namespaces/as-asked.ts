@@ -1,7 +1,7 @@
 import type { Made } from '../../chapters/2-namespaces/step.ts'
 import type { NamespaceType } from '../../lib/container/spec.ts'
 import { finding, notHere, seen } from '../../lib/guide/evidence.ts'
-import type { Lab } from '../../lib/guide/lab.ts'
+import type { Experiment } from '../../lib/guide/experiment.ts'
 import { refusalOf } from '../../lib/guide/refusal.ts'
 import type { Check, Stage } from '../../lib/guide/step.ts'
 import { namespaceInode, NAMESPACES } from '../../lib/kernel/process/procfs.ts'
@@ -17,12 +17,12 @@ interface Other {
 }
 
 async function start(
-  lab: Lab<Made>,
+  experiment: Experiment<Made>,
   purpose: string,
   isAsked: (type: NamespaceType) => boolean,
 ): Promise<Other> {
   try {
-    const { pid } = await lab.another(purpose, {
+    const { pid } = await experiment.another(purpose, {
       change: ({ spec: { linux } }) => {
         linux.namespaces = linux.namespaces.filter(({ type }) => isAsked(type))
         if (!isAsked('time')) delete linux.timeOffsets
@@ -96,14 +96,18 @@ export function asAskedStage(): Stage<Made> {
   ]
   return {
     title: 'Only what is asked for',
-    async act(lab) {
-      clone = lab.box?.clone?.args ?? ''
+    async act(experiment) {
+      clone = experiment.box?.clone?.args ?? ''
       noNetwork = await start(
-        lab,
+        experiment,
         'a container that asks for no network of its own',
         type => type !== 'network',
       )
-      bare = await start(lab, 'a container that asks for a user namespace alone', type => type === 'user')
+      bare = await start(
+        experiment,
+        'a container that asks for a user namespace alone',
+        type => type === 'user',
+      )
     },
     checks,
   }

@@ -3,7 +3,7 @@ import type { Made } from '../../chapters/2-namespaces/step.ts'
 import type { Part } from '../../lib/container/part.ts'
 import type { IdMapping } from '../../lib/container/spec.ts'
 import { finding, seen } from '../../lib/guide/evidence.ts'
-import type { Lab } from '../../lib/guide/lab.ts'
+import type { Experiment } from '../../lib/guide/experiment.ts'
 import { refusalOf } from '../../lib/guide/refusal.ts'
 import type { Stage } from '../../lib/guide/step.ts'
 
@@ -42,8 +42,11 @@ const readMap = (pid: number, file: File) =>
     .join(', ') || 'empty'
 
 /** Makes a container with other maps, as far as that goes; they are read while the child waits at its gate. */
-async function tryOut(lab: Lab<Made>, { file, uid, gid }: (typeof KINDS)[number]): Promise<Tried> {
-  const more = lab.options.rootless ? [] : [OTHERS]
+async function tryOut(
+  experiment: Experiment<Made>,
+  { file, uid, gid }: (typeof KINDS)[number],
+): Promise<Tried> {
+  const more = experiment.options.rootless ? [] : [OTHERS]
   const maps = { uidMappings: [uid, ...more], gidMappings: [gid, ...more] }
   const tried: Tried = { asked: { uid_map: lines(maps.uidMappings), gid_map: lines(maps.gidMappings) } }
   const watch: Part = {
@@ -52,8 +55,8 @@ async function tryOut(lab: Lab<Made>, { file, uid, gid }: (typeof KINDS)[number]
       void (tried.got = { uid_map: readMap(pid, 'uid_map'), gid_map: readMap(pid, 'gid_map') }),
   }
   try {
-    await lab.another(`a container with another ${file}`, {
-      parts: lab.step.parts.flatMap(part => (part.name === 'namespaces' ? [part, watch] : [part])),
+    await experiment.another(`a container with another ${file}`, {
+      parts: experiment.step.parts.flatMap(part => (part.name === 'namespaces' ? [part, watch] : [part])),
       change: ({ spec: { linux } }) => Object.assign(linux, maps),
     })
   } catch (error) {
@@ -70,9 +73,9 @@ export function otherMapsStage(): Stage<Made> {
     FILES.every(file => got?.[file] === asked[file]) && refused?.startsWith(`${KINDS[i]!.call}(`)
   return {
     title: 'Other maps',
-    async act(lab) {
+    async act(experiment) {
       tried = []
-      for (const kind of KINDS) tried.push(await tryOut(lab, kind))
+      for (const kind of KINDS) tried.push(await tryOut(experiment, kind))
     },
     checks: [
       {

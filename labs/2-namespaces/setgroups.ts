@@ -33,13 +33,15 @@ export function setgroupsStage(): Stage<Made> {
   let rootless = false
   return {
     title: 'Whether groups can be left',
-    async act(lab) {
-      rootless = lab.options.rootless
+    async act(experiment) {
+      rootless = experiment.options.rootless
       const read = (pid: number) => readFileSync(`/proc/${pid}/setgroups`, 'utf8').trim()
-      if (!rootless) got.root = read(lab.scene.pid)
+      if (!rootless) got.root = read(experiment.scene.pid)
       try {
-        const box = await lab.another('a container that an ordinary user makes', {
-          parts: lab.step.parts.map(part => (part.name === 'namespaces' ? asOrdinaryUser(part) : part)),
+        const box = await experiment.another('a container that an ordinary user makes', {
+          parts: experiment.step.parts.map(part =>
+            part.name === 'namespaces' ? asOrdinaryUser(part) : part,
+          ),
         })
         got.ordinary = read(box.pid)
       } catch (error) {

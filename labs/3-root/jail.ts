@@ -6,7 +6,7 @@ import type { Roots } from '../../chapters/3-root/step.ts'
 import { CLONE_NEWUSER } from '../../lib/kernel/syscalls/constants.ts'
 import { Tape } from '../../lib/kernel/tape/tape.ts'
 import { finding, seen } from '../../lib/guide/evidence.ts'
-import type { Lab } from '../../lib/guide/lab.ts'
+import type { Experiment } from '../../lib/guide/experiment.ts'
 import type { Check, Stage } from '../../lib/guide/step.ts'
 import { stayed } from '../1-cli/leaks.ts'
 
@@ -18,14 +18,14 @@ export function jailStage(enterJail: Go): Stage<Roots> {
   const [root, standing] = [new DirectorySeen(), new DirectorySeen('.')]
   return {
     title: 'Into a jail',
-    async act(lab) {
-      const path = lab.folder('only-a-jail')
+    async act(experiment) {
+      const path = experiment.folder('only-a-jail')
       jail = rootOf(path)
       const tape = new Tape()
       enterJail(tape, path)
       root.look(tape)
       standing.look(tape)
-      await lab.outside('into a jail', tape, lab.options.rootless ? CLONE_NEWUSER : 0)
+      await experiment.outside('into a jail', tape, experiment.options.rootless ? CLONE_NEWUSER : 0)
     },
     checks: [
       {
@@ -53,13 +53,13 @@ export function jailStage(enterJail: Go): Stage<Roots> {
 export function outAgain(
   enterJail: Go,
   breakOut: Go,
-): { act(lab: Lab<Roots>): Promise<void>; check: Check<Roots> } {
+): { act(experiment: Experiment<Roots>): Promise<void>; check: Check<Roots> } {
   const name = `second-${randomBytes(3).toString('hex')}` // what is always called the same can be named without the argument
   const second = new DirectorySeen(name)
   const standing = new DirectorySeen('.')
   return {
-    act: lab =>
-      chrootAndOut(lab, {
+    act: experiment =>
+      chrootAndOut(experiment, {
         into: enterJail,
         second: name,
         out(tape) {

@@ -34,7 +34,7 @@ export const exercise: Exercise<Measured> = {
     const changed = changeAct(
       watchJoining(withChecks(step)),
       FREEZE,
-      withCgroup(lab => freezeBy(lab, freeze as Freeze)),
+      withCgroup(experiment => freezeBy(experiment, freeze as Freeze)),
     )
     const [join, ...others] = changed.stages
     return { ...changed, stages: [join!, otherLimitsStage(), ...others] }

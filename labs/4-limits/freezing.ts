@@ -7,7 +7,7 @@ import { isKind } from '../../lib/common/errors.ts'
 import { learnersError } from '../../lib/labs/problem.ts'
 import { type Measured, stopAndGoOn, untilThrottled } from '../../chapters/4-limits/experiments.ts'
 import { bandwidth, isApart, isFrozen } from '../../chapters/4-limits/readings.ts'
-import type { Lab } from '../../lib/guide/lab.ts'
+import type { Experiment } from '../../lib/guide/experiment.ts'
 import { type Cgroup, cgroupOf } from '../../lib/kernel/cgroup/cgroup.ts'
 import type { CgroupValue } from '../../lib/kernel/cgroup/cgroupfs.ts'
 import { PipeLock } from '../../lib/kernel/process/pipe-lock.ts'
@@ -96,7 +96,7 @@ async function overdue(freezer: Freezer, frozen: boolean, isOver: () => boolean)
 }
 
 /** Stops the container in the learner's way, first while one of its processes cannot stop yet. And lets it go on. */
-export async function freezeBy({ scene }: Lab<Measured>, freeze: Freeze): Promise<void> {
+export async function freezeBy({ scene }: Experiment<Measured>, freeze: Freeze): Promise<void> {
   const { pid } = scene
   if (!isApart(pid, 'freezer')) return // it would be us who stop
   const cgroup = cgroupOf(pid)

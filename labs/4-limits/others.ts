@@ -2,7 +2,7 @@ import type { Measured } from '../../chapters/4-limits/experiments.ts'
 import { bandwidth } from '../../chapters/4-limits/readings.ts'
 import type { ResourcesSpec } from '../../lib/container/spec.ts'
 import { finding, notHere, seen } from '../../lib/guide/evidence.ts'
-import type { Lab } from '../../lib/guide/lab.ts'
+import type { Experiment } from '../../lib/guide/experiment.ts'
 import { inWords, type Refusal, refusalOf } from '../../lib/guide/refusal.ts'
 import type { Finding, Stage } from '../../lib/guide/step.ts'
 import { type readings, readCgroup } from '../../lib/kernel/cgroup/cgroupfs.ts'
@@ -80,9 +80,9 @@ interface Made {
   refused?: { words: string; about: Limited }
 }
 
-async function make(lab: Lab<Measured>, other: Other, limits: Limits): Promise<Made> {
+async function make(experiment: Experiment<Measured>, other: Other, limits: Limits): Promise<Made> {
   try {
-    const { pid } = await lab.another(`a container that has a limit of ${other.asks} only`, {
+    const { pid } = await experiment.another(`a container that has a limit of ${other.asks} only`, {
       change: ({ spec }) => void (spec.linux.resources = other.resources(limits)),
     })
     const value = (what: keyof typeof readings) => {
@@ -166,10 +166,10 @@ export function otherLimitsStage(): Stage<Measured> {
   }
   return {
     title: 'Other limits, and none',
-    async act(lab) {
-      if (lab.refused) lab.limit(lab.refused.reason, lab.refused.remedy)
+    async act(experiment) {
+      if (experiment.refused) experiment.limit(experiment.refused.reason, experiment.refused.remedy)
       made = []
-      for (const other of OTHERS) made.push(await make(lab, other, limits))
+      for (const other of OTHERS) made.push(await make(experiment, other, limits))
     },
     checks: [
       {

@@ -5,7 +5,8 @@ import { isKind } from '../../lib/common/errors.ts'
 import { directories, rootMount, upperOf } from '../../chapters/5-layers/readings.ts'
 import { beginStack, type Stack } from '../../chapters/5-layers/step.ts'
 import { finding, seen } from '../../lib/guide/evidence.ts'
-import type { BoxOptions, Lab } from '../../lib/guide/lab.ts'
+import type { Experiment } from '../../lib/guide/experiment.ts'
+import type { PlanOptions } from '../../lib/guide/step-plan.ts'
 import { changeAct } from '../../lib/guide/mutant.ts'
 import { inWords, refusalOf } from '../../lib/guide/refusal.ts'
 import type { Stage, Step } from '../../lib/guide/step.ts'
@@ -17,19 +18,19 @@ import { explained, type Latest, noteCalls, NotStarted } from './refused.ts'
 /** The step, whose own container says what is wrong with its overlay where it cannot start, and after it one on three layers. */
 export function withLayers(step: Step<Stack>): Step<Stack> {
   const latest: Latest = { ops: [], first: 1 }
-  const noted = changeAct(noteCalls(step, latest), 'A stack of directories', async lab => {
+  const noted = changeAct(noteCalls(step, latest), 'A stack of directories', async experiment => {
     try {
-      await beginStack(lab)
+      await beginStack(experiment)
     } catch (error) {
-      throw await explained(error, lab, latest)
+      throw await explained(error, experiment, latest)
     }
   })
   const [first, ...others] = noted.stages
   const place = `root-${randomBytes(3).toString('hex')}` // no name that one could know
   return {
     ...noted,
-    async plan(plan, lab) {
-      await step.plan?.(plan, lab)
+    async plan(plan, experiment) {
+      await step.plan?.(plan, experiment)
       if (plan.layers) plan.rootfs = plan.spec.root.path = join(plan.layers.folder, place)
     },
     stages: [firstStage(first!), ...others, threeLayers(latest)],
@@ -40,7 +41,7 @@ export function withLayers(step: Step<Stack>): Step<Stack> {
 const awkward = () => `${randomBytes(3).toString('hex')}:v1,a\\b\\,c:d, e`
 
 /** The names of two layers over an image. Sorted upwards or downwards, the paths of the three are in another order. */
-function twoNames({ scene, ledger }: Lab<Stack>): string[] {
+function twoNames({ scene, ledger }: Experiment<Stack>): string[] {
   const upwards = [awkward(), awkward()].sort()
   const isImageFirst = scene.lower[0]! < join(ledger.dataFolder, 'containers')
   return isImageFirst ? upwards : upwards.reverse()
@@ -56,11 +57,11 @@ function threeLayers(latest: Latest): Stage<Stack> {
   let refused = ''
   return {
     title: 'An image of several layers',
-    act: async lab => {
-      names = twoNames(lab)
-      wanted = [...names.map((name, i) => layer(lab, name, i === 0)), ...lab.scene.lower]
+    act: async experiment => {
+      names = twoNames(experiment)
+      wanted = [...names.map((name, i) => layer(experiment, name, i === 0)), ...experiment.scene.lower]
       try {
-        const box = await anotherOn(wanted, lab, latest)
+        const box = await anotherOn(wanted, experiment, latest)
         pid = box.pid
         folder = box.container.layers?.folder ?? ''
         said = (await box.shell.run('cat /etc/top /etc/base')).output.trim()
@@ -102,8 +103,8 @@ function threeLayers(latest: Latest): Stage<Stack> {
 }
 
 /** A container on these layers, whose own folder has such a name, too; its root is called otherwise than that of others. */
-async function anotherOn(lower: string[], lab: Lab<Stack>, latest: Latest) {
-  const options: BoxOptions = {
+async function anotherOn(lower: string[], experiment: Experiment<Stack>, latest: Latest) {
+  const options: PlanOptions = {
     change(plan) {
       if (!plan.layers) return
       const folder = `${plan.layers.folder}-${awkward()}`
@@ -112,9 +113,9 @@ async function anotherOn(lower: string[], lab: Lab<Stack>, latest: Latest) {
     },
   }
   try {
-    return await lab.another('a container on three layers', options)
+    return await experiment.another('a container on three layers', options)
   } catch (error) {
-    throw await explained(error, lab, latest, options)
+    throw await explained(error, experiment, latest, options)
   }
 }
 
@@ -129,8 +130,8 @@ function whyOtherStack(stack: readonly string[], wanted: readonly string[], uppe
 }
 
 /** A layer in a folder of this name, with a file that both have, and below with one of its own. */
-function layer(lab: Lab<Stack>, name: string, isTop: boolean): string {
-  const dir = lab.folder(name)
+function layer(experiment: Experiment<Stack>, name: string, isTop: boolean): string {
+  const dir = experiment.folder(name)
   mkdirSync(join(dir, 'etc'))
   writeFileSync(join(dir, 'etc/top'), `${name}\n`)
   if (!isTop) writeFileSync(join(dir, 'etc/base'), `${name}\n`)

@@ -24,12 +24,16 @@ export function readUpper(changes: Changes, tarNames: TarNames): Stage<Stack>[] 
   return [
     {
       title: 'What a container has changed',
-      act: async lab => {
-        keepsXattrs(lab)
-        plan = planChanges(lab.scene.lower[0]!, lab.folder('image'), lab.folder('elsewhere'))
+      act: async experiment => {
+        keepsXattrs(experiment)
+        plan = planChanges(
+          experiment.scene.lower[0]!,
+          experiment.folder('image'),
+          experiment.folder('elsewhere'),
+        )
         const { image, script } = plan
         // by our parts: it is the functions that are asked here
-        const { pid, shell, container } = await lab.another('a container that changes a lot', {
+        const { pid, shell, container } = await experiment.another('a container that changes a lot', {
           parts: chapter.parts,
           change: ({ layers }) => void (layers && (layers.lower = [image])),
         })
@@ -52,11 +56,11 @@ export function readUpper(changes: Changes, tarNames: TarNames): Stage<Stack>[] 
     },
     {
       title: 'Its layer as a tar',
-      act: async lab => {
-        keepsXattrs(lab)
+      act: async experiment => {
+        keepsXattrs(experiment)
         if (!changer || !plan) return
         const upper = upperOf(changer)
-        const tar = join(lab.folder('packed'), 'layer.tar')
+        const tar = join(experiment.folder('packed'), 'layer.tar')
         await packLayer(upper, tar, { overlay: true })
         const theirs = (await entriesOfTar(tar)).map(({ name }) => bare(name)).filter(Boolean)
         disguised(upper, plan, () => {

@@ -1,7 +1,8 @@
 import { step as chapter, type Stack } from '../../chapters/5-layers/step.ts'
 import { overlayRefused } from '../../lib/container/parts/layers.ts'
 import type { Container } from '../../lib/container/part.ts'
-import type { BoxOptions, Lab } from '../../lib/guide/lab.ts'
+import type { Experiment } from '../../lib/guide/experiment.ts'
+import type { PlanOptions } from '../../lib/guide/step-plan.ts'
 import { changePart } from '../../lib/guide/mutant.ts'
 import type { Step } from '../../lib/guide/step.ts'
 import { mountinfo } from '../../lib/kernel/mount/mountinfo.ts'
@@ -72,9 +73,9 @@ const PLACES: readonly [refused: RegExp, remedy: string][] = [
  */
 export async function explained(
   error: unknown,
-  lab: Lab<Stack>,
+  experiment: Experiment<Stack>,
   latest: Latest,
-  options: BoxOptions = {},
+  options: PlanOptions = {},
 ): Promise<unknown> {
   const failed = error instanceof Error && error.cause instanceof SyscallError ? error.cause : error
   if (!(failed instanceof SyscallError)) return error
@@ -84,7 +85,7 @@ export async function explained(
     return new NotStarted(failed.message, isMounted(container?.rootfs) ? MOUNTED_BEFORE : NO_MOUNT, undefined)
   const asked = askedFor(latest, failed)
   if (!asked) return error
-  const limited = asked.refused && (await refusedToAll(lab, options))
+  const limited = asked.refused && (await refusedToAll(experiment, options))
   if (limited) return limited
   const why = whyNotStarted(asked)
   return why ? new NotStarted(failed.message, why, asked.at) : error
@@ -92,11 +93,11 @@ export async function explained(
 
 /** Why the reference cannot start such a container; undefined where it can. */
 async function refusedToAll(
-  lab: Lab<Stack>,
-  options: BoxOptions,
+  experiment: Experiment<Stack>,
+  options: PlanOptions,
 ): Promise<MinilabError<'limited'> | undefined> {
   try {
-    const box = await lab.another('the same, by the reference', { ...options, parts: chapter.parts })
+    const box = await experiment.another('the same, by the reference', { ...options, parts: chapter.parts })
     await box.end()
     return undefined
   } catch (error) {

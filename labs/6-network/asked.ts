@@ -5,7 +5,7 @@ import type { Wiring } from '../../chapters/6-network/wiring.ts'
 import { currentNetns } from '../../lib/container/ledger/ledger.ts'
 import type { Cable } from '../../lib/container/net/network-plan.ts'
 import { finding, seen } from '../../lib/guide/evidence.ts'
-import type { Lab } from '../../lib/guide/lab.ts'
+import type { Experiment } from '../../lib/guide/experiment.ts'
 import type { Check, Scene, Stage } from '../../lib/guide/step.ts'
 import { openRtnetlink } from '../../lib/kernel/netlink/rtnetlink.ts'
 import { explained } from './explained.ts'
@@ -17,10 +17,10 @@ export interface Asked {
 }
 
 /** Makes a bridge of the lab's; it is up where it has addresses. */
-export function addBridge(lab: Lab<Wiring>, name: string, addresses: readonly string[]): void {
+export function addBridge(experiment: Experiment<Wiring>, name: string, addresses: readonly string[]): void {
   const host = openRtnetlink()
   try {
-    lab.ledger.add({ kind: 'link', name, netns: currentNetns() })
+    experiment.ledger.add({ kind: 'link', name, netns: currentNetns() })
     host.addBridge(name)
     for (const address of addresses) host.addAddress(name, address)
     if (addresses.length > 0) host.setUp(name)
@@ -30,7 +30,7 @@ export function addBridge(lab: Lab<Wiring>, name: string, addresses: readonly st
 }
 
 /** Many hosts have an eth0, and a bridge of another program. Here it is one link: each kernel on which this lab runs has bridges. */
-export const otherEth0 = (lab: Lab<Wiring>): void => addBridge(lab, 'eth0', [])
+export const otherEth0 = (experiment: Experiment<Wiring>): void => addBridge(experiment, 'eth0', [])
 
 /** A network for the bridge, which is another one each time; its length is never that of the examples. */
 export function newSubnet(): string {
@@ -41,10 +41,10 @@ export function newSubnet(): string {
 /** The first container's stage, with checks of what was asked for behind the step's own. */
 export const firstStage = (stage: Stage<Wiring>, asked: Asked): Stage<Wiring> => ({
   ...stage,
-  async act(lab) {
-    await stage.act?.(lab)
-    asked.cable = lab.box?.container.cable
-    asked.bridge = find(await linksOf(process.pid), lab.scene.bridge)?.index
+  async act(experiment) {
+    await stage.act?.(experiment)
+    asked.cable = experiment.box?.container.cable
+    asked.bridge = find(await linksOf(process.pid), experiment.scene.bridge)?.index
   },
   checks: [
     ...(stage.checks ?? []),

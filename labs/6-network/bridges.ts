@@ -34,15 +34,15 @@ export function bridgesStage(part: Part, left: Left): Stage<Wiring> {
   const names = { there: '', impossible: '' }
   return {
     title: 'Other bridges',
-    async act(lab) {
-      const box = lab.boxes.find(({ pid }) => pid === lab.scene.modes.none)
+    async act(experiment) {
+      const box = experiment.boxes.find(({ pid }) => pid === experiment.scene.modes.none)
       if (!box) return
-      Object.assign(names, { there: `mlb-${lab.id}y`, impossible: `mlb-${lab.id}/z` })
+      Object.assign(names, { there: `mlb-${experiment.id}y`, impossible: `mlb-${experiment.id}/z` })
       const host = openRtnetlink()
       try {
         const plug = (bridge: string, first: () => void) =>
           plugIn(part, host, box.container, box.pid, bridge, first)
-        tried.there = await plug(names.there, () => addBridge(lab, names.there, [ADDRESS]))
+        tried.there = await plug(names.there, () => addBridge(experiment, names.there, [ADDRESS]))
         tried.impossible = await plug(names.impossible, () => {})
         open = { ...left }
       } finally {

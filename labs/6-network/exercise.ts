@@ -31,8 +31,8 @@ export const exercise: Exercise<Wiring> = {
     const part = connected.parts.find(({ name }) => name === 'network')!
     return {
       ...connected,
-      async plan(plan, lab) {
-        await step.plan?.(plan, lab)
+      async plan(plan, experiment) {
+        await step.plan?.(plan, experiment)
         if (plan.network) plan.network.pool = [subnet]
       },
       stages: [withoutCable(part, left), firstStage(first!, asked), ...others, bridgesStage(part, left)],

@@ -2,7 +2,7 @@ import { MODES } from '../../chapters/6-network/experiments.ts'
 import { modes } from '../../chapters/6-network/link-checks.ts'
 import type { Wiring } from '../../chapters/6-network/wiring.ts'
 import type { Part } from '../../lib/container/part.ts'
-import type { Box } from '../../lib/guide/lab.ts'
+import type { Box } from '../../lib/guide/experiment.ts'
 import { refusalOf } from '../../lib/guide/refusal.ts'
 import type { Stage } from '../../lib/guide/step.ts'
 import { openRtnetlinkIn } from '../../lib/kernel/netlink/rtnetlink.ts'
@@ -15,10 +15,10 @@ export function withoutCable(part: Part, left: Left): Stage<Wiring> {
   let [open, openAfterThrow] = [NOTHING_LEFT, NOTHING_LEFT]
   return {
     title: 'A container without a cable',
-    async act(lab) {
-      otherEth0(lab)
-      const box = await lab.another('a container in mode none', { change: MODES.none })
-      lab.scene.modes.none = box.pid
+    async act(experiment) {
+      otherEth0(experiment)
+      const box = await experiment.another('a container in mode none', { change: MODES.none })
+      experiment.scene.modes.none = box.pid
       open = { ...left }
       await withoutLoopback(box, part)
       openAfterThrow = { ...left }

@@ -45,14 +45,14 @@ export function firstStage(stage: Stage<Ran>, step: Step<Ran>, latest: Latest): 
   }
   return {
     ...stage,
-    async act(lab) {
+    async act(experiment) {
       try {
-        await stage.act?.(lab)
+        await stage.act?.(experiment)
       } catch (error) {
         throw explainRefused(error, latest)
       }
-      const { ops } = await recordStep(step, lab.options)
-      tape = lab.tape
+      const { ops } = await recordStep(step, experiment.options)
+      tape = experiment.tape
       const left = ops.slice(tape.length).map(({ part }) => part)
       unreached = [...new Set(left)].filter(part => part !== 'process')
     },

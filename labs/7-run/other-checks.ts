@@ -154,8 +154,8 @@ export function otherStage(umask: number, parts: readonly Part[], latest: Latest
   let others: Others
   return {
     title: 'Containers that ask for other values',
-    async act(lab) {
-      others = await startOthers(lab, parts, latest)
+    async act(experiment) {
+      others = await startOthers(experiment, parts, latest)
     },
     checks: CHECKS.map(({ id, claim, look }, i): Check<Ran> => ({
       id,

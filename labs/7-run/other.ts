@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto'
 import type { Ran } from '../../chapters/7-run/commands.ts'
 import type { Part } from '../../lib/container/part.ts'
 import type { Spec } from '../../lib/container/spec.ts'
-import type { Lab } from '../../lib/guide/lab.ts'
+import type { Experiment } from '../../lib/guide/experiment.ts'
 import { type Refusal, refusalOf } from '../../lib/guide/refusal.ts'
 import {
   type Capability,
@@ -99,14 +99,18 @@ const ASKS: Record<'user' | 'root' | 'filtered', (spec: Spec) => void> = {
 const OURS = 60_999
 
 /** Starts them, of these parts. A refused call is kept for the checks, which know the task that it belongs to. */
-export async function startOthers(lab: Lab<Ran>, parts: readonly Part[], latest: Latest): Promise<Others> {
-  const others = ask(lab.options.rootless)
+export async function startOthers(
+  experiment: Experiment<Ran>,
+  parts: readonly Part[],
+  latest: Latest,
+): Promise<Others> {
+  const others = ask(experiment.options.rootless)
   const before = groups()
   try {
     // only root may choose them, and only so it shows whether the child has left them
     if (!others.alone) process.setgroups!([...before, OURS])
     for (const name of ['user', 'root', 'filtered'] as const)
-      others[name] = await start(lab, parts, others[name], ASKS[name])
+      others[name] = await start(experiment, parts, others[name], ASKS[name])
     return others
   } catch (error) {
     const refused = refusalOf(explainRefused(error, latest))
@@ -120,13 +124,13 @@ export async function startOthers(lab: Lab<Ran>, parts: readonly Part[], latest:
 const groups = () => (status('self').Groups ?? '').split(' ').filter(Boolean).map(Number)
 
 async function start(
-  lab: Lab<Ran>,
+  experiment: Experiment<Ran>,
   parts: readonly Part[],
   other: Other,
   change: (spec: Spec) => void,
 ): Promise<Other> {
   const { uid, gid, additionalGids, capabilities } = other
-  const { pid, tape } = await lab.another('a container that asks for other values', {
+  const { pid, tape } = await experiment.another('a container that asks for other values', {
     parts,
     change({ spec }) {
       Object.assign(spec.process.user, { uid, gid })

@@ -10,6 +10,7 @@ import {
 import { now } from '../kernel/syscalls/now.ts'
 import { namespaceInode, startTime } from '../kernel/process/procfs.ts'
 import type { Replayed } from '../kernel/tape/tape.ts'
+import type { Launched, Listener } from './events.ts'
 import type { Evidence } from './step.ts'
 import { lines, otherParts, type TapeLine } from './tape-lines.ts'
 
@@ -80,6 +81,30 @@ export class Feed {
     this.#folder = join(dataFolder, 'containers')
   }
 
+  /** Tells what of a step concerns viewers. */
+  readonly hear: Listener = event => {
+    switch (event.kind) {
+      case 'step': {
+        const { number, name, title } = event.step
+        return this.tell({ kind: 'step', number, name, title, trial: event.trial })
+      }
+      case 'stage':
+        return this.tell({ kind: 'stage', number: event.number, of: event.of, title: event.stage.title })
+      case 'container':
+        return this.#container(event.purpose, event.pid)
+      case 'launch':
+        return this.#launch(event)
+      case 'check': {
+        const { ok, evidence, limited = null, diagnosis = null } = event.finding
+        const { claim } = event.check
+        return this.tell({ kind: 'check', claim, ok, evidence, reason: diagnosis ?? limited })
+      }
+      case 'over':
+        return this.tell({ kind: 'end', ok: event.ok })
+    }
+  }
+
+  /** Tells all viewers, those that come later too. */
   tell(event: FeedEvent): void {
     const line = Buffer.from(JSON.stringify(event) + '\n')
     for (const viewer of this.#viewers.values()) if (viewer) queue(viewer, line)
@@ -89,18 +114,14 @@ export class Feed {
   }
 
   /** A container that has just started; one that has ended by now is not worth a word. */
-  container(name: string, pid: number): void {
+  #container(name: string, pid: number): void {
     const started = unlessRefused(() => startTime(pid))
     const pidNamespace = unlessRefused(() => namespaceInode('self', 'pid')) ?? 0
     if (started !== undefined) this.tell({ kind: 'container', name, pid, started, pidNamespace })
   }
 
   /** The calls of a launch; of parts other than those that a step `teaches` a summary. */
-  launch(
-    purpose: string,
-    tape: readonly Replayed[],
-    { teaches, clone }: { teaches?: readonly string[]; clone?: Replayed | undefined } = {},
-  ): void {
+  #launch({ purpose, tape, teaches, clone }: Launched): void {
     if (tape.length === 0) return // made by another runtime
     const all = [
       ...(clone ? [clone] : []),

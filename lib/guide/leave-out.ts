@@ -4,7 +4,8 @@ import { MinilabError } from '../common/errors.ts'
 import { Gate } from '../kernel/tape/gate.ts'
 import { hint } from '../common/suggest.ts'
 import { Tape } from '../kernel/tape/tape.ts'
-import { Lab, type LabOptions } from './lab.ts'
+import { Experiment } from './experiment.ts'
+import type { StepMode } from './step-plan.ts'
 import { changeSpec, withoutCalls, withoutPart } from './mutant.ts'
 import type { Step } from './step.ts'
 
@@ -26,19 +27,19 @@ const NAMESPACES: Record<string, NamespaceType> = {
 const NEEDED = ['process', 'execve']
 
 /** What the child of a step's own container would do, recorded; nothing is made. `own`: only what its parts record. */
-export async function recordStep<S>(step: Step<S>, options: LabOptions, own = false): Promise<Tape> {
-  const lab = new Lab(step, options)
+export async function recordStep<S>(step: Step<S>, options: StepMode, own = false): Promise<Tape> {
+  const experiment = new Experiment(step, options)
   const gate = new Gate()
   try {
-    const container = nothingMade(await lab.plan({ dry: true, id: 'dry' }))
-    if (!own) return recordParts(lab.parts(), container, gate).tape
+    const container = nothingMade(await experiment.plan({ dry: true, id: 'dry' }))
+    if (!own) return recordParts(experiment.parts(), container, gate).tape
     const tape = new Tape()
-    for (const part of lab.parts()) part.inside?.(tape, container, gate)
+    for (const part of experiment.parts()) part.inside?.(tape, container, gate)
     return tape
   } finally {
     gate.closeChildEnd()
     gate.close()
-    await lab.close()
+    await experiment.close()
   }
 }
 
@@ -46,7 +47,7 @@ export async function recordStep<S>(step: Step<S>, options: LabOptions, own = fa
  * The step without something: a part, a kind of namespace, or a system call, by its name. Throws a usage error with the
  * nearest name for what this step does not have.
  */
-export async function leaveOut<S>(step: Step<S>, name: string, options: LabOptions): Promise<Step<S>> {
+export async function leaveOut<S>(step: Step<S>, name: string, options: StepMode): Promise<Step<S>> {
   const tape = await recordStep(step, options, true)
   const parts = step.parts.map(part => part.name)
   const calls = [...new Set(tape.ops.map(({ call }) => String(call)))]

@@ -1,7 +1,7 @@
 import type { Part } from '../container/part.ts'
 import type { Spec } from '../container/spec.ts'
 import { Later, type Op, Tape } from '../kernel/tape/tape.ts'
-import type { Lab } from './lab.ts'
+import type { Experiment } from './experiment.ts'
 import type { Step } from './step.ts'
 
 /** A misconception, built: one wrong way to make what a step teaches. Its checks must see it, and say what it is. */
@@ -63,21 +63,23 @@ export function withoutCalls<S>(step: Step<S>, part: string, leftOut: (op: Op) =
 
 /** The step with another specification. */
 export function changeSpec<S>(step: Step<S>, change: (spec: Spec) => void): Step<S> {
-  return { ...step, spec: (spec, lab) => (step.spec?.(spec, lab), change(spec)) }
+  return { ...step, spec: (spec, experiment) => (step.spec?.(spec, experiment), change(spec)) }
 }
 
 /** The step with another experiment in the place of a stage's, which is known by its title. */
 export function changeAct<S>(
   step: Step<S>,
   title: string,
-  act: (lab: Lab<S>, right: (lab: Lab<S>) => Promise<void>) => Promise<void>,
+  act: (experiment: Experiment<S>, right: (experiment: Experiment<S>) => Promise<void>) => Promise<void>,
 ): Step<S> {
   if (!step.stages.some(stage => stage.title === title))
     throw new Error(`step ${step.number} has no stage "${title}"`)
   return {
     ...step,
     stages: step.stages.map(stage =>
-      stage.title === title ? { ...stage, act: lab => act(lab, async same => stage.act?.(same)) } : stage,
+      stage.title === title
+        ? { ...stage, act: experiment => act(experiment, async same => stage.act?.(same)) }
+        : stage,
     ),
   }
 }

@@ -1,6 +1,5 @@
 import { execa } from 'execa'
 import { ourselves } from '../common/ourselves.ts'
-import type { Presenter } from './present.ts'
 
 /** How a command of ours answered: its exit status, and its stdout. On stderr may also be what Node has to say (NODE_DEBUG, --inspect). */
 export interface Answer {
@@ -8,8 +7,11 @@ export interface Answer {
   output: string
 }
 
-/** Runs `minilab ARGS` as a process of its own, and shows both unless no presenter is given. */
-export async function ownCommand(presenter: Presenter | undefined, args: string[]): Promise<Answer> {
+/** Runs `minilab ARGS` as a process of its own, and shows both line by line, where it is told how. */
+export async function ownCommand(
+  show: ((line: string) => void) | undefined,
+  args: string[],
+): Promise<Answer> {
   const [program, ...words] = ourselves(args)
   const ran = await execa(program, words, {
     stdin: 'ignore',
@@ -17,9 +19,9 @@ export async function ownCommand(presenter: Presenter | undefined, args: string[
     reject: false,
   })
   const status = ran.exitCode ?? null
-  presenter?.line(`      $ minilab ${args.map(quote).join(' ')}`)
-  for (const line of ran.all.split('\n').filter(Boolean)) presenter?.line(`        ${line}`)
-  if (status !== 0) presenter?.line(`        (exit status ${status})`)
+  show?.(`      $ minilab ${args.map(quote).join(' ')}`)
+  for (const line of ran.all.split('\n').filter(Boolean)) show?.(`        ${line}`)
+  if (status !== 0) show?.(`        (exit status ${status})`)
   return { status, output: ran.stdout.trimEnd() }
 }
 

@@ -4,6 +4,7 @@ import { explanation } from '../book/explanation.ts'
 import { namespaces } from '../container/parts/namespaces.ts'
 import type { Replayed } from '../kernel/tape/tape.ts'
 import { callText, lines, otherParts, type TapeLine } from './tape-lines.ts'
+import type { Listener } from './events.ts'
 import type { Check, Finding, Report, Stage, Step } from './step.ts'
 import { manualLines } from './manual.ts'
 import { sourceLine } from './source-line.ts'
@@ -20,7 +21,7 @@ export function widthFor(plain: boolean): number {
 }
 
 /** What of a step decides how its calls are shown. */
-type Told = Pick<Step, 'teaches' | 'matters' | 'expected'> & { stages: Pick<Stage, 'shows'>[] }
+type Told = Pick<Step, 'teaches' | 'matters' | 'expected'> & { stages: readonly Pick<Stage, 'shows'>[] }
 
 /** Where the text of a step goes. Nothing here decides anything: it is told what happened. */
 export class Presenter {
@@ -40,6 +41,43 @@ export class Presenter {
     this.#write = quiet ? () => {} : text => process.stdout.write(text)
     this.ink = inkFor(plain)
     this.width = widthFor(plain)
+  }
+
+  /** Prints what happens in a step. */
+  readonly hear: Listener = event => {
+    switch (event.kind) {
+      case 'step':
+        return this.step(event.step, event.mode, event.runtime)
+      case 'stage':
+        this.stage(event.number, event.of, event.stage.title)
+        return this.explain(event.step, event.stage)
+      case 'question':
+        return this.question()
+      case 'act':
+        if (event.asked) this.line()
+        return this.source(event.stage)
+      case 'launch':
+        if (event.own) return this.tape(event.own, event.tape, event.clone)
+        return event.quiet ? undefined : this.launch(event.purpose, event.tape)
+      case 'together':
+        return this.launch(event.heading, event.tape)
+      case 'calls':
+        return this.calls(event.step, event.stage, event.tape)
+      case 'limited':
+        return this.limited(event.reason, event.remedy)
+      case 'check':
+        return this.check(event.check, event.finding)
+      case 'prediction':
+        return this.prediction(event.said, event.answer, event.why)
+      case 'note':
+        return this.note(event.text)
+      case 'line':
+        return this.line(event.text)
+      case 'block':
+        return this.block(event.heading, event.text)
+      case 'end':
+        return this.end(event.step, event.report)
+    }
   }
 
   line(text = ''): void {

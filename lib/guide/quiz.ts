@@ -1,4 +1,4 @@
-import type { LabOptions } from './lab.ts'
+import type { StepMode } from './step-plan.ts'
 import { inkFor, Presenter } from './present.ts'
 import { runStep } from './run-step.ts'
 import type { Report, Step } from './step.ts'
@@ -39,18 +39,16 @@ export const questionsOf = <S>({ stages }: Step<S>): string[] =>
 export async function askAgain<S>(
   step: Step<S>,
   questions: ReadonlySet<string>,
-  { plain, ...options }: Pick<LabOptions, 'rootless'> & { plain: boolean },
+  { plain, ...options }: Pick<StepMode, 'rootless'> & { plain: boolean },
 ): Promise<Report> {
   const last = step.stages.findLastIndex(({ predict }) => predict && questions.has(predict.question))
   const part = { ...step, stages: step.stages.slice(0, last + 1) }
   const presenter = new QuizPresenter(plain)
   return runStep(part, {
     ...options,
-    presenter,
+    listeners: [presenter.hear],
     runtime: 'minilab',
-    keep: false,
     ask: true,
     questions,
-    command: [],
   })
 }

@@ -3,7 +3,7 @@ import { askWhich } from './predict.ts'
 import type { MutantPresenter } from './present-mutant.ts'
 import { runStep } from './run-step.ts'
 import type { Report, Step } from './step.ts'
-import type { LabOptions } from './lab.ts'
+import type { StepMode } from './step-plan.ts'
 
 /** A step built wrongly on purpose, and what is known of it before it runs. */
 export interface Wrong<S = object> {
@@ -21,7 +21,7 @@ export interface WrongReport extends Report {
   wrong: { title: string; misconception: string | null; breaks: string[] | null; broke: string[] }
 }
 
-export interface WrongOptions extends LabOptions {
+export interface WrongOptions extends StepMode {
   ask: boolean
   presenter: MutantPresenter
 }
@@ -36,8 +36,9 @@ export async function runMutant<S>(wrong: Wrong<S>, options: WrongOptions): Prom
   const checks = wrong.right.stages.flatMap(({ checks }) => checks ?? [])
   if (options.ask) presenter.line()
   const said = options.ask ? await askWhich('Which checks will see it?', checks) : undefined
-  const asked = { ask: false, keep: false, command: [] }
-  const report = await runStep(wrong.step, { ...options, ...asked, trial: wrong.title })
+  const { rootless, runtime } = options
+  const asked = { rootless, runtime, ask: false, trial: wrong.title }
+  const report = await runStep(wrong.step, { ...asked, listeners: [presenter.hear] })
   const broke = report.checks.filter(({ ok }) => ok === false).map(({ id }) => id)
   const { title, misconception = null, breaks = null } = wrong
   const document = { ...report, wrong: { title, misconception, breaks, broke } }
@@ -58,7 +59,7 @@ export interface TapeDifference {
   reordered: boolean
 }
 
-async function tapeDifference<S>({ right, step }: Wrong<S>, options: LabOptions): Promise<TapeDifference> {
+async function tapeDifference<S>({ right, step }: Wrong<S>, options: StepMode): Promise<TapeDifference> {
   const [should, does] = [await recordStep(right, options), await recordStep(step, options)].map(tape =>
     tape.print().map(call => call.replace(/ #\d+>/g, '>')),
   ) as [string[], string[]]

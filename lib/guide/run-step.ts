@@ -1,32 +1,40 @@
+import { once } from 'node:events'
 import { constants } from 'node:os'
 import { setTimeout } from 'node:timers/promises'
 import { isKind, MinilabError } from '../common/errors.ts'
 import { recover } from '../container/ledger/ledger.ts'
 import { dataFolder } from '../image/data-folder.ts'
-import { now } from '../kernel/syscalls/now.ts'
+import { shellStatus } from '../kernel/process/child.ts'
 import { processExists } from '../kernel/process/procfs.ts'
-import type { Replayed } from '../kernel/tape/tape.ts'
+import { now } from '../kernel/syscalls/now.ts'
+import { asTyped } from './as-typed.ts'
+import type { Listener } from './events.ts'
+import { Experiment } from './experiment.ts'
 import { Feed } from './feed.ts'
 import { difference, hostState } from './host-state.ts'
-import { type Refusal, refusalOf } from './refusal.ts'
-import { Lab, type LabOptions } from './lab.ts'
 import { ask } from './predict.ts'
-import type { Check, Finding, Prediction, Report, Stage, Step, TapeEntry } from './step.ts'
-import type { Timeline } from './timeline.ts'
+import { type Refusal, refusalOf } from './refusal.ts'
+import { ReportKeeper } from './report.ts'
+import type { StepMode } from './step-plan.ts'
+import type { Check, Finding, Prediction, Report, Stage, Step } from './step.ts'
 
-export interface StepOptions extends LabOptions {
+export interface StepOptions extends StepMode {
+  /** who hear what happens: a presenter, say */
+  listeners?: readonly Listener[]
   /** whether to ask for predictions */
   ask: boolean
   /** the questions to ask; all, unless given */
   questions?: ReadonlySet<string>
   /** a command of the learner's to run in a container like the step's own, at the end */
-  command: string[]
+  command?: string[]
+  /** stdout belongs to a document: the learner's command writes to stderr */
+  quiet?: boolean
+  /** the container stays at the end until Enter is pressed */
+  keep?: boolean
   /** what is tried out, on a bench: `mutant no-uts`, `lab`. Then what stops the step is no error, but in the report: `refused` */
   trial?: string
   /** the ids of the checks that are wanted: once all of them have been made, no later stage is run; all, unless given */
   until?: readonly string[]
-  /** is told at the end what was done, and when */
-  timeline?(timeline: Timeline): void
 }
 
 /**
@@ -34,92 +42,99 @@ export interface StepOptions extends LabOptions {
  * Resolves to the report; throws what made the step impossible.
  */
 export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<Report> {
-  const { presenter, rootless, runtime } = options
+  const { rootless, runtime, trial = null, command = [] } = options
   const began = performance.now()
   let thinking = 0 // ms in which the learner was asked
   await recover(dataFolder())
   const feed = new Feed(dataFolder())
-  const lab = new Lab(step, { ...options, feed })
-  const goOn = options.trial !== undefined
+  const { hear, heard } = new ReportKeeper()
+  const listeners = [hear, feed.hear, ...(options.listeners ?? [])]
+  const tell: Listener = event => listeners.forEach(listener => listener(event))
+  const experiment = new Experiment(step, { rootless, runtime }, tell)
+  const goOn = trial !== null
   // in one of two looks only is what another runtime mounts for a moment, as runc does with itself (cloned_binary.c)
-  const before = hostState(lab.id).intersection(hostState(lab.id))
+  const before = hostState(experiment.id).intersection(hostState(experiment.id))
   let during = before
   const mode = rootless ? 'rootless' : 'root'
-  presenter.step(step, mode, runtime)
-  const { number, name, title } = step
-  feed.tell({ kind: 'step', number, name, title, trial: options.trial ?? null })
-  const checks: Report['checks'] = []
-  const limited: Report['limited'] = []
+  tell({ kind: 'step', step, mode, runtime, trial })
   let refused: Refusal | undefined
   /** where the step's own container cannot be had here, later stages have nothing to do either */
   let missing: MinilabError<'limited'> | undefined
-  const predictions: Report['predictions'] = []
-  const interrupt = onInterrupt(lab)
+  const interrupt = onInterrupt(experiment)
   try {
     for (const [i, stage] of step.stages.entries()) {
-      presenter.stage(i + 1, step.stages.length, stage.title)
-      feed.tell({ kind: 'stage', number: i + 1, of: step.stages.length, title: stage.title })
-      presenter.explain(step, stage)
-      const predict = missing || stage.impossible?.(lab) ? undefined : prediction(stage, options)
-      if (predict) presenter.question()
+      tell({ kind: 'stage', step, stage, number: i + 1, of: step.stages.length })
+      const predict = missing || stage.impossible?.(experiment) ? undefined : prediction(stage, options)
+      if (predict) tell({ kind: 'question' })
       const asked = performance.now()
       const said = predict && (await ask(predict))
       thinking += performance.now() - asked
-      if (predict) presenter.line()
-      presenter.source(stage)
-      const [lacking, refusal] = missing ? [missing] : await act(lab, stage, goOn)
+      tell({ kind: 'act', stage, asked: predict !== undefined })
+      const [lacking, refusal] = missing ? [missing] : await act(experiment, stage, goOn)
       refused ??= refusal
-      if (refusal && lab.stillborn) break // nothing to look at any more
+      if (refusal && experiment.stillborn) break // nothing to look at any more
       if (refusal) continue
-      if (lacking && lab.stillborn)
+      if (lacking && experiment.stillborn)
         missing = new MinilabError('limited', 'the step’s own container is not there', lacking.remedy)
-      if (lacking) {
-        limited.push({ stage: stage.title, reason: lacking.message, remedy: lacking.remedy })
-        presenter.limited(lacking.message, lacking.remedy)
-      }
-      during = during.union(hostState(lab.id))
-      if (stage.shows) presenter.calls(step, stage, lab.tape)
-      for (const check of stage.checks ?? []) checks.push(await judge(lab, check, lacking, goOn))
+      if (lacking) tell({ kind: 'limited', stage, reason: lacking.message, remedy: lacking.remedy })
+      during = during.union(hostState(experiment.id))
+      if (stage.shows) tell({ kind: 'calls', step, stage, tape: experiment.tape })
+      for (const check of stage.checks ?? [])
+        tell({ kind: 'check', check, finding: await judge(experiment, check, lacking, goOn) })
       if (predict && said !== undefined && !lacking) {
-        const answer = await predict.answer(lab.scene)
-        predictions.push({ question: predict.question, said, answer })
-        presenter.prediction(said, answer, predict.why)
+        const { question, why } = predict
+        tell({ kind: 'prediction', question, said, answer: await predict.answer(experiment.scene), why })
       }
-      if (options.until?.every(wanted => checks.some(({ id }) => id === wanted))) break
+      if (options.until?.every(wanted => heard.checks.some(({ id }) => id === wanted))) break
     }
-    if (options.command.length > 0) await lab.runCommand(options.command)
-    if (options.keep) await lab.keepUntilEnter()
-    feed.tell({ kind: 'end', ok: !refused && checks.every(check => check.ok !== false) })
+    if (command.length > 0) await runCommand(experiment, command, options.quiet)
+    if (options.keep) await keepUntilEnter(experiment)
+    tell({ kind: 'over', ok: !refused && heard.checks.every(check => check.ok !== false) })
   } catch (error) {
     // what fails because its container was just ended is no news: the end is near
     if (interrupt.came) await new Promise(() => {})
     throw error
   } finally {
-    const left = await close(lab, goOn)
+    const left = await close(experiment, goOn)
     refused ??= left
     feed.close()
     interrupt.letGo()
   }
+  const ms = Math.round(performance.now() - began - thinking)
+  const left = await leftBehind(experiment.id, before)
   const report: Report = {
     step: step.number,
     title: step.title,
     mode,
     runtime,
-    ok: checks.every(check => check.ok !== false),
-    ms: Math.round(performance.now() - began - thinking),
-    tape: entries(lab.tape),
-    checks,
-    host: { changed: difference(before, during), left: await leftBehind(lab.id, before) },
-    launches: lab.launches.map(({ purpose, tape }) => ({ purpose, tape: entries(tape) })),
-    limited,
-    predictions,
+    ok: !refused && left.length === 0 && heard.checks.every(check => check.ok !== false),
+    ms,
+    tape: heard.tape,
+    checks: heard.checks,
+    host: { changed: difference(before, during), left },
+    launches: heard.launches,
+    limited: heard.limited,
+    predictions: heard.predictions,
     ...(refused && { refused }),
   }
-  if (refused) report.ok = false
-  if (report.host.left.length > 0) report.ok = false
-  presenter.end(step, report)
-  options.timeline?.(lab.timeline)
+  tell({ kind: 'end', step, report })
   return report
+}
+
+/** Runs the learner's own command in a container like the step's. */
+async function runCommand<S>(experiment: Experiment<S>, command: string[], quiet = false): Promise<void> {
+  const { tell } = experiment
+  tell({ kind: 'line', text: `      $ ${command.join(' ')}` })
+  const status = shellStatus(await experiment.runCommand(command, quiet ? [0, 2, 2] : undefined))
+  tell({ kind: 'line', text: `      exit status ${status}` })
+}
+
+/** `--keep`: the container stays until Enter is pressed, or stdin ends; to be looked at from another terminal. */
+async function keepUntilEnter<S>({ scene: { pid }, options }: Experiment<S>): Promise<void> {
+  const said = `The container stays: its first process is ${pid}. In another terminal: minilab look ${pid}, ls /proc/${pid}, or nsenter -t ${pid} -a ${options.rootless ? '--preserve-credentials ' : ''}/bin/sh`
+  process.stderr.write(`${asTyped(said)}\nEnter ends it. `)
+  await Promise.race([once(process.stdin, 'data'), once(process.stdin, 'end')])
+  process.stdin.pause()
 }
 
 /** What the step has left on the host. What somebody else has there for a moment goes by itself. */
@@ -132,9 +147,9 @@ async function leftBehind(id: string, before: Set<string>): Promise<string[]> {
 }
 
 /** Takes back what was made; with `goOn`, what cannot be (a folder with a mount on it) goes with the bench. */
-async function close<S>(lab: Lab<S>, goOn: boolean): Promise<Refusal | undefined> {
+async function close<S>(experiment: Experiment<S>, goOn: boolean): Promise<Refusal | undefined> {
   try {
-    await lab.close()
+    await experiment.close()
     return undefined
   } catch (error) {
     const refusal = goOn ? refusalOf(error) : undefined
@@ -150,14 +165,14 @@ function prediction<S>({ predict }: Stage<S>, options: StepOptions): Prediction<
 }
 
 /** Ctrl-C or a polite end between two prompts: what was made is taken back first. At a prompt inquirer hears the key. */
-function onInterrupt<S>(lab: Lab<S>): { came: boolean; letGo(): void } {
+function onInterrupt<S>(experiment: Experiment<S>): { came: boolean; letGo(): void } {
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGPIPE'] as const
   const state = { came: false, letGo: () => signals.forEach(signal => process.off(signal, end)) }
   const end = (signal: NodeJS.Signals) => {
     if (state.came) return // the first is what ends it: its output may be closed meanwhile
     state.came = true
     // process.exit() would wait for a child that waits at its gate for us: leave by the system call itself
-    void lab.close().finally(() => now.exit_group(128 + constants.signals[signal]))
+    void experiment.close().finally(() => now.exit_group(128 + constants.signals[signal]))
   }
   for (const signal of signals) process.once(signal, end)
   return state
@@ -165,12 +180,12 @@ function onInterrupt<S>(lab: Lab<S>): { came: boolean; letGo(): void } {
 
 /** What of a stage cannot be had here, and with `goOn` what stopped it. */
 async function act<S>(
-  lab: Lab<S>,
+  experiment: Experiment<S>,
   stage: Stage<S>,
   goOn: boolean,
 ): Promise<[lacking?: MinilabError<'limited'>, refusal?: Refusal | undefined]> {
   try {
-    await stage.act?.(lab)
+    await stage.act?.(experiment)
     return []
   } catch (error) {
     if (isKind(error, 'limited')) return [error]
@@ -181,13 +196,13 @@ async function act<S>(
 }
 
 /** What a check found; with `goOn` it has failed where there is nothing to look at any more. */
-async function look<S>(lab: Lab<S>, check: Check<S>, goOn: boolean): Promise<Finding> {
+async function look<S>(experiment: Experiment<S>, check: Check<S>, goOn: boolean): Promise<Finding> {
   try {
-    return await check.look(lab.scene)
+    return await check.look(experiment.scene)
   } catch (error) {
     const refusal = goOn ? refusalOf(error) : undefined
     if (!refusal) throw error
-    const { child } = lab.box ?? {}
+    const { child } = experiment.box ?? {}
     const exit = child && !processExists(child.pid) ? await child.exit : undefined
     const gone =
       exit && `The program has ended, by ${exit.signal ?? `exit(${exit.status})`}, and cannot be looked at.`
@@ -196,29 +211,10 @@ async function look<S>(lab: Lab<S>, check: Check<S>, goOn: boolean): Promise<Fin
 }
 
 async function judge<S>(
-  lab: Lab<S>,
+  experiment: Experiment<S>,
   check: Check<S>,
   refused: MinilabError<'limited'> | undefined,
   goOn: boolean,
-): Promise<Report['checks'][number]> {
-  const finding: Finding = refused
-    ? { ok: null, evidence: [], limited: refused.message }
-    : await look(lab, check, goOn)
-  lab.presenter.check(check, finding)
-  const { ok, evidence, limited = null, diagnosis = null } = finding
-  lab.options.feed?.tell({ kind: 'check', claim: check.claim, ok, evidence, reason: diagnosis ?? limited })
-  return {
-    id: check.id,
-    claim: check.claim.replaceAll('`', ''),
-    ok: finding.ok,
-    limited: finding.limited ?? null,
-    evidence: finding.evidence,
-    diagnosis: finding.diagnosis ?? null,
-  }
-}
-
-function entries(tape: readonly Replayed[]): TapeEntry[] {
-  return tape.map(({ call, args, result, errno, start = null, ns }) => {
-    return { call, args, result, errno, start, ns }
-  })
+): Promise<Finding> {
+  return refused ? { ok: null, evidence: [], limited: refused.message } : await look(experiment, check, goOn)
 }

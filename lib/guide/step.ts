@@ -1,7 +1,7 @@
 import type { Part, Plan } from '../container/part.ts'
 import type { Spec } from '../container/spec.ts'
 import type { Replayed } from '../kernel/tape/tape.ts'
-import type { Lab } from './lab.ts'
+import type { Experiment } from './experiment.ts'
 import type { Refusal } from './refusal.ts'
 
 /** What a check read: where, and what stands there for the host and for the container. */
@@ -59,11 +59,11 @@ export interface Stage<S = object> {
   manual?: string[]
   predict?: Prediction<S>
   /** whether it is known before that it cannot be had here: then nothing is asked */
-  impossible?(lab: Lab<S>): boolean
+  impossible?(experiment: Experiment<S>): boolean
   /** those calls of the step's own container that this stage explains: they are shown here, and not where it is made */
   shows?(call: Replayed): boolean
-  /** what happens; the first stage that needs the step's own container calls `lab.begin()` */
-  act?(lab: Lab<S>): Promise<void>
+  /** what happens; the first stage that needs the step's own container calls `experiment.begin()` */
+  act?(experiment: Experiment<S>): Promise<void>
   checks?: Check<S>[]
 }
 
@@ -76,9 +76,9 @@ export interface Step<S = object> {
   /** the part that this step teaches: its calls are printed in full, those of earlier steps summed up */
   teaches: string[]
   /** what the step changes in the default spec */
-  spec?(spec: Spec, lab: { rootless: boolean }): void
+  spec?(spec: Spec, experiment: { rootless: boolean }): void
   /** further preparations of its container that are no matter of the spec: layers, network */
-  plan?(plan: Plan, lab: Lab<S>): void | Promise<void>
+  plan?(plan: Plan, experiment: Experiment<S>): void | Promise<void>
   stages: Stage<S>[]
   /** the calls that matter most: they are marked */
   matters?(call: Replayed): boolean

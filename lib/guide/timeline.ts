@@ -1,6 +1,7 @@
 import type { Part } from '../container/part.ts'
 import { clock } from '../kernel/tape/clock.ts'
 import type { Replayed } from '../kernel/tape/tape.ts'
+import type { Listener } from './events.ts'
 
 /** A child of a step, and the system calls that it made. */
 export interface Launch {
@@ -29,14 +30,29 @@ export interface Timeline {
   host: readonly HostWork[]
 }
 
-/** The same parts; what they do on the host is noted in `host`, with its time, also where it fails. */
-export function timed(parts: readonly Part[], host: HostWork[]): Part[] {
+/** Notes what a step does, and when; `timeline` is what it has noted so far. */
+export function noteTimeline(step: Timeline['step']): { hear: Listener; timeline: Timeline } {
+  const launches: Launch[] = []
+  const host: HostWork[] = []
+  const timeline: Timeline = { step, own: undefined, launches, host }
+  const hear: Listener = event => {
+    if (event.kind === 'host') host.push(event.work)
+    if (event.kind !== 'launch') return
+    const { purpose, tape, clone, own } = event
+    if (!own) launches.push({ purpose, tape, clone })
+    else if (tape.length > 0) timeline.own = { purpose: 'the step’s own container', tape, clone }
+  }
+  return { hear, timeline }
+}
+
+/** The same parts; what they do on the host is told with its time, also where it fails. */
+export function timed(parts: readonly Part[], tell: (work: HostWork) => void): Part[] {
   const note = async (part: string, hook: HostWork['hook'], act: () => void | Promise<void>) => {
     const at = clock()
     try {
       await act()
     } finally {
-      host.push({ part, hook, at, ns: clock() - at })
+      tell({ part, hook, at, ns: clock() - at })
     }
   }
   return parts.map(part => ({

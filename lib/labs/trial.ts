@@ -5,9 +5,9 @@ import type { Part } from '../container/part.ts'
 import { nothingMade } from '../container/start.ts'
 import { difference } from '../guide/host-state.ts'
 import { doJobs } from '../sandbox/jobs.ts'
-import { Lab, type LabOptions } from '../guide/lab.ts'
+import { Experiment } from '../guide/experiment.ts'
+import type { StepMode } from '../guide/step-plan.ts'
 import { inWords } from '../guide/refusal.ts'
-import { Presenter } from '../guide/present.ts'
 import { runStep } from '../guide/run-step.ts'
 import type { Report, Step } from '../guide/step.ts'
 import { surroundings } from '../guide/surroundings.ts'
@@ -118,17 +118,12 @@ async function runTrial(
   try {
     const written = await loadWritten(folder, of.exercise)
     const step = await build(request, of, written)
-    const options: LabOptions = {
-      rootless: request.rootless,
-      runtime: 'minilab',
-      keep: false,
-      presenter: new Presenter({ quiet: true }),
-    }
+    const options: StepMode = { rootless: request.rootless, runtime: 'minilab' }
     // with the same values as in the run, so that what is said of the tapes fits what the checks say
     const { spec = () => {} } = step
     trial.tapes = await bothTapes({ ...of, step: { ...of.step, spec } }, written, options)
     const { until } = request
-    const wanted = { ask: false, command: [], trial: 'lab', ...(until && { until }) }
+    const wanted = { ask: false, trial: 'lab', ...(until && { until }) }
     trial.report = await runStep(step, { ...options, ...wanted })
     trial.host = hostCalls
       .filter(({ container }) => container === 1)
@@ -187,7 +182,7 @@ async function build(
 async function bothTapes(
   { step, exercise, reference }: TrialOf,
   written: Written,
-  options: LabOptions,
+  options: StepMode,
 ): Promise<Trial['tapes']> {
   const tapes: Trial['tapes'] = {}
   const both = async (name: string, record: (tape: Tape, from: Written) => Names | Promise<Names>) => {
@@ -228,16 +223,16 @@ function plain(call: string, names: Names): string {
   return named.replaceAll(/ #\d+>/g, '>')
 }
 
-async function recordPart(step: Step, part: Part, tape: Tape, options: LabOptions): Promise<Names> {
-  const lab = new Lab(step, options)
+async function recordPart(step: Step, part: Part, tape: Tape, options: StepMode): Promise<Names> {
+  const experiment = new Experiment(step, options)
   const gate = new Gate()
   try {
-    const container = nothingMade(await lab.plan({ dry: true, id: 'dry' }))
+    const container = nothingMade(await experiment.plan({ dry: true, id: 'dry' }))
     part.inside?.(tape, container, gate)
     return container.rootfs === '/' ? {} : { [container.rootfs]: 'rootfs' }
   } finally {
     gate.closeChildEnd()
     gate.close()
-    await lab.close()
+    await experiment.close()
   }
 }

@@ -1,7 +1,6 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { checks } from '../../chapters/1-cli/checks.ts'
 import { type Started, step } from '../../chapters/1-cli/step.ts'
-import { Presenter } from '../../lib/guide/present.ts'
 import { runStep } from '../../lib/guide/run-step.ts'
 import type { Check, Step } from '../../lib/guide/step.ts'
 import { namespaceInode, NAMESPACES } from '../../lib/kernel/process/procfs.ts'
@@ -76,8 +75,8 @@ describe.each(modesOf([...allUsers, ...(isRoot ? (['rootless'] as const) : [])])
 /** The step with some of it changed, in this process. */
 async function run(changed: Partial<Step<Started>>) {
   vi.stubEnv('MINILAB_DATA', userData())
-  const options = { rootless: !isRoot, runtime: 'minilab', keep: false, ask: false, command: [] }
-  return runStep({ ...step, ...changed }, { ...options, presenter: new Presenter({ quiet: true }) })
+  const options = { rootless: !isRoot, runtime: 'minilab', ask: false }
+  return runStep({ ...step, ...changed }, options)
 }
 
 test('what the kernel answers to the prediction is one of the choices', async () => {

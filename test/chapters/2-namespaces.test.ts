@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { checks } from '../../chapters/2-namespaces/checks.ts'
 import { type Made, step } from '../../chapters/2-namespaces/step.ts'
-import { Presenter } from '../../lib/guide/present.ts'
 import { runStep } from '../../lib/guide/run-step.ts'
 import type { Check, Report } from '../../lib/guide/step.ts'
 import { NAMESPACES, namespaceInode } from '../../lib/kernel/process/procfs.ts'
@@ -62,8 +61,8 @@ test('what the kernel answers to each prediction is one of the choices', async (
     return { ok: true, evidence: [] }
   }
   const stages = [{ ...step.stages[0]!, checks: [{ id: 'answers', claim: '', look }] }]
-  const options = { rootless: !isRoot, runtime: 'minilab', keep: false, ask: false, command: [] }
-  await runStep({ ...step, stages }, { ...options, presenter: new Presenter({ quiet: true }) })
+  const options = { rootless: !isRoot, runtime: 'minilab', ask: false }
+  await runStep({ ...step, stages }, options)
   expect(answers).toEqual(['1', 'a day longer than for the host'])
   const choices = step.stages.flatMap(({ predict }) => predict?.choices ?? [])
   expect(choices).toEqual(expect.arrayContaining(answers))

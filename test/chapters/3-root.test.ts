@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { checks } from '../../chapters/3-root/checks.ts'
 import { type Roots, step } from '../../chapters/3-root/step.ts'
-import { Presenter } from '../../lib/guide/present.ts'
 import { runStep } from '../../lib/guide/run-step.ts'
 import type { Check, Report, Step } from '../../lib/guide/step.ts'
 import { treeDigest } from '../../lib/image/tree-digest.ts'
@@ -72,8 +71,8 @@ describe.each(modesOf([...allUsers, ...(isRoot ? (['rootless'] as const) : [])])
 /** The step with some of it changed, in this process. */
 async function run(changed: Partial<Step<Roots>>) {
   vi.stubEnv('MINILAB_DATA', userData())
-  const options = { rootless: !isRoot, runtime: 'minilab', keep: false, ask: false, command: [] }
-  return runStep({ ...step, ...changed }, { ...options, presenter: new Presenter({ quiet: true }) })
+  const options = { rootless: !isRoot, runtime: 'minilab', ask: false }
+  return runStep({ ...step, ...changed }, options)
 }
 
 test('what the kernel answers to each prediction is one of the choices', async () => {

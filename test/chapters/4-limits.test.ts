@@ -9,7 +9,6 @@ import type { Measured } from '../../chapters/4-limits/experiments.ts'
 import { LIMITS } from '../../chapters/4-limits/readings.ts'
 import { step } from '../../chapters/4-limits/step.ts'
 import { finding, seen } from '../../lib/guide/evidence.ts'
-import { Presenter } from '../../lib/guide/present.ts'
 import { runStep } from '../../lib/guide/run-step.ts'
 import type { Report, Step, TapeEntry } from '../../lib/guide/step.ts'
 import { Cgroup } from '../../lib/kernel/cgroup/cgroup.ts'
@@ -143,8 +142,8 @@ describe.skipIf(!isRoot || !canLimit)(`as root${noLimits}`, () => {
 /** Runs a changed step in this process, with a data folder of its own. */
 async function run(changed: Partial<Step<Measured>>): Promise<Report> {
   vi.stubEnv('MINILAB_DATA', userData('root'))
-  const options = { rootless: false, runtime: 'minilab', keep: false, ask: false, command: [] }
-  return runStep({ ...step, ...changed }, { ...options, presenter: new Presenter({ quiet: true }) })
+  const options = { rootless: false, runtime: 'minilab', ask: false }
+  return runStep({ ...step, ...changed }, options)
 }
 
 test.skipIf(!isRoot || !canLimit)(`the right predictions are among the choices${noLimits}`, async () => {

@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { checks } from '../../chapters/5-layers/checks.ts'
 import { type Stack, step } from '../../chapters/5-layers/step.ts'
-import { Presenter } from '../../lib/guide/present.ts'
 import { runStep } from '../../lib/guide/run-step.ts'
 import type { Check, Report, Step } from '../../lib/guide/step.ts'
 import { treeDigest } from '../../lib/image/tree-digest.ts'
@@ -98,9 +97,8 @@ test('--dry-run prints the mount and makes nothing', async () => {
   expect(readdirSync(folder)).toEqual([])
 })
 
-const quietly = { runtime: 'minilab', keep: false, ask: false, command: [], rootless: !isRoot }
-const run = (changed: Step<Stack>) =>
-  runStep(changed, { ...quietly, presenter: new Presenter({ quiet: true }) })
+const quietly = { runtime: 'minilab', ask: false, rootless: !isRoot }
+const run = (changed: Step<Stack>) => runStep(changed, quietly)
 
 test('what the kernel answers to each prediction is one of the choices', async () => {
   vi.stubEnv('MINILAB_DATA', userData())

@@ -3,9 +3,9 @@ import { leaveOut } from '../../guide/leave-out.ts'
 import type { Mutant } from '../../guide/mutant.ts'
 import { MutantPresenter } from '../../guide/present-mutant.ts'
 import { titled } from '../../guide/predict.ts'
-import { inkFor, Presenter, widthFor } from '../../guide/present.ts'
+import { inkFor, widthFor } from '../../guide/present.ts'
 import { runMutant, seenAsDeclared, type Wrong } from '../../guide/run-mutant.ts'
-import type { LabOptions } from '../../guide/lab.ts'
+import type { StepMode } from '../../guide/step-plan.ts'
 import { wrap } from '../../guide/text.ts'
 import { MinilabError } from '../../common/errors.ts'
 import { hint } from '../../common/suggest.ts'
@@ -63,9 +63,8 @@ export async function chooseWrong(number: number, flags: StepFlags, rootless: bo
 }
 
 async function without(right: Wrong['right'], names: readonly string[], rootless: boolean): Promise<Wrong> {
-  const options = labOptions(new Presenter({ quiet: true }), rootless)
   let step = right
-  for (const name of names) step = await leaveOut(step, name, options)
+  for (const name of names) step = await leaveOut(step, name, modeOf(rootless))
   return { title: `without ${names.join(' and ')}`, right, step }
 }
 
@@ -81,11 +80,9 @@ function unknown(number: number, all: readonly Mutant[], wanted: string): never 
 /** Runs it, here on the bench; resolves to the exit status: 0 where it went as declared. */
 export async function runWrongly(wrong: Wrong, flags: StepFlags, rootless: boolean): Promise<number> {
   const presenter = new MutantPresenter({ plain: flags.plain ?? false, quiet: flags.json ?? false })
-  const report = await runMutant(wrong, { ...labOptions(presenter, rootless), presenter, ask: mayAsk(flags) })
+  const report = await runMutant(wrong, { ...modeOf(rootless), presenter, ask: mayAsk(flags) })
   if (flags.json) process.stdout.write(JSON.stringify(report) + '\n')
   return seenAsDeclared(report) ? EXIT.ok : EXIT.failed
 }
 
-function labOptions(presenter: Presenter, rootless: boolean): LabOptions {
-  return { rootless, runtime: 'minilab', keep: false, presenter }
-}
+const modeOf = (rootless: boolean): StepMode => ({ rootless, runtime: 'minilab' })

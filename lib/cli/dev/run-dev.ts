@@ -19,28 +19,30 @@ const AT_ONCE = 2
 /** Runs every answer of a lab, or of all; the exit status says whether each did what it has to. */
 export async function devCheck(word: string | undefined, flags: DevFlags): Promise<void> {
   const labs = word === undefined ? await loadLabs() : [await labNamed(word)]
-  for (const lab of labs) {
-    const answers = await answersTo(lab)
-    const all = [...(await labsBefore(lab)), lab]
+  for (const experiment of labs) {
+    const answers = await answersTo(experiment)
+    const all = [...(await labsBefore(experiment)), experiment]
     const results: { name: string; wrong: string | null }[] = []
     const report = (name: string, wrong: string | undefined) => {
       results.push({ name, wrong: wrong ?? null })
       if (!flags.json)
-        console.log(wrong === undefined ? `✔ ${lab.number} ${name}` : `✘ ${lab.number} ${name}: ${wrong}`)
+        console.log(
+          wrong === undefined ? `✔ ${experiment.number} ${name}` : `✘ ${experiment.number} ${name}: ${wrong}`,
+        )
       if (wrong !== undefined) process.exitCode = EXIT.failed
     }
-    for (const wrong of lint(lab, answers)) report('what is written', wrong)
-    const left = casesOf(lab, flags.quick ? firstOfEach(answers) : answers)
+    for (const wrong of lint(experiment, answers)) report('what is written', wrong)
+    const left = casesOf(experiment, flags.quick ? firstOfEach(answers) : answers)
       .filter(({ name }) => name.includes(flags.only))
       .filter(({ rootOnly }) => !rootOnly || !isRootless(flags.rootless))
     const rootless = isRootless(flags.rootless)
     const worker = async () => {
-      await using trials = new Trials(lab, rootless, 'shared')
+      await using trials = new Trials(experiment, rootless, 'shared')
       for (let one = left.shift(); one; one = left.shift())
-        report(one.name, await runCase(one, lab, all, rootless, trials))
+        report(one.name, await runCase(one, experiment, all, rootless, trials))
     }
     await Promise.all(Array.from({ length: AT_ONCE }, worker))
-    if (flags.json) process.stdout.write(JSON.stringify({ lab: lab.number, results }) + '\n')
+    if (flags.json) process.stdout.write(JSON.stringify({ lab: experiment.number, results }) + '\n')
   }
 }
 

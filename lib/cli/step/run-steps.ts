@@ -5,13 +5,14 @@ import { nothingMade, recordParts } from '../../container/start.ts'
 import { dataFolder } from '../../image/data-folder.ts'
 import { shellStatus } from '../../kernel/process/child.ts'
 import { MinilabError } from '../../common/errors.ts'
-import { Lab, type LabOptions } from '../../guide/lab.ts'
+import { Experiment } from '../../guide/experiment.ts'
 import { inkFor, Presenter, widthFor } from '../../guide/present.ts'
 import { runStep } from '../../guide/run-step.ts'
 import { imageUse, makeStandIn } from '../../guide/stand-in.ts'
 import { specFor } from '../../guide/runtime.ts'
+import type { StepMode } from '../../guide/step-plan.ts'
 import type { Step } from '../../guide/step.ts'
-import type { Launch, Timeline } from '../../guide/timeline.ts'
+import { type Launch, noteTimeline, type Timeline } from '../../guide/timeline.ts'
 import { waterfall } from '../../guide/waterfall.ts'
 import { ourselves } from '../../common/ourselves.ts'
 import { EXIT } from '../exit.ts'
@@ -36,22 +37,28 @@ export async function runSteps(numbers: number[], command: string[], flags: Step
   if (flags.trace !== undefined || flags.waterfall) expectTimes(numbers, flags)
   const wrong = flags.mutant !== undefined || flags.without !== undefined
   if (wrong) return runWrong(numbers, command, flags, rootless)
-  const quiet = flags.json || flags.trace === STDOUT
+  const quiet = (flags.json ?? false) || flags.trace === STDOUT
   for (const number of numbers) {
     const step = await steps[number - 1]!.load()
-    const presenter = new Presenter({ plain: flags.plain ?? false, quiet: quiet ?? false })
-    const options = { rootless, runtime: flags.runtime, keep: flags.keep ?? false, presenter }
+    const presenter = new Presenter({ plain: flags.plain ?? false, quiet })
+    const options = { rootless, runtime: flags.runtime }
     const file = traceTo(flags.trace)
     try {
       if (flags.dryRun || flags.spec) await show(step, options, flags)
       else if (rootless && number >= NEEDS_BENCH && !process.env.MINILAB_BENCH)
         worst(await onBench(number, command, flags, rootless, file?.forBench()))
       else {
-        const timeline = (timeline: Timeline) => {
-          if (flags.waterfall && timeline.own) drawWaterfall(timeline.own, timeline, presenter, flags)
-          file?.write(timeline)
-        }
-        const report = await runStep(step, { ...options, ask: mayAsk(flags), command, timeline })
+        const { hear, timeline } = noteTimeline(step)
+        const report = await runStep(step, {
+          ...options,
+          ask: mayAsk(flags),
+          command,
+          keep: flags.keep ?? false,
+          quiet,
+          listeners: [presenter.hear, hear],
+        })
+        if (flags.waterfall && timeline.own) drawWaterfall(timeline.own, timeline, presenter, flags)
+        file?.write(timeline)
         if (flags.json) process.stdout.write(JSON.stringify(report) + '\n')
         if (!report.ok) worst(EXIT.failed)
         if (report.predictions.length > 0) (await import('./keep-predictions.ts')).keepPredictions(report)
@@ -151,10 +158,10 @@ async function onBench(
 }
 
 /** `--dry-run` and `--spec`: what would be done. Nothing is made but, for a spec that can be run, the default image. */
-async function show<S>(step: Step<S>, options: LabOptions, flags: StepFlags): Promise<void> {
-  const lab = new Lab(step, options)
+async function show<S>(step: Step<S>, options: StepMode, flags: StepFlags): Promise<void> {
+  const experiment = new Experiment(step, options)
   try {
-    const plan = await lab.plan(flags.spec ? { image: true } : { dry: true })
+    const plan = await experiment.plan(flags.spec ? { image: true } : { dry: true })
     if (flags.spec) {
       const { spec, layers } = plan
       // an overlay is made by our engine, not by a runtime: what others can run is the image itself, read-only
@@ -166,11 +173,11 @@ async function show<S>(step: Step<S>, options: LabOptions, flags: StepFlags): Pr
       return
     }
     const gate = new Gate()
-    const { tape } = recordParts(lab.parts(), nothingMade(plan), gate)
+    const { tape } = recordParts(experiment.parts(), nothingMade(plan), gate)
     const calls = tape.print()
     if (flags.json) console.log(JSON.stringify({ step: step.number, tape: calls }))
     else console.log(calls.join('\n'))
   } finally {
-    await lab.close()
+    await experiment.close()
   }
 }

@@ -1,6 +1,6 @@
 import { onImageLayers } from '../image-layers.ts'
-import { type Box, type BoxOptions, Lab } from '../lab.ts'
-import { Presenter } from '../present.ts'
+import { type Box, Experiment } from '../experiment.ts'
+import type { PlanOptions } from '../step-plan.ts'
 import type { Step } from '../step.ts'
 import { layers, overlayRefused } from '../../container/parts/layers.ts'
 import { limits } from '../../container/parts/limits.ts'
@@ -26,14 +26,13 @@ export class Target {
   readonly number: number
   readonly range: Range
   readonly parts: readonly Part[]
-  readonly #lab: Lab
+  readonly #experiment: Experiment
 
   constructor(step: Step, parts: readonly Part[], range: Range) {
     this.number = step.number
     this.range = range
     this.parts = parts
-    const presenter = new Presenter({ quiet: true })
-    this.#lab = new Lab(step, { rootless: range.rootless, runtime: 'minilab', keep: false, presenter })
+    this.#experiment = new Experiment(step, { rootless: range.rootless, runtime: 'minilab' })
   }
 
   /** Whether one of its parts is that of a chapter; `limits` is also wanting where the kernel gives none. */
@@ -43,7 +42,7 @@ export class Target {
 
   /** Why it has no limits though its chapter gives it some. */
   get unlimited(): string | undefined {
-    return this.has(limits) ? this.#lab.refused?.reason : undefined
+    return this.has(limits) ? this.#experiment.refused?.reason : undefined
   }
 
   /** Whether it sees the host's files: until there is a root file system of its own. */
@@ -81,10 +80,10 @@ export class Target {
   }
 
   /** A container with a shell in it, or with the program given. */
-  async start(options: Pick<BoxOptions, 'parts' | 'args'> = {}): Promise<Box> {
+  async start(options: Pick<PlanOptions, 'parts' | 'args'> = {}): Promise<Box> {
     const change = (plan: Plan) => this.#furnish(plan)
     try {
-      return await this.#lab.another('an attack', { parts: this.parts, change, ...options })
+      return await this.#experiment.another('an attack', { parts: this.parts, change, ...options })
     } catch (error) {
       throw overlayRefused(error) ?? error
     }
@@ -97,7 +96,7 @@ export class Target {
   }
 
   async close(): Promise<void> {
-    await this.#lab.close()
+    await this.#experiment.close()
   }
 }
 

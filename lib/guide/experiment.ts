@@ -1,0 +1,251 @@
+import { randomBytes } from 'node:crypto'
+import { closeSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { MinilabError } from '../common/errors.ts'
+import { Ledger } from '../container/ledger/ledger.ts'
+import type { Container, Part, Plan } from '../container/part.ts'
+import { limits } from '../container/parts/limits.ts'
+import { nothingMade, type Started, startParts } from '../container/start.ts'
+import { dataFolder } from '../image/data-folder.ts'
+import { Cgroup, thaw } from '../kernel/cgroup/cgroup.ts'
+import { planCgroup, type Refused } from '../kernel/cgroup/make-cgroup.ts'
+import type { Child, Exit } from '../kernel/process/child.ts'
+import type { Namespace } from '../kernel/process/procfs.ts'
+import type { Replayed, Tape } from '../kernel/tape/tape.ts'
+import { play, visit } from '../kernel/tape/visit.ts'
+import { unsheltered } from '../sandbox/shelter.ts'
+import type { Launched, Listener } from './events.ts'
+import { startForeign } from './runtime.ts'
+import { PipedShell } from './shell.ts'
+import { planFor, type PlanOptions, type StepMode } from './step-plan.ts'
+import type { Scene, Step } from './step.ts'
+import { timed } from './timeline.ts'
+
+/** A container of a step: a shell that does what it is told. */
+export interface Box {
+  container: Container
+  pid: number
+  shell: PipedShell
+  /** ours only: the child, which can be waited for */
+  child: Child | undefined
+  tape: Replayed[]
+  clone: Replayed | undefined
+  end(): Promise<void>
+}
+
+/** What the stages of a step work with: they start containers by it, and look from inside. It tells of all that happens. */
+export class Experiment<S = object> {
+  readonly id = randomBytes(3).toString('hex')
+  readonly step: Step<S>
+  readonly options: StepMode
+  readonly ledger = new Ledger(dataFolder())
+  readonly tell: Listener
+  /** what the checks look at; `pid` and `shell` are there once the step's own container runs */
+  readonly scene: Scene & S
+  /** the containers that still run */
+  readonly boxes: Box[] = []
+  /** the step's own container */
+  box: Box | undefined
+  #begun = false
+  #count = 0
+  #kept: number[] = []
+
+  constructor(step: Step<S>, options: StepMode, tell: Listener = () => {}) {
+    this.step = step
+    this.options = options
+    this.tell = tell
+    this.scene = Object.assign(step.scene() as object, { pid: 0 }) as Scene & S
+  }
+
+  /** The tape of the step's own container, also after its end. */
+  get tape(): readonly Replayed[] {
+    return this.box?.tape ?? []
+  }
+
+  /** Whether the step's own container was to start, and did not. */
+  get stillborn(): boolean {
+    return this.#begun && !this.box
+  }
+
+  /** Why there can be no limits here; undefined where there can. */
+  get refused(): Refused | undefined {
+    const planned = planCgroup(`minilab/${this.id}`, ['memory', 'cpu', 'pids'])
+    return planned instanceof Cgroup ? undefined : (unsheltered() ?? planned)
+  }
+
+  /** What a container of this step is to be made of; nothing is made yet. */
+  async plan(options: PlanOptions = {}): Promise<Plan> {
+    const id = options.id ?? `${this.id}-${this.#count++}`
+    const plan = await planFor(this.step, this.options, this.ledger, id, options)
+    await this.step.plan?.(plan, this)
+    options.change?.(plan)
+    return plan
+  }
+
+  /** The parts that can be had here: without a cgroup of our own, limits are left out, and their stages say so. */
+  parts(wanted: readonly Part[] = this.step.parts): readonly Part[] {
+    return this.refused ? wanted.filter(part => part.name !== limits.name) : wanted
+  }
+
+  /** Starts the step's own container, the one that the checks are about. */
+  async begin(): Promise<Box> {
+    this.#begun = true
+    const { number, name } = this.step
+    this.box = await this.#start(`step ${number} ${name}`, {}, { own: this.step, teaches: this.step.teaches })
+    Object.assign(this.scene, { pid: this.box.pid, shell: this.box.shell })
+    return this.box
+  }
+
+  /** Another container, beside the step's own; `purpose` names it in the report. */
+  async another(purpose: string, options: PlanOptions): Promise<Box> {
+    return this.#start(purpose, options, { teaches: [], quiet: true })
+  }
+
+  /** A container that runs to its end; resolves to how it ended. */
+  async run(purpose: string, options: PlanOptions): Promise<Exit | undefined> {
+    const box = await this.another(purpose, options)
+    box.shell.end()
+    return box.child?.exit
+  }
+
+  /** Runs a command in a container like the step's, on our own terminal, or on the given descriptors; resolves to how it ended. */
+  async runCommand(command: string[], stdio?: Plan['stdio']): Promise<Exit> {
+    const plan = { ...(await this.plan({ args: command })), ...(stdio && { stdio }) }
+    const { child, tape, clone } = await this.#startOurs(plan, this.parts())
+    this.#launched({ purpose: `your command: ${command.join(' ')}`, tape, clone, quiet: true }, child.pid)
+    return child.exit
+  }
+
+  async #start(
+    purpose: string,
+    options: PlanOptions,
+    how: Pick<Launched, 'own' | 'teaches' | 'quiet'>,
+  ): Promise<Box> {
+    const plan = await this.plan(options)
+    const shell = new PipedShell()
+    plan.stdio = shell.stdio
+    const { runtime } = this.options
+    try {
+      const started =
+        runtime === 'minilab'
+          ? await this.#startOurs(plan, this.parts(options.parts))
+          : await this.#startTheirs(plan, runtime)
+      const box: Box = { shell, ...started, end: () => this.#end(box) }
+      this.boxes.push(box)
+      this.#launched({ purpose, tape: box.tape, clone: box.clone, ...how }, box.pid)
+      return box
+    } catch (error) {
+      shell.end()
+      throw error
+    } finally {
+      shell.closeTheirs()
+    }
+  }
+
+  async #startOurs(plan: Plan, parts: readonly Part[]) {
+    const noted = timed(parts, work => this.tell({ kind: 'host', work }))
+    const { container, child, tape, clone }: Started = await startParts(noted, plan)
+    return { container, pid: child.pid, child, tape, clone, remove: async () => void (await child.exit) }
+  }
+
+  async #startTheirs(plan: Plan, runtime: string) {
+    const foreign = await startForeign(runtime, plan, join(dataFolder(), 'containers'))
+    return { ...foreign, container: nothingMade(plan), child: undefined, tape: [], clone: undefined }
+  }
+
+  #launched(launch: Omit<Launched, 'kind'>, pid: number): void {
+    this.tell({ kind: 'container', purpose: launch.purpose, pid })
+    this.tell({ kind: 'launch', ...launch })
+  }
+
+  async #end(box: Box & { remove?(): Promise<void> }): Promise<void> {
+    const at = this.boxes.indexOf(box)
+    if (at === -1) return
+    this.boxes.splice(at, 1)
+    box.shell.end()
+    box.child?.kill('SIGKILL')
+    if (box.container.cgroup) thaw(box.pid) // it may be frozen, and then it would not die
+    await box.remove?.()
+  }
+
+  /**
+   * Calls made in a child that joins namespaces of the step's container: an act, or an attack, from inside. `pid`: of
+   * another's. Where a call is refused that `mayBeRefused`, that is what the experiment found out, and no error. `quiet`:
+   * it is in the report, and the caller shows what matters of it.
+   */
+  async inside(
+    purpose: string,
+    kinds: readonly Namespace[],
+    record: (tape: Tape) => void,
+    { pid = this.scene.pid, mayBeRefused = [] as readonly string[], quiet = false } = {},
+  ): Promise<Replayed[]> {
+    return this.#remember(purpose, await visit(pid, kinds, record, mayBeRefused), quiet)
+  }
+
+  /** Calls made in a child that is in no container. */
+  async outside(purpose: string, tape: Tape, flags = 0): Promise<Replayed[]> {
+    return this.#remember(purpose, await play(tape, flags))
+  }
+
+  /** Netlink requests that were made for the step, shown and reported like a tape. */
+  requests(purpose: string, log: readonly Omit<Replayed, 'part'>[]): void {
+    this.#remember(
+      purpose,
+      log.map(request => ({ ...request, part: 'netlink' })),
+    )
+  }
+
+  #remember(purpose: string, tape: Replayed[], quiet = false): Replayed[] {
+    this.tell({ kind: 'launch', purpose, tape, quiet })
+    return tape
+  }
+
+  /** Words that a stage shows. */
+  note(text: string): void {
+    this.tell({ kind: 'note', text })
+  }
+
+  /** A line that a stage shows as it is. */
+  line(text = ''): void {
+    this.tell({ kind: 'line', text })
+  }
+
+  /** Lines under a heading that a stage shows as they are: rules, a file. */
+  block(heading: string, text: readonly string[]): void {
+    this.tell({ kind: 'block', heading, text })
+  }
+
+  /** Calls that were told quietly before, put together. */
+  show(heading: string, tape: readonly Replayed[]): void {
+    this.tell({ kind: 'together', heading, tape })
+  }
+
+  /** An empty folder in the data folder that goes with the step. */
+  folder(name: string): string {
+    const path = join(this.ledger.dataFolder, 'containers', `${this.id}-${name}`)
+    this.ledger.add({ kind: 'folder', path })
+    mkdirSync(path, { recursive: true, mode: 0o755 })
+    return path
+  }
+
+  /** A descriptor that the checks still need: closed with the experiment. */
+  keep(fd: number): number {
+    this.#kept.push(fd)
+    return fd
+  }
+
+  /** Says that something cannot be had here; the stage is then marked limited. */
+  limit(reason: string, remedy: string): never {
+    throw new MinilabError('limited', reason, remedy)
+  }
+
+  /** Ends all containers of the step and takes back what was made on the host. */
+  async close(): Promise<string[]> {
+    for (const fd of this.#kept.splice(0)) closeSync(fd)
+    const failures: unknown[] = []
+    for (const box of [...this.boxes]) await box.end().catch(error => failures.push(error))
+    const removed = await this.ledger.settle() // ends what is left in a cgroup of ours, too
+    if (failures.length > 0) throw failures[0]
+    return removed
+  }
+}

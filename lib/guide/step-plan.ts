@@ -1,0 +1,53 @@
+import { defaultSpec } from '../container/default-spec.ts'
+import type { Ledger } from '../container/ledger/ledger.ts'
+import type { Part, Plan } from '../container/part.ts'
+import { hardening } from '../container/parts/hardening.ts'
+import { root } from '../container/parts/root.ts'
+import { findImage, plannedLayers } from '../image/store.ts'
+import type { Step } from './step.ts'
+
+/** How a container of a step differs from the step's own. */
+export interface PlanOptions {
+  parts?: readonly Part[]
+  args?: string[]
+  change?(plan: Plan): void
+  /** nothing may be made, not even the default image: for `--dry-run` */
+  dry?: boolean
+  /** the image is needed even where the step itself uses the host's own files: for a runtime other than ours */
+  image?: boolean
+  /** its name, where it is to be the same each time */
+  id?: string
+}
+
+/** The mode in which a step runs. */
+export interface StepMode {
+  rootless: boolean
+  /** `minilab`, or the program that makes the containers in our place */
+  runtime: string
+}
+
+/**
+ * What a container is to be made of that has the parts of a step: a shell on the default image, or on the host's own files where the
+ * step has no root file system yet. Nothing is made but, unless `dry`, the image.
+ */
+export async function planFor(
+  step: Pick<Step, 'parts' | 'spec'>,
+  { rootless, runtime }: StepMode,
+  ledger: Ledger,
+  id: string,
+  { parts = step.parts, args, dry, image }: PlanOptions,
+): Promise<Plan> {
+  // steps 1 and 2 use the host's own files; another runtime always needs a root file system
+  const ownRoot = step.parts.some(part => part.name === root.name) || runtime !== 'minilab' || image
+  const layers = dry ? plannedLayers('default') : ownRoot ? (await findImage('default')).layers : []
+  const spec = defaultSpec(ownRoot ? (layers.at(-1) ?? '/') : '/', ['/bin/sh'], rootless)
+  spec.linux.cgroupsPath = `/minilab/${id}`
+  // what no part of this step looks at must not be promised to another runtime either
+  if (!parts.some(part => part.name === hardening.name)) {
+    delete spec.process.capabilities
+    spec.process.noNewPrivileges = false
+  }
+  step.spec?.(spec, { rootless })
+  if (args) spec.process.args = args
+  return { id, spec, rootfs: spec.root.path, ledger, diesWithUs: true }
+}
