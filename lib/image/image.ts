@@ -1,6 +1,7 @@
-import { existsSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { MinilabError } from '../common/errors.ts'
+import { replaceFile } from '../common/replace-file.ts'
 import { object, optional, text, texts } from '../kernel/syscalls/shape.ts'
 import { dataFolder, makeDir } from './data-folder.ts'
 import { fileError } from './error.ts'
@@ -79,14 +80,14 @@ const isImage = (value: unknown): value is Image => shape(value)
 export function writeImage(image: Image): void {
   const dir = join(dataFolder(), 'images', image.name)
   makeDir(dir)
-  let partial: string | undefined
+  let scratch: string | undefined
   try {
-    partial = makeScratch()
-    writeFileSync(join(partial, 'image.json'), JSON.stringify(image, null, 2) + '\n')
-    renameSync(join(partial, 'image.json'), join(dir, 'image.json'))
+    scratch = makeScratch() // several commands may make the default image at once
+    const partial = join(scratch, 'image.json')
+    replaceFile(join(dir, 'image.json'), JSON.stringify(image, null, 2) + '\n', { partial })
   } catch (error) {
     throw fileError(`store image "${image.name}"`, error)
   } finally {
-    if (partial) removeTree(partial)
+    if (scratch) removeTree(scratch)
   }
 }

@@ -1,21 +1,12 @@
-import {
-  type BigIntStats,
-  closeSync,
-  constants,
-  createReadStream,
-  createWriteStream,
-  openSync,
-  readFileSync,
-  readlinkSync,
-  renameSync,
-  rmSync,
-} from 'node:fs'
+import { type BigIntStats, constants, createReadStream, openSync, readFileSync, readlinkSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import type { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setImmediate } from 'node:timers/promises'
 import { type Header, pack as tarPack, type Pack } from 'tar-stream'
+import { openFile } from '../common/descriptor.ts'
 import { MinilabError } from '../common/errors.ts'
+import { replaceFileBy } from '../common/replace-file.ts'
 import { fileError } from './error.ts'
 import { type LayerInfo, measure, newLayerInfo } from './layer-info.ts'
 import { belongsToFile, isOpaque, isWhiteout, leansOnLower } from './overlay.ts'
@@ -42,13 +33,9 @@ export async function packLayer(
   options: PackOptions,
 ): Promise<LayerInfo> {
   if (typeof out !== 'string') return packTo(dir, out, options)
-  const partial = join(dirname(out), `.${basename(out)}.${process.pid}`)
   try {
-    const info = await packTo(dir, createWriteStream('', { fd: openSync(partial, 'wx') }), options)
-    renameSync(partial, out)
-    return info
+    return await replaceFileBy(out, stream => packTo(dir, stream, options))
   } catch (error) {
-    rmSync(partial, { force: true })
     throw fileError(`write ${out}`, error)
   }
 }
@@ -158,21 +145,17 @@ async function addEmpty(tar: Pack, entry: Entry): Promise<void> {
 }
 
 const AT_ONCE = 1 << 20
+const NO_LINK = constants.O_RDONLY | constants.O_NOFOLLOW
 
 async function addFile(tar: Pack, entry: Entry, path: string): Promise<void> {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW)
   if (entry.size! <= AT_ONCE) {
-    let content
-    try {
-      content = readFileSync(fd)
-    } finally {
-      closeSync(fd)
-    }
+    const content = readWhole(path)
     return new Promise((added, failed) => {
       tar.entry(entry, content, error => (error ? failed(error) : added()))
     })
   }
   try {
+    const fd = openSync(path, NO_LINK)
     await pipeline(createReadStream('', { fd, end: entry.size! - 1 }), tar.entry(entry)) // closes fd
   } catch (error) {
     if (!(error instanceof Error) || error.message !== 'Size mismatch') throw error
@@ -182,4 +165,9 @@ async function addFile(tar: Pack, entry: Entry, path: string): Promise<void> {
       'stop what writes to it, then try again',
     )
   }
+}
+
+function readWhole(path: string): Buffer {
+  using file = openFile(path, NO_LINK)
+  return readFileSync(file.fd)
 }

@@ -1,25 +1,7 @@
-import {
-  closeSync,
-  fchownSync,
-  fstatSync,
-  fsyncSync,
-  lchownSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { lchownSync, lstatSync, mkdirSync, rmSync, statSync, symlinkSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { createFile, type Ids, replaceFile } from '../common/replace-file.ts'
 import { areMapped } from '../kernel/process/id-maps.ts'
-
-interface Ids {
-  uid: number
-  gid: number
-}
 
 /**
  * To whom belongs what root makes at `path`: to whom the folder around it belongs. (We may be root by sudo, or in a checkout
@@ -38,25 +20,14 @@ export function sudoUser(): Ids | undefined {
   return called && areMapped(ids) ? ids : undefined
 }
 
-/** Makes a file, or puts another in its place: at once or not at all, also if we are killed, or the machine is, in the middle. */
-export function writeOwned(path: string, text: string | Buffer, mode = 0o666): void {
-  const partial = `${path}.new`
-  rmSync(partial, { force: true }) // of one who was killed
-  createOwned(partial, text, mode)
-  renameSync(partial, path)
+/** Makes a file, or puts another in its place, as `replaceFile` does. */
+export function writeOwned(path: string, text: string | Buffer, mode?: number): void {
+  replaceFile(path, text, { mode, owner })
 }
 
 /** Makes a file that must not be there yet. Throws with EEXIST where it is. */
-export function createOwned(path: string, text: string | Buffer, mode = 0o666): void {
-  const file = openSync(path, 'wx', mode)
-  try {
-    const ids = owner(path, fstatSync(file))
-    if (ids) fchownSync(file, ids.uid, ids.gid)
-    writeFileSync(file, text)
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
-  }
+export function createOwned(path: string, text: string | Buffer): void {
+  createFile(path, text, { owner })
 }
 
 export function linkOwned(target: string, path: string): void {
@@ -78,6 +49,6 @@ export function makeOwnedFolder(path: string, ids?: Ids): void {
 }
 
 /** Gives what root has made to whom it belongs, by default to whom the folder around it belongs. */
-export function handOver(path: string, ids = owner(path, lstatSync(path))): void {
+function handOver(path: string, ids = owner(path, lstatSync(path))): void {
   if (ids) lchownSync(path, ids.uid, ids.gid)
 }

@@ -1,9 +1,9 @@
-import { createWriteStream, openSync, renameSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { constants } from 'node:os'
-import { basename, dirname, join } from 'node:path'
 import type { Writable } from 'node:stream'
+import { partialOf, replaceFileBy } from '../common/replace-file.ts'
 import { fileError } from '../image/error.ts'
-import { handOver } from './owned.ts'
+import { owner } from './owned.ts'
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
@@ -13,18 +13,14 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
  * for want of room or rights, a usage error for a path that cannot be.
  */
 export async function writeWhole(path: string, fill: (out: Writable) => Promise<void>): Promise<void> {
-  const partial = join(dirname(path), `.${basename(path)}.${process.pid}`)
   const leave = (signal: NodeJS.Signals) => {
-    rmSync(partial, { force: true })
+    rmSync(partialOf(path), { force: true })
     process.exit(128 + constants.signals[signal])
   }
   for (const signal of SIGNALS) process.once(signal, leave)
   try {
-    await fill(createWriteStream('', { fd: openSync(partial, 'wx') }))
-    handOver(partial)
-    renameSync(partial, path)
+    await replaceFileBy(path, fill, { owner })
   } catch (error) {
-    rmSync(partial, { force: true })
     throw fileError(`write ${path}`, error)
   } finally {
     for (const signal of SIGNALS) process.off(signal, leave)

@@ -1,19 +1,10 @@
-import {
-  closeSync,
-  fchownSync,
-  fstatSync,
-  fsyncSync,
-  lstatSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { fstatSync, lstatSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { type Trace, trace } from '../../guide/trace.ts'
 import type { Timeline } from '../../guide/timeline.ts'
+import type { Descriptor } from '../../common/descriptor.ts'
 import { MinilabError } from '../../common/errors.ts'
+import { type Ids, openNew, replaceFile } from '../../common/replace-file.ts'
 import { owner, sudoUser } from '../../labs/owned.ts'
 
 /** Tells us on the bench which of our descriptors the trace goes to. */
@@ -27,7 +18,7 @@ class TraceFile {
   readonly path: string
   readonly #partial: string
   /** a file without a name in the same folder: if we are killed, nothing of it is left */
-  readonly #draft: number
+  readonly #draft: Descriptor
 
   /** Throws a usage error where no file can be written there. */
   constructor(path: string) {
@@ -37,7 +28,7 @@ class TraceFile {
       const there = lstatSync(this.path, { throwIfNoEntry: false })
       if (there && !there.isFile())
         throw new MinilabError('usage', `"${path}" is no regular file`, 'name another for --trace')
-      this.#draft = this.#create()
+      this.#draft = openNew(this.#partial, { owner: callerOrOwner })
       rmSync(this.#partial)
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
@@ -50,44 +41,27 @@ class TraceFile {
     }
   }
 
-  #create(): number {
-    const file = openSync(this.#partial, 'wx+')
-    // what root makes belongs to who called sudo; else to whom the folder belongs
-    const ids = sudoUser() ?? owner(this.path, fstatSync(file))
-    if (ids) fchownSync(file, ids.uid, ids.gid)
-    return file
-  }
-
   /** For ourselves on the bench: another descriptor of the draft, and how to tell of it. */
   forBench(): { keep: number[]; env: NodeJS.ProcessEnv } {
-    const fd = openSync(`/proc/self/fd/${this.#draft}`, 'r+')
+    const fd = openSync(`/proc/self/fd/${this.#draft.fd}`, 'r+')
     return { keep: [fd], env: { [DESCRIPTOR]: String(fd) } }
   }
 
   write(timeline: Timeline): void {
-    writeFileSync(this.#draft, print(trace(timeline)))
+    writeFileSync(this.#draft.fd, print(trace(timeline)))
   }
 
   /** Puts what was written in its place, and nothing where nothing was. */
   close(): void {
-    try {
-      if (fstatSync(this.#draft).size === 0) return
-      const file = this.#create()
-      try {
-        writeFileSync(file, readFileSync(`/proc/self/fd/${this.#draft}`))
-        fsyncSync(file)
-        renameSync(this.#partial, this.path)
-      } catch (error) {
-        rmSync(this.#partial, { force: true })
-        throw error
-      } finally {
-        closeSync(file)
-      }
-    } finally {
-      closeSync(this.#draft)
-    }
+    using draft = this.#draft
+    if (fstatSync(draft.fd).size === 0) return
+    const content = readFileSync(`/proc/self/fd/${draft.fd}`)
+    replaceFile(this.path, content, { partial: this.#partial, owner: callerOrOwner })
   }
 }
+
+/** What root makes belongs to who called sudo; else to whom the folder belongs. */
+const callerOrOwner = (path: string, made: Ids) => sudoUser() ?? owner(path, made)
 
 /** What a step has its trace written to. */
 type Target = Pick<TraceFile, 'write' | 'close' | 'forBench'> & { path?: string }

@@ -1,8 +1,9 @@
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { dataFolder, makeDir } from '../../image/data-folder.ts'
 import { codeOf, isFull } from '../../image/error.ts'
 import { MinilabError } from '../../common/errors.ts'
+import { replaceFile } from '../../common/replace-file.ts'
 import { bootId, isAlive, isGone } from '../../kernel/process/procfs.ts'
 import { findProcess } from '../../kernel/process/signal.ts'
 import { hint } from '../../common/suggest.ts'
@@ -40,7 +41,10 @@ const SPARE = 256 // bytes
 const stateFile = (id: string) => join(containerFolder(id), 'state.json')
 const partialFile = (id: string) => join(containerFolder(id), 'state.json.new')
 
-/** Writes the state of a container that is about to start: nobody takes it for one that runs until `commitState` is called. */
+/**
+ * Writes the state of a container that is about to start: nobody takes it for one that runs until `commitState` is called. Not by
+ * `replaceFile`: between the two the container starts.
+ */
 export function prepareState(state: State): void {
   makeDir(containerFolder(state.id))
   writeFileSync(partialFile(state.id), JSON.stringify(state, null, 2) + ' '.repeat(SPARE))
@@ -52,17 +56,15 @@ export function commitState(id: string): void {
 }
 
 /**
- * Writes another state at once or not at all: a new file, then rename(2). Where there is no room for a new file any more, it is
- * written over the old one, which had some to spare.
+ * Writes another state, at once or not at all. Where there is no room for a new file any more, it is written over the old one,
+ * which had some to spare.
  */
 export function writeState(state: State): void {
   const text = JSON.stringify(state, null, 2)
-  const [path, partial] = [stateFile(state.id), partialFile(state.id)]
+  const path = stateFile(state.id)
   try {
-    writeFileSync(partial, text)
-    renameSync(partial, path)
+    replaceFile(path, text, { partial: partialFile(state.id) })
   } catch (error) {
-    rmSync(partial, { force: true })
     const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0
     if (!isFull(error) || size < Buffer.byteLength(text)) throw error
     writeFileSync(path, text.padEnd(text.length + size - Buffer.byteLength(text)), { flag: 'r+' })
