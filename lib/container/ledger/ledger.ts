@@ -1,10 +1,8 @@
 import {
   appendFileSync,
-  closeSync,
   constants,
   existsSync,
   ftruncateSync,
-  openSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -12,14 +10,13 @@ import {
   statSync,
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import { type Descriptor, openFile } from '../../common/descriptor.ts'
 import { makeDir } from '../../image/data-folder.ts'
 import { codeOf } from '../../image/error.ts'
 import { removeTree } from '../../image/tree.ts'
-import { LOCK_EX, LOCK_NB } from '../../kernel/syscalls/constants.ts'
 import type { CgroupChange } from '../../kernel/cgroup/make-cgroup.ts'
-import { now } from '../../kernel/syscalls/now.ts'
+import { openLocked, tryLock } from '../../kernel/process/file-lock.ts'
 import { bootId, isAlive, namespaceInode, startTime, unlessGone } from '../../kernel/process/procfs.ts'
-import { SyscallError } from '../../kernel/syscalls/syscall-error.ts'
 import { belongsTo, readEntry } from './ledger-entry.ts'
 import type { PacketRules } from '../net/packet-rules.ts'
 import { undo } from './undo.ts'
@@ -49,7 +46,7 @@ export class Ledger {
   readonly dataFolder: string
   readonly entries: Entry[] = []
   /** stays open while we hold anything: by that the kernel itself tells whose ledgers live (living.ts) */
-  #fd: number | undefined
+  #file: Descriptor | undefined
   #size = 0 // bytes
 
   constructor(dataFolder: string) {
@@ -61,13 +58,10 @@ export class Ledger {
 
   /** Notes a change that is about to be made. What cannot be written whole is not noted at all. */
   add(entry: Entry): void {
-    if (this.#fd === undefined) {
-      makeDir(dirname(this.path))
-      this.#fd = openLocked(this.path)
-    }
+    const { fd } = (this.#file ??= this.#open())
     const line = JSON.stringify(entry) + '\n'
     try {
-      appendFileSync(this.#fd, line) // write(2) may take only a part when the disk is almost full; this goes on
+      appendFileSync(fd, line) // write(2) may take only a part when the disk is almost full; this goes on
     } catch (error) {
       this.#takeBack()
       throw error
@@ -76,23 +70,36 @@ export class Ledger {
     this.#size += Buffer.byteLength(line)
   }
 
+  /** Locked as long as its owner lives: that can be seen from every pid and time namespace. */
+  #open(): Descriptor {
+    makeDir(dirname(this.path))
+    try {
+      return openLocked(this.path, 'a', 0o600) // who can open it can hold it
+    } catch (error) {
+      rmSync(this.path, { force: true })
+      throw error
+    }
+  }
+
   /** Removes a line that was written in part, and a ledger that has no other. */
   #takeBack(): void {
-    const fd = this.#fd!
-    if (this.#size > 0) return ftruncateSync(fd, this.#size)
-    this.#fd = undefined
-    closeSync(fd)
+    if (this.#size > 0) return ftruncateSync(this.#file!.fd, this.#size)
+    this.#close()
     rmSync(this.path, { force: true })
   }
 
   /** Undoes everything, latest first, and forgets it. What another ledger still needs stays. */
   async settle(): Promise<Removed[]> {
-    if (this.#fd === undefined) return [] // nothing was noted
+    if (!this.#file) return [] // nothing was noted
     const removed = await settleFile(this.path, this.entries)
-    closeSync(this.#fd)
-    this.#fd = undefined
+    this.#close()
     this.#size = 0
     return removed
+  }
+
+  #close(): void {
+    this.#file?.[Symbol.dispose]()
+    this.#file = undefined
   }
 }
 
@@ -110,10 +117,11 @@ export async function recover(
 ): Promise<Removed[]> {
   for (const path of ledgers(dataFolder)) {
     if (ownerLives(path)) continue
-    // only one of several commands that find this ledger gets to rename it
     const mine = path.replace(/\.jsonl.*$/, `.jsonl.${process.pid}-${startTime('self')}`)
-    using lock = claim(path, mine)
-    if (!lock) continue
+    // only one of several commands that find this ledger gets to rename it
+    if (!unlessGone(() => (renameSync(path, mine), true))) continue
+    using file = openToLock(mine)
+    if (file) tryLock(file.fd)
     const { entries, damaged } = read(mine)
     const ours = entries.filter(entry => belongsTo(entry, dataFolder))
     // of what was made before a reboot only the files are still there: a process, a link or a setting is another's by now
@@ -179,56 +187,19 @@ const ownNamespaces = () => `${namespaceInode('self', 'pid') ?? 0}_${namespaceIn
 
 const bootOf = (path: string) => basename(path).split('-')[2]
 
-/** A new ledger, locked as long as its owner lives: that can be seen from every pid and time namespace. */
-function openLocked(path: string): number {
-  const fd = openSync(path, 'a', 0o600) // who can open it can hold it
-  try {
-    now.flock(fd, LOCK_EX)
-    return fd
-  } catch (error) {
-    closeSync(fd)
-    rmSync(path, { force: true })
-    throw error
-  }
-}
-
-/** Takes over a ledger whose owner has ended, and locks it; undefined where another command was faster. */
-function claim(path: string, mine: string): Disposable | undefined {
-  if (!unlessGone(() => (renameSync(path, mine), true))) return undefined
-  const fd = openToLock(mine)
-  if (fd !== undefined) tryLock(fd)
-  return { [Symbol.dispose]: () => void (fd === undefined || closeSync(fd)) }
-}
-
 /** A ledger, or undefined where it is gone, or is damaged so that nobody can have locked it: a named pipe, a link. */
-function openToLock(path: string): number | undefined {
+function openToLock(path: string): Descriptor | undefined {
   try {
-    return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW)
+    return openFile(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW)
   } catch (error) {
     if (['ENOENT', 'ELOOP', 'ENXIO', 'EACCES'].includes(codeOf(error) ?? '')) return undefined
     throw error
   }
 }
 
-/** flock(2): the kernel takes a lock back when the last process that has the open file has ended. */
-function tryLock(fd: number): boolean {
-  try {
-    now.flock(fd, LOCK_EX | LOCK_NB)
-    return true
-  } catch (error) {
-    if (error instanceof SyscallError && error.code === 'EAGAIN') return false
-    throw error
-  }
-}
-
 function isLocked(path: string): boolean {
-  const fd = openToLock(path)
-  if (fd === undefined) return false
-  try {
-    return !tryLock(fd)
-  } finally {
-    closeSync(fd)
-  }
+  using file = openToLock(path)
+  return file !== undefined && !tryLock(file.fd)
 }
 
 /**

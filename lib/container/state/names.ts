@@ -1,12 +1,11 @@
-import { closeSync, constants, openSync } from 'node:fs'
+import { constants } from 'node:fs'
 import { createHash, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { dataFolder, makeDir } from '../../image/data-folder.ts'
-import { F_OFD_SETLK } from '../../kernel/syscalls/constants.ts'
+import { type Descriptor, openFile } from '../../common/descriptor.ts'
 import { MinilabError } from '../../common/errors.ts'
 import { quote } from '../../kernel/syscalls/kinds.ts'
-import { now } from '../../kernel/syscalls/now.ts'
-import { SyscallError } from '../../kernel/syscalls/syscall-error.ts'
+import { tryLockByte } from '../../kernel/process/file-lock.ts'
 import { states } from './state.ts'
 
 /** A name that no container has, and that nobody else can take while it is held. */
@@ -33,10 +32,10 @@ export function holdName(wanted: string | undefined): HeldName {
     )
   for (;;) {
     const name = wanted ?? `lab-${randomBytes(2).toString('hex')}`
-    const lock = tryLock(name)
+    const lock = lockName(name)
     const other = states().find(state => state.name === name)
-    if (lock !== undefined && !other) return { name, [Symbol.dispose]: () => closeSync(lock) }
-    if (lock !== undefined) closeSync(lock)
+    if (lock && !other) return { name, ...lock }
+    lock?.[Symbol.dispose]()
     if (wanted !== undefined)
       throw new MinilabError(
         'usage',
@@ -46,29 +45,13 @@ export function holdName(wanted: string | undefined): HeldName {
   }
 }
 
-const F_WRLCK = 1
-const SEEK_SET = 0
-
-/**
- * A lock on one byte of a file that all commands share: which byte, the name says. Undefined where another process has it. The
- * lock goes with the descriptor, also where we are killed: fcntl(2), open file description locks.
- */
-function tryLock(name: string): number | undefined {
+/** Locks one byte of a file that all commands share: which byte, the name says. Undefined where another process has it. */
+function lockName(name: string): Descriptor | undefined {
   const folder = dataFolder()
   makeDir(folder)
-  const fd = openSync(join(folder, 'names.lock'), constants.O_RDWR | constants.O_CREAT, 0o600)
-  try {
-    // struct flock: type and whence, where it begins, how many bytes, whose it is
-    const lock = new DataView(new ArrayBuffer(32))
-    lock.setInt16(0, F_WRLCK, true)
-    lock.setInt16(2, SEEK_SET, true)
-    lock.setBigInt64(8, BigInt(`0x${createHash('sha256').update(name).digest('hex').slice(0, 12)}`), true)
-    lock.setBigInt64(16, 1n, true)
-    now.fcntl(fd, F_OFD_SETLK, new Uint8Array(lock.buffer))
-    return fd
-  } catch (error) {
-    closeSync(fd)
-    if (error instanceof SyscallError && error.code === 'EAGAIN') return undefined
-    throw error
-  }
+  const byte = BigInt(`0x${createHash('sha256').update(name).digest('hex').slice(0, 12)}`)
+  const file = openFile(join(folder, 'names.lock'), constants.O_RDWR | constants.O_CREAT, 0o600)
+  if (tryLockByte(file.fd, byte)) return file
+  file[Symbol.dispose]()
+  return undefined
 }
