@@ -9,44 +9,9 @@ import {
 } from '../kernel/syscalls/constants.ts'
 import { now } from '../kernel/syscalls/now.ts'
 import { namespaceInode, startTime } from '../kernel/process/procfs.ts'
-import type { Replayed } from '../kernel/tape/tape.ts'
 import type { Launched, Listener } from './events.ts'
-import type { Evidence } from './step.ts'
+import type { FeedCall, FeedEvent } from './feed-event.ts'
 import { lines, otherParts, type TapeLine } from './tape-lines.ts'
-
-/** What a step or a lab tells each `minilab view` of the same data folder: one JSON document a line. */
-export type FeedEvent =
-  // `trial`: what is tried out, a learner's or wrong on purpose; null where it is the step itself
-  | { kind: 'step'; number: number; name: string; title: string; trial: string | null }
-  | { kind: 'stage'; number: number; of: number; title: string }
-  | Named
-  | { kind: 'launch'; purpose: string; calls: FeedCall[] }
-  | {
-      kind: 'check'
-      claim: string
-      /** null where it could not be looked at here: `reason` says why */
-      ok: boolean | null
-      evidence: Evidence[]
-      /** the diagnosis of a check that failed, or why it was not looked at */
-      reason: string | null
-    }
-  /** it ran to its end; where this is missing, the end of the stream came before */
-  | { kind: 'end'; ok: boolean }
-
-/** A call as it was replayed, or several in one sentence. */
-type FeedCall = Pick<Replayed, 'call' | 'args' | 'result' | 'errno' | 'ns'> | { summary: string }
-
-/** A container that runs now, so that it can be found from another pid namespace, too. */
-export interface Named {
-  kind: 'container'
-  name: string
-  /** its first process as the teller numbers it */
-  pid: number
-  /** proc_pid_stat(5) field 22: the same from everywhere */
-  started: number
-  /** the inode of the teller's pid namespace */
-  pidNamespace: number
-}
 
 /** Where a viewer listens, in a folder of its own among those of the containers: <data>/containers/view-<hex>/feed.sock. */
 export const VIEWER = /^view-[0-9a-f]+$/

@@ -1,34 +1,38 @@
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { MinilabError } from '../common/errors.ts'
+import { readJson } from '../common/json.ts'
 import { replaceFile } from '../common/replace-file.ts'
-import { object, optional, text, texts } from '../kernel/syscalls/shape.ts'
+import { object, type Of, optional, type Shape, text, texts } from '../common/shape.ts'
 import { dataFolder, makeDir } from './data-folder.ts'
 import { fileError } from './error.ts'
 import { makeScratch } from './layer-store.ts'
 import { removeTree } from './tree.ts'
 
-/** What an image says about its process: part of the `config` of an OCI image configuration. */
-export interface ImageConfig {
+/** Part of the `config` of an OCI image configuration. */
+const config = object({
   /** 'NAME=value' each */
-  Env?: string[]
-  Entrypoint?: string[]
-  Cmd?: string[]
-  WorkingDir?: string
-  User?: string
-}
+  Env: optional(texts),
+  Entrypoint: optional(texts),
+  Cmd: optional(texts),
+  WorkingDir: optional(text),
+  User: optional(text),
+})
 
-/** An image of the local store, as in <data>/images/<name>/image.json. */
-export interface Image {
-  name: string
+const isImage = object({
   /** diffIds ('sha256:…'), the lowest layer first */
-  layers: string[]
-  config: ImageConfig
+  layers: texts,
+  config,
   /** ISO 8601 */
-  created: string
+  created: text,
   /** of the default image: the host's files that it was made from, with size and time (default.ts) */
-  sources?: Record<string, string>
-}
+  sources: optional(object({}) as Shape<Record<string, string>>), // what they say is only compared
+})
+
+/** What an image says about its process. */
+export type ImageConfig = Of<typeof config>
+/** An image of the local store, as in <data>/images/<name>/image.json. */
+export type Image = Of<typeof isImage> & { name: string }
 
 /** The names of the images in the store. */
 export function imageNames(): string[] {
@@ -41,19 +45,15 @@ export function isName(name: string): boolean {
   return /^[a-z0-9][a-z0-9._-]*(:[A-Za-z0-9._-]+)?$/.test(name) && name.length <= 128
 }
 
-const MOST = 2 ** 24 // bytes of an image.json
-
 /** The image of this name; undefined where there is none. Throws a usage error where its file is damaged. */
 export function readImage(name: string): Image | undefined {
   const file = join(dataFolder(), 'images', name, 'image.json')
   if (!isName(name) || !existsSync(file)) return undefined
   try {
-    const stat = statSync(file)
-    // Node would go on reading a file without end (or a FIFO, or a sparse one) until there is no memory left
-    const image: unknown = stat.isFile() && stat.size < MOST && JSON.parse(readFileSync(file, 'utf8'))
-    if (isImage(image)) return { ...image, name }
+    const image = readJson(file, isImage)
+    if (typeof image === 'object') return { ...image, name }
   } catch (error) {
-    if (!(error instanceof SyntaxError)) throw fileError(`read image "${name}"`, error)
+    throw fileError(`read image "${name}"`, error)
   }
   throw new MinilabError(
     'usage',
@@ -61,20 +61,6 @@ export function readImage(name: string): Image | undefined {
     `remove it: rm ${file}`,
   )
 }
-
-const shape = object({
-  layers: texts,
-  config: object({
-    Env: optional(texts),
-    Entrypoint: optional(texts),
-    Cmd: optional(texts),
-    WorkingDir: optional(text),
-    User: optional(text),
-  }),
-  created: text,
-  sources: optional(object({})),
-})
-const isImage = (value: unknown): value is Image => shape(value)
 
 /** Stores an image under its name, in place of an older one, at once. Throws a MinilabError (machine) for want of room or rights. */
 export function writeImage(image: Image): void {

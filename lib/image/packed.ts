@@ -1,17 +1,20 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { MinilabError } from '../common/errors.ts'
-import { object, text } from '../kernel/syscalls/shape.ts'
+import { readJson } from '../common/json.ts'
+import { object, type Of, text } from '../common/shape.ts'
 import { codeFolder } from '../common/own-folder.ts'
 import { addLayer, hasLayer, layerDir } from './layer-store.ts'
 
-/** The default image as a class pack brings it, for the machines of one kind: in default.json, beside default.tar. */
-export interface PackedImage {
+const isPacked = object({
   /** process.arch of the machine that its programs are from */
-  arch: string
+  arch: text,
   /** the digest of default.tar, its only layer */
-  diffId: string
-}
+  diffId: text,
+})
+
+/** The default image as a class pack brings it, for the machines of one kind: in default.json, beside default.tar. */
+export type PackedImage = Of<typeof isPacked>
 
 /** Where a class pack has it, beside the sources; elsewhere there is no such folder. */
 export const PACKED = join(codeFolder, 'image')
@@ -21,17 +24,10 @@ const DAMAGED = 'unpack the class pack again'
 export function packedImage(): PackedImage | undefined {
   const file = join(PACKED, 'default.json')
   if (!existsSync(file)) return undefined
-  try {
-    const packed: unknown = JSON.parse(readFileSync(file, 'utf8'))
-    if (isPacked(packed)) return packed.arch === process.arch ? packed : undefined
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error
-  }
-  throw new MinilabError('usage', `${file} is damaged`, DAMAGED)
+  const packed = readJson(file, isPacked)
+  if (typeof packed === 'string') throw new MinilabError('usage', `${file} is damaged`, DAMAGED)
+  return packed.arch === process.arch ? packed : undefined
 }
-
-const shape = object({ arch: text, diffId: text })
-const isPacked = (value: unknown): value is PackedImage => shape(value)
 
 /** Puts the layer of a packed image into the store. Throws a usage error where it is another than the image says. */
 export async function addPackedLayer({ diffId }: PackedImage): Promise<void> {

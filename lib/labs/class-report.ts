@@ -1,6 +1,6 @@
-import { readFileSync, statSync } from 'node:fs'
 import { basename } from 'node:path'
 import { codeOf } from '../image/error.ts'
+import { readJson, type Unfit } from '../common/json.ts'
 import type { Exercise } from './exercise.ts'
 import { taskKey } from './verdict.ts'
 import { isReport, type LabReport, type ReportedTask } from './report-shape.ts'
@@ -74,20 +74,21 @@ export function tasksOf(exercise: Exercise, { tasks }: Learner): (ReportedTask |
 /** The report in a file, or why there is none. */
 function readReport(file: string): LabReport | string {
   try {
-    const stat = statSync(file)
-    if (!stat.isFile()) return 'is no file'
-    if (stat.size > MOST) return 'is too large to be a report'
-    const document: unknown = JSON.parse(readFileSync(file, 'utf8'))
-    if (isReport(document)) return document
-    return 'is no report, or a damaged one: minilab report --json makes it again'
+    const report = readJson(file, isReport, MOST)
+    return typeof report === 'string' ? UNFIT[report] : report
   } catch (error) {
-    if (error instanceof SyntaxError) return 'is not JSON, or cut off: minilab report --json makes it again'
     const code = codeOf(error)
     if (!code) throw error
     return WHY[code] ?? `cannot be read: ${code}`
   }
 }
 
+const UNFIT: Record<Unfit, string> = {
+  'no file': 'is no file',
+  'too large': 'is too large to be a report',
+  'no JSON': 'is not JSON, or cut off: minilab report --json makes it again',
+  'another shape': 'is no report, or a damaged one: minilab report --json makes it again',
+}
 const WHY: Record<string, string> = { ENOENT: 'is not there', EACCES: 'may not be read' }
 
 function about(name: string, tasks: Map<string, ReportedTask>, { predictions }: LabReport): Learner {

@@ -2,46 +2,21 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { codeOf } from '../image/error.ts'
 import { MinilabError } from '../common/errors.ts'
-import { count, object, optional, type Shape, text } from '../kernel/syscalls/shape.ts'
+import { parseJson } from '../common/json.ts'
+import { count, object, where } from '../common/shape.ts'
 import { withFileLock } from './lock.ts'
 import { writeOwned } from './owned.ts'
-import type { Progress } from './progress-shape.ts'
+import { isProgress, type Progress } from './progress-shape.ts'
 import { noProgress, PROGRESS, type Workspace } from './workspace.ts'
-
-const byName =
-  (shape: Shape): Shape =>
-  value =>
-    object({})(value) && !Array.isArray(value) && Object.values(value as object).every(shape)
-
-/** What is not named here may be there too, and stays. */
-const isProgress = object({
-  minilab: value => value === 1,
-  tasks: byName(
-    object({
-      first: text,
-      last: text,
-      attempts: count,
-      hints: count,
-      again: optional(count),
-      from: optional(text),
-      passed: optional(text),
-      gaveUp: optional(text),
-      failing: optional(object({ check: text, diagnosis: text })),
-    }),
-  ),
-  predictions: byName(object({ step: count, said: text, answer: text, at: text })),
-  proven: optional(byName(text)),
-  opened: optional(byName(text)),
-})
 
 /** The progress in a workspace; the empty one for an empty file. Throws a usage error where the file is damaged or newer. */
 export function readProgress({ folder }: Workspace): Progress {
   const path = join(folder, PROGRESS)
   const written = readFileSync(path, 'utf8')
   if (written.trim() === '') return noProgress()
-  const document = parse(written)
-  if (isProgress(document)) return document as Progress
-  if (object({ minilab: count })(document) && (document as { minilab: number }).minilab > 1)
+  const progress = parseJson(written, isProgress)
+  if (progress) return progress
+  if (parseJson(written, object({ minilab: where(count, version => version > 1) })))
     throw new MinilabError(
       'usage',
       `${path} was written by a newer minilab`,
@@ -52,15 +27,6 @@ export function readProgress({ folder }: Workspace): Progress {
     `${path} is damaged`,
     'it is JSON: mend it, put back a copy of it, or empty it to begin anew',
   )
-}
-
-function parse(written: string): unknown {
-  try {
-    return JSON.parse(written)
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined
-    throw error
-  }
 }
 
 /**

@@ -13,7 +13,9 @@ import { dirname, join, relative, resolve } from 'node:path'
 import { codeOf } from '../image/error.ts'
 import { mayAccess } from '../kernel/process/access.ts'
 import { MinilabError } from '../common/errors.ts'
+import { readJson } from '../common/json.ts'
 import { codeFolder, isCheckout, ownFolder } from '../common/own-folder.ts'
+import { object } from '../common/shape.ts'
 import type { Exercise } from './exercise.ts'
 import { withFileLock } from './lock.ts'
 import { createOwned, linkOwned, makeOwnedFolder, sudoUser, writeOwned } from './owned.ts'
@@ -73,14 +75,9 @@ function at(folder: string): Workspace | undefined {
 /** Also where the file is damaged: only what is surely another program's is not ours. */
 function isWorkspace(folder: string): boolean {
   const file = join(folder, PROGRESS)
-  if (!mayAccess(file, constants.R_OK) || !statSync(file).isFile()) return false
-  try {
-    const document: unknown = JSON.parse(readFileSync(file, 'utf8'))
-    return typeof document === 'object' && document !== null && 'minilab' in document
-  } catch (error) {
-    if (error instanceof SyntaxError) return true
-    throw error
-  }
+  if (!mayAccess(file, constants.R_OK)) return false
+  const found = readJson(file, object({}), Infinity)
+  return typeof found === 'object' ? 'minilab' in found : found === 'no JSON'
 }
 
 /** Whether somebody may have put the folder in our way, as anybody can in /tmp. */

@@ -1,13 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { WrittenFile } from './report-shape.ts'
 import { startFileOf, type Workspace } from './workspace.ts'
-
-/** A file that a learner wrote. */
-export interface WrittenFile {
-  /** in the workspace: `3-root.ts` */
-  name: string
-  text: string
-}
 
 /** What a learner wrote: each lab's file that is no more the start file, and what else of code lies beside them. */
 export function writtenFiles({ folder }: Workspace): WrittenFile[] {

@@ -1,6 +1,7 @@
 import { basename } from 'node:path'
 import { ledgers, ownerLives } from '../container/ledger/ledger.ts'
-import { findState, isRunning, type State, states } from '../container/state/state.ts'
+import { findState, isRunning, states } from '../container/state/state.ts'
+import type { State } from '../container/state/state-shape.ts'
 import { dataFolder } from '../image/data-folder.ts'
 import { MinilabError } from '../common/errors.ts'
 import {

@@ -1,5 +1,5 @@
 import { defaultSpec } from '../../lib/container/default-spec.ts'
-import type { State } from '../../lib/container/state/state.ts'
+import type { State } from '../../lib/container/state/state-shape.ts'
 import { bootId } from '../../lib/kernel/process/procfs.ts'
 
 /** The state of a container that has ended long ago, as `minilab run` would have written it. */

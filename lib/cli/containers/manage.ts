@@ -12,9 +12,9 @@ import {
   findState,
   isRunning,
   running,
-  type State,
   states,
 } from '../../container/state/state.ts'
+import type { State } from '../../container/state/state-shape.ts'
 import { type Account, user } from '../../container/user.ts'
 import { dataFolder } from '../../image/data-folder.ts'
 import { removeTree } from '../../image/tree.ts'

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, fstatSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
 import { constants } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
@@ -24,23 +24,11 @@ import { codeOf } from '../../image/error.ts'
 import { shellStatus } from '../../kernel/process/child.ts'
 import { MinilabError } from '../../common/errors.ts'
 import { needTasks, OURSELVES } from '../../kernel/process/need-tasks.ts'
-import { processExists } from '../../kernel/process/procfs.ts'
 import { EXIT } from '../exit.ts'
 import { lineOf, warn } from '../fail.ts'
 import { ourselves } from '../../common/ourselves.ts'
+import { type Handed, handedEnv, takeHanded } from './handed.ts'
 import type { RunFlags } from './run.ts'
-
-/** What one process of ours tells the next that continues its work: on the bench, or in the background. */
-interface Handed {
-  /** sockets that listen on the host already */
-  listeners: Listener[]
-  /** where the id goes once the program runs; closed without a word if it never does */
-  notify?: number
-  /** the file that takes its output */
-  log?: string
-  /** who takes back what is left: see RunRequest */
-  keeper?: number
-}
 
 /** What whoever asks for it should know. */
 const OPENS =
@@ -65,42 +53,6 @@ export async function run(image: string, command: string[], flags: RunFlags): Pr
     if (handed.notify !== undefined) tell(handed.notify, WHY + lineOf(error)) // our log may have no room for it
     throw error
   }
-}
-
-/** What another process of ours has begun. */
-function takeHanded(): Handed | undefined {
-  const text = process.env.MINILAB_HANDED
-  delete process.env.MINILAB_HANDED
-  try {
-    if (!text) return undefined
-    const handed: unknown = JSON.parse(text)
-    if (isHanded(handed)) return handed
-  } catch {
-    // said below
-  }
-  throw new MinilabError(
-    'usage',
-    'MINILAB_HANDED is set, and makes no sense',
-    'unset it: it is minilab’s own',
-  )
-}
-
-/** Whether it is as one of ours would have it: sockets and a pipe that are open, a log in its place, a process that lives. */
-function isHanded(value: unknown): value is Handed {
-  const { listeners, notify, log, keeper } = (value ?? {}) as Partial<Handed>
-  return (
-    Array.isArray(listeners) &&
-    listeners.every(one => Number.isInteger(one?.port) && isOpen(one.fd)) &&
-    (notify === undefined || isOpen(notify)) &&
-    (log === undefined || dirname(log) === join(dataFolder(), 'logs')) &&
-    (keeper === undefined || (Number.isInteger(keeper) && processExists(keeper)))
-  )
-}
-
-/** Whether a descriptor is that of a socket or a pipe. */
-function isOpen(fd: number): boolean {
-  const stat = fstatSync(fd)
-  return stat.isSocket() || stat.isFIFO()
 }
 
 /** In this process, or in one of ours on the bench or with mounts that reach nobody. */
@@ -198,7 +150,7 @@ async function again(handed: Handed, options: BenchOptions = {}): Promise<number
     ...handed.listeners.map(({ fd }) => fd),
     ...(handed.notify === undefined ? [] : [handed.notify]),
   ]
-  const env = { ...process.env, MINILAB_DATA: dataFolder(), MINILAB_HANDED: JSON.stringify(handed) }
+  const env = handedEnv(handed)
   const ended = runOnBench(ourselves(), env, { ...options, keep })
   return shellStatus(await ended)
 }
@@ -244,7 +196,7 @@ async function started(output: number, log: string, listeners: Listener[]): Prom
   const child = spawn(program, args, {
     detached: true,
     stdio: ['ignore', output, output, 'pipe', ...listeners.map(({ fd }) => fd)],
-    env: { ...process.env, MINILAB_DATA: dataFolder(), MINILAB_HANDED: JSON.stringify(handed) },
+    env: handedEnv(handed),
   })
   closeSync(output)
   if (child.pid === undefined) throw ((await once(child, 'error')) as [Error])[0]

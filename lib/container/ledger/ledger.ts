@@ -14,25 +14,10 @@ import { type Descriptor, openFile } from '../../common/descriptor.ts'
 import { makeDir } from '../../image/data-folder.ts'
 import { codeOf } from '../../image/error.ts'
 import { removeTree } from '../../image/tree.ts'
-import type { CgroupChange } from '../../kernel/cgroup/make-cgroup.ts'
 import { openLocked, tryLock } from '../../kernel/process/file-lock.ts'
 import { bootId, isAlive, namespaceInode, startTime, unlessGone } from '../../kernel/process/procfs.ts'
-import { belongsTo, readEntry } from './ledger-entry.ts'
-import type { PacketRules } from '../net/packet-rules.ts'
+import { belongsTo, type Entry, readEntry } from './ledger-entry.ts'
 import { undo } from './undo.ts'
-
-/** One thing on the host that the kernel does not take back by itself when a container ends. */
-export type Entry =
-  | CgroupChange
-  // `unless`: a file in it with which it may stay, as a container of `minilab run` has once it has started
-  | { kind: 'folder'; path: string; unless?: string }
-  // `named`: it stays where the state of a container names it
-  | { kind: 'file'; path: string; unless?: 'named' }
-  | { kind: 'process'; pid: number; started: number }
-  // what belongs to a network namespace names it by inode: with the namespace the thing is gone too
-  | { kind: 'link'; name: string; netns: number }
-  | ({ kind: 'rules'; netns: number } & PacketRules)
-  | { kind: 'sysctl'; path: string; before: string; set: string; netns: number }
 
 /** What was removed, in words: `cgroup /sys/fs/cgroup/pids/minilab/x`. */
 export type Removed = string

@@ -1,19 +1,6 @@
 import { MinilabError } from '../../common/errors.ts'
+import { anyOf, listOf, object, type Of, oneOf, text, where } from '../../common/shape.ts'
 import { findProgram, runRuleTool } from './rule-tool.ts'
-
-/**
- * Rules of the packet filter, as the undo log keeps them: what they are, and never a program to run. A table of nft is removed as
- * a whole; of iptables one rule, in the words of its command line behind the action.
- */
-export type PacketRules =
-  { tool: 'nft'; table: string } | { tool: 'iptables'; table: 'nat' | 'filter'; rule: string[] }
-
-/** Whether rules are of a shape that we make: what a damaged file says is handed to a program with all rights. */
-export function isPacketRules({ tool, table, rule }: Record<string, unknown>): boolean {
-  if (tool === 'nft') return typeof table === 'string' && /^(mlb-|minilab)[\w-]*$/.test(table)
-  if (tool !== 'iptables' || !['nat', 'filter'].includes(String(table)) || !Array.isArray(rule)) return false
-  return RULE.test(rule.join(' ')) && rule.every(word => typeof word === 'string' && !word.includes(' '))
-}
 
 const IP = String.raw`\d+\.\d+\.\d+\.\d+`
 const LINK = String.raw`\w[\w.@-]{0,14}`
@@ -22,6 +9,24 @@ const RULE = new RegExp(
     String.raw`|PREROUTING -d ${IP} -p tcp --dport \d+ -j DNAT --to-destination ${IP}:\d+` +
     String.raw`|POSTROUTING -s ${IP}/\d+ -o ${LINK} -j MASQUERADE)$`,
 )
+
+const word = where(text, word => !word.includes(' '))
+
+/** Whether rules are of a shape that we make: what a damaged file says is handed to a program with all rights. */
+export const isPacketRules = anyOf(
+  object({ tool: oneOf('nft'), table: where(text, name => /^(mlb-|minilab)[\w-]*$/.test(name)) }),
+  object({
+    tool: oneOf('iptables'),
+    table: oneOf('nat', 'filter'),
+    rule: where(listOf(word), words => RULE.test(words.join(' '))),
+  }),
+)
+
+/**
+ * Rules of the packet filter, as the undo log keeps them: what they are, and never a program to run. A table of nft is removed as
+ * a whole; of iptables one rule, in the words of its command line behind the action.
+ */
+export type PacketRules = Of<typeof isPacketRules>
 
 /** The rules in words: `table ip minilab-x`. */
 export const nameOf = (rules: PacketRules): string =>

@@ -1,5 +1,6 @@
 import { descriptors, ifReadable, pids } from '../../kernel/process/procfs.ts'
-import { type Entry, ledgers, ownerLives, parse } from '../ledger/ledger.ts'
+import type { Entry } from '../ledger/ledger-entry.ts'
+import { ledgers, ownerLives, parse } from '../ledger/ledger.ts'
 
 /** A change on the host, and the process of the running command that will take it back. */
 export interface Held {

@@ -1,17 +1,18 @@
 import {
   count,
   flag,
+  integer,
   listOf,
   nullable,
   object,
+  type Of,
   optional,
+  positive,
   type Shape,
   text,
   texts,
-} from '../../kernel/syscalls/shape.ts'
-import type { State } from './state.ts'
-
-const pid: Shape = value => count(value) && Number(value) > 0
+} from '../../common/shape.ts'
+import type { Spec } from '../spec.ts'
 
 /** What `exec` needs of a spec; the rest of it had its use when the container was made. */
 const spec = object({
@@ -21,15 +22,17 @@ const spec = object({
     env: texts,
     cwd: text,
     capabilities: optional(
-      object(
-        Object.fromEntries(
-          ['bounding', 'effective', 'inheritable', 'permitted', 'ambient'].map(set => [set, optional(texts)]),
-        ),
-      ),
+      object({
+        bounding: optional(texts),
+        effective: optional(texts),
+        inheritable: optional(texts),
+        permitted: optional(texts),
+        ambient: optional(texts),
+      }),
     ),
     rlimits: optional(listOf(object({ type: text, soft: count, hard: count }))),
     noNewPrivileges: optional(flag),
-    oomScoreAdj: optional(Number.isSafeInteger),
+    oomScoreAdj: optional(integer),
   }),
   linux: object({
     namespaces: listOf(object({ type: text })),
@@ -48,9 +51,10 @@ const spec = object({
       }),
     ),
   }),
-})
+}) as Shape<Spec>
 
-const state = object({
+/** Whether a value is what writeState() has written: a file may be damaged, and everything in it is used. */
+export const isState = object({
   id: text,
   name: text,
   image: text,
@@ -59,13 +63,16 @@ const state = object({
   ports: texts,
   address: nullable(text),
   log: nullable(text),
+  /** since when the machine runs: until its next start, a pid and a start time together are never reused */
   boot: text,
-  pid,
+  /** its first process */
+  pid: positive,
   started: count,
-  keeper: object({ pid, started: count }),
+  /** the process of ours that looks after it, until it has noted how it ended */
+  keeper: object({ pid: positive, started: count }),
   spec,
   exit: optional(object({ status: count, at: text })),
 })
 
-/** Whether a value is what writeState() has written: a file may be damaged, and everything in it is used. */
-export const isState = (value: unknown): value is State => state(value)
+/** What is remembered of a container that `minilab run` made: <data>/containers/<id>/state.json. */
+export type State = Of<typeof isState>

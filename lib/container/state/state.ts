@@ -1,35 +1,14 @@
-import { existsSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { dataFolder, makeDir } from '../../image/data-folder.ts'
 import { codeOf, isFull } from '../../image/error.ts'
 import { MinilabError } from '../../common/errors.ts'
+import { readJson } from '../../common/json.ts'
 import { replaceFile } from '../../common/replace-file.ts'
 import { bootId, isAlive, isGone } from '../../kernel/process/procfs.ts'
 import { findProcess } from '../../kernel/process/signal.ts'
 import { hint } from '../../common/suggest.ts'
-import type { Spec } from '../spec.ts'
-import { isState } from './state-shape.ts'
-
-/** What is remembered of a container that `minilab run` made: <data>/containers/<id>/state.json. */
-export interface State {
-  id: string
-  name: string
-  image: string
-  command: string[]
-  created: string
-  ports: string[]
-  address: string | null
-  log: string | null
-  /** since when the machine runs: until its next start, a pid and a start time together are never reused */
-  boot: string
-  /** its first process */
-  pid: number
-  started: number
-  /** the process of ours that looks after it, until it has noted how it ended */
-  keeper: { pid: number; started: number }
-  spec: Spec
-  exit?: { status: number; at: string }
-}
+import { isState, type State } from './state-shape.ts'
 
 export function containerFolder(id: string): string {
   return join(dataFolder(), 'containers', id)
@@ -89,20 +68,15 @@ function ids(): string[] {
   return readdirSync(folder).filter(id => existsSync(join(folder, id, 'state.json')))
 }
 
-const MOST = 2 ** 24 // bytes of a state.json
-
 /** The state of a container; false where its file makes no sense, undefined where it has gone meanwhile. */
 function readState(id: string): State | false | undefined {
-  const path = join(containerFolder(id), 'state.json')
   try {
-    const stat = statSync(path)
-    if (!stat.isFile() || stat.size > MOST) return false
-    const state: unknown = JSON.parse(readFileSync(path, 'utf8'))
+    const state = readJson(stateFile(id), isState)
     // whose folder and log are removed, and whose process is killed, must not be another's
-    return isState(state) && state.id === id && isLog(state.log) && state
+    return typeof state === 'object' && state.id === id && isLog(state.log) && state
   } catch (error) {
     if (isGone(error)) return undefined
-    if (error instanceof SyntaxError || codeOf(error) === 'EACCES') return false
+    if (codeOf(error) === 'EACCES') return false
     throw error
   }
 }

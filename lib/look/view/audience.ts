@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import type { FeedEvent } from '../../guide/feed.ts'
+import type { FeedEvent } from '../../guide/feed-event.ts'
 import { drawSvg } from '../draw-svg.ts'
 import { drawColumn } from './draw-column.ts'
 import type { Teller } from './hear.ts'

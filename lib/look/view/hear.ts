@@ -4,9 +4,10 @@ import { createServer, type Socket } from 'node:net'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { Ledger } from '../../container/ledger/ledger.ts'
-import { type FeedEvent, SOCKET } from '../../guide/feed.ts'
+import { SOCKET } from '../../guide/feed.ts'
+import { type FeedEvent, isFeedEvent } from '../../guide/feed-event.ts'
 import { makeDir } from '../../image/data-folder.ts'
-import { count, flag, listOf, nullable, object, type Shape, text } from '../../kernel/syscalls/shape.ts'
+import { parseJson } from '../../common/json.ts'
 
 /** Who tells of one step or lab: told apart by their connections. */
 export type Teller = number
@@ -66,45 +67,11 @@ function listen(socket: Socket, tell: (event: FeedEvent) => void): void {
     all += text.length
     const lines = (rest + text).split('\n')
     rest = lines.pop() ?? ''
-    const events = lines.map(read)
+    const events = lines.map(line => parseJson(line, isFeedEvent))
     for (const event of events) {
       if (!event) return socket.destroy()
       tell(event)
     }
     if (rest.length > MOST.line || all > MOST.all) socket.destroy()
   })
-}
-
-function read(line: string): FeedEvent | undefined {
-  try {
-    const event: unknown = JSON.parse(line)
-    return isEvent(event) ? event : undefined
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined
-    throw error
-  }
-}
-
-const number: Shape = value => typeof value === 'number' && Number.isFinite(value)
-const call: Shape = value =>
-  object({ summary: text })(value) ||
-  object({ call: text, args: text, result: nullable(number), errno: nullable(text), ns: number })(value)
-
-const SHAPES: Record<FeedEvent['kind'], Shape> = {
-  step: object({ number: count, name: text, title: text, trial: nullable(text) }),
-  stage: object({ number: count, of: count, title: text }),
-  container: object({ name: text, pid: count, started: count, pidNamespace: count }),
-  launch: object({ purpose: text, calls: listOf(call) }),
-  check: object({
-    claim: text,
-    ok: nullable(flag),
-    evidence: listOf(object({ source: text, host: nullable(text), container: nullable(text) })),
-    reason: nullable(text),
-  }),
-  end: object({ ok: flag }),
-}
-
-function isEvent(value: unknown): value is FeedEvent {
-  const kind = (value as { kind?: unknown } | null)?.kind
-  return typeof kind === 'string' && Object.hasOwn(SHAPES, kind) && SHAPES[kind as FeedEvent['kind']](value)
 }

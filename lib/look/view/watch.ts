@@ -1,5 +1,5 @@
 import { isRunning, states } from '../../container/state/state.ts'
-import type { Named } from '../../guide/feed.ts'
+import type { Named } from '../../guide/feed-event.ts'
 import {
   ifReadable,
   isAlive,

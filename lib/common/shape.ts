@@ -1,0 +1,74 @@
+// What a document must be like that was read from a file or handed to us, and may be damaged. Its type follows from its shape.
+
+/** Tells whether a value is of a type. */
+export type Shape<T> = (value: unknown) => value is T
+/** The type that a shape tells: `type Image = Of<typeof isImage>`. */
+export type Of<S> = S extends Shape<infer T> ? T : never
+
+export const text: Shape<string> = value => typeof value === 'string'
+export const flag: Shape<boolean> = value => typeof value === 'boolean'
+export const number = (value: unknown): value is number => Number.isFinite(value)
+export const integer = (value: unknown): value is number => Number.isSafeInteger(value)
+export const count = where(integer, value => value >= 0)
+export const positive = where(integer, value => value > 0)
+
+/** One of these values. */
+export const oneOf =
+  <const T>(...values: readonly T[]): Shape<T> =>
+  (value): value is T =>
+    values.includes(value as T)
+
+/** Of this shape, and more holds for it. */
+export function where<T>(shape: Shape<T>, holds: (value: T) => boolean): Shape<T> {
+  return (value): value is T => shape(value) && holds(value)
+}
+
+export const optional =
+  <T>(shape: Shape<T>): Shape<T | undefined> =>
+  (value): value is T | undefined =>
+    value === undefined || shape(value)
+
+export const nullable =
+  <T>(shape: Shape<T>): Shape<T | null> =>
+  (value): value is T | null =>
+    value === null || shape(value)
+
+/** Of one of these shapes. */
+export const anyOf =
+  <S extends Shape<unknown>[]>(...shapes: S): Shape<Of<S[number]>> =>
+  (value): value is Of<S[number]> =>
+    shapes.some(shape => shape(value))
+
+/** Of both shapes. */
+export const both =
+  <A, B>(one: Shape<A>, other: Shape<B>): Shape<A & B> =>
+  (value): value is A & B =>
+    one(value) && other(value)
+
+export const listOf =
+  <T>(shape: Shape<T>): Shape<T[]> =>
+  (value): value is T[] =>
+    Array.isArray(value) && value.every(shape)
+
+export const texts = listOf(text)
+
+/** An object that has at least these members; those whose shape is `optional` may be missing. */
+export const object =
+  <M extends Record<string, Shape<unknown>>>(members: M): Shape<ObjectOf<M>> =>
+  (value): value is ObjectOf<M> =>
+    typeof value === 'object' &&
+    value !== null &&
+    Object.entries(members).every(([name, shape]) => shape((value as Record<string, unknown>)[name]))
+
+type ObjectOf<M> = Flat<
+  { [K in keyof M as undefined extends Of<M[K]> ? never : K]: Of<M[K]> } & {
+    [K in keyof M as undefined extends Of<M[K]> ? K : never]?: Of<M[K]>
+  }
+>
+type Flat<T> = { [K in keyof T]: T[K] }
+
+/** An object whose members have any name, and are all of one shape. */
+export const mapOf =
+  <T>(shape: Shape<T>): Shape<Record<string, T>> =>
+  (value): value is Record<string, T> =>
+    typeof value === 'object' && value !== null && !Array.isArray(value) && Object.values(value).every(shape)
