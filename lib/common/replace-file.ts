@@ -13,6 +13,7 @@ import { type Descriptor, openFile } from './descriptor.ts'
 
 // How a file appears at once or not at all: it is written under another name, the partial file, and then rename(2) puts it in its
 // place. A kill leaves the partial file, which the next command removes: so its name must be known, or lie in a scratch folder.
+// Folders are put in place where they are made: rename(2) replaces none that has something in it.
 
 /** Whom a file belongs to. */
 export interface Ids {
