@@ -38,7 +38,7 @@ const ownCache =
   uid === statSync(here).uid
     ? `${here}/node_modules/.cache/v8`
     : XDG_CACHE_HOME && `${XDG_CACHE_HOME}/minilab/v8`
-if (ownCache) process.env.NODE_COMPILE_CACHE ||= ownCache // also for ourselves on the bench, where everybody is uid 0
+if (ownCache) process.env.NODE_COMPILE_CACHE ||= ownCache // also for ourselves in the sandbox, where everybody is uid 0
 if (process.env.NODE_COMPILE_CACHE) module.enableCompileCache(process.env.NODE_COMPILE_CACHE)
 
 // Our own imports name whole files, so nothing has to be searched for: that is a fifth of the time to load a hundred modules.

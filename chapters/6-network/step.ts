@@ -55,7 +55,7 @@ export const step: Step<Wiring> = {
       async act(experiment) {
         if (experiment.options.rootless)
           experiment.note(
-            'An ordinary user may not give the machine new links. So this step runs on a bench: a user and network namespace of its own, in which it is root. Where “the host” is said below, the bench is meant.',
+            'An ordinary user may not give the machine new links. So this step runs in a sandbox: a user and network namespace of its own, in which it is root. Where “the host” is said below, the sandbox is meant.',
           )
         const box = await experiment.another('a container without a network', {
           parts: [namespaces, root, program],

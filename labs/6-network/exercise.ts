@@ -1,6 +1,6 @@
 import type { Wiring } from '../../chapters/6-network/wiring.ts'
 import { changePart } from '../../lib/guide/mutant.ts'
-import { onBench } from '../../lib/labs/cable.ts'
+import { inSandbox } from '../../lib/labs/cable.ts'
 import type { Exercise } from '../../lib/labs/exercise.ts'
 import { type Asked, firstStage, newSubnet, withCauses } from './asked.ts'
 import { bridgesStage } from './bridges.ts'
@@ -24,7 +24,7 @@ export const exercise: Exercise<Wiring> = {
     const left: Left = { ...NOTHING_LEFT }
     const subnet = newSubnet()
     const asked: Asked = {}
-    const connected = changePart(step, 'network', part => onBench(noting(advised(part), left)))
+    const connected = changePart(step, 'network', part => inSandbox(noting(advised(part), left)))
     const [first, ...others] = connected.stages
       .filter(({ title }) => ABOUT_CABLES.includes(title))
       .map(stage => withCauses(stage, asked))

@@ -3,7 +3,7 @@ import { COMMANDS, type Ran } from '../../chapters/7-run/commands.ts'
 import type { Part } from '../../lib/container/part.ts'
 import { changePart, changeSpec } from '../../lib/guide/mutant.ts'
 import type { Step } from '../../lib/guide/step.ts'
-import { onBench } from '../../lib/labs/cable.ts'
+import { inSandbox } from '../../lib/labs/cable.ts'
 import type { Exercise } from '../../lib/labs/exercise.ts'
 import { refuseLinks } from './filter.ts'
 import { firstStage } from './first.ts'
@@ -51,7 +51,7 @@ export const exercise: Exercise<Ran> = {
     const listed = { ...step, parts: inOrder(step, parts as Part[]) }
     const umask = rareUmask()
     const latest: Latest = { ops: [] }
-    const bounded = noteTape(changePart(listed, 'network', onBench), latest)
+    const bounded = noteTape(changePart(listed, 'network', inSandbox), latest)
     const ordered = changeSpec(changePart(bounded, 'namespaces', withoutGroups), spec => {
       refuseLinks(spec)
       spec.process.user.umask = umask

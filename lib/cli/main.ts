@@ -46,7 +46,7 @@ function refuseUndecoded(): void {
 
 async function start(): Promise<void> {
   refuseUndecoded()
-  // ourselves on the bench, for which code to try comes as jobs: jobs.ts
+  // ourselves in the sandbox, for which code to try comes as jobs: jobs.ts
   if (process.env.MINILAB_JOBS && command === 'check')
     return (await import('./lab/run-trials.ts')).serveTrials(Number(argument))
   if (startsHostile(process.argv)) await (await import('../container/own-program.ts')).protectOwnProgram()

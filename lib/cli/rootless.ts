@@ -5,7 +5,7 @@ export function isRootless(asked = false): boolean {
   return asked || process.getuid?.() !== 0 || !hasAllIds()
 }
 
-/** Root of a user namespace with a few ids (the bench, unshare -r, a rootless engine's container) is no root of the machine. */
+/** Root of a user namespace with a few ids (the sandbox, unshare -r, a rootless engine's container) is no root of the machine. */
 function hasAllIds(): boolean {
   const map = '/proc/self/uid_map'
   if (!existsSync(map)) return true // no /proc: doctor says so; a kernel without user namespaces: nothing else to be root of

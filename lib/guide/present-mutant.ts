@@ -18,7 +18,7 @@ export class MutantPresenter extends Presenter {
     this.head(` Step ${right.number} · ${right.name} · ${title} `)
     if (misconception)
       for (const line of wrap(misconception, this.width - 2)) this.line(` ${this.code(bold(line))}`)
-    this.line(dim(' on the bench: namespaces of its own, which end with it'))
+    this.line(dim(' in the sandbox: namespaces of its own, which end with it'))
     this.line()
     if (reordered) this.note('The child makes the same calls as in the right one, in another order.')
     else if (calls.length === 0)

@@ -28,7 +28,7 @@ export function refusalOf(thrown: unknown): Refusal | undefined {
     const { remedy, at } = error
     return { message, cause: '', remedy, ...(at && { at }) }
   }
-  // of Node's file system: a mount of the container's that came out to the bench keeps its folder busy
+  // of Node's file system: a mount of the container's that came out to the sandbox keeps its folder busy
   if ('syscall' in error) return { message, cause: '', remedy: '' }
   return undefined
 }

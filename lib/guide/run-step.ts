@@ -31,7 +31,7 @@ export interface StepOptions extends StepMode {
   quiet?: boolean
   /** the container stays at the end until Enter is pressed */
   keep?: boolean
-  /** what is tried out, on a bench: `mutant no-uts`, `lab`. Then what stops the step is no error, but in the report: `refused` */
+  /** what is tried out, in a sandbox: `mutant no-uts`, `lab`. Then what stops the step is no error, but in the report: `refused` */
   trial?: string
   /** the ids of the checks that are wanted: once all of them have been made, no later stage is run; all, unless given */
   until?: readonly string[]
@@ -146,7 +146,7 @@ async function leftBehind(id: string, before: Set<string>): Promise<string[]> {
   }
 }
 
-/** Takes back what was made; with `goOn`, what cannot be (a folder with a mount on it) goes with the bench. */
+/** Takes back what was made; with `goOn`, what cannot be (a folder with a mount on it) goes with the sandbox. */
 async function close<S>(experiment: Experiment<S>, goOn: boolean): Promise<Refusal | undefined> {
   try {
     await experiment.close()

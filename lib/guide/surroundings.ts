@@ -26,7 +26,7 @@ const RULES = [
 ]
 
 /**
- * What this process is and sees, on a bench, as a set of lines: if it is the same after a job as before it, the next job
+ * What this process is and sees, in a sandbox, as a set of lines: if it is the same after a job as before it, the next job
  * begins as this one did. `rules`: those of the firewall as well, which only another program can list. `image`: the default
  * image, where it can be written to.
  */

@@ -75,10 +75,10 @@ function refuseAsync(result: unknown): void {
 }
 
 /**
- * The part on a bench. There /sys has the links of the machine, because a sysfs belongs to the network namespace that it was
- * mounted in. While the part works, /sys has those of the bench: so `/sys/class/net` tells the truth.
+ * The part in a sandbox. There /sys has the links of the machine, because a sysfs belongs to the network namespace that it was
+ * mounted in. While the part works, /sys has those of the sandbox: so `/sys/class/net` tells the truth.
  */
-export const onBench = (part: Part): Part =>
+export const inSandbox = (part: Part): Part =>
   untilConnected({
     ...part,
     async attach(container, pid) {

@@ -1,4 +1,4 @@
-import type { ImageUse } from '../guide/stand-in.ts'
+import type { ImageUse } from '../guide/data-copy.ts'
 import type { Step } from '../guide/step.ts'
 import type { Tape } from '../kernel/tape/tape.ts'
 

@@ -59,7 +59,7 @@ export interface TrialOf {
 }
 
 /**
- * Tries out what learners wrote, one after the other. To be called on the bench, in a process that is there for this alone:
+ * Tries out what learners wrote, one after the other. To be called in the sandbox, in a process that is there for this alone:
  * whatever that code does, it ends with it. What was found is in a file as soon as it is known.
  */
 export async function runTrials(of: TrialOf, dataFolder: string): Promise<void> {

@@ -2,7 +2,7 @@ import { ourselves } from '../common/ourselves.ts'
 import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { JobProcess } from '../sandbox/jobs.ts'
-import { makeStandIn, type StandIn } from '../guide/stand-in.ts'
+import { makeDataCopy, type DataCopy } from '../guide/data-copy.ts'
 import { dataFolder } from '../image/data-folder.ts'
 import type { Exit } from '../kernel/process/child.ts'
 import { MinilabError } from '../common/errors.ts'
@@ -27,37 +27,37 @@ export interface TriedOut extends Trial {
 }
 
 /**
- * A place to try learners' code out: a process of ours on a bench of its own, which has the lab loaded and waits for code to
+ * A place to try learners' code out: a process of ours in a sandbox of its own, which has the lab loaded and waits for code to
  * try. All that this code can spoil is there, and ends with it. To be closed: `await using`.
  */
 export class TrialPlace implements AsyncDisposable {
-  readonly #stand: StandIn
+  readonly #data: DataCopy
   readonly #jobs: JobProcess
   readonly #said: number
 
-  private constructor(stand: StandIn, jobs: JobProcess, said: number) {
-    this.#stand = stand
+  private constructor(data: DataCopy, jobs: JobProcess, said: number) {
+    this.#data = data
     this.#jobs = jobs
     this.#said = said
   }
 
-  /** Throws where the machine lacks what a bench needs. */
+  /** Throws where the machine lacks what a sandbox needs. */
   static async open(
     { number, image }: Pick<Exercise, 'number' | 'image'>,
     rootless: boolean,
   ): Promise<TrialPlace> {
-    const stand = await makeStandIn(image ?? 'below an overlay')
-    const said = openSync(join(stand.by, SAID_FILE), 'a+')
+    const data = await makeDataCopy(image ?? 'below an overlay')
+    const said = openSync(join(data.copy, SAID_FILE), 'a+')
     const nothing = openSync('/dev/null', 'r')
     try {
       const entry = ourselves(['check', String(number)], [`--max-old-space-size=${HEAP}`])
       const env = { ...process.env, MINILAB_DATA: dataFolder() }
       const stdio = [nothing, said, said] as [number, number, number]
-      const jobs = await JobProcess.start(entry, env, { allIds: !rootless, stand, stdio })
-      return new TrialPlace(stand, jobs, said)
+      const jobs = await JobProcess.start(entry, env, { allIds: !rootless, files: data, stdio })
+      return new TrialPlace(data, jobs, said)
     } catch (error) {
       closeSync(said)
-      await stand[Symbol.asyncDispose]()
+      await data[Symbol.asyncDispose]()
       throw error
     } finally {
       closeSync(nothing)
@@ -83,27 +83,29 @@ export class TrialPlace implements AsyncDisposable {
         `the workspace ${request.folder} lies in minilab's own data folder, which is exchanged for the trial`,
         'move it, or set MINILAB_DATA to another folder',
       )
-    const { by } = this.#stand
-    for (const name of [TRIAL_FILE, STUCK_FILE]) rmSync(join(by, name), { force: true })
+    const { copy } = this.#data
+    for (const name of [TRIAL_FILE, STUCK_FILE]) rmSync(join(copy, name), { force: true })
     ftruncateSync(this.#said)
-    this.#stand.linkViewers()
+    this.#data.linkViewers()
     signal?.throwIfAborted()
     const end = () => this.#jobs.end()
     signal?.addEventListener('abort', end, { once: true })
     const { exit, late } = await this.#jobs.do(request, LIMIT)
     signal?.removeEventListener('abort', end)
     signal?.throwIfAborted()
-    const said = readFileSync(join(by, SAID_FILE), 'utf8')
-    const trial = read<Trial>(by, TRIAL_FILE) ?? { tapes: {}, host: [], spoiled: [] }
+    const said = readFileSync(join(copy, SAID_FILE), 'utf8')
+    const trial = read<Trial>(copy, TRIAL_FILE) ?? { tapes: {}, host: [], spoiled: [] }
     this.#spoiled = exit !== undefined || !request.shared || trial.spoiled.length > 0
-    const problem = trial.report ? trial.problem : (trial.problem ?? problemOf(exit, late, said, request, by))
+    const problem = trial.report
+      ? trial.problem
+      : (trial.problem ?? problemOf(exit, late, said, request, copy))
     return { ...trial, ...(problem && { problem }), said: said.slice(0, MOST_SAID) }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#jobs[Symbol.asyncDispose]()
     closeSync(this.#said)
-    await this.#stand[Symbol.asyncDispose]()
+    await this.#data[Symbol.asyncDispose]()
   }
 }
 
@@ -166,9 +168,9 @@ function problemOf(
   late: boolean,
   said: string,
   { folder }: TrialRequest,
-  by: string,
+  copy: string,
 ): Problem {
-  const stuck = read<Stuck>(by, STUCK_FILE)
+  const stuck = read<Stuck>(copy, STUCK_FILE)
   if (exit?.status === ENDLESS && stuck) {
     const frame = stuck.find(({ file }) => file.startsWith(`${folder}/`))
     const at = frame && placeAt(frame.file, frame.line)

@@ -204,7 +204,7 @@ export interface Network {
   limited: string | null
   /** null where there is none: nothing outside can be reached */
   defaultRoute: RouteView | null
-  /** where the other ends of its cables are: the host, or a bench; null where it has none, or where we cannot see it */
+  /** where the other ends of its cables are: the host, or a sandbox; null where it has none, or where we cannot see it */
   outside: Outside | null
 }
 
@@ -233,7 +233,7 @@ export interface RouteView {
 }
 
 export interface Outside {
-  /** whether that is the host's network namespace; otherwise that of a bench, which is a network of its own */
+  /** whether that is the host's network namespace; otherwise that of a sandbox, which is a network of its own */
   host: boolean
   /** of which process we know it: one above the container, or the one that looked */
   pid: number

@@ -110,7 +110,7 @@ export function cableBoxes({ inside, peer, bridge }: Cable, { links, outside }: 
   const out = outside?.defaultRoute
   return [
     ...(near ? [linkBox('the container', near, `network.${inside}`)] : []),
-    linkBox(outside?.host ? 'the host: veth' : 'the bench: veth', peer, `network.outside.${peer.name}`),
+    linkBox(outside?.host ? 'the host: veth' : 'the sandbox: veth', peer, `network.outside.${peer.name}`),
     ...(bridge
       ? [linkBox(`bridge, ${plural(bridge.ports, 'port')}`, bridge, `network.outside.${bridge.name}`)]
       : []),

@@ -29,7 +29,7 @@ import { int32s, now } from '../kernel/syscalls/now.ts'
 import { setLoopbackUp } from '../kernel/netlink/rtnetlink.ts'
 import { Tape } from '../kernel/tape/tape.ts'
 import { visit } from '../kernel/tape/visit.ts'
-import { protectFiles, type Stand } from './read-only.ts'
+import { protectFiles, type SandboxFiles } from './read-only.ts'
 import { findProgram } from '../container/net/rule-tool.ts'
 
 const SIGKILL = 9
@@ -43,23 +43,23 @@ export const AGAIN = CLONE_VM + CLONE_VFORK + CLONE_PARENT + CLONE_PARENT_SETTID
 const NAMESPACES = CLONE_NEWUSER + CLONE_NEWPID + CLONE_NEWNS + CLONE_NEWNET + CLONE_NEWUTS + CLONE_NEWIPC
 
 /**
- * Starts the machine in miniature that a `stand` is: its first process, which others then join. It does what an init has to,
- * adopting orphans and reaping them, and all processes there end with it. Our death ends it, too.
+ * Starts the first process of a sandbox whose files are read-only; other processes then join it. It does what an init has to
+ * do: it adopts orphans and reaps them. All processes there end with it, and it ends with us.
  *
  * There are two user namespaces, one in the other: what is mounted in the outer one, to protect the machine's files, nobody
  * in the inner one can unmount or make writable: mount_namespaces(7).
  *
  * `uids` and `gids` map those of the machine. Throws a SyscallError where there can be no user namespace.
  */
-export async function startInit(stand: Stand, uids: string, gids: string): Promise<Child> {
+export async function startInit(files: SandboxFiles, uids: string, gids: string): Promise<Child> {
   const sleep = findProgram('sleep')
   if (!sleep)
     throw new MinilabError('limited', 'there is no program sleep here', 'sudo apt-get install coreutils')
-  const { shelter } = stand
+  const { cgroup } = files
   const tape = new Tape()
   const gate = new Gate()
   gate.record(tape)
-  protectFiles(tape, stand)
+  protectFiles(tape, files)
   const init = new Uint8Array(4)
   tape.become({ flags: AGAIN + NAMESPACES, parentTid: init })
   gate.record(tape)
@@ -77,7 +77,7 @@ export async function startInit(stand: Stand, uids: string, gids: string): Promi
   tape.execve(sleep, ['sleep', FOR_EVER], [])
   const { child: outer, failed } = await launchGated(tape, gate, CLONE_NEWUSER + CLONE_NEWNS, [
     launched => {
-      if ('leaf' in shelter) shelter.leaf.join(launched.pid())
+      if ('leaf' in cgroup) cgroup.leaf.join(launched.pid())
       writeIdMaps(launched.pid(), uids, gids)
     },
     async launched => {

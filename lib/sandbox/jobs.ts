@@ -1,29 +1,29 @@
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { Socket } from 'node:net'
-import { type BenchOptions, type OnBench, startOnBench } from './bench.ts'
+import { type SandboxOptions, type SandboxProcess, startInSandbox } from './start.ts'
 import type { Exit } from '../kernel/process/child.ts'
 import { AF_UNIX, F_SETFD, FD_CLOEXEC, SOCK_CLOEXEC, SOCK_STREAM } from '../kernel/syscalls/constants.ts'
 import { int32s, now } from '../kernel/syscalls/now.ts'
 
-/** What tells ourselves, started again on the bench, by which descriptor jobs come. */
+/** What tells ourselves, started again in the sandbox, by which descriptor jobs come. */
 const JOBS = 'MINILAB_JOBS'
 
 /**
- * Ourselves on the bench, started and waiting. To start Node and to load a chapter takes longer than most jobs do, so it can
+ * Ourselves in the sandbox, started and waiting. To start Node and to load a chapter takes longer than most jobs do, so it can
  * be done before there is one, and one process can do several. The process sends one byte whenever it waits for a job, which is
  * a JSON document in a line. What came of a job is in files: of those something is left, too, where the process dies in the
  * middle.
  */
 export class JobProcess implements AsyncDisposable {
-  readonly #child: OnBench
+  readonly #child: SandboxProcess
   readonly #socket: Socket
   readonly #ended: Promise<Exit>
   #alive = true
   /** resolves when it waits for a job; or, to how it ended, when none can come to it any more */
   #waiting: Promise<Exit | undefined>
 
-  private constructor(child: OnBench, socket: Socket) {
+  private constructor(child: SandboxProcess, socket: Socket) {
     this.#child = child
     this.#socket = socket
     socket.on('error', () => {}) // it has died: that it ended says how
@@ -47,14 +47,14 @@ export class JobProcess implements AsyncDisposable {
     await this.#waiting
   }
 
-  /** Starts `args` on the bench. Throws as startOnBench does. */
-  static async start(args: string[], env: NodeJS.ProcessEnv, options: BenchOptions): Promise<JobProcess> {
+  /** Starts `args` in the sandbox. Throws as startInSandbox does. */
+  static async start(args: string[], env: NodeJS.ProcessEnv, options: SandboxOptions): Promise<JobProcess> {
     const pair = new Uint8Array(8)
     now.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)
     const [ours = -1, theirs = -1] = int32s(pair)
     const socket = new Socket({ fd: ours })
     try {
-      const child = await startOnBench(
+      const child = await startInSandbox(
         args,
         { ...env, [JOBS]: String(theirs) },
         { ...options, keep: [theirs] },
@@ -102,7 +102,7 @@ export class JobProcess implements AsyncDisposable {
 }
 
 /**
- * On the bench: does each job that comes, until none can come any more, by the function that `begin` returns. A job is done when nothing of it is pending: what it
+ * On the sandbox: does each job that comes, until none can come any more, by the function that `begin` returns. A job is done when nothing of it is pending: what it
  * forgot to await may still fail. One that awaits what never happens ends the process, as it would end a program.
  */
 export async function doJobs<Job>(begin: () => (job: Job) => Promise<void>): Promise<void> {

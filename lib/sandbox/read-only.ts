@@ -11,33 +11,33 @@ import { mountinfo } from '../kernel/mount/mountinfo.ts'
 import type { Later, Tape } from '../kernel/tape/tape.ts'
 import { mountOwnDev } from './own-dev.ts'
 import { makeReadOnly } from '../container/rootfs/read-only-mount.ts'
-import type { Shelter } from './shelter.ts'
+import type { SandboxCgroup } from './cgroup.ts'
 
-/** What a folder is exchanged for where all else is read-only. */
-export interface Stand {
+/** What can be written to in a sandbox whose files are read-only. */
+export interface SandboxFiles {
+  /** the one folder of which it has a copy */
   folder: string
-  /** what is written to in its place */
-  by: string
-  /** paths below the folder that are seen all the same, read-only; `by` has a directory for each to be mounted on */
+  /** what it writes to in place of that folder */
+  copy: string
+  /** paths below the folder of which it sees the originals, read-only; the copy has a directory for each to be mounted on */
   shown: string[]
-  /** the cgroup that what runs there is in, or why there is none */
-  shelter: Shelter | Refused
+  /** the cgroup of all that runs there, or why there is none */
+  cgroup: SandboxCgroup | Refused
 }
 
 /**
- * Makes all files read-only, in a mount namespace of one's own; only one folder has a stand-in, which may be written to (but
- * for what is `shown` in it), and of the cgroups only those of the shelter. A mount namespace by itself does not protect any file: whoever is root in it
- * writes to the same disk.
+ * Makes all files read-only, in the mount namespace of the caller, except the copy of one folder (without what is `shown` in
+ * it) and the sandbox's own cgroups. A mount namespace by itself protects no file: root in it writes to the same disk.
  */
-export function protectFiles(tape: Tape, { folder, by, shown, shelter }: Stand): void {
+export function protectFiles(tape: Tape, { folder, copy, shown, cgroup }: SandboxFiles): void {
   const hold = (path: string) => tape.open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)
   const place = (mount: Later, path: string) =>
     tape.move_mount(mount, '', AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH)
-  const ours = 'around' in shelter ? shelter.around.folders.map(({ path }) => path) : []
+  const ours = 'around' in cgroup ? cgroup.around.folders.map(({ path }) => path) : []
   const real = realpathSync(folder)
   const layers = shown.map(name => join(real, name)).map(path => [path, hold(path)] as const)
   for (const [, mount] of layers) makeReadOnly(tape, mount)
-  const writable = [[real, hold(by)] as const, ...ours.map(path => [path, hold(path)] as const)]
+  const writable = [[real, hold(copy)] as const, ...ours.map(path => [path, hold(path)] as const)]
   for (const { target, type } of mountinfo()) {
     // of proc the kernel lets nobody in a user namespace mount a new one where the old is read-only: mount_too_revealing(),
     // fs/namespace.c. So the machine's root can still write to /proc/sys there.

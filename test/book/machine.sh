@@ -1,4 +1,4 @@
-# A machine in miniature, so that what a command prints depends as little as can be on this machine and on what else runs on
+# A sandbox for the book, so that what a command prints depends as little as can be on this machine and on what else runs on
 # it. Started by record.sh, as root, in namespaces of its own: machine.sh FOLDER NAME HIERARCHIES CHECKOUT SECONDS COMMAND
 set -eu
 folder=$1 name=$2 hierarchies=$3 checkout=$4 seconds=$5 command=$6

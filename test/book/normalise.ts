@@ -22,7 +22,7 @@ const VARYING: Varying[] = [
   { name: 'id', pattern: /\b[0-9a-f]{12}\b/g },
   {
     name: 'id',
-    pattern: /(?<=(?:containers\/|minilab\/|bench-|doctor-|mlb?-|step7-)(?:bench-)?)[0-9a-f]{6,12}\b/g,
+    pattern: /(?<=(?:containers\/|minilab\/|sandbox-|doctor-|mlb?-|step7-)(?:sandbox-)?)[0-9a-f]{6,12}\b/g,
   },
   // the tag and the key of step 2 are made of a pid: in base 36 those of machine.sh begin with g
   { name: 'tag', pattern: /(?<=renamed-)\w+|(?<=(?:minilab|in)-)g[0-9a-z]{2}\b/g },
@@ -31,7 +31,7 @@ const VARYING: Varying[] = [
   { name: 'inode', pattern: /\b\d{5,}\b/g, near: /\binode of / },
   { name: 'device', pattern: /(?<![\d.:])0:[1-9]\d*\b/g },
   { name: 'pid', pattern: /(?<![\d.-])21\d{3}(?!\d|\.\d| bytes\b)/g }, // but not CVE-2024-21626, seconds of uptime, a size
-  // on the bench, which has a pid namespace of its own, they are small
+  // in the sandbox, which has a pid namespace of its own, they are small
   {
     name: 'pid',
     pattern:

@@ -68,7 +68,7 @@ test('what the kernel answers to each prediction is one of the choices', async (
   expect(choices).toEqual(expect.arrayContaining(answers))
 })
 
-describe('built wrongly, on the bench', () => {
+describe('built wrongly, in the sandbox', () => {
   const wrongly = async (...kinds: string[]) => {
     const flags = kinds.flatMap(kind => ['--without', kind])
     const ran = await runMinilab(['step', '2', '--json', ...flags])

@@ -111,7 +111,7 @@ test('each stage shows the calls that it explains, and says why the kernel refus
   expect(stages[2]).not.toMatch(/-1 E/)
 })
 
-describe('built wrongly, on the bench', () => {
+describe('built wrongly, in the sandbox', () => {
   const wrongly = async (flags: string[], data = userData()) => {
     const ran = await runMinilab(['step', '3', '--json', ...flags], { data })
     expect(ran.stderr).toBe('')

@@ -180,7 +180,7 @@ test(
     const ended = once(child, 'exit')
     child.kill('SIGKILL')
     await ended
-    // all processes of the miniature machine are gone with it
+    // all processes of the sandbox are gone with it
     await expect.poll(() => pids().filter(pid => isOurs(pid, data)), { timeout: 60_000 }).toEqual([])
     expect(existsSync(join(data, 'ledger'))).toBe(true)
     const cleaned = await runMinilab(['clean', '--json'], { data, wrapper })

@@ -89,7 +89,7 @@ describe.each(users)('as %s', user => {
     },
   )
 
-  test('--trace - is the trace, and nothing else, on stdout; also from the bench', async () => {
+  test('--trace - is the trace, and nothing else, on stdout; also from the sandbox', async () => {
     for (const step of ['1', '6']) {
       const { stdout, stderr } = await runMinilab(['step', step, '--trace', '-'], { user })
       expect(stderr).toBe('')
@@ -202,7 +202,7 @@ test.skipIf(!isRoot)(
     expect(statSync(file)).toMatchObject({ uid: 1234, gid: 1235 })
     await runMinilab(['step', '1', '--json', '--trace', other])
     expect(statSync(other)).toMatchObject(ORDINARY)
-    // and to the same when the step itself runs on the bench, where other users' folders are closed to it
+    // and to the same when the step itself runs in the sandbox, where other users' folders are closed to it
     chownSync(folder, 1234, 1235)
     await runMinilab(['step', '6', '--rootless', '--json', '--trace', join(folder, 'c')])
     expect(statSync(join(folder, 'c'))).toMatchObject({ uid: 1234, gid: 1235 })

@@ -189,7 +189,7 @@ describe.skipIf(noTmux)(`in a real terminal${noTmux}`, () => {
     expect(await known()).toMatchObject(said)
   })
 
-  // as an ordinary user that step runs on the bench
+  // as an ordinary user that step runs in the sandbox
   test.each(users)('questions of step 6, as %s', async user => {
     const { env, folder } = await workspace(user)
     const terminal = new Terminal(env)

@@ -173,7 +173,7 @@ describe.each(users)('what look reads of a container of %s', user => {
     const [route] = ask('route', 'show', 'default') as { gateway: string; dev: string }[]
     expect(network.defaultRoute).toEqual({ via: route!.gateway, dev: route!.dev })
 
-    // outside is the host, or for an ordinary user the bench: where the process that looks after it is
+    // outside is the host, or for an ordinary user the sandbox: where the process that looks after it is
     const keeper = output('ps', '-o', 'ppid=', '-p', String(pid)).trim()
     const enter = user === 'root' ? [] : ['--user', '--preserve-credentials']
     const outside = json('nsenter', '--target', keeper, ...enter, '--net', 'ip', '-j', 'addr') as Told[]

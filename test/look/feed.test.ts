@@ -78,7 +78,7 @@ describe('a step tells', () => {
     expect(found[0]).toMatchObject({ name: 'step 2 namespaces', pidNamespace: namespaceInode('self', 'pid') })
   })
 
-  test('from the bench that a network needs without root', async () => {
+  test('from the sandbox that a network needs without root', async () => {
     const data = userData()
     const { events } = await listener(data)
     const ran = await runMinilab(['step', '6', '--json', '--rootless'], { data })
@@ -87,7 +87,7 @@ describe('a step tells', () => {
     expect(of(events, 'container').length).toBeGreaterThan(1)
   })
 
-  test('what is built wrongly, from a bench with other files and another pid namespace', async () => {
+  test('what is built wrongly, from a sandbox with other files and another pid namespace', async () => {
     const data = userData()
     const { events } = await listener(data)
     const ran = await runMinilab(['step', '2', '--mutant', 'no-uts', '--json'], { data })
@@ -100,7 +100,7 @@ describe('a step tells', () => {
     expect(own!.pidNamespace).not.toBe(namespaceInode('self', 'pid'))
   })
 
-  test('what a learner’s code does, on its bench', async () => {
+  test('what a learner’s code does, in its sandbox', async () => {
     const data = userData()
     const { events } = await listener(data)
     const workspace = join(userFolder(), 'mine')

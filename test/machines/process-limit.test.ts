@@ -25,7 +25,7 @@ function minilab(limit: number, ...args: string[]) {
 }
 
 const ofRoot = isRoot ? test : undefined
-// the first lacks the threads of its own pool, the others those of ourselves on the bench, in the background, or both
+// the first lacks the threads of its own pool, the others those of ourselves in the sandbox, in the background, or both
 ofRoot?.each([
   [8, 'run --rm --network none default true'],
   [8, 'run --rm default true'],

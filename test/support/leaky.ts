@@ -7,7 +7,7 @@ import { program } from '../../lib/container/parts/process.ts'
 import type { Attack, Outcome } from '../../lib/guide/escape/attack.ts'
 import { group, typing } from '../../lib/guide/escape/attacks/caller.ts'
 import { descriptor } from '../../lib/guide/escape/attacks/files.ts'
-import { makeRange, takeTerminal } from '../../lib/guide/escape/range.ts'
+import { makeAttackedHost, takeTerminal } from '../../lib/guide/escape/attacked-host.ts'
 import { Target } from '../../lib/guide/escape/target.ts'
 import type { Step } from '../../lib/guide/step.ts'
 import { findImage } from '../../lib/image/store.ts'
@@ -42,12 +42,12 @@ const CASES: [attack: Attack, without: string, parts: Part[]][] = [
 ]
 
 await findImage('default')
-const range = makeRange(process.getuid?.() !== 0)
+const host = makeAttackedHost(process.getuid?.() !== 0)
 now.setsid() // kill(0) is to reach us, and nobody else
 takeTerminal()
 for (const [attack, call, parts] of CASES)
   for (const without of [call, null]) {
-    const target = new Target(step as Step, without ? parts : [program], range)
+    const target = new Target(step as Step, without ? parts : [program], host)
     const leak: Leak = { attack: attack.id, without, ...(await attack.act(target)) }
     console.log(JSON.stringify(leak))
     await target.close()

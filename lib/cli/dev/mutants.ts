@@ -77,7 +77,7 @@ function unknown(number: number, all: readonly Mutant[], wanted: string): never 
   )
 }
 
-/** Runs it, here on the bench; resolves to the exit status: 0 where it went as declared. */
+/** Runs it, here in the sandbox; resolves to the exit status: 0 where it went as declared. */
 export async function runWrongly(wrong: Wrong, flags: StepFlags, rootless: boolean): Promise<number> {
   const presenter = new MutantPresenter({ plain: flags.plain ?? false, quiet: flags.json ?? false })
   const report = await runMutant(wrong, { ...modeOf(rootless), presenter, ask: mayAsk(flags) })

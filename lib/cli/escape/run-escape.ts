@@ -2,13 +2,13 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { constants } from 'node:os'
 import { text } from 'node:stream/consumers'
-import { runOnBench } from '../../sandbox/bench.ts'
+import { runInSandbox } from '../../sandbox/start.ts'
 import { Ledger, recover } from '../../container/ledger/ledger.ts'
 import { protectOwnProgram } from '../../container/own-program.ts'
-import { makeShelter } from '../../sandbox/shelter.ts'
+import { makeSandboxCgroup } from '../../sandbox/cgroup.ts'
 import type { Cell } from '../../guide/escape/attack.ts'
 import { attackChapter } from '../../guide/escape/ladder.ts'
-import { makeRange, type Range, takeTerminal } from '../../guide/escape/range.ts'
+import { makeAttackedHost, type AttackedHost, takeTerminal } from '../../guide/escape/attacked-host.ts'
 import { EscapePresenter } from '../../guide/escape/show.ts'
 import type { Step } from '../../guide/step.ts'
 import { dataFolder } from '../../image/data-folder.ts'
@@ -21,11 +21,11 @@ import { EXIT } from '../exit.ts'
 import { isRootless } from '../rootless.ts'
 import { steps } from '../steps.ts'
 
-/** What we tell ourselves: on the miniature machine (`host`), and there once more, protected as `run` is (`protected`). */
-type Told = { role: 'host'; rootless: boolean } | { role: 'protected'; range: Range; number: number }
+/** What we tell ourselves: in the sandbox (`host`), and there once more, protected as `run` is (`protected`). */
+type Told = { role: 'host'; rootless: boolean } | { role: 'protected'; host: AttackedHost; number: number }
 
 /**
- * Three processes of ours. This one looks after what outlives the miniature machine; the first process of that one is its
+ * Three processes of ours. This one looks after what outlives the sandbox; the first process of the sandbox is the
  * host, and attacks; a third, protected as `minilab run` is, starts the last chapter's containers.
  */
 export async function escape(numbers: readonly number[], flags: EscapeFlags): Promise<void> {
@@ -34,22 +34,22 @@ export async function escape(numbers: readonly number[], flags: EscapeFlags): Pr
   const role = told === undefined ? undefined : (JSON.parse(told) as Told)
   if (role?.role === 'host') await asHost(role, numbers, flags)
   else if (role) await asProtected(role)
-  else await onMiniatureMachine(flags)
+  else await fromOutside(flags)
 }
 
 const tell = (told: Told) => ({ ...process.env, MINILAB_ESCAPE: JSON.stringify(told) })
 
-async function onMiniatureMachine(flags: EscapeFlags): Promise<void> {
+async function fromOutside(flags: EscapeFlags): Promise<void> {
   const rootless = isRootless(flags.rootless)
   await recover(dataFolder())
-  await findImage('default') // the machine takes a copy of it
+  await findImage('default') // the sandbox takes a copy of it
   const ledger = new Ledger(dataFolder())
   try {
     const env = { ...tell({ role: 'host', rootless }), MINILAB_DATA: dataFolder() }
-    // cgroups are the one thing that the miniature machine shares
-    const shelter = makeShelter(ledger)
+    // cgroups are the one thing that the sandbox shares
+    const cgroup = makeSandboxCgroup(ledger)
     const machine = rootless ? 'rootless' : 'asRoot'
-    process.exitCode = shellStatus(await runOnBench(ourselves(), env, { machine, shelter, session: true }))
+    process.exitCode = shellStatus(await runInSandbox(ourselves(), env, { machine, cgroup, session: true }))
   } finally {
     await ledger.settle()
   }
@@ -60,10 +60,10 @@ async function asHost(
   numbers: readonly number[],
   flags: EscapeFlags,
 ): Promise<void> {
-  // everything of the miniature machine ends with us, its first process
+  // everything in the sandbox ends with us, its first process
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGPIPE'] as const)
     process.on(signal, () => now.exit_group(128 + constants.signals[signal]))
-  const range = makeRange(rootless)
+  const host = makeAttackedHost(rootless)
   takeTerminal()
   const chapters = await Promise.all(steps.map(({ load }) => load()))
   const presenter = new EscapePresenter({ plain: flags.plain ?? false, quiet: flags.json ?? false }, chapters)
@@ -72,7 +72,7 @@ async function asHost(
   const cells: Cell[] = []
   for (const number of numbers) {
     const attacked =
-      number === last ? await inProtected(range, number) : await attackChapter(number, chapters, range)
+      number === last ? await inProtected(host, number) : await attackChapter(number, chapters, host)
     cells.push(...attacked)
     if (numbers.length > 1) presenter.chapter(number, attacked)
   }
@@ -84,11 +84,11 @@ async function asHost(
     process.exitCode = EXIT.failed
 }
 
-async function inProtected(range: Range, number: number): Promise<Cell[]> {
+async function inProtected(host: AttackedHost, number: number): Promise<Cell[]> {
   const [program, ...args] = ourselves()
   const child = spawn(program, args, {
     stdio: ['ignore', 'pipe', 'inherit'],
-    env: tell({ role: 'protected', range, number }),
+    env: tell({ role: 'protected', host, number }),
   })
   const exited = once(child, 'exit') as Promise<[number | null]>
   const said = await text(child.stdout)
@@ -101,5 +101,5 @@ async function asProtected(told: Extract<Told, { role: 'protected' }>): Promise<
   process.env.MINILAB_ESCAPE = JSON.stringify(told) // it is us once more, from another file
   await protectOwnProgram()
   const chapters: Step[] = await Promise.all(steps.map(({ load }) => load()))
-  process.stdout.write(JSON.stringify(await attackChapter(told.number, chapters, told.range)))
+  process.stdout.write(JSON.stringify(await attackChapter(told.number, chapters, told.host)))
 }

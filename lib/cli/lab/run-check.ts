@@ -81,5 +81,5 @@ export async function passedBefore(workspace: Workspace, exercise: Exercise): Pr
   return before.filter(lab => isPassed(progress, lab)).map(({ number }) => number)
 }
 
-/** Mounts, links and names are the bench's, and go with it; processes and cgroups are worth a word. */
+/** Mounts, links and names are the sandbox's, and go with it; processes and cgroups are worth a word. */
 const isOnMachine = (line: string) => /^\S (process|cgroup) /.test(line)

@@ -4,12 +4,12 @@ import { exercises } from '../exercises.ts'
 import { steps } from '../steps.ts'
 import { labsBefore } from './which-lab.ts'
 
-/** `minilab check N` on the bench: tries out what comes as jobs. */
+/** `minilab check N` in the sandbox: tries out what comes as jobs. */
 export async function serveTrials(number: number): Promise<void> {
   await runTrials(await loadTrials(number), dataFolder())
 }
 
-/** All that a trial needs. Loaded once off the bench, it is in Node's compile cache; on the bench nothing can be written to that. */
+/** All that a trial needs. Loaded once outside the sandbox, it is in Node's compile cache; in the sandbox nothing can be written to that. */
 export async function loadTrials(number: number): Promise<TrialOf> {
   const { load, solution } = exercises.find(row => row.number === number)!
   const exercise = await load()

@@ -1,4 +1,4 @@
-import { runOnBench } from '../../sandbox/bench.ts'
+import { runInSandbox } from '../../sandbox/start.ts'
 import { ourselves } from '../../common/ourselves.ts'
 import { askAgain, questionsOf } from '../../guide/quiz.ts'
 import { inkFor, Presenter } from '../../guide/present.ts'
@@ -12,7 +12,7 @@ import { openWorkspace } from '../../labs/open-workspace.ts'
 import { type Workspace } from '../../labs/workspace.ts'
 import type { QuizFlags } from './quiz.ts'
 import { isRootless } from '../rootless.ts'
-import { NEEDS_BENCH } from '../step/run-steps.ts'
+import { NEEDS_SANDBOX } from '../step/run-steps.ts'
 import { steps } from '../steps.ts'
 
 interface Round {
@@ -35,7 +35,7 @@ export async function quiz(numbers: readonly number[], flags: QuizFlags): Promis
   if (rounds.length === 0) return presenter.note(await nothingToAsk(workspace, numbers))
   const began = new Date().toISOString()
   for (const round of rounds) if (!(await play(workspace, round, flags, presenter))) return
-  if (!process.env.MINILAB_BENCH) presenter.note(score(workspace, rounds, began))
+  if (!process.env.MINILAB_SANDBOX) presenter.note(score(workspace, rounds, began))
 }
 
 async function roundsOf(workspace: Workspace, numbers: readonly number[], all: boolean): Promise<Round[]> {
@@ -60,7 +60,7 @@ async function nothingToAsk(workspace: Workspace, numbers: readonly number[]): P
   return `${found} \`minilab quiz${which} --all\` asks all ${all} anew.`
 }
 
-/** Asks the questions of one step; where its host side needs the bench, by ourselves again there. False: it was left. */
+/** Asks the questions of one step; where its host side needs the sandbox, by ourselves again there. False: it was left. */
 async function play(
   workspace: Workspace,
   { step, questions }: Round,
@@ -69,10 +69,10 @@ async function play(
 ): Promise<boolean> {
   const plain = flags.plain ?? false
   const rootless = isRootless()
-  if (rootless && step.number >= NEEDS_BENCH && !process.env.MINILAB_BENCH) {
+  if (rootless && step.number >= NEEDS_SANDBOX && !process.env.MINILAB_SANDBOX) {
     const on = (['all', 'plain'] as const).filter(name => flags[name]).map(name => `--${name}`)
     const env = { ...process.env, MINILAB_DATA: dataFolder(), MINILAB_WORKSPACE: workspace.folder }
-    process.exitCode = shellStatus(await runOnBench(ourselves(['quiz', String(step.number), ...on]), env))
+    process.exitCode = shellStatus(await runInSandbox(ourselves(['quiz', String(step.number), ...on]), env))
     return process.exitCode === 0
   }
   presenter.line(inkFor(plain).bold(`Step ${step.number} · ${step.name}: ${step.title}`))
@@ -84,7 +84,7 @@ async function play(
   return true
 }
 
-/** By what is noted, as some of it was noted on the bench. What cannot be had here has no new answer. */
+/** By what is noted, as some of it was noted in the sandbox. What cannot be had here has no new answer. */
 function score(workspace: Workspace, rounds: readonly Round[], began: string): string {
   const { predictions } = readProgress(workspace)
   const asked = rounds.flatMap(({ questions }) => [...questions])

@@ -23,7 +23,7 @@ const isHanded = object({
   keeper: optional(where(integer, processExists)),
 })
 
-/** What one process of ours tells the next that continues its work: on the bench, or in the background. */
+/** What one process of ours tells the next that continues its work: in the sandbox, or in the background. */
 export type Handed = Of<typeof isHanded>
 
 /** The environment in which another process of ours continues our work. */

@@ -5,7 +5,7 @@ import { constants } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
-import { type BenchOptions, runOnBench } from '../../sandbox/bench.ts'
+import { type SandboxOptions, runInSandbox } from '../../sandbox/start.ts'
 import { Ledger, recover } from '../../container/ledger/ledger.ts'
 import { listen, type Listener } from '../../container/net/publish.ts'
 import type { RunRequest } from '../../container/run/request.ts'
@@ -38,7 +38,7 @@ const OPENS =
 const UNCHECKED =
   '--unsafe runs your parts without their checks: if they do not change the root, the program works on this machine’s own root, with your rights'
 
-/** Checks everything that was asked for, and then runs it: here, on the bench, or in the background. */
+/** Checks everything that was asked for, and then runs it: here, in the sandbox, or in the background. */
 export async function run(image: string, command: string[], flags: RunFlags): Promise<void> {
   const begun = takeHanded()
   const request = read(image, command, flags)
@@ -55,16 +55,16 @@ export async function run(image: string, command: string[], flags: RunFlags): Pr
   }
 }
 
-/** In this process, or in one of ours on the bench or with mounts that reach nobody. */
+/** In this process, or in one of ours in the sandbox or with mounts that reach nobody. */
 async function runHere(request: RunRequest, flags: RunFlags, handed: Handed): Promise<void> {
   const { notify, log, listeners, keeper } = handed
-  const needsBench =
-    request.rootless && request.network === 'bridge' && process.env.MINILAB_BENCH === undefined
-  if (flags.mine && keeper === undefined && (needsBench || process.geteuid?.() === 0)) {
-    process.exitCode = await keep(handed, needsBench)
+  const needsSandbox =
+    request.rootless && request.network === 'bridge' && process.env.MINILAB_SANDBOX === undefined
+  if (flags.mine && keeper === undefined && (needsSandbox || process.geteuid?.() === 0)) {
+    process.exitCode = await keep(handed, needsSandbox)
     return
   }
-  if (needsBench) {
+  if (needsSandbox) {
     process.exitCode = await again(handed)
     return
   }
@@ -84,9 +84,9 @@ async function runHere(request: RunRequest, flags: RunFlags, handed: Handed): Pr
  * Has the learner's parts put to work by ourselves once more, where what they mount by mistake reaches nobody; takes back what
  * is left when that process has ended, and its mounts with it: else we might remove, below one of them, what is not ours.
  */
-async function keep(handed: Handed, needsBench: boolean): Promise<number> {
+async function keep(handed: Handed, needsSandbox: boolean): Promise<number> {
   await recover(dataFolder(), [], notTakenBack)
-  const status = await again({ ...handed, keeper: process.pid }, { mountsOnly: !needsBench })
+  const status = await again({ ...handed, keeper: process.pid }, { mountsOnly: !needsSandbox })
   delete handed.notify // that process had it, and has closed ours
   await recover(dataFolder(), [], notTakenBack)
   return status
@@ -144,14 +144,14 @@ function read(image: string, command: string[], flags: RunFlags): RunRequest {
   }
 }
 
-/** The same command line by ourselves again, on the bench or in other namespaces; listening sockets go along. */
-async function again(handed: Handed, options: BenchOptions = {}): Promise<number> {
+/** The same command line by ourselves again, in the sandbox or in other namespaces; listening sockets go along. */
+async function again(handed: Handed, options: SandboxOptions = {}): Promise<number> {
   const keep = [
     ...handed.listeners.map(({ fd }) => fd),
     ...(handed.notify === undefined ? [] : [handed.notify]),
   ]
   const env = handedEnv(handed)
-  const ended = runOnBench(ourselves(), env, { ...options, keep })
+  const ended = runInSandbox(ourselves(), env, { ...options, keep })
   return shellStatus(await ended)
 }
 

@@ -1,6 +1,6 @@
-import { runOnBench } from '../../sandbox/bench.ts'
+import { runInSandbox } from '../../sandbox/start.ts'
 import { Gate } from '../../kernel/tape/gate.ts'
-import type { Stand } from '../../sandbox/read-only.ts'
+import type { SandboxFiles } from '../../sandbox/read-only.ts'
 import { nothingMade, recordParts } from '../../container/start.ts'
 import { dataFolder } from '../../image/data-folder.ts'
 import { shellStatus } from '../../kernel/process/child.ts'
@@ -8,7 +8,7 @@ import { MinilabError } from '../../common/errors.ts'
 import { Experiment } from '../../guide/experiment.ts'
 import { inkFor, Presenter, widthFor } from '../../guide/present.ts'
 import { runStep } from '../../guide/run-step.ts'
-import { imageUse, makeStandIn } from '../../guide/stand-in.ts'
+import { imageUse, makeDataCopy } from '../../guide/data-copy.ts'
 import { specFor } from '../../guide/runtime.ts'
 import type { StepMode } from '../../guide/step-plan.ts'
 import type { Step } from '../../guide/step.ts'
@@ -21,8 +21,8 @@ import { mayAsk, type StepFlags } from './step.ts'
 import { steps } from '../steps.ts'
 import { STDOUT, traceTo } from './trace-file.ts'
 
-/** The first step whose host side needs rights over links: without root it runs on the bench. */
-export const NEEDS_BENCH = 6
+/** The first step whose host side needs rights over links: without root it runs in the sandbox. */
+export const NEEDS_SANDBOX = 6
 const OTHER_RUNTIME = [2, 3, 4]
 
 /** Runs steps one after the other; the exit status is that of the worst. */
@@ -45,8 +45,8 @@ export async function runSteps(numbers: number[], command: string[], flags: Step
     const file = traceTo(flags.trace)
     try {
       if (flags.dryRun || flags.spec) await show(step, options, flags)
-      else if (rootless && number >= NEEDS_BENCH && !process.env.MINILAB_BENCH)
-        worst(await onBench(number, command, flags, rootless, file?.forBench()))
+      else if (rootless && number >= NEEDS_SANDBOX && !process.env.MINILAB_SANDBOX)
+        worst(await inSandbox(number, command, flags, rootless, file?.forSandbox()))
       else {
         const { hear, timeline } = noteTimeline(step)
         const report = await runStep(step, {
@@ -111,7 +111,7 @@ function worst(status: number): void {
   process.exitCode = Math.max(Number(process.exitCode ?? 0), status)
 }
 
-/** A step built wrongly, on the bench. */
+/** A step built wrongly, in the sandbox. */
 async function runWrong(
   numbers: number[],
   command: string[],
@@ -129,19 +129,19 @@ async function runWrong(
     )
   const { chooseWrong, runWrongly } = await import('../dev/mutants.ts')
   const wrong = await chooseWrong(number, flags, rootless)
-  if (process.env.MINILAB_BENCH) return worst(await runWrongly(wrong, flags, rootless))
-  await using stand = await makeStandIn(imageUse(wrong.right))
-  stand.linkViewers()
-  worst(await onBench(number, command, flags, rootless, { stand }))
+  if (process.env.MINILAB_SANDBOX) return worst(await runWrongly(wrong, flags, rootless))
+  await using data = await makeDataCopy(imageUse(wrong.right))
+  data.linkViewers()
+  worst(await inSandbox(number, command, flags, rootless, { files: data }))
 }
 
 /** The same step by ourselves again, in a user and network namespace. */
-async function onBench(
+async function inSandbox(
   number: number,
   command: string[],
   flags: StepFlags,
   rootless: boolean,
-  { stand, keep, env: more }: { stand?: Stand; keep?: number[]; env?: NodeJS.ProcessEnv } = {},
+  { files, keep, env: more }: { files?: SandboxFiles; keep?: number[]; env?: NodeJS.ProcessEnv } = {},
 ): Promise<number> {
   const on = (['yes', 'json', 'plain', 'keep', 'waterfall'] as const)
     .filter(name => flags[name])
@@ -153,7 +153,7 @@ async function onBench(
   const args = ourselves(['step', String(number), ...on, '--', ...command])
   const env = { ...process.env, MINILAB_DATA: dataFolder(), ...more }
   return shellStatus(
-    await runOnBench(args, env, { allIds: !rootless, ...(stand && { stand }), ...(keep && { keep }) }),
+    await runInSandbox(args, env, { allIds: !rootless, ...(files && { files }), ...(keep && { keep }) }),
   )
 }
 

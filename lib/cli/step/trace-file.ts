@@ -7,7 +7,7 @@ import { MinilabError } from '../../common/errors.ts'
 import { type Ids, openNew, replaceFile } from '../../common/replace-file.ts'
 import { owner, sudoUser } from '../../labs/owned.ts'
 
-/** Tells us on the bench which of our descriptors the trace goes to. */
+/** Tells us in the sandbox which of our descriptors the trace goes to. */
 const DESCRIPTOR = 'MINILAB_TRACE_FD'
 
 /** As FILE it means stdout, as everywhere. */
@@ -41,8 +41,8 @@ class TraceFile {
     }
   }
 
-  /** For ourselves on the bench: another descriptor of the draft, and how to tell of it. */
-  forBench(): { keep: number[]; env: NodeJS.ProcessEnv } {
+  /** For ourselves in the sandbox: another descriptor of the draft, and how to tell of it. */
+  forSandbox(): { keep: number[]; env: NodeJS.ProcessEnv } {
     const fd = openSync(`/proc/self/fd/${this.#draft.fd}`, 'r+')
     return { keep: [fd], env: { [DESCRIPTOR]: String(fd) } }
   }
@@ -64,12 +64,12 @@ class TraceFile {
 const callerOrOwner = (path: string, made: Ids) => sudoUser() ?? owner(path, made)
 
 /** What a step has its trace written to. */
-type Target = Pick<TraceFile, 'write' | 'close' | 'forBench'> & { path?: string }
+type Target = Pick<TraceFile, 'write' | 'close' | 'forSandbox'> & { path?: string }
 
 /** Where the trace goes that was asked for; undefined where none was. Throws a usage error where it cannot be written. */
 export function traceTo(path: string | undefined): Target | undefined {
   if (path === undefined) return undefined
-  const given = process.env.MINILAB_BENCH && process.env[DESCRIPTOR]
+  const given = process.env.MINILAB_SANDBOX && process.env[DESCRIPTOR]
   if (path !== STDOUT && !given) return new TraceFile(path)
   const write = (text: string) => {
     if (given) writeFileSync(Number(given), text)
@@ -78,7 +78,7 @@ export function traceTo(path: string | undefined): Target | undefined {
   return {
     write: timeline => write(print(trace(timeline))),
     close: () => {},
-    forBench: () => ({ keep: [], env: {} }),
+    forSandbox: () => ({ keep: [], env: {} }),
   }
 }
 

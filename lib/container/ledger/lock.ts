@@ -22,7 +22,7 @@ function lock(): Descriptor {
   try {
     return openLocked(ROOTS, constants.O_RDONLY | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
   } catch (error) {
-    // a machine in miniature, of which all files are read-only, and the network namespace nobody else's
+    // a sandbox whose files are read-only; no other process has its network namespace
     if (codeOf(error) === 'EROFS') return openLocked('/proc/self/ns/net', 'r')
     throw error
   }

@@ -21,7 +21,7 @@ export interface Listener {
 
 /**
  * Opens the host's side of a published port. A socket stays in the network namespace where it was made, so one that is
- * opened here and handed on to the bench lets an ordinary user publish ports too. Throws a usage error where it is taken.
+ * opened here and handed on to the sandbox lets an ordinary user publish ports too. Throws a usage error where it is taken.
  */
 export function listen({ address, host, container }: Port): Listener {
   const fd = now.socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)

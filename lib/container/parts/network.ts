@@ -143,7 +143,7 @@ export function freeNetwork(host: Rtnetlink, pool: readonly string[]): string {
   throw new MinilabError(
     'limited',
     'this machine has routes to every network that a bridge could use',
-    'run it with --rootless: the bench has no routes yet',
+    'run it with --rootless: the sandbox has no routes yet',
   )
 }
 

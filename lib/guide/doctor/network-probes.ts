@@ -1,4 +1,4 @@
-import { startOnBench } from '../../sandbox/bench.ts'
+import { startInSandbox } from '../../sandbox/start.ts'
 import { natTool, type NatTool } from '../../container/net/nat.ts'
 import { openRtnetlink, openRtnetlinkIn } from '../../kernel/netlink/rtnetlink.ts'
 import { SyscallError } from '../../kernel/syscalls/syscall-error.ts'
@@ -21,7 +21,7 @@ export const networkProbes: Probe[] = [
           found: reasonOf(refusal),
           fix: remedyOf(refusal) ?? 'sudo modprobe -a bridge veth',
         }
-      if (machine.rootless) return ok('may be made, on a bench of one’s own')
+      if (machine.rootless) return ok('may be made, in a sandbox of one’s own')
       if (mayChangeLinks()) return ok('may be made')
       const found = 'root may not change the links of this network namespace (no CAP_NET_ADMIN over it)'
       return { ok: 'blocked', found, fix: './minilab step 6 --rootless' }
@@ -40,8 +40,8 @@ export const networkProbes: Probe[] = [
       }
       const { tool, path } = installed
       const script = `exec >/dev/null 2>&1; ${RULES[tool]}`
-      const bench = await startOnBench(['/bin/sh', '-c', script, path], process.env)
-      if ((await bench.exit).status === 0) return ok(`${tool} (${path})`)
+      const sandbox = await startInSandbox(['/bin/sh', '-c', script, path], process.env)
+      if ((await sandbox.exit).status === 0) return ok(`${tool} (${path})`)
       const fix = 'sudo modprobe -a nf_tables nft_chain_nat nft_nat nft_masq'
       return { ok: 'limited', found: `${path} cannot give this kernel rules`, fix }
     },

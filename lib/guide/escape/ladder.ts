@@ -2,14 +2,18 @@ import { isKind } from '../../common/errors.ts'
 import type { Step } from '../step.ts'
 import type { Attack, Cell } from './attack.ts'
 import { attacks } from './attacks.ts'
-import type { Range } from './range.ts'
+import type { AttackedHost } from './attacked-host.ts'
 import { partsUpTo, Target } from './target.ts'
 
 /** Makes all attacks on the container of one chapter, one after the other; `steps` are those of all chapters. */
-export async function attackChapter(number: number, steps: readonly Step[], range: Range): Promise<Cell[]> {
+export async function attackChapter(
+  number: number,
+  steps: readonly Step[],
+  host: AttackedHost,
+): Promise<Cell[]> {
   const step = steps.find(candidate => candidate.number === number)
   if (!step) throw new RangeError(`there is no chapter ${number}`)
-  const target = new Target(step, partsUpTo(number, steps), range)
+  const target = new Target(step, partsUpTo(number, steps), host)
   const cells: Cell[] = []
   try {
     for (const attack of attacks) cells.push(await attempt(attack, target))

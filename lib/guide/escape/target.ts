@@ -9,7 +9,7 @@ import type { Part, Plan } from '../../container/part.ts'
 import { program } from '../../container/parts/process.ts'
 import { root } from '../../container/parts/root.ts'
 import type { Replayed, Tape } from '../../kernel/tape/tape.ts'
-import type { Range } from './range.ts'
+import type { AttackedHost } from './attacked-host.ts'
 
 /** What every container of the ladder is to be limited to; only the part that chapter 4 teaches makes it true. */
 export const MEMORY = 64 * 2 ** 20
@@ -21,18 +21,18 @@ export interface Made {
   box: Box
 }
 
-/** The container of a chapter in the range: with all the parts that the chapters up to it have taught. */
+/** A container of a chapter on the attacked host: with all the parts that the chapters up to it have taught. */
 export class Target {
   readonly number: number
-  readonly range: Range
+  readonly host: AttackedHost
   readonly parts: readonly Part[]
   readonly #experiment: Experiment
 
-  constructor(step: Step, parts: readonly Part[], range: Range) {
+  constructor(step: Step, parts: readonly Part[], host: AttackedHost) {
     this.number = step.number
-    this.range = range
+    this.host = host
     this.parts = parts
-    this.#experiment = new Experiment(step, { rootless: range.rootless, runtime: 'minilab' })
+    this.#experiment = new Experiment(step, { rootless: host.rootless, runtime: 'minilab' })
   }
 
   /** Whether one of its parts is that of a chapter; `limits` is also wanting where the kernel gives none. */
@@ -57,7 +57,7 @@ export class Target {
 
   /** A directory that it may write to, device nodes included. */
   get scratch(): string {
-    return this.seesHost ? this.range.scratch : '/dev'
+    return this.seesHost ? this.host.scratch : '/dev'
   }
 
   /**

@@ -24,15 +24,15 @@ export interface Refused {
 const OURS = 'minilab'
 /** The leaf that we sit in ourselves, where v2 asks for it. */
 const LEAF = 'minilab-self'
-/** The leaf that the first process of a bench is put into, in the cgroup that is around all that the bench does. */
-export const BENCH_LEAF = 'minilab-bench'
+/** The leaf that the first process of a sandbox is put into, in the cgroup that is around all that the sandbox does. */
+export const SANDBOX_LEAF = 'minilab-sandbox'
 
 /**
- * Where cgroups of ours go in one hierarchy: on a bench beside the leaf that we were put into; else below its root for root,
+ * Where cgroups of ours go in one hierarchy: in a sandbox beside the leaf that we were put into; else below its root for root,
  * and below our own delegated cgroup for others.
  */
 function base({ mount, own }: Hierarchy): string {
-  if (basename(own) === BENCH_LEAF) return dirname(own)
+  if (basename(own) === SANDBOX_LEAF) return dirname(own)
   if (isRoot() && writable(mount)) return mount
   return basename(own) === LEAF ? dirname(own) : own
 }

@@ -16,7 +16,7 @@ import {
   allUsers,
   fillData,
 } from '../../support/minilab.ts'
-import type { MutantJob } from './at-stand.ts'
+import type { MutantJob } from './in-sandbox.ts'
 import { PATIENCE, type Run } from './runs.ts'
 
 interface Mode {
@@ -89,7 +89,7 @@ export async function mutantsOf(number: number): Promise<void> {
   })
 }
 
-/** Mounts, links and names that came out of a container go with the bench; processes and cgroups must be gone before. */
+/** Mounts, links and names that came out of a container go with the sandbox; processes and cgroups must be gone before. */
 const isOnMachine = (line: string) => /^\S (process|cgroup) /.test(line)
 
 /** Has runs.ts build mutants as a user; `next` waits for the one whose turn it is. */

@@ -1,15 +1,15 @@
-// Builds mutants of a chapter one after the other, and prints a line for each: { name, built } or { name, exit }. A process at
-// a stand builds several: as soon as one has left a trace, or has ended that process, the next one gets a new stand.
+// Builds mutants of a chapter one after the other, and prints a line for each: { name, built } or { name, exit }. A process in a
+// sandbox builds several: as soon as one has left a trace, or has ended that process, the next one gets a new sandbox.
 //   node runs.ts 3 '[{ "name": "chroot", "rootless": false }, …]'
 import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { isRootless } from '../../../lib/cli/rootless.ts'
 import { steps } from '../../../lib/cli/steps.ts'
 import { JobProcess } from '../../../lib/sandbox/jobs.ts'
-import { imageUse, makeStandIn } from '../../../lib/guide/stand-in.ts'
+import { imageUse, makeDataCopy } from '../../../lib/guide/data-copy.ts'
 import { dataFolder } from '../../../lib/image/data-folder.ts'
 import type { Exit } from '../../../lib/kernel/process/child.ts'
-import { BUILT_FILE, type Built, type MutantJob } from './at-stand.ts'
+import { BUILT_FILE, type Built, type MutantJob } from './in-sandbox.ts'
 
 /** One line of the output. */
 export interface Run {
@@ -22,15 +22,18 @@ export interface Run {
 /** How long one mutant may take, in milliseconds: against hanging, not for speed. */
 export const PATIENCE = 300_000
 
-/** Builds mutants at one stand until they are all built, or one spoils it. */
-async function atOneStand(number: number, jobs: MutantJob[]): Promise<void> {
-  await using stand = await makeStandIn(imageUse(await steps[number - 1]!.load()))
-  const entry = [process.execPath, join(import.meta.dirname, 'at-stand.ts'), String(number)]
+/** Builds mutants in one sandbox until they are all built, or one spoils it. */
+async function inOneSandbox(number: number, jobs: MutantJob[]): Promise<void> {
+  await using data = await makeDataCopy(imageUse(await steps[number - 1]!.load()))
+  const entry = [process.execPath, join(import.meta.dirname, 'in-sandbox.ts'), String(number)]
   const env = { ...process.env, MINILAB_DATA: dataFolder() }
-  await using process_ = await JobProcess.start(entry, env, { allIds: !isRootless(jobs[0]?.rootless), stand })
+  await using process_ = await JobProcess.start(entry, env, {
+    allIds: !isRootless(jobs[0]?.rootless),
+    files: data,
+  })
   for (let job = jobs.shift(); job; job = jobs.shift()) {
     const { exit } = await process_.do(job, PATIENCE)
-    const file = join(stand.by, BUILT_FILE)
+    const file = join(data.copy, BUILT_FILE)
     const run: Run = {
       name: job.name,
       ...(exit ? { exit } : { built: JSON.parse(readFileSync(file, 'utf8')) }),
@@ -44,5 +47,5 @@ async function atOneStand(number: number, jobs: MutantJob[]): Promise<void> {
 if (process.argv[1] === import.meta.filename) {
   const [, , number, jobs = '[]'] = process.argv
   const left = JSON.parse(jobs) as MutantJob[]
-  while (left.length > 0) await atOneStand(Number(number), left)
+  while (left.length > 0) await inOneSandbox(Number(number), left)
 }

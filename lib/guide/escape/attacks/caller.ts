@@ -20,7 +20,7 @@ export const typing: Attack = {
     'It opens /dev/tty, the terminal of its session, and puts a command into it as if it had been typed there: ioctl(TIOCSTI). A shell that waits outside would run it.',
   async act(target) {
     const terminal = openTerminal()
-    if (terminal === undefined) return cannotTell('the machine in miniature has no terminal')
+    if (terminal === undefined) return cannotTell('the sandbox has no terminal')
     try {
       const { calls, box } = await target.make(tape => {
         const tty = tape.attempt.openat(AT_FDCWD, '/dev/tty', O_RDWR, 0)
@@ -87,7 +87,7 @@ export const stdin: Attack = {
   tries:
     'Its stdin is a file of the host, which was opened for reading. Through /proc/self/fd/0 it opens that file again, for writing, and empties it.',
   async act(target) {
-    const file = join(dirname(target.range.secret), 'input')
+    const file = join(dirname(target.host.secret), 'input')
     writeFileSync(file, 'input', { mode: 0o644 })
     const descriptor = openSync(file, 'r')
     // as `minilab run -i` does it, which has the parts of chapter 7

@@ -34,7 +34,7 @@ export const chroot: Attack = {
   tries:
     'It makes a second jail deeper inside, enters that by `chroot` without going there, walks up with `..`, and reads a secret file of the host.',
   async act(target) {
-    const { secret, token } = target.range
+    const { secret, token } = target.host
     let read = () => false
     const { calls, box } = await target.make(tape => {
       tape.attempt.chdir(target.scratch)
@@ -56,7 +56,7 @@ export const procRoot: Attack = {
   tries:
     'Each process has a link `root` in /proc, which leads to where its paths begin. It follows that of process 1, and of another process of the host, to the secret file.',
   async act(target) {
-    const { secret, token } = target.range
+    const { secret, token } = target.host
     await using other = victim()
     const reads: (() => boolean)[] = []
     const { calls, box } = await target.make(tape => {
@@ -76,19 +76,19 @@ export const disk: Attack = {
   tries:
     'It makes a device node with the numbers of a disk of the host, mounts the file system on that disk, and reads in it. (The disk is a file of ours behind a loop device.)',
   async act(target) {
-    const { range, scratch, number } = target
-    const none = typeof range.disk === 'string' ? range.disk : undefined
+    const { host, scratch, number } = target
+    const none = typeof host.disk === 'string' ? host.disk : undefined
     // where even the host’s root has no disk, there is still the kernel’s answer to the attempt
-    if (none && !range.rootless && target.seesProcesses) return cannotTell(none)
+    if (none && !host.rootless && target.seesProcesses) return cannotTell(none)
     const { path, device } =
-      typeof range.disk === 'string' ? { path: '/dev/loop0', device: 7 << 8 } : range.disk
+      typeof host.disk === 'string' ? { path: '/dev/loop0', device: 7 << 8 } : host.disk
     const [node, place] = [join(scratch, `disk-${number}`), join(scratch, `mnt-${number}`)]
     let read = () => false
     const { calls, box } = await target.make(tape => {
       tape.attempt.mknodat(AT_FDCWD, node, S_IFBLK | 0o600, device)
       tape.attempt.mkdirat(AT_FDCWD, place, 0o700)
       for (const source of [node, path]) tape.attempt.mount(source, place, 'ext4', MS_RDONLY, null)
-      read = readToken(tape, join(place, 'secret'), range.token)
+      read = readToken(tape, join(place, 'secret'), host.token)
       for (let i = 0; i < 2; i++) tape.attempt.umount2(place, MNT_DETACH)
     })
     await box.end()
@@ -104,9 +104,9 @@ export const image: Attack = {
   tries:
     'It remounts its root read-write, where it is read-only, and makes a file in it. The host then looks whether the file is in the image, which all containers share.',
   async act(target) {
-    const { range, seesHost } = target
+    const { host, seesHost } = target
     const name = `etc/escaped-${target.number}`
-    const onHost = join(range.image, name)
+    const onHost = join(host.image, name)
     const inside = seesHost ? onHost : `/${name}`
     const { calls, box } = await target.make(tape => {
       if (!seesHost) tape.attempt.mount(null, '/', null, MS_BIND | MS_REMOUNT, null)
@@ -127,7 +127,7 @@ export const descriptor: Attack = {
   tries:
     'Whoever starts the container has a directory of the host open and forgot to mark it close-on-exec, as runc once had (CVE-2024-21626). The program looks for the secret file behind each of its descriptors.',
   async act(target) {
-    const { secret, token } = target.range
+    const { secret, token } = target.host
     const leak = now.openat(AT_FDCWD, join(secret, '..'), O_RDONLY | O_DIRECTORY, 0)
     try {
       const box = await target.start()

@@ -58,7 +58,7 @@ export const runtime: Attack = {
   tries:
     'Its entry point is a script that begins with `#!/proc/self/exe`: so it is the runtime’s own program that starts in the container, where it asks whether it may be written to. With that, runc’s file was replaced on hosts (CVE-2019-5736).',
   async act(target) {
-    const { image } = target.range
+    const { image } = target.host
     const name = 'entry-point.js' // with a suffix, Node need not guess what it is
     writeFileSync(join(image, name), SCRIPT, { mode: 0o755 })
     const box = await target.start({ args: [target.seesHost ? join(image, name) : `/${name}`] })

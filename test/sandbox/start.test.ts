@@ -7,14 +7,14 @@ import { isRoot, ORDINARY, userFolder, type UserName, users } from '../support/m
 import { processExists } from '../../lib/kernel/process/procfs.ts'
 import { lacking } from '../kernel/network.ts'
 
-const library = JSON.stringify(new URL('../../lib/sandbox/bench.ts', import.meta.url).href)
+const library = JSON.stringify(new URL('../../lib/sandbox/start.ts', import.meta.url).href)
 
-/** A minilab that runs a program on the bench and says how that ended. */
-function onBench(user: UserName, ...program: string[]) {
+/** A minilab that runs a program in the sandbox and says how that ended. */
+function inSandbox(user: UserName, ...program: string[]) {
   const script = `
-    import { runOnBench } from ${library}
+    import { runInSandbox } from ${library}
     const say = value => console.log(JSON.stringify(value))
-    await runOnBench(process.argv.slice(1), process.env).then(say, ({ name, code }) => say({ name, code }))`
+    await runInSandbox(process.argv.slice(1), process.env).then(say, ({ name, code }) => say({ name, code }))`
   const child = spawn(process.execPath, ['--input-type=module', '-e', script, ...program], {
     cwd: '/',
     stdio: ['pipe', 'pipe', 'inherit'],
@@ -28,8 +28,8 @@ function onBench(user: UserName, ...program: string[]) {
 
 describe.skipIf(lacking).each(users)(`as %s${lacking}`, user => {
   test('its only user is root there, and it has a loopback that is up, no other link and no firewall lock of the host’s', async () => {
-    const look = 'id -u; cat /proc/self/uid_map; ip -br link; echo $MINILAB_BENCH $XTABLES_LOCKFILE'
-    const { child } = onBench(user, '/bin/sh', '-c', look)
+    const look = 'id -u; cat /proc/self/uid_map; ip -br link; echo $MINILAB_SANDBOX $XTABLES_LOCKFILE'
+    const { child } = inSandbox(user, '/bin/sh', '-c', look)
     const { uid } = isRoot && user === 'ordinary' ? ORDINARY : { uid: process.getuid!() }
     let said = ''
     for await (const text of child.stdout) said += String(text)
@@ -41,12 +41,12 @@ describe.skipIf(lacking).each(users)(`as %s${lacking}`, user => {
   })
 
   test('an exit status passes through', async () => {
-    const { line } = onBench(user, '/bin/sh', '-c', 'exit 7')
+    const { line } = inSandbox(user, '/bin/sh', '-c', 'exit 7')
     expect(JSON.parse(await line())).toEqual({ status: 7, signal: null })
   })
 
   test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('%s is passed on, and waited for', async signal => {
-    const { child, line } = onBench(user, '/bin/sh', '-c', 'echo $$; exec cat')
+    const { child, line } = inSandbox(user, '/bin/sh', '-c', 'echo $$; exec cat')
     const pid = Number(await line())
     // once it is cat: a shell may answer a signal in a way of its own
     await expect.poll(() => readFileSync(`/proc/${pid}/comm`, 'utf8'), { interval: 5 }).toBe('cat\n')
@@ -56,7 +56,7 @@ describe.skipIf(lacking).each(users)(`as %s${lacking}`, user => {
   })
 
   test('it goes with us when we are killed', async () => {
-    const { child, line } = onBench(user, '/bin/sh', '-c', 'echo $$; exec cat')
+    const { child, line } = inSandbox(user, '/bin/sh', '-c', 'echo $$; exec cat')
     const pid = Number(await line())
     child.kill('SIGKILL')
     // its copy of our stdout is closed when it has ended, and only then
@@ -68,9 +68,9 @@ describe.skipIf(lacking).each(users)(`as %s${lacking}`, user => {
     const file = join(userFolder(user), 'said')
     const script = `
       import { openSync } from 'node:fs'
-      import { runOnBench } from ${library}
+      import { runInSandbox } from ${library}
       const [nothing, out] = [openSync('/dev/null', 'r'), openSync(process.argv[1], 'w')]
-      await runOnBench(['/bin/sh', '-c', 'echo out; echo err >&2; cat'], process.env, { stdio: [nothing, out, out] })`
+      await runInSandbox(['/bin/sh', '-c', 'echo out; echo err >&2; cat'], process.env, { stdio: [nothing, out, out] })`
     const said = execFileSync(process.execPath, ['--input-type=module', '-e', script, file], {
       cwd: '/',
       encoding: 'utf8',
@@ -81,7 +81,7 @@ describe.skipIf(lacking).each(users)(`as %s${lacking}`, user => {
   })
 
   test('what cannot be started is an error', async () => {
-    const { line } = onBench(user, '/no/such/program')
+    const { line } = inSandbox(user, '/no/such/program')
     expect(JSON.parse(await line())).toEqual({ name: 'SyscallError', code: 'ENOENT' })
   })
 })

@@ -4,8 +4,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { LARGEST_FILE } from '../../lib/sandbox/bench.ts'
-import { BOUNDS } from '../../lib/sandbox/shelter.ts'
+import { LARGEST_FILE } from '../../lib/sandbox/start.ts'
+import { BOUNDS } from '../../lib/sandbox/cgroup.ts'
 import { Cgroup } from '../../lib/kernel/cgroup/cgroup.ts'
 import { hierarchies } from '../../lib/kernel/cgroup/cgroupfs.ts'
 import { planCgroup } from '../../lib/kernel/cgroup/make-cgroup.ts'
@@ -15,14 +15,14 @@ import { isRoot, ORDINARY, runMinilab, type UserName, users, userData } from '..
 const url = (path: string) => JSON.stringify(new URL(`../../lib/${path}`, import.meta.url).href)
 const asUser = (user: UserName) => (isRoot && user === 'ordinary' ? ORDINARY : {})
 
-/** A minilab that runs a shell script at a stand, and a data folder of its own. */
-function atStand(user: UserName, script: string, args: string[] = []) {
+/** A minilab that runs a shell script in a sandbox with a copy of its data folder, and that folder of its own. */
+function inSandbox(user: UserName, script: string, args: string[] = []) {
   const data = userData(user)
   const program = `
-    import { runOnBench } from ${url('sandbox/bench.ts')}
-    import { makeStandIn } from ${url('guide/stand-in.ts')}
-    await using stand = await makeStandIn('below an overlay')
-    await runOnBench(['/bin/sh', ...process.argv.slice(1)], process.env, { stand, allIds: process.getuid() === 0 })`
+    import { runInSandbox } from ${url('sandbox/start.ts')}
+    import { makeDataCopy } from ${url('guide/data-copy.ts')}
+    await using data = await makeDataCopy('below an overlay')
+    await runInSandbox(['/bin/sh', ...process.argv.slice(1)], process.env, { files: data, allIds: process.getuid() === 0 })`
   const child = spawn(
     process.execPath,
     ['--input-type=module', '-e', program, '--', '-c', script, 'sh', ...args],
@@ -38,20 +38,20 @@ function atStand(user: UserName, script: string, args: string[] = []) {
 }
 
 /** The first lines that it says, while it goes on. */
-async function firstLines(child: ReturnType<typeof atStand>['child'], count: number): Promise<string[]> {
+async function firstLines(child: ReturnType<typeof inSandbox>['child'], count: number): Promise<string[]> {
   let said = ''
   child.stdout.setEncoding('utf8')
   while (said.split('\n').length <= count) said += String((await once(child.stdout, 'data'))[0])
   return said.split('\n').slice(0, count)
 }
 
-/** The directories of the cgroup that the stand's first process is in, found from outside. */
+/** The directories of the cgroup that the sandbox's first process is in, found from outside. */
 const cgroupsOf = (pid: number) =>
   hierarchies(pid)
     .map(({ own }) => own)
-    .filter(own => own.includes('/minilab/bench-'))
+    .filter(own => own.includes('/minilab/sandbox-'))
 
-/** The first process of the stand that a process of ours has started: 1 in a pid namespace of its own. */
+/** The first process of the sandbox that a process of ours has started: 1 in a pid namespace of its own. */
 const firstOf = (pid: number) => children(pid).find(other => /\s1$/.test(status(other).NSpid ?? '')) ?? 0
 
 /** All processes in a pid namespace, found from outside. */
@@ -69,7 +69,7 @@ describe.each(users)('as %s', user => {
     onTestFinished(() => void canary.kill('SIGKILL'))
     await once(canary, 'spawn')
     const pid = String(canary.pid)
-    const { child, said } = atStand(
+    const { child, said } = inSandbox(
       user,
       'ls -d /proc/[0-9]*; kill -KILL "$1" || echo refused; grep NSpid /proc/self/status',
       [pid],
@@ -85,7 +85,10 @@ describe.each(users)('as %s', user => {
   })
 
   test('it has no disk, and can make none', async () => {
-    const { said, child } = atStand(user, 'find /dev -type b; mknod "$MINILAB_DATA/disk" b 8 0 2>&1; ls /dev')
+    const { said, child } = inSandbox(
+      user,
+      'find /dev -type b; mknod "$MINILAB_DATA/disk" b 8 0 2>&1; ls /dev',
+    )
     child.stderr.resume()
     const [refused, ...names] = (await said()).trimEnd().split('\n')
     expect(refused).toContain('Operation not permitted')
@@ -102,7 +105,7 @@ describe.each(users)('as %s', user => {
     const script = `
       mount -o remount,bind,rw / 2>&1; mount -o remount,bind,rw "$1" 2>&1; umount /dev 2>&1; umount -l /dev 2>&1
       touch /dev/here && ls -d /dev/here`
-    const { said, errors } = atStand(user, script, [hierarchies()[0]?.mount ?? '/'])
+    const { said, errors } = inSandbox(user, script, [hierarchies()[0]?.mount ?? '/'])
     const all = errors()
     const lines = (await said()).split('\n')
     expect(lines.filter(line => /permission denied|not mounted|must be superuser/.test(line))).toHaveLength(4)
@@ -113,7 +116,7 @@ describe.each(users)('as %s', user => {
 
   test('nothing of it can be written to but its own data folder, and no cgroup but its own', async () => {
     const folders = ['/', '/dev/shm', '/tmp', '/etc', ...hierarchies().map(({ mount }) => mount)]
-    const { said, child, data } = atStand(
+    const { said, child, data } = inSandbox(
       user,
       'for folder; do [ -w "$folder" ] && echo "$folder"; done; touch "$MINILAB_DATA/here" && echo ok',
       folders,
@@ -129,7 +132,7 @@ describe.each(users)('as %s', user => {
       const file = openSync(process.env.MINILAB_DATA + '/large', 'w')
       for (const at of [${LARGEST_FILE - 1}, ${LARGEST_FILE}])
         try { console.log(writeSync(file, 'x', at)) } catch ({ code }) { console.log(code) }`
-    const { said, child } = atStand(user, 'exec "$1" -e "$2"', [process.execPath, script])
+    const { said, child } = inSandbox(user, 'exec "$1" -e "$2"', [process.execPath, script])
     child.stderr.resume()
     expect(await said()).toBe('1\nEFBIG\n')
   })
@@ -140,7 +143,7 @@ describe.each(users)('as %s', user => {
     const script = `
       (i=0; while [ $i -le ${BOUNDS.pids} ]; do sleep 1000 & i=$((i + 1)); done)
       echo $?; exec cat`
-    const { child, errors } = atStand(user, script)
+    const { child, errors } = inSandbox(user, script)
     const refused = errors()
     const [ended] = await firstLines(child, 1)
     expect(ended).not.toBe('0')
@@ -162,11 +165,11 @@ describe.each(users)('as %s', user => {
   test('killed, it leaves nothing after the next command: no process, no cgroup, no folder', async () => {
     // a process that has left its session, and a cgroup that it made itself where it can
     const script = `
-      for leaf in $(sed -n 's|^[0-9]*:[^:]*:\\(/minilab/bench.*\\)/minilab-bench|\\1|p' /proc/self/cgroup); do
+      for leaf in $(sed -n 's|^[0-9]*:[^:]*:\\(/minilab/sandbox.*\\)/minilab-sandbox|\\1|p' /proc/self/cgroup); do
         find /sys/fs/cgroup -path "*$leaf" -exec mkdir {}/more \\;
       done
       setsid sleep 1000 & echo ready; exec cat`
-    const { child, data } = atStand(user, script)
+    const { child, data } = inSandbox(user, script)
     child.stderr.resume()
     expect(await firstLines(child, 1)).toEqual(['ready'])
     const first = firstOf(child.pid!)

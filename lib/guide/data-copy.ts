@@ -4,16 +4,16 @@ import { dirname, join, relative } from 'node:path'
 import { layers } from '../container/parts/layers.ts'
 import { Ledger } from '../container/ledger/ledger.ts'
 import type { Part } from '../container/part.ts'
-import type { Stand } from '../sandbox/read-only.ts'
+import type { SandboxFiles } from '../sandbox/read-only.ts'
 import { root } from '../container/parts/root.ts'
-import { makeShelter } from '../sandbox/shelter.ts'
+import { makeSandboxCgroup } from '../sandbox/cgroup.ts'
 import { dataFolder, makeDir } from '../image/data-folder.ts'
 import { findImage } from '../image/store.ts'
 import { isGone } from '../kernel/process/procfs.ts'
 import { SOCKET, VIEWER } from './feed.ts'
 import type { Step } from './step.ts'
 
-/** What containers do with the image's layers: nothing but lie on them with an overlay, or stand on them themselves. */
+/** What containers do with the image's layers: mount an overlay on them, or have them as their root. */
 export type ImageUse = 'below an overlay' | 'as the root'
 
 /** What the containers of a step do with it. */
@@ -22,38 +22,38 @@ export function imageUse({ parts }: Pick<Step, 'parts'>): ImageUse {
   return has(root) && !has(layers) ? 'as the root' : 'below an overlay'
 }
 
-/** A stand, taken back at the end of the scope: `await using`. */
-export interface StandIn extends Stand, AsyncDisposable {
-  /** lets viewers that listen by now hear what is told at the stand */
+/** A copy of the data folder for a sandbox, taken back at the end of the scope: `await using`. */
+export interface DataCopy extends SandboxFiles, AsyncDisposable {
+  /** lets viewers that listen by now hear what is told in the sandbox */
   linkViewers(): void
 }
 
 /**
- * Makes a folder that stands in for the data folder, so that whatever is done to it is done to nobody else's. The default
- * image's layers are shown in it read-only; where containers stand on the image itself, it has a copy, or nobody could see
- * that one of them writes to it. Folder and cgroup are noted in the real ledger, and nothing else has to be undone: the
- * kernel takes back the rest with the last process of the bench.
+ * Makes a copy of the data folder, so that nothing that is done in the sandbox reaches the original. The default image's
+ * layers are shown in it read-only. Where containers have the image itself as their root, it is copied, too: else a
+ * container that writes to it would not be found out. Folder and cgroup are noted in the original's ledger; the kernel takes
+ * back everything else with the last process of the sandbox.
  */
-export async function makeStandIn(use: ImageUse): Promise<StandIn> {
+export async function makeDataCopy(use: ImageUse): Promise<DataCopy> {
   const image = await findImage('default')
   const folder = dataFolder()
   const ledger = new Ledger(folder)
-  const by = join(folder, 'containers', `bench-${randomBytes(3).toString('hex')}`)
-  ledger.add({ kind: 'folder', path: by })
+  const copy = join(folder, 'containers', `sandbox-${randomBytes(3).toString('hex')}`)
+  ledger.add({ kind: 'folder', path: copy })
   try {
-    makeDir(by)
-    copy('images/default', folder, by)
+    makeDir(copy)
+    copyInto(copy, 'images/default', folder)
     const shown = image.layers.map(layer => relative(folder, dirname(layer)))
     for (const layer of shown) {
-      if (use === 'as the root') copy(layer, folder, by)
-      else mkdirSync(join(by, layer), { recursive: true })
+      if (use === 'as the root') copyInto(copy, layer, folder)
+      else mkdirSync(join(copy, layer), { recursive: true })
     }
     return {
       folder,
-      by,
+      copy,
       shown: use === 'as the root' ? [] : shown,
-      shelter: makeShelter(ledger),
-      linkViewers: () => linkViewers(folder, by),
+      cgroup: makeSandboxCgroup(ledger),
+      linkViewers: () => linkViewers(folder, copy),
       [Symbol.asyncDispose]: async () => void (await ledger.settle()),
     }
   } catch (error) {
@@ -62,7 +62,7 @@ export async function makeStandIn(use: ImageUse): Promise<StandIn> {
   }
 }
 
-function copy(name: string, from: string, to: string): void {
+function copyInto(to: string, name: string, from: string): void {
   mkdirSync(join(to, name), { recursive: true })
   cpSync(join(from, name), join(to, name), {
     recursive: true,

@@ -26,10 +26,10 @@ import { now } from '../../kernel/syscalls/now.ts'
 import { attachLoop, type LoopDevice } from './loop.ts'
 
 /**
- * The miniature machine on which all attacks are made: processes, mounts, links and names of its own. What is said of "the
- * host" below is true of it alone; the machine around it is out of reach, whatever gets through.
+ * The sandbox on whose containers all attacks are made. It has its own processes, mounts, links and names. Below, "the host"
+ * is this sandbox; the machine around it is out of reach, whatever gets through.
  */
-export interface Range {
+export interface AttackedHost {
   rootless: boolean
   /** what stands in the host's secret file, and on its disk: who knows it has got through */
   token: string
@@ -42,17 +42,17 @@ export interface Range {
   disk: LoopDevice | string
 }
 
-/** A tmpfs of the range's own lies over it: every machine has this folder, and everyone may look into it. */
+/** A tmpfs of the host's own lies over it: every machine has this folder, and everyone may look into it. */
 const HOME = '/dev/shm'
 
 /** Furnishes it: to be called in it, before anything asynchronous. Data goes to its own folder from then on. */
-export function makeRange(rootless: boolean): Range {
+export function makeAttackedHost(rootless: boolean): AttackedHost {
   const stored = readImage(DEFAULT_IMAGE)
   const layer = layerDir(stored?.layers[0] ?? '')
   const source = openSync(layer, constants.O_DIRECTORY) // it may lie below HOME, and be covered in a moment
   now.mount('tmpfs', HOME, 'tmpfs', 0, 'mode=755,size=256m')
   process.env.MINILAB_DATA = join(HOME, 'data')
-  const range: Range = {
+  const host: AttackedHost = {
     rootless,
     token: randomBytes(8).toString('hex'),
     secret: join(HOME, 'host/secret'),
@@ -62,14 +62,14 @@ export function makeRange(rootless: boolean): Range {
   }
   for (const folder of ['host', 'tmp', 'data/images/default', 'data/containers', 'data/ledger'])
     mkdirSync(join(HOME, folder), { recursive: true })
-  chmodSync(range.scratch, 0o1777)
-  writeFileSync(range.secret, range.token, { mode: 0o644 })
-  copyImage(`/proc/self/fd/${source}`, range.image)
+  chmodSync(host.scratch, 0o1777)
+  writeFileSync(host.secret, host.token, { mode: 0o644 })
+  copyImage(`/proc/self/fd/${source}`, host.image)
   closeSync(source)
-  writeFileSync(join(range.image, '../layer.json'), '{}')
+  writeFileSync(join(host.image, '../layer.json'), '{}')
   writeFileSync(join(HOME, 'data/images/default/image.json'), JSON.stringify(stored))
-  if (!rootless) range.disk = makeDisk(range)
-  return range
+  if (!rootless) host.disk = makeDisk(host)
+  return host
 }
 
 /** The image, so that no attack can touch the real one; and what our own program needs to run in it. */
@@ -87,7 +87,7 @@ function copyImage(source: string, image: string): void {
 const SIZE = 2 ** 20 // bytes: the least that mke2fs makes an ext4 of
 
 /** A disk with the token on it, in a file `secret`. */
-function makeDisk({ token }: Range): LoopDevice | string {
+function makeDisk({ token }: AttackedHost): LoopDevice | string {
   const mkfs = findProgram('mkfs.ext4')
   if (!mkfs) return 'mkfs.ext4, which makes the disk, is not installed: sudo apt-get install e2fsprogs'
   if (!existsSync('/dev/loop-control')) return 'this kernel has no loop devices: sudo modprobe loop'

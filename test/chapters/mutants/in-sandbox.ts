@@ -1,5 +1,5 @@
-// On the bench, started by runs.ts: builds one mutant after the other, as jobs, and writes what came of each to a file.
-//   node at-stand.ts 3
+// On the sandbox, started by runs.ts: builds one mutant after the other, as jobs, and writes what came of each to a file.
+//   node in-sandbox.ts 3
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { chooseWrong } from '../../../lib/cli/dev/mutants.ts'
@@ -11,7 +11,7 @@ import { runMutant, seenAsDeclared, type WrongReport } from '../../../lib/guide/
 import { surroundings } from '../../../lib/guide/surroundings.ts'
 import { dataFolder } from '../../../lib/image/data-folder.ts'
 
-/** The file in the data folder, which is a stand-in. */
+/** The file in the data folder, which is a copy. */
 export const BUILT_FILE = 'built.json'
 
 /** What came of a mutant: its report, and what is otherwise than before it. */

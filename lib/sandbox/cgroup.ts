@@ -1,0 +1,54 @@
+import { randomBytes } from 'node:crypto'
+import { isKind } from '../common/errors.ts'
+import type { Cgroup } from '../kernel/cgroup/cgroup.ts'
+import { SANDBOX_LEAF, type Refused } from '../kernel/cgroup/make-cgroup.ts'
+import type { Ledger } from '../container/ledger/ledger.ts'
+import { notedCgroup, setLimits } from '../container/parts/limits.ts'
+
+const MiB = 2 ** 20
+
+/** What all processes of a sandbox may use together. */
+export const BOUNDS = { memory: 1024 * MiB, pids: 512 }
+
+/** The cgroup of all that happens in a sandbox. */
+export interface SandboxCgroup {
+  /** it is limited, and the sandbox's cgroups are made below it */
+  around: Cgroup
+  /** where the first processes of the sandbox go; the cgroups of its containers are made beside it */
+  leaf: Cgroup
+}
+
+/**
+ * Makes a cgroup for a whole sandbox, and notes it: cgroups are what the kernel does not take back with the sandbox's processes,
+ * and with all of them in this one they go, whatever happens. Says why where there can be none.
+ */
+export function makeSandboxCgroup(ledger: Ledger): SandboxCgroup | Refused {
+  try {
+    return make(ledger)
+  } catch (error) {
+    if (isKind(error, 'limited')) return { reason: error.message, remedy: error.remedy }
+    throw error
+  }
+}
+
+function make(ledger: Ledger): SandboxCgroup {
+  const name = `/minilab/sandbox-${randomBytes(5).toString('hex')}`
+  const around = notedCgroup(ledger, name)
+  setLimits(around, {
+    memory: { limit: BOUNDS.memory, swap: BOUNDS.memory },
+    pids: { limit: BOUNDS.pids },
+  })
+  // cgroups(7), no internal processes: where cgroups are to lie in it, v2 wants processes in leaves only
+  return { around, leaf: notedCgroup(ledger, `${name}/${SANDBOX_LEAF}`) }
+}
+
+const NO_CGROUP = 'MINILAB_NO_CGROUP'
+
+/** What tells a program in a sandbox that it has no cgroup, and why: from inside it looks as in a container. */
+export const noCgroupEnv = (refused: Refused) => ({ [NO_CGROUP]: JSON.stringify(refused) })
+
+/** In a sandbox without a cgroup: why there is none. */
+export function whyNoCgroup(): Refused | undefined {
+  const told = process.env[NO_CGROUP]
+  return told === undefined ? undefined : (JSON.parse(told) as Refused)
+}
