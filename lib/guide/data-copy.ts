@@ -6,9 +6,10 @@ import { Ledger } from '../container/ledger/ledger.ts'
 import type { Part } from '../container/part.ts'
 import type { SandboxFiles } from '../sandbox/read-only.ts'
 import { root } from '../container/parts/root.ts'
-import { makeSandboxCgroup } from '../sandbox/cgroup.ts'
+import { makeSandboxCgroup, type SandboxCgroup } from '../sandbox/cgroup.ts'
 import { dataFolder, makeDir } from '../image/data-folder.ts'
 import { findImage } from '../image/store.ts'
+import type { Refused } from '../kernel/cgroup/make-cgroup.ts'
 import { isGone } from '../kernel/process/procfs.ts'
 import { SOCKET, VIEWER } from './feed.ts'
 import type { Step } from './step.ts'
@@ -23,7 +24,10 @@ export function imageUse({ parts }: Pick<Step, 'parts'>): ImageUse {
 }
 
 /** A copy of the data folder for a sandbox, taken back at the end of the scope: `await using`. */
-export interface DataCopy extends SandboxFiles, AsyncDisposable {
+export interface DataCopy extends AsyncDisposable {
+  files: SandboxFiles
+  /** the sandbox's cgroup, or why there is none */
+  cgroup: SandboxCgroup | Refused
   /** lets viewers that listen by now hear what is told in the sandbox */
   linkViewers(): void
 }
@@ -49,9 +53,7 @@ export async function makeDataCopy(use: ImageUse): Promise<DataCopy> {
       else mkdirSync(join(copy, layer), { recursive: true })
     }
     return {
-      folder,
-      copy,
-      shown: use === 'as the root' ? [] : shown,
+      files: { folder, copy, shown: use === 'as the root' ? [] : shown },
       cgroup: makeSandboxCgroup(ledger),
       linkViewers: () => linkViewers(folder, copy),
       [Symbol.asyncDispose]: async () => void (await ledger.settle()),

@@ -47,13 +47,17 @@ export class TrialPlace implements AsyncDisposable {
     rootless: boolean,
   ): Promise<TrialPlace> {
     const data = await makeDataCopy(image ?? 'below an overlay')
-    const said = openSync(join(data.copy, SAID_FILE), 'a+')
+    const { files, cgroup } = data
+    const said = openSync(join(files.copy, SAID_FILE), 'a+')
     const nothing = openSync('/dev/null', 'r')
     try {
-      const entry = ourselves(['check', String(number)], [`--max-old-space-size=${HEAP}`])
+      const args = ourselves(['check', String(number)], [`--max-old-space-size=${HEAP}`])
       const env = { ...process.env, MINILAB_DATA: dataFolder() }
       const stdio = [nothing, said, said] as [number, number, number]
-      const jobs = await JobProcess.start(entry, env, { allIds: !rootless, files: data, stdio })
+      const jobs = await JobProcess.start(
+        { kind: 'protected', root: !rootless, files, cgroup },
+        { args, env, stdio },
+      )
       return new TrialPlace(data, jobs, said)
     } catch (error) {
       closeSync(said)
@@ -83,7 +87,7 @@ export class TrialPlace implements AsyncDisposable {
         `the workspace ${request.folder} lies in minilab's own data folder, which is exchanged for the trial`,
         'move it, or set MINILAB_DATA to another folder',
       )
-    const { copy } = this.#data
+    const { copy } = this.#data.files
     for (const name of [TRIAL_FILE, STUCK_FILE]) rmSync(join(copy, name), { force: true })
     ftruncateSync(this.#said)
     this.#data.linkViewers()

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { isKind } from '../common/errors.ts'
-import type { Cgroup } from '../kernel/cgroup/cgroup.ts'
+import { type Cgroup, thawTree } from '../kernel/cgroup/cgroup.ts'
 import { SANDBOX_LEAF, type Refused } from '../kernel/cgroup/make-cgroup.ts'
 import type { Ledger } from '../container/ledger/ledger.ts'
 import { notedCgroup, setLimits } from '../container/parts/limits.ts'
@@ -40,6 +40,16 @@ function make(ledger: Ledger): SandboxCgroup {
   })
   // cgroups(7), no internal processes: where cgroups are to lie in it, v2 wants processes in leaves only
   return { around, leaf: notedCgroup(ledger, `${name}/${SANDBOX_LEAF}`) }
+}
+
+/** Moves a process into a sandbox's cgroup, where there is one. */
+export function joinCgroup(cgroup: SandboxCgroup | Refused, pid: number): void {
+  if ('leaf' in cgroup) cgroup.leaf.join(pid)
+}
+
+/** What is frozen in a sandbox would not die. */
+export function thawCgroup(cgroup: SandboxCgroup | Refused): void {
+  if ('around' in cgroup) for (const { path } of cgroup.around.folders) thawTree(path)
 }
 
 const NO_CGROUP = 'MINILAB_NO_CGROUP'

@@ -1,12 +1,8 @@
 import { MinilabError } from '../common/errors.ts'
 import {
   AT_FDCWD,
-  CLONE_NEWIPC,
-  CLONE_NEWNET,
   CLONE_NEWNS,
-  CLONE_NEWPID,
   CLONE_NEWUSER,
-  CLONE_NEWUTS,
   CLONE_PARENT,
   CLONE_PARENT_SETTID,
   CLONE_VFORK,
@@ -29,7 +25,9 @@ import { int32s, now } from '../kernel/syscalls/now.ts'
 import { setLoopbackUp } from '../kernel/netlink/rtnetlink.ts'
 import { Tape } from '../kernel/tape/tape.ts'
 import { visit } from '../kernel/tape/visit.ts'
-import { protectFiles, type SandboxFiles } from './read-only.ts'
+import { joinCgroup } from './cgroup.ts'
+import { idMaps, NAMESPACES, type SandboxOf } from './kinds.ts'
+import { protectFiles } from './read-only.ts'
 import { findProgram } from '../container/net/rule-tool.ts'
 
 const SIGKILL = 9
@@ -40,28 +38,26 @@ const FOR_EVER = '2147483647' // seconds
 /** A clone3 by the child itself: what it makes is our child, and goes on with the tape. */
 export const AGAIN = CLONE_VM + CLONE_VFORK + CLONE_PARENT + CLONE_PARENT_SETTID
 
-const NAMESPACES = CLONE_NEWUSER + CLONE_NEWPID + CLONE_NEWNS + CLONE_NEWNET + CLONE_NEWUTS + CLONE_NEWIPC
-
 /**
- * Starts the first process of a sandbox whose files are read-only; other processes then join it. It does what an init has to
+ * Starts the first process of a `protected` sandbox; other processes then join it. It does what an init has to
  * do: it adopts orphans and reaps them. All processes there end with it, and it ends with us.
  *
  * There are two user namespaces, one in the other: what is mounted in the outer one, to protect the machine's files, nobody
  * in the inner one can unmount or make writable: mount_namespaces(7).
  *
- * `uids` and `gids` map those of the machine. Throws a SyscallError where there can be no user namespace.
+ * Throws a SyscallError where there can be no user namespace.
  */
-export async function startInit(files: SandboxFiles, uids: string, gids: string): Promise<Child> {
+export async function startInit({ root, files, cgroup }: SandboxOf<'protected'>): Promise<Child> {
   const sleep = findProgram('sleep')
   if (!sleep)
     throw new MinilabError('limited', 'there is no program sleep here', 'sudo apt-get install coreutils')
-  const { cgroup } = files
+  const [uids, gids] = idMaps(root)
   const tape = new Tape()
   const gate = new Gate()
   gate.record(tape)
-  protectFiles(tape, files)
+  protectFiles(tape, files, cgroup)
   const init = new Uint8Array(4)
-  tape.become({ flags: AGAIN + NAMESPACES, parentTid: init })
+  tape.become({ flags: AGAIN + NAMESPACES.protected, parentTid: init })
   gate.record(tape)
   tape.mount(null, '/', null, MS_REC | MS_SHARED, null) // as on most machines
   for (const [type, path] of [
@@ -77,7 +73,7 @@ export async function startInit(files: SandboxFiles, uids: string, gids: string)
   tape.execve(sleep, ['sleep', FOR_EVER], [])
   const { child: outer, failed } = await launchGated(tape, gate, CLONE_NEWUSER + CLONE_NEWNS, [
     launched => {
-      if ('leaf' in cgroup) cgroup.leaf.join(launched.pid())
+      joinCgroup(cgroup, launched.pid())
       writeIdMaps(launched.pid(), uids, gids)
     },
     async launched => {

@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { Socket } from 'node:net'
-import { type SandboxOptions, type SandboxProcess, startInSandbox } from './start.ts'
+import type { Sandbox } from './kinds.ts'
+import { type Program, type SandboxProcess, startInSandbox } from './start.ts'
 import type { Exit } from '../kernel/process/child.ts'
 import { AF_UNIX, F_SETFD, FD_CLOEXEC, SOCK_CLOEXEC, SOCK_STREAM } from '../kernel/syscalls/constants.ts'
 import { int32s, now } from '../kernel/syscalls/now.ts'
@@ -47,18 +48,15 @@ export class JobProcess implements AsyncDisposable {
     await this.#waiting
   }
 
-  /** Starts `args` in the sandbox. Throws as startInSandbox does. */
-  static async start(args: string[], env: NodeJS.ProcessEnv, options: SandboxOptions): Promise<JobProcess> {
+  /** Starts a program in a sandbox. Throws as startInSandbox does. */
+  static async start(sandbox: Sandbox, program: Omit<Program, 'keep'>): Promise<JobProcess> {
     const pair = new Uint8Array(8)
     now.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)
     const [ours = -1, theirs = -1] = int32s(pair)
     const socket = new Socket({ fd: ours })
     try {
-      const child = await startInSandbox(
-        args,
-        { ...env, [JOBS]: String(theirs) },
-        { ...options, keep: [theirs] },
-      )
+      const env = { ...program.env, [JOBS]: String(theirs) }
+      const child = await startInSandbox(sandbox, { ...program, env, keep: [theirs] })
       return new JobProcess(child, socket)
     } catch (error) {
       socket.destroy()

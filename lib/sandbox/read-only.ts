@@ -13,7 +13,7 @@ import { mountOwnDev } from './own-dev.ts'
 import { makeReadOnly } from '../container/rootfs/read-only-mount.ts'
 import type { SandboxCgroup } from './cgroup.ts'
 
-/** What can be written to in a sandbox whose files are read-only. */
+/** What can be written to in a `protected` sandbox. */
 export interface SandboxFiles {
   /** the one folder of which it has a copy */
   folder: string
@@ -21,15 +21,17 @@ export interface SandboxFiles {
   copy: string
   /** paths below the folder of which it sees the originals, read-only; the copy has a directory for each to be mounted on */
   shown: string[]
-  /** the cgroup of all that runs there, or why there is none */
-  cgroup: SandboxCgroup | Refused
 }
 
 /**
  * Makes all files read-only, in the mount namespace of the caller, except the copy of one folder (without what is `shown` in
  * it) and the sandbox's own cgroups. A mount namespace by itself protects no file: root in it writes to the same disk.
  */
-export function protectFiles(tape: Tape, { folder, copy, shown, cgroup }: SandboxFiles): void {
+export function protectFiles(
+  tape: Tape,
+  { folder, copy, shown }: SandboxFiles,
+  cgroup: SandboxCgroup | Refused,
+): void {
   const hold = (path: string) => tape.open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)
   const place = (mount: Later, path: string) =>
     tape.move_mount(mount, '', AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH)

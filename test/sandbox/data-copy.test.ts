@@ -22,7 +22,8 @@ function inSandbox(user: UserName, script: string, args: string[] = []) {
     import { runInSandbox } from ${url('sandbox/start.ts')}
     import { makeDataCopy } from ${url('guide/data-copy.ts')}
     await using data = await makeDataCopy('below an overlay')
-    await runInSandbox(['/bin/sh', ...process.argv.slice(1)], process.env, { files: data, allIds: process.getuid() === 0 })`
+    const sandbox = { kind: 'protected', root: process.getuid() === 0, files: data.files, cgroup: data.cgroup }
+    await runInSandbox(sandbox, { args: ['/bin/sh', ...process.argv.slice(1)], env: process.env })`
   const child = spawn(
     process.execPath,
     ['--input-type=module', '-e', program, '--', '-c', script, 'sh', ...args],

@@ -14,7 +14,8 @@ function inSandbox(user: UserName, ...program: string[]) {
   const script = `
     import { runInSandbox } from ${library}
     const say = value => console.log(JSON.stringify(value))
-    await runInSandbox(process.argv.slice(1), process.env).then(say, ({ name, code }) => say({ name, code }))`
+    const program = { args: process.argv.slice(1), env: process.env }
+    await runInSandbox({ kind: 'network' }, program).then(say, ({ name, code }) => say({ name, code }))`
   const child = spawn(process.execPath, ['--input-type=module', '-e', script, ...program], {
     cwd: '/',
     stdio: ['pipe', 'pipe', 'inherit'],
@@ -70,7 +71,8 @@ describe.skipIf(lacking).each(users)(`as %s${lacking}`, user => {
       import { openSync } from 'node:fs'
       import { runInSandbox } from ${library}
       const [nothing, out] = [openSync('/dev/null', 'r'), openSync(process.argv[1], 'w')]
-      await runInSandbox(['/bin/sh', '-c', 'echo out; echo err >&2; cat'], process.env, { stdio: [nothing, out, out] })`
+      const args = ['/bin/sh', '-c', 'echo out; echo err >&2; cat']
+      await runInSandbox({ kind: 'network' }, { args, env: process.env, stdio: [nothing, out, out] })`
     const said = execFileSync(process.execPath, ['--input-type=module', '-e', script, file], {
       cwd: '/',
       encoding: 'utf8',

@@ -48,8 +48,8 @@ async function fromOutside(flags: EscapeFlags): Promise<void> {
     const env = { ...tell({ role: 'host', rootless }), MINILAB_DATA: dataFolder() }
     // cgroups are the one thing that the sandbox shares
     const cgroup = makeSandboxCgroup(ledger)
-    const machine = rootless ? 'rootless' : 'asRoot'
-    process.exitCode = shellStatus(await runInSandbox(ourselves(), env, { machine, cgroup, session: true }))
+    const sandbox = { kind: 'host', root: !rootless, cgroup } as const
+    process.exitCode = shellStatus(await runInSandbox(sandbox, { args: ourselves(), env }))
   } finally {
     await ledger.settle()
   }

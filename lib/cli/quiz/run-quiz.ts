@@ -72,7 +72,8 @@ async function play(
   if (rootless && step.number >= NEEDS_SANDBOX && !process.env.MINILAB_SANDBOX) {
     const on = (['all', 'plain'] as const).filter(name => flags[name]).map(name => `--${name}`)
     const env = { ...process.env, MINILAB_DATA: dataFolder(), MINILAB_WORKSPACE: workspace.folder }
-    process.exitCode = shellStatus(await runInSandbox(ourselves(['quiz', String(step.number), ...on]), env))
+    const args = ourselves(['quiz', String(step.number), ...on])
+    process.exitCode = shellStatus(await runInSandbox({ kind: 'network' }, { args, env }))
     return process.exitCode === 0
   }
   presenter.line(inkFor(plain).bold(`Step ${step.number} · ${step.name}: ${step.title}`))

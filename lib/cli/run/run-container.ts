@@ -5,7 +5,8 @@ import { constants } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
-import { type SandboxOptions, runInSandbox } from '../../sandbox/start.ts'
+import type { Sandbox } from '../../sandbox/kinds.ts'
+import { runInSandbox } from '../../sandbox/start.ts'
 import { Ledger, recover } from '../../container/ledger/ledger.ts'
 import { listen, type Listener } from '../../container/net/publish.ts'
 import type { RunRequest } from '../../container/run/request.ts'
@@ -65,7 +66,7 @@ async function runHere(request: RunRequest, flags: RunFlags, handed: Handed): Pr
     return
   }
   if (needsSandbox) {
-    process.exitCode = await again(handed)
+    process.exitCode = await again(handed, { kind: 'network' })
     return
   }
   if (log !== undefined) request.log = log
@@ -86,7 +87,10 @@ async function runHere(request: RunRequest, flags: RunFlags, handed: Handed): Pr
  */
 async function keep(handed: Handed, needsSandbox: boolean): Promise<number> {
   await recover(dataFolder(), [], notTakenBack)
-  const status = await again({ ...handed, keeper: process.pid }, { mountsOnly: !needsSandbox })
+  const status = await again(
+    { ...handed, keeper: process.pid },
+    { kind: needsSandbox ? 'network' : 'mounts' },
+  )
   delete handed.notify // that process had it, and has closed ours
   await recover(dataFolder(), [], notTakenBack)
   return status
@@ -145,13 +149,13 @@ function read(image: string, command: string[], flags: RunFlags): RunRequest {
 }
 
 /** The same command line by ourselves again, in the sandbox or in other namespaces; listening sockets go along. */
-async function again(handed: Handed, options: SandboxOptions = {}): Promise<number> {
+async function again(handed: Handed, sandbox: Sandbox): Promise<number> {
   const keep = [
     ...handed.listeners.map(({ fd }) => fd),
     ...(handed.notify === undefined ? [] : [handed.notify]),
   ]
   const env = handedEnv(handed)
-  const ended = runInSandbox(ourselves(), env, { ...options, keep })
+  const ended = runInSandbox(sandbox, { args: ourselves(), env, keep })
   return shellStatus(await ended)
 }
 

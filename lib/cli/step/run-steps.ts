@@ -1,6 +1,6 @@
 import { runInSandbox } from '../../sandbox/start.ts'
 import { Gate } from '../../kernel/tape/gate.ts'
-import type { SandboxFiles } from '../../sandbox/read-only.ts'
+import type { Sandbox } from '../../sandbox/kinds.ts'
 import { nothingMade, recordParts } from '../../container/start.ts'
 import { dataFolder } from '../../image/data-folder.ts'
 import { shellStatus } from '../../kernel/process/child.ts'
@@ -46,7 +46,7 @@ export async function runSteps(numbers: number[], command: string[], flags: Step
     try {
       if (flags.dryRun || flags.spec) await show(step, options, flags)
       else if (rootless && number >= NEEDS_SANDBOX && !process.env.MINILAB_SANDBOX)
-        worst(await inSandbox(number, command, flags, rootless, file?.forSandbox()))
+        worst(await inSandbox({ kind: 'network' }, number, command, flags, rootless, file?.forSandbox()))
       else {
         const { hear, timeline } = noteTimeline(step)
         const report = await runStep(step, {
@@ -132,16 +132,20 @@ async function runWrong(
   if (process.env.MINILAB_SANDBOX) return worst(await runWrongly(wrong, flags, rootless))
   await using data = await makeDataCopy(imageUse(wrong.right))
   data.linkViewers()
-  worst(await inSandbox(number, command, flags, rootless, { files: data }))
+  const { files, cgroup } = data
+  worst(
+    await inSandbox({ kind: 'protected', root: !rootless, files, cgroup }, number, command, flags, rootless),
+  )
 }
 
-/** The same step by ourselves again, in a user and network namespace. */
+/** The same step by ourselves again, in a sandbox. */
 async function inSandbox(
+  sandbox: Sandbox,
   number: number,
   command: string[],
   flags: StepFlags,
   rootless: boolean,
-  { files, keep, env: more }: { files?: SandboxFiles; keep?: number[]; env?: NodeJS.ProcessEnv } = {},
+  { keep = [], env: more }: { keep?: number[]; env?: NodeJS.ProcessEnv } = {},
 ): Promise<number> {
   const on = (['yes', 'json', 'plain', 'keep', 'waterfall'] as const)
     .filter(name => flags[name])
@@ -152,9 +156,7 @@ async function inSandbox(
   for (const name of flags.without ?? []) on.push('--without', name)
   const args = ourselves(['step', String(number), ...on, '--', ...command])
   const env = { ...process.env, MINILAB_DATA: dataFolder(), ...more }
-  return shellStatus(
-    await runInSandbox(args, env, { allIds: !rootless, ...(files && { files }), ...(keep && { keep }) }),
-  )
+  return shellStatus(await runInSandbox(sandbox, { args, env, keep }))
 }
 
 /** `--dry-run` and `--spec`: what would be done. Nothing is made but, for a spec that can be run, the default image. */

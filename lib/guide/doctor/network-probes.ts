@@ -40,7 +40,10 @@ export const networkProbes: Probe[] = [
       }
       const { tool, path } = installed
       const script = `exec >/dev/null 2>&1; ${RULES[tool]}`
-      const sandbox = await startInSandbox(['/bin/sh', '-c', script, path], process.env)
+      const sandbox = await startInSandbox(
+        { kind: 'network' },
+        { args: ['/bin/sh', '-c', script, path], env: process.env },
+      )
       if ((await sandbox.exit).status === 0) return ok(`${tool} (${path})`)
       const fix = 'sudo modprobe -a nf_tables nft_chain_nat nft_nat nft_masq'
       return { ok: 'limited', found: `${path} cannot give this kernel rules`, fix }

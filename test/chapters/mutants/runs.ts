@@ -25,15 +25,14 @@ export const PATIENCE = 300_000
 /** Builds mutants in one sandbox until they are all built, or one spoils it. */
 async function inOneSandbox(number: number, jobs: MutantJob[]): Promise<void> {
   await using data = await makeDataCopy(imageUse(await steps[number - 1]!.load()))
-  const entry = [process.execPath, join(import.meta.dirname, 'in-sandbox.ts'), String(number)]
+  const args = [process.execPath, join(import.meta.dirname, 'in-sandbox.ts'), String(number)]
   const env = { ...process.env, MINILAB_DATA: dataFolder() }
-  await using process_ = await JobProcess.start(entry, env, {
-    allIds: !isRootless(jobs[0]?.rootless),
-    files: data,
-  })
+  const { files, cgroup } = data
+  const root = !isRootless(jobs[0]?.rootless)
+  await using process_ = await JobProcess.start({ kind: 'protected', root, files, cgroup }, { args, env })
   for (let job = jobs.shift(); job; job = jobs.shift()) {
     const { exit } = await process_.do(job, PATIENCE)
-    const file = join(data.copy, BUILT_FILE)
+    const file = join(files.copy, BUILT_FILE)
     const run: Run = {
       name: job.name,
       ...(exit ? { exit } : { built: JSON.parse(readFileSync(file, 'utf8')) }),
