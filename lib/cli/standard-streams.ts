@@ -1,3 +1,4 @@
+import { codeOf } from '../common/errno.ts'
 import { fstatSync, read, writeSync } from 'node:fs'
 import { Readable, Writable } from 'node:stream'
 
@@ -38,7 +39,7 @@ class Output extends Writable {
       try {
         at += writeSync(this.fd, bytes, at)
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+        if (codeOf(error) !== 'EAGAIN') throw error
         const { POLLOUT, ready } = await import('../kernel/process/poll.ts') // the caller has it non-blocking
         await ready(this.fd, POLLOUT)
       }

@@ -1,3 +1,4 @@
+import { codeOf } from '../common/errno.ts'
 import { closeSync, type FSWatcher, openSync, readdirSync, watch } from 'node:fs'
 import { join } from 'node:path'
 import {
@@ -141,7 +142,7 @@ export class Feed {
       try {
         write(viewer)
       } catch (error) {
-        const { code } = error as NodeJS.ErrnoException
+        const code = codeOf(error)
         if (code === undefined) throw error
         // EAGAIN: it reads slowly, and gets the rest with the next event. EPIPE, ECONNRESET: it has gone, which is its right
         if (code === 'EAGAIN' && viewer.size < PATIENCE) continue
@@ -197,7 +198,7 @@ function unlessRefused<T>(act: () => T): T | undefined {
   try {
     return act()
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === undefined) throw error
+    if (codeOf(error) === undefined) throw error
     return undefined
   }
 }

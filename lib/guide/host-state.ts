@@ -1,3 +1,4 @@
+import { codeOf } from '../common/errno.ts'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { hierarchies } from '../kernel/cgroup/cgroupfs.ts'
@@ -51,7 +52,7 @@ function readFolders(folder: string): string[] {
       .filter(entry => entry.isDirectory())
       .map(entry => entry.name)
   } catch (error) {
-    const { code = '' } = error as NodeJS.ErrnoException
+    const code = codeOf(error) ?? ''
     if (isGone(error) || code === 'EACCES') return [] // gone meanwhile, or not ours to see
     throw error
   }

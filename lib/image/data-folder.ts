@@ -3,7 +3,8 @@ import { userInfo } from 'node:os'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { MinilabError } from '../common/errors.ts'
 import { inFirstUserNamespace } from '../kernel/process/procfs.ts'
-import { codeOf, fileError } from './error.ts'
+import { codeOf } from '../common/errno.ts'
+import { fileError } from './error.ts'
 
 /** Root's data folder, unless $MINILAB_DATA names another. */
 export const ROOTS_DATA = '/var/lib/minilab'

@@ -1,3 +1,4 @@
+import { codeOf } from '../common/errno.ts'
 import { isKind, MinilabError } from '../common/errors.ts'
 
 const OTHER_FOLDER = 'set MINILAB_DATA to a folder'
@@ -35,8 +36,3 @@ export function fileError(doing: string, error: unknown): unknown {
 
 /** Whether there is no room for what was written: on the disk, in a quota, or below RLIMIT_FSIZE. */
 export const isFull = (error: unknown) => ['ENOSPC', 'EDQUOT', 'EFBIG'].includes(codeOf(error) ?? '')
-
-/** 'ENOENT' and so on, of an error of Node or a SyscallError. */
-export function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error ? String(error.code) : undefined
-}

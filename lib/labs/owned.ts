@@ -1,3 +1,4 @@
+import { codeOf } from '../common/errno.ts'
 import { lchownSync, lstatSync, mkdirSync, rmSync, statSync, symlinkSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { createFile, type Ids, replaceFile } from '../common/replace-file.ts'
@@ -44,7 +45,7 @@ export function makeOwnedFolder(path: string, ids?: Ids): void {
     mkdirSync(path)
     handOver(path, ids)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error // else another process was faster
+    if (codeOf(error) !== 'EEXIST') throw error // else another process was faster
   }
 }
 

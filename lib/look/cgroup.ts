@@ -1,3 +1,4 @@
+import { codeOf } from '../common/errno.ts'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { cgroupMode, type Hierarchy, hierarchies, hierarchyOf, readings } from '../kernel/cgroup/cgroupfs.ts'
@@ -82,7 +83,7 @@ function content(path: string): Readable<string | null> {
     try {
       return readFileSync(path, 'utf8').trimEnd()
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException
+      const code = codeOf(error)
       // EOPNOTSUPP: cgroup.procs of a threaded cgroup, cgroups(7)
       if (isGone(error) || code === 'EOPNOTSUPP') return null
       throw error

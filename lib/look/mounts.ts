@@ -1,3 +1,4 @@
+import { codeOf } from '../common/errno.ts'
 import { lstatSync, readdirSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
 import { type Mount, mountinfo } from '../kernel/mount/mountinfo.ts'
@@ -102,7 +103,7 @@ function count(top: string, folder: string, lower: readonly string[], content: C
       if (content.some.length < SOME)
         content.some.push({ path, what: whiteout ? 'whiteout' : isIn(lower, path) ? 'copied up' : 'new' })
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException
+      const code = codeOf(error)
       if (code === 'EACCES') content.more = true
       else if (!isGone(error)) throw error // else it has been removed meanwhile
     }
@@ -115,7 +116,7 @@ function isIn(layers: readonly string[], path: string): boolean {
     try {
       return lstatSync(join(layer, path), { throwIfNoEntry: false }) !== undefined
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException
+      const code = codeOf(error)
       if (code === 'EACCES' || code === 'ENOTDIR' || code === 'ELOOP') return false
       throw error
     }

@@ -1,3 +1,5 @@
+import { codeOf } from '../common/errno.ts'
+
 /** What stands in the place of a value that we may not read: which file or call, and why. */
 interface NotReadable {
   notReadable: string
@@ -32,7 +34,7 @@ export async function readingAsync<T>(what: string, look: () => Promise<T>): Pro
 }
 
 function refusal(what: string, error: unknown): NotReadable {
-  const { code } = error as NodeJS.ErrnoException
+  const code = codeOf(error)
   if (code === 'EACCES' || code === 'EPERM')
     return { notReadable: `${what} (${code}): another user’s, or of a process with more rights than ours` }
   throw error

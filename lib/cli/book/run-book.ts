@@ -1,3 +1,4 @@
+import { codeOf } from '../../common/errno.ts'
 import { asTyped } from '../../guide/as-typed.ts'
 import { once } from 'node:events'
 import { relative, resolve } from 'node:path'
@@ -55,7 +56,7 @@ async function serveBook(entries: readonly Entry[], port: number): Promise<void>
     import('../../book/site.ts'),
   ])
   const { url, close } = await serve(site(entries.map(({ page }) => page)), port).catch((error: unknown) => {
-    const { code } = error as NodeJS.ErrnoException
+    const code = codeOf(error)
     const other = 'choose another one with --port, or --port 0 for any that is free'
     if (code === 'EADDRINUSE') throw new MinilabError('usage', `port ${port} is in use`, other)
     if (code === 'EACCES') throw new MinilabError('usage', `port ${port} is for root only`, other)

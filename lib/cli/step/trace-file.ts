@@ -1,3 +1,4 @@
+import { codeOf } from '../../common/errno.ts'
 import { fstatSync, lstatSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { type Trace, trace } from '../../guide/trace.ts'
@@ -31,7 +32,7 @@ class TraceFile {
       this.#draft = openNew(this.#partial, { owner: callerOrOwner })
       rmSync(this.#partial)
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException
+      const code = codeOf(error)
       if (!code) throw error
       throw new MinilabError(
         'usage',

@@ -12,7 +12,7 @@ import {
 import { basename, dirname, join } from 'node:path'
 import { type Descriptor, openFile } from '../../common/descriptor.ts'
 import { makeDir } from '../../image/data-folder.ts'
-import { codeOf } from '../../image/error.ts'
+import { codeOf } from '../../common/errno.ts'
 import { removeTree } from '../../image/tree.ts'
 import { openLocked, tryLock } from '../../kernel/process/file-lock.ts'
 import { bootId, isAlive, namespaceInode, startTime, unlessGone } from '../../kernel/process/procfs.ts'
@@ -217,7 +217,7 @@ function read(path: string): { entries: Entry[]; damaged: number } {
     const stat = statSync(path)
     if (stat.isFile() && stat.size < MOST) text = readFileSync(path, 'utf8')
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error // settled meanwhile
+    if (codeOf(error) !== 'ENOENT') throw error // settled meanwhile
   }
   // a line cut short by a kill belongs to a change that was not made yet
   const lines = text.split('\n').slice(0, -1)

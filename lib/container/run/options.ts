@@ -1,3 +1,4 @@
+import { codeOf } from '../../common/errno.ts'
 import { realpathSync } from 'node:fs'
 import { isIPv4 } from 'node:net'
 import { isAbsolute, normalize } from 'node:path/posix'
@@ -149,7 +150,7 @@ function volume(text: string): MountSpec {
       options: ['rbind', 'rprivate', 'rnodev', mode === 'ro' ? 'rro' : 'rw'],
     }
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw fileError(`use -v ${quote(text)}`, error)
+    if (codeOf(error) !== 'ENOENT') throw fileError(`use -v ${quote(text)}`, error)
     throw new MinilabError(
       'usage',
       `-v: there is no ${source} on the host`,

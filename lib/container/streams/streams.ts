@@ -1,5 +1,6 @@
 import { closeSync, fstatSync } from 'node:fs'
-import { codeOf, isFull } from '../../image/error.ts'
+import { codeOf } from '../../common/errno.ts'
+import { isFull } from '../../image/error.ts'
 import {
   AT_EMPTY_PATH,
   AT_FDCWD,

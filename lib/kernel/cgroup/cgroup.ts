@@ -1,3 +1,4 @@
+import { codeOf } from '../../common/errno.ts'
 import { closeSync, existsSync, readdirSync, rmdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type Hierarchy, hierarchies, hierarchyOf, listFile } from './cgroupfs.ts'
@@ -156,7 +157,7 @@ function remove(path: string): boolean {
     return true
   } catch (error) {
     if (isGone(error)) return true
-    if ((error as NodeJS.ErrnoException).code === 'EBUSY') return false
+    if (codeOf(error) === 'EBUSY') return false
     throw error
   }
 }

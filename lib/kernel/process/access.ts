@@ -1,3 +1,4 @@
+import { codeOf } from '../../common/errno.ts'
 import { accessSync } from 'node:fs'
 
 /** Whether we may use a path in a way, as access(2) says: R_OK, W_OK, X_OK. What is not there may not be used either. */
@@ -9,6 +10,6 @@ export function accessRefusal(path: string, mode: number): string | undefined {
     accessSync(path, mode)
     return undefined
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code
+    return codeOf(error)
   }
 }

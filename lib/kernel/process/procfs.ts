@@ -1,3 +1,4 @@
+import { codeOf } from '../../common/errno.ts'
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 
 /** The eight kinds of namespaces, by their names under /proc/<pid>/ns: namespaces(7). */
@@ -13,7 +14,7 @@ export function namespaceInode(pid: Pid, kind: Namespace | 'pid_for_children'): 
   try {
     return statSync(`/proc/${pid}/ns/${kind}`).ino
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT' && processExists(pid)) return null
+    if (codeOf(error) === 'ENOENT' && processExists(pid)) return null
     throw error
   }
 }
@@ -102,7 +103,7 @@ export function descriptors(pid: Pid): Record<string, string> {
 const GONE = ['ENOENT', 'ESRCH', 'ENODEV']
 
 /** Whether an error says that what was asked for has gone. */
-export const isGone = (error: unknown): boolean => GONE.includes((error as NodeJS.ErrnoException).code ?? '')
+export const isGone = (error: unknown): boolean => GONE.includes(codeOf(error) ?? '')
 
 /** What there is to read; undefined where that has gone meanwhile: a process may end between listing and reading. */
 export function unlessGone<T>(look: () => T): T | undefined {
@@ -119,7 +120,7 @@ export function ifReadable<T>(look: () => T): T | undefined {
   try {
     return unlessGone(look)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EACCES') return undefined
+    if (codeOf(error) === 'EACCES') return undefined
     throw error
   }
 }

@@ -1,3 +1,4 @@
+import { codeOf } from '../../common/errno.ts'
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
@@ -66,7 +67,7 @@ export class ViewServer {
     try {
       return `http://${await listenOnLoopback(this.#server, port)}/?token=${this.#token}`
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException
+      const code = codeOf(error)
       const why = code === 'EADDRINUSE' ? 'is taken' : code === 'EACCES' ? 'is for root only' : undefined
       if (!why) throw error
       throw new MinilabError(
