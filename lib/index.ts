@@ -12,7 +12,7 @@ export { capabilityMask, capData, capHeader } from './kernel/process/capabilitie
 export { compileSeccomp } from './container/seccomp/seccomp.ts'
 export { Later, Tape } from './kernel/tape/tape.ts'
 export { type Cable, withCable } from './labs/cable.ts'
-export { makeFolder, planCgroup } from './labs/plan.ts'
+export { makeFolder, planCgroup } from './labs/for-learners.ts'
 export { until } from './common/until.ts'
 export { readXattrs } from './image/xattr.ts'
 export { openRtnetlink, openRtnetlinkIn, writeControl } from './labs/host-calls.ts'

@@ -15,7 +15,7 @@ import { specFor } from '../lib/guide/runtime.ts'
 import { findImage } from '../lib/image/store.ts'
 import { loadLabs } from '../lib/cli/exercises.ts'
 import type { Exercise } from '../lib/labs/exercise.ts'
-import { Trials } from '../lib/labs/try-out.ts'
+import { Trials } from '../lib/labs/trials.ts'
 import { fileOf, initWorkspace, solutionFileOf } from '../lib/labs/workspace.ts'
 
 const data = mkdtempSync(join(tmpdir(), 'minilab-bench-'))

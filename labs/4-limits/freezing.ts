@@ -13,7 +13,7 @@ import type { CgroupValue } from '../../lib/kernel/cgroup/cgroupfs.ts'
 import { PipeLock } from '../../lib/kernel/process/pipe-lock.ts'
 import { status } from '../../lib/kernel/process/procfs.ts'
 import { until } from '../../lib/common/until.ts'
-import { THREW } from '../../lib/labs/written.ts'
+import { THREW } from '../../lib/labs/learners-code.ts'
 
 interface Freezer {
   version: 1 | 2

@@ -6,7 +6,7 @@ import type { Experiment } from '../../lib/guide/experiment.ts'
 import { inWords, type Refusal, refusalOf } from '../../lib/guide/refusal.ts'
 import type { Finding, Stage } from '../../lib/guide/step.ts'
 import { type readings, readCgroup } from '../../lib/kernel/cgroup/cgroupfs.ts'
-import { THREW } from '../../lib/labs/written.ts'
+import { THREW } from '../../lib/labs/learners-code.ts'
 import { type Asked, whyOther } from './other-causes.ts'
 
 const random = (from: number, to: number) => from + Math.floor(Math.random() * (to - from))

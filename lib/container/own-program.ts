@@ -16,7 +16,7 @@ import { now } from '../kernel/syscalls/now.ts'
 import { status } from '../kernel/process/procfs.ts'
 import { Tape } from '../kernel/tape/tape.ts'
 import { play } from '../kernel/tape/visit.ts'
-import { makeReadOnly } from './rootfs/read-only-mount.ts'
+import { makeReadOnly } from './rootfs/mount-attributes.ts'
 
 /** The program that this process runs, whatever its path: proc_pid_exe(5). */
 const OWN = '/proc/self/exe'

@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import type { RightAnswer, Unsolved, WrongAnswer } from './answer.ts'
 import type { Exercise } from './exercise.ts'
-import { withSolutions } from './solved.ts'
-import type { Trials } from './try-out.ts'
+import { withSolutions } from './with-solutions.ts'
+import type { Trials } from './trials.ts'
 import { judgeTasks, type TaskVerdict, whyFailed } from './verdict.ts'
 import { fileOf, solutionFileOf, startFileOf } from './workspace.ts'
 

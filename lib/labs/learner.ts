@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import type { LabReport } from './report-shape.ts'
-import { sudoUser } from './owned.ts'
+import { sudoUser } from './file-owner.ts'
 
 /** Who hands in the report of this workspace: as they say, else as they sign their commits there, else as the machine knows them. */
 export function learner(folder: string, given?: string): LabReport['learner'] {

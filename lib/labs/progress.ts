@@ -5,7 +5,7 @@ import { MinilabError } from '../common/errors.ts'
 import { parseJson } from '../common/json.ts'
 import { count, object, where } from '../common/shape.ts'
 import { withFileLock } from './lock.ts'
-import { writeOwned } from './owned.ts'
+import { writeOwned } from './file-owner.ts'
 import { isProgress, type Progress } from './progress-shape.ts'
 import { noProgress, PROGRESS, type Workspace } from './workspace.ts'
 

@@ -1,6 +1,6 @@
 import { createHook, executionAsyncId } from 'node:async_hooks'
 import { setImmediate } from 'node:timers/promises'
-import { placeIn } from './place.ts'
+import { placeIn } from './learners-line.ts'
 import { type MinilabError, type SourceLine } from '../common/errors.ts'
 import { learnersError } from './problem.ts'
 

@@ -3,7 +3,7 @@ import { type Exercise, partOf, type Task } from './exercise.ts'
 import type { Problem } from './problem.ts'
 import type { Progress, TaskProgress } from './progress-shape.ts'
 import { diffTapes, reasonFor, reasonsFor, type TapeDiff } from './tape-diff.ts'
-import type { TriedOut } from './try-out.ts'
+import type { TriedOut } from './trials.ts'
 
 /** What became of one task: limited where this machine lets nobody look. */
 export interface TaskVerdict {

@@ -3,7 +3,7 @@ import { constants } from 'node:os'
 import type { Writable } from 'node:stream'
 import { partialOf, replaceFileBy } from '../common/replace-file.ts'
 import { fileError } from '../image/error.ts'
-import { owner } from './owned.ts'
+import { owner } from './file-owner.ts'
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 

@@ -1,7 +1,7 @@
 import { existsSync, lstatSync, readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { ownFolder } from '../common/own-folder.ts'
-import { writeOwned } from './owned.ts'
+import { writeOwned } from './file-owner.ts'
 
 const OURS = '# Made by `minilab init`'
 

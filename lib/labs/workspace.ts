@@ -18,7 +18,7 @@ import { codeFolder, isCheckout, ownFolder } from '../common/own-folder.ts'
 import { object } from '../common/shape.ts'
 import type { Exercise } from './exercise.ts'
 import { withFileLock } from './lock.ts'
-import { createOwned, linkOwned, makeOwnedFolder, sudoUser, writeOwned } from './owned.ts'
+import { createOwned, linkOwned, makeOwnedFolder, sudoUser, writeOwned } from './file-owner.ts'
 import type { Progress } from './progress-shape.ts'
 import { script } from './workspace-script.ts'
 

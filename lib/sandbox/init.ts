@@ -27,7 +27,7 @@ import { Tape } from '../kernel/tape/tape.ts'
 import { visit } from '../kernel/tape/visit.ts'
 import { joinCgroup } from './cgroup.ts'
 import { idMaps, NAMESPACES, type SandboxOf } from './kinds.ts'
-import { protectFiles } from './read-only.ts'
+import { protectFiles } from './protected-files.ts'
 import { findProgram } from '../container/net/rule-tool.ts'
 
 const SIGKILL = 9

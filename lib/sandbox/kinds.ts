@@ -8,7 +8,7 @@ import {
 } from '../kernel/syscalls/constants.ts'
 import type { Refused } from '../kernel/cgroup/make-cgroup.ts'
 import type { SandboxCgroup } from './cgroup.ts'
-import type { SandboxFiles } from './read-only.ts'
+import type { SandboxFiles } from './protected-files.ts'
 
 /**
  * The kinds of sandbox, from the least to the most separate. Whatever a program makes in its own namespaces ends with it.

@@ -1,7 +1,7 @@
 import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
 import { type MinilabError } from '../../lib/common/errors.ts'
-import { asWritten } from '../../lib/labs/written.ts'
+import { asWritten } from '../../lib/labs/learners-code.ts'
 
 /** What a learner is told to do about an error that their code has thrown. */
 const adviceFor = (error: Error) =>

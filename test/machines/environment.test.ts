@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
-import type { Diagnosis } from '../../lib/guide/doctor.ts'
+import type { Diagnosis } from '../../lib/guide/doctor/diagnose.ts'
 import { isRoot, ORDINARY, self, sharedData, userFolder, users } from '../support/minilab.ts'
 
 const checkout = join(import.meta.dirname, '../..')

@@ -4,7 +4,7 @@ import { constants } from 'node:os'
 import { attainable } from '../../container/callers-rlimits.ts'
 import { execIn, whileRunning } from '../../container/exec.ts'
 import { heldByOwners, recover } from '../../container/ledger/ledger.ts'
-import { heldByLiving } from '../../container/state/living.ts'
+import { heldByLiving } from '../../container/state/held-changes.ts'
 import { capabilitiesOf, environment, workdir } from '../../container/run/options.ts'
 import {
   containerFolder,

@@ -1,4 +1,4 @@
-import { diagnose } from '../../guide/doctor.ts'
+import { diagnose } from '../../guide/doctor/diagnose.ts'
 import { page } from '../../guide/doctor/page.ts'
 import { dataFolder } from '../../image/data-folder.ts'
 import { EXIT } from '../exit.ts'

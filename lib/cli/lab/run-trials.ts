@@ -1,5 +1,5 @@
 import { dataFolder } from '../../image/data-folder.ts'
-import { runTrials, type TrialOf } from '../../labs/trial.ts'
+import { runTrials, type TrialOf } from '../../labs/trial-in-sandbox.ts'
 import { exercises } from '../exercises.ts'
 import { steps } from '../steps.ts'
 import { labsBefore } from './which-lab.ts'

@@ -6,7 +6,7 @@ import type { Timeline } from '../../guide/timeline.ts'
 import type { Descriptor } from '../../common/descriptor.ts'
 import { MinilabError } from '../../common/errors.ts'
 import { type Ids, openNew, replaceFile } from '../../common/replace-file.ts'
-import { owner, sudoUser } from '../../labs/owned.ts'
+import { owner, sudoUser } from '../../labs/file-owner.ts'
 
 /** Tells us in the sandbox which of our descriptors the trace goes to. */
 const DESCRIPTOR = 'MINILAB_TRACE_FD'

@@ -30,7 +30,7 @@ export class Ledger {
   readonly path: string
   readonly dataFolder: string
   readonly entries: Entry[] = []
-  /** stays open while we hold anything: by that the kernel itself tells whose ledgers live (living.ts) */
+  /** stays open while we hold anything: by that the kernel itself tells whose ledgers live (held-changes.ts) */
   #file: Descriptor | undefined
   #size = 0 // bytes
 

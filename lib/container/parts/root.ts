@@ -21,9 +21,9 @@ import { type Lent, take } from '../rootfs/mount-copy.ts'
 import { hasOwnDev, inKernelTree, isVolume } from '../rootfs/mount-kinds.ts'
 import { lockedFlags } from '../rootfs/mount-options.ts'
 import type { Container, Part } from '../part.ts'
-import { attachVolume, makePlace } from '../rootfs/place.ts'
+import { attachVolume, makePlace } from '../rootfs/mount-points.ts'
 import { program } from './process.ts'
-import { setAttributes } from '../rootfs/read-only-mount.ts'
+import { setAttributes } from '../rootfs/mount-attributes.ts'
 import type { MountSpec, Spec } from '../spec.ts'
 
 /**

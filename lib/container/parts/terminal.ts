@@ -17,7 +17,7 @@ import { now } from '../../kernel/syscalls/now.ts'
 import { moveTo } from '../rootfs/mount-copy.ts'
 import { copySize } from '../streams/our-terminal.ts'
 import type { Container, Part } from '../part.ts'
-import { open } from '../rootfs/place.ts'
+import { open } from '../rootfs/mount-points.ts'
 import { own } from '../streams/streams.ts'
 
 const UNLOCKED = new Uint8Array(4)

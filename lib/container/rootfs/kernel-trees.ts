@@ -20,7 +20,7 @@ import { devices } from './devices.ts'
 import { attachCopy, type Lent, moveTo, restrict, take } from './mount-copy.ts'
 import { hasOwnDev, inKernelTree, isVolume, kernelTrees } from './mount-kinds.ts'
 import { mountOptions } from './mount-options.ts'
-import { open } from './place.ts'
+import { open } from './mount-points.ts'
 import type { MountSpec, Spec } from '../spec.ts'
 
 /** A path of the container on the staging tmpfs. The root's ".." is what lies on top of it: follow_dotdot(), fs/namei.c. */

@@ -3,7 +3,7 @@ import { maskedFilesOfImage } from './cover.ts'
 import { DEVICES } from './devices.ts'
 import { type Lent, take } from './mount-copy.ts'
 import { hasOwnDev, inUserNamespace, isBind } from './mount-kinds.ts'
-import { makeReadOnly } from './read-only-mount.ts'
+import { makeReadOnly } from './mount-attributes.ts'
 import type { Spec } from '../spec.ts'
 
 /** Takes hold of what the host lends, as long as its paths can be reached: open_tree(2). */

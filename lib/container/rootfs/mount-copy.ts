@@ -13,7 +13,7 @@ import {
 } from '../../kernel/syscalls/constants.ts'
 import type { Later, Tape } from '../../kernel/tape/tape.ts'
 import { mountOptions } from './mount-options.ts'
-import { setAttributes } from './read-only-mount.ts'
+import { setAttributes } from './mount-attributes.ts'
 import type { MountSpec } from '../spec.ts'
 
 /** Detached copies of mounts, each by what it is for: a mount of the spec, or the path of a device or of a file to mask. */

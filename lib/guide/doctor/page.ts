@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { ChapterVerdict, Diagnosis } from '../doctor.ts'
+import type { ChapterVerdict, Diagnosis } from './diagnose.ts'
 import { inkFor, widthFor } from '../present.ts'
 import { fold, wrap } from '../text.ts'
 import type { Verdict } from './probe.ts'

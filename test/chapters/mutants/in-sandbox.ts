@@ -8,7 +8,7 @@ import { difference } from '../../../lib/guide/host-state.ts'
 import { doJobs } from '../../../lib/sandbox/jobs.ts'
 import { MutantPresenter } from '../../../lib/guide/present-mutant.ts'
 import { runMutant, seenAsDeclared, type WrongReport } from '../../../lib/guide/run-mutant.ts'
-import { surroundings } from '../../../lib/guide/surroundings.ts'
+import { surroundings } from '../../../lib/guide/process-state.ts'
 import { dataFolder } from '../../../lib/image/data-folder.ts'
 
 /** The file in the data folder, which is a copy. */

@@ -11,7 +11,7 @@ import { SyscallError } from '../kernel/syscalls/syscall-error.ts'
 import { untilConnected } from './cable.ts'
 import type { Exercise } from './exercise.ts'
 import { fileOf, findWorkspace, type Workspace } from './workspace.ts'
-import { loadWritten } from './written.ts'
+import { loadWritten } from './learners-code.ts'
 
 /**
  * The parts that the learner lists in the last lab's file, to be run for real. Throws a usage error where there is no such

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { machine as hardware, release } from 'node:os'
-import type { Probed } from './doctor/machine.ts'
-import type { Verdict } from './doctor/probe.ts'
+import type { Probed } from './machine.ts'
+import type { Verdict } from './probe.ts'
 
 /** The document that `minilab doctor --json` prints. */
 export interface Diagnosis {
@@ -49,7 +49,7 @@ export async function diagnose(rootless: boolean, dataFolder: string): Promise<D
   const probes = foundations()
   // everything else makes system calls by machine code, and reads /proc
   if (probes.every(({ ok }) => ok === 'ok'))
-    probes.push(...(await (await import('./doctor/machine.ts')).lookAtMachine(rootless, dataFolder)))
+    probes.push(...(await (await import('./machine.ts')).lookAtMachine(rootless, dataFolder)))
   return {
     kernel: release(),
     arch: hardware(),

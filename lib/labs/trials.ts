@@ -7,9 +7,9 @@ import { dataFolder } from '../image/data-folder.ts'
 import type { Exit } from '../kernel/process/child.ts'
 import { MinilabError } from '../common/errors.ts'
 import type { Exercise } from './exercise.ts'
-import { placeAt } from './place.ts'
+import { placeAt } from './learners-line.ts'
 import type { Problem } from './problem.ts'
-import type { Trial, TrialRequest } from './trial.ts'
+import type { Trial, TrialRequest } from './trial-in-sandbox.ts'
 import { ENDLESS, STUCK_FILE, type Stuck, TRIAL_FILE } from './trial-files.ts'
 
 /** How long a trial may take altogether, in milliseconds: what waits for ever is no endless loop. */

@@ -10,7 +10,7 @@ import type { Refused } from '../kernel/cgroup/make-cgroup.ts'
 import { mountinfo } from '../kernel/mount/mountinfo.ts'
 import type { Later, Tape } from '../kernel/tape/tape.ts'
 import { mountOwnDev } from './own-dev.ts'
-import { makeReadOnly } from '../container/rootfs/read-only-mount.ts'
+import { makeReadOnly } from '../container/rootfs/mount-attributes.ts'
 import type { SandboxCgroup } from './cgroup.ts'
 
 /** What can be written to in a `protected` sandbox. */
