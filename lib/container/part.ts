@@ -6,7 +6,10 @@ import type { Cable, NetworkPlan, NetworkRequests } from './net/network-plan.ts'
 import type { Spec } from './spec.ts'
 import type { Stdio } from './streams/streams.ts'
 
-/** What one chapter teaches, and one piece of every container. Each hook runs at its own moment; see start.ts. */
+/**
+ * What one chapter teaches, and one piece of every container. Each hook acts at its own moment. `inside` only records, before the
+ * clone: what the child then does comes after `attach`, but a value that `attach` makes is not there yet. See start.ts.
+ */
 export interface Part {
   /** by which its calls are told apart; a learner may add parts with other names than ours */
   name: string

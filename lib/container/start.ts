@@ -98,7 +98,7 @@ async function launchParts(
     : failed
 }
 
-/** Why a child has come to the end of its tape, and is no program: one that is never returned from its execve. */
+/** Why a child came to the end of its tape, and is no program: an execve that succeeds does not return. */
 function noProgram(tape: readonly Replayed[], { ops }: Tape): Error | undefined {
   if (tape.at(-1)?.result === null) return undefined
   const at = tape.findLastIndex(({ call, errno }) => call === 'execve' && errno !== null)

@@ -2,7 +2,7 @@ import type { Replayed } from '../kernel/tape/tape.ts'
 import type { HostWork } from './timeline.ts'
 import type { Check, Finding, Report, Stage, Step } from './step.ts'
 
-/** What happens in a step, in this order. What is printed, what viewers are told and what the report has come from these alone. */
+/** What happens in a step. Presenters, viewers, the report and the timeline know nothing but these events. */
 export type StepEvent =
   | { kind: 'step'; step: AnyStep; mode: Report['mode']; runtime: string; trial: string | null }
   | { kind: 'stage'; step: AnyStep; stage: AnyStage; number: number; of: number }
@@ -27,7 +27,7 @@ export type StepEvent =
   | { kind: 'block'; heading: string; text: readonly string[] }
   /** what we did on the host for a part of a container */
   | { kind: 'host'; work: HostWork }
-  /** all stages are over, and the containers still there */
+  /** all stages are over; the containers still run */
   | { kind: 'over'; ok: boolean }
   /** everything was taken back */
   | { kind: 'end'; step: AnyStep; report: Report }

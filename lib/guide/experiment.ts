@@ -240,12 +240,12 @@ export class Experiment<S = object> {
   }
 
   /** Ends all containers of the step and takes back what was made on the host. */
-  async close(): Promise<string[]> {
+  async close(): Promise<void> {
     for (const fd of this.#kept.splice(0)) closeSync(fd)
     const failures: unknown[] = []
-    for (const box of [...this.boxes]) await box.end().catch(error => failures.push(error))
-    const removed = await this.ledger.settle() // ends what is left in a cgroup of ours, too
+    const failed = (error: unknown) => void failures.push(error)
+    for (const box of [...this.boxes]) await box.end().catch(failed)
+    await this.ledger.settle().catch(failed) // ends what is left in a cgroup of ours, too
     if (failures.length > 0) throw failures[0]
-    return removed
   }
 }

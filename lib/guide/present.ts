@@ -270,9 +270,9 @@ export class Presenter {
       this.line()
     }
     const verdict = failed.length
-      ? red(`✘ ${failed.length} of ${looked.length} checks failed`)
+      ? red(`✘ ${failed.length} of ${counted(looked.length, 'check')} failed`)
       : looked.length
-        ? green(`✔ ${looked.length} checks hold`)
+        ? green(`✔ ${counted(looked.length, 'check')} ${looked.length === 1 ? 'holds' : 'hold'}`)
         : yellow(`– none of the ${report.checks.length} checks could be made here`)
     const notLooked = report.checks.length - looked.length
     const meanwhile = appeared(report.host.changed)

@@ -2,10 +2,10 @@ import type { Replayed } from '../kernel/tape/tape.ts'
 import type { StepEvent } from './events.ts'
 import type { Report, TapeEntry } from './step.ts'
 
-/** What of a step's report comes from what it hears. */
+/** The parts of a step's report that are made from events. */
 type Heard = Pick<Report, 'tape' | 'checks' | 'launches' | 'limited' | 'predictions'>
 
-/** Keeps what a step's report says of its calls, checks, limits and predictions. */
+/** Makes those parts of a step's report from what it hears. */
 export class ReportKeeper {
   readonly heard: Heard = { tape: [], checks: [], launches: [], limited: [], predictions: [] }
 

@@ -44,7 +44,7 @@ export interface StepOptions extends StepMode {
 export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<Report> {
   const { rootless, runtime, trial = null, command = [] } = options
   const began = performance.now()
-  let thinking = 0 // ms in which the learner was asked
+  let thinking = 0 // ms in which we waited for the learner
   await recover(dataFolder())
   const feed = new Feed(dataFolder())
   const { hear, heard } = new ReportKeeper()
@@ -52,7 +52,7 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
   const tell: Listener = event => listeners.forEach(listener => listener(event))
   const experiment = new Experiment(step, { rootless, runtime }, tell)
   const goOn = trial !== null
-  // in one of two looks only is what another runtime mounts for a moment, as runc does with itself (cloned_binary.c)
+  // what only one of two looks sees, another runtime has mounted for a moment, as runc does with itself (cloned_binary.c)
   const before = hostState(experiment.id).intersection(hostState(experiment.id))
   let during = before
   const mode = rootless ? 'rootless' : 'root'
@@ -88,17 +88,22 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
       if (options.until?.every(wanted => heard.checks.some(({ id }) => id === wanted))) break
     }
     if (command.length > 0) await runCommand(experiment, command, options.quiet)
+    const kept = performance.now()
     if (options.keep) await keepUntilEnter(experiment)
+    thinking += performance.now() - kept
     tell({ kind: 'over', ok: !refused && heard.checks.every(check => check.ok !== false) })
   } catch (error) {
     // what fails because its container was just ended is no news: the end is near
     if (interrupt.came) await new Promise(() => {})
     throw error
   } finally {
-    const left = await close(experiment, goOn)
-    refused ??= left
-    feed.close()
-    interrupt.letGo()
+    try {
+      const left = await close(experiment, goOn)
+      refused ??= left
+    } finally {
+      feed.close()
+      interrupt.letGo()
+    }
   }
   const ms = Math.round(performance.now() - began - thinking)
   const left = await leftBehind(experiment.id, before)
@@ -174,7 +179,7 @@ function onInterrupt<S>(experiment: Experiment<S>): { came: boolean; letGo(): vo
     // process.exit() would wait for a child that waits at its gate for us: leave by the system call itself
     void experiment.close().finally(() => now.exit_group(128 + constants.signals[signal]))
   }
-  for (const signal of signals) process.once(signal, end)
+  for (const signal of signals) process.on(signal, end)
   return state
 }
 

@@ -100,7 +100,8 @@ export class JobProcess implements AsyncDisposable {
 }
 
 /**
- * On the sandbox: does each job that comes, until none can come any more, by the function that `begin` returns. A job is done when nothing of it is pending: what it
+ * In the sandbox: does each job that comes, until none can come any more, by the function that `begin` returns. A job is done
+ * when nothing of it is pending: what it
  * forgot to await may still fail. One that awaits what never happens ends the process, as it would end a program.
  */
 export async function doJobs<Job>(begin: () => (job: Job) => Promise<void>): Promise<void> {

@@ -1,11 +1,10 @@
 import { runInSandbox } from '../../sandbox/start.ts'
-import { Gate } from '../../kernel/tape/gate.ts'
 import type { Sandbox } from '../../sandbox/kinds.ts'
-import { nothingMade, recordParts } from '../../container/start.ts'
 import { dataFolder } from '../../image/data-folder.ts'
 import { shellStatus } from '../../kernel/process/child.ts'
 import { MinilabError } from '../../common/errors.ts'
 import { Experiment } from '../../guide/experiment.ts'
+import { recordStep } from '../../guide/leave-out.ts'
 import { inkFor, Presenter, widthFor } from '../../guide/present.ts'
 import { runStep } from '../../guide/run-step.ts'
 import { imageUse, makeDataCopy } from '../../guide/data-copy.ts'
@@ -44,7 +43,8 @@ export async function runSteps(numbers: number[], command: string[], flags: Step
     const options = { rootless, runtime: flags.runtime }
     const file = traceTo(flags.trace)
     try {
-      if (flags.dryRun || flags.spec) await show(step, options, flags)
+      if (flags.spec) await showSpec(step, options)
+      else if (flags.dryRun) await showCalls(step, options, flags)
       else if (rootless && number >= NEEDS_SANDBOX && !process.env.MINILAB_SANDBOX)
         worst(await inSandbox({ kind: 'network' }, number, command, flags, rootless, file?.forSandbox()))
       else {
@@ -159,26 +159,20 @@ async function inSandbox(
   return shellStatus(await runInSandbox(sandbox, { args, env, keep }))
 }
 
-/** `--dry-run` and `--spec`: what would be done. Nothing is made but, for a spec that can be run, the default image. */
-async function show<S>(step: Step<S>, options: StepMode, flags: StepFlags): Promise<void> {
-  const experiment = new Experiment(step, options)
+/** `--dry-run`: the calls that the child would make. Nothing is made. */
+async function showCalls<S>(step: Step<S>, mode: StepMode, { json }: StepFlags): Promise<void> {
+  const calls = (await recordStep(step, mode)).print()
+  console.log(json ? JSON.stringify({ step: step.number, tape: calls }) : calls.join('\n'))
+}
+
+/** `--spec`: the container's config.json, as runc takes it. Nothing is made but the default image, so that it can be run. */
+async function showSpec<S>(step: Step<S>, mode: StepMode): Promise<void> {
+  const experiment = new Experiment(step, mode)
   try {
-    const plan = await experiment.plan(flags.spec ? { image: true } : { dry: true })
-    if (flags.spec) {
-      const { spec, layers } = plan
-      // an overlay is made by our engine, not by a runtime: what others can run is the image itself, read-only
-      if (layers) spec.root = { path: layers.lower[0] ?? '/', readonly: true }
-      // as runc takes it, so that whoever gets this file can run it
-      console.log(
-        JSON.stringify(specFor(options.runtime === 'minilab' ? 'runc' : options.runtime, spec), null, 2),
-      )
-      return
-    }
-    const gate = new Gate()
-    const { tape } = recordParts(experiment.parts(), nothingMade(plan), gate)
-    const calls = tape.print()
-    if (flags.json) console.log(JSON.stringify({ step: step.number, tape: calls }))
-    else console.log(calls.join('\n'))
+    const { spec, layers } = await experiment.plan({ image: true })
+    // an overlay is made by our engine, not by a runtime: what others can run is the image itself, read-only
+    if (layers) spec.root = { path: layers.lower[0] ?? '/', readonly: true }
+    console.log(JSON.stringify(specFor(mode.runtime === 'minilab' ? 'runc' : mode.runtime, spec), null, 2))
   } finally {
     await experiment.close()
   }

@@ -17,13 +17,14 @@ import type { MountSpec, ResourcesSpec } from '../spec.ts'
 import { hint } from '../../common/suggest.ts'
 import { sharedPlace } from '../rootfs/volumes.ts'
 
-const UNITS: Record<string, number> = { '': 1, b: 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 }
+const UNITS: Record<string, number> = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 }
 
 /** `64m` → bytes, as docker reads it, and `64Mi` as Kubernetes writes it. Throws a usage error. */
 function parseSize(text: string): number {
-  const [, digits = '', unit = ''] = /^(\d+(?:\.\d+)?)([bkmgt]?)i?b?$/i.exec(text) ?? []
+  const [, digits = '', unit = ''] = /^(\d+(?:\.\d+)?)(?:([kmgt])i?b?|b?)$/i.exec(text) ?? []
   const bytes = Math.floor(Number(digits) * (UNITS[unit.toLowerCase()] ?? NaN))
-  if (digits && Number.isSafeInteger(bytes)) return bytes
+  const isNone = bytes === 0 && Number(digits) > 0 // half a byte: 0 would be no limit
+  if (digits && Number.isSafeInteger(bytes) && !isNone) return bytes
   throw new MinilabError(
     'usage',
     `${quote(text)} is no size`,

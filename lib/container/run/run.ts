@@ -89,7 +89,7 @@ async function start(
   } catch (error) {
     started?.child.kill('SIGKILL')
     await started?.child.exit
-    // without its state the ledger says so of the folder
+    // without state.json the next command removes the folder: the ledger names it
     if (request.keeper) rmSync(join(containerFolder(id), 'state.json'), { force: true })
     else removeTree(containerFolder(id))
     throw error

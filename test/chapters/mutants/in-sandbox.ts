@@ -1,4 +1,4 @@
-// On the sandbox, started by runs.ts: builds one mutant after the other, as jobs, and writes what came of each to a file.
+// In the sandbox, started by runs.ts: builds one mutant after the other, as jobs, and writes what came of each to a file.
 //   node in-sandbox.ts 3
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
