@@ -46,9 +46,11 @@ function refuseUndecoded(): void {
 
 async function start(): Promise<void> {
   refuseUndecoded()
-  // ourselves in the sandbox, for which code to try comes as jobs: jobs.ts
-  if (process.env.MINILAB_JOBS && command === 'check')
-    return (await import('./lab/run-trials.ts')).serveTrials(Number(argument))
+  if (process.env.MINILAB_HANDED) {
+    ;(await import('../kernel/process/handed.ts')).receive() // before anything that could inherit it
+    // ourselves in the sandbox, for which code to try comes as jobs: jobs.ts
+    if (command === 'check') return (await import('./lab/run-trials.ts')).serveTrials(Number(argument))
+  }
   if (startsHostile(process.argv)) await (await import('../container/own-program.ts')).protectOwnProgram()
   await (await import('./program.ts')).main(process.argv, version())
 }

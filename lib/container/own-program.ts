@@ -13,6 +13,7 @@ import {
   OPEN_TREE_CLONE,
 } from '../kernel/syscalls/constants.ts'
 import { now } from '../kernel/syscalls/now.ts'
+import { Handover, type Told } from '../kernel/process/handed.ts'
 import { status } from '../kernel/process/procfs.ts'
 import { Tape } from '../kernel/tape/tape.ts'
 import { play } from '../kernel/tape/visit.ts'
@@ -34,9 +35,10 @@ const isWritable = () => mayAccess(OWN, constants.W_OK)
  * file and in no mount namespace: nobody can reach it by a path, or remount it.
  *
  * Does not return, unless we run from such a mount already, or may not write to our program anyway. To be called before
- * anything else: only stdin, stdout and stderr are handed on. Throws a SyscallError where the kernel refuses the mount.
+ * anything else: only stdin, stdout and stderr are handed on, and what is `told`. Throws a SyscallError where the kernel
+ * refuses the mount.
  */
-export async function protectOwnProgram(): Promise<void> {
+export async function protectOwnProgram(told?: Told): Promise<void> {
   // Node marks descriptors that it has inherited only up to the first gap; none is a container's, nor its keeper's
   now.close_range(FIRST, LAST, CLOSE_RANGE_CLOEXEC)
   if (!isWritable()) {
@@ -46,9 +48,13 @@ export async function protectOwnProgram(): Promise<void> {
   }
   const mount = await readOnlyMount()
   try {
-    for (const fd of [0, 1, 2]) now.fcntl(fd, F_SETFD, 0) // Node marks them close-on-exec
+    using handed = told && new Handover(told)
+    // Node marks descriptors close-on-exec
+    for (const fd of [0, 1, 2, ...(handed ? [handed.fd] : [])]) now.fcntl(fd, F_SETFD, 0)
     const args = ourselves(undefined, process.execArgv)
-    const env = Object.entries(process.env).map(([name, value]) => `${name}=${value ?? ''}`)
+    const env = Object.entries({ ...process.env, ...handed?.env() }).map(
+      ([name, value]) => `${name}=${value ?? ''}`,
+    )
     now.execve(`/proc/self/fd/${mount}`, args, env)
   } finally {
     closeSync(mount) // only where the kernel refused

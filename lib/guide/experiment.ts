@@ -13,7 +13,7 @@ import type { Child, Exit } from '../kernel/process/child.ts'
 import type { Namespace } from '../kernel/process/procfs.ts'
 import type { Replayed, Tape } from '../kernel/tape/tape.ts'
 import { play, visit } from '../kernel/tape/visit.ts'
-import { whyNoCgroup } from '../sandbox/cgroup.ts'
+import { NO_CGROUP } from '../sandbox/cgroup.ts'
 import type { Launched, Listener } from './events.ts'
 import { startForeign } from './runtime.ts'
 import { PipedShell } from './shell.ts'
@@ -70,7 +70,7 @@ export class Experiment<S = object> {
   /** Why there can be no limits here; undefined where there can. */
   get refused(): Refused | undefined {
     const planned = planCgroup(`minilab/${this.id}`, ['memory', 'cpu', 'pids'])
-    return planned instanceof Cgroup ? undefined : (whyNoCgroup() ?? planned)
+    return planned instanceof Cgroup ? undefined : (NO_CGROUP.told ?? planned)
   }
 
   /** What a container of this step is to be made of; nothing is made yet. */

@@ -27,7 +27,7 @@ export interface WrongOptions extends StepMode {
 }
 
 /**
- * Runs a step that is built wrongly: what differs on its tape, a prediction, which checks break, and why. To be called on
+ * Runs a step that is built wrongly: what differs on its tape, a prediction, which checks break, and why. To be called in
  * the sandbox, where nothing can be spoiled. Resolves to the report; `ok` where exactly the checks saw it that must.
  */
 export async function runMutant<S>(wrong: Wrong<S>, options: WrongOptions): Promise<WrongReport> {

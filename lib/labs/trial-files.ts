@@ -1,4 +1,4 @@
-/** The files in which a trial says what it found, in the data folder that stands in for the real one. */
+/** The files in which a trial says what it found, in the sandbox's copy of the data folder. */
 export const TRIAL_FILE = 'trial.json'
 export const STUCK_FILE = 'stuck.json'
 

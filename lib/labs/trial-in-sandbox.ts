@@ -4,7 +4,6 @@ import { isKind, type MinilabError } from '../common/errors.ts'
 import type { Part } from '../container/part.ts'
 import { nothingMade } from '../container/start.ts'
 import { difference } from '../guide/host-state.ts'
-import { doJobs } from '../sandbox/jobs.ts'
 import { Experiment } from '../guide/experiment.ts'
 import type { StepMode } from '../guide/step-plan.ts'
 import { inWords } from '../guide/refusal.ts'
@@ -21,6 +20,7 @@ import { learnersError, type Problem } from './problem.ts'
 import type { Recorded } from './tape-diff.ts'
 import { forgetRequests, notAwaited } from './requests.ts'
 import { STUCK_FILE, TRIAL_FILE } from './trial-files.ts'
+import { TRIALS } from './trial-jobs.ts'
 import { watch } from './watchdog.ts'
 import { asWritten, loadWritten } from './learners-code.ts'
 
@@ -72,7 +72,7 @@ export async function runTrials(of: TrialOf, dataFolder: string): Promise<void> 
   }
   const look = () =>
     surroundings({ rules: of.exercise.number >= 6, image: of.exercise.image === 'as the root' })
-  await doJobs<TrialRequest>(() => {
+  await TRIALS.serve(() => {
     let before: Set<string> | undefined
     return request => {
       if (request.shared) before ??= look()

@@ -1,7 +1,7 @@
 import { ourselves } from '../common/ourselves.ts'
 import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { JobProcess } from '../sandbox/jobs.ts'
+import type { JobProcess } from '../sandbox/jobs.ts'
 import { makeDataCopy, type DataCopy } from '../guide/data-copy.ts'
 import { dataFolder } from '../image/data-folder.ts'
 import type { Exit } from '../kernel/process/child.ts'
@@ -11,6 +11,7 @@ import { placeAt } from './learners-line.ts'
 import type { Problem } from './problem.ts'
 import type { Trial, TrialRequest } from './trial-in-sandbox.ts'
 import { ENDLESS, STUCK_FILE, type Stuck, TRIAL_FILE } from './trial-files.ts'
+import { TRIALS } from './trial-jobs.ts'
 
 /** How long a trial may take altogether, in milliseconds: what waits for ever is no endless loop. */
 const LIMIT = Number(process.env.MINILAB_TRIAL_LIMIT ?? 60_000)
@@ -32,10 +33,10 @@ export interface TriedOut extends Trial {
  */
 export class TrialPlace implements AsyncDisposable {
   readonly #data: DataCopy
-  readonly #jobs: JobProcess
+  readonly #jobs: JobProcess<TrialRequest>
   readonly #said: number
 
-  private constructor(data: DataCopy, jobs: JobProcess, said: number) {
+  private constructor(data: DataCopy, jobs: JobProcess<TrialRequest>, said: number) {
     this.#data = data
     this.#jobs = jobs
     this.#said = said
@@ -54,7 +55,7 @@ export class TrialPlace implements AsyncDisposable {
       const args = ourselves(['check', String(number)], [`--max-old-space-size=${HEAP}`])
       const env = { ...process.env, MINILAB_DATA: dataFolder() }
       const stdio = [nothing, said, said] as [number, number, number]
-      const jobs = await JobProcess.start(
+      const jobs = await TRIALS.start(
         { kind: 'protected', root: !rootless, files, cgroup },
         { args, env, stdio },
       )

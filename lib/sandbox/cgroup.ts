@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { isKind } from '../common/errors.ts'
 import { type Cgroup, thawTree } from '../kernel/cgroup/cgroup.ts'
 import { SANDBOX_LEAF, type Refused } from '../kernel/cgroup/make-cgroup.ts'
+import { Subject } from '../kernel/process/handed.ts'
 import type { Ledger } from '../container/ledger/ledger.ts'
 import { notedCgroup, setLimits } from '../container/parts/limits.ts'
 
@@ -52,13 +53,5 @@ export function thawCgroup(cgroup: SandboxCgroup | Refused): void {
   if ('around' in cgroup) for (const { path } of cgroup.around.folders) thawTree(path)
 }
 
-const NO_CGROUP = 'MINILAB_NO_CGROUP'
-
-/** What tells a program in a sandbox that it has no cgroup, and why: from inside it looks as in a container. */
-export const noCgroupEnv = (refused: Refused) => ({ [NO_CGROUP]: JSON.stringify(refused) })
-
-/** In a sandbox without a cgroup: why there is none. */
-export function whyNoCgroup(): Refused | undefined {
-  const told = process.env[NO_CGROUP]
-  return told === undefined ? undefined : (JSON.parse(told) as Refused)
-}
+/** Why a sandbox has no cgroup, told to the program in it: from inside it looks as in a container. */
+export const NO_CGROUP = new Subject<Refused>('no cgroup')

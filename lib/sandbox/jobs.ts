@@ -3,12 +3,65 @@ import { createInterface } from 'node:readline'
 import { Socket } from 'node:net'
 import type { Sandbox } from './kinds.ts'
 import { type Program, type SandboxProcess, startInSandbox } from './start.ts'
+import { Subject } from '../kernel/process/handed.ts'
 import type { Exit } from '../kernel/process/child.ts'
 import { AF_UNIX, F_SETFD, FD_CLOEXEC, SOCK_CLOEXEC, SOCK_STREAM } from '../kernel/syscalls/constants.ts'
 import { int32s, now } from '../kernel/syscalls/now.ts'
 
-/** What tells ourselves, started again in the sandbox, by which descriptor jobs come. */
-const JOBS = 'MINILAB_JOBS'
+/** One kind of job. The process that has jobs to do and the one in a sandbox that does them have the same constant. */
+export class Jobs<Job> {
+  /** the descriptor by which they come */
+  readonly #socket: Subject<number>
+
+  constructor(name: string) {
+    this.#socket = new Subject(name)
+  }
+
+  /** Starts a process of ours in a sandbox, which is to `serve` them. Throws as startInSandbox does. */
+  async start(sandbox: Sandbox, program: Omit<Program, 'keep' | 'told'>): Promise<JobProcess<Job>> {
+    const pair = new Uint8Array(8)
+    now.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)
+    const [ours = -1, theirs = -1] = int32s(pair)
+    const socket = new Socket({ fd: ours })
+    try {
+      const told = this.#socket.tell(theirs)
+      return new JobProcess(await startInSandbox(sandbox, { ...program, told, keep: [theirs] }), socket)
+    } catch (error) {
+      socket.destroy()
+      throw error
+    } finally {
+      now.close(theirs)
+    }
+  }
+
+  /**
+   * In the sandbox: does each job that comes, until none can come any more, by the function that `begin` returns. A job is done
+   * when nothing of it is pending: what it forgot to await may still fail. One that awaits what never happens ends the process,
+   * as it would end a program.
+   */
+  async serve(begin: () => (job: Job) => Promise<void>): Promise<void> {
+    const fd = this.#socket.told
+    if (fd === undefined) throw new Error('no process of ours has started this one for jobs')
+    now.fcntl(fd, F_SETFD, FD_CLOEXEC) // no container inherits it
+    const socket = new Socket({ fd })
+    const act = begin()
+    socket.write('.')
+    for await (const line of createInterface(socket)) {
+      const idle = Promise.withResolvers<void>()
+      let acted = false
+      process.once('beforeExit', () => {
+        if (!acted) return
+        socket.ref()
+        idle.resolve()
+      })
+      socket.unref() // by itself it does not keep Node running
+      await act(JSON.parse(line) as Job)
+      acted = true
+      await idle.promise
+      socket.write('.')
+    }
+  }
+}
 
 /**
  * Ourselves in the sandbox, started and waiting. To start Node and to load a chapter takes longer than most jobs do, so it can
@@ -16,7 +69,7 @@ const JOBS = 'MINILAB_JOBS'
  * a JSON document in a line. What came of a job is in files: of those something is left, too, where the process dies in the
  * middle.
  */
-export class JobProcess implements AsyncDisposable {
+export class JobProcess<Job> implements AsyncDisposable {
   readonly #child: SandboxProcess
   readonly #socket: Socket
   readonly #ended: Promise<Exit>
@@ -24,7 +77,7 @@ export class JobProcess implements AsyncDisposable {
   /** resolves when it waits for a job; or, to how it ended, when none can come to it any more */
   #waiting: Promise<Exit | undefined>
 
-  private constructor(child: SandboxProcess, socket: Socket) {
+  constructor(child: SandboxProcess, socket: Socket) {
     this.#child = child
     this.#socket = socket
     socket.on('error', () => {}) // it has died: that it ended says how
@@ -48,30 +101,12 @@ export class JobProcess implements AsyncDisposable {
     await this.#waiting
   }
 
-  /** Starts a program in a sandbox. Throws as startInSandbox does. */
-  static async start(sandbox: Sandbox, program: Omit<Program, 'keep'>): Promise<JobProcess> {
-    const pair = new Uint8Array(8)
-    now.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)
-    const [ours = -1, theirs = -1] = int32s(pair)
-    const socket = new Socket({ fd: ours })
-    try {
-      const env = { ...program.env, [JOBS]: String(theirs) }
-      const child = await startInSandbox(sandbox, { ...program, env, keep: [theirs] })
-      return new JobProcess(child, socket)
-    } catch (error) {
-      socket.destroy()
-      throw error
-    } finally {
-      now.close(theirs)
-    }
-  }
-
   get alive(): boolean {
     return this.#alive
   }
 
   /** Does a job; resolves when it is done, or to how the process ended before. After `patience` milliseconds it is killed. */
-  async do(job: unknown, patience: number): Promise<{ exit?: Exit; late: boolean }> {
+  async do(job: Job, patience: number): Promise<{ exit?: Exit; late: boolean }> {
     let late = false
     const timer = setTimeout(() => {
       late = true
@@ -96,33 +131,5 @@ export class JobProcess implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#alive) this.#child.kill('SIGKILL')
     await this.#ended
-  }
-}
-
-/**
- * In the sandbox: does each job that comes, until none can come any more, by the function that `begin` returns. A job is done
- * when nothing of it is pending: what it
- * forgot to await may still fail. One that awaits what never happens ends the process, as it would end a program.
- */
-export async function doJobs<Job>(begin: () => (job: Job) => Promise<void>): Promise<void> {
-  const fd = Number(process.env[JOBS])
-  delete process.env[JOBS]
-  now.fcntl(fd, F_SETFD, FD_CLOEXEC) // no container inherits it
-  const socket = new Socket({ fd })
-  const act = begin()
-  socket.write('.')
-  for await (const line of createInterface(socket)) {
-    const idle = Promise.withResolvers<void>()
-    let acted = false
-    process.once('beforeExit', () => {
-      if (!acted) return
-      socket.ref()
-      idle.resolve()
-    })
-    socket.unref() // by itself it does not keep Node running
-    await act(JSON.parse(line) as Job)
-    acted = true
-    await idle.promise
-    socket.write('.')
   }
 }

@@ -17,6 +17,7 @@ import {
 import type { Child, Exit } from '../kernel/process/child.ts'
 import { writeIdMaps } from '../kernel/process/id-maps.ts'
 import { Gate } from '../kernel/tape/gate.ts'
+import { Handover, type Told } from '../kernel/process/handed.ts'
 import { hearSignals } from '../kernel/process/hear-signals.ts'
 import { launchGated } from '../kernel/tape/launch-gated.ts'
 import { needTasks, OURSELVES } from '../kernel/process/need-tasks.ts'
@@ -24,7 +25,7 @@ import { setLoopbackUp } from '../kernel/netlink/rtnetlink.ts'
 import { Tape } from '../kernel/tape/tape.ts'
 import { AGAIN, forwardNothing, second, startInit } from './init.ts'
 import { handOnStdio } from '../container/parts/process.ts'
-import { joinCgroup, noCgroupEnv, thawCgroup } from './cgroup.ts'
+import { joinCgroup, NO_CGROUP, thawCgroup } from './cgroup.ts'
 import { idMaps, NAMESPACES, type Sandbox, type SandboxOf } from './kinds.ts'
 
 const SIGKILL = 9
@@ -41,6 +42,8 @@ export interface Program {
   env: NodeJS.ProcessEnv
   /** descriptors that it inherits besides 0–2 */
   keep?: number[]
+  /** what we tell it, where it is ourselves */
+  told?: Told
   /** what it has as stdin, stdout and stderr: ours, unless given */
   stdio?: [number, number, number]
 }
@@ -57,6 +60,19 @@ export type SandboxProcess = Pick<Child, 'pid' | 'kill' | 'exit'>
  */
 export async function startInSandbox(sandbox: Sandbox, program: Program): Promise<SandboxProcess> {
   needTasks(OURSELVES)
+  const told = { ...program.told, ...lacks(sandbox) }
+  if (Object.keys(told).length === 0) return start(sandbox, program)
+  using handed = new Handover(told)
+  const { env, keep = [] } = program
+  return await start(sandbox, { ...program, env: { ...env, ...handed.env() }, keep: [...keep, handed.fd] })
+}
+
+/** What a program in there cannot find out by itself. */
+function lacks(sandbox: Sandbox): Told {
+  return 'cgroup' in sandbox && 'reason' in sandbox.cgroup ? NO_CGROUP.tell(sandbox.cgroup) : {}
+}
+
+async function start(sandbox: Sandbox, program: Program): Promise<SandboxProcess> {
   if (sandbox.kind === 'protected') return startProtected(sandbox, program)
   const tape = new Tape()
   const gate = new Gate()
@@ -143,8 +159,7 @@ function become(tape: Tape, gate: Gate, sandbox: Sandbox, { args, env, keep = []
   for (const fd of keep) tape.fcntl(fd, F_SETFD, 0)
   tape.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) // what is killed with SIGKILL cannot pass it on
   gate.recordLife(tape)
-  const told = 'cgroup' in sandbox && 'reason' in sandbox.cgroup ? noCgroupEnv(sandbox.cgroup) : {}
-  const variables = Object.entries({ ...env, ...(sandbox.kind === 'mounts' ? {} : IN_SANDBOX), ...told })
+  const variables = Object.entries({ ...env, ...(sandbox.kind === 'mounts' ? {} : IN_SANDBOX) })
   tape.execve(
     args[0] ?? '',
     args,

@@ -157,7 +157,17 @@ test.each([
 })
 
 test.each([
-  ...['{}', '[]', 'null', 'x', '{"listeners":[null]}', '{"listeners":[{"port":80,"fd":"x"}]}'],
+  ...[
+    '{}',
+    '[]',
+    'null',
+    'x',
+    '0',
+    '3',
+    '2000',
+    '{"listeners":[null]}',
+    '{"listeners":[{"port":80,"fd":"x"}]}',
+  ],
   ...['{"port":80,"fd":2000}', '{"fd":0}'].map(listener => `{"listeners":[${listener}]}`),
   ...['"notify":"x"', '"notify":2000', '"log":5', '"log":"/tmp/x"', '"keeper":"x"', '"keeper":4194304'].map(
     more => `{"listeners":[],${more}}`,

@@ -13,6 +13,7 @@ import { EscapePresenter } from '../../guide/escape/show.ts'
 import type { Step } from '../../guide/step.ts'
 import { dataFolder } from '../../image/data-folder.ts'
 import { findImage } from '../../image/store.ts'
+import { Handover, Subject } from '../../kernel/process/handed.ts'
 import { shellStatus } from '../../kernel/process/child.ts'
 import { now } from '../../kernel/syscalls/now.ts'
 import type { EscapeFlags } from './escape.ts'
@@ -21,23 +22,21 @@ import { EXIT } from '../exit.ts'
 import { isRootless } from '../rootless.ts'
 import { steps } from '../steps.ts'
 
-/** What we tell ourselves: in the sandbox (`host`), and there once more, protected as `run` is (`protected`). */
-type Told = { role: 'host'; rootless: boolean } | { role: 'protected'; host: AttackedHost; number: number }
+/** What we are: in the sandbox its `host`, and there once more `protected` as `run` is. */
+type Role = { role: 'host'; rootless: boolean } | { role: 'protected'; host: AttackedHost; number: number }
+
+const ESCAPE = new Subject<Role>('escape')
 
 /**
  * Three processes of ours. This one looks after what outlives the sandbox; the first process of the sandbox is the
  * host, and attacks; a third, protected as `minilab run` is, starts the last chapter's containers.
  */
 export async function escape(numbers: readonly number[], flags: EscapeFlags): Promise<void> {
-  const told = process.env.MINILAB_ESCAPE
-  delete process.env.MINILAB_ESCAPE
-  const role = told === undefined ? undefined : (JSON.parse(told) as Told)
+  const role = ESCAPE.told
   if (role?.role === 'host') await asHost(role, numbers, flags)
   else if (role) await asProtected(role)
   else await fromOutside(flags)
 }
-
-const tell = (told: Told) => ({ ...process.env, MINILAB_ESCAPE: JSON.stringify(told) })
 
 async function fromOutside(flags: EscapeFlags): Promise<void> {
   const rootless = isRootless(flags.rootless)
@@ -45,18 +44,19 @@ async function fromOutside(flags: EscapeFlags): Promise<void> {
   await findImage('default') // the sandbox takes a copy of it
   const ledger = new Ledger(dataFolder())
   try {
-    const env = { ...tell({ role: 'host', rootless }), MINILAB_DATA: dataFolder() }
+    const env = { ...process.env, MINILAB_DATA: dataFolder() }
+    const told = ESCAPE.tell({ role: 'host', rootless })
     // cgroups are the one thing that the sandbox shares
     const cgroup = makeSandboxCgroup(ledger)
     const sandbox = { kind: 'host', root: !rootless, cgroup } as const
-    process.exitCode = shellStatus(await runInSandbox(sandbox, { args: ourselves(), env }))
+    process.exitCode = shellStatus(await runInSandbox(sandbox, { args: ourselves(), env, told }))
   } finally {
     await ledger.settle()
   }
 }
 
 async function asHost(
-  { rootless }: Extract<Told, { role: 'host' }>,
+  { rootless }: Extract<Role, { role: 'host' }>,
   numbers: readonly number[],
   flags: EscapeFlags,
 ): Promise<void> {
@@ -86,20 +86,20 @@ async function asHost(
 
 async function inProtected(host: AttackedHost, number: number): Promise<Cell[]> {
   const [program, ...args] = ourselves()
+  using handed = new Handover(ESCAPE.tell({ role: 'protected', host, number }))
   const child = spawn(program, args, {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: tell({ role: 'protected', host, number }),
+    stdio: ['ignore', 'pipe', 'inherit', handed.fd],
+    env: { ...process.env, ...handed.env(3) },
   })
   const exited = once(child, 'exit') as Promise<[number | null]>
-  const said = await text(child.stdout)
+  const said = await text(child.stdout!)
   const [status] = await exited
   if (status !== 0) throw new Error(`attacking chapter ${number} ended with status ${status}`)
   return JSON.parse(said) as Cell[]
 }
 
-async function asProtected(told: Extract<Told, { role: 'protected' }>): Promise<void> {
-  process.env.MINILAB_ESCAPE = JSON.stringify(told) // it is us once more, from another file
-  await protectOwnProgram()
+async function asProtected(role: Extract<Role, { role: 'protected' }>): Promise<void> {
+  await protectOwnProgram(ESCAPE.tell(role)) // it is us once more, from another file
   const chapters: Step[] = await Promise.all(steps.map(({ load }) => load()))
-  process.stdout.write(JSON.stringify(await attackChapter(told.number, chapters, told.host)))
+  process.stdout.write(JSON.stringify(await attackChapter(role.number, chapters, role.host)))
 }

@@ -4,6 +4,7 @@ import { askAgain, questionsOf } from '../../guide/quiz.ts'
 import { inkFor, Presenter } from '../../guide/present.ts'
 import type { Step } from '../../guide/step.ts'
 import { dataFolder } from '../../image/data-folder.ts'
+import { Subject } from '../../kernel/process/handed.ts'
 import { shellStatus } from '../../kernel/process/child.ts'
 import { MinilabError } from '../../common/errors.ts'
 import { missedQuestions, notePredictions } from '../../labs/predictions.ts'
@@ -15,13 +16,17 @@ import { isRootless } from '../rootless.ts'
 import { NEEDS_SANDBOX } from '../step/run-steps.ts'
 import { steps } from '../steps.ts'
 
+/** In the sandbox: the flags of the quiz. */
+const QUIZ = new Subject<QuizFlags>('quiz')
+
 interface Round {
   step: Step
   questions: Set<string>
 }
 
 /** Asks questions of some steps anew, and notes the answers; with `--json` prints what is noted. */
-export async function quiz(numbers: readonly number[], flags: QuizFlags): Promise<void> {
+export async function quiz(numbers: readonly number[], typed: QuizFlags): Promise<void> {
+  const flags = QUIZ.told ?? typed
   const workspace = openWorkspace()
   if (flags.json) return printNoted(workspace, numbers)
   if (!process.stdin.isTTY || !process.stdout.isTTY)
@@ -70,10 +75,11 @@ async function play(
   const plain = flags.plain ?? false
   const rootless = isRootless()
   if (rootless && step.number >= NEEDS_SANDBOX && !process.env.MINILAB_SANDBOX) {
-    const on = (['all', 'plain'] as const).filter(name => flags[name]).map(name => `--${name}`)
     const env = { ...process.env, MINILAB_DATA: dataFolder(), MINILAB_WORKSPACE: workspace.folder }
-    const args = ourselves(['quiz', String(step.number), ...on])
-    process.exitCode = shellStatus(await runInSandbox({ kind: 'network' }, { args, env }))
+    const args = ourselves(['quiz', String(step.number)])
+    process.exitCode = shellStatus(
+      await runInSandbox({ kind: 'network' }, { args, env, told: QUIZ.tell(flags) }),
+    )
     return process.exitCode === 0
   }
   presenter.line(inkFor(plain).bold(`Step ${step.number} · ${step.name}: ${step.title}`))

@@ -22,13 +22,14 @@ import {
 } from '../../container/run/options.ts'
 import { dataFolder, makeDir } from '../../image/data-folder.ts'
 import { codeOf } from '../../common/errno.ts'
+import { Handover } from '../../kernel/process/handed.ts'
 import { shellStatus } from '../../kernel/process/child.ts'
 import { MinilabError } from '../../common/errors.ts'
 import { needTasks, OURSELVES } from '../../kernel/process/need-tasks.ts'
 import { EXIT } from '../exit.ts'
 import { lineOf, warn } from '../fail.ts'
 import { ourselves } from '../../common/ourselves.ts'
-import { type Handed, handedEnv, takeHanded } from './handed.ts'
+import { type Handed, RUN } from './handed.ts'
 import type { RunFlags } from './run.ts'
 
 /** What whoever asks for it should know. */
@@ -41,7 +42,7 @@ const UNCHECKED =
 
 /** Checks everything that was asked for, and then runs it: here, in the sandbox, or in the background. */
 export async function run(image: string, command: string[], flags: RunFlags): Promise<void> {
-  const begun = takeHanded()
+  const begun = RUN.told
   const request = read(image, command, flags)
   if (!begun && flags.unsafe) warn(UNCHECKED)
   else if (!begun && flags.mine) await (await import('./run-mine.ts')).refuseUnproven(flags.rootless ?? false)
@@ -154,8 +155,8 @@ async function again(handed: Handed, sandbox: Sandbox): Promise<number> {
     ...handed.listeners.map(({ fd }) => fd),
     ...(handed.notify === undefined ? [] : [handed.notify]),
   ]
-  const env = handedEnv(handed)
-  const ended = runInSandbox(sandbox, { args: ourselves(), env, keep })
+  const env = { ...process.env, MINILAB_DATA: dataFolder() }
+  const ended = runInSandbox(sandbox, { args: ourselves(), env, keep, told: RUN.tell(handed) })
   return shellStatus(await ended)
 }
 
@@ -193,14 +194,15 @@ async function print(id: string): Promise<void> {
 
 /** The id of a container whose program has been started by another process of ours; or why it was not, where its log does not say it. */
 async function started(output: number, log: string, listeners: Listener[]): Promise<string> {
-  // descriptor 3 is the pipe by which it answers; the listening sockets follow
-  const handed: Handed = { notify: 3, log, listeners: listeners.map(({ port }, i) => ({ port, fd: 4 + i })) }
+  // descriptor 3 is the pipe by which it answers, 4 what it is told; the listening sockets follow
+  const begun: Handed = { notify: 3, log, listeners: listeners.map(({ port }, i) => ({ port, fd: 5 + i })) }
+  using handed = new Handover(RUN.tell(begun))
   const [program, ...args] = ourselves()
   needTasks(OURSELVES)
   const child = spawn(program, args, {
     detached: true,
-    stdio: ['ignore', output, output, 'pipe', ...listeners.map(({ fd }) => fd)],
-    env: handedEnv(handed),
+    stdio: ['ignore', output, output, 'pipe', handed.fd, ...listeners.map(({ fd }) => fd)],
+    env: { ...process.env, MINILAB_DATA: dataFolder(), ...handed.env(4) },
   })
   closeSync(output)
   if (child.pid === undefined) throw ((await once(child, 'error')) as [Error])[0]

@@ -1,6 +1,7 @@
 import { runInSandbox } from '../../sandbox/start.ts'
 import type { Sandbox } from '../../sandbox/kinds.ts'
 import { dataFolder } from '../../image/data-folder.ts'
+import { Subject, type Told } from '../../kernel/process/handed.ts'
 import { shellStatus } from '../../kernel/process/child.ts'
 import { MinilabError } from '../../common/errors.ts'
 import { Experiment } from '../../guide/experiment.ts'
@@ -22,10 +23,13 @@ import { STDOUT, traceTo } from './trace-file.ts'
 
 /** The first step whose host side needs rights over links: without root it runs in the sandbox. */
 export const NEEDS_SANDBOX = 6
+/** In the sandbox: the flags of the step. */
+const STEP = new Subject<StepFlags>('step')
 const OTHER_RUNTIME = [2, 3, 4]
 
 /** Runs steps one after the other; the exit status is that of the worst. */
-export async function runSteps(numbers: number[], command: string[], flags: StepFlags): Promise<void> {
+export async function runSteps(numbers: number[], command: string[], typed: StepFlags): Promise<void> {
+  const flags = STEP.told ?? typed
   const rootless = isRootless(flags.rootless)
   if (flags.runtime !== 'minilab' && numbers.some(n => !OTHER_RUNTIME.includes(n)))
     throw new MinilabError(
@@ -145,18 +149,12 @@ async function inSandbox(
   command: string[],
   flags: StepFlags,
   rootless: boolean,
-  { keep = [], env: more }: { keep?: number[]; env?: NodeJS.ProcessEnv } = {},
+  { keep = [], told: more }: { keep?: number[]; told?: Told } = {},
 ): Promise<number> {
-  const on = (['yes', 'json', 'plain', 'keep', 'waterfall'] as const)
-    .filter(name => flags[name])
-    .map(name => `--${name}`)
-  if (rootless) on.push('--rootless')
-  if (flags.mutant !== undefined) on.push('--mutant', flags.mutant)
-  if (flags.trace !== undefined) on.push('--trace', flags.trace)
-  for (const name of flags.without ?? []) on.push('--without', name)
-  const args = ourselves(['step', String(number), ...on, '--', ...command])
-  const env = { ...process.env, MINILAB_DATA: dataFolder(), ...more }
-  return shellStatus(await runInSandbox(sandbox, { args, env, keep }))
+  const args = ourselves(['step', String(number), '--', ...command])
+  const env = { ...process.env, MINILAB_DATA: dataFolder() }
+  const told = { ...STEP.tell({ ...flags, rootless }), ...more }
+  return shellStatus(await runInSandbox(sandbox, { args, env, keep, told }))
 }
 
 /** `--dry-run`: the calls that the child would make. Nothing is made. */

@@ -4,12 +4,13 @@ import { resolve } from 'node:path'
 import { type Trace, trace } from '../../guide/trace.ts'
 import type { Timeline } from '../../guide/timeline.ts'
 import type { Descriptor } from '../../common/descriptor.ts'
+import { Subject, type Told } from '../../kernel/process/handed.ts'
 import { MinilabError } from '../../common/errors.ts'
 import { type Ids, openNew, replaceFile } from '../../common/replace-file.ts'
 import { owner, sudoUser } from '../../labs/file-owner.ts'
 
-/** Tells us in the sandbox which of our descriptors the trace goes to. */
-const DESCRIPTOR = 'MINILAB_TRACE_FD'
+/** In the sandbox: which of our descriptors the trace goes to. */
+const TRACE = new Subject<number>('trace')
 
 /** As FILE it means stdout, as everywhere. */
 export const STDOUT = '-'
@@ -42,10 +43,10 @@ class TraceFile {
     }
   }
 
-  /** For ourselves in the sandbox: another descriptor of the draft, and how to tell of it. */
-  forSandbox(): { keep: number[]; env: NodeJS.ProcessEnv } {
+  /** For ourselves in the sandbox: another descriptor of the draft, and what to tell of it. */
+  forSandbox(): { keep: number[]; told: Told } {
     const fd = openSync(`/proc/self/fd/${this.#draft.fd}`, 'r+')
-    return { keep: [fd], env: { [DESCRIPTOR]: String(fd) } }
+    return { keep: [fd], told: TRACE.tell(fd) }
   }
 
   write(timeline: Timeline): void {
@@ -70,16 +71,16 @@ type Target = Pick<TraceFile, 'write' | 'close' | 'forSandbox'> & { path?: strin
 /** Where the trace goes that was asked for; undefined where none was. Throws a usage error where it cannot be written. */
 export function traceTo(path: string | undefined): Target | undefined {
   if (path === undefined) return undefined
-  const given = process.env.MINILAB_SANDBOX && process.env[DESCRIPTOR]
-  if (path !== STDOUT && !given) return new TraceFile(path)
+  const given = TRACE.told
+  if (path !== STDOUT && given === undefined) return new TraceFile(path)
   const write = (text: string) => {
-    if (given) writeFileSync(Number(given), text)
+    if (given !== undefined) writeFileSync(given, text)
     else process.stdout.write(text)
   }
   return {
     write: timeline => write(print(trace(timeline))),
     close: () => {},
-    forSandbox: () => ({ keep: [], env: {} }),
+    forSandbox: () => ({ keep: [], told: {} }),
   }
 }
 

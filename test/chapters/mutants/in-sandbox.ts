@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { chooseWrong } from '../../../lib/cli/dev/mutants.ts'
 import { isRootless } from '../../../lib/cli/rootless.ts'
 import { difference } from '../../../lib/guide/host-state.ts'
-import { doJobs } from '../../../lib/sandbox/jobs.ts'
+import { Jobs } from '../../../lib/sandbox/jobs.ts'
 import { MutantPresenter } from '../../../lib/guide/present-mutant.ts'
 import { runMutant, seenAsDeclared, type WrongReport } from '../../../lib/guide/run-mutant.ts'
 import { surroundings } from '../../../lib/guide/process-state.ts'
@@ -26,10 +26,12 @@ export interface MutantJob {
   rootless: boolean
 }
 
+export const MUTANTS = new Jobs<MutantJob>('mutants')
+
 if (process.argv[1] === import.meta.filename) {
   const number = Number(process.argv[2])
   process.argv[1] = join(import.meta.dirname, '../../../bin.mjs') // whom step 7 starts as itself
-  await doJobs<MutantJob>(() => {
+  await MUTANTS.serve(() => {
     const look = () => surroundings({ rules: number >= 6, image: true })
     const before = look()
     return async ({ name, rootless }) => {

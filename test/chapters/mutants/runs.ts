@@ -5,11 +5,10 @@ import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { isRootless } from '../../../lib/cli/rootless.ts'
 import { steps } from '../../../lib/cli/steps.ts'
-import { JobProcess } from '../../../lib/sandbox/jobs.ts'
 import { imageUse, makeDataCopy } from '../../../lib/guide/data-copy.ts'
 import { dataFolder } from '../../../lib/image/data-folder.ts'
 import type { Exit } from '../../../lib/kernel/process/child.ts'
-import { BUILT_FILE, type Built, type MutantJob } from './in-sandbox.ts'
+import { BUILT_FILE, type Built, type MutantJob, MUTANTS } from './in-sandbox.ts'
 
 /** One line of the output. */
 export interface Run {
@@ -29,7 +28,7 @@ async function inOneSandbox(number: number, jobs: MutantJob[]): Promise<void> {
   const env = { ...process.env, MINILAB_DATA: dataFolder() }
   const { files, cgroup } = data
   const root = !isRootless(jobs[0]?.rootless)
-  await using process_ = await JobProcess.start({ kind: 'protected', root, files, cgroup }, { args, env })
+  await using process_ = await MUTANTS.start({ kind: 'protected', root, files, cgroup }, { args, env })
   for (let job = jobs.shift(); job; job = jobs.shift()) {
     const { exit } = await process_.do(job, PATIENCE)
     const file = join(files.copy, BUILT_FILE)

@@ -1,0 +1,95 @@
+import { closeSync, readFileSync, writeSync } from 'node:fs'
+import { MinilabError } from '../../common/errors.ts'
+import {
+  F_ADD_SEALS,
+  F_GET_SEALS,
+  MFD_ALLOW_SEALING,
+  MFD_CLOEXEC,
+  MFD_NOEXEC_SEAL,
+} from '../syscalls/constants.ts'
+import { now } from '../syscalls/now.ts'
+import { SyscallError } from '../syscalls/syscall-error.ts'
+
+/** Says by which descriptor a process of ours gets what the process has to tell that started it. */
+const VARIABLE = 'MINILAB_HANDED'
+
+/** F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW and F_SEAL_WRITE: linux/fcntl.h. No file has them by accident. */
+const SEALED = 0xf
+
+/** What is told, by subject. */
+export type Told = Readonly<Record<string, unknown>>
+
+/** Something that one process of ours tells the next, which it starts to continue its work. Both have the same constant. */
+export class Subject<T> {
+  readonly #name: string
+
+  constructor(name: string) {
+    this.#name = name
+  }
+
+  /** To be handed over, perhaps with other subjects: `{ ...ONE.tell(1), ...TWO.tell(2) }`. */
+  tell(value: T): Told {
+    return { [this.#name]: value }
+  }
+
+  /** What the process that started this one has told; undefined where it has told nothing of it, or was not ours. */
+  get told(): T | undefined {
+    return receive()[this.#name] as T | undefined
+  }
+}
+
+/** What is told, in a sealed file in memory, which a process of ours is to inherit: memfd_create(2). */
+export class Handover implements Disposable {
+  readonly fd: number
+
+  constructor(told: Told) {
+    this.fd = memoryFile()
+    writeSync(this.fd, JSON.stringify(told), 0) // at 0, which leaves the offset there
+    now.fcntl(this.fd, F_ADD_SEALS, SEALED)
+  }
+
+  /** The variable that says where it is: for a process that inherits it as the descriptor `fd`. */
+  env(fd = this.fd): Record<string, string> {
+    return { [VARIABLE]: String(fd) }
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.fd)
+  }
+}
+
+let received: Told | undefined
+
+/**
+ * Reads what was handed over, and forgets descriptor and variable: nothing that we start inherits them. Throws a usage error
+ * where the variable is set and no process of ours has set it.
+ */
+export function receive(): Told {
+  return (received ??= read(process.env[VARIABLE]))
+}
+
+function read(variable: string | undefined): Told {
+  delete process.env[VARIABLE]
+  if (!variable) return {}
+  const fd = Number(variable)
+  try {
+    if ((now.fcntl(fd, F_GET_SEALS, 0) & SEALED) === SEALED) {
+      const text = readFileSync(fd, 'utf8')
+      closeSync(fd)
+      return JSON.parse(text) as Told
+    }
+  } catch {
+    // it is not open, or no file of ours: said below
+  }
+  throw new MinilabError('usage', `${VARIABLE} is set, and makes no sense`, 'unset it: it is minilab’s own')
+}
+
+function memoryFile(): number {
+  const flags = MFD_CLOEXEC | MFD_ALLOW_SEALING
+  try {
+    return now.memfd_create(VARIABLE, flags | MFD_NOEXEC_SEAL) // some machines insist on it: vm.memfd_noexec
+  } catch (error) {
+    if (!(error instanceof SyscallError && error.code === 'EINVAL')) throw error
+    return now.memfd_create(VARIABLE, flags) // before Linux 6.3
+  }
+}
