@@ -13,13 +13,17 @@ import type { SandboxFiles } from './protected-files.ts'
 /**
  * The kinds of sandbox, from the least to the most separate. Whatever a program makes in its own namespaces ends with it.
  *
- * | kind      | own namespaces                 | user ids: with `root`          | writable files | cgroup  | it is                    |
- * | --------- | ------------------------------ | ------------------------------ | -------------- | ------- | ------------------------ |
- * | mounts    | mount                          | the machine's                  | the machine's  | ours    | a child, and not told    |
- * | network   | user, mount, network, UTS, IPC | 0 is ours                      | the machine's  | ours    | a child                  |
- * | host      | these and PID                  | 0 is ours: no user namespace   | the machine's  | its own | process 1, in a session  |
- * | protected | these and PID, inside another  | 0 is ours: all, each to itself | a copy's       | its own | a child of process 1     |
- * |           | user and mount namespace       |                                |                |         |                          |
+ * | kind      | own namespaces                 | root in there is        | files to write to | cgroup | the program is        |
+ * | --------- | ------------------------------ | ----------------------- | ----------------- | ------ | --------------------- |
+ * | mounts    | mount                          | the machine's           | the machine's     | ours   | our child             |
+ * | network   | user, mount, network, UTS, IPC | our user, with one id   | the machine's     | ours   | our child             |
+ * | host      | these and PID                  | as above, or (1)        | the machine's     | a new  | process 1, in its own |
+ * |           |                                |                         |                   |        | session               |
+ * | protected | these and PID, inside another  | as above, or (2)        | those of a copy   | a new  | a child of process 1  |
+ * |           | user and mount namespace       |                         |                   |        |                       |
+ *
+ * (1) With `root` the machine's: there is no user namespace. (2) With `root` it has all ids, each mapped to itself.
+ * A program is told that it is in a sandbox by MINILAB_SANDBOX, except in `mounts`.
  */
 export type Sandbox =
   /** for root: what is mounted by mistake reaches nothing outside */

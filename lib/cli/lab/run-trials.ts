@@ -9,7 +9,7 @@ export async function serveTrials(number: number): Promise<void> {
   await runTrials(await loadTrials(number), dataFolder())
 }
 
-/** All that a trial needs. Loaded once outside the sandbox, it is in Node's compile cache; in the sandbox nothing can be written to that. */
+/** All that a trial needs. Once loaded outside the sandbox it is in Node's compile cache, which cannot be written to in there. */
 export async function loadTrials(number: number): Promise<TrialOf> {
   const { load, solution } = exercises.find(row => row.number === number)!
   const exercise = await load()
