@@ -3,7 +3,7 @@ import type { Experiment } from '../../lib/guide/experiment.ts'
 import type { Check } from '../../lib/guide/step.ts'
 import { closeSync } from 'node:fs'
 import type { Part } from '../../lib/container/part.ts'
-import { codeOf } from '../../lib/common/errno.ts'
+import { codeOf } from '../../lib/common/error-code.ts'
 import { O_DIRECTORY, O_RDONLY, AT_FDCWD } from '../../lib/kernel/syscalls/constants.ts'
 import { now } from '../../lib/kernel/syscalls/now.ts'
 

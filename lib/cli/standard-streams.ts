@@ -1,4 +1,4 @@
-import { codeOf } from '../common/errno.ts'
+import { codeOf } from '../common/error-code.ts'
 import { fstatSync, read, writeSync } from 'node:fs'
 import { Readable, Writable } from 'node:stream'
 

@@ -23,8 +23,3 @@ export function errnoNumber(name: string): number {
 export function errnoMeaning(errno: number): string {
   return getSystemErrorMessage(-errno) ?? 'unknown error'
 }
-
-/** 'ENOENT' and so on, of an error of Node or a SyscallError. */
-export function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error ? String(error.code) : undefined
-}

@@ -15,7 +15,7 @@ import {
   RESOLVE_NO_SYMLINKS,
   TIOCSCTTY,
 } from '../kernel/syscalls/constants.ts'
-import { codeOf } from '../common/errno.ts'
+import { codeOf } from '../common/error-code.ts'
 import { Interrupted, MinilabError } from '../common/errors.ts'
 import { Gate } from '../kernel/tape/gate.ts'
 import { keepGoing } from '../kernel/process/keep-going.ts'

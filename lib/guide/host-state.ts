@@ -1,4 +1,4 @@
-import { codeOf } from '../common/errno.ts'
+import { codeOf } from '../common/error-code.ts'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { hierarchies } from '../kernel/cgroup/cgroupfs.ts'

@@ -3,7 +3,7 @@ import { userInfo } from 'node:os'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { MinilabError } from '../common/errors.ts'
 import { inFirstUserNamespace } from '../kernel/process/procfs.ts'
-import { codeOf } from '../common/errno.ts'
+import { codeOf } from '../common/error-code.ts'
 import { fileError } from './error.ts'
 
 /** Root's data folder, unless $MINILAB_DATA names another. */

@@ -1,4 +1,4 @@
-import { codeOf } from '../common/errno.ts'
+import { codeOf } from '../common/error-code.ts'
 import { isKind, MinilabError } from '../common/errors.ts'
 
 const OTHER_FOLDER = 'set MINILAB_DATA to a folder'

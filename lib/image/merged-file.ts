@@ -13,7 +13,7 @@ import { O_PATH } from '../kernel/syscalls/constants.ts'
 import { MinilabError } from '../common/errors.ts'
 import { isGone } from '../kernel/process/procfs.ts'
 import { Confined } from './confined.ts'
-import { codeOf } from '../common/errno.ts'
+import { codeOf } from '../common/error-code.ts'
 import { isOpaque, isWhiteout } from './overlay.ts'
 import { readXattrs } from './xattr.ts'
 

@@ -1,7 +1,7 @@
 import type { BigIntStats } from 'node:fs'
 import { AT_FDCWD, S_IFCHR } from '../kernel/syscalls/constants.ts'
 import { now } from '../kernel/syscalls/now.ts'
-import { codeOf } from '../common/errno.ts'
+import { codeOf } from '../common/error-code.ts'
 import { writeXattr } from './xattr.ts'
 
 // How overlayfs writes down, in an upper directory, that something of a lower one is gone. Source:

@@ -17,7 +17,7 @@ import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, S_IFBLK, S_IFCHR, S_IFIFO } from '../ker
 import { MinilabError } from '../common/errors.ts'
 import { now } from '../kernel/syscalls/now.ts'
 import { type Confined, insidePath, shown } from './confined.ts'
-import { codeOf } from '../common/errno.ts'
+import { codeOf } from '../common/error-code.ts'
 import { fileError } from './error.ts'
 import { belongsToFile, makeOpaque, makeWhiteout } from './overlay.ts'
 import { AUFS, OPAQUE, WHITEOUT, xattrOf } from './tar-names.ts'

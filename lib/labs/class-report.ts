@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import { codeOf } from '../common/errno.ts'
+import { codeOf } from '../common/error-code.ts'
 import { readJson, type Unfit } from '../common/json.ts'
 import type { Exercise } from './exercise.ts'
 import { taskKey } from './verdict.ts'

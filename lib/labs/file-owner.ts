@@ -1,4 +1,4 @@
-import { codeOf } from '../common/errno.ts'
+import { codeOf } from '../common/error-code.ts'
 import { lchownSync, lstatSync, mkdirSync, rmSync, statSync, symlinkSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { createFile, type Ids, replaceFile } from '../common/replace-file.ts'

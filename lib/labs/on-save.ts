@@ -1,6 +1,6 @@
 import { existsSync, type FSWatcher, readFileSync, unwatchFile, watch, watchFile } from 'node:fs'
 import { basename, dirname } from 'node:path'
-import { codeOf } from '../common/errno.ts'
+import { codeOf } from '../common/error-code.ts'
 
 /** How often a file is looked at where the kernel tells nothing, as of folders shared into a VM; milliseconds. */
 const POLL = 1000

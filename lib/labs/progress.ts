@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { codeOf } from '../common/errno.ts'
+import { codeOf } from '../common/error-code.ts'
 import { MinilabError } from '../common/errors.ts'
 import { parseJson } from '../common/json.ts'
 import { count, object, where } from '../common/shape.ts'

@@ -10,7 +10,7 @@ import {
 } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, relative, resolve } from 'node:path'
-import { codeOf } from '../common/errno.ts'
+import { codeOf } from '../common/error-code.ts'
 import { mayAccess } from '../kernel/process/access.ts'
 import { MinilabError } from '../common/errors.ts'
 import { readJson } from '../common/json.ts'

@@ -1,4 +1,4 @@
-import { codeOf } from '../common/errno.ts'
+import { codeOf } from '../common/error-code.ts'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { cgroupMode, type Hierarchy, hierarchies, hierarchyOf, readings } from '../kernel/cgroup/cgroupfs.ts'

@@ -1,4 +1,4 @@
-import { codeOf } from '../common/errno.ts'
+import { codeOf } from '../common/error-code.ts'
 import { lstatSync, readdirSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
 import { type Mount, mountinfo } from '../kernel/mount/mountinfo.ts'

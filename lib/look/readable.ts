@@ -1,4 +1,4 @@
-import { codeOf } from '../common/errno.ts'
+import { codeOf } from '../common/error-code.ts'
 
 /** What stands in the place of a value that we may not read: which file or call, and why. */
 interface NotReadable {

@@ -1,4 +1,4 @@
-import { codeOf } from '../../common/errno.ts'
+import { codeOf } from '../../common/error-code.ts'
 import { asTyped } from '../../guide/as-typed.ts'
 import { once } from 'node:events'
 import { relative, resolve } from 'node:path'

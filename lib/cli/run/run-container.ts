@@ -21,7 +21,7 @@ import {
   workdir,
 } from '../../container/run/options.ts'
 import { dataFolder, makeDir } from '../../image/data-folder.ts'
-import { codeOf } from '../../common/errno.ts'
+import { codeOf } from '../../common/error-code.ts'
 import { Handover } from '../../kernel/process/handed.ts'
 import { shellStatus } from '../../kernel/process/child.ts'
 import { MinilabError } from '../../common/errors.ts'

@@ -12,7 +12,7 @@ import {
 import { basename, dirname, join } from 'node:path'
 import { type Descriptor, openFile } from '../../common/descriptor.ts'
 import { makeDir } from '../../image/data-folder.ts'
-import { codeOf } from '../../common/errno.ts'
+import { codeOf } from '../../common/error-code.ts'
 import { removeTree } from '../../image/tree.ts'
 import { openLocked, tryLock } from '../../kernel/process/file-lock.ts'
 import { bootId, isAlive, namespaceInode, startTime, unlessGone } from '../../kernel/process/procfs.ts'

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs'
 import type { Descriptor } from '../../common/descriptor.ts'
-import { codeOf } from '../../common/errno.ts'
+import { codeOf } from '../../common/error-code.ts'
 import { openLocked } from '../../kernel/process/file-lock.ts'
 import { inFirstUserNamespace } from '../../kernel/process/procfs.ts'
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { MinilabError } from '../../common/errors.ts'
-import { codeOf } from '../../common/errno.ts'
+import { codeOf } from '../../common/error-code.ts'
 import { untilRunning } from '../../kernel/netlink/link-events.ts'
 import { openRtnetlink, openRtnetlinkIn, type Rtnetlink } from '../../kernel/netlink/rtnetlink.ts'
 import { letThrough } from '../net/firewall.ts'

@@ -1,4 +1,4 @@
-import { codeOf } from '../../common/errno.ts'
+import { codeOf } from '../../common/error-code.ts'
 import { realpathSync } from 'node:fs'
 import { isIPv4 } from 'node:net'
 import { isAbsolute, normalize } from 'node:path/posix'

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { dataFolder, makeDir } from '../../image/data-folder.ts'
-import { codeOf } from '../../common/errno.ts'
+import { codeOf } from '../../common/error-code.ts'
 import { isFull } from '../../image/error.ts'
 import { MinilabError } from '../../common/errors.ts'
 import { readJson } from '../../common/json.ts'

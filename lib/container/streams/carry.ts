@@ -1,7 +1,7 @@
 import { read, readSync, write, writeSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { isatty } from 'node:tty'
-import { codeOf } from '../../common/errno.ts'
+import { codeOf } from '../../common/error-code.ts'
 import { F_GETPIPE_SZ, F_SETFL, O_NONBLOCK, O_RDWR } from '../../kernel/syscalls/constants.ts'
 import { now } from '../../kernel/syscalls/now.ts'
 import { waiting } from '../../kernel/process/waiting.ts'

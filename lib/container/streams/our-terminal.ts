@@ -1,5 +1,5 @@
 import { isatty } from 'node:tty'
-import { codeOf } from '../../common/errno.ts'
+import { codeOf } from '../../common/error-code.ts'
 import {
   O_CLOEXEC,
   O_NOCTTY,

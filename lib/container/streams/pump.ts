@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs'
 import { isatty } from 'node:tty'
-import { codeOf } from '../../common/errno.ts'
+import { codeOf } from '../../common/error-code.ts'
 import { Wake } from '../../kernel/process/poll.ts'
 import { carry, ourEnd, writeAll } from './carry.ts'
 import { followSize, makeRaw } from './our-terminal.ts'

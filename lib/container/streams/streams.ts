@@ -1,5 +1,5 @@
 import { closeSync, fstatSync } from 'node:fs'
-import { codeOf } from '../../common/errno.ts'
+import { codeOf } from '../../common/error-code.ts'
 import { isFull } from '../../image/error.ts'
 import {
   AT_EMPTY_PATH,

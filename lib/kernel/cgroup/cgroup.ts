@@ -1,4 +1,4 @@
-import { codeOf } from '../../common/errno.ts'
+import { codeOf } from '../../common/error-code.ts'
 import { closeSync, existsSync, readdirSync, rmdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type Hierarchy, hierarchies, hierarchyOf, listFile } from './cgroupfs.ts'

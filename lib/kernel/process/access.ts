@@ -1,4 +1,4 @@
-import { codeOf } from '../../common/errno.ts'
+import { codeOf } from '../../common/error-code.ts'
 import { accessSync } from 'node:fs'
 
 /** Whether we may use a path in a way, as access(2) says: R_OK, W_OK, X_OK. What is not there may not be used either. */

@@ -1,4 +1,4 @@
-import { codeOf } from '../../common/errno.ts'
+import { codeOf } from '../../common/error-code.ts'
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 
 /** The eight kinds of namespaces, by their names under /proc/<pid>/ns: namespaces(7). */

@@ -1,4 +1,4 @@
-import { codeOf } from '../../common/errno.ts'
+import { codeOf } from '../../common/error-code.ts'
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
