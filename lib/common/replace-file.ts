@@ -26,6 +26,8 @@ interface Making {
   mode?: number
   /** whom a new file is given to; undefined: it stays whose it is */
   owner?: (path: string, made: Ids) => Ids | undefined
+  /** `false`: not fsync(2), where a loss of power loses nothing of worth, and an fsync takes longer than a container's start */
+  sync?: boolean
 }
 
 interface Replacing extends Making {
@@ -50,7 +52,7 @@ export function openNew(path: string, { mode = 0o666, owner }: Making = {}): Des
 export function createFile(path: string, content: string | Buffer, making?: Making): void {
   using file = openNew(path, making)
   writeFileSync(file.fd, content)
-  fsyncSync(file.fd)
+  if (making?.sync !== false) fsyncSync(file.fd)
 }
 
 /** Makes a file, or puts another in its place: at once or not at all, also if we are killed, or the machine is, in the middle. */

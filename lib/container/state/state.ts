@@ -43,7 +43,7 @@ export function writeState(state: State): void {
   const text = JSON.stringify(state, null, 2)
   const path = stateFile(state.id)
   try {
-    replaceFile(path, text, { partial: partialFile(state.id) })
+    replaceFile(path, text, { partial: partialFile(state.id), sync: false }) // no container outlives a loss of power
   } catch (error) {
     const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0
     if (!isFull(error) || size < Buffer.byteLength(text)) throw error
