@@ -1,5 +1,5 @@
-import * as constants from '../kernel/syscalls/constants.ts'
-import { now } from '../kernel/syscalls/now.ts'
+import { hardLimit, rlimitNumber } from '../kernel/process/rlimits.ts'
+import { RLIMIT_NOFILE } from '../kernel/syscalls/constants.ts'
 import type { ProcessSpec } from './spec.ts'
 
 type Limits = NonNullable<ProcessSpec['rlimits']>
@@ -11,19 +11,13 @@ type Limits = NonNullable<ProcessSpec['rlimits']>
 export function callersRlimits(): Limits {
   const { MINILAB_OPEN_FILES = '' } = process.env
   if (!/^\d+$/.test(MINILAB_OPEN_FILES)) return []
-  const hard = hardLimit(constants.RLIMIT_NOFILE)
+  const hard = hardLimit(RLIMIT_NOFILE)
   return [{ type: 'RLIMIT_NOFILE', soft: Math.min(Number(MINILAB_OPEN_FILES), hard), hard }]
 }
 
 /** Limits as far as ours let us: in a user namespace no process raises a hard limit, setrlimit(2). */
 export const attainable = (limits: Limits): Limits =>
   limits.map(({ type, soft, hard }) => {
-    const ours = hardLimit(Number(constants[type as keyof typeof constants]))
+    const ours = hardLimit(rlimitNumber(type))
     return { type, soft: Math.min(soft, ours), hard: Math.min(hard, ours) }
   })
-
-function hardLimit(resource: number): number {
-  const limit = new BigUint64Array(2) // struct rlimit: rlim_cur, rlim_max
-  now.prlimit64(0, resource, null, new Uint8Array(limit.buffer))
-  return Number(limit[1])
-}

@@ -5,12 +5,13 @@ import { mountOptions } from '../../lib/container/rootfs/mount-options.ts'
 import { resources } from '../../lib/container/run/options.ts'
 import type { Spec } from '../../lib/container/spec.ts'
 import { refuseUndone } from '../../lib/container/spec-check.ts'
+import { rlimitNumber } from '../../lib/kernel/process/rlimits.ts'
 import { MS_NODEV, MS_RDONLY } from '../../lib/kernel/syscalls/constants.ts'
 
 test('sizes and shares, as docker and as Kubernetes write them', () => {
   const memory = (text: string) => resources({ memory: text }).memory?.limit
-  expect(['64m', '64Mi', '64MiB', '64mb', '67108864', '0', '0.0625g'].map(memory)).toEqual([
-    ...Array<number>(5).fill(67108864),
+  expect(['64m', '64Mi', '64MiB', '64mb', '67108864', '67108864b', '0', '0.0625g'].map(memory)).toEqual([
+    ...Array<number>(6).fill(67108864),
     undefined,
     67108864,
   ])
@@ -25,8 +26,18 @@ test('sizes and shares, as docker and as Kubernetes write them', () => {
     undefined,
     undefined,
   ])
-  for (const wrong of ['-1', '5x', '1Mib2', ''])
+  for (const wrong of ['-1', '5x', '1Mib2', '', '0.5', '64i', '0.0000001m'])
     expect(() => resources({ memory: wrong })).toThrow(/is no size/)
+})
+
+test('a resource limit that Linux does not have is refused, and not set as another', () => {
+  expect(rlimitNumber('RLIMIT_NOFILE')).toBe(7)
+  for (const [name, remedy] of [
+    ['RLIMIT_NOFILES', 'did you mean RLIMIT_NOFILE?'],
+    ['NOFILE', 'man 2 getrlimit lists them'],
+    ['O_RDWR', 'man 2 getrlimit lists them'],
+  ] as const)
+    expect(() => rlimitNumber(name)).toThrow(expect.objectContaining({ kind: 'usage', remedy }))
 })
 
 // opencontainers/cgroups, utils_test.go

@@ -1,4 +1,5 @@
 import { capabilityMask, capData, capHeader } from '../../kernel/process/capabilities.ts'
+import { rlimitNumber } from '../../kernel/process/rlimits.ts'
 import {
   PR_CAP_AMBIENT,
   PR_CAPBSET_DROP,
@@ -6,7 +7,6 @@ import {
   PR_SET_NO_NEW_PRIVS,
   SECCOMP_SET_MODE_FILTER,
 } from '../../kernel/syscalls/constants.ts'
-import * as constants from '../../kernel/syscalls/constants.ts'
 import { writeControl, readControl } from '../../kernel/cgroup/control-file.ts'
 import type { Tape } from '../../kernel/tape/tape.ts'
 import type { Part } from '../part.ts'
@@ -28,10 +28,8 @@ export const hardening: Part = {
   },
 
   inside(tape, { spec: { process, linux } }) {
-    for (const { type, soft, hard } of process.rlimits ?? []) {
-      const resource = constants[type as keyof typeof constants]
-      tape.prlimit64(0, Number(resource), { cur: soft, max: hard }, null)
-    }
+    for (const { type, soft, hard } of process.rlimits ?? [])
+      tape.prlimit64(0, rlimitNumber(type), { cur: soft, max: hard }, null)
     if (process.user.umask !== undefined) tape.umask(process.user.umask)
     // seccomp(2): without no_new_privs a filter needs CAP_SYS_ADMIN, so it must come before the capabilities go
     const filter = linux.seccomp && compileSeccomp(linux.seccomp)
