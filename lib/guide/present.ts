@@ -8,7 +8,8 @@ import type { Listener } from './events.ts'
 import type { Check, Finding, Report, Stage, Step } from './step.ts'
 import { manualLines } from './manual.ts'
 import { sourceLine } from './source-line.ts'
-import { counted, fold, joined, micro, wrap } from './text.ts'
+import { verdictLines } from './present-end.ts'
+import { fold, micro, wrap } from './text.ts'
 
 /** Colours on a terminal; none with `--plain`, NO_COLOR, or into a pipe. */
 export function inkFor(plain: boolean): ChalkInstance {
@@ -259,36 +260,12 @@ export class Presenter {
   }
 
   end(step: Pick<Step, 'recap' | 'next' | 'number'>, report: Report): void {
-    const { bold, green, red, yellow, dim } = this.ink
-    const looked = report.checks.filter(c => c.ok !== null)
-    const failed = looked.filter(c => !c.ok)
-    const { predictions } = report
-    const predicted = predictions.filter(({ said, answer }) => said === answer).length
     this.line()
-    if (looked.length > 0) {
+    if (report.checks.some(({ ok }) => ok !== null)) {
       this.note(step.recap)
       this.line()
     }
-    const verdict = failed.length
-      ? red(`✘ ${failed.length} of ${counted(looked.length, 'check')} failed`)
-      : looked.length
-        ? green(`✔ ${counted(looked.length, 'check')} ${looked.length === 1 ? 'holds' : 'hold'}`)
-        : yellow(`– none of the ${report.checks.length} checks could be made here`)
-    const notLooked = report.checks.length - looked.length
-    const meanwhile = appeared(report.host.changed)
-    const after = report.host.left.length ? '' : '; it is as before'
-    if (meanwhile) this.line(dim(`      meanwhile on the host: ${meanwhile}${after}`))
-    const rest = [
-      notLooked && looked.length ? yellow(`${notLooked} not possible here`) : '',
-      predictions.length ? `${predicted} of ${predictions.length} predicted` : '',
-      report.host.left.length
-        ? red(`left on the host: ${report.host.left.join(', ')}`)
-        : 'nothing left on the host',
-      dim(`${report.ms} ms`),
-    ]
-    const [first = '', ...others] = rest.filter(Boolean)
-    for (const line of joined([`${bold(verdict)}  ${first}`, ...others], this.width - 3))
-      this.line(`   ${line}`)
+    for (const line of verdictLines(report, this.ink, this.width)) this.line(line)
     if (step.next) {
       this.line()
       const n = step.number
@@ -306,12 +283,4 @@ export class Presenter {
   protected code(text: string): string {
     return text.replace(/`([^`]+)`/g, (_, code: string) => this.ink.cyan(code))
   }
-}
-
-/** `1 process, 8 namespaces, 5 cgroups`: what came into being on the host, counted by its first word. */
-function appeared(changed: readonly string[]): string {
-  const kinds = changed.filter(line => line.startsWith('+ ')).map(line => line.split(' ')[1] ?? '')
-  return [...new Set(kinds)]
-    .map(kind => counted(kinds.filter(other => other === kind).length, kind))
-    .join(', ')
 }

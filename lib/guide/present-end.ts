@@ -1,0 +1,40 @@
+import type { ChalkInstance } from 'chalk'
+import type { Report } from './step.ts'
+import { counted, joined } from './text.ts'
+
+/** What a step came to, in lines: what was on the host meanwhile, and how many checks and predictions held. */
+export function verdictLines(
+  { checks, predictions, host, ms }: Report,
+  ink: ChalkInstance,
+  width: number,
+): string[] {
+  const { bold, green, red, yellow, dim } = ink
+  const looked = checks.filter(({ ok }) => ok !== null).length
+  const failed = checks.filter(({ ok }) => ok === false).length
+  const predicted = predictions.filter(({ said, answer }) => said === answer).length
+  const verdict = failed
+    ? red(`✘ ${failed} of ${counted(looked, 'check')} failed`)
+    : looked
+      ? green(`✔ ${counted(looked, 'check')} ${looked === 1 ? 'holds' : 'hold'}`)
+      : yellow(`– none of the ${checks.length} checks could be made here`)
+  const meanwhile = appeared(host.changed)
+  const after = host.left.length ? '' : '; it is as before'
+  const [first = '', ...others] = [
+    looked && looked < checks.length ? yellow(`${checks.length - looked} not possible here`) : '',
+    predictions.length ? `${predicted} of ${predictions.length} predicted` : '',
+    host.left.length ? red(`left on the host: ${host.left.join(', ')}`) : 'nothing left on the host',
+    dim(`${ms} ms`),
+  ].filter(Boolean)
+  return [
+    ...(meanwhile ? [dim(`      meanwhile on the host: ${meanwhile}${after}`)] : []),
+    ...joined([`${bold(verdict)}  ${first}`, ...others], width - 3).map(line => `   ${line}`),
+  ]
+}
+
+/** `1 process, 8 namespaces, 5 cgroups`: what came into being on the host, counted by its first word. */
+function appeared(changed: readonly string[]): string {
+  const kinds = changed.filter(line => line.startsWith('+ ')).map(line => line.split(' ')[1] ?? '')
+  return [...new Set(kinds)]
+    .map(kind => counted(kinds.filter(other => other === kind).length, kind))
+    .join(', ')
+}
