@@ -6,7 +6,7 @@
 // For a shell the four lines above start Node; for Node they are four strings. The arguments stand behind `--`, and NODE_OPTIONS is
 // kept from us: an option of either kind is meant for the container's program.
 // The entry, in plain JavaScript: an entry in TypeScript costs 50 ms more, for the type stripper, each time.
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, statSync, writeSync } from 'node:fs'
 import module from 'node:module' // its names one by one would be a SyntaxError on a Node that lacks one
 import { pathToFileURL } from 'node:url'
 
@@ -52,4 +52,11 @@ module.registerHooks({
 })
 
 // A checkout has the sources; the npm package has what `prepack` made of them (Node strips no types under node_modules).
-await import(existsSync(`${here}/lib/cli/main.ts`) ? './lib/cli/main.ts' : './dist/lib/cli/main.js')
+try {
+  await import(existsSync(`${here}/lib/cli/main.ts`) ? './lib/cli/main.ts' : './dist/lib/cli/main.js')
+} catch (error) {
+  // nothing of ours that could say it can be loaded any more; the statuses are those of lib/cli/exit.ts
+  if (error?.code !== 'EMFILE') throw error
+  writeSync(2, 'minilab: too many files are open: allow more open files (ulimit -n)\n')
+  process.exit(['run', 'exec'].includes(process.argv[2]) ? 125 : 3)
+}

@@ -62,20 +62,20 @@ ofRoot?.('the packages that are proposed, one after the other, until nothing is 
 
 test('too few open files: the limit that is named is the one to raise', () => {
   const run = (most: number) =>
-    spawnSync(
-      'bash',
-      ['-c', `path=$PATH; ulimit -n ${most}; ${minilab} run --rm --network none default echo ok`],
-      {
-        encoding: 'utf8',
-        env: { ...process.env, MINILAB_DATA: userData() },
-      },
-    )
-  const { status, stderr } = run(30)
-  expect({ status, stderr }).toEqual({
-    status: 125,
-    stderr: expect.stringMatching(
-      /^minilab: [^\n]+EMFILE[^\n]*: allow more open files \(ulimit -n\)\n$/,
-    ) as string,
-  })
+    spawnSync('bash', ['-c', `ulimit -n ${most}; ${minilab} run --rm default echo ok`], {
+      encoding: 'utf8',
+      env: { ...process.env, MINILAB_DATA: userData() },
+    })
+  // the fewer, the earlier: while our modules are loaded, at the tape, at the image, at the firewall's program
+  for (const most of [24, 27, 30, 36]) {
+    const { status, stderr } = run(most)
+    expect({ most, status, stderr }).toEqual({
+      most,
+      status: 125,
+      stderr: expect.stringMatching(
+        /^minilab: [^\n]+: allow more open files \(ulimit -n\)[^\n]*\n$/,
+      ) as string,
+    })
+  }
   expect(run(256).stdout).toBe('ok\n')
 })

@@ -1,3 +1,4 @@
+import { codeOf } from '../../common/error-code.ts'
 import { spawnSync } from 'node:child_process'
 import { constants } from 'node:fs'
 import { join } from 'node:path'
@@ -23,11 +24,14 @@ export function runRuleTool(
 ): { ok: boolean; said: string } {
   const { status, stdout, stderr, error } = spawnSync(program, args, { input, encoding: 'utf8' })
   if (status === 0) return { ok: true, said: stdout }
-  if (status === null && (error as NodeJS.ErrnoException | undefined)?.code !== 'ENOENT')
+  const code = codeOf(error)
+  if (status === null && code !== 'ENOENT')
     throw new MinilabError(
       'limited',
       `${program} cannot be run: ${error?.message ?? 'it was killed'}`,
-      'see that there are memory and processes enough, then: minilab clean',
+      code === 'EMFILE'
+        ? 'allow more open files (ulimit -n), then: minilab clean'
+        : 'see that there are memory and processes enough, then: minilab clean',
     )
   return { ok: false, said: error?.message ?? (stderr.trim().split('\n')[0] || `exit status ${status}`) }
 }
