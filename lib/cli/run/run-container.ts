@@ -11,15 +11,7 @@ import { Ledger, recover } from '../../container/ledger/ledger.ts'
 import { listen, type Listener } from '../../container/net/publish.ts'
 import type { RunRequest } from '../../container/run/request.ts'
 import { runContainer } from '../../container/run/run.ts'
-import {
-  hostName,
-  keptCapabilities,
-  networkMode,
-  port,
-  resources,
-  volumes,
-  workdir,
-} from '../../container/run/options.ts'
+import { port } from '../../container/run/options.ts'
 import { dataFolder, makeDir } from '../../image/data-folder.ts'
 import { codeOf } from '../../common/error-code.ts'
 import { Handover } from '../../kernel/process/handed.ts'
@@ -30,6 +22,7 @@ import { EXIT } from '../exit.ts'
 import { lineOf, warn } from '../fail.ts'
 import { ourselves } from '../../common/ourselves.ts'
 import { type Handed, RUN } from './handed.ts'
+import { requestFrom } from './request-from.ts'
 import type { RunFlags } from './run.ts'
 
 /** What whoever asks for it should know. */
@@ -43,7 +36,7 @@ const UNCHECKED =
 /** Checks everything that was asked for, and then runs it: here, in the sandbox, or in the background. */
 export async function run(image: string, command: string[], flags: RunFlags): Promise<void> {
   const begun = RUN.told
-  const request = read(image, command, flags)
+  const request: RunRequest = { ...requestFrom(image, command, flags), notTakenBack }
   if (!begun && flags.unsafe) warn(UNCHECKED)
   else if (!begun && flags.mine) await (await import('./run-mine.ts')).refuseUnproven(flags.rootless ?? false)
   if (!begun && request.capabilities.includes('CAP_SYS_ADMIN')) warn(OPENS)
@@ -113,39 +106,6 @@ function tell(notify: number, words: string, log?: string): void {
     throw error
   } finally {
     closeSync(notify)
-  }
-}
-
-function read(image: string, command: string[], flags: RunFlags): RunRequest {
-  const network = networkMode(flags.network)
-  if (flags.publish?.length && network !== 'bridge')
-    throw new MinilabError('usage', `-p needs a bridge, and the network is ${network}`, 'leave out --network')
-  if (flags.unsafe && !flags.mine)
-    throw new MinilabError('usage', '--unsafe is about parts of yours', 'leave it out, or add --mine')
-  if (flags.tty && flags.detach)
-    throw new MinilabError('usage', '-t needs a terminal and -d leaves it', 'choose one of them')
-  if (flags.tty && flags.interactive && !process.stdin.isTTY)
-    throw new MinilabError('usage', '-it needs a terminal, and stdin is none', 'leave out -t')
-  return {
-    image,
-    command,
-    notTakenBack,
-    rootless: flags.rootless ?? false,
-    remove: flags.rm ?? false,
-    interactive: flags.interactive ?? false,
-    terminal: flags.tty ?? false,
-    resources: resources(flags),
-    env: [...(flags.tty ? [`TERM=${process.env.TERM ?? 'xterm'}`] : []), ...(flags.env ?? [])],
-    volumes: volumes(flags.volume ?? []),
-    network,
-    listeners: [],
-    ports: (flags.publish ?? []).map(text => (port(text), text)),
-    readOnly: flags.readOnly ?? false,
-    capabilities: keptCapabilities(flags.capAdd, flags.capDrop),
-    ...(flags.name !== undefined && { name: flags.name }),
-    ...(flags.workdir !== undefined && { workdir: workdir(flags.workdir) }),
-    ...(flags.user !== undefined && { user: flags.user }),
-    ...(flags.hostname !== undefined && { hostname: hostName(flags.hostname) }),
   }
 }
 
