@@ -16,7 +16,8 @@ export default class WhereTimeGoes implements Reporter {
     if (again.length > 0) console.log('\nPassed only at the second try: each has a cause')
     for (const test of again) {
       console.log(`  ${test.module.relativeModuleId} > ${test.fullName}`)
-      for (const { message } of test.result().errors ?? []) console.log(message.replace(/^/gm, '    '))
+      for (const { message, diff } of test.result().errors ?? [])
+        console.log(`${message}\n${diff ?? ''}`.trimEnd().replace(/^/gm, '    '))
     }
     if (tests.length < 2 * SLOWEST) return // of a few tests each is seen with its time anyway
     const slowest = tests.toSorted((a, b) => duration(b) - duration(a)).slice(0, SLOWEST)
