@@ -60,7 +60,7 @@ export const commands = {
   remove: (name: string) => ['rm', '-f', name],
 }
 
-const PATIENCE = 20_000 // ms: SIGKILL takes one or two where no other process wants the processor
+const PATIENCE = 5000 // ms: SIGKILL takes one or two where no other process wants the processor
 
 /** One container that runs to its end, and one in the background that is joined, killed and removed. */
 export async function byCommandLine(experiment: Experiment<Ran>, type: typeof commands): Promise<void> {
