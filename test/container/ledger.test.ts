@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { expect, test } from 'vitest'
-import { isRoot, userFolder } from '../support/minilab.ts'
+import { isRoot, ORDINARY, userFolder } from '../support/minilab.ts'
 
 const library = `${import.meta.dirname}/../../lib`
 const PAGE = 4096
@@ -51,4 +51,16 @@ test.skipIf(!isRoot)('a line for which there is no room is not left in part, and
     const names = ledgers('.').flatMap(parse).map(({ path }) => path.slice(-1))
     console.log(JSON.stringify([code, names, readFileSync(ledger.path, 'utf8').split('\\n').length]))`
   expect(onSmallDisk(code)).toEqual(['ENOSPC', ['x', 'z'], 3])
+})
+
+test.skipIf(!isRoot)('what another process has open, and may not be read any more, is passed over', () => {
+  const script = `
+    import { heldByLiving } from '${library}/container/state/held-changes.ts'
+    const unreadable = { pid: 1, fd: '0', target: '/x/ledger/1-1-abcdef12-0-1_1.jsonl' }
+    console.log(JSON.stringify(heldByLiving('/nonexistent', [unreadable])))`
+  const told = execFileSync(process.execPath, ['--input-type=module', '-e', script], {
+    encoding: 'utf8',
+    ...ORDINARY,
+  })
+  expect(JSON.parse(told)).toEqual([])
 })

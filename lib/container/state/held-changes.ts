@@ -21,7 +21,13 @@ export function heldByLiving(dataFolder: string, open = openFiles()): Held[] {
   const others = open
     .filter(({ target }) => LEDGER.test(target))
     .map(({ pid, fd }) => ({ pid, path: `/proc/${pid}/fd/${fd}` }))
-  return [...own, ...others].flatMap(({ pid, path }) => parse(path).map(entry => ({ pid, entry })))
+  return [
+    ...own.flatMap(({ pid, path }) => parse(path).map(entry => ({ pid, entry }))),
+    // between our look at its descriptors and now it may have ended, or become one that only root may look at: ptrace(2)
+    ...others.flatMap(({ pid, path }) =>
+      (ifReadable(() => parse(path)) ?? []).map(entry => ({ pid, entry })),
+    ),
+  ]
 }
 
 export interface OpenFile {
