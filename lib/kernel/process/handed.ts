@@ -1,4 +1,5 @@
 import { closeSync, readFileSync, writeSync } from 'node:fs'
+import { codeOf } from '../../common/error-code.ts'
 import { MinilabError } from '../../common/errors.ts'
 import {
   F_ADD_SEALS,
@@ -72,16 +73,21 @@ function read(variable: string | undefined): Told {
   delete process.env[VARIABLE]
   if (!variable) return {}
   const fd = Number(variable)
+  if (!isSealed(fd))
+    throw new MinilabError('usage', `${VARIABLE} is set, and makes no sense`, 'unset it: it is minilab’s own')
+  const text = readFileSync(fd, 'utf8')
+  closeSync(fd)
+  return JSON.parse(text) as Told
+}
+
+/** Whether a descriptor is open, and a file as ours are. */
+function isSealed(fd: number): boolean {
   try {
-    if ((now.fcntl(fd, F_GET_SEALS, 0) & SEALED) === SEALED) {
-      const text = readFileSync(fd, 'utf8')
-      closeSync(fd)
-      return JSON.parse(text) as Told
-    }
-  } catch {
-    // it is not open, or no file of ours: said below
+    return (now.fcntl(fd, F_GET_SEALS, 0) & SEALED) === SEALED
+  } catch (error) {
+    if (['EBADF', 'EINVAL'].includes(codeOf(error) ?? '')) return false // fcntl(2): not open; a file that has no seals
+    throw error
   }
-  throw new MinilabError('usage', `${VARIABLE} is set, and makes no sense`, 'unset it: it is minilab’s own')
 }
 
 function memoryFile(): number {
