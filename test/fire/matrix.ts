@@ -144,6 +144,8 @@ function refusal(operation: string, fault: Fault, ran: Ran): string[] {
   // an experiment of a step has failed: then its check says so
   if (status === 1 && isReport(stdout) && !(JSON.parse(stdout) as Report).ok) return wrong
   if (status !== 0) return [...wrong, `status ${status}, and it says: ${stderr || stdout.slice(0, 500)}`]
+  // what cannot be taken back keeps no container from running, and is said all the same
+  if (isTakingBack(ran) && isLine(stderr)) return wrong
   if (stderr) wrong.push(`status 0, and it says: ${stderr}`)
   // the process that looks after a container in the background says it where the container's own words go, too
   if (isLine(logged)) return wrong
