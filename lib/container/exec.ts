@@ -168,6 +168,8 @@ export async function execIn(
   }
   if (!child) throw hasEnded(state)
   const exit = await connection.attend(child, pair)
+  // it became a program just when we had given up waiting for that, and killed it
+  if (interrupted && exit.signal === 'SIGKILL') throw new Interrupted(interrupted)
   await connection.finish()
   return exit
 }
