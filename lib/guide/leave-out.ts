@@ -1,3 +1,4 @@
+import type { Container, Part } from '../container/part.ts'
 import { nothingMade, recordParts } from '../container/start.ts'
 import type { NamespaceType } from '../container/spec.ts'
 import { MinilabError } from '../common/errors.ts'
@@ -27,15 +28,25 @@ const NAMESPACES: Record<string, NamespaceType> = {
 const NEEDED = ['process', 'execve']
 
 /** What the child of a step's own container would do, recorded; nothing is made. `own`: only what its parts record. */
-export async function recordStep<S>(step: Step<S>, options: StepMode, own = false): Promise<Tape> {
-  const experiment = new Experiment(step, options)
+export async function recordStep<S>(step: Step<S>, mode: StepMode, own = false): Promise<Tape> {
+  return recordDry(step, mode, (parts, container, gate) => {
+    if (!own) return recordParts(parts, container, gate).tape
+    const tape = new Tape()
+    for (const part of parts) part.inside?.(tape, container, gate)
+    return tape
+  })
+}
+
+/** Records something for a step's own container, which is not made: it gets the parts that can be had here, and the container. */
+export async function recordDry<S, T>(
+  step: Step<S>,
+  mode: StepMode,
+  record: (parts: readonly Part[], container: Container, gate: Gate) => T,
+): Promise<T> {
+  const experiment = new Experiment(step, mode)
   const gate = new Gate()
   try {
-    const container = nothingMade(await experiment.plan({ dry: true, id: 'dry' }))
-    if (!own) return recordParts(experiment.parts(), container, gate).tape
-    const tape = new Tape()
-    for (const part of experiment.parts()) part.inside?.(tape, container, gate)
-    return tape
+    return record(experiment.parts(), nothingMade(await experiment.plan({ dry: true, id: 'dry' })), gate)
   } finally {
     gate.closeChildEnd()
     gate.close()

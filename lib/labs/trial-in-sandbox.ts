@@ -2,15 +2,13 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isKind, type MinilabError } from '../common/errors.ts'
 import type { Part } from '../container/part.ts'
-import { nothingMade } from '../container/start.ts'
 import { difference } from '../guide/host-state.ts'
-import { Experiment } from '../guide/experiment.ts'
+import { recordDry } from '../guide/leave-out.ts'
 import type { StepMode } from '../guide/step-plan.ts'
 import { inWords } from '../guide/refusal.ts'
 import { runStep } from '../guide/run-step.ts'
 import type { Report, Step } from '../guide/step.ts'
 import { surroundings } from '../guide/process-state.ts'
-import { Gate } from '../kernel/tape/gate.ts'
 import { ClosedError } from '../kernel/netlink/netlink.ts'
 import { type Op, Tape } from '../kernel/tape/tape.ts'
 import { type Exercise, partOf, type Written } from './exercise.ts'
@@ -223,16 +221,9 @@ function plain(call: string, names: Names): string {
   return named.replaceAll(/ #\d+>/g, '>')
 }
 
-async function recordPart(step: Step, part: Part, tape: Tape, options: StepMode): Promise<Names> {
-  const experiment = new Experiment(step, options)
-  const gate = new Gate()
-  try {
-    const container = nothingMade(await experiment.plan({ dry: true, id: 'dry' }))
+async function recordPart(step: Step, part: Part, tape: Tape, mode: StepMode): Promise<Names> {
+  return recordDry(step, mode, (_, container, gate): Names => {
     part.inside?.(tape, container, gate)
     return container.rootfs === '/' ? {} : { [container.rootfs]: 'rootfs' }
-  } finally {
-    gate.closeChildEnd()
-    gate.close()
-    await experiment.close()
-  }
+  })
 }
