@@ -8,13 +8,8 @@ import { keepBlockingModes } from './standard-streams.ts'
 const version = (): string =>
   (JSON.parse(readFileSync(join(ownFolder, 'package.json'), 'utf8')) as { version: string }).version
 
-/** Whether the command starts what may be hostile, and is meant to withstand it: see own-program.ts. */
-function startsHostile([, , command = '', ...words]: readonly string[]): boolean {
-  return (
-    ['run', 'exec', 'quiz'].includes(command) ||
-    (command === 'step' && words.some(word => /^(7|run|all)$/.test(word)))
-  )
-}
+/** The commands that start containers. */
+const STARTING = ['run', 'exec', 'step', 'quiz']
 
 const [, , command = '', argument] = process.argv
 // what we write we must be able to read: a umask may keep others from it, not us
@@ -51,7 +46,7 @@ async function start(): Promise<void> {
     // ourselves in the sandbox, for which code to try comes as jobs: jobs.ts
     if (command === 'check') return (await import('./lab/run-trials.ts')).serveTrials(Number(argument))
   }
-  if (startsHostile(process.argv)) await (await import('../container/own-program.ts')).protectOwnProgram()
+  if (STARTING.includes(command)) (await import('../kernel/process/inherited.ts')).keepInherited()
   await (await import('./program.ts')).main(process.argv, version())
 }
 

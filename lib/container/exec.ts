@@ -9,7 +9,6 @@ import {
   O_CLOEXEC,
   O_NOCTTY,
   O_RDWR,
-  PR_SET_DUMPABLE,
   PR_SET_PDEATHSIG,
   RESOLVE_IN_ROOT,
   RESOLVE_NO_SYMLINKS,
@@ -104,15 +103,15 @@ export async function execIn(
   tape.setsid()
   tape.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
   gate.record(tape)
-  // whoever is inside must find nobody to trace while we still share our memory (CVE-2016-9962)
-  tape.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+  handOnStdio(tape, stdio)
+  // what enters the container has nothing of our memory or our program in it: no tracer inside can reach them (CVE-2016-9962)
+  gate.enterSecondStage(tape, [pidfd])
   tape.setns(pidfd, foreignNamespaces(state.pid, JOINED))
   tape.become({ flags: CLONE_VM + CLONE_VFORK + CLONE_PARENT + CLONE_PARENT_SETTID, parentTid: pid })
   tape.setsid()
   tape.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) // a change of user clears it: program sets it once more
   tape.umask(0o022)
-  if (pair) tape.ioctl(pair.slave, TIOCSCTTY, 0)
-  handOnStdio(tape, stdio)
+  if (pair) tape.ioctl(0, TIOCSCTTY, 0)
   openNull(tape, stdio)
   if (namespaceInode(state.pid, 'user') !== namespaceInode('self', 'user')) {
     tape.setresgid(0, 0, 0)

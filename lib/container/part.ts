@@ -37,6 +37,8 @@ export interface Plan {
   stdio?: Stdio
   /** whether the container ends when we do */
   diesWithUs: boolean
+  /** whether its program is started from our own memory, without a second stage: what an attack is to be good for */
+  oneStage?: boolean
 }
 
 /** What the parts of a container make for it, each for the hooks that come later. */

@@ -1,12 +1,13 @@
 import type { Child } from '../kernel/process/child.ts'
 import { diagnose } from '../kernel/syscalls/diagnose.ts'
+import { PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS } from '../kernel/syscalls/constants.ts'
 import { errnoNumber } from '../common/errno.ts'
 import { MinilabError } from '../common/errors.ts'
 import { Gate } from '../kernel/tape/gate.ts'
 import type { Launched } from '../kernel/tape/launch.ts'
 import { launchGated } from '../kernel/tape/launch-gated.ts'
 import { SyscallError } from '../kernel/syscalls/syscall-error.ts'
-import { type Replayed, Tape } from '../kernel/tape/tape.ts'
+import { Later, type Op, type Replayed, Tape } from '../kernel/tape/tape.ts'
 import type { Container, Part, Plan } from './part.ts'
 import { handOnStdio } from './parts/process.ts'
 import { refuseUndone } from './spec-check.ts'
@@ -41,12 +42,27 @@ export function recordParts(
   tape.umask(0o022)
   handOnStdio(tape, stdio)
   gate.record(tape)
-  for (const part of parts) {
+  const starts = parts.map(part => {
+    const start = tape.ops.length
     tape.part = part.name
     part.inside?.(tape, container, gate)
-  }
+    return start
+  })
+  const last = starts.findLast(start => start <= tape.ops.findIndex(endsRights))
+  tape.part = 'process'
+  if (last !== undefined && !container.oneStage && !reachesBack(tape, last))
+    gate.enterSecondStage(tape, [], last)
   return { tape, flags: parts.reduce((flags, part) => flags | (part.flags?.(spec) ?? 0), 0) }
 }
+
+/** The calls by which a child gives up its rights, or becomes a program: the part that makes the first of them begins the second stage. */
+const endsRights = ({ call, args: [first] }: Op) =>
+  ['execve', 'seccomp', 'capset'].includes(call) ||
+  (call === 'prctl' && [PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS].includes(first as number))
+
+/** Whether an op from `at` on has a result of one before as its argument: that is lost with the memory. */
+const reachesBack = ({ ops }: Tape, at: number) =>
+  ops.slice(at).some(({ args }) => args.some(arg => arg instanceof Later && ops.indexOf(arg.op) < at))
 
 /** A plan with nothing made for it yet. */
 export const nothingMade = (plan: Plan): Container => ({ ...plan, requests: { host: [], container: [] } })
@@ -70,8 +86,7 @@ function recorded<T>(record: () => T, gate: Gate): T {
   try {
     return record()
   } catch (error) {
-    gate.closeChildEnd()
-    gate.close()
+    gate.abandon()
     throw error
   }
 }

@@ -123,7 +123,8 @@ export class Experiment<S = object> {
   ): Promise<Box> {
     const plan = await this.plan(options)
     const shell = new PipedShell()
-    plan.stdio = shell.stdio
+    const [stdin, stdout, stderr] = shell.stdio
+    plan.stdio = [options.input ?? stdin, stdout, stderr]
     const { runtime } = this.options
     try {
       const started =

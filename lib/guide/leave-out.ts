@@ -48,8 +48,7 @@ export async function recordDry<S, T>(
   try {
     return record(experiment.parts(), nothingMade(await experiment.plan({ dry: true, id: 'dry' })), gate)
   } finally {
-    gate.closeChildEnd()
-    gate.close()
+    gate.abandon()
     await experiment.close()
   }
 }

@@ -11,6 +11,8 @@ export interface PlanOptions {
   parts?: readonly Part[]
   args?: string[]
   change?(plan: Plan): void
+  /** what becomes its stdin, in place of the pipe to its shell: a descriptor */
+  input?: number
   /** nothing may be made, not even the default image: for `--dry-run` */
   dry?: boolean
   /** the image is needed even where the step itself uses the host's own files: for a runtime other than ours */

@@ -53,6 +53,8 @@ describe.each(modesOf([...allUsers, ...(isRoot ? (['rootless'] as const) : [])])
       'close',
       'write',
       'read',
+      'fcntl',
+      'execveat',
       'prctl',
       'close_range',
       'chdir',

@@ -13,13 +13,14 @@ import module from 'node:module'
 import net from 'node:net'
 import koffi from 'koffi'
 import { errnoMeaning, errnoNumber } from '../../lib/common/errno.ts'
+import { SecondStage } from '../../lib/kernel/tape/second-stage.ts'
 import { OP } from '../../lib/kernel/tape/launchpad.ts' // bytes and numbers: it loads nothing that is replaced here
 import { type Message, Netlink, NetlinkError } from '../../lib/kernel/netlink/netlink.ts'
 import { diagnose } from '../../lib/kernel/syscalls/diagnose.ts'
 import { int32s, now } from '../../lib/kernel/syscalls/now.ts'
 import { SyscallError } from '../../lib/kernel/syscalls/syscall-error.ts'
 import { type Call, printArgs } from '../../lib/kernel/syscalls/syscalls.ts'
-import { Tape } from '../../lib/kernel/tape/tape.ts'
+import { type Op, Tape } from '../../lib/kernel/tape/tape.ts'
 
 /** What befalls an operation: its process is killed right after it, or it is refused. */
 export type Fault = 'kill' | 'ENOSPC' | 'EMFILE' | 'EPERM' | 'ENOMEM'
@@ -248,9 +249,13 @@ Tape.prototype.record = function (call, args, limits) {
   )
   if (call === 'close_range' && kind === 'kill' && tape === tapeNumber) args = [args[0], HIGH - 1, args[2]]
   const later = record.call(this, call, args, limits)
-  if (tape === tapeNumber && at === callNumber) stop(this)
+  if (tape === tapeNumber && at === callNumber) {
+    meant = later.op
+    stop(this)
+  }
   return later
 }
+let meant: Op | undefined
 const counts = new Map<Tape, number>()
 
 // where the tape goes to the launchpad: launch.ts has it from koffi.decode
@@ -270,21 +275,60 @@ Object.assign(koffi, {
     if (!code.async) return code
     const launch: Launch = code.async.bind(code)
     code.async = (cloneArgs, size, ops, end, done) => {
-      if (++launches !== tapeNumber) return launch(cloneArgs, size, ops, end, done)
+      const tape = ++launches === tapeNumber ? tapes[launches - 1] : undefined
+      if (!tape || (isInSecond(tape) && kind !== 'kill')) return launch(cloneArgs, size, ops, end, done)
       if (kind === 'kill')
         return launch(cloneArgs, size, ops, end, (...ended) => {
           die() // by an execve that succeeded, say: there is no next call
           done(...ended)
         })
       fired()
-      if (callNumber === 0) return void setImmediate(() => done(null, -errno))
-      const op = new DataView(koffi.view(ops, Number(end - ops)), OP.size * (callNumber! - 1), OP.size)
-      op.setBigInt64(OP.nr, -1n, true) // ENOSYS: no such call; and here becomes the error that was asked for
+      if (!meant) return void setImmediate(() => done(null, -errno))
+      const number = tape.ops.indexOf(meant)
+      const op = new DataView(koffi.view(ops, Number(end - ops)), OP.size * number, OP.size)
+      refuse(op)
       launch(cloneArgs, size, ops, end, (...ended) => {
-        if (op.getBigInt64(OP.result, true) !== NOT_RUN) op.setBigInt64(OP.result, BigInt(-errno), true)
+        giveError(op)
         done(...ended)
       })
     }
     return code
   },
 })
+
+/** Whether the call that is to fail, or behind which we are to die, is one of the second stage. */
+const isInSecond = ({ ops, second }: Tape) => Boolean(meant && second && ops.indexOf(meant) >= second.at)
+
+/** ENOSYS: no such call; and here becomes the error that was asked for. */
+const refuse = (op: DataView) => op.setBigInt64(OP.nr, -1n, true)
+const giveError = (op: DataView) => {
+  if (op.getBigInt64(OP.result, true) !== NOT_RUN) op.setBigInt64(OP.result, BigInt(-errno), true)
+}
+
+// ─── second stages: their ops are in a file, which is filled before the launch, and read when they are over
+
+/** The op that is meant, in the arena of its second stage; undefined where this is another's. */
+function meantIn(stage: SecondStage): DataView | undefined {
+  const tape = tapes.find(({ second }) => second?.stage === stage)
+  if (!tape?.second || tapes.indexOf(tape) + 1 !== tapeNumber || !isInSecond(tape)) return undefined
+  const { view } = stage.arena
+  const first = Number(view.getBigUint64(0, true) - stage.arena.base)
+  const at = first + OP.size * (tape.ops.indexOf(meant!) - tape.second.at)
+  return new DataView(view.buffer, view.byteOffset + at, OP.size)
+}
+
+// eslint-disable-next-line typescript/unbound-method -- called with their object below
+const { write, look } = SecondStage.prototype
+SecondStage.prototype.write = function () {
+  const op = meantIn(this)
+  if (op && kind !== 'kill') {
+    fired()
+    refuse(op)
+  }
+  write.call(this)
+}
+SecondStage.prototype.look = function () {
+  look.call(this)
+  const op = kind === 'kill' ? undefined : meantIn(this)
+  if (op) giveError(op)
+}

@@ -72,10 +72,12 @@ function replayed(calls: Call[]): Seen[] {
   // after a refused call the launchpad itself leaves
   const { call, args } = until.at(-1) ?? {}
   const tape = call === 'exit_group' && args === '127' ? until.slice(0, -1) : until
-  return tape.map(({ call, result, errno }) => ({
+  // the second stage maps its tape: that is its program's doing, not the tape's
+  const recorded = tape.filter(({ call }, i) => !(call === 'mmap' && tape[i - 1]?.call === 'execveat'))
+  return recorded.map(({ call, result, errno }) => ({
     call,
     errno,
-    result: call === 'execve' && !result ? null : result,
+    result: call.startsWith('execve') && !result ? null : result,
   }))
 }
 

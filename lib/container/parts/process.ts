@@ -64,8 +64,8 @@ export function dieWithUs(tape: Tape, gate: Gate): void {
  */
 export function handOnStdio(tape: Tape, stdio: Stdio = [0, 1, 2]): void {
   stdio.forEach((fd, target) => {
-    if (fd === 'null') return
-    if (fd === target) tape.fcntl(fd, F_SETFD, 0)
+    // ours for now, where it is opened later: else another file would get the number
+    if (fd === target || fd === 'null') tape.fcntl(target, F_SETFD, 0)
     else tape.dup3(fd, target, 0)
   })
   for (const signal of [SIGPIPE, SIGXFSZ]) tape.rt_sigaction(signal, 'SIG_DFL', null, 8)

@@ -2,6 +2,7 @@ import { onImageLayers } from '../image-layers.ts'
 import { type Box, Experiment } from '../experiment.ts'
 import type { PlanOptions } from '../step-plan.ts'
 import type { Step } from '../step.ts'
+import { hardening } from '../../container/parts/hardening.ts'
 import { layers, overlayRefused } from '../../container/parts/layers.ts'
 import { limits } from '../../container/parts/limits.ts'
 import { namespaces } from '../../container/parts/namespaces.ts'
@@ -62,9 +63,12 @@ export class Target {
 
   /**
    * A container that makes some calls in place of its program, or right before it: with exactly the rights that the
-   * program has, when everything that confines it is in place. Record them with `tape.attempt`.
+   * program has, when everything that confines it is in place. Record them with `tape.attempt`. `input`: what it gets as its stdin.
    */
-  async make(record: (tape: Tape) => void, { thenRun = false } = {}): Promise<Made> {
+  async make(
+    record: (tape: Tape) => void,
+    { thenRun = false, ...options }: { thenRun?: boolean } & Pick<PlanOptions, 'input'> = {},
+  ): Promise<Made> {
     const attack: Part = {
       name: 'attack',
       inside(tape) {
@@ -75,12 +79,12 @@ export class Target {
     const parts = this.parts.flatMap(part =>
       part.name === program.name ? [attack, ...(thenRun ? [part] : [])] : [part],
     )
-    const box = await this.start({ parts })
+    const box = await this.start({ parts, ...options })
     return { box, calls: box.tape.filter(({ part, call }) => part === 'attack' && call !== 'exit_group') }
   }
 
   /** A container with a shell in it, or with the program given. */
-  async start(options: Pick<PlanOptions, 'parts' | 'args'> = {}): Promise<Box> {
+  async start(options: Pick<PlanOptions, 'parts' | 'args' | 'input'> = {}): Promise<Box> {
     const change = (plan: Plan) => this.#furnish(plan)
     try {
       return await this.#experiment.another('an attack', { parts: this.parts, change, ...options })
@@ -91,6 +95,7 @@ export class Target {
 
   #furnish(plan: Plan): void {
     const { linux } = plan.spec
+    if (!this.has(hardening)) plan.oneStage = true // the second stage is the last chapter's, too
     linux.resources = { memory: { limit: MEMORY, swap: MEMORY }, pids: { limit: PROCESSES } }
     if (this.has(layers) && !plan.layers) onImageLayers(plan)
   }

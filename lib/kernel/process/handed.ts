@@ -1,21 +1,12 @@
 import { closeSync, readFileSync, writeSync } from 'node:fs'
 import { codeOf } from '../../common/error-code.ts'
 import { MinilabError } from '../../common/errors.ts'
-import {
-  F_ADD_SEALS,
-  F_GET_SEALS,
-  MFD_ALLOW_SEALING,
-  MFD_CLOEXEC,
-  MFD_NOEXEC_SEAL,
-} from '../syscalls/constants.ts'
+import { F_GET_SEALS } from '../syscalls/constants.ts'
 import { now } from '../syscalls/now.ts'
-import { SyscallError } from '../syscalls/syscall-error.ts'
+import { memoryFile, seal, SEALED } from './memory-file.ts'
 
 /** Says by which descriptor a process of ours gets what the process has to tell that started it. */
 const VARIABLE = 'MINILAB_HANDED'
-
-/** F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW and F_SEAL_WRITE: linux/fcntl.h. No file has them by accident. */
-const SEALED = 0xf
 
 /** What is told, by subject. */
 export type Told = Readonly<Record<string, unknown>>
@@ -44,9 +35,9 @@ export class Handover implements Disposable {
   readonly fd: number
 
   constructor(told: Told) {
-    this.fd = memoryFile()
+    this.fd = memoryFile(VARIABLE, 'data')
     writeSync(this.fd, JSON.stringify(told), 0) // at 0, which leaves the offset there
-    now.fcntl(this.fd, F_ADD_SEALS, SEALED)
+    seal(this.fd)
   }
 
   /** The variable that says where it is: for a process that inherits it as the descriptor `fd`. */
@@ -87,15 +78,5 @@ function isSealed(fd: number): boolean {
   } catch (error) {
     if (['EBADF', 'EINVAL'].includes(codeOf(error) ?? '')) return false // fcntl(2): not open; a file that has no seals
     throw error
-  }
-}
-
-function memoryFile(): number {
-  const flags = MFD_CLOEXEC | MFD_ALLOW_SEALING
-  try {
-    return now.memfd_create(VARIABLE, flags | MFD_NOEXEC_SEAL) // some machines insist on it: vm.memfd_noexec
-  } catch (error) {
-    if (!(error instanceof SyscallError && error.code === 'EINVAL')) throw error
-    return now.memfd_create(VARIABLE, flags) // before Linux 6.3
   }
 }

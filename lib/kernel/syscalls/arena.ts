@@ -12,14 +12,16 @@ const MAP_PRIVATE_ANONYMOUS = 0x22
 export class Arena {
   readonly bytes: Uint8Array
   readonly view: DataView
-  readonly base: bigint
+  /** the address of its first byte: for us, or for the process that will have these bytes in its own memory */
+  base: bigint
+  readonly #ours: bigint
   #next = 0
   #outs: { buffer: Uint8Array; offset: number }[] = []
   readonly #lists = new Map<readonly string[], bigint>()
 
   private constructor() {
     const memory = libc.mmap(null, SIZE, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0)
-    this.base = koffi.address(memory)
+    this.#ours = this.base = koffi.address(memory)
     const buffer = koffi.view(memory, SIZE)
     this.bytes = new Uint8Array(buffer)
     this.view = new DataView(buffer)
@@ -27,9 +29,16 @@ export class Arena {
 
   static spare: Arena[] = []
 
-  /** An empty arena; give it back with `release()`. */
-  static take(): Arena {
-    return Arena.spare.pop() ?? new Arena()
+  /** An empty arena; give it back with `release()`. `base`: where another process will have its bytes. */
+  static take(base?: bigint): Arena {
+    const arena = Arena.spare.pop() ?? new Arena()
+    arena.base = base ?? arena.#ours
+    return arena
+  }
+
+  /** What is filled of it. */
+  get used(): Uint8Array {
+    return this.bytes.subarray(0, this.#next)
   }
 
   /** Copies what the kernel has written so far into the callers' buffers. */

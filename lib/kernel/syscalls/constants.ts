@@ -93,6 +93,7 @@ export const CLOSE_RANGE_CLOEXEC = 4
 export const MFD_CLOEXEC = 1
 export const MFD_ALLOW_SEALING = 2
 export const MFD_NOEXEC_SEAL = 8
+export const MFD_EXEC = 0x10
 export const LOCK_EX = 2
 export const LOCK_NB = 4
 

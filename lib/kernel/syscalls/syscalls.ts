@@ -61,6 +61,8 @@ export const syscalls = {
   clone3: ['args:clone_args', 'size:size'],
   /** execve(2): become another program */
   execve: ['path:path', 'argv:argv', 'envp:envp'],
+  /** execveat(2): become a program that is open as a descriptor */
+  execveat: ['dirfd:dirfd', 'path:path', 'argv:argv', 'envp:envp', 'flags:flags:AT_'],
   /** exit_group(2): end the process */
   exit_group: ['status:int'],
   /** kill(2): send a signal */

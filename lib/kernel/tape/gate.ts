@@ -2,6 +2,7 @@ import { closeSync, read } from 'node:fs'
 import { promisify } from 'node:util'
 import { AF_UNIX, MSG_NOSIGNAL, SOCK_CLOEXEC, SOCK_STREAM } from '../syscalls/constants.ts'
 import { int32s, now } from '../syscalls/now.ts'
+import { SecondStage } from './second-stage.ts'
 import type { Tape } from './tape.ts'
 
 const readAsync = promisify(read)
@@ -38,6 +39,18 @@ export class Gate {
     tape.write(this.#child, Buffer.from('!'), 1)
   }
 
+  /**
+   * Puts the second stage onto the tape, here or before the op at `at`. `kept`: descriptors that it needs besides 0, 1, 2 and
+   * this gate. Throws a machine error where the kernel allows no program in memory.
+   */
+  enterSecondStage(tape: Tape, kept: readonly number[] = [], at = tape.ops.length): void {
+    const rest = tape.ops.splice(at)
+    this.#second = new SecondStage()
+    this.#second.record(tape, [this.#child, ...kept])
+    tape.ops.push(...rest)
+  }
+  #second: SecondStage | undefined
+
   /** Resolves when the child waits at the gate: true; false when it ended before. */
   async reached(): Promise<boolean> {
     return (await readAsync(this.#parent, Buffer.alloc(1), 0, 1, null)).bytesRead === 1
@@ -56,5 +69,12 @@ export class Gate {
 
   close(): void {
     closeSync(this.#parent)
+  }
+
+  /** Closes all of it, where no child will ever come. */
+  abandon(): void {
+    this.closeChildEnd()
+    this.close()
+    this.#second?.[Symbol.dispose]()
   }
 }

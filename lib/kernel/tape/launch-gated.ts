@@ -26,7 +26,7 @@ export async function launchGated(
   flags: number,
   shares: readonly ((launched: Launched) => void | Promise<void>)[],
 ): Promise<Arrived> {
-  const launched = launch(tape, flags)
+  const launched = begin(tape, gate, flags)
   let child: Child | undefined
   // where clone3 is refused nobody comes to the gate: the end of file is our cue to look at the reason
   const over = launched.replayed.catch(() => undefined).finally(() => gate.closeChildEnd())
@@ -50,5 +50,16 @@ export async function launchGated(
   } finally {
     gate.close() // a child that still waits there ends by it
     await over
+    tape.second?.stage[Symbol.dispose]()
+  }
+}
+
+/** Where nothing could be launched, the gate has nobody to wait for. */
+function begin(tape: Tape, gate: Gate, flags: number): Launched {
+  try {
+    return launch(tape, flags)
+  } catch (error) {
+    gate.abandon()
+    throw error
   }
 }

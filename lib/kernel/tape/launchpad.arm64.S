@@ -17,6 +17,22 @@ launch:                       // launch(clone_args, size, ops, end) -> what clon
   isb
   mrs x11, cntvct_el0
   str x11, [x10, #88]
+  mov x12, x0
+  tbnz x12, #63, 9f
+  ldr w0, [x10, #8]
+  cbz w0, 9f
+  mov x8, #57                 // close(the child's descriptor of the tape)
+  svc #0
+8: ldr w0, [x10, #16]         // flock(ours, LOCK_EX)
+  mov x1, #2
+  mov x8, #32
+  svc #0
+  cmn x0, #4                  // EINTR
+  b.eq 8b
+  isb
+  mrs x11, cntvct_el0
+  str x11, [x10, #96]
+9: mov x0, x12
   ret
 1: mov x19, x9                // the child: x19 = this op, x20 = the end
   mov x20, x10
@@ -56,7 +72,7 @@ launch:                       // launch(clone_args, size, ops, end) -> what clon
 7: mov x8, #94                // exit_group(x0)
   svc #0
   brk #0
-.org 224
+.org 288
 heard:                        // heard(signal): see launchpad.x64.S
   str x0, [sp, #-16]!
   ldr w0, pipe
@@ -66,10 +82,25 @@ heard:                        // heard(signal): see launchpad.x64.S
   svc #0
   ldr x0, [sp], #16
   ret
-.org 256
+.org 320
 restorer:                     // rt_sigreturn(2)
   mov x8, #139
   svc #0
-.org 272
+.org 336
 pipe:
   .word 0
+.org 352
+standalone:                   // see launchpad.x64.S
+  mov x0, #0x10000000         // mmap(0x10000000, 16 MiB, PROT_READ|PROT_WRITE, MAP_SHARED|MAP_FIXED, 9, 0)
+  mov x1, #0x1000000
+  mov x2, #3
+  mov x3, #0x11
+  mov x4, #9
+  mov x5, #0
+  mov x8, #222
+  svc #0
+  mov x9, #0x10000000
+  cmp x0, x9
+  b.ne 5b
+  ldp x19, x20, [x0]          // where the ops begin, and where they end
+  b 2b

@@ -3,7 +3,8 @@
 # child runs this: it replays the recorded system calls, one op of 112 bytes after the other, and then leaves or execs.
 #
 #   op:  0 nr   8..55 args[6]   56 result   64 min   72 save (list of addresses, 0-terminated)   80 max   88 time stamp   96 allowed[2]
-#   the op behind the last one holds two time stamps: 80 just before clone3, 88 just after the parent came back
+#   the op behind the last one holds time stamps: 80 just before clone3, 88 just after the parent came back, 96 when the second
+#   stage was over; and for that stage two descriptors of its tape: 8 the child's, 16 ours (second-stage.ts)
 .intel_syntax noprefix
 .text
 ticks:                        # ticks() -> the time stamp counter
@@ -28,7 +29,24 @@ launch:                       # launch(clone_args, size, ops, end) -> what clone
   shl rdx, 32
   or rax, rdx
   mov [r9+88], rax
-  mov rax, r10
+  test r10, r10
+  js 9f                       # there is no child
+  mov edi, [r9+8]
+  test edi, edi
+  jz 9f                       # there is no second stage
+  mov eax, 3                  # close(the child's descriptor of the tape): now only the child has it
+  syscall
+8: mov edi, [r9+16]           # flock(ours, LOCK_EX): until the child has let go of the tape
+  mov esi, 2
+  mov eax, 73
+  syscall
+  cmp rax, -4                 # EINTR
+  je 8b
+  rdtsc
+  shl rdx, 32
+  or rax, rdx
+  mov [r9+96], rax
+9: mov rax, r10
   ret
 1: mov rbx, r8                # the child: rbx = this op, rbp = the end
   mov rbp, r9
@@ -72,7 +90,7 @@ launch:                       # launch(clone_args, size, ops, end) -> what clone
 7: mov eax, 231               # exit_group(edi)
   syscall
   ud2
-.org 224, 0xcc
+.org 288, 0xcc
 heard:                        # a signal handler, heard(signal): it writes the number to a pipe. Data follow, see signals.ts
   push rdi
   mov eax, 1                  # write(pipe, &signal, 4)
@@ -82,10 +100,25 @@ heard:                        # a signal handler, heard(signal): it writes the n
   syscall
   pop rdi
   ret
-.org 256, 0xcc
+.org 320, 0xcc
 restorer:                     # sigreturn(2): where a handler returns to
   mov eax, 15
   syscall
-.org 272, 0xcc
+.org 336, 0xcc
 pipe:
   .long 0
+.org 352, 0xcc
+standalone:                   # where a program begins that is nothing but a tape: second-stage.ts. Descriptor 9 has the tape
+  mov edi, 0x10000000         # mmap(0x10000000, 16 MiB, PROT_READ|PROT_WRITE, MAP_SHARED|MAP_FIXED, 9, 0)
+  mov esi, 0x1000000
+  mov edx, 3
+  mov r10d, 0x11
+  mov r8d, 9
+  xor r9d, r9d
+  mov eax, 9
+  syscall
+  cmp rax, rdi
+  jne 5b
+  mov rbx, [rdi]              # its first two words: where the ops begin, and where they end
+  mov rbp, [rdi+8]
+  jmp 2b

@@ -112,6 +112,14 @@ export interface Recorder {
   clone3(args: Arg<'clone3', 0>, size: Arg<'clone3', 1>): Later
   /** execve(2): become another program */
   execve(path: Arg<'execve', 0>, argv: Arg<'execve', 1>, envp: Arg<'execve', 2>): Later
+  /** execveat(2): become a program that is open as a descriptor */
+  execveat(
+    dirfd: Arg<'execveat', 0>,
+    path: Arg<'execveat', 1>,
+    argv: Arg<'execveat', 2>,
+    envp: Arg<'execveat', 3>,
+    flags: Arg<'execveat', 4>,
+  ): Later
   /** exit_group(2): end the process */
   exit_group(status: Arg<'exit_group', 0>): Later
   /** kill(2): send a signal */

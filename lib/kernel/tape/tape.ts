@@ -1,6 +1,7 @@
 import type { SourceLine } from '../../common/errors.ts'
 import { errnoNumber } from '../../common/errno.ts'
 import type { Recorder } from './recorder.ts'
+import type { SecondStage } from './second-stage.ts'
 import { type Args, type Call, parameters, syscalls } from '../syscalls/syscalls.ts'
 
 /** The result of a call that has not run yet: given as an argument of a later call, it flows there when it is known. */
@@ -60,6 +61,8 @@ export class Tape {
   readonly ops: Op[] = []
   /** the part that records now */
   part = ''
+  /** from which op on the child is a program of its own, which is nothing but the rest of this tape */
+  second?: { at: number; stage: SecondStage }
 
   record(call: Call, args: unknown[], limits: Partial<Pick<Op, 'min' | 'max' | 'allowed'>> = {}): Later {
     const op: Op = { call, args, min: 0n, max: MOST, ...limits, part: this.part }

@@ -96,10 +96,10 @@ export const stdin: Attack = {
       : undefined
     const [input = descriptor] = streams?.stdio ?? []
     try {
-      const { calls, box } = await target.make(tape => {
-        tape.dup3(Number(input), 0, 0)
-        tape.attempt.openat(AT_FDCWD, '/proc/self/fd/0', O_WRONLY | O_TRUNC, 0)
-      })
+      const { calls, box } = await target.make(
+        tape => tape.attempt.openat(AT_FDCWD, '/proc/self/fd/0', O_WRONLY | O_TRUNC, 0),
+        { input: Number(input) },
+      )
       await box.end()
       const what = said(telling(calls, 'openat'))
       const left = readFileSync(file, 'utf8')

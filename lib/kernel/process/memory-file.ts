@@ -1,0 +1,39 @@
+import {
+  F_ADD_SEALS,
+  MFD_ALLOW_SEALING,
+  MFD_CLOEXEC,
+  MFD_EXEC,
+  MFD_NOEXEC_SEAL,
+} from '../syscalls/constants.ts'
+import { MinilabError } from '../../common/errors.ts'
+import { now } from '../syscalls/now.ts'
+import { SyscallError } from '../syscalls/syscall-error.ts'
+
+/** F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW and F_SEAL_WRITE: linux/fcntl.h. No file has them by accident. */
+export const SEALED = 0xf
+
+/**
+ * A file that is only in memory: memfd_create(2). Its descriptor, close-on-exec; the caller closes it. Throws a machine error
+ * where the kernel allows no program in such a file.
+ */
+export function memoryFile(name: string, use: 'data' | 'program'): number {
+  const flags = MFD_CLOEXEC | MFD_ALLOW_SEALING
+  try {
+    return now.memfd_create(name, flags | (use === 'program' ? MFD_EXEC : MFD_NOEXEC_SEAL))
+  } catch (error) {
+    const code = error instanceof SyscallError ? error.code : undefined
+    if (code === 'EINVAL') return now.memfd_create(name, flags) // before Linux 6.3
+    if (code === 'EACCES' && use === 'program')
+      throw new MinilabError(
+        'machine',
+        'this machine allows no program in memory (vm.memfd_noexec = 2), and a container begins as one',
+        'sysctl vm.memfd_noexec=1',
+      )
+    throw error
+  }
+}
+
+/** From here on nobody can change the file: fcntl(2), "File Sealing". */
+export function seal(fd: number): void {
+  now.fcntl(fd, F_ADD_SEALS, SEALED)
+}

@@ -1,0 +1,128 @@
+import { errnoName } from '../../common/errno.ts'
+import type { Arena } from '../syscalls/arena.ts'
+import { int32s } from '../syscalls/now.ts'
+import { syscallNumber } from '../syscalls/syscall-numbers.ts'
+import { parameters, printArgs } from '../syscalls/syscalls.ts'
+import { nsPerTick } from './clock.ts'
+import { END, OP } from './launchpad.ts'
+import type { SecondStage } from './second-stage.ts'
+import { Later, type Op, type Replayed } from './tape.ts'
+
+const NOT_RUN = -(2n ** 63n) // no system call returns this
+
+/** Ops as the launchpad wants them, in an arena: written before a child replays them, and read afterwards. */
+export class Encoded {
+  readonly #ops: readonly Op[]
+  readonly #arena: Arena
+  readonly #start: number
+
+  /** Behind the ops stands an empty one, for the launchpad's time stamps. */
+  constructor(ops: readonly Op[], arena: Arena) {
+    this.#ops = ops
+    this.#arena = arena
+    this.#start = arena.reserve(OP.size * (ops.length + 1))
+    const saves = new Map<Op, bigint[]>() // result of op → addresses of the arguments it flows into
+    ops.forEach((op, i) => {
+      const at = this.#at(i)
+      parameters(op.call).forEach(({ kind }, k) => {
+        const address = at + OP.args + 8 * k
+        const arg = op.args[k]
+        if (arg instanceof Later) {
+          saves.set(arg.op, [...(saves.get(arg.op) ?? []), arena.address(address)])
+          return
+        }
+        arena.view.setBigUint64(address, BigInt.asUintN(64, BigInt(kind.encode(arg, arena))), true)
+      })
+      arena.view.setBigInt64(at + OP.nr, BigInt(syscallNumber(op.call)), true)
+      arena.view.setBigInt64(at + OP.result, NOT_RUN, true)
+      arena.view.setBigInt64(at + OP.min, op.min, true)
+      arena.view.setBigInt64(at + OP.max, op.max, true)
+      ;[0, 1].forEach(k => arena.view.setBigInt64(at + OP.allowed + 8 * k, op.allowed?.[k] ?? NOT_RUN, true))
+    })
+    ops.forEach((op, i) => {
+      const targets = saves.get(op)
+      if (targets) arena.view.setBigUint64(this.#at(i) + OP.save, arena.words([...targets, 0n]), true)
+    })
+  }
+
+  /** The offset of an op in the arena. */
+  #at(i: number): number {
+    return this.#start + OP.size * i
+  }
+
+  /** The addresses of the first op, and of what is behind the last one. */
+  get bounds(): [first: bigint, end: bigint] {
+    return [this.#arena.address(this.#at(0)), this.#arena.address(this.#at(this.#ops.length))]
+  }
+
+  /** Tells the launchpad to wait for the end of a second stage, too. */
+  isFollowedBy({ theirs, ours }: SecondStage): void {
+    this.#arena.view.setBigInt64(this.#at(this.#ops.length) + END.theirs, BigInt(theirs), true)
+    this.#arena.view.setBigInt64(this.#at(this.#ops.length) + END.ours, BigInt(ours), true)
+  }
+
+  /** What the launchpad's clock showed: just before its clone3, when that came back, and at the end of the second stage. */
+  get began(): bigint {
+    return this.#stamp(END.began)
+  }
+  get left(): bigint {
+    return this.#stamp(END.left)
+  }
+  get over(): bigint {
+    return this.#stamp(END.over)
+  }
+
+  #stamp(which: number, i = this.#ops.length): bigint {
+    return this.#arena.view.getBigUint64(this.#at(i) + which, true)
+  }
+
+  /** What an op returned, so far. */
+  result(i: number): bigint {
+    return this.#arena.view.getBigInt64(this.#at(i) + OP.result, true)
+  }
+
+  /**
+   * The children's children whose maker did not wait until they had left our memory: it was killed in its vfork. For each call its
+   * result is what the maker got; what the new child got, 0, stands there until then.
+   */
+  orphans(): number[] {
+    return this.#ops.flatMap(({ call, args: [args] }, i) => {
+      const { parentTid } = (call === 'clone3' ? args : {}) as { parentTid?: Uint8Array }
+      const pid = parentTid && this.result(i) <= 0n ? int32s(parentTid)[0] : 0
+      return pid || []
+    })
+  }
+
+  /**
+   * What the child did: the ops it reached, their results, when they began and how long they took. `cloned` is the time stamp
+   * from just before our clone3, `at` what our clock showed then, `ended` the time stamp of the end.
+   */
+  read(cloned: bigint, at: number, ended: bigint): Replayed[] {
+    const ops = this.#ops
+    const tick = nsPerTick()
+    const reached = ops.findIndex((_, i) => this.#stamp(OP.tsc, i) === 0n)
+    const count = reached === -1 ? ops.length : reached
+    // each call ends where the next begins
+    const starts: number[] = []
+    for (const stamp of [...ops.slice(0, count).map((_, i) => this.#stamp(OP.tsc, i)), ended])
+      starts.push(Math.max(starts.at(-1) ?? 0, Math.round(Number(stamp - cloned) * tick)))
+    const results = new Map<Op, number>()
+    return ops.slice(0, count).map((op, i) => {
+      const raw = this.result(i)
+      results.set(op, Number(raw))
+      const args = op.args.map(arg => (arg instanceof Later ? results.get(arg.op) : arg))
+      const [began = 0, next = began] = starts.slice(i, i + 2)
+      const refused = raw < 0n && raw >= -4095n
+      return {
+        call: op.call,
+        args: printArgs(op.call, args),
+        result: raw === NOT_RUN ? null : refused ? -1 : Number(raw),
+        errno: refused ? errnoName(-Number(raw)) : null,
+        start: began,
+        at: at + began,
+        ns: next - began,
+        part: op.part,
+      }
+    })
+  }
+}

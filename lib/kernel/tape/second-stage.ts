@@ -1,0 +1,134 @@
+import { closeSync, fchmodSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
+import { AT_EMPTY_PATH, F_SETFD, FD_CLOEXEC, LOCK_EX, PR_SET_DUMPABLE } from '../syscalls/constants.ts'
+import { Arena } from '../syscalls/arena.ts'
+import { memoryFile, seal } from '../process/memory-file.ts'
+import { now } from '../syscalls/now.ts'
+import { arch } from '../syscalls/syscall-numbers.ts'
+import { ENTRY, launchpad } from './launchpad.ts'
+import type { Tape } from './tape.ts'
+
+/** Where the tape lies in the memory of the second stage, and the descriptor by which it gets there: launchpad.*.S. In us it is one of libuv's. */
+const BASE = 0x10000000n
+const TAPE_FD = 9
+
+/** In front of the ops: the addresses of the first one, and of what is behind the last one. */
+const HEADER = 16
+
+/**
+ * The second stage of a child. In the first one it shares our memory, and so it still is Node's program to the kernel. Before
+ * it gives up its rights and starts what may be hostile, it executes a program that is nothing but the rest of its tape: 480
+ * bytes of machine code, in a sealed file in memory. From then on nothing of Node's is left in it, neither memory nor
+ * program: `/proc/self/exe`, with which CVE-2019-5736 overwrote runtimes, is that file.
+ *
+ * The tape lies in a second file, which both of us have: so its results come back by themselves. And it has a lock, which the
+ * child holds by its mapping, whatever it closes: it is free when the child has executed its program, or has ended.
+ */
+export class SecondStage implements Disposable {
+  readonly arena: Arena
+  /** our descriptor of the tape, and that which becomes the child's: with a lock each, as if two had opened the file */
+  readonly ours: number
+  readonly theirs: number
+  #isLent = false
+  #isOpen = true
+
+  constructor() {
+    this.theirs = memoryFile('minilab-tape', 'data')
+    // opened once more: a lock that was taken by the one holds against the other
+    this.ours = openSync(`/proc/self/fd/${this.theirs}`, 'r+')
+    this.arena = Arena.take(BASE)
+    this.arena.reserve(HEADER)
+  }
+
+  /** The transition, as calls on the tape: the last ones of the first stage, and the first ones of the second. `kept`: what it needs besides 0, 1 and 2. */
+  record(tape: Tape, kept: readonly number[]): void {
+    for (const fd of kept) tape.fcntl(fd, F_SETFD, 0)
+    tape.dup3(this.theirs, TAPE_FD, 0)
+    tape.execveat(program(), '', ['minilab'], [], AT_EMPTY_PATH)
+    tape.second = { at: tape.ops.length, stage: this }
+    tape.close(TAPE_FD) // the mapping stays
+    for (const fd of kept) tape.fcntl(fd, F_SETFD, FD_CLOEXEC)
+    // execve(2) has made it dumpable again: a process in the container could trace it, and act with its rights
+    tape.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+  }
+
+  /** Fills the file in, from the arena: the ops lie there between the two addresses. */
+  fill([first, end]: readonly [bigint, bigint]): void {
+    this.arena.view.setBigUint64(0, first, true)
+    this.arena.view.setBigUint64(8, end, true)
+    this.write()
+  }
+
+  /** Writes the arena to the file, and locks it until the child has let go of it. */
+  write(): void {
+    const { used } = this.arena
+    ftruncateSync(this.theirs, used.length)
+    for (let at = 0; at < used.length;) at += writeSync(this.theirs, used, at, used.length - at, at)
+    now.flock(this.theirs, LOCK_EX)
+  }
+
+  /** Reads what the second stage has done so far into the arena, and into the buffers that its calls fill. */
+  look(): void {
+    if (!this.#isOpen) return
+    const { used } = this.arena
+    for (let at = 0, got = -1; at < used.length && got !== 0; at += got)
+      got = readSync(this.ours, used, at, used.length - at, at)
+    this.arena.collect()
+  }
+
+  /** The launchpad has closed `theirs`: it does so when the child has its copy, and then waits for the lock. */
+  lent(): void {
+    this.#isLent = true
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#isOpen) return
+    this.#isOpen = false
+    this.arena.release()
+    closeSync(this.ours)
+    if (!this.#isLent) closeSync(this.theirs)
+  }
+}
+
+let made: number | undefined
+
+/** The program, as a descriptor: always the same, so made once. */
+function program(): number {
+  if (made !== undefined) return made
+  const fd = memoryFile('minilab', 'program')
+  const file = elf()
+  writeSync(fd, file)
+  fchmodSync(fd, 0o111) // what cannot be read makes its process undumpable, until the next execve: execve(2)
+  seal(fd)
+  return (made = fd)
+}
+
+/** elf(5): a static program of one segment, the launchpad, which is entered at `standalone`. */
+function elf(): Buffer {
+  const [address, header, segment] = [0x400000n, 64, 56]
+  const text = header + 2 * segment
+  const file = Buffer.alloc(text + launchpad.length)
+  launchpad.copy(file, text)
+  file.write('\x7fELF\x02\x01\x01', 'latin1') // 64 bits, little-endian, version 1
+  file.writeUInt16LE(2, 16) // ET_EXEC
+  file.writeUInt16LE({ x64: 62, arm64: 183 }[arch], 18) // EM_X86_64, EM_AARCH64
+  file.writeUInt32LE(1, 20)
+  file.writeBigUInt64LE(address + BigInt(text + ENTRY.standalone), 24) // where it begins
+  file.writeBigUInt64LE(BigInt(header), 32) // where the segments are described
+  for (const [value, at] of [
+    [header, 52],
+    [segment, 54],
+    [2, 56],
+  ] as const)
+    file.writeUInt16LE(value, at)
+  const describe = (at: number, type: number, flags: number, size: number) => {
+    file.writeUInt32LE(type, at)
+    file.writeUInt32LE(flags, at + 4)
+    file.writeBigUInt64LE(size ? address : 0n, at + 16)
+    file.writeBigUInt64LE(BigInt(size), at + 32)
+    file.writeBigUInt64LE(BigInt(size), at + 40)
+    file.writeBigUInt64LE(0x10000n, at + 48) // arm64 has pages of up to 64 KiB
+  }
+  describe(header, 1, 5, file.length) // PT_LOAD, PF_R|PF_X
+  describe(header + segment, 0x6474e551, 6, 0) // PT_GNU_STACK, PF_R|PF_W
+  return file
+}
