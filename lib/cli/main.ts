@@ -61,6 +61,6 @@ if (command === '--version' || command === '-V') {
   try {
     await start()
   } catch (error) {
-    ;(await import('./fail.ts')).fail(error)
+    process.exitCode = (await import('./report-error.ts')).reportError(error)
   }
 }

@@ -1,8 +1,9 @@
-import { Command, CommanderError } from 'commander'
+import { CommanderError } from 'commander'
 import { asTyped } from '../guide/as-typed.ts'
 import { Interrupted } from '../common/errors.ts'
 import { waiting } from '../kernel/process/waiting.ts'
-import { fail, printable } from './fail.ts'
+import { MinilabCommand } from './command.ts'
+import { printable, reportError } from './report-error.ts'
 import { bookCommand } from './book/book.ts'
 import { labCommands } from './lab/lab.ts'
 import { lookCommand } from './look/look.ts'
@@ -39,10 +40,13 @@ const COMMANDS = {
   'Hand in, and teach': [reportCommand, classCommand, devCommand],
 }
 
-/** All commands with their flags and help: to be parsed with, or looked at. */
-export function commandLine(version: string): Command {
+/** All commands with their flags and help: to be parsed with, or looked at. `ended` is told the exit status of the one that was run. */
+export function commandLine(
+  version: string,
+  ended: (status: number) => void = () => undefined,
+): MinilabCommand {
   const begin = asTyped('Begin with:  sudo minilab step 1')
-  const program = new Command('minilab')
+  const program = new MinilabCommand('minilab', ended)
     .description(
       'Learn how containers work by building one: real system calls, proved against the live kernel.',
     )
@@ -68,7 +72,10 @@ Of run and exec: the program’s · 127 not found · 126 not executable · 125 i
 /** Parses the command line and runs the command; sets the exit status. */
 export async function main(argv: string[], version: string): Promise<void> {
   heedOutputErrors()
-  const program = commandLine(version)
+  const program = commandLine(version, status => {
+    // an error of stdout may have set it meanwhile: unwritable.ts
+    process.exitCode = Math.max(Number(process.exitCode ?? 0), status)
+  })
   if (argv.length === 2) return program.outputHelp()
   try {
     await program.parseAsync(argv)
@@ -80,9 +87,9 @@ export async function main(argv: string[], version: string): Promise<void> {
       (await import('../kernel/syscalls/now.ts')).now.exit_group(128 + error.signal)
     if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : statusOf(EXIT.usage)
     else {
-      fail(error)
+      const status = reportError(error)
       // what could not be ended would keep us here for ever: it ends with us (PR_SET_PDEATHSIG)
-      process.exit()
+      process.exit(status)
     }
   }
 }

@@ -1,6 +1,6 @@
 import { constants } from 'node:os'
 import { MinilabError } from '../common/errors.ts'
-import { fail } from './fail.ts'
+import { reportError } from './report-error.ts'
 
 /** Ends us where stdout cannot be written: quietly where its reader has gone, else with one line. */
 export function heedOutputErrors(): void {
@@ -20,7 +20,7 @@ export function unwritable(error: NodeJS.ErrnoException): void {
   }
   if (said) return
   said = true
-  fail(
+  process.exitCode = reportError(
     new MinilabError(
       'machine',
       `cannot write to stdout: ${error.message}`,

@@ -1,4 +1,5 @@
-import { type Command, InvalidArgumentError, Option } from 'commander'
+import { InvalidArgumentError, Option } from 'commander'
+import type { MinilabCommand } from '../command.ts'
 
 export interface BookFlags {
   search?: string[]
@@ -9,7 +10,7 @@ export interface BookFlags {
 }
 
 /** `minilab book`: the text of the seven steps, here or in a browser. */
-export function bookCommand(program: Command): void {
+export function bookCommand(program: MinilabCommand): void {
   program
     .command('book')
     .description('read the book: the contents, a chapter, or all of it in a browser')

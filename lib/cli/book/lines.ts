@@ -2,7 +2,7 @@ import { type Entry, handle } from '../../book/contents.ts'
 import { type Run, wrapRuns } from '../../book/lines.ts'
 import { fragments, search, type Section } from '../../book/search.ts'
 import type { Look } from '../../book/terminal.ts'
-import { printable } from '../fail.ts'
+import { printable } from '../report-error.ts'
 
 /** More than these nobody reads: another word finds fewer. */
 const MOST = 20

@@ -1,7 +1,7 @@
-import type { Command } from 'commander'
+import type { MinilabCommand } from '../command.ts'
 
 /** `minilab class`: for who teaches. */
-export function classCommand(program: Command): void {
+export function classCommand(program: MinilabCommand): void {
   const group = program
     .command('class')
     .description('for who teaches: the reports of a class, and a pack for it')
@@ -11,10 +11,9 @@ export function classCommand(program: Command): void {
     .argument('<file...>', 'what learners handed in: minilab report --json > ada.json')
     .option('--html <file>', 'write it as a page too, with all diagnoses')
     .option('--plain', 'no colour, no dependence on the window')
-    .action(async (files: string[], flags: { html?: string; plain?: boolean }) => {
-      const { printClassReport } = await import('./print-class-report.ts')
-      await printClassReport(files, flags)
-    })
+    .action(async (files: string[], flags: { html?: string; plain?: boolean }) =>
+      (await import('./print-class-report.ts')).printClassReport(files, flags),
+    )
   group
     .command('pack')
     .description(

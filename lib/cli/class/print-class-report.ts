@@ -6,24 +6,30 @@ import { type ClassReport, readClass, tasksOf } from '../../labs/class-report.ts
 import { writeOwned } from '../../labs/file-owner.ts'
 import { loadLabs } from '../exercises.ts'
 import { EXIT } from '../exit.ts'
-import { printable, warn } from '../fail.ts'
+import { printable, warn } from '../report-error.ts'
 
-/** Prints what the reports say together, and with `html` writes it as a page; what is no report is named on stderr. */
+/**
+ * Prints what the reports say together, and with `html` writes it as a page; what is no report is named on stderr. Resolves to the
+ * exit status, which tells whether there was such a file.
+ */
 export async function printClassReport(
   files: readonly string[],
   { html, plain = false }: { html?: string; plain?: boolean },
-): Promise<void> {
+): Promise<number> {
   const report = readClass(files, await loadLabs())
   if (report.learners.length) console.log(table(report, plain))
   for (const line of [...report.problems, ...report.notes]) warn(line)
-  if (report.problems.length) process.exitCode = EXIT.failed
-  if (html === undefined) return
+  if (html !== undefined) writePage(html, report)
+  return report.problems.length ? EXIT.failed : EXIT.ok
+}
+
+function writePage(file: string, report: ClassReport): void {
   try {
-    writeOwned(html, classPage(report, new Date()))
+    writeOwned(file, classPage(report, new Date()))
   } catch (error) {
-    throw fileError(`write ${html}`, error)
+    throw fileError(`write ${file}`, error)
   }
-  console.log(`The page: ${printable(html)}`)
+  console.log(`The page: ${printable(file)}`)
 }
 
 /** The columns of right predictions: `12/17`. */

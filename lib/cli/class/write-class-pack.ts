@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { packClass } from '../../labs/class-pack.ts'
-import { printable } from '../fail.ts'
+import { printable } from '../report-error.ts'
 
 /** Writes the pack, and says how it is used. */
 export async function writeClassPack(given: string | undefined, version: string): Promise<void> {

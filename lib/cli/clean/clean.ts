@@ -1,13 +1,12 @@
-import type { Command } from 'commander'
+import type { MinilabCommand } from '../command.ts'
 
 /** `minilab clean`: takes back what killed commands left on this machine. */
-export function cleanCommand(program: Command): void {
+export function cleanCommand(program: MinilabCommand): void {
   program
     .command('clean')
     .description('take back what killed commands left: cgroups, links, rules, files')
     .option('--json', 'print one JSON document')
-    .action(async (flags: { json?: boolean }) => {
-      const { printCleaned } = await import('./print-cleaned.ts')
-      await printCleaned(flags.json ?? false)
-    })
+    .action(async (flags: { json?: boolean }) =>
+      (await import('./print-cleaned.ts')).printCleaned(flags.json ?? false),
+    )
 }

@@ -1,13 +1,18 @@
-import { clean } from '../../container/state/clean.ts'
+import { clean, type Cleaned } from '../../container/state/clean.ts'
 import { inkFor } from '../../guide/present.ts'
 import { dataFolder } from '../../image/data-folder.ts'
 import { EXIT } from '../exit.ts'
 
-/** Cleans, and says what went and what stays; the exit status tells whether something stays that should have gone. */
-export async function printCleaned(json: boolean): Promise<void> {
-  const { removed, kept, failed } = await clean(dataFolder())
-  if (failed) process.exitCode = EXIT.failed
-  if (json) return console.log(JSON.stringify({ removed, kept }))
+/** Cleans, and says what went and what stays; resolves to the exit status, which tells whether something stays that should have gone. */
+export async function printCleaned(json: boolean): Promise<number> {
+  const cleaned = await clean(dataFolder())
+  const { removed, kept, failed } = cleaned
+  if (json) console.log(JSON.stringify({ removed, kept }))
+  else print(cleaned)
+  return failed ? EXIT.failed : EXIT.ok
+}
+
+function print({ removed, kept }: Cleaned): void {
   const { green, yellow, dim } = inkFor(false)
   for (const what of removed) console.log(`${green('✔')} removed ${what}`)
   for (const [why, group] of Map.groupBy(kept, ({ why }) => why)) {

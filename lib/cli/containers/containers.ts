@@ -1,10 +1,11 @@
-import type { Command } from 'commander'
+import type { MinilabCommand } from '../command.ts'
 import type { LogsFlags } from './logs.ts'
 
-const named = (command: Command) => command.argument('<container...>', 'name, id, or the beginning of an id')
+const named = (command: MinilabCommand) =>
+  command.argument('<container...>', 'name, id, or the beginning of an id')
 
 /** The commands about containers that `minilab run` has made. */
-export function containerCommands(program: Command): void {
+export function containerCommands(program: MinilabCommand): void {
   program
     .command('ps')
     .description('list containers')

@@ -68,7 +68,7 @@ async function put({ text, time, stream, starts, ends }: LogRecord, flags: LogsF
   await new Promise<void>((resolve, reject) =>
     to.write(text, error => {
       if (!error) resolve()
-      else if (codeOf(error) !== 'EPIPE') reject(error) // a reader that has gone ends us: program.ts
+      else if (codeOf(error) !== 'EPIPE') reject(error) // a reader that has gone ends us: unwritable.ts
     }),
   )
   if (ends) to.write('\n')

@@ -27,7 +27,8 @@ import { bootId, children, isAlive, unlessGone } from '../../kernel/process/proc
 import { ended, endProcess, findProcess, send } from '../../kernel/process/signal.ts'
 import { hint } from '../../common/suggest.ts'
 import type { ExecFlags } from './containers.ts'
-import { fail, printable, warn } from '../fail.ts'
+import { EXIT } from '../exit.ts'
+import { printable, reportError, warn } from '../report-error.ts'
 
 const KEEPER_PATIENCE = 20_000 // ms
 /** How long it may hand on output before it is told to end, where nobody may want that any more: ms. */
@@ -92,10 +93,10 @@ export function ps(flags: { all?: boolean; json?: boolean }): void {
 const shorten = (text: string) => (text.length > 30 ? `${text.slice(0, 29)}…` : text)
 const status = (exit: State['exit']) => (exit ? `exited (${exit.status})` : 'ended by force')
 
-/** `minilab exec`: the exit status is the program's. */
-export async function exec(word: string, command: string[], flags: ExecFlags): Promise<void> {
+/** `minilab exec`: resolves to the program's exit status. */
+export async function exec(word: string, command: string[], flags: ExecFlags): Promise<number> {
   const state = findState(word)
-  process.exitCode = shellStatus(await whileRunning(state, pidfd => join(state, pidfd, command, flags)))
+  return shellStatus(await whileRunning(state, pidfd => join(state, pidfd, command, flags)))
 }
 
 async function join(state: State, pidfd: number, command: string[], flags: ExecFlags): Promise<Exit> {
@@ -138,10 +139,10 @@ async function accountIn(pid: number, text: string): Promise<Account> {
   }
 }
 
-/** `minilab kill`: SIGKILL, or another by name or number. */
-export async function kill(words: string[], name: string): Promise<void> {
+/** `minilab kill`: SIGKILL, or another by name or number. Resolves to the exit status. */
+export async function kill(words: string[], name: string): Promise<number> {
   const number = signalNumber(name)
-  await each(words, word => {
+  return each(words, word => {
     const state = findState(word)
     const pidfd = running(state)
     if (pidfd === undefined)
@@ -153,14 +154,16 @@ export async function kill(words: string[], name: string): Promise<void> {
   })
 }
 
-/** Does it for each; what fails is said, and keeps the others from nothing. */
-async function each(words: readonly string[], act: (word: string) => void | Promise<void>): Promise<void> {
+/** Does it for each; what fails is said, and keeps the others from nothing. Resolves to the exit status of the last that failed. */
+async function each(words: readonly string[], act: (word: string) => void | Promise<void>): Promise<number> {
+  let status: number = EXIT.ok
   for (const word of words)
     try {
       await act(word)
     } catch (error) {
-      fail(error)
+      status = reportError(error)
     }
+  return status
 }
 
 function signalNumber(name: string): number {
@@ -175,13 +178,14 @@ function signalNumber(name: string): number {
   )
 }
 
-/** `minilab rm`: the container's own layer, its state, its log. */
-export async function rm(words: string[], force = false): Promise<void> {
+/** `minilab rm`: the container's own layer, its state, its log. Resolves to the exit status. */
+export async function rm(words: string[], force = false): Promise<number> {
   const damaged = damagedIds()
-  await each(words, async word =>
+  const status = await each(words, async word =>
     console.log(damaged.includes(word) ? await removeDamaged(word, force) : await remove(word, force)),
   )
   await recover(dataFolder())
+  return status
 }
 
 /** Takes a container away, with `force` also one that runs; resolves to its name. */

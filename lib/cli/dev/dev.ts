@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import type { MinilabCommand } from '../command.ts'
 
 export interface DevFlags {
   json?: boolean
@@ -8,7 +8,7 @@ export interface DevFlags {
 }
 
 /** `minilab dev`: for the labs' authors. */
-export function devCommand(program: Command): void {
+export function devCommand(program: MinilabCommand): void {
   const dev = program.command('dev').description('for authors of labs')
   dev
     .command('check')
@@ -18,8 +18,7 @@ export function devCommand(program: Command): void {
     .option('--rootless', 'in a user namespace, also as root')
     .option('--quick', 'of the right and wrong answers only the first for each task')
     .option('--only <text>', 'the answers that have this in their name', '')
-    .action(async (word: string | undefined, flags: DevFlags) => {
-      const { devCheck } = await import('./run-dev.ts')
-      await devCheck(word, flags)
-    })
+    .action(async (word: string | undefined, flags: DevFlags) =>
+      (await import('./run-dev.ts')).devCheck(word, flags),
+    )
 }

@@ -16,8 +16,9 @@ import { labsBefore, labNamed } from '../lab/which-lab.ts'
 /** So many answers are tried at the same time. */
 const AT_ONCE = 2
 
-/** Runs every answer of a lab, or of all; the exit status says whether each did what it has to. */
-export async function devCheck(word: string | undefined, flags: DevFlags): Promise<void> {
+/** Runs every answer of a lab, or of all; resolves to the exit status, which says whether each did what it has to. */
+export async function devCheck(word: string | undefined, flags: DevFlags): Promise<number> {
+  let status: number = EXIT.ok
   const labs = word === undefined ? await loadLabs() : [await labNamed(word)]
   for (const experiment of labs) {
     const answers = await answersTo(experiment)
@@ -29,7 +30,7 @@ export async function devCheck(word: string | undefined, flags: DevFlags): Promi
         console.log(
           wrong === undefined ? `✔ ${experiment.number} ${name}` : `✘ ${experiment.number} ${name}: ${wrong}`,
         )
-      if (wrong !== undefined) process.exitCode = EXIT.failed
+      if (wrong !== undefined) status = EXIT.failed
     }
     for (const wrong of lint(experiment, answers)) report('what is written', wrong)
     const left = casesOf(experiment, flags.quick ? firstOfEach(answers) : answers)
@@ -44,6 +45,7 @@ export async function devCheck(word: string | undefined, flags: DevFlags): Promi
     await Promise.all(Array.from({ length: AT_ONCE }, worker))
     if (flags.json) process.stdout.write(JSON.stringify({ lab: experiment.number, results }) + '\n')
   }
+  return status
 }
 
 /** The first answer of each kind for each task. */

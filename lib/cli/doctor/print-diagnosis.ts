@@ -4,15 +4,15 @@ import { dataFolder } from '../../image/data-folder.ts'
 import { EXIT } from '../exit.ts'
 import { isRootless } from '../rootless.ts'
 
-/** Says what this machine can show; the exit status tells whether any step is blocked. */
+/** Says what this machine can show; resolves to the exit status, which tells whether any step is blocked. */
 export async function printDiagnosis({
   json,
   plain = false,
 }: {
   json?: boolean
   plain?: boolean
-}): Promise<void> {
+}): Promise<number> {
   const diagnosis = await diagnose(isRootless(), dataFolder())
   console.log(json ? JSON.stringify(diagnosis) : page(diagnosis, plain))
-  if (diagnosis.chapters.some(({ verdict }) => verdict === 'blocked')) process.exitCode = EXIT.machine
+  return diagnosis.chapters.some(({ verdict }) => verdict === 'blocked') ? EXIT.machine : EXIT.ok
 }

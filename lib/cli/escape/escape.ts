@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import type { MinilabCommand } from '../command.ts'
 import { MinilabError } from '../../common/errors.ts'
 import { steps } from '../steps.ts'
 
@@ -9,7 +9,7 @@ export interface EscapeFlags {
 }
 
 /** `minilab escape`: the same attacks on the container of each chapter. */
-export function escapeCommand(program: Command): void {
+export function escapeCommand(program: MinilabCommand): void {
   program
     .command('escape')
     .description('try to break out of the container of each chapter, or of one: what stops it, and when')
@@ -20,7 +20,7 @@ export function escapeCommand(program: Command): void {
     .action(async (word: string | undefined, flags: EscapeFlags) => {
       const numbers = which(word)
       const { escape } = await import('./run-escape.ts')
-      await escape(numbers, flags)
+      return escape(numbers, flags)
     })
 }
 

@@ -20,14 +20,16 @@ import { steps } from '../steps.ts'
 /** Told to the first process of the sandbox: that it is the host, and how it is attacked. */
 const ESCAPE = new Subject<{ rootless: boolean }>('escape')
 
-/** Two processes of ours. This one looks after what outlives the sandbox; the first process of the sandbox is the host, and attacks. */
-export async function escape(numbers: readonly number[], flags: EscapeFlags): Promise<void> {
+/**
+ * Two processes of ours. This one looks after what outlives the sandbox; the first process of the sandbox is the host, and
+ * attacks. Resolves to the exit status.
+ */
+export async function escape(numbers: readonly number[], flags: EscapeFlags): Promise<number> {
   const told = ESCAPE.told
-  if (told) await asHost(told.rootless, numbers, flags)
-  else await fromOutside(flags)
+  return told ? asHost(told.rootless, numbers, flags) : fromOutside(flags)
 }
 
-async function fromOutside(flags: EscapeFlags): Promise<void> {
+async function fromOutside(flags: EscapeFlags): Promise<number> {
   const rootless = isRootless(flags.rootless)
   await recover(dataFolder())
   await findImage('default') // the sandbox takes a copy of it
@@ -38,13 +40,13 @@ async function fromOutside(flags: EscapeFlags): Promise<void> {
     // cgroups are the one thing that the sandbox shares
     const cgroup = makeSandboxCgroup(ledger)
     const sandbox = { kind: 'host', root: !rootless, cgroup } as const
-    process.exitCode = shellStatus(await runInSandbox(sandbox, { args: ourselves(), env, told }))
+    return shellStatus(await runInSandbox(sandbox, { args: ourselves(), env, told }))
   } finally {
     await ledger.settle()
   }
 }
 
-async function asHost(rootless: boolean, numbers: readonly number[], flags: EscapeFlags): Promise<void> {
+async function asHost(rootless: boolean, numbers: readonly number[], flags: EscapeFlags): Promise<number> {
   // everything in the sandbox ends with us, its first process
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGPIPE'] as const)
     process.on(signal, () => now.exit_group(128 + constants.signals[signal]))
@@ -64,6 +66,5 @@ async function asHost(rootless: boolean, numbers: readonly number[], flags: Esca
   else presenter.column(cells)
   presenter.verdict(cells)
   if (flags.json) process.stdout.write(JSON.stringify({ mode: rootless ? 'rootless' : 'root', cells }) + '\n')
-  if (cells.some(({ chapter, stopped }) => chapter === last && stopped === false))
-    process.exitCode = EXIT.failed
+  return cells.some(({ chapter, stopped }) => chapter === last && stopped === false) ? EXIT.failed : EXIT.ok
 }

@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import type { MinilabCommand } from '../command.ts'
 
 export interface CheckFlags {
   json?: boolean
@@ -15,7 +15,7 @@ const ROOTLESS = ['--rootless', 'in a user namespace, also as root'] as const
 const PLAIN = ['--plain', 'no colour, no dependence on the window'] as const
 
 /** The commands of whoever writes the parts themselves; each is loaded only when it is used. */
-export function labCommands(program: Command): void {
+export function labCommands(program: MinilabCommand): void {
   program
     .command('lab')
     .description('what to write: the tasks of a lab, and where you are')

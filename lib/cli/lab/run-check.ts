@@ -14,8 +14,8 @@ import { isRootless } from '../rootless.ts'
 import { loadLabs } from '../exercises.ts'
 import { labsBefore, whichLab } from './which-lab.ts'
 
-/** `minilab check N` */
-export async function check(word: string | undefined, flags: CheckFlags): Promise<void> {
+/** `minilab check N`; resolves to the exit status. */
+export async function check(word: string | undefined, flags: CheckFlags): Promise<number> {
   const workspace = openWorkspace()
   const exercise = await whichLab(word, workspace)
   const rootless = isRootless(flags.rootless)
@@ -28,8 +28,8 @@ export async function check(word: string | undefined, flags: CheckFlags): Promis
     presenter.verdict(exercise, verdict, progress)
     presenter.mistakes(await mistakes)
   }
-  if (!verdict.passed)
-    process.exitCode = verdict.tasks.some(({ state }) => state === 'failed') ? EXIT.failed : EXIT.machine
+  if (verdict.passed) return EXIT.ok
+  return verdict.tasks.some(({ state }) => state === 'failed') ? EXIT.failed : EXIT.machine
 }
 
 /** Tries a lab out, and notes what became of it. Rejects, and notes nothing, when `signal` ends it. */

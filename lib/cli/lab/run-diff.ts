@@ -12,8 +12,8 @@ import { isRootless } from '../rootless.ts'
 import { passedBefore } from './run-check.ts'
 import { whichLab } from './which-lab.ts'
 
-/** `minilab diff N` */
-export async function diff(word: string | undefined, flags: CheckFlags): Promise<void> {
+/** `minilab diff N`; resolves to the exit status. */
+export async function diff(word: string | undefined, flags: CheckFlags): Promise<number> {
   const workspace = openWorkspace()
   const exercise = await whichLab(word, workspace)
   const rootless = isRootless(flags.rootless)
@@ -22,7 +22,7 @@ export async function diff(word: string | undefined, flags: CheckFlags): Promise
   const tried = await trials.try({ number: exercise.number, folder: workspace.folder, rootless, own })
   const compared = await compare({ workspace, exercise, rootless, trials, tried })
   showCompared(new DiffPresenter({ plain: flags.plain ?? false }), exercise, compared)
-  if (compared.stopped) process.exitCode = EXIT.failed
+  return compared.stopped ? EXIT.failed : EXIT.ok
 }
 
 /** What was tried, and where the reference can be. */

@@ -1,4 +1,5 @@
-import { type Command, Option } from 'commander'
+import { Option } from 'commander'
+import type { MinilabCommand } from '../command.ts'
 
 export interface LookFlags {
   svg?: string
@@ -7,7 +8,7 @@ export interface LookFlags {
 }
 
 /** `minilab look`: a container as it is now. */
-export function lookCommand(program: Command): void {
+export function lookCommand(program: MinilabCommand): void {
   program
     .command('look')
     .description('draw a container as the kernel has it now: processes, namespaces, mounts, limits, network')

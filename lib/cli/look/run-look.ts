@@ -10,7 +10,7 @@ import { drawTerminal } from '../../look/draw-terminal.ts'
 import { findTarget, type Target, targets } from '../../look/find.ts'
 import { type Snapshot, snapshot } from '../../look/snapshot.ts'
 import { bytes, plural, shown } from '../../look/words.ts'
-import { printable } from '../fail.ts'
+import { printable } from '../report-error.ts'
 import type { LookFlags } from './look.ts'
 
 const NARROWEST = 60 // columns: what lies beyond a smaller window is cut off by it

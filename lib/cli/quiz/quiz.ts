@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import type { MinilabCommand } from '../command.ts'
 import { whichSteps } from '../step/step.ts'
 
 export interface QuizFlags {
@@ -8,7 +8,7 @@ export interface QuizFlags {
 }
 
 /** `minilab quiz`: predictions, once more. */
-export function quizCommand(program: Command): void {
+export function quizCommand(program: MinilabCommand): void {
   program
     .command('quiz')
     .description('be asked again what you predicted wrongly; the kernel gives the answer')
@@ -19,6 +19,6 @@ export function quizCommand(program: Command): void {
     .action(async (word: string | undefined, flags: QuizFlags) => {
       const numbers = whichSteps(word ?? 'all')
       const { quiz } = await import('./run-quiz.ts')
-      await quiz(numbers, flags)
+      return quiz(numbers, flags)
     })
 }

@@ -12,6 +12,7 @@ import { changeProgress, readProgress } from '../../labs/progress.ts'
 import { openWorkspace } from '../../labs/open-workspace.ts'
 import { type Workspace } from '../../labs/workspace.ts'
 import type { QuizFlags } from './quiz.ts'
+import { EXIT } from '../exit.ts'
 import { isRootless } from '../rootless.ts'
 import { NEEDS_SANDBOX } from '../step/run-steps.ts'
 import { steps } from '../steps.ts'
@@ -24,11 +25,14 @@ interface Round {
   questions: Set<string>
 }
 
-/** Asks questions of some steps anew, and notes the answers; with `--json` prints what is noted. */
-export async function quiz(numbers: readonly number[], typed: QuizFlags): Promise<void> {
+/** Asks questions of some steps anew, and notes the answers; with `--json` prints what is noted. Resolves to the exit status. */
+export async function quiz(numbers: readonly number[], typed: QuizFlags): Promise<number> {
   const flags = QUIZ.told ?? typed
   const workspace = openWorkspace()
-  if (flags.json) return printNoted(workspace, numbers)
+  if (flags.json) {
+    printNoted(workspace, numbers)
+    return EXIT.ok
+  }
   if (!process.stdin.isTTY || !process.stdout.isTTY)
     throw new MinilabError(
       'usage',
@@ -37,10 +41,17 @@ export async function quiz(numbers: readonly number[], typed: QuizFlags): Promis
     )
   const rounds = await roundsOf(workspace, numbers, flags.all ?? false)
   const presenter = new Presenter({ plain: flags.plain ?? false })
-  if (rounds.length === 0) return presenter.note(await nothingToAsk(workspace, numbers))
+  if (rounds.length === 0) {
+    presenter.note(await nothingToAsk(workspace, numbers))
+    return EXIT.ok
+  }
   const began = new Date().toISOString()
-  for (const round of rounds) if (!(await play(workspace, round, flags, presenter))) return
+  for (const round of rounds) {
+    const status = await play(workspace, round, flags, presenter)
+    if (status !== EXIT.ok) return status // it was left
+  }
   if (!process.env.MINILAB_SANDBOX) presenter.note(score(workspace, rounds, began))
+  return EXIT.ok
 }
 
 async function roundsOf(workspace: Workspace, numbers: readonly number[], all: boolean): Promise<Round[]> {
@@ -65,22 +76,19 @@ async function nothingToAsk(workspace: Workspace, numbers: readonly number[]): P
   return `${found} \`minilab quiz${which} --all\` asks all ${all} anew.`
 }
 
-/** Asks the questions of one step; where its host side needs the sandbox, by ourselves again there. False: it was left. */
+/** Asks the questions of one step; where its host side needs the sandbox, by ourselves again there. Resolves to the exit status. */
 async function play(
   workspace: Workspace,
   { step, questions }: Round,
   flags: QuizFlags,
   presenter: Presenter,
-): Promise<boolean> {
+): Promise<number> {
   const plain = flags.plain ?? false
   const rootless = isRootless()
   if (rootless && step.number >= NEEDS_SANDBOX && !process.env.MINILAB_SANDBOX) {
     const env = { ...process.env, MINILAB_DATA: dataFolder(), MINILAB_WORKSPACE: workspace.folder }
     const args = ourselves(['quiz', String(step.number)])
-    process.exitCode = shellStatus(
-      await runInSandbox({ kind: 'network' }, { args, env, told: QUIZ.tell(flags) }),
-    )
-    return process.exitCode === 0
+    return shellStatus(await runInSandbox({ kind: 'network' }, { args, env, told: QUIZ.tell(flags) }))
   }
   presenter.line(inkFor(plain).bold(`Step ${step.number} · ${step.name}: ${step.title}`))
   const report = await askAgain(step, questions, { rootless, plain })
@@ -88,7 +96,7 @@ async function play(
   for (const { reason, remedy } of report.predictions.length < questions.size ? report.limited : [])
     presenter.limited(reason, remedy)
   presenter.line()
-  return true
+  return EXIT.ok
 }
 
 /** By what is noted, as some of it was noted in the sandbox. What cannot be had here has no new answer. */

@@ -12,7 +12,7 @@ import type { LabReport, ReportedTask } from '../../labs/report-shape.ts'
 import { writtenFiles } from '../../labs/learners-files.ts'
 import { findWorkspace } from '../../labs/workspace.ts'
 import { loadLabs } from '../exercises.ts'
-import { printable } from '../fail.ts'
+import { printable } from '../report-error.ts'
 import { isRootless } from '../rootless.ts'
 
 /** Prints what the workspace's progress says. Throws a usage error where there is no workspace. */

@@ -1,7 +1,7 @@
-import type { Command } from 'commander'
+import type { MinilabCommand } from '../command.ts'
 
 /** `minilab report`: what a learner hands in. */
-export function reportCommand(program: Command): void {
+export function reportCommand(program: MinilabCommand): void {
   program
     .command('report')
     .description('what you have done in the labs, on one page; as a file to hand in, with your code')

@@ -19,7 +19,7 @@ import { shellStatus } from '../../kernel/process/child.ts'
 import { MinilabError } from '../../common/errors.ts'
 import { needTasks, OURSELVES } from '../../kernel/process/need-tasks.ts'
 import { EXIT } from '../exit.ts'
-import { lineOf, warn } from '../fail.ts'
+import { lineOf, warn } from '../report-error.ts'
 import { ourselves } from '../../common/ourselves.ts'
 import { type Handed, RUN } from './handed.ts'
 import { requestFrom } from './request-from.ts'
@@ -33,8 +33,8 @@ const OPENS =
 const UNCHECKED =
   '--unsafe runs your parts without their checks: if they do not change the root, the program works on this machine’s own root, with your rights'
 
-/** Checks everything that was asked for, and then runs it: here, in the sandbox, or in the background. */
-export async function run(image: string, command: string[], flags: RunFlags): Promise<void> {
+/** Checks everything that was asked for, and then runs it: here, in the sandbox, or in the background. Resolves to the exit status. */
+export async function run(image: string, command: string[], flags: RunFlags): Promise<number> {
   const begun = RUN.told
   const request: RunRequest = { ...requestFrom(image, command, flags), notTakenBack }
   if (!begun && flags.unsafe) warn(UNCHECKED)
@@ -43,7 +43,7 @@ export async function run(image: string, command: string[], flags: RunFlags): Pr
   const handed = begun ?? { listeners: (flags.publish ?? []).map(text => listen(port(text))) }
   if (flags.detach && handed.notify === undefined) return detach(handed)
   try {
-    await runHere(request, flags, handed)
+    return await runHere(request, flags, handed)
   } catch (error) {
     if (handed.notify !== undefined) tell(handed.notify, WHY + lineOf(error)) // our log may have no room for it
     throw error
@@ -51,18 +51,13 @@ export async function run(image: string, command: string[], flags: RunFlags): Pr
 }
 
 /** In this process, or in one of ours in the sandbox or with mounts that reach nobody. */
-async function runHere(request: RunRequest, flags: RunFlags, handed: Handed): Promise<void> {
+async function runHere(request: RunRequest, flags: RunFlags, handed: Handed): Promise<number> {
   const { notify, log, listeners, keeper } = handed
   const needsSandbox =
     request.rootless && request.network === 'bridge' && process.env.MINILAB_SANDBOX === undefined
-  if (flags.mine && keeper === undefined && (needsSandbox || process.geteuid?.() === 0)) {
-    process.exitCode = await keep(handed, needsSandbox)
-    return
-  }
-  if (needsSandbox) {
-    process.exitCode = await again(handed, { kind: 'network' })
-    return
-  }
+  if (flags.mine && keeper === undefined && (needsSandbox || process.geteuid?.() === 0))
+    return keep(handed, needsSandbox)
+  if (needsSandbox) return again(handed, { kind: 'network' })
   if (log !== undefined) request.log = log
   if (notify !== undefined)
     request.started = id => {
@@ -72,7 +67,7 @@ async function runHere(request: RunRequest, flags: RunFlags, handed: Handed): Pr
     }
   if (keeper !== undefined) request.keeper = keeper
   const runIt = flags.mine ? (await import('./run-mine.ts')).runMine : runContainer
-  process.exitCode = await runIt({ ...request, listeners })
+  return runIt({ ...request, listeners })
 }
 
 /**
@@ -124,36 +119,40 @@ async function again(handed: Handed, sandbox: Sandbox): Promise<number> {
  * `-d`: ourselves once more, in a session of its own, with a log file in place of the terminal. It stays with the
  * container until that ends. We wait for the id; if the pipe is closed without one, its log says what is wrong.
  */
-async function detach({ listeners }: Handed): Promise<void> {
+async function detach({ listeners }: Handed): Promise<number> {
   const log = join(dataFolder(), 'logs', `${process.pid}-${Date.now()}.log`)
   const ledger = new Ledger(dataFolder())
   try {
     ledger.add({ kind: 'file', path: log, unless: 'named' })
     makeDir(dirname(log), 0o700)
-    const said = await started(openSync(log, 'a', 0o600), log, listeners)
-    if (said.startsWith(WHY)) process.stderr.write(said.slice(WHY.length))
-    else if (said) await print(said)
-    else process.stderr.write(readFileSync(log, 'utf8'))
+    const started = await startInBackground(openSync(log, 'a', 0o600), log, listeners)
+    if ('id' in started) return await printId(started.id)
+    process.stderr.write(started.why ?? readFileSync(log, 'utf8'))
+    return started.status
   } finally {
     await ledger.settle().catch(notTakenBack)
   }
 }
 
 /** One whose id could not be told is taken away again; why, `main` says, as of all that we print. Who reads no more wants no id. */
-async function print(id: string): Promise<void> {
-  // whoever hears of SIGPIPE is not ended where the id cannot be written: unwritable.ts
-  const goOn = () => void (process.exitCode = 128 + constants.signals.SIGPIPE)
+async function printId(id: string): Promise<number> {
+  const goOn = () => undefined // with a listener for SIGPIPE we are not ended where the id cannot be written: unwritable.ts
   process.on('SIGPIPE', goOn)
   try {
     const error = await new Promise<Error | null | undefined>(done => process.stdout.write(`${id}\n`, done))
-    if (error && codeOf(error) !== 'EPIPE') await (await import('../containers/manage.ts')).remove(id, true)
+    if (codeOf(error) === 'EPIPE') return 128 + constants.signals.SIGPIPE
+    if (error) await (await import('../containers/manage.ts')).remove(id, true)
+    return EXIT.ok // unwritable.ts has set another one where there was an error
   } finally {
     process.off('SIGPIPE', goOn)
   }
 }
 
-/** The id of a container whose program has been started by another process of ours; or why it was not, where its log does not say it. */
-async function started(output: number, log: string, listeners: Listener[]): Promise<string> {
+/** The id of a container whose program runs; or why it does not run, where its log does not say that, and the exit status. */
+type Started = { id: string } | { why: string | undefined; status: number }
+
+/** Starts ourselves once more; resolves when that process has said what became of the container. */
+async function startInBackground(output: number, log: string, listeners: Listener[]): Promise<Started> {
   // descriptor 3 is the pipe by which it answers, 4 what it is told; the listening sockets follow
   const begun: Handed = { notify: 3, log, listeners: listeners.map(({ port }, i) => ({ port, fd: 5 + i })) }
   using handed = new Handover(RUN.tell(begun))
@@ -170,7 +169,7 @@ async function started(output: number, log: string, listeners: Listener[]): Prom
   const said = await text(child.stdio[3] as Readable)
   if (said && !said.startsWith(WHY)) {
     child.unref()
-    return said
+    return { id: said }
   }
   const [status, signal] = await exited
   if (signal)
@@ -179,6 +178,5 @@ async function started(output: number, log: string, listeners: Listener[]): Prom
       `process ${child.pid}, which was to look after the container, was killed by ${signal}`,
       'minilab clean takes back what it had made',
     )
-  process.exitCode = status ?? EXIT.failed
-  return said
+  return { why: said ? said.slice(WHY.length) : undefined, status: status ?? EXIT.failed }
 }

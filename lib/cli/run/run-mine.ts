@@ -10,7 +10,7 @@ import { whyFailed } from '../../labs/verdict.ts'
 import { fileOf } from '../../labs/workspace.ts'
 import { exercises } from '../exercises.ts'
 import { checkLab } from '../lab/run-check.ts'
-import { warn } from '../fail.ts'
+import { warn } from '../report-error.ts'
 
 /**
  * Lets no parts be run for real that their checks refuse: a container without its root would be the host. A file that has

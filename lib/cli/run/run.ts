@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import type { MinilabCommand } from '../command.ts'
 import { isRootless } from '../rootless.ts'
 
 export interface RunFlags {
@@ -28,7 +28,7 @@ export interface RunFlags {
 const list = (value: string, before: string[] = []) => [...before, value]
 
 /** `minilab run`: everything the seven chapters teach, together. */
-export function runCommand(program: Command): void {
+export function runCommand(program: MinilabCommand): void {
   program
     .command('run')
     .description('run a program in a container')
@@ -58,6 +58,6 @@ export function runCommand(program: Command): void {
     .passThroughOptions()
     .action(async (image: string, command: string[], flags: RunFlags) => {
       const { run } = await import('./run-container.ts')
-      await run(image, command, { ...flags, rootless: isRootless(flags.rootless) })
+      return run(image, command, { ...flags, rootless: isRootless(flags.rootless) })
     })
 }

@@ -27,8 +27,8 @@ export const NEEDS_SANDBOX = 6
 const STEP = new Subject<StepFlags>('step')
 const OTHER_RUNTIME = [2, 3, 4]
 
-/** Runs steps one after the other; the exit status is that of the worst. */
-export async function runSteps(numbers: number[], command: string[], typed: StepFlags): Promise<void> {
+/** Runs steps one after the other; resolves to the exit status: that of the worst. */
+export async function runSteps(numbers: number[], command: string[], typed: StepFlags): Promise<number> {
   const flags = STEP.told ?? typed
   const rootless = isRootless(flags.rootless)
   if (flags.runtime !== 'minilab' && numbers.some(n => !OTHER_RUNTIME.includes(n)))
@@ -41,6 +41,7 @@ export async function runSteps(numbers: number[], command: string[], typed: Step
   const wrong = flags.mutant !== undefined || flags.without !== undefined
   if (wrong) return runWrong(numbers, command, flags, rootless)
   const quiet = (flags.json ?? false) || flags.trace === STDOUT
+  let worst: number = EXIT.ok
   for (const number of numbers) {
     const step = await steps[number - 1]!.load()
     const presenter = new Presenter({ plain: flags.plain ?? false, quiet })
@@ -50,7 +51,10 @@ export async function runSteps(numbers: number[], command: string[], typed: Step
       if (flags.spec) await showSpec(step, options)
       else if (flags.dryRun) await showCalls(step, options, flags)
       else if (rootless && number >= NEEDS_SANDBOX && !process.env.MINILAB_SANDBOX)
-        worst(await inSandbox({ kind: 'network' }, number, command, flags, rootless, file?.forSandbox()))
+        worst = Math.max(
+          worst,
+          await inSandbox({ kind: 'network' }, number, command, flags, rootless, file?.forSandbox()),
+        )
       else {
         const { hear, timeline } = noteTimeline(step)
         const report = await runStep(step, {
@@ -64,7 +68,7 @@ export async function runSteps(numbers: number[], command: string[], typed: Step
         if (flags.waterfall && timeline.own) drawWaterfall(timeline.own, timeline, presenter, flags)
         file?.write(timeline)
         if (flags.json) process.stdout.write(JSON.stringify(report) + '\n')
-        if (!report.ok) worst(EXIT.failed)
+        if (!report.ok) worst = Math.max(worst, EXIT.failed)
         if (report.predictions.length > 0) (await import('./keep-predictions.ts')).keepPredictions(report)
       }
     } finally {
@@ -73,6 +77,7 @@ export async function runSteps(numbers: number[], command: string[], typed: Step
     if (file?.path && !quiet)
       presenter.line(`   ${file.path} is the trace: open it in https://ui.perfetto.dev or chrome://tracing\n`)
   }
+  return worst
 }
 
 /** Whether `--trace` and `--waterfall` have times to tell. Throws a usage error where not. */
@@ -111,17 +116,13 @@ function drawWaterfall(
   for (const line of [...lines, '']) presenter.line(line)
 }
 
-function worst(status: number): void {
-  process.exitCode = Math.max(Number(process.exitCode ?? 0), status)
-}
-
-/** A step built wrongly, in the sandbox. */
+/** A step built wrongly, in the sandbox. Resolves to the exit status. */
 async function runWrong(
   numbers: number[],
   command: string[],
   flags: StepFlags,
   rootless: boolean,
-): Promise<void> {
+): Promise<number> {
   const [number = 0, ...more] = numbers
   if (more.length > 0)
     throw new MinilabError('usage', 'a mutant is one step’s', 'name the step: minilab step 3 --mutant chroot')
@@ -133,13 +134,12 @@ async function runWrong(
     )
   const { chooseWrong, runWrongly } = await import('../dev/mutants.ts')
   const wrong = await chooseWrong(number, flags, rootless)
-  if (process.env.MINILAB_SANDBOX) return worst(await runWrongly(wrong, flags, rootless))
+  if (process.env.MINILAB_SANDBOX) return runWrongly(wrong, flags, rootless)
   await using data = await makeDataCopy(imageUse(wrong.right))
   data.linkViewers()
   const { files, cgroup } = data
-  worst(
-    await inSandbox({ kind: 'protected', root: !rootless, files, cgroup }, number, command, flags, rootless),
-  )
+  const sandbox: Sandbox = { kind: 'protected', root: !rootless, files, cgroup }
+  return await inSandbox(sandbox, number, command, flags, rootless)
 }
 
 /** The same step by ourselves again, in a sandbox. */

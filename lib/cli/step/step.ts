@@ -1,5 +1,6 @@
 import { asTyped } from '../../guide/as-typed.ts'
-import { type Command, Option } from 'commander'
+import { Option } from 'commander'
+import type { MinilabCommand } from '../command.ts'
 import { MinilabError } from '../../common/errors.ts'
 import { hint } from '../../common/suggest.ts'
 import { steps } from '../steps.ts'
@@ -26,7 +27,7 @@ export function mayAsk({ yes, json, trace }: StepFlags): boolean {
 }
 
 /** `minilab step N`: the commands of the seven chapters. */
-export function stepCommand(program: Command): void {
+export function stepCommand(program: MinilabCommand): void {
   program
     .command('step')
     .description('run a step: 1 to 7, its name, or all')
@@ -60,7 +61,7 @@ export function stepCommand(program: Command): void {
         )
       if (flags.listMutants) return (await import('../dev/mutants.ts')).listMutants(numbers, flags)
       const { runSteps } = await import('./run-steps.ts')
-      await runSteps(numbers, command, flags)
+      return runSteps(numbers, command, flags)
     })
 }
 

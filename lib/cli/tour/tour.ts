@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import type { MinilabCommand } from '../command.ts'
 
 export interface TourFlags {
   json?: boolean
@@ -6,7 +6,7 @@ export interface TourFlags {
 }
 
 /** `minilab tour`: the fast track through the course. */
-export function tourCommand(program: Command): void {
+export function tourCommand(program: MinilabCommand): void {
   program
     .command('tour')
     .description('the seven steps in half an hour: what you see in each, and which labs matter most')

@@ -1,11 +1,11 @@
-import type { Command } from 'commander'
+import type { MinilabCommand } from '../command.ts'
 import { MinilabError } from '../../common/errors.ts'
 import { quote } from '../../kernel/syscalls/kinds.ts'
 
 const PORT = '7070'
 
 /** `minilab view`: for the projector. */
-export function viewCommand(program: Command): void {
+export function viewCommand(program: MinilabCommand): void {
   program
     .command('view')
     .description('show live, in a browser, what steps, labs and containers do in other terminals')

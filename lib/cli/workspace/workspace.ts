@@ -1,7 +1,7 @@
-import type { Command } from 'commander'
+import type { MinilabCommand } from '../command.ts'
 
 /** `minilab init`, `progress` and `reset`: the learner's folder, and how far they are. */
-export function workspaceCommands(program: Command): void {
+export function workspaceCommands(program: MinilabCommand): void {
   program
     .command('init')
     .description('make a workspace: a folder for what you write in the labs')

@@ -6,11 +6,11 @@ import { type Kind, MinilabError } from '../common/errors.ts'
 import { SyscallError } from '../kernel/syscalls/syscall-error.ts'
 import { EXIT, statusOf } from './exit.ts'
 
-/** Says in one line what is wrong and what to do about it, and sets the exit status. A defect of ours keeps its stack. */
-export function fail(error: unknown): void {
+/** Says in one line what is wrong and what to do about it; returns the exit status. A defect of ours keeps its stack. */
+export function reportError(error: unknown): number {
   const [status] = describe(error)
   process.stderr.write(forReader(lineOf(error)))
-  process.exitCode = statusOf(status)
+  return statusOf(status)
 }
 
 /** Says something on stderr beside what a command does: one line, with its commands as they are typed. */
