@@ -9,7 +9,7 @@ export function heedOutputErrors(): void {
   process.stderr.on('error', () => {}) // there is no other place to say it, and the exit status tells enough
 }
 
-let said = false
+let said = false // of the process, as stdout is
 
 /** What follows where a write to stdout has failed. */
 export function unwritable(error: NodeJS.ErrnoException): void {

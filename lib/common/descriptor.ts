@@ -5,8 +5,10 @@ export interface Descriptor extends Disposable {
   readonly fd: number
 }
 
+/** A descriptor that is open already. */
+export const closing = (fd: number): Descriptor => ({ fd, [Symbol.dispose]: () => closeSync(fd) })
+
 /** Opens a file as openSync does. */
 export function openFile(path: string, flags: OpenMode, mode?: number): Descriptor {
-  const fd = openSync(path, flags, mode)
-  return { fd, [Symbol.dispose]: () => closeSync(fd) }
+  return closing(openSync(path, flags, mode))
 }

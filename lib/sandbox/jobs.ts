@@ -3,6 +3,7 @@ import { createInterface } from 'node:readline'
 import { Socket } from 'node:net'
 import type { Sandbox } from './kinds.ts'
 import { type Program, type SandboxProcess, startInSandbox } from './start.ts'
+import { closing } from '../common/descriptor.ts'
 import { Subject } from '../kernel/process/handed.ts'
 import type { Exit } from '../kernel/process/child.ts'
 import { AF_UNIX, F_SETFD, FD_CLOEXEC, SOCK_CLOEXEC, SOCK_STREAM } from '../kernel/syscalls/constants.ts'
@@ -22,6 +23,7 @@ export class Jobs<Job> {
     const pair = new Uint8Array(8)
     now.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)
     const [ours = -1, theirs = -1] = int32s(pair)
+    using _ = closing(theirs)
     const socket = new Socket({ fd: ours })
     try {
       const told = this.#socket.tell(theirs)
@@ -29,8 +31,6 @@ export class Jobs<Job> {
     } catch (error) {
       socket.destroy()
       throw error
-    } finally {
-      now.close(theirs)
     }
   }
 

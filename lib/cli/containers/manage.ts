@@ -1,5 +1,5 @@
 import { asTyped } from '../../guide/as-typed.ts'
-import { closeSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { constants } from 'node:os'
 import { attainable } from '../../container/callers-rlimits.ts'
 import { execIn, whileRunning } from '../../container/exec.ts'
@@ -20,6 +20,7 @@ import { dataFolder } from '../../image/data-folder.ts'
 import { removeTree } from '../../image/tree.ts'
 import { type Exit, shellStatus } from '../../kernel/process/child.ts'
 import { cgroupOf, isFrozenProcess, thawTree } from '../../kernel/cgroup/cgroup.ts'
+import { closing } from '../../common/descriptor.ts'
 import { MinilabError } from '../../common/errors.ts'
 import { openInside } from '../../kernel/mount/open-inside.ts'
 import { O_CLOEXEC, O_DIRECTORY, O_RDONLY } from '../../kernel/syscalls/constants.ts'
@@ -131,12 +132,8 @@ async function join(state: State, pidfd: number, command: string[], flags: ExecF
 
 /** What `-u` means by the files of a container. */
 async function accountIn(pid: number, text: string): Promise<Account> {
-  const root = await openInside(pid, '/', { flags: O_RDONLY | O_DIRECTORY | O_CLOEXEC })
-  try {
-    return user(text, [`/proc/self/fd/${root}`])
-  } finally {
-    closeSync(root)
-  }
+  using root = closing(await openInside(pid, '/', { flags: O_RDONLY | O_DIRECTORY | O_CLOEXEC }))
+  return user(text, [`/proc/self/fd/${root.fd}`])
 }
 
 /** `minilab kill`: SIGKILL, or another by name or number. Resolves to the exit status. */
@@ -147,8 +144,8 @@ export async function kill(words: string[], name: string): Promise<number> {
     const pidfd = running(state)
     if (pidfd === undefined)
       throw new MinilabError('usage', `${state.name} does not run`, 'minilab ps shows what does')
+    using _ = closing(pidfd)
     send(pidfd, number)
-    closeSync(pidfd)
     if (number === constants.signals.SIGKILL) thawOwn(state)
     console.log(state.name)
   })
@@ -248,21 +245,18 @@ type Looked = Pick<State, 'name' | 'boot'> & { keeper: { pid: number; started?: 
 async function keeperDone({ name, keeper, boot }: Looked, force: boolean): Promise<void> {
   const pidfd = boot === bootId() ? findProcess(keeper.pid, keeper.started) : undefined
   if (pidfd === undefined) return
-  try {
-    // one whose reader does not read ends at a signal: Connection.finish
-    if (force && !(await ended(pidfd, OUTPUT_PATIENCE))) send(pidfd, 'SIGTERM')
-    if (await ended(pidfd, KEEPER_PATIENCE)) return
-    if (!force)
-      throw new MinilabError(
-        'usage',
-        `${name} has ended, and process ${keeper.pid} still hands on what it wrote`,
-        `read its output, or minilab rm -f ${name}`,
-      )
-    // what it had made, its ledger knows, and whoever comes next takes it back
-    warn(`process ${keeper.pid}, which looks after ${name}, does not end: it is killed`)
-    send(pidfd, 'SIGKILL')
-    await ended(pidfd)
-  } finally {
-    closeSync(pidfd)
-  }
+  using _ = closing(pidfd)
+  // one whose reader does not read ends at a signal: Connection.finish
+  if (force && !(await ended(pidfd, OUTPUT_PATIENCE))) send(pidfd, 'SIGTERM')
+  if (await ended(pidfd, KEEPER_PATIENCE)) return
+  if (!force)
+    throw new MinilabError(
+      'usage',
+      `${name} has ended, and process ${keeper.pid} still hands on what it wrote`,
+      `read its output, or minilab rm -f ${name}`,
+    )
+  // what it had made, its ledger knows, and whoever comes next takes it back
+  warn(`process ${keeper.pid}, which looks after ${name}, does not end: it is killed`)
+  send(pidfd, 'SIGKILL')
+  await ended(pidfd)
 }

@@ -13,6 +13,7 @@ import type { RunRequest } from '../../container/run/request.ts'
 import { runContainer } from '../../container/run/run.ts'
 import { port } from '../../container/run/options.ts'
 import { dataFolder, makeDir } from '../../image/data-folder.ts'
+import { closing } from '../../common/descriptor.ts'
 import { codeOf } from '../../common/error-code.ts'
 import { Handover } from '../../kernel/process/handed.ts'
 import { shellStatus } from '../../kernel/process/child.ts'
@@ -94,13 +95,12 @@ const WHY = '!'
 
 /** Says the id, or why there is none, to whoever started us. Who is gone by now has not heard it, and nobody will read the log: throws. */
 function tell(notify: number, words: string, log?: string): void {
+  using _ = closing(notify)
   try {
     writeSync(notify, words)
   } catch (error) {
     if (log !== undefined && codeOf(error) === 'EPIPE') rmSync(log, { force: true })
     throw error
-  } finally {
-    closeSync(notify)
   }
 }
 

@@ -88,7 +88,7 @@ export class Ledger {
   }
 }
 
-let counter = 0
+let counter = 0 // of the process, which is the beginning of a ledger's name: it tells the ledgers of one process apart
 
 /**
  * Undoes what commands left that ended without doing so: killed, or lost in a reboot. What is removed is added to `removed`

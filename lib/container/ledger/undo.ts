@@ -87,7 +87,7 @@ const isNamed = (path: string) => damagedIds().length > 0 || states().some(({ lo
 
 /** A bridge stays while others are plugged into it: whoever leaves last takes it away. */
 export function deleteLink(name: string): Removed | undefined {
-  const rtnetlink = openRtnetlink()
+  using rtnetlink = openRtnetlink()
   try {
     const links = rtnetlink.links()
     const link = links.find(other => other.name === name)
@@ -98,8 +98,6 @@ export function deleteLink(name: string): Removed | undefined {
     // a cable goes with its container's network namespace, when the kernel comes to that: perhaps just now
     if (error instanceof SyscallError && error.code === 'ENODEV') return undefined
     throw error
-  } finally {
-    rtnetlink.close()
   }
 }
 

@@ -28,13 +28,12 @@ export const network: Part = {
     const { network, spec, requests } = container
     if (!network || !spec.linux.namespaces.some(ns => ns.type === 'network' && !ns.path)) return
     if (network.mode === 'bridge') {
-      const host = openRtnetlink()
+      using host = openRtnetlink()
       try {
         // of several that start at once none may make the bridge twice, or take the same address
         container.cable = withNetworkLock(() => plugIn(host, container, network, pid))
       } finally {
         requests.host.push(...host.log)
-        host.close()
       }
     }
     await configureInside(container, pid)
@@ -58,7 +57,7 @@ function plugIn(host: Rtnetlink, plan: Plan, network: NetworkPlan, pid: number):
 
 /** What the container's own administrator would do: links up, an address, the way out. */
 async function configureInside({ cable, requests }: Container, pid: number): Promise<void> {
-  const inside = await openRtnetlinkIn(pid)
+  using inside = await openRtnetlinkIn(pid)
   try {
     inside.setUp('lo')
     if (!cable) return
@@ -66,15 +65,10 @@ async function configureInside({ cable, requests }: Container, pid: number): Pro
     inside.addAddress('eth0', address + subnet.replace(/.*\//, '/'))
     inside.setUp('eth0')
     inside.addRoute({ to: 'default', via: gateway })
-    const host = openRtnetlink()
-    try {
-      untilRunning(host, [hostLink, bridge])
-    } finally {
-      host.close()
-    }
+    using host = openRtnetlink()
+    untilRunning(host, [hostLink, bridge])
   } finally {
     requests.container.push(...inside.log)
-    inside.close()
   }
 }
 
@@ -83,12 +77,8 @@ const PATIENCE = 3000 // ms
 
 /** Waits until the container's end of the cable has heard that the other one is up; it hears so by itself, and a moment later. */
 export async function untilCarrier(pid: number): Promise<void> {
-  const inside = await openRtnetlinkIn(pid)
-  try {
-    await until(() => inside.links().find(({ name }) => name === 'eth0')?.running ?? true, PATIENCE)
-  } finally {
-    inside.close()
-  }
+  using inside = await openRtnetlinkIn(pid)
+  await until(() => inside.links().find(({ name }) => name === 'eth0')?.running ?? true, PATIENCE)
 }
 
 /**
@@ -111,13 +101,11 @@ export function planCable(host: Rtnetlink, { id, ledger }: Plan, network: Networ
 
 /** Where an address was another container's a moment ago, the host would send to that one's link-layer address, for minutes. */
 function forgetNeighbour(bridge: string, address: string): void {
-  const host = openRtnetlink() // not the one whose requests are shown: this belongs to what others have left
+  using host = openRtnetlink() // not the one whose requests are shown: this belongs to what others have left
   try {
     host.delNeighbour(bridge, address)
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') throw error
-  } finally {
-    host.close()
   }
 }
 

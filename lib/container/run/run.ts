@@ -146,16 +146,13 @@ async function attend(
   { child, container: { cable, terminal } }: Started,
   connection: Connection,
 ): Promise<Exit> {
-  const servers = listeners.map(listener => forward(listener, cable?.address ?? '127.0.0.1'))
-  try {
-    const master = terminal?.master
-    return await connection.attend(
-      child,
-      master === undefined ? undefined : { master, slave: openSlave(master) },
-    )
-  } finally {
-    for (const server of servers) server[Symbol.dispose]()
-  }
+  using servers = new DisposableStack()
+  for (const listener of listeners) servers.use(forward(listener, cable?.address ?? '127.0.0.1'))
+  const master = terminal?.master
+  return await connection.attend(
+    child,
+    master === undefined ? undefined : { master, slave: openSlave(master) },
+  )
 }
 
 /** Notes how it ended, unless it was removed meanwhile. */

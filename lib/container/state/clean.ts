@@ -68,15 +68,11 @@ const TABLE = /^(minilab|mlb-[0-9a-f]{6}$)/
 /** The links of ours in this network namespace, the cables before the switches that they are plugged into. */
 function links(): string[] {
   if (!isRoot()) return [] // others' then: whoever made them had rights that we lack
-  const rtnetlink = openRtnetlink()
-  try {
-    const all = rtnetlink.links()
-    const named = (kind: string, pattern: RegExp) =>
-      all.filter(link => link.kind === kind && pattern.test(link.name)).map(link => link.name)
-    return [...named('veth', CABLE), ...named('bridge', SWITCH)]
-  } finally {
-    rtnetlink.close()
-  }
+  using rtnetlink = openRtnetlink()
+  const all = rtnetlink.links()
+  const named = (kind: string, pattern: RegExp) =>
+    all.filter(link => link.kind === kind && pattern.test(link.name)).map(link => link.name)
+  return [...named('veth', CABLE), ...named('bridge', SWITCH)]
 }
 
 /** The name of a switch is used again and again: nobody may make one between the question and the removal. */

@@ -1,5 +1,6 @@
+import { closing } from '../../common/descriptor.ts'
 import { codeOf } from '../../common/error-code.ts'
-import { closeSync, existsSync, readdirSync, rmdirSync } from 'node:fs'
+import { existsSync, readdirSync, rmdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type Hierarchy, hierarchies, hierarchyOf, listFile } from './cgroupfs.ts'
 import { readControl, writeControl } from './control-file.ts'
@@ -184,14 +185,11 @@ async function empty(path: string): Promise<void> {
 function killMember(path: string, pid: number): void {
   const pidfd = findProcess(pid)
   if (pidfd === undefined) return
-  try {
-    // the descriptor holds on to one process: is it still the one that is in there?
-    if (!members(path).includes(pid)) return
-    send(pidfd, 'SIGKILL')
-    thaw(pid)
-  } finally {
-    closeSync(pidfd)
-  }
+  using _ = closing(pidfd)
+  // the descriptor holds on to one process: is it still the one that is in there?
+  if (!members(path).includes(pid)) return
+  send(pidfd, 'SIGKILL')
+  thaw(pid)
 }
 
 /** A frozen process dies only once it is thawed: v1. On v2 it can be killed as it is. */

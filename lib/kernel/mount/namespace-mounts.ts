@@ -1,4 +1,5 @@
-import { closeSync, openSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
+import { closing, openFile } from '../../common/descriptor.ts'
 import { O_CLOEXEC, O_DIRECTORY, O_RDONLY } from '../syscalls/constants.ts'
 import { type Mount, mountinfo, parseMountinfo } from './mountinfo.ts'
 import { visit } from '../tape/visit.ts'
@@ -8,29 +9,17 @@ import { visit } from '../tape/visit.ts'
  * process only what is below its own root, and whoever comes by setns(2) has the namespace's.
  */
 export async function namespaceMounts(pid: number): Promise<Mount[]> {
-  const proc = openSync('/proc', O_DIRECTORY) // ours: inside there may be another, or none
-  try {
-    const replayed = await visit(pid, ['user', 'mnt'], tape => {
-      tape.openat(proc, 'self/mountinfo', O_RDONLY | O_CLOEXEC, 0)
-    })
-    const opened = replayed.find(({ call }) => call === 'openat')!.result!
-    try {
-      return parseMountinfo(readFileSync(opened, 'utf8'))
-    } finally {
-      closeSync(opened)
-    }
-  } finally {
-    closeSync(proc)
-  }
+  using proc = openFile('/proc', O_DIRECTORY) // ours: inside there may be another, or none
+  const replayed = await visit(pid, ['user', 'mnt'], tape => {
+    tape.openat(proc.fd, 'self/mountinfo', O_RDONLY | O_CLOEXEC, 0)
+  })
+  using opened = closing(replayed.find(({ call }) => call === 'openat')!.result!)
+  return parseMountinfo(readFileSync(opened.fd, 'utf8'))
 }
 
 /** The mount that a process's "/" is; undefined where that is a directory below one, as after chroot(2). */
 export function rootMount(pid: number): Mount | undefined {
-  const root = openSync(`/proc/${pid}/root`, O_DIRECTORY)
-  try {
-    const id = Number(/^mnt_id:\s*(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${root}`, 'utf8'))?.[1])
-    return mountinfo(pid).find(mount => mount.id === id && mount.target === '/')
-  } finally {
-    closeSync(root)
-  }
+  using root = openFile(`/proc/${pid}/root`, O_DIRECTORY)
+  const id = Number(/^mnt_id:\s*(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${root.fd}`, 'utf8'))?.[1])
+  return mountinfo(pid).find(mount => mount.id === id && mount.target === '/')
 }

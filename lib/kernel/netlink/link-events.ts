@@ -1,4 +1,4 @@
-import { closeSync } from 'node:fs'
+import { closing } from '../../common/descriptor.ts'
 import {
   AF_NETLINK,
   NETLINK_ROUTE,
@@ -21,16 +21,12 @@ const PATIENCE = 3 // seconds between two changes of any link
  * Throws a SyscallError (EAGAIN) where that never happens.
  */
 export function untilRunning(here: Rtnetlink, names: readonly string[]): void {
-  const events = now.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE)
-  try {
-    const patience = timeval(PATIENCE)
-    now.setsockopt(events, SOL_SOCKET, SO_RCVTIMEO, patience, patience.length)
-    now.bind(events, changesOfLinks, changesOfLinks.length)
-    // subscribed first, then asked: no change can come between unnoticed
-    while (!names.every(name => here.link(name).running)) nextChange(events)
-  } finally {
-    closeSync(events)
-  }
+  using events = closing(now.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE))
+  const patience = timeval(PATIENCE)
+  now.setsockopt(events.fd, SOL_SOCKET, SO_RCVTIMEO, patience, patience.length)
+  now.bind(events.fd, changesOfLinks, changesOfLinks.length)
+  // subscribed first, then asked: no change can come between unnoticed
+  while (!names.every(name => here.link(name).running)) nextChange(events.fd)
 }
 
 /** signal(7): with a time limit a socket's calls are interrupted by any signal, such as SIGCHLD, and not restarted. */

@@ -108,7 +108,7 @@ interface Reply {
 }
 
 /** A netlink socket: asks the kernel, waits for the answer, and keeps a log of what it asked. */
-export class Netlink {
+export class Netlink implements Disposable {
   readonly log: Requested[] = []
   readonly #fd: number
   #sequence = 0
@@ -127,6 +127,10 @@ export class Netlink {
     const fd = this.#open()
     this.#closed = new Error('closed here')
     closeSync(fd)
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
   }
 
   /** The descriptor. Once closed, its number may be that of another file. */

@@ -61,7 +61,7 @@ export interface Route {
 /** A network namespace: that of a process, or the one behind a descriptor of ours for /proc/<pid>/ns/net. */
 export type Netns = { pid: number } | { fd: number }
 
-/** A connection to the network configuration of the network namespace that this thread is in. Close it after use. */
+/** A connection to the network configuration of the network namespace that this thread is in. To be closed after use. */
 export function openRtnetlink(): Rtnetlink {
   return new Rtnetlink(now.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE))
 }
@@ -81,12 +81,8 @@ export async function openRtnetlinkIn(pid: number): Promise<Rtnetlink> {
 
 /** Sets up the loopback of the network namespace that a process is in: a new one has it down. */
 export async function setLoopbackUp(pid: number): Promise<void> {
-  const network = await openRtnetlinkIn(pid)
-  try {
-    network.setUp('lo')
-  } finally {
-    network.close()
-  }
+  using network = await openRtnetlinkIn(pid)
+  network.setUp('lo')
 }
 
 /**

@@ -60,7 +60,8 @@ export class Child {
   }
 }
 
-// libuv reaps only its own children; SIGCHLD wakes us, and waitid tells for each whether it was that one
+// libuv reaps only its own children; SIGCHLD wakes us, and waitid tells for each whether it was that one. One list for the process,
+// as the signal is the process's: each child in it asks for itself alone
 const watching = new Set<() => void>()
 const lookAtAll = () => watching.forEach(look => look())
 let keepAlive: NodeJS.Timeout | undefined

@@ -50,6 +50,7 @@ export class Handover implements Disposable {
   }
 }
 
+/** Of the process, as its descriptors and variables are: read once, and then they are gone. */
 let received: Told | undefined
 
 /**

@@ -1,4 +1,4 @@
-import { closeSync } from 'node:fs'
+import { closing } from '../../common/descriptor.ts'
 import { P_PIDFD, WNOHANG, WSTOPPED } from '../syscalls/constants.ts'
 import { now } from '../syscalls/now.ts'
 import { findProcess, send } from './signal.ts'
@@ -21,11 +21,8 @@ export function keepGoing(pid: () => number): Disposable & { readonly gaveUp: bo
   const look = () => {
     const pidfd = pid() ? findProcess(pid()) : undefined
     if (pidfd === undefined) return
-    try {
-      if (isStopped(pidfd)) send(pidfd, ++stops > MOST_STOPS ? 'SIGKILL' : 'SIGCONT')
-    } finally {
-      closeSync(pidfd)
-    }
+    using _ = closing(pidfd)
+    if (isStopped(pidfd)) send(pidfd, ++stops > MOST_STOPS ? 'SIGKILL' : 'SIGCONT')
   }
   const timer = setInterval(look, INTERVAL)
   return {

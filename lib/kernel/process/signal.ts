@@ -1,5 +1,6 @@
 import { closeSync } from 'node:fs'
 import { constants } from 'node:os'
+import { closing } from '../../common/descriptor.ts'
 import { now } from '../syscalls/now.ts'
 import { POLLIN, ready } from './poll.ts'
 import { isAlive, processExists } from './procfs.ts'
@@ -33,13 +34,10 @@ export function findProcess(pid: number, started?: number): number | undefined {
 export async function endProcess(pid: number, started?: number, sent?: () => void): Promise<boolean> {
   const pidfd = findProcess(pid, started)
   if (pidfd === undefined) return false
-  try {
-    send(pidfd, 'SIGKILL')
-    sent?.()
-    return await ended(pidfd)
-  } finally {
-    closeSync(pidfd)
-  }
+  using _ = closing(pidfd)
+  send(pidfd, 'SIGKILL')
+  sent?.()
+  return await ended(pidfd)
 }
 
 /** Sends a signal through a pidfd. False where the process has gone. */
