@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { finding } from '../../lib/guide/evidence.ts'
 import type { Evidence, Finding } from '../../lib/guide/step.ts'
 import { namespaceInode } from '../../lib/kernel/process/procfs.ts'
-import type { Link } from '../../lib/kernel/netlink/rtnetlink.ts'
+import type { Link } from '../../lib/kernel/netlink/link.ts'
 import { networkOf } from '../../lib/kernel/netlink/subnet.ts'
 import { areEnds, ask, cableOf, defaultRoute, find, ipv4, plain } from './readings.ts'
 

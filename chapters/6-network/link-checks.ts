@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises'
 import { seen } from '../../lib/guide/evidence.ts'
 import type { Check } from '../../lib/guide/step.ts'
 import { namespaceInode } from '../../lib/kernel/process/procfs.ts'
-import type { Link } from '../../lib/kernel/netlink/rtnetlink.ts'
+import type { Link } from '../../lib/kernel/netlink/link.ts'
 import { networkOf } from '../../lib/kernel/netlink/subnet.ts'
 import { cableFault, fault, judged, routeFault, sharing } from './fault.ts'
 import {

@@ -1,10 +1,6 @@
 import { readFileSync } from 'node:fs'
-import {
-  type Address,
-  type Link,
-  openRtnetlinkIn,
-  type Rtnetlink,
-} from '../../lib/kernel/netlink/rtnetlink.ts'
+import type { Link } from '../../lib/kernel/netlink/link.ts'
+import { type Address, openRtnetlinkIn, type Rtnetlink } from '../../lib/kernel/netlink/rtnetlink.ts'
 import type { Endpoint } from '../../lib/kernel/syscalls/sockaddr.ts'
 
 /** What the kernel says of the network namespace that a process is in: /proc/<pid>/net and rtnetlink(7). */

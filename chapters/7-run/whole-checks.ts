@@ -5,12 +5,8 @@ import { readCgroup } from '../../lib/kernel/cgroup/cgroupfs.ts'
 import { planCgroup } from '../../lib/kernel/cgroup/make-cgroup.ts'
 import { mountinfo } from '../../lib/kernel/mount/mountinfo.ts'
 import { namespaceInode, NAMESPACES } from '../../lib/kernel/process/procfs.ts'
-import {
-  type Address,
-  type Link,
-  openRtnetlink,
-  openRtnetlinkIn,
-} from '../../lib/kernel/netlink/rtnetlink.ts'
+import type { Link } from '../../lib/kernel/netlink/link.ts'
+import { type Address, openRtnetlink, openRtnetlinkIn } from '../../lib/kernel/netlink/rtnetlink.ts'
 import type { Ran } from './commands.ts'
 
 /** Checks of what the earlier chapters taught: all of it is in this container, too. */

@@ -2,7 +2,8 @@ import { isKind, type MinilabError } from '../../lib/common/errors.ts'
 import { learnersError } from '../../lib/labs/problem.ts'
 import { find, ipv4 } from '../../chapters/6-network/readings.ts'
 import type { Container, Part } from '../../lib/container/part.ts'
-import { type Link, openRtnetlink } from '../../lib/kernel/netlink/rtnetlink.ts'
+import type { Link } from '../../lib/kernel/netlink/link.ts'
+import { openRtnetlink } from '../../lib/kernel/netlink/rtnetlink.ts'
 import { hostCalls } from '../../lib/labs/host-calls.ts'
 
 // What a refusal means for one who writes this part.

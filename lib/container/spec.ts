@@ -1,5 +1,5 @@
 import type { ProcessCapabilities } from '../kernel/process/capabilities.ts'
-import type { Seccomp } from './seccomp/seccomp.ts'
+import type { Seccomp } from './seccomp/seccomp-profile.ts'
 
 /**
  * The OCI runtime specification's config.json, as far as minilab reads it: opencontainers/runtime-spec, config.md and

@@ -1,12 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { isGone, namespaceInode, status, unlessGone } from '../kernel/process/procfs.ts'
-import {
-  type Address,
-  type Link,
-  openRtnetlink,
-  openRtnetlinkIn,
-  type Route,
-} from '../kernel/netlink/rtnetlink.ts'
+import type { Link } from '../kernel/netlink/link.ts'
+import { type Address, openRtnetlink, openRtnetlinkIn, type Route } from '../kernel/netlink/rtnetlink.ts'
 import { isReadable, type Readable, reading, readingAsync } from './readable.ts'
 import type { Cable, LinkView, Network, Outside, RouteView } from './snapshot.ts'
 

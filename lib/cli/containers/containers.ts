@@ -11,7 +11,7 @@ export function containerCommands(program: MinilabCommand): void {
     .description('list containers')
     .option('-a, --all', 'also those that have ended')
     .option('--json', 'as one JSON document')
-    .action(async (flags: { all?: boolean; json?: boolean }) => (await import('./manage.ts')).ps(flags))
+    .action(async (flags: { all?: boolean; json?: boolean }) => (await import('./ps.ts')).ps(flags))
   program
     .command('exec')
     .description('run another program in a running container')
@@ -28,17 +28,17 @@ export function containerCommands(program: MinilabCommand): void {
     .option('-u, --user <user[:group]>', 'run as this user')
     .passThroughOptions()
     .action(async (container: string, command: string[], flags: ExecFlags) =>
-      (await import('./manage.ts')).exec(container, command, flags),
+      (await import('./exec.ts')).exec(container, command, flags),
     )
   named(program.command('kill').description('send a signal to a container'))
     .option('-s, --signal <signal>', 'which one', 'SIGKILL')
     .action(async (words: string[], flags: { signal: string }) =>
-      (await import('./manage.ts')).kill(words, flags.signal),
+      (await import('./kill.ts')).kill(words, flags.signal),
     )
   named(program.command('rm').description('remove containers that have ended'))
     .option('-f, --force', 'end them first')
     .action(async (words: string[], flags: { force?: boolean }) =>
-      (await import('./manage.ts')).rm(words, flags.force),
+      (await import('./remove.ts')).rm(words, flags.force),
     )
   program
     .command('logs')

@@ -141,7 +141,7 @@ async function printId(id: string): Promise<number> {
   try {
     const error = await new Promise<Error | null | undefined>(done => process.stdout.write(`${id}\n`, done))
     if (codeOf(error) === 'EPIPE') return 128 + constants.signals.SIGPIPE
-    if (error) await (await import('../containers/manage.ts')).remove(id, true)
+    if (error) await (await import('../containers/remove.ts')).remove(id, true)
     return EXIT.ok // unwritable.ts has set another one where there was an error
   } finally {
     process.off('SIGPIPE', goOn)

@@ -13,7 +13,7 @@ import {
 } from '../../kernel/syscalls/constants.ts'
 import { arch, numbers } from '../../kernel/syscalls/syscall-numbers.ts'
 import type { SyscallName } from '../../kernel/syscalls/syscall-numbers.ts'
-import type { Seccomp } from './seccomp.ts'
+import type { Seccomp } from './seccomp-profile.ts'
 
 type Rule = NonNullable<Seccomp['syscalls']>[number]
 type Test = Omit<NonNullable<Rule['args']>[number], 'index'>

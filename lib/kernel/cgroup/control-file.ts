@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs'
-import { diagnoseWrite } from '../syscalls/diagnose.ts'
+import { diagnoseWrite } from '../syscalls/diagnose-write.ts'
 import { SyscallError } from '../syscalls/syscall-error.ts'
 import { errnoNumber } from '../../common/errno.ts'
 

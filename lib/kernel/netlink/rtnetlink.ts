@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto'
 import {
   AF_INET,
   AF_NETLINK,
-  IFF_RUNNING,
   IFF_UP,
   NETLINK_ROUTE,
   NLM_F_CREATE,
@@ -20,33 +19,13 @@ import {
 import { MinilabError } from '../../common/errors.ts'
 import { parseNetwork } from './ip-address.ts'
 import { quote } from '../syscalls/kinds.ts'
-import { type AttributesOf, decodeStruct, encodeAttributes, encodeStruct } from './netlink-attributes.ts'
-import { type Answer, Netlink } from './netlink.ts'
+import { type Link, toLink } from './link.ts'
+import { type AttributesOf, encodeAttributes, encodeStruct } from './netlink-attributes.ts'
+import { Netlink } from './netlink.ts'
 import { now } from '../syscalls/now.ts'
-import { ifinfomsg, linkAttributes, messages, stats64, vethAttributes } from './rtnetlink-messages.ts'
+import { ifinfomsg, linkAttributes, messages, vethAttributes } from './rtnetlink-messages.ts'
 import { visit } from '../tape/visit.ts'
 
-export interface Link {
-  index: number
-  name: string
-  /** set up by an administrator (IFF_UP) */
-  up: boolean
-  /** up, and able to carry packets: a veth only while its peer is up too (IFF_RUNNING) */
-  running: boolean
-  mtu: number
-  mac: string | null
-  /** a note for whoever reads `ip link`, and for us: what `setAlias` wrote */
-  alias: string | null
-  /** `veth`, `bridge` …; null for hardware and the loopback */
-  kind: string | null
-  /** the index of the bridge it belongs to */
-  master: number | null
-  /** of a veth: the index of its other end, in that one's network namespace */
-  peerIndex: number | null
-  /** the other end's network namespace, by the number that this one knows it by; null while it is the same */
-  linkNetnsId: number | null
-  stats: { rxPackets: number; txPackets: number; rxBytes: number; txBytes: number }
-}
 export interface Address {
   dev: string
   /** with the length of its network: `10.1.2.3/24` */
@@ -266,24 +245,6 @@ export class Rtnetlink extends Netlink {
 
   #names(): Map<number, string> {
     return new Map(this.links().map(({ index, name }) => [index, name]))
-  }
-}
-
-function toLink({ struct, attributes }: Answer<typeof messages.RTM_GETLINK>): Link {
-  const { rx_packets, tx_packets, rx_bytes, tx_bytes } = decodeStruct(stats64, attributes.IFLA_STATS64!)
-  return {
-    index: struct.ifi_index,
-    name: attributes.IFLA_IFNAME!,
-    up: (struct.ifi_flags & IFF_UP) !== 0,
-    running: (struct.ifi_flags & IFF_RUNNING) !== 0,
-    mtu: attributes.IFLA_MTU!,
-    mac: attributes.IFLA_ADDRESS ?? null,
-    alias: attributes.IFLA_IFALIAS ?? null,
-    kind: attributes.IFLA_LINKINFO?.IFLA_INFO_KIND ?? null,
-    master: attributes.IFLA_MASTER ?? null,
-    peerIndex: attributes.IFLA_LINK ?? null,
-    linkNetnsId: attributes.IFLA_LINK_NETNSID ?? null,
-    stats: { rxPackets: rx_packets, txPackets: tx_packets, rxBytes: rx_bytes, txBytes: tx_bytes },
   }
 }
 

@@ -1,4 +1,5 @@
 import { existsSync, statSync } from 'node:fs'
+import { status } from '../process/procfs.ts'
 import type { Diagnosis } from './syscall-error.ts'
 import type { Op } from '../tape/tape.ts'
 
@@ -26,3 +27,9 @@ export const isFile = (path: unknown) =>
 
 export const flag = (args: readonly unknown[], bit: number, at = 0) =>
   (BigInt(Number(args[at])) & BigInt(bit)) !== 0n
+
+/** Whether we lack CAP_SYS_ADMIN: capabilities(7). */
+export const lacksSysAdmin = () => (BigInt('0x' + (status('self').CapEff ?? '0')) & (1n << 21n)) === 0n
+
+export const NEEDS_ROOT =
+  'run it with sudo, or with --rootless: a user namespace gives you the rights over its own'

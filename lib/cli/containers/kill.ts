@@ -1,0 +1,43 @@
+import { constants } from 'node:os'
+import { findState, running } from '../../container/state/state.ts'
+import type { State } from '../../container/state/state-shape.ts'
+import { cgroupOf, thawTree } from '../../kernel/cgroup/cgroup.ts'
+import { closing } from '../../common/descriptor.ts'
+import { MinilabError } from '../../common/errors.ts'
+import { unlessGone } from '../../kernel/process/procfs.ts'
+import { send } from '../../kernel/process/signal.ts'
+import { hint } from '../../common/suggest.ts'
+
+import { each } from './each.ts'
+/** `minilab kill`: SIGKILL, or another by name or number. Resolves to the exit status. */
+export async function kill(words: string[], name: string): Promise<number> {
+  const number = signalNumber(name)
+  return each(words, word => {
+    const state = findState(word)
+    const pidfd = running(state)
+    if (pidfd === undefined)
+      throw new MinilabError('usage', `${state.name} does not run`, 'minilab ps shows what does')
+    using _ = closing(pidfd)
+    send(pidfd, number)
+    if (number === constants.signals.SIGKILL) thawOwn(state)
+    console.log(state.name)
+  })
+}
+
+function signalNumber(name: string): number {
+  if (/^\d+$/.test(name) && Number(name) >= 1 && Number(name) <= 64) return Number(name)
+  const full = name.toUpperCase().startsWith('SIG') ? name.toUpperCase() : `SIG${name.toUpperCase()}`
+  const number = constants.signals[full as NodeJS.Signals]
+  if (number !== undefined) return number
+  throw new MinilabError(
+    'usage',
+    `there is no signal "${name}"`,
+    hint(full, Object.keys(constants.signals), 'kill -l lists them'),
+  )
+}
+
+/** On cgroup v1 nothing that is frozen dies. Without a cgroup of its own a container is in ours. */
+export function thawOwn({ id, pid }: State): void {
+  const folders = unlessGone(() => cgroupOf(pid).folders) ?? []
+  for (const { path } of folders) if (path.includes(id)) unlessGone(() => thawTree(path))
+}
