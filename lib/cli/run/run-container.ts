@@ -158,6 +158,7 @@ async function startInBackground(output: number, log: string, listeners: Listene
   using handed = new Handover(RUN.tell(begun))
   const [program, ...args] = ourselves()
   needTasks(OURSELVES)
+  // not by execa: it outlives us, and inherits descriptors
   const child = spawn(program, args, {
     detached: true,
     stdio: ['ignore', output, output, 'pipe', handed.fd, ...listeners.map(({ fd }) => fd)],

@@ -22,6 +22,7 @@ export function runRuleTool(
   [program = '', ...args]: readonly string[],
   input = '',
 ): { ok: boolean; said: string } {
+  // not by execa: nothing else may happen while the lock on the network is held
   const { status, stdout, stderr, error } = spawnSync(program, args, { input, encoding: 'utf8' })
   if (status === 0) return { ok: true, said: stdout }
   const code = codeOf(error)
