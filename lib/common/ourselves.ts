@@ -3,8 +3,8 @@
  * without it Node takes an option such as `--env-file` from among the arguments of a container's program.
  */
 export function ourselves(
-  words: readonly string[] = process.argv.slice(2),
+  args: readonly string[] = process.argv.slice(2),
   forNode: readonly string[] = [],
 ): [program: string, ...args: string[]] {
-  return [process.execPath, ...forNode, '--', process.argv[1] ?? '', ...words]
+  return [process.execPath, ...forNode, '--', process.argv[1] ?? '', ...args]
 }

@@ -16,14 +16,14 @@ export function commandError(
 ): MinilabError<'usage'> {
   if (command === '')
     return new MinilabError('usage', 'the command is empty', 'name a program', { status: 127 })
-  const refused = replayed.find(
+  const notExecuted = replayed.find(
     ({ call, errno }) => call === 'execve' && errno !== null && !NOT_FOUND.includes(errno),
   )
-  if (refused)
+  if (notExecuted)
     return new MinilabError(
       'usage',
-      `${command} cannot be executed in the container (${refused.errno})`,
-      refused.errno === 'ENOEXEC'
+      `${command} cannot be executed in the container (${notExecuted.errno})`,
+      notExecuted.errno === 'ENOEXEC'
         ? 'it is neither a program for this machine nor a script with #!'
         : 'it must be a file with permission to execute (chmod +x), not a directory',
       { status: 126 },

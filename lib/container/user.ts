@@ -4,7 +4,7 @@ import { quote } from '../kernel/syscalls/kinds.ts'
 
 /** Of the four thousand million ids the last is none: setresuid(2) takes it, -1, as "leave it as it is". */
 const LAST_ID = 4294967294
-const MOST = 1 << 20 // bytes of a passwd or group file
+const MAX_SIZE = 1 << 20 // bytes of a passwd or group file
 
 /** Who a program runs as: ids, the groups that /etc/group has them in, and where their files are. */
 export interface Account {
@@ -93,4 +93,4 @@ function groupsOf(name: string, own: string, layersTopFirst: readonly string[]):
 }
 
 const lines = (file: string, layersTopFirst: readonly string[]): string[][] =>
-  (readMerged(layersTopFirst, `etc/${file}`, MOST)?.split('\n') ?? []).map(line => line.split(':'))
+  (readMerged(layersTopFirst, `etc/${file}`, MAX_SIZE)?.split('\n') ?? []).map(line => line.split(':'))

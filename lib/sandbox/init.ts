@@ -26,7 +26,7 @@ import { setLoopbackUp } from '../kernel/netlink/rtnetlink.ts'
 import { Tape } from '../kernel/tape/tape.ts'
 import { visit } from '../kernel/tape/visit.ts'
 import { joinCgroup } from './cgroup.ts'
-import { idMaps, NAMESPACES, type SandboxOf } from './kinds.ts'
+import { idMaps, NAMESPACES, type SandboxOf } from './sandbox.ts'
 import { protectFiles } from './protected-files.ts'
 import { findProgram } from '../container/net/rule-tool.ts'
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { Socket } from 'node:net'
-import type { Sandbox } from './kinds.ts'
+import type { Sandbox } from './sandbox.ts'
 import { type Program, type SandboxProcess, startInSandbox } from './start.ts'
 import { closing } from '../common/descriptor.ts'
 import { Subject } from '../kernel/process/handed.ts'

@@ -26,7 +26,7 @@ import { Tape } from '../kernel/tape/tape.ts'
 import { AGAIN, forwardNothing, second, startInit } from './init.ts'
 import { handOnStdio } from '../container/parts/process.ts'
 import { joinCgroup, NO_CGROUP, thawCgroup } from './cgroup.ts'
-import { idMaps, NAMESPACES, type Sandbox, type SandboxOf } from './kinds.ts'
+import { idMaps, NAMESPACES, type Sandbox, type SandboxOf } from './sandbox.ts'
 
 const SIGKILL = 9
 

@@ -5,7 +5,7 @@ import type { Look } from '../../book/terminal.ts'
 import { printable } from '../report-error.ts'
 
 /** More than these nobody reads: another word finds fewer. */
-const MOST = 20
+const MAX_MATCHES = 20
 
 /** The table of contents. */
 export function contentsLines(entries: readonly Entry[], { ink, width }: Look): string[] {
@@ -50,10 +50,10 @@ export function matchLines(
   const head =
     matches.length === 0
       ? `Nothing in ${entries.length === 1 ? entries[0]!.page.title : 'the book'} has “${printable(query)}” in it.`
-      : `${matches.length} ${matches.length === 1 ? 'place' : 'places'} for “${printable(query)}”${matches.length > MOST ? `; the first ${MOST}` : ''}`
+      : `${matches.length} ${matches.length === 1 ? 'place' : 'places'} for “${printable(query)}”${matches.length > MAX_MATCHES ? `; the first ${MAX_MATCHES}` : ''}`
   return [
     ...wrapRuns([{ text: head, style: asItIs }], width),
-    ...matches.slice(0, MOST).flatMap(({ section, snippet }) => {
+    ...matches.slice(0, MAX_MATCHES).flatMap(({ section, snippet }) => {
       const entry = entries.find(({ page }) => page.name === section.page)!
       const where = `${section.heading === section.title ? '' : `${section.title} · `}minilab book ${handle(entry)}`
       return [

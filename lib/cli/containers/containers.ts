@@ -1,7 +1,7 @@
 import type { MinilabCommand } from '../command.ts'
 import type { LogsFlags } from './logs.ts'
 
-const named = (command: MinilabCommand) =>
+const ofContainers = (command: MinilabCommand) =>
   command.argument('<container...>', 'name, id, or the beginning of an id')
 
 /** The commands about containers that `minilab run` has made. */
@@ -30,15 +30,15 @@ export function containerCommands(program: MinilabCommand): void {
     .action(async (container: string, command: string[], flags: ExecFlags) =>
       (await import('./exec.ts')).exec(container, command, flags),
     )
-  named(program.command('kill').description('send a signal to a container'))
+  ofContainers(program.command('kill').description('send a signal to a container'))
     .option('-s, --signal <signal>', 'which one', 'SIGKILL')
-    .action(async (words: string[], flags: { signal: string }) =>
-      (await import('./kill.ts')).kill(words, flags.signal),
+    .action(async (containers: string[], flags: { signal: string }) =>
+      (await import('./kill.ts')).kill(containers, flags.signal),
     )
-  named(program.command('rm').description('remove containers that have ended'))
+  ofContainers(program.command('rm').description('remove containers that have ended'))
     .option('-f, --force', 'end them first')
-    .action(async (words: string[], flags: { force?: boolean }) =>
-      (await import('./remove.ts')).rm(words, flags.force),
+    .action(async (containers: string[], flags: { force?: boolean }) =>
+      (await import('./remove.ts')).rm(containers, flags.force),
     )
   program
     .command('logs')

@@ -10,9 +10,9 @@ import { hint } from '../../common/suggest.ts'
 
 import { each } from './each.ts'
 /** `minilab kill`: SIGKILL, or another by name or number. Resolves to the exit status. */
-export async function kill(words: string[], name: string): Promise<number> {
-  const number = signalNumber(name)
-  return each(words, word => {
+export async function kill(containers: string[], signal: string): Promise<number> {
+  const number = signalNumber(signal)
+  return each(containers, word => {
     const state = findState(word)
     const pidfd = running(state)
     if (pidfd === undefined)

@@ -13,14 +13,14 @@ import { warn } from '../report-error.ts'
 
 import { each } from './each.ts'
 import { thawOwn } from './kill.ts'
-const KEEPER_PATIENCE = 20_000 // ms
+const KEEPER_TIMEOUT = 20_000 // ms
 /** How long it may hand on output before it is told to end, where nobody may want that any more: ms. */
-const OUTPUT_PATIENCE = 2000
+const OUTPUT_TIMEOUT = 2000
 
 /** `minilab rm`: the container's own layer, its state, its log. Resolves to the exit status. */
-export async function rm(words: string[], force = false): Promise<number> {
+export async function rm(containers: string[], force = false): Promise<number> {
   const damaged = damagedIds()
-  const status = await each(words, async word =>
+  const status = await each(containers, async word =>
     console.log(damaged.includes(word) ? await removeDamaged(word, force) : await remove(word, force)),
   )
   await recover(dataFolder())
@@ -75,16 +75,16 @@ async function removeDamaged(id: string, force: boolean): Promise<string> {
   return id
 }
 
-type Looked = Pick<State, 'name' | 'boot'> & { keeper: { pid: number; started?: number } }
+type Kept = Pick<State, 'name' | 'boot'> & { keeper: { pid: number; started?: number } }
 
 /** Waits until whoever looks after a container has noted its end and taken back what was made for it. */
-async function keeperDone({ name, keeper, boot }: Looked, force: boolean): Promise<void> {
+async function keeperDone({ name, keeper, boot }: Kept, force: boolean): Promise<void> {
   const pidfd = boot === bootId() ? findProcess(keeper.pid, keeper.started) : undefined
   if (pidfd === undefined) return
   using _ = closing(pidfd)
   // one whose reader does not read ends at a signal: Connection.finish
-  if (force && !(await ended(pidfd, OUTPUT_PATIENCE))) send(pidfd, 'SIGTERM')
-  if (await ended(pidfd, KEEPER_PATIENCE)) return
+  if (force && !(await ended(pidfd, OUTPUT_TIMEOUT))) send(pidfd, 'SIGTERM')
+  if (await ended(pidfd, KEEPER_TIMEOUT)) return
   if (!force)
     throw new MinilabError(
       'usage',

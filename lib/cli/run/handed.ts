@@ -1,10 +1,10 @@
-import type { Listener } from '../../container/net/publish.ts'
+import type { ListeningSocket } from '../../container/net/publish.ts'
 import { Subject } from '../../kernel/process/handed.ts'
 
 /** What one process of ours tells the next that continues its work: in the sandbox, or in the background. */
 export interface Handed {
   /** sockets that listen on the host already */
-  listeners: Listener[]
+  listeningSockets: ListeningSocket[]
   /** where the id goes once the program runs; closed without a word if it never does */
   notify?: number
   /** the file that takes its output */

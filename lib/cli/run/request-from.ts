@@ -38,7 +38,7 @@ export function requestFrom(
     env: [...(flags.tty ? [`TERM=${process.env.TERM ?? 'xterm'}`] : []), ...(flags.env ?? [])],
     volumes: volumes(flags.volume ?? []),
     network,
-    listeners: [],
+    listeningSockets: [],
     ports: flags.publish ?? [],
     readOnly: flags.readOnly ?? false,
     capabilities: keptCapabilities(flags.capAdd, flags.capDrop),

@@ -57,7 +57,7 @@ export function runCommand(program: MinilabCommand): void {
     .option('--unsafe', 'with --mine: also of parts that their checks refuse')
     .passThroughOptions()
     .action(async (image: string, command: string[], flags: RunFlags) => {
-      const { run } = await import('./run-container.ts')
-      return run(image, command, { ...flags, rootless: isRootless(flags.rootless) })
+      const { runFromFlags } = await import('./run-from-flags.ts')
+      return runFromFlags(image, command, { ...flags, rootless: isRootless(flags.rootless) })
     })
 }

@@ -1,5 +1,5 @@
 import { runInSandbox } from '../../sandbox/start.ts'
-import type { Sandbox } from '../../sandbox/kinds.ts'
+import type { Sandbox } from '../../sandbox/sandbox.ts'
 import { dataFolder } from '../../image/data-folder.ts'
 import { Subject, type Told } from '../../kernel/process/handed.ts'
 import { shellStatus } from '../../kernel/process/child.ts'

@@ -208,14 +208,14 @@ export function parse(path: string): Entry[] {
   return read(path).entries
 }
 
-const MOST = 2 ** 26 // bytes: nobody has noted as much
+const MAX_SIZE = 2 ** 26 // bytes: nobody has noted as much
 
 /** The entries of a ledger, and how many of its lines are none. */
 function read(path: string): { entries: Entry[]; damaged: number } {
   let text = ''
   try {
     const stat = statSync(path)
-    if (stat.isFile() && stat.size < MOST) text = readFileSync(path, 'utf8')
+    if (stat.isFile() && stat.size < MAX_SIZE) text = readFileSync(path, 'utf8')
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') throw error // settled meanwhile
   }

@@ -14,7 +14,7 @@ import { SyscallError } from '../../kernel/syscalls/syscall-error.ts'
 import type { Port } from '../run/options.ts'
 
 /** A listening socket on the host, and the container's port that it stands for. */
-export interface Listener {
+export interface ListeningSocket {
   fd: number
   port: number
 }
@@ -23,7 +23,7 @@ export interface Listener {
  * Opens the host's side of a published port. A socket stays in the network namespace where it was made, so one that is
  * opened here and handed on to the sandbox lets an ordinary user publish ports too. Throws a usage error where it is taken.
  */
-export function listen({ address, host, container }: Port): Listener {
+export function listen({ address, host, container }: Port): ListeningSocket {
   const fd = now.socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)
   try {
     now.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, new Uint8Array(Int32Array.of(1).buffer), 4)
@@ -44,7 +44,7 @@ export function listen({ address, host, container }: Port): Listener {
 }
 
 /** Passes on every connection to the container: what Docker's userland proxy does. Takes over the listening socket; ends with all its connections. */
-export function forward({ fd, port }: Listener, address: string): Disposable {
+export function forward({ fd, port }: ListeningSocket, address: string): Disposable {
   const sockets = new Set<Socket>()
   const keep = (socket: Socket) => {
     sockets.add(socket)

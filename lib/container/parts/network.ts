@@ -73,12 +73,12 @@ async function configureInside({ cable, requests }: Container, pid: number): Pro
 }
 
 /** How long a link may take to hear that its other end is up: linkwatch delays changes by a second at most. */
-const PATIENCE = 3000 // ms
+const CARRIER_TIMEOUT = 3000 // ms
 
 /** Waits until the container's end of the cable has heard that the other one is up; it hears so by itself, and a moment later. */
 export async function untilCarrier(pid: number): Promise<void> {
   using inside = await openRtnetlinkIn(pid)
-  await until(() => inside.links().find(({ name }) => name === 'eth0')?.running ?? true, PATIENCE)
+  await until(() => inside.links().find(({ name }) => name === 'eth0')?.running ?? true, CARRIER_TIMEOUT)
 }
 
 /**

@@ -22,10 +22,10 @@ export function cover(
   for (const path of masked) {
     const copy = lent.get(path)
     // a file masks a file, and a directory a directory: ENOTDIR. The kernel's trees have one shape; else both are tried
-    const kinds = isOfKernel(path) ? [isDirectory(path)] : [false, true]
-    for (const folder of kinds) {
-      const allowed = tape.allow('ENOENT', kinds.length > 1 ? 'ENOTDIR' : undefined)
-      if (folder) allowed.mount('tmpfs', at(path), 'tmpfs', MS_RDONLY, 'size=0k')
+    const attempts = isOfKernel(path) ? [isDirectory(path)] : [false, true]
+    for (const asFolder of attempts) {
+      const allowed = tape.allow('ENOENT', attempts.length > 1 ? 'ENOTDIR' : undefined)
+      if (asFolder) allowed.mount('tmpfs', at(path), 'tmpfs', MS_RDONLY, 'size=0k')
       else if (copy) attachCopy(allowed, copy, at(path))
       else allowed.mount(at('/dev/null'), at(path), null, MS_BIND, null)
     }

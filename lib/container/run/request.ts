@@ -1,5 +1,5 @@
 import type { NetworkMode } from '../net/network-plan.ts'
-import type { Listener } from '../net/publish.ts'
+import type { ListeningSocket } from '../net/publish.ts'
 import type { MountSpec, ResourcesSpec } from '../spec.ts'
 
 /** What `minilab run` was asked for, read and checked. */
@@ -17,7 +17,7 @@ export interface RunRequest {
   user?: string
   volumes: MountSpec[]
   network: NetworkMode
-  listeners: Listener[]
+  listeningSockets: ListeningSocket[]
   ports: string[]
   readOnly: boolean
   hostname?: string
@@ -29,5 +29,5 @@ export interface RunRequest {
   /** hears of what could not be taken back, of this container or another */
   notTakenBack(error: unknown): void
   /** hears of the container's id when its program has started */
-  started?(id: string): void
+  onStarted?(id: string): void
 }

@@ -84,7 +84,7 @@ async function start(
     ]
     started = await startParts(parts, plan)
     commitState(id)
-    request.started?.(id)
+    request.onStarted?.(id)
     return started
   } catch (error) {
     started?.child.kill('SIGKILL')
@@ -133,21 +133,21 @@ function noteFiles({ keeper, remove, log }: RunRequest, { kind }: RootSource, { 
 
 /** Without a cgroup of our own there are no limits: no matter, unless some were asked for. */
 function partsFor({ resources }: RunRequest, { id }: Plan, all: readonly Part[]): readonly Part[] {
-  const refused = planCgroup(`/minilab/${id}`, ['memory', 'cpu', 'pids'])
-  if (refused instanceof Cgroup) return all
+  const planned = planCgroup(`/minilab/${id}`, ['memory', 'cpu', 'pids'])
+  if (planned instanceof Cgroup) return all
   if (Object.keys(resources).length > 0)
-    throw new MinilabError('limited', `limits cannot be set: ${refused.reason}`, refused.remedy)
+    throw new MinilabError('limited', `limits cannot be set: ${planned.reason}`, planned.remedy)
   return all.filter(part => part.name !== limits.name)
 }
 
 /** Looks after a running container, and its published ports; resolves to how it ended. */
 async function attend(
-  { listeners }: RunRequest,
+  { listeningSockets }: RunRequest,
   { child, container: { cable, terminal } }: Started,
   connection: Connection,
 ): Promise<Exit> {
   using servers = new DisposableStack()
-  for (const listener of listeners) servers.use(forward(listener, cable?.address ?? '127.0.0.1'))
+  for (const socket of listeningSockets) servers.use(forward(socket, cable?.address ?? '127.0.0.1'))
   const master = terminal?.master
   return await connection.attend(
     child,

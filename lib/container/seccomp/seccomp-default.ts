@@ -93,16 +93,16 @@ const conditions: { rules: Rule[]; unless?: Capability[] }[] = [
 export function defaultProfile(capabilities: string[]): Seccomp {
   const applies = ({ unless }: { unless?: Capability[] }) =>
     !unless?.some(name => capabilities.includes(name))
-  const refused: string[] = refusals.filter(applies).flatMap(({ calls }) => calls)
+  const names: string[] = refusals.filter(applies).flatMap(({ calls }) => calls)
   const conditional = conditions.filter(applies).flatMap(({ rules }) => rules)
-  const mentioned = new Set([...refused, ...conditional.flatMap(({ names }) => names)])
+  const mentioned = new Set([...names, ...conditional.flatMap(({ names }) => names)])
   return {
     defaultAction: 'SCMP_ACT_ERRNO',
     // runc 1.1 answers ENOSYS to newer calls only on an architecture that is listed
     architectures: [arch === 'x64' ? 'SCMP_ARCH_X86_64' : 'SCMP_ARCH_AARCH64'],
     syscalls: [
       { names: Object.keys(numbers).filter(name => !mentioned.has(name)), action: 'SCMP_ACT_ALLOW' },
-      { names: refused, action: 'SCMP_ACT_ERRNO' },
+      { names, action: 'SCMP_ACT_ERRNO' },
       ...conditional,
     ],
   }

@@ -56,7 +56,7 @@ const { EPERM, ENOSYS } = constants.errno
  */
 export function compileSeccomp(profile: Seccomp, on: Arch = arch): Uint8Array {
   const fallback = returnValue(profile.defaultAction, profile.defaultErrnoRet)
-  const refused = returnValue('SCMP_ACT_ERRNO', EPERM)
+  const foreign = returnValue('SCMP_ACT_ERRNO', EPERM)
   const permissive = ['SCMP_ACT_ALLOW', 'SCMP_ACT_LOG', 'SCMP_ACT_TRACE'].includes(profile.defaultAction)
   const unknown = permissive ? fallback : returnValue('SCMP_ACT_ERRNO', ENOSYS)
 
@@ -76,15 +76,15 @@ export function compileSeccomp(profile: Seccomp, on: Arch = arch): Uint8Array {
 
   const results = new Set([
     fallback,
-    refused,
+    foreign,
     unknown,
     ...[...calls.values()].flat().map(rule => rule.action),
   ])
   return assemble([
     load(ARCH),
-    ifEqual(AUDIT_ARCH[on], undefined, leave(refused)),
+    ifEqual(AUDIT_ARCH[on], undefined, leave(foreign)),
     load(NR),
-    ...(on === 'x64' ? [ifAtLeast(X32_SYSCALL_BIT, leave(refused))] : []),
+    ...(on === 'x64' ? [ifAtLeast(X32_SYSCALL_BIT, leave(foreign))] : []),
     ...search(ranges),
     ...[...chains.values()].flat(),
     ...[...results].flatMap(value => [leave(value), ret(value)]),

@@ -70,9 +70,9 @@ function links(): string[] {
   if (!isRoot()) return [] // others' then: whoever made them had rights that we lack
   using rtnetlink = openRtnetlink()
   const all = rtnetlink.links()
-  const named = (kind: string, pattern: RegExp) =>
+  const namesOf = (kind: string, pattern: RegExp) =>
     all.filter(link => link.kind === kind && pattern.test(link.name)).map(link => link.name)
-  return [...named('veth', CABLE), ...named('bridge', SWITCH)]
+  return [...namesOf('veth', CABLE), ...namesOf('bridge', SWITCH)]
 }
 
 /** The name of a switch is used again and again: nobody may make one between the question and the removal. */

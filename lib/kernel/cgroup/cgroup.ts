@@ -11,7 +11,7 @@ import type { Replayed } from '../tape/tape.ts'
 import { until } from '../../common/until.ts'
 
 /** How long the kernel may take to stop or to end every process of a cgroup, in milliseconds. */
-const PATIENCE = 5000
+const STATE_TIMEOUT = 5000
 
 /** One directory of a cgroup, and the hierarchy it is in. */
 export interface CgroupFolder {
@@ -63,9 +63,9 @@ export class Cgroup {
 
   /**
    * Stops every process in it, or lets them go on; resolves when the kernel says that it is so. Throws a usage error when it
-   * has not come to that after `patience` milliseconds, and where there is no freezer, or we would stop ourselves.
+   * has not come to that after `timeout` milliseconds, and where there is no freezer, or we would stop ourselves.
    */
-  async freeze(frozen: boolean, patience = PATIENCE): Promise<void> {
+  async freeze(frozen: boolean, timeout = STATE_TIMEOUT): Promise<void> {
     const freezer = this.controller('freezer')
     if (!freezer)
       throw new MinilabError(
@@ -79,11 +79,11 @@ export class Cgroup {
     const { file, on, off } = FREEZER[version]
     const state = frozen ? on : off
     this.write(join(path, file), state)
-    if (await settled(version, path, state, patience)) return
+    if (await settled(version, path, state, timeout)) return
     if (frozen) this.write(join(path, file), off)
     throw new MinilabError(
       'usage',
-      `${path} would not ${frozen ? 'freeze' : 'thaw'} within ${patience} ms`,
+      `${path} would not ${frozen ? 'freeze' : 'thaw'} within ${timeout} ms`,
       frozen
         ? `a process in it hangs in the kernel: ps -o pid,stat,wchan -p ${members(path).join(',')}`
         : 'a cgroup above it is frozen: thaw that one',
@@ -97,11 +97,11 @@ const FREEZER = {
 }
 
 /** Waits until the kernel has stopped (or let go) every process; false where it does not come to that. */
-async function settled(version: 1 | 2, path: string, state: string, patience: number): Promise<boolean> {
+async function settled(version: 1 | 2, path: string, state: string, timeout: number): Promise<boolean> {
   const events = join(path, 'cgroup.events')
-  if (version === 2) return until(() => readControl(events).includes(`frozen ${state}`), patience, events)
+  if (version === 2) return until(() => readControl(events).includes(`frozen ${state}`), timeout, events)
   // cgroup-v1/freezer-subsystem.rst: FREEZING until all have stopped. There is no event for it; each reading looks anew
-  return until(() => readControl(join(path, FREEZER[1].file)) === state, patience)
+  return until(() => readControl(join(path, FREEZER[1].file)) === state, timeout)
 }
 
 /** The cgroup that a process is in, whoever made it: /proc/<pid>/cgroup. */
@@ -143,7 +143,7 @@ export async function removeCgroup(path: string, use: CgroupUse): Promise<boolea
     if (!isGone(error)) throw error // another command has removed it meanwhile
   }
   // a process that has just died may be counted for a moment longer
-  if (await until(() => remove(path), PATIENCE)) return true
+  if (await until(() => remove(path), STATE_TIMEOUT)) return true
   throw new MinilabError(
     'usage',
     `${path} cannot be removed: the kernel says that it is in use`,
@@ -174,7 +174,7 @@ async function empty(path: string): Promise<void> {
     } else for (const pid of pids) killMember(path, pid)
     return pids.length === 0
   }
-  if (await until(dead, PATIENCE)) return
+  if (await until(dead, STATE_TIMEOUT)) return
   throw new MinilabError(
     'usage',
     `processes in ${path} do not die: ${members(path).join(' ')}`,

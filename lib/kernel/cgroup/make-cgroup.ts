@@ -77,8 +77,8 @@ export function planCgroup(
         remedy: mountCommands(controllers.filter(name => !hierarchyOf(name, found))),
       }
     const start = base(hierarchy)
-    const refused = refusal(hierarchy, start, controller)
-    if (refused) return refused
+    const missing = refusal(hierarchy, start, controller)
+    if (missing) return missing
     folders.set(start, { hierarchy, path: join(start, join('/', name)) }) // a `..` in it stays below `start`
   }
   for (const hierarchy of everywhere ? found : []) {
@@ -91,15 +91,15 @@ export function planCgroup(
 }
 
 function refusal({ version, mount }: Hierarchy, start: string, controller: string): Refused | undefined {
-  const refused = accessRefusal(start, constants.W_OK)
+  const errno = accessRefusal(start, constants.W_OK)
   // not by our uid: who made a user namespace is 0 in it, and no root of the machine
-  if (refused === 'EROFS')
+  if (errno === 'EROFS')
     return {
       reason: `${start} is read-only here (cgroup v${version}): we seem to be in a container`,
       remedy:
         'run on a machine or VM of its own, or give this container writable cgroups (docker: --privileged)',
     }
-  if (refused)
+  if (errno)
     return {
       reason: `the ${controller} controller is not delegated to you: ${start} belongs to root (cgroup v${version})`,
       remedy:

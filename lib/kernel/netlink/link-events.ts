@@ -13,7 +13,7 @@ import type { Rtnetlink } from './rtnetlink.ts'
 import { timeval } from '../syscalls/sockaddr.ts'
 import { SyscallError } from '../syscalls/syscall-error.ts'
 
-const PATIENCE = 3 // seconds between two changes of any link
+const CHANGE_TIMEOUT = 3 // seconds between two changes of any link
 
 /**
  * Waits until links of our own network namespace are running. That a cable's other end went up is passed on by a work
@@ -22,8 +22,8 @@ const PATIENCE = 3 // seconds between two changes of any link
  */
 export function untilRunning(here: Rtnetlink, names: readonly string[]): void {
   using events = closing(now.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE))
-  const patience = timeval(PATIENCE)
-  now.setsockopt(events.fd, SOL_SOCKET, SO_RCVTIMEO, patience, patience.length)
+  const timeout = timeval(CHANGE_TIMEOUT)
+  now.setsockopt(events.fd, SOL_SOCKET, SO_RCVTIMEO, timeout, timeout.length)
   now.bind(events.fd, changesOfLinks, changesOfLinks.length)
   // subscribed first, then asked: no change can come between unnoticed
   while (!names.every(name => here.link(name).running)) nextChange(events.fd)

@@ -2,14 +2,14 @@ import { decodeIP, encodeIP } from './ip-address.ts'
 
 /**
  * How values lie in a netlink message: a struct, then attributes of length, type and value (netlink(7)). The tables
- * that use these kinds (rtnetlink-messages.ts) give the TypeScript types, the encoding and the decoding at once.
+ * that use these formats (rtnetlink-messages.ts) give the TypeScript types, the encoding and the decoding at once.
  * Numbers are in the machine's byte order, little-endian on both of our architectures; addresses in network order.
  */
-interface Kind<T> {
+interface Format<T> {
   encode(value: T): Buffer
   decode(bytes: Buffer): T
 }
-interface Integer extends Kind<number> {
+interface Integer extends Format<number> {
   size: number
 }
 
@@ -30,7 +30,7 @@ const integers = {
   u64: { ...integer(8), decode: (bytes: Buffer) => Number(bytes.readBigUInt64LE()) }, // counters, only ever read
 }
 
-const kinds = {
+const formats = {
   u8: integers.u8,
   u32: integers.u32,
   i32: integers.i32,
@@ -47,32 +47,34 @@ const kinds = {
   /** a struct, or what only some of the links have */
   bytes: { encode: (bytes: Buffer) => bytes, decode: (bytes: Buffer) => bytes },
 }
-type Kinds = typeof kinds
+type Formats = typeof formats
 
 /** The members of a struct in order; none of ours has padding that is not a member. */
 export type Struct = Readonly<Record<string, keyof typeof integers>>
 export type StructOf<S extends Struct> = { [Member in keyof S]: number }
 
-/** Attributes by name: the number of each, and the kind of its value or the table of those nested in it. */
+/** Attributes by name: the number of each, and the format of its value or the table of those nested in it. */
 export interface Attributes {
-  readonly [name: string]: readonly [type: number, kind: keyof Kinds | Attributes]
+  readonly [name: string]: readonly [type: number, format: keyof Formats | Attributes]
 }
 export type AttributesOf<A extends Attributes> = { -readonly [Name in keyof A]?: ValueOf<A[Name][1]> }
-type ValueOf<K> = K extends keyof Kinds
-  ? ReturnType<Kinds[K]['decode']>
+type ValueOf<K> = K extends keyof Formats
+  ? ReturnType<Formats[K]['decode']>
   : K extends Attributes
     ? AttributesOf<K>
     : never
 
 /** A struct as bytes; members left out are 0. */
 export function encodeStruct<S extends Struct>(struct: S, values: Partial<StructOf<S>>): Buffer {
-  return Buffer.concat(Object.entries(struct).map(([name, kind]) => integers[kind].encode(values[name] ?? 0)))
+  return Buffer.concat(
+    Object.entries(struct).map(([name, format]) => integers[format].encode(values[name] ?? 0)),
+  )
 }
 
 export function decodeStruct<S extends Struct>(struct: S, bytes: Buffer): StructOf<S> {
   let offset = 0
-  const members = Object.entries(struct).map(([name, kind]) => {
-    const { size, decode } = integers[kind]
+  const members = Object.entries(struct).map(([name, format]) => {
+    const { size, decode } = integers[format]
     offset += size
     return [name, decode(bytes.subarray(offset - size, offset))]
   })
@@ -81,7 +83,7 @@ export function decodeStruct<S extends Struct>(struct: S, bytes: Buffer): Struct
 
 /** The size of a struct, in bytes. */
 export function sizeOf(struct: Struct): number {
-  return Object.values(struct).reduce((sum, kind) => sum + integers[kind].size, 0)
+  return Object.values(struct).reduce((sum, format) => sum + integers[format].size, 0)
 }
 
 // struct nlattr; a flag in the type says that attributes are nested in the value: linux/netlink.h
@@ -93,9 +95,9 @@ const NLA_TYPE_MASK = 0x3fff
 /** Attributes as bytes, in the order given. */
 export function encodeAttributes<A extends Attributes>(table: A, values: AttributesOf<A>): Buffer {
   const parts = Object.entries(values).flatMap(([name, value]) => {
-    const [type, kind] = table[name]!
-    const nested = typeof kind !== 'string'
-    const bytes = nested ? encodeAttributes(kind, value as object) : kinds[kind].encode(value as never)
+    const [type, format] = table[name]!
+    const nested = typeof format !== 'string'
+    const bytes = nested ? encodeAttributes(format, value as object) : formats[format].encode(value as never)
     const header = { nla_len: HEADER + bytes.length, nla_type: nested ? type | NLA_F_NESTED : type }
     return [encodeStruct(nlattr, header), bytes, Buffer.alloc(align(bytes.length) - bytes.length)]
   })
@@ -104,9 +106,9 @@ export function encodeAttributes<A extends Attributes>(table: A, values: Attribu
 
 /** The attributes that the table knows; the kernel may send others. */
 export function decodeAttributes<A extends Attributes>(table: A, bytes: Buffer): AttributesOf<A> {
-  const known = walk(table, bytes).map(({ name, kind, value }) => [
+  const known = walk(table, bytes).map(({ name, format, value }) => [
     name,
-    typeof kind === 'string' ? kinds[kind].decode(value) : decodeAttributes(kind, value),
+    typeof format === 'string' ? formats[format].decode(value) : decodeAttributes(format, value),
   ])
   return Object.fromEntries(known) as AttributesOf<A>
 }
@@ -116,12 +118,12 @@ export function attributeAt(table: Attributes, bytes: Buffer, offset: number): s
   const found = walk(table, bytes).find(
     ({ at, value }) => offset >= at && offset < at + HEADER + value.length,
   )
-  if (!found || found.at === offset || typeof found.kind === 'string') return found?.name
-  return attributeAt(found.kind, found.value, offset - found.at - HEADER) ?? found.name
+  if (!found || found.at === offset || typeof found.format === 'string') return found?.name
+  return attributeAt(found.format, found.value, offset - found.at - HEADER) ?? found.name
 }
 
 function walk(table: Attributes, bytes: Buffer) {
-  const names = new Map(Object.entries(table).map(([name, [type, kind]]) => [type, { name, kind }]))
+  const names = new Map(Object.entries(table).map(([name, [type, format]]) => [type, { name, format }]))
   const found = []
   for (let at = 0; at + HEADER <= bytes.length;) {
     const { nla_len, nla_type } = decodeStruct(nlattr, bytes.subarray(at))

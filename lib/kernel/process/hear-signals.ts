@@ -17,7 +17,7 @@ const UNHEARD = new Set(
   ),
 )
 /** Those with a name, once each: SIGPOLL is SIGIO, and SIGIOT is SIGABRT. */
-const NAMED = new Map(
+const SIGNAL_NAMES = new Map(
   Object.entries(constants.signals)
     .filter(([, number]) => !UNHEARD.has(number))
     .map(([name, number]) => [number, name as NodeJS.Signals]),
@@ -27,7 +27,7 @@ const REAL_TIME = Array.from({ length: 31 }, (_, i) => 34 + i)
 
 /** Tells of every signal that we are sent, until it is disposed of; without it most of them would end us. */
 export function hearSignals(hear: (signal: number) => void): Disposable {
-  const named = [...NAMED].map(([number, name]) => [name, () => hear(number)] as const)
+  const named = [...SIGNAL_NAMES].map(([number, name]) => [name, () => hear(number)] as const)
   for (const [name, listener] of named) process.on(name, listener)
   const realTime = hearRealTime(hear)
   return {

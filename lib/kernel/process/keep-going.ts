@@ -4,9 +4,9 @@ import { now } from '../syscalls/now.ts'
 import { findProcess, send } from './signal.ts'
 import { SyscallError } from '../syscalls/syscall-error.ts'
 
-const MOST_STOPS = 100
+const MAX_STOPS = 100
 /** How often it is looked at: ms. */
-const INTERVAL = 10
+const LOOK_INTERVAL = 10
 
 /**
  * Lets a child of ours go on that is stopped before it has become another program. It shares our memory until then, and in the pid
@@ -22,12 +22,12 @@ export function keepGoing(pid: () => number): Disposable & { readonly gaveUp: bo
     const pidfd = pid() ? findProcess(pid()) : undefined
     if (pidfd === undefined) return
     using _ = closing(pidfd)
-    if (isStopped(pidfd)) send(pidfd, ++stops > MOST_STOPS ? 'SIGKILL' : 'SIGCONT')
+    if (isStopped(pidfd)) send(pidfd, ++stops > MAX_STOPS ? 'SIGKILL' : 'SIGCONT')
   }
-  const timer = setInterval(look, INTERVAL)
+  const timer = setInterval(look, LOOK_INTERVAL)
   return {
     get gaveUp() {
-      return stops > MOST_STOPS
+      return stops > MAX_STOPS
     },
     [Symbol.dispose]: () => clearInterval(timer),
   }

@@ -6,8 +6,8 @@ import type { Diagnosis } from './syscall-error.ts'
 
 /** Writes to the kernel's control files fail with bare numbers too; `path` decides what they mean. */
 export function diagnoseWrite(path: string, code: string, value: string): Diagnosis | undefined {
-  const refused = code === 'EPERM' ? mapRefused(path) : diagnoseCgroup(path, code, value)
-  if (refused) return refused
+  const found = code === 'EPERM' ? mapRefused(path) : diagnoseCgroup(path, code, value)
+  if (found) return found
   for (const [pattern, codes, cause, remedy] of writes) {
     if (pattern.test(path) && codes.includes(code)) return { cause, remedy }
   }

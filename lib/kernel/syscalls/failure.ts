@@ -23,8 +23,9 @@ export function failure(tape: Tape, replayed: readonly Replayed[]): SyscallError
   if (last.result === null && NO_RETURN.includes(last.call)) return undefined
   if (last.result === null) return new SyscallError(last.call, last.args, errnoNumber('EINTR'), place, KILLED)
   if (last.errno === null && BigInt(last.result) >= op.min) return undefined
-  const refused = last.errno === null ? 0n : -BigInt(errnoNumber(last.errno))
-  if (last.errno !== null && (refused >= op.min || op.allowed?.includes(refused))) return undefined
+  const negativeErrno = last.errno === null ? 0n : -BigInt(errnoNumber(last.errno))
+  if (last.errno !== null && (negativeErrno >= op.min || op.allowed?.includes(negativeErrno)))
+    return undefined
   const errno = last.errno === null ? errnoNumber('EPIPE') : errnoNumber(last.errno)
   const args = op.args.map(arg => (arg instanceof Later ? replayed[tape.ops.indexOf(arg.op)]?.result : arg))
   const earlier = tape.ops.slice(0, replayed.length - 1)

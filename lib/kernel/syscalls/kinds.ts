@@ -25,8 +25,8 @@ const CLONE_STACK = 16384
 
 /** What a value must be, which a caller without types may not know. */
 interface Form {
-  /** in words: `a string` */
-  words: string
+  /** `a string` */
+  description: string
   fits(value: unknown): boolean
 }
 interface Kind<T> {
@@ -35,18 +35,18 @@ interface Kind<T> {
   print(value: T): string
 }
 const NUMBER: Form = {
-  words: 'a whole number',
+  description: 'a whole number',
   fits: value => typeof value === 'bigint' || Number.isInteger(value),
 }
-const TEXT: Form = { words: 'a string', fits: value => typeof value === 'string' }
-const listOf = ({ words, fits }: Form): Form => ({
-  words: `a list of ${words.replace(/^an? /, '')}s`,
+const TEXT: Form = { description: 'a string', fits: value => typeof value === 'string' }
+const listOf = ({ description, fits }: Form): Form => ({
+  description: `a list of ${description.replace(/^an? /, '')}s`,
   fits: value => Array.isArray(value) && value.every(fits),
 })
-const BYTES: Form = { words: 'a Uint8Array', fits: value => value instanceof Uint8Array }
-const OBJECT: Form = { words: 'an object', fits: value => typeof value === 'object' && value !== null }
+const BYTES: Form = { description: 'a Uint8Array', fits: value => value instanceof Uint8Array }
+const OBJECT: Form = { description: 'an object', fits: value => typeof value === 'object' && value !== null }
 const either = (one: Form, other: Form): Form => ({
-  words: `${one.words} or ${other.words}`,
+  description: `${one.description} or ${other.description}`,
   fits: value => one.fits(value) || other.fits(value),
 })
 const kind = <T>(form: Form, encode: Kind<T>['encode'], print: Kind<T>['print']): Kind<T> => ({
@@ -183,7 +183,7 @@ export function kindOf(name: string): Kind<unknown> {
   } else found = kinds[base as keyof Kinds]
   if (!name.endsWith('?')) return found as Kind<unknown>
   return kind<unknown>(
-    either(found.form, { words: 'null', fits: value => value === null }),
+    either(found.form, { description: 'null', fits: value => value === null }),
     (v, arena) => (v === null ? 0 : found.encode(v as never, arena)),
     v => (v === null ? 'NULL' : found.print(v as never)),
   )

@@ -200,7 +200,7 @@ export function misfit(call: Call, args: readonly unknown[]): string | undefined
   const wanted = parameters(call)
   const at = wanted.findIndex(({ kind }, i) => !kind.form.fits(args[i]))
   const { name, kind } = wanted[at] ?? {}
-  if (kind) return `${call} takes ${kind.form.words} as \`${name}\`, and got ${describe(args[at])}`
+  if (kind) return `${call} takes ${kind.form.description} as \`${name}\`, and got ${describe(args[at])}`
   if (args.length > wanted.length)
     return `${call} takes ${wanted.length} argument${wanted.length === 1 ? '' : 's'} (${wanted.map(({ name }) => name).join(', ')}), and got ${args.length}`
   return undefined

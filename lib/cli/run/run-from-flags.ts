@@ -5,10 +5,10 @@ import { constants } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
-import type { Sandbox } from '../../sandbox/kinds.ts'
+import type { Sandbox } from '../../sandbox/sandbox.ts'
 import { runInSandbox } from '../../sandbox/start.ts'
 import { Ledger, recover } from '../../container/ledger/ledger.ts'
-import { listen, type Listener } from '../../container/net/publish.ts'
+import { listen, type ListeningSocket } from '../../container/net/publish.ts'
 import type { RunRequest } from '../../container/run/request.ts'
 import { runContainer } from '../../container/run/run.ts'
 import { port } from '../../container/run/options.ts'
@@ -35,13 +35,13 @@ const UNCHECKED =
   '--unsafe runs your parts without their checks: if they do not change the root, the program works on this machine’s own root, with your rights'
 
 /** Checks everything that was asked for, and then runs it: here, in the sandbox, or in the background. Resolves to the exit status. */
-export async function run(image: string, command: string[], flags: RunFlags): Promise<number> {
+export async function runFromFlags(image: string, command: string[], flags: RunFlags): Promise<number> {
   const begun = RUN.told
   const request: RunRequest = { ...requestFrom(image, command, flags), notTakenBack }
   if (!begun && flags.unsafe) warn(UNCHECKED)
   else if (!begun && flags.mine) await (await import('./run-mine.ts')).refuseUnproven(flags.rootless ?? false)
   if (!begun && request.capabilities.includes('CAP_SYS_ADMIN')) warn(OPENS)
-  const handed = begun ?? { listeners: (flags.publish ?? []).map(text => listen(port(text))) }
+  const handed = begun ?? { listeningSockets: (flags.publish ?? []).map(text => listen(port(text))) }
   if (flags.detach && handed.notify === undefined) return detach(handed)
   try {
     return await runHere(request, flags, handed)
@@ -53,7 +53,7 @@ export async function run(image: string, command: string[], flags: RunFlags): Pr
 
 /** In this process, or in one of ours in the sandbox or with mounts that reach nobody. */
 async function runHere(request: RunRequest, flags: RunFlags, handed: Handed): Promise<number> {
-  const { notify, log, listeners, keeper } = handed
+  const { notify, log, listeningSockets, keeper } = handed
   const needsSandbox =
     request.rootless && request.network === 'bridge' && process.env.MINILAB_SANDBOX === undefined
   if (flags.mine && keeper === undefined && (needsSandbox || process.geteuid?.() === 0))
@@ -61,14 +61,14 @@ async function runHere(request: RunRequest, flags: RunFlags, handed: Handed): Pr
   if (needsSandbox) return again(handed, { kind: 'network' })
   if (log !== undefined) request.log = log
   if (notify !== undefined)
-    request.started = id => {
+    request.onStarted = id => {
       delete handed.notify
       tell(notify, id, log)
       process.chdir('/') // its file system can be unmounted, however long the container runs
     }
   if (keeper !== undefined) request.keeper = keeper
   const runIt = flags.mine ? (await import('./run-mine.ts')).runMine : runContainer
-  return runIt({ ...request, listeners })
+  return runIt({ ...request, listeningSockets })
 }
 
 /**
@@ -94,10 +94,10 @@ const notTakenBack = (error: unknown) =>
 const WHY = '!'
 
 /** Says the id, or why there is none, to whoever started us. Who is gone by now has not heard it, and nobody will read the log: throws. */
-function tell(notify: number, words: string, log?: string): void {
+function tell(notify: number, message: string, log?: string): void {
   using _ = closing(notify)
   try {
-    writeSync(notify, words)
+    writeSync(notify, message)
   } catch (error) {
     if (log !== undefined && codeOf(error) === 'EPIPE') rmSync(log, { force: true })
     throw error
@@ -107,7 +107,7 @@ function tell(notify: number, words: string, log?: string): void {
 /** The same command line by ourselves again, in the sandbox or in other namespaces; listening sockets go along. */
 async function again(handed: Handed, sandbox: Sandbox): Promise<number> {
   const keep = [
-    ...handed.listeners.map(({ fd }) => fd),
+    ...handed.listeningSockets.map(({ fd }) => fd),
     ...(handed.notify === undefined ? [] : [handed.notify]),
   ]
   const env = { ...process.env, MINILAB_DATA: dataFolder() }
@@ -119,13 +119,13 @@ async function again(handed: Handed, sandbox: Sandbox): Promise<number> {
  * `-d`: ourselves once more, in a session of its own, with a log file in place of the terminal. It stays with the
  * container until that ends. We wait for the id; if the pipe is closed without one, its log says what is wrong.
  */
-async function detach({ listeners }: Handed): Promise<number> {
+async function detach({ listeningSockets }: Handed): Promise<number> {
   const log = join(dataFolder(), 'logs', `${process.pid}-${Date.now()}.log`)
   const ledger = new Ledger(dataFolder())
   try {
     ledger.add({ kind: 'file', path: log, unless: 'named' })
     makeDir(dirname(log), 0o700)
-    const started = await startInBackground(openSync(log, 'a', 0o600), log, listeners)
+    const started = await startInBackground(openSync(log, 'a', 0o600), log, listeningSockets)
     if ('id' in started) return await printId(started.id)
     process.stderr.write(started.why ?? readFileSync(log, 'utf8'))
     return started.status
@@ -152,16 +152,24 @@ async function printId(id: string): Promise<number> {
 type Started = { id: string } | { why: string | undefined; status: number }
 
 /** Starts ourselves once more; resolves when that process has said what became of the container. */
-async function startInBackground(output: number, log: string, listeners: Listener[]): Promise<Started> {
+async function startInBackground(
+  output: number,
+  log: string,
+  listeningSockets: ListeningSocket[],
+): Promise<Started> {
   // descriptor 3 is the pipe by which it answers, 4 what it is told; the listening sockets follow
-  const begun: Handed = { notify: 3, log, listeners: listeners.map(({ port }, i) => ({ port, fd: 5 + i })) }
+  const begun: Handed = {
+    notify: 3,
+    log,
+    listeningSockets: listeningSockets.map(({ port }, i) => ({ port, fd: 5 + i })),
+  }
   using handed = new Handover(RUN.tell(begun))
   const [program, ...args] = ourselves()
   needTasks(OURSELVES)
   // not by execa: it outlives us, and inherits descriptors
   const child = spawn(program, args, {
     detached: true,
-    stdio: ['ignore', output, output, 'pipe', handed.fd, ...listeners.map(({ fd }) => fd)],
+    stdio: ['ignore', output, output, 'pipe', handed.fd, ...listeningSockets.map(({ fd }) => fd)],
     env: { ...process.env, MINILAB_DATA: dataFolder(), ...handed.env(4) },
   })
   closeSync(output)
