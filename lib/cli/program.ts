@@ -1,8 +1,7 @@
-import { CommanderError } from 'commander'
+import { Command, CommanderError } from 'commander'
 import { asTyped } from '../guide/as-typed.ts'
 import { Interrupted } from '../common/errors.ts'
 import { waiting } from '../kernel/process/waiting.ts'
-import { MinilabCommand } from './command.ts'
 import { printable, reportError } from './report-error.ts'
 import { bookCommand } from './book/book.ts'
 import { labCommands } from './lab/lab.ts'
@@ -22,6 +21,26 @@ import { viewCommand } from './view/view.ts'
 import { workspaceCommands } from './workspace/workspace.ts'
 import { EXIT, statusOf } from './exit.ts'
 import { heedOutputErrors } from './unwritable.ts'
+
+/** commander's Command, whose action may return the exit status: commander drops what an action returns. */
+export class MinilabCommand extends Command {
+  readonly #ended: (status: number) => void
+
+  /** `ended` is told the exit status once the action of this command, or of one below it, is over. */
+  constructor(name: string, ended: (status: number) => void) {
+    super(name)
+    this.#ended = ended
+  }
+
+  override createCommand(name = ''): MinilabCommand {
+    return new MinilabCommand(name, this.#ended)
+  }
+
+  // oxlint-disable-next-line typescript/no-explicit-any -- as commander has it: an action knows its arguments and flags
+  override action(act: (...args: any[]) => number | void | Promise<number | void>): this {
+    return super.action(async (...args) => this.#ended((await act(...args)) ?? EXIT.ok))
+  }
+}
 
 /** In the order in which a newcomer meets them. */
 const COMMANDS = {

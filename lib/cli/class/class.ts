@@ -1,4 +1,4 @@
-import type { MinilabCommand } from '../command.ts'
+import type { MinilabCommand } from '../program.ts'
 
 /** `minilab class`: for who teaches. */
 export function classCommand(program: MinilabCommand): void {

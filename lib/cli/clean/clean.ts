@@ -1,4 +1,4 @@
-import type { MinilabCommand } from '../command.ts'
+import type { MinilabCommand } from '../program.ts'
 
 /** `minilab clean`: takes back what killed commands left on this machine. */
 export function cleanCommand(program: MinilabCommand): void {

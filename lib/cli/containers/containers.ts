@@ -1,4 +1,4 @@
-import type { MinilabCommand } from '../command.ts'
+import type { MinilabCommand } from '../program.ts'
 import type { LogsFlags } from './logs.ts'
 
 const ofContainers = (command: MinilabCommand) =>

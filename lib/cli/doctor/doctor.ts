@@ -1,4 +1,4 @@
-import type { MinilabCommand } from '../command.ts'
+import type { MinilabCommand } from '../program.ts'
 
 /** `minilab doctor`: what this machine can show. */
 export function doctorCommand(program: MinilabCommand): void {

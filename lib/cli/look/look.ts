@@ -1,5 +1,5 @@
 import { Option } from 'commander'
-import type { MinilabCommand } from '../command.ts'
+import type { MinilabCommand } from '../program.ts'
 
 export interface LookFlags {
   svg?: string

@@ -1,4 +1,4 @@
-import type { MinilabCommand } from '../command.ts'
+import type { MinilabCommand } from '../program.ts'
 import { whichSteps } from '../step/step.ts'
 
 export interface QuizFlags {

@@ -1,4 +1,4 @@
-import type { MinilabCommand } from '../command.ts'
+import type { MinilabCommand } from '../program.ts'
 
 /** `minilab report`: what a learner hands in. */
 export function reportCommand(program: MinilabCommand): void {

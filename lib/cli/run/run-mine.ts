@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import type { RunRequest } from '../../container/run/request.ts'
+import type { RunRequest } from '../../container/run/plan.ts'
 import { runContainer } from '../../container/run/run.ts'
 import { MinilabError } from '../../common/errors.ts'
 import { ownParts, ownRoot, ownWorkspace, rootLost, withLine } from '../../labs/own-parts.ts'

@@ -1,6 +1,6 @@
 import { asTyped } from '../../guide/as-typed.ts'
 import { Option } from 'commander'
-import type { MinilabCommand } from '../command.ts'
+import type { MinilabCommand } from '../program.ts'
 import { MinilabError } from '../../common/errors.ts'
 import { hint } from '../../common/suggest.ts'
 import { steps } from '../steps.ts'

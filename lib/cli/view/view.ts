@@ -1,4 +1,4 @@
-import type { MinilabCommand } from '../command.ts'
+import type { MinilabCommand } from '../program.ts'
 import { MinilabError } from '../../common/errors.ts'
 import { quote } from '../../kernel/syscalls/kinds.ts'
 

@@ -1,4 +1,4 @@
-import type { MinilabCommand } from '../command.ts'
+import type { MinilabCommand } from '../program.ts'
 
 /** `minilab init`, `progress` and `reset`: the learner's folder, and how far they are. */
 export function workspaceCommands(program: MinilabCommand): void {

@@ -8,16 +8,47 @@ import type { RootSource } from '../../image/store.ts'
 import { callersRlimits } from '../callers-rlimits.ts'
 import { CGROUP_MOUNT, defaultSpec } from '../default-spec.ts'
 import { Ledger } from '../ledger/ledger.ts'
-import { planNetwork, shareHostNetwork } from '../net/network-plan.ts'
+import { type NetworkMode, planNetwork, shareHostNetwork } from '../net/network-plan.ts'
+import type { ListeningSocket } from '../net/publish.ts'
 import type { Plan } from '../part.ts'
 import { etcMounts } from '../rootfs/etc-files.ts'
 import { placeVolumes } from '../rootfs/volumes.ts'
 import { defaultProfile, withoutMounting } from '../seccomp/seccomp-default.ts'
+import type { MountSpec, ResourcesSpec } from '../spec.ts'
 import { containerFolder } from '../state/state.ts'
 import type { Stdio } from '../streams/streams.ts'
 import { user } from '../user.ts'
 import { capabilitiesOf, environment } from './options.ts'
-import type { RunRequest } from './request.ts'
+
+/** What `minilab run` was asked for, read and checked. */
+export interface RunRequest {
+  image: string
+  command: string[]
+  rootless: boolean
+  name?: string
+  remove: boolean
+  interactive: boolean
+  terminal: boolean
+  resources: ResourcesSpec
+  env: string[]
+  workdir?: string
+  user?: string
+  volumes: MountSpec[]
+  network: NetworkMode
+  listeningSockets: ListeningSocket[]
+  ports: string[]
+  readOnly: boolean
+  hostname?: string
+  capabilities: string[]
+  /** the file that takes its output, with -d */
+  log?: string
+  /** the process of ours that takes back what it leaves, where that is not this one: it may have lost its way among mounts */
+  keeper?: number
+  /** hears of what could not be taken back, of this container or another */
+  notTakenBack(error: unknown): void
+  /** hears of the container's id when its program has started */
+  onStarted?(id: string): void
+}
 
 /**
  * What a container of `minilab run` is to be made of. Throws a usage error where there is no command, or the image has no such user

@@ -27,8 +27,7 @@ import { commitState, containerFolder, prepareState, states, writeState } from '
 import { Connection } from '../streams/connection.ts'
 import { openSlave } from '../streams/our-terminal.ts'
 import { streams } from '../streams/streams.ts'
-import { planRun } from './plan.ts'
-import type { RunRequest } from './request.ts'
+import { planRun, type RunRequest } from './plan.ts'
 
 /** All seven chapters and what they have no room for, in the order in which the child applies them. */
 const PARTS: readonly Part[] = [

@@ -1,0 +1,97 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, openSync, readFileSync } from 'node:fs'
+import { constants } from 'node:os'
+import { dirname, join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
+import { Ledger } from '../../container/ledger/ledger.ts'
+import type { ListeningSocket } from '../../container/net/publish.ts'
+import type { RunRequest } from '../../container/run/plan.ts'
+import { dataFolder, makeDir } from '../../image/data-folder.ts'
+import { codeOf } from '../../common/error-code.ts'
+import { Handover } from '../../kernel/process/handed.ts'
+import { MinilabError } from '../../common/errors.ts'
+import { needTasks, OURSELVES } from '../../kernel/process/need-tasks.ts'
+import { EXIT } from '../exit.ts'
+import { ourselves } from '../../common/ourselves.ts'
+import { type Handed, RUN, WHY } from './handed.ts'
+
+/**
+ * `-d`: ourselves once more, in a session of its own, with a log file in place of the terminal. It stays with the
+ * container until that ends. We wait for the id; if the pipe is closed without one, its log says what is wrong. Resolves to the
+ * exit status.
+ */
+export async function detach(
+  { listeningSockets }: Handed,
+  notTakenBack: RunRequest['notTakenBack'],
+): Promise<number> {
+  const log = join(dataFolder(), 'logs', `${process.pid}-${Date.now()}.log`)
+  const ledger = new Ledger(dataFolder())
+  try {
+    ledger.add({ kind: 'file', path: log, unless: 'named' })
+    makeDir(dirname(log), 0o700)
+    const started = await startInBackground(openSync(log, 'a', 0o600), log, listeningSockets)
+    if ('id' in started) return await printId(started.id)
+    process.stderr.write(started.why ?? readFileSync(log, 'utf8'))
+    return started.status
+  } finally {
+    await ledger.settle().catch(notTakenBack)
+  }
+}
+
+/** One whose id could not be told is taken away again; why, `main` says, as of all that we print. Who reads no more wants no id. */
+async function printId(id: string): Promise<number> {
+  const goOn = () => undefined // with a listener for SIGPIPE we are not ended where the id cannot be written: unwritable.ts
+  process.on('SIGPIPE', goOn)
+  try {
+    const error = await new Promise<Error | null | undefined>(done => process.stdout.write(`${id}\n`, done))
+    if (codeOf(error) === 'EPIPE') return 128 + constants.signals.SIGPIPE
+    if (error) await (await import('../containers/remove.ts')).remove(id, true)
+    return EXIT.ok // unwritable.ts has set another one where there was an error
+  } finally {
+    process.off('SIGPIPE', goOn)
+  }
+}
+
+/** The id of a container whose program runs; or why it does not run, where its log does not say that, and the exit status. */
+type Started = { id: string } | { why: string | undefined; status: number }
+
+/** Starts ourselves once more; resolves when that process has said what became of the container. */
+async function startInBackground(
+  output: number,
+  log: string,
+  listeningSockets: ListeningSocket[],
+): Promise<Started> {
+  // descriptor 3 is the pipe by which it answers, 4 what it is told; the listening sockets follow
+  const begun: Handed = {
+    notify: 3,
+    log,
+    listeningSockets: listeningSockets.map(({ port }, i) => ({ port, fd: 5 + i })),
+  }
+  using handed = new Handover(RUN.tell(begun))
+  const [program, ...args] = ourselves()
+  needTasks(OURSELVES)
+  // not by execa: it outlives us, and inherits descriptors
+  const child = spawn(program, args, {
+    detached: true,
+    stdio: ['ignore', output, output, 'pipe', handed.fd, ...listeningSockets.map(({ fd }) => fd)],
+    env: { ...process.env, MINILAB_DATA: dataFolder(), ...handed.env(4) },
+  })
+  closeSync(output)
+  if (child.pid === undefined) throw ((await once(child, 'error')) as [Error])[0]
+  const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>
+  const said = await text(child.stdio[3] as Readable)
+  if (said && !said.startsWith(WHY)) {
+    child.unref()
+    return { id: said }
+  }
+  const [status, signal] = await exited
+  if (signal)
+    throw new MinilabError(
+      'machine',
+      `process ${child.pid}, which was to look after the container, was killed by ${signal}`,
+      'minilab clean takes back what it had made',
+    )
+  return { why: said ? said.slice(WHY.length) : undefined, status: status ?? EXIT.failed }
+}
