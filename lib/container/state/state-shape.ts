@@ -67,6 +67,7 @@ export const isState = object({
   boot: text,
   /** its first process */
   pid: positive,
+  /** when that began, in clock ticks since boot: proc_pid_stat(5), starttime */
   started: count,
   /** the process of ours that looks after it, until it has noted how it ended */
   keeper: object({ pid: positive, started: count }),

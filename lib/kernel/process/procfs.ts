@@ -63,8 +63,8 @@ export function bootId(): string {
 }
 
 /** Whether exactly this process runs: its pid is not another's by now, and it does not merely wait to be reaped. */
-export function isAlive(pid: number, started: number): boolean {
-  return processExists(pid) && unlessGone(() => startTime(pid)) === started
+export function isAlive(pid: number, startTicks: number): boolean {
+  return processExists(pid) && unlessGone(() => startTime(pid)) === startTicks
 }
 
 /** The processes whose parent a process is. */

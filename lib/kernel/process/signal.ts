@@ -15,7 +15,7 @@ export async function ended(pidfd: number, milliseconds = -1): Promise<boolean> 
  * A pidfd for a process, or undefined where it has gone, or has ended and only waits for its parent to take note (for
  * ever, in a container whose first process does not reap). With a start time, also where the pid now belongs to another.
  */
-export function findProcess(pid: number, started?: number): number | undefined {
+export function findProcess(pid: number, startTicks?: number): number | undefined {
   let pidfd: number
   try {
     pidfd = now.pidfd_open(pid, 0)
@@ -25,14 +25,14 @@ export function findProcess(pid: number, started?: number): number | undefined {
     throw error
   }
   // the descriptor holds on to one process; the comparison tells whether it is the one meant
-  if (started === undefined ? processExists(pid) : isAlive(pid, started)) return pidfd
+  if (startTicks === undefined ? processExists(pid) : isAlive(pid, startTicks)) return pidfd
   closeSync(pidfd)
   return undefined
 }
 
 /** Kills exactly this process and waits for its end. False where it had gone already. */
-export async function endProcess(pid: number, started?: number, sent?: () => void): Promise<boolean> {
-  const pidfd = findProcess(pid, started)
+export async function endProcess(pid: number, startTicks?: number, sent?: () => void): Promise<boolean> {
+  const pidfd = findProcess(pid, startTicks)
   if (pidfd === undefined) return false
   using _ = closing(pidfd)
   send(pidfd, 'SIGKILL')
