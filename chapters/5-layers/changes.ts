@@ -48,7 +48,7 @@ export function changeLayers(
  */
 export function withRootInUpper(step: Own): Own {
   return changeAct(step, STAGES.two, async (experiment, right) => {
-    await experiment.scene.shell?.run('touch /root')
+    await experiment.box?.shell.run('touch /root')
     await right(experiment)
   })
 }

@@ -33,6 +33,12 @@ export interface Box {
   end(): Promise<void>
 }
 
+/** What stands in a scene until the step's own container runs. */
+const NOT_BEGUN: Scene = {
+  pid: 0,
+  shell: { run: () => Promise.reject(new Error("the step's own container does not run yet")) },
+}
+
 /** What the stages of a step work with: they start containers by it, and look from inside. It tells of all that happens. */
 export class Experiment<S = object> {
   readonly id = randomBytes(3).toString('hex')
@@ -40,7 +46,7 @@ export class Experiment<S = object> {
   readonly options: StepMode
   readonly ledger = new Ledger(dataFolder())
   readonly tell: Listener
-  /** what the checks look at; `pid` and `shell` are there once the step's own container runs */
+  /** what the checks look at; `pid` and `shell` are those of the step's own container, once it runs */
   readonly scene: Scene & S
   /** the containers that still run */
   readonly boxes: Box[] = []
@@ -54,7 +60,7 @@ export class Experiment<S = object> {
     this.step = step
     this.options = options
     this.tell = tell
-    this.scene = Object.assign(step.scene() as object, { pid: 0 }) as Scene & S
+    this.scene = { ...step.scene(), ...NOT_BEGUN }
   }
 
   /** The tape of the step's own container, also after its end. */
