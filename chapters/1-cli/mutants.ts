@@ -150,5 +150,5 @@ function orphaned(step: Step<Started>): Step<Started> {
 function statusWord(exit?: Exit): Exit | undefined {
   if (!exit) return undefined
   const { status, signal } = exit
-  return { status: status === null ? constants.signals[signal!] : status << 8, signal: null }
+  return { status: signal ? constants.signals[signal] : Number(status) << 8, signal: null }
 }

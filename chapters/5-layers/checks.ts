@@ -256,7 +256,7 @@ export const checks = {
         ],
         () =>
           notItsOwn(scene) ??
-          copiedAtStart(scene, upperOf(scene.second!)) ??
+          (scene.second && copiedAtStart(scene, upperOf(scene.second))) ??
           'It has changed files of the image.',
       )
     },

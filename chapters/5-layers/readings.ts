@@ -1,6 +1,7 @@
 import { createReadStream, existsSync, lstatSync, openSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { extract } from 'tar-stream'
+import { certain } from '../../lib/common/certain.ts'
 import type { Shell } from '../../lib/guide/step.ts'
 import { treeDigest } from '../../lib/image/tree-digest.ts'
 import { type Mount, mountinfo } from '../../lib/kernel/mount/mountinfo.ts'
@@ -13,7 +14,7 @@ export const upperOf = ({ folder }: { folder: string }) => join(folder, 'upper')
 
 /** Where a path of the image lies: in the topmost layer that has it. */
 export const below = ({ lower }: Pick<Stack, 'lower'>, path: string) =>
-  join(lower.find(dir => existsSync(join(dir, path))) ?? lower[0]!, path)
+  join(lower.find(dir => existsSync(join(dir, path))) ?? certain(lower[0]), path)
 
 /** What a command prints in a container. */
 export const inside = async ({ shell }: { shell: Shell }, command: string) =>

@@ -36,7 +36,9 @@ export function bothEnds(a: End, b: End): [Packets, Packets] {
 
 /** The names of the links in /proc/<pid>/net/dev. */
 export function linkNames(pid: number): string[] {
-  return [...readFileSync(`/proc/${pid}/net/dev`, 'utf8').matchAll(/^\s*(\S+):/gm)].map(([, name]) => name!)
+  return [...readFileSync(`/proc/${pid}/net/dev`, 'utf8').matchAll(/^\s*(\S+):/gm)].flatMap(
+    ([, name]) => name ?? [],
+  )
 }
 
 /** The gateway of the default route in /proc/<pid>/net/route, and the link it is reached by. */

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { certain } from '../../lib/common/certain.ts'
 import { shareHostNetwork } from '../../lib/container/net/network-plan.ts'
 import type { Plan } from '../../lib/container/part.ts'
 import { defaultProfile } from '../../lib/container/seccomp/seccomp-default.ts'
@@ -177,7 +178,7 @@ const overlayOnHost: Mutant<Ran> = {
         ...right,
         async prepare(container) {
           await right.prepare?.(container)
-          const { lower, folder } = container.layers!
+          const { lower, folder } = certain(container.layers)
           const options = `lowerdir=${lower.join(':')},upperdir=${join(folder, 'upper')},workdir=${join(folder, 'work')},userxattr`
           now.mount('overlay', container.rootfs, 'overlay', 0, options)
           delete container.layers

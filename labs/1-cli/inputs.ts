@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto'
+import { certain } from '../../lib/common/certain.ts'
 import type { Started } from '../../chapters/1-cli/step.ts'
 import { changeSpec } from '../../lib/guide/mutant.ts'
 import type { Step } from '../../lib/guide/step.ts'
@@ -14,7 +15,7 @@ export function withOtherInputs(step: Step<Started>): Step<Started> {
     args,
     // a value may have the sign that ends its name
     env: [...env, `LS_COLORS=di=${randomInt(100)}:ln=${randomInt(100)}`],
-    cwd: others[randomInt(others.length)]!,
+    cwd: certain(others[randomInt(others.length)]),
   }
   const changed = changeSpec(step, spec => void Object.assign(spec.process, asked))
   return { ...changed, scene: () => ({ ...step.scene(), ...asked }) }

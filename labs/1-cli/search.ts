@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { certain } from '../../lib/common/certain.ts'
 import type { Started } from '../../chapters/1-cli/step.ts'
 import { NAMESPACE_TYPES } from '../../lib/container/default-spec.ts'
 import { namespaces } from '../../lib/container/parts/namespaces.ts'
@@ -32,7 +33,7 @@ const RELATIVE = 'second/tool'
 const AS_GIVEN = `[${ARGS.map(arg => JSON.stringify(arg)).join(', ')}]`
 
 /** The first folder, where it is not. */
-export const NOT_FOUND_HERE = PATH[0]!
+export const NOT_FOUND_HERE = certain(PATH[0])
 
 /** A container with files of its own is told to run `tool`, which is in none of the host's folders of that name. */
 export function searchStage(program: Part): Stage<Started> {

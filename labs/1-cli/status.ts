@@ -1,4 +1,5 @@
 import { constants } from 'node:os'
+import { certain } from '../../lib/common/certain.ts'
 import type { Started } from '../../chapters/1-cli/step.ts'
 import { program } from '../../lib/container/parts/process.ts'
 import { finding, seen } from '../../lib/guide/evidence.ts'
@@ -31,7 +32,7 @@ export function statusStage(shellStatus: (exit: Exit) => number): Stage<Started>
       for (const command of ENDS) {
         const other = await experiment.another(`a shell that is told: ${command}`, { parts: [program] })
         other.shell.write(`${command}\n`)
-        const exit = await other.child!.exit
+        const exit = await certain(other.child).exit
         const { status } = await shell.run(`sh -c '${command}'`)
         shown.push({ command, exit, shell: status, ...said(shellStatus, exit) })
       }
@@ -51,7 +52,7 @@ export function statusStage(shellStatus: (exit: Exit) => number): Stage<Started>
           return finding(
             !wrong,
             shown.map(({ command, shell }) => seen(`sh -c '${command}'; echo $?`, shell, null)),
-            () => whyWrong(wrong!),
+            wrong && whyWrong(wrong),
           )
         },
       },

@@ -50,10 +50,10 @@ export function mapped(asked: () => Record<'uid_map' | 'gid_map', string>): Chec
       return finding(
         !wrong,
         maps.map(({ file, got }) => seen(`/proc/${pid}/${file}`, null, got)),
-        () =>
-          wrong!.got === '(empty)'
-            ? `${wrong!.file} is empty: nobody wrote it while the child waited at its gate.`
-            : `${wrong!.file} should be ${wrong!.wanted}: inside, outside, how many, of each entry of the specification.`,
+        wrong &&
+          (wrong.got === '(empty)'
+            ? `${wrong.file} is empty: nobody wrote it while the child waited at its gate.`
+            : `${wrong.file} should be ${wrong.wanted}: inside, outside, how many, of each entry of the specification.`),
       )
     },
   }
@@ -76,12 +76,12 @@ export const allPrivate: Check<Made> = {
         null,
         first ? `${first.target}: ${first.propagation.join(' ')}` : 'private',
       ),
-      () =>
-        tied.some(({ target }) => target === '/')
-          ? first!.propagation.some(tie => tie.startsWith('shared'))
+      first &&
+        (tied.some(({ target }) => target === '/')
+          ? first.propagation.some(tie => tie.startsWith('shared'))
             ? 'Its mounts are shared: what is mounted in one of those that share is mounted in all.'
             : 'Its mounts follow ours (master): what the host mounts appears in the container. MS_PRIVATE cuts that.'
-          : `Only / itself was made private; ${tied.length} mounts below it are tied as before: MS_REC is missing.`,
+          : `Only / itself was made private; ${tied.length} mounts below it are tied as before: MS_REC is missing.`),
     )
   },
 }

@@ -26,6 +26,7 @@ const lines = (map: readonly IdMapping[]) =>
   map.map(({ containerID, hostID, size }) => `${containerID} ${hostID} ${size}`).join(', ')
 
 interface Tried {
+  kind: (typeof KINDS)[number]
   asked: Record<File, string>
   /** as the kernel has them; undefined where it did not come to that */
   got?: Record<File, string>
@@ -42,13 +43,11 @@ const readMap = (pid: number, file: File) =>
     .join(', ') || 'empty'
 
 /** Makes a container with other maps, as far as that goes; they are read while the child waits at its gate. */
-async function tryOut(
-  experiment: Experiment<Made>,
-  { file, uid, gid }: (typeof KINDS)[number],
-): Promise<Tried> {
+async function tryOut(experiment: Experiment<Made>, kind: (typeof KINDS)[number]): Promise<Tried> {
+  const { file, uid, gid } = kind
   const more = experiment.options.rootless ? [] : [OTHERS]
   const maps = { uidMappings: [uid, ...more], gidMappings: [gid, ...more] }
-  const tried: Tried = { asked: { uid_map: lines(maps.uidMappings), gid_map: lines(maps.gidMappings) } }
+  const tried: Tried = { kind, asked: { uid_map: lines(maps.uidMappings), gid_map: lines(maps.gidMappings) } }
   const watch: Part = {
     name: 'namespaces',
     attach: (_, pid) =>
@@ -69,8 +68,8 @@ async function tryOut(
 /** Two containers whose maps are not the identity: where ours is the only id, the step's own map is `0 0 1`. */
 export function otherMapsStage(): Stage<Made> {
   let tried: Tried[] = []
-  const isRight = ({ asked, got, refused }: Tried, i: number) =>
-    FILES.every(file => got?.[file] === asked[file]) && refused?.startsWith(`${KINDS[i]!.call}(`)
+  const isRight = ({ kind, asked, got, refused }: Tried) =>
+    FILES.every(file => got?.[file] === asked[file]) && refused?.startsWith(`${kind.call}(`)
   return {
     title: 'Other maps',
     async act(experiment) {
@@ -83,14 +82,14 @@ export function otherMapsStage(): Stage<Made> {
         claim:
           'maps in which our root is user 5, or group 5, are written as they are, all entries; 0 does not exist there',
         look() {
-          const wrong = tried.findIndex((one, i) => !isRight(one, i))
+          const wrong = tried.find(one => !isRight(one))
           return finding(
-            wrong === -1,
-            KINDS.flatMap(({ file, call }, i) => [
-              seen(`/proc/<pid>/${file}`, null, tried[i]!.got?.[file] ?? 'none'),
-              seen(`${call}(0, 0, 0)`, null, tried[i]!.refused ?? 'not refused'),
+            wrong === undefined,
+            tried.flatMap(({ kind: { file, call }, got, refused }) => [
+              seen(`/proc/<pid>/${file}`, null, got?.[file] ?? 'none'),
+              seen(`${call}(0, 0, 0)`, null, refused ?? 'not refused'),
             ]),
-            () => whyWrong(KINDS[wrong]!, tried[wrong]!),
+            wrong && whyWrong(wrong),
           )
         },
       },
@@ -98,7 +97,7 @@ export function otherMapsStage(): Stage<Made> {
   }
 }
 
-function whyWrong({ file, call }: (typeof KINDS)[number], { asked, got, refused }: Tried): string {
+function whyWrong({ kind: { file, call }, asked, got, refused }: Tried): string {
   const written = /^write\("[^"]*\/([ug]id_map)"/.exec(refused ?? '')?.[1] as File | undefined
   if (written) {
     const repeated = /= -1 EPERM/.test(refused ?? '')

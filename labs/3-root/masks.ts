@@ -1,4 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs'
+import { certain } from '../../lib/common/certain.ts'
 import { isFolder, isWritable, notReadOnly, size } from '../../chapters/3-root/content-checks.ts'
 import type { Roots } from '../../chapters/3-root/step.ts'
 import type { Spec } from '../../lib/container/spec.ts'
@@ -10,12 +11,12 @@ import { counted } from '../../lib/guide/text.ts'
 const FILES = ['/proc/filesystems', '/proc/devices', '/proc/misc', '/proc/version', '/proc/cmdline']
 const FOLDERS = ['/proc/tty', '/proc/fs', '/proc/driver', '/proc/irq', '/proc/sysvipc']
 
-const oneOf = (paths: string[]) => paths[Math.floor(Math.random() * paths.length)]!
+const oneOf = (paths: string[]) => certain(paths[Math.floor(Math.random() * paths.length)])
 
 /** Two more paths to cover, a file and a directory, others each time. */
 export function moreMasks(): { masks(spec: Spec): void; asked: Check<Roots> } {
-  const [files, folders] = [FILES, FOLDERS].map(paths => paths.filter(path => existsSync(path)))
-  const paths = [oneOf(files!), oneOf(folders!.filter(path => readdirSync(path).length > 0))]
+  const isFull = (path: string) => existsSync(path) && readdirSync(path).length > 0
+  const paths = [oneOf(FILES.filter(path => existsSync(path))), oneOf(FOLDERS.filter(isFull))]
   return {
     masks: ({ linux }) => void (linux.maskedPaths = [...(linux.maskedPaths ?? []), ...paths]),
     asked: {

@@ -36,8 +36,7 @@ export const exercise: Exercise<Measured> = {
       FREEZE,
       withCgroup(experiment => freezeBy(experiment, freeze as Freeze)),
     )
-    const [join, ...others] = changed.stages
-    return { ...changed, stages: [join!, otherLimitsStage(), ...others] }
+    return { ...changed, stages: changed.stages.toSpliced(1, 0, otherLimitsStage()) }
   },
 
   tasks: [

@@ -40,8 +40,8 @@ const WORDS =
 
 /** What the kernel calls it when it is done. */
 function wanted({ version }: Freezer, frozen: boolean): string {
-  const [on, off] = version === 1 ? ['FROZEN', 'THAWED'] : ['1', '0']
-  return frozen ? on! : off!
+  if (version === 1) return frozen ? 'FROZEN' : 'THAWED'
+  return frozen ? '1' : '0'
 }
 
 /**
@@ -52,18 +52,14 @@ async function missed(error: unknown, freeze: Freeze, freezer: Freezer, frozen: 
   if (!isKind(error, 'refused') || !error.message.includes(THREW)) return error
   const state = wanted(freezer, frozen)
   if (!(await until(() => stateNow(freezer).value === state, PATIENCE))) return error
-  const [what, remedy] = await freeze(freezer, frozen).then(
-    () => [
-      `then the kernel was not done: it said ${state} a moment later`,
-      'wait longer: a process in the middle of a system call stops only when that is over',
-    ],
-    () => [`and so it does when the kernel says ${state} already`, WORDS],
+  const { what, remedy } = await freeze(freezer, frozen).then(
+    () => ({
+      what: `then the kernel was not done: it said ${state} a moment later`,
+      remedy: 'wait longer: a process in the middle of a system call stops only when that is over',
+    }),
+    () => ({ what: `and so it does when the kernel says ${state} already`, remedy: WORDS }),
   )
-  return learnersError({
-    what: `${error.message}, ${what}`,
-    ...(error.at && { at: error.at }),
-    remedy: remedy!,
-  })
+  return learnersError({ what: `${error.message}, ${what}`, ...(error.at && { at: error.at }), remedy })
 }
 
 /** Calls freeze, and looks meanwhile whether it goes on waiting for what has come already. */

@@ -1,3 +1,4 @@
+import { certain } from '../../lib/common/certain.ts'
 import type { Measured } from '../../chapters/4-limits/experiments.ts'
 import type { Container } from '../../lib/container/part.ts'
 import { changePart } from '../../lib/guide/mutant.ts'
@@ -19,11 +20,12 @@ export function watchJoining(step: Step<Measured>): Step<Measured> {
   const others = new Set<number>()
   const below = new Set<string>()
   const sendHome = ({ cgroup }: Container, child: number) => {
-    for (const pid of cgroup?.pids() ?? []) {
+    if (!cgroup) return
+    for (const pid of cgroup.pids()) {
       if (pid === child) continue
       others.add(pid)
-      for (const { hierarchy } of cgroup!.folders) {
-        const { own } = home.find(({ mount }) => mount === hierarchy.mount)!
+      for (const { hierarchy } of cgroup.folders) {
+        const { own } = certain(home.find(({ mount }) => mount === hierarchy.mount))
         writeControl(join(own, 'cgroup.procs'), String(pid))
       }
     }

@@ -148,8 +148,8 @@ export function otherLimitsStage(): Stage<Measured> {
   const limits = makeLimits()
   let made: Made[] = []
   const look = (what: Limited): Finding => {
-    const refused = made.find(one => one.refused?.about === what)
-    if (refused) return finding(false, [], notMade(refused.other, what, refused.refused!.words))
+    for (const { other, refused } of made)
+      if (refused?.about === what) return finding(false, [], notMade(other, what, refused.words))
     const rows = made.flatMap(({ other, values, period }) => {
       const [wanted, value] = [other.wanted(limits)[what], values[what]]
       if (wanted === undefined || value === undefined) return []
@@ -161,7 +161,7 @@ export function otherLimitsStage(): Stage<Measured> {
     return finding(
       wrong === undefined,
       rows.map(({ value }) => seen(`the limit of ${what} of another container`, null, value)),
-      () => whyOther(wrong!),
+      wrong && whyOther(wrong),
     )
   }
   return {

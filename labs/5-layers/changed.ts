@@ -1,6 +1,7 @@
 import { randomBytes, randomInt } from 'node:crypto'
 import { lstatSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { certain } from '../../lib/common/certain.ts'
 import { copy } from '../../chapters/5-layers/changes.ts'
 import { treeDigest, type TreeEntry } from '../../lib/image/tree-digest.ts'
 import { writeXattr } from '../../lib/image/xattr.ts'
@@ -21,8 +22,9 @@ function newNames(): Names {
   const left = WORDS.split(' ')
   const chosen = new Map<string, string>()
   const nameOf = (word: string) => {
-    if (!chosen.has(word)) chosen.set(word, left.splice(randomInt(left.length), 1)[0]!)
-    return chosen.get(word)!
+    const name = chosen.get(word) ?? certain(left.splice(randomInt(left.length), 1)[0])
+    chosen.set(word, name)
+    return name
   }
   return path => path.replaceAll(/[a-z-]+/g, nameOf)
 }

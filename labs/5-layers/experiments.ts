@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { certain } from '../../lib/common/certain.ts'
 import { isKind } from '../../lib/common/errors.ts'
 import { directories, rootMount, upperOf } from '../../chapters/5-layers/readings.ts'
 import { beginStack, type Stack } from '../../chapters/5-layers/step.ts'
@@ -33,7 +34,7 @@ export function withLayers(step: Step<Stack>): Step<Stack> {
       await step.plan?.(plan, experiment)
       if (plan.layers) plan.rootfs = plan.spec.root.path = join(plan.layers.folder, place)
     },
-    stages: [firstStage(first!), ...others, threeLayers(latest)],
+    stages: [firstStage(certain(first)), ...others, threeLayers(latest)],
   }
 }
 
@@ -43,7 +44,7 @@ const awkward = () => `${randomBytes(3).toString('hex')}:v1,a\\b\\,c:d, e`
 /** The names of two layers over an image. Sorted upwards or downwards, the paths of the three are in another order. */
 function twoNames({ scene, ledger }: Experiment<Stack>): string[] {
   const upwards = [awkward(), awkward()].sort()
-  const isImageFirst = scene.lower[0]! < join(ledger.dataFolder, 'containers')
+  const isImageFirst = certain(scene.lower[0]) < join(ledger.dataFolder, 'containers')
   return isImageFirst ? upwards : upwards.reverse()
 }
 

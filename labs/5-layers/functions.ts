@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { certain } from '../../lib/common/certain.ts'
 import { isKind } from '../../lib/common/errors.ts'
 import { learnersError } from '../../lib/labs/problem.ts'
 import { entriesOfTar, upperOf } from '../../chapters/5-layers/readings.ts'
@@ -27,7 +28,7 @@ export function readUpper(changes: Changes, tarNames: TarNames): Stage<Stack>[] 
       act: async experiment => {
         keepsXattrs(experiment)
         plan = planChanges(
-          experiment.scene.lower[0]!,
+          certain(experiment.scene.lower[0]),
           experiment.folder('image'),
           experiment.folder('elsewhere'),
         )
@@ -131,10 +132,9 @@ function changesCheck(of: () => Listed): Check<Stack> {
     claim: 'what `changes` lists is what differs between the container’s files and the image’s',
     look() {
       const { pid, upper, entries, image, listed, again } = of()
-      const [before, after] = [image, `/proc/${pid}/root`].map(tree =>
-        filesOf(tree, changedNames(pid, upper)),
-      )
-      const wanted = differences(before!, after!)
+      const changed = changedNames(pid, upper)
+      const [before, after] = [filesOf(image, changed), filesOf(`/proc/${pid}/root`, changed)]
+      const wanted = differences(before, after)
       const given = isList(listed) ? listed : []
       const [lacking, more] = [without(wanted, given), without(given, wanted)]
       const isRight = wanted.length > 0 && isList(listed) && lacking.length + more.length === 0
@@ -148,7 +148,7 @@ function changesCheck(of: () => Listed): Check<Stack> {
         () =>
           notList(listed) ??
           (isRight ? `${TWICE} ${isList(again) ? again.length : few([String(again)])}.` : undefined) ??
-          `${whyChanges({ lacking, more, listed: given, upper, entries, image: before!, root: after! })} ${diff(lacking, more)}`,
+          `${whyChanges({ lacking, more, listed: given, upper, entries, image: before, root: after })} ${diff(lacking, more)}`,
       )
     },
   }

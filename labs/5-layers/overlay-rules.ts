@@ -1,5 +1,6 @@
 import { existsSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { certain } from '../../lib/common/certain.ts'
 import { MS_BIND } from '../../lib/kernel/syscalls/constants.ts'
 import type { Diagnosis } from '../../lib/kernel/syscalls/syscall-error.ts'
 import type { SourceLine } from '../../lib/common/errors.ts'
@@ -114,7 +115,8 @@ const OF_THE_OPTIONS: Rule[] = [
   },
   asked => {
     const data = asked.options.join(',')
-    const isMeant = (path: string, before: string) => data.includes(before + path.split(SPECIAL)[0]!)
+    const isMeant = (path: string, before: string) =>
+      data.includes(before + path.slice(0, path.search(SPECIAL)))
     const isRead = (path: string, name: Directory) =>
       named(asked, name).some(read => `${read}/`.startsWith(`${path}/`))
     // a path that is meant and written otherwise: what comes before its first special character is there
@@ -124,7 +126,7 @@ const OF_THE_OPTIONS: Rule[] = [
       { path: asked.folder, name: 'workdir' as const, before: 'workdir=' },
     ].find(({ path, name, before }) => SPECIAL.test(path) && isMeant(path, before) && !isRead(path, name))
     if (!wrong) return undefined
-    const name = wrong.path.split('/').find(name => SPECIAL.test(name))!
+    const name = certain(wrong.path.split('/').find(name => SPECIAL.test(name)))
     const isTwice = data.includes('\\\\:') && !name.includes('\\:') // a colon behind two backslashes
     return [
       `the name “${name}” in ${wrong.name} has to be written “${escape(name)}”, as a comma ends an option, a colon ends a path, and a backslash is not read as part of a name`,

@@ -128,10 +128,11 @@ function askedFor({ ops, first, container }: Latest, failed: SyscallError): Aske
   const at = ops.findLastIndex(isOverlay)
   const number = first + at
   const stopped = failed.place?.number ?? 0
-  if (at === -1 || !container?.layers || stopped < number) return undefined
-  const [, target, type, flags, data] = ops[at]!.args
+  const mount = ops[at]
+  if (!mount || !container?.layers || stopped < number) return undefined
+  const [, target, type, flags, data] = mount.args
   return {
-    at: ops[at]!.at,
+    at: mount.at,
     target: String(target),
     type: String(type),
     flags: Number(flags),

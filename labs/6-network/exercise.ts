@@ -1,3 +1,4 @@
+import { certain } from '../../lib/common/certain.ts'
 import type { Wiring } from '../../chapters/6-network/wiring.ts'
 import { changePart } from '../../lib/guide/mutant.ts'
 import { inSandbox } from '../../lib/labs/cable.ts'
@@ -28,14 +29,19 @@ export const exercise: Exercise<Wiring> = {
     const [first, ...others] = connected.stages
       .filter(({ title }) => ABOUT_CABLES.includes(title))
       .map(stage => withCauses(stage, asked))
-    const part = connected.parts.find(({ name }) => name === 'network')!
+    const part = certain(connected.parts.find(({ name }) => name === 'network'))
     return {
       ...connected,
       async plan(plan, experiment) {
         await step.plan?.(plan, experiment)
         if (plan.network) plan.network.pool = [subnet]
       },
-      stages: [withoutCable(part, left), firstStage(first!, asked), ...others, bridgesStage(part, left)],
+      stages: [
+        withoutCable(part, left),
+        firstStage(certain(first), asked),
+        ...others,
+        bridgesStage(part, left),
+      ],
     }
   },
 

@@ -1,3 +1,4 @@
+import { certain } from '../../lib/common/certain.ts'
 import { learnersError } from '../../lib/labs/problem.ts'
 import { COMMANDS, type Ran } from '../../chapters/7-run/commands.ts'
 import type { Part } from '../../lib/container/part.ts'
@@ -62,7 +63,7 @@ export const exercise: Exercise<Ran> = {
     const inside = bounded.parts.filter(({ name }) => name !== 'network' && name !== 'limits')
     return {
       ...ordered,
-      stages: [firstStage(first!, ordered, latest), ...others, otherStage(umask, inside, latest)],
+      stages: [firstStage(certain(first), ordered, latest), ...others, otherStage(umask, inside, latest)],
     }
   },
 

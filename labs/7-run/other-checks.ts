@@ -1,3 +1,4 @@
+import { certain } from '../../lib/common/certain.ts'
 import type { Ran } from '../../chapters/7-run/commands.ts'
 import type { Part } from '../../lib/container/part.ts'
 import { finding, notHere, seen } from '../../lib/guide/evidence.ts'
@@ -57,7 +58,7 @@ const CHECKS: OtherCheck[] = [
       return finding(
         wrong === undefined,
         sets.map(([pid, field]) => status(pid, field)),
-        () => wrong![3](maskOf(wrong![0], wrong![1])),
+        wrong && wrong[3](maskOf(wrong[0], wrong[1])),
       )
     },
   },
@@ -67,13 +68,16 @@ const CHECKS: OtherCheck[] = [
     blame: /umask/,
     look({ user, root }, { pid: first, umask }) {
       const asked = `0${umask.toString(8).padStart(3, '0')}`
-      const wanted = { [first]: asked, [user.pid]: USUAL, [root.pid]: '0000' }
-      const pids = [first, user.pid, root.pid]
-      const wrong = pids.find(pid => of(pid, 'Umask') !== wanted[pid])
+      const rows = [
+        { pid: first, wanted: asked },
+        { pid: user.pid, wanted: USUAL },
+        { pid: root.pid, wanted: '0000' },
+      ]
+      const wrong = rows.find(({ pid, wanted }) => of(pid, 'Umask') !== wanted)
       return finding(
         wrong === undefined,
-        pids.map(pid => status(pid, 'Umask')),
-        () => whyUmask(of(wrong!, 'Umask'), wrong === user.pid ? undefined : wanted[wrong!]!, USUAL),
+        rows.map(({ pid }) => status(pid, 'Umask')),
+        wrong && whyUmask(of(wrong.pid, 'Umask'), wrong.pid === user.pid ? undefined : wrong.wanted, USUAL),
       )
     },
   },
@@ -95,7 +99,7 @@ const CHECKS: OtherCheck[] = [
       return finding(
         first === undefined,
         fields.map(field => seen(`/proc/${pid}/status (${field})`, null, of(pid, field) || 'none')),
-        () => whyUser[first!.field](first!.other),
+        first && whyUser[first.field](first.other),
       )
     },
   },
@@ -172,7 +176,7 @@ function notStarted({ message, cause, remedy, at }: Refusal, number: number): Fi
   const found = [call, at?.text ?? ''].map(isAbout).find(i => i !== -1)
   const blamed = found ?? CHECKS.findIndex(({ id }) => id === 'own-user')
   if (number < blamed) return notHere('the container that asks for other values did not start')
-  const { claim, lacking } = CHECKS[blamed]!
+  const { claim, lacking } = certain(CHECKS[blamed])
   if (number > blamed) return finding(false, [], `It did not start. This check must hold first: ${claim}.`)
   const where = at ? ` (${at.file}, line ${at.line})` : ''
   const why = `A container that asks for other values does not start${where}: ${inWords({ message, cause })}.`

@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto'
+import { certain } from '../../lib/common/certain.ts'
 import type { Ran } from '../../chapters/7-run/commands.ts'
 import type { Part } from '../../lib/container/part.ts'
 import type { Spec } from '../../lib/container/spec.ts'
@@ -42,7 +43,7 @@ export interface Others {
 
 const UMASKS = [0o012, 0o032, 0o042, 0o052, 0o062, 0o072]
 /** A umask that nothing else has, for the first container. */
-export const rareUmask = () => UMASKS[randomInt(UMASKS.length)]!
+export const rareUmask = () => certain(UMASKS[randomInt(UMASKS.length)])
 
 /**
  * Those would hide mistakes: CAP_CHOWN, number 0, a loop that begins at 1, CAP_SETPCAP a capset before the drops; and a shell
@@ -108,7 +109,7 @@ export async function startOthers(
   const before = groups()
   try {
     // only root may choose them, and only so it shows whether the child has left them
-    if (!others.alone) process.setgroups!([...before, OURS])
+    if (!others.alone) process.setgroups?.([...before, OURS])
     for (const name of ['user', 'root', 'filtered'] as const)
       others[name] = await start(experiment, parts, others[name], ASKS[name])
     return others
@@ -117,7 +118,7 @@ export async function startOthers(
     if (!refused) throw error
     return { ...others, refused }
   } finally {
-    if (!others.alone) process.setgroups!(before)
+    if (!others.alone) process.setgroups?.(before)
   }
 }
 

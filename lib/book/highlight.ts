@@ -1,4 +1,5 @@
 import { all, createLowlight } from 'lowlight'
+import { certain } from '../common/certain.ts'
 
 /** What a piece of code is, for a renderer to choose its colour. */
 export type Kind =
@@ -21,7 +22,7 @@ export interface Piece {
 }
 
 const LANGUAGES = ['bash', 'c', 'diff', 'ini', 'json', 'typescript', 'x86asm']
-const lowlight = createLowlight(Object.fromEntries(LANGUAGES.map(name => [name, all[name]!])))
+const lowlight = createLowlight(Object.fromEntries(LANGUAGES.map(name => [name, certain(all[name])])))
 lowlight.registerAlias('x86asm', ['asm'])
 
 /** highlight.js knows more classes than a calm page has colours. */

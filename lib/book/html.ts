@@ -32,5 +32,5 @@ function escape(value: string | number): string {
   return String(value)
     .toWellFormed()
     .replace(/[\p{Cc}\p{Bidi_Control}]/gu, char => (/\s/.test(char) ? ' ' : '\uFFFD'))
-    .replace(/[&<>"']/g, char => ENTITIES[char]!)
+    .replace(/[&<>"']/g, char => ENTITIES[char] ?? char)
 }

@@ -1,4 +1,5 @@
 import MarkdownIt, { type Token } from 'markdown-it'
+import { certain } from '../common/certain.ts'
 import { codeBlock } from './code-block.ts'
 import { highlight } from './highlight.ts'
 import { html, Html } from './html.ts'
@@ -13,14 +14,18 @@ export function pageHtml({ tokens }: Page): Html {
 const { renderer, options } = new MarkdownIt()
 const { rules } = renderer
 
-rules.text = (tokens, i) => html`${tokens[i]!.content}`.text
-rules.code_inline = (tokens, i) => html`<code>${tokens[i]!.content}</code>`.text
-rules.image = (tokens, i) => html`<em>${tokens[i]!.content}</em>`.text // it would be a request
-rules.html_inline = (tokens, i) => withoutComments(tokens[i]!).text
-rules.html_block = (tokens, i) => {
-  const text = withoutComments(tokens[i]!)
+/** A rule that looks at one token and not at those around it. */
+const on = (rule: (token: Token) => string) => (tokens: readonly Token[], i: number) =>
+  rule(certain(tokens[i]))
+
+rules.text = on(({ content }) => html`${content}`.text)
+rules.code_inline = on(({ content }) => html`<code>${content}</code>`.text)
+rules.image = on(({ content }) => html`<em>${content}</em>`.text) // it would be a request
+rules.html_inline = on(token => withoutComments(token).text)
+rules.html_block = on(token => {
+  const text = withoutComments(token)
   return text.text.trim() && html`<p>${text}</p>`.text
-}
+})
 
 const withoutComments = ({ content }: Token) => html`${content.replace(/<!--.*?-->/gs, '')}`
 
@@ -30,31 +35,31 @@ function open(tag: string, attributes: Record<string, string> = {}): string {
   return `<${tag}${pairs.join('')}>`
 }
 
-rules.heading_open = (tokens, i) => {
-  const { tag } = tokens[i]!
+rules.heading_open = on(token => {
+  const { tag } = token
   // whoever comes by a link has the focus here: Page Down scrolls the text, not the contents
-  const heading = open(tag, { id: attribute(tokens[i]!, 'id'), tabindex: '-1' })
+  const heading = open(tag, { id: attribute(token, 'id'), tabindex: '-1' })
   return tag === 'h1' ? heading : `<div class="heading">${heading}`
-}
+})
 rules.heading_close = (tokens, i) => {
-  const { tag } = tokens[i]!
+  const { tag } = certain(tokens[i])
   if (tag === 'h1') return '</h1>\n'
-  const href = `#${attribute(tokens[i - 2]!, 'id')}`
-  const label = `Link to “${plain(tokens[i - 1]!.children ?? [])}”`
+  const href = `#${attribute(certain(tokens[i - 2]), 'id')}`
+  const label = `Link to “${plain(certain(tokens[i - 1]).children ?? [])}”`
   return `</${tag}>${open('a', { class: 'anchor', href, 'aria-label': label })}#</a></div>\n`
 }
 
-rules.link_open = (tokens, i) => {
-  const found = target(attribute(tokens[i]!, 'href'))
+rules.link_open = on(token => {
+  const found = target(attribute(token, 'href'))
   if (found.to === 'source')
     return open('span', { class: 'source', title: `${found.path}, in minilab’s sources` })
   if (found.to === 'web') return open('a', { href: found.url, rel: 'noreferrer' })
   const page = found.page === undefined ? '' : `${found.page}.html`
   return open('a', { href: page + (found.anchor && `#${found.anchor}`) })
-}
+})
 rules.link_close = (tokens, i) => {
   // no link stands within a link: the last one opened is this one
-  const opened = tokens.slice(0, i).findLast(({ type }) => type === 'link_open')!
+  const opened = certain(tokens.slice(0, i).findLast(({ type }) => type === 'link_open'))
   return target(attribute(opened, 'href')).to === 'source' ? '</span>' : '</a>'
 }
 
@@ -63,8 +68,8 @@ function alignment(token: Token): Record<string, string> {
   const [, align] = /text-align:(\w+)/.exec(attribute(token, 'style')) ?? []
   return align ? { class: align } : {}
 }
-rules.th_open = (tokens, i) => open('th', { scope: 'col', ...alignment(tokens[i]!) })
-rules.td_open = (tokens, i) => open('td', alignment(tokens[i]!))
+rules.th_open = on(token => open('th', { scope: 'col', ...alignment(token) }))
+rules.td_open = on(token => open('td', alignment(token)))
 
 // What may be wider than a phone scrolls in a box of its own, which the keyboard can reach.
 const box = (label: string) => ({ role: 'group', 'aria-label': label, tabindex: '0' })
@@ -78,7 +83,7 @@ rules.table_open = (tokens, i) => {
   return `${open('div', { class: 'wide', ...box(`Table: ${names.join(', ')}`) })}<table>\n`
 }
 rules.table_close = () => '</table></div>\n'
-rules.fence = rules.code_block = (tokens, i) => figure(tokens[i]!)
+rules.fence = rules.code_block = on(token => figure(token))
 
 function figure(token: Token): string {
   const { language, caption, text, copy } = codeBlock(token)

@@ -55,7 +55,7 @@ function pattern(word: string): RegExp {
 function score({ title, heading, text }: Section, words: RegExp[]): number {
   const inHeading = words.map(word => weight(heading, word))
   const inText = words.map(word => weight(text, word))
-  const isFound = (word: RegExp, i: number) => inHeading[i]! + inText[i]! > 0 || weight(title, word) > 0
+  const isFound = (word: RegExp, i: number) => inHeading[i] || inText[i] || weight(title, word) > 0
   if (!words.every(isFound)) return 0
   const rank = inHeading.every(Boolean) ? (heading === title ? 1000 : 100) : 10
   return sum(inHeading) * rank + sum(inText)

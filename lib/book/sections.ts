@@ -1,3 +1,4 @@
+import { certain } from '../common/certain.ts'
 import { codeBlock } from './code-block.ts'
 import { type Page, plain } from './pages.ts'
 import type { Section } from './search.ts'
@@ -6,10 +7,10 @@ import type { Section } from './search.ts'
 export function sections(pages: readonly Page[]): Section[] {
   return pages.flatMap(({ name, title, tokens, headings }) => {
     const found: Section[] = []
-    let heading = 0
+    const next = headings.values()
     for (const [i, token] of tokens.entries()) {
       if (token.type === 'heading_open') {
-        const { text, id } = headings[heading++]!
+        const { text, id } = certain(next.next().value)
         found.push({ page: name, title, heading: text, id, text: '' })
       } else if (tokens[i - 1]?.type === 'heading_open') continue // its text: it is the heading already
       const text =
@@ -20,7 +21,7 @@ export function sections(pages: readonly Page[]): Section[] {
             : ''
       if (!text) continue
       if (found.length === 0) found.push({ page: name, title, heading: title, id: '', text: '' })
-      const section = found.at(-1)!
+      const section = certain(found.at(-1))
       section.text = `${section.text} ${text.replace(/[\s\u2500-\u25ff]+/g, ' ').trim()}`.trimStart()
     }
     return found

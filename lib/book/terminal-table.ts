@@ -1,4 +1,5 @@
 import type { ChalkInstance } from 'chalk'
+import { certain } from '../common/certain.ts'
 import { columns, longestWord, type Run, wrapRuns } from './lines.ts'
 
 export type Align = 'left' | 'right' | 'center'
@@ -15,10 +16,10 @@ export function tableLines(
     ink.dim(left + widths.map(width => '─'.repeat(width + 2)).join(middle) + right)
   const side = ink.dim('│')
   const cells = rows.map((row, i) =>
-    row.map((cell, j) => wrapRuns(i ? cell : cell.map(run => bold(run, ink)), widths[j]!)),
+    row.map((cell, j) => wrapRuns(i ? cell : cell.map(run => bold(run, ink)), certain(widths[j]))),
   )
   const line = (row: string[][], at: number) =>
-    row.map((cell, j) => ` ${padded(cell[at] ?? '', widths[j]!, aligns[j])} `).join(side)
+    row.map((cell, j) => ` ${padded(cell[at] ?? '', certain(widths[j]), aligns[j])} `).join(side)
   const height = (row: string[][]) => Math.max(1, ...row.map(cell => cell.length))
   const isLong = cells.slice(1).some(row => height(row) > 1)
   return [
@@ -35,19 +36,23 @@ const bold = (run: Run, ink: ChalkInstance): Run => ({ ...run, style: text => in
 
 /** Each column as wide as its longest text, where there is room; otherwise the rest is shared by need. */
 function columnWidths(rows: readonly Run[][][], width: number): number[] {
-  const all = rows[0]!.map((_, j) => rows.map(row => row[j] ?? []))
+  const all = certain(rows[0]).map((_, j) => rows.map(row => row[j] ?? []))
   const wanted = all.map(cells =>
     Math.max(1, ...cells.map(runs => runs.reduce((sum, { text }) => sum + columns(text), 0))),
   )
   const widths = all.map(cells => Math.max(1, ...cells.map(longestWord)))
   const room = width - 3 * widths.length - 1
   const used = () => widths.reduce((sum, width) => sum + width, 0)
-  while (used() > room && Math.max(...widths) > 1) widths[widths.indexOf(Math.max(...widths))]!--
+  for (let most; used() > room && (most = Math.max(...widths)) > 1;) widths[widths.indexOf(most)] = most - 1
   for (let left = room - used(); left > 0; left--) {
-    const needs = widths.map((width, j) => (width < wanted[j]! ? wanted[j]! / width : 0))
+    const needs = widths.map((width, j) => {
+      const whole = certain(wanted[j])
+      return width < whole ? whole / width : 0
+    })
     const most = Math.max(...needs)
     if (most === 0) break
-    widths[needs.indexOf(most)]!++
+    const at = needs.indexOf(most)
+    widths[at] = certain(widths[at]) + 1
   }
   return widths
 }

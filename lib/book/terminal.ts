@@ -1,5 +1,6 @@
 import type { ChalkInstance } from 'chalk'
 import type { Token } from 'markdown-it'
+import { certain } from '../common/certain.ts'
 import { codeBlock } from './code-block.ts'
 import type { highlight, Kind } from './highlight.ts'
 import { type Run, wrapRuns } from './lines.ts'
@@ -34,7 +35,7 @@ function tree(tokens: readonly Token[]): Node[] {
   for (const token of tokens) {
     const node = { token, children: [] }
     if (token.nesting === -1) open.pop()
-    else open.at(-1)!.push(node)
+    else certain(open.at(-1)).push(node)
     if (token.nesting === 1) open.push(node.children)
   }
   return root
@@ -122,7 +123,7 @@ class Renderer {
 
   #table(parts: readonly Node[], width: number): string[] {
     const rows = parts.flatMap(({ children }) => children.map(({ children }) => children))
-    const aligns = rows[0]!.map(({ token }): Align => {
+    const aligns = certain(rows[0]).map(({ token }): Align => {
       const [, align = 'left'] = /text-align:(\w+)/.exec(String(token.attrGet('style') ?? '')) ?? []
       return align as Align
     })

@@ -1,3 +1,4 @@
+import { certain } from './certain.ts'
 /**
  * The candidate that `word` was most likely meant to be, or undefined when none is near: at most one edit
  * (a letter changed, left out, added, or two neighbours swapped) for every three letters, and at least one.
@@ -22,6 +23,8 @@ export function hint(word: string, candidates: Iterable<string>, otherwise: stri
 
 const plain = (word: string) => word.toLowerCase().replaceAll('-', '_')
 
+const at = (row: readonly number[], column: number) => certain(row[column])
+
 /** Damerau-Levenshtein (optimal string alignment): insertions, deletions, substitutions and swaps of neighbours. */
 function distance(a: string, b: string): number {
   // row[j]: edits from the letters of `a` read so far to the first j letters of `b`
@@ -30,12 +33,17 @@ function distance(a: string, b: string): number {
   for (let i = 1; i <= a.length; i++) {
     const row = [i]
     for (let j = 1; j <= b.length; j++) {
-      const replaced = last[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)
+      const replaced = at(last, j - 1) + (a[i - 1] === b[j - 1] ? 0 : 1)
       const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]
-      row[j] = Math.min(replaced, last[j]! + 1, row[j - 1]! + 1, swapped ? beforeLast[j - 2]! + 1 : Infinity)
+      row[j] = Math.min(
+        replaced,
+        at(last, j) + 1,
+        at(row, j - 1) + 1,
+        swapped ? at(beforeLast, j - 2) + 1 : Infinity,
+      )
     }
     beforeLast = last
     last = row
   }
-  return last[b.length]!
+  return at(last, b.length)
 }

@@ -28,7 +28,9 @@ export function asTyped(text: string): string {
   const needsNoSudo = isRoot || !FOLDERS.some(folder => existsSync(join(folder, 'sudo')))
   const name = nameOf(CALLED)
   const named = (needsNoSudo ? text.replace(SUDO, '') : text).replace(OURS, name)
-  return foundBySudo(name) ? named : named.replaceAll(`sudo ${name} `, `sudo env "PATH=$PATH" ${name} `)
+  return foundBySudo(name, CALLED)
+    ? named
+    : named.replaceAll(`sudo ${name} `, `sudo env "PATH=$PATH" ${name} `)
 }
 
 /** sudoers(5), secure_path: sudo looks for commands in these folders, whatever the PATH of who calls it. */
@@ -37,7 +39,7 @@ const SECURE_PATH = ['sbin', 'bin', 'usr/sbin', 'usr/bin', 'usr/local/sbin', 'us
 )
 
 /** Whether sudo finds us, and the Node that the package of npm needs. */
-function foundBySudo(name: string): boolean {
+function foundBySudo(name: string, called: string): boolean {
   if (name.includes('/')) return true
-  return [CALLED!, process.execPath].every(path => SECURE_PATH.includes(dirname(resolve(path))))
+  return [called, process.execPath].every(path => SECURE_PATH.includes(dirname(resolve(path))))
 }

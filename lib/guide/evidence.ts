@@ -1,17 +1,18 @@
+import { certain } from '../common/certain.ts'
 import type { Evidence, Finding } from './step.ts'
 
 /**
  * A finding from one comparison: what was read on both sides, and what to say where the claim does not hold; as a function
- * where more must be read to tell.
+ * where more must be read to tell. Undefined is for a claim that holds.
  */
 export function finding(
   ok: boolean,
   evidence: Evidence | Evidence[],
-  diagnosis: string | (() => string),
+  diagnosis: string | undefined | (() => string),
 ): Finding {
   const rows = Array.isArray(evidence) ? evidence : [evidence]
   if (ok) return { ok, evidence: rows }
-  return { ok, evidence: rows, diagnosis: typeof diagnosis === 'string' ? diagnosis : diagnosis() }
+  return { ok, evidence: rows, diagnosis: certain(typeof diagnosis === 'function' ? diagnosis() : diagnosis) }
 }
 
 /** Something read: `seen(source, host, container)`; null for the side that was not asked. */

@@ -1,3 +1,4 @@
+import { certain } from '../common/certain.ts'
 import type { Container, Part } from '../container/part.ts'
 import { nothingMade, recordParts } from '../container/start.ts'
 import type { NamespaceType } from '../container/spec.ts'
@@ -74,7 +75,7 @@ export async function leaveOut<S>(step: Step<S>, name: string, options: StepMode
   if (calls.includes(name)) {
     return parts.reduce((changed, part) => withoutCalls(changed, part, ({ call }) => call === name), step)
   }
-  return withoutNamespace(step, NAMESPACES[name]!)
+  return withoutNamespace(step, certain(NAMESPACES[name]))
 }
 
 /** The step without a kind of namespace: its container shares the one that we are in. */

@@ -30,14 +30,14 @@ export function lines(replayed: readonly Replayed[], { elsewhere, matters }: Cho
   // a call that matters is like no other
   const pair = (op: Replayed, i: number) => `${op.call} ${op.errno} ${place(op) || matters?.(op) ? i : ''}`
   const found: TapeLine[] = []
-  for (let at = 0; at < replayed.length;) {
-    const here = place(replayed[at]!)
+  for (let at = 0, first; (first = replayed[at]);) {
+    const here = place(first)
     const run = here ? repeated(replayed, at, 1, place) : repeated(replayed, at, 1, alike)
-    const isPair = !here && run.length === 1 && replayed[at + 1]?.call !== run[0]!.call
+    const isPair = !here && run.length === 1 && replayed[at + 1]?.call !== first.call
     const pairs = isPair ? repeated(replayed, at, 2, pair) : []
     if (here) found.push({ summary: `… ${here}: ${counted(run.length, 'call')}, ${spent(run)}` })
     else if (pairs.length > 6) found.push(...shortened(pairs, 2, 'more of these calls'))
-    else if (run.length > 3) found.push(...shortened(run, 1, `more ${run[0]!.call} calls`))
+    else if (run.length > 3) found.push(...shortened(run, 1, `more ${first.call} calls`))
     else found.push(...run)
     at += Math.max(run.length, pairs.length > 6 ? pairs.length : 0)
   }

@@ -51,8 +51,8 @@ export function fold(line: string, width: number): string[] {
     }
     if (seen(current) > indent.length) lines.push(current)
     const pieces = broken(word, width - indent.length).map(piece => indent + piece)
-    lines.push(...pieces.slice(0, -1))
-    current = pieces.at(-1)!
+    current = pieces.pop() ?? ''
+    lines.push(...pieces)
   }
   return [...lines, current]
 }

@@ -55,9 +55,12 @@ export function timed(parts: readonly Part[], tell: (work: HostWork) => void): P
       tell({ part, hook, at, ns: clock() - at })
     }
   }
-  return parts.map(part => ({
-    ...part,
-    ...(part.prepare && { prepare: container => note(part.name, 'prepare', () => part.prepare!(container)) }),
-    ...(part.attach && { attach: (...args) => note(part.name, 'attach', () => part.attach!(...args)) }),
-  }))
+  return parts.map(part => {
+    const { name, prepare, attach } = part
+    return {
+      ...part,
+      ...(prepare && { prepare: container => note(name, 'prepare', () => prepare.call(part, container)) }),
+      ...(attach && { attach: (...args) => note(name, 'attach', () => attach.call(part, ...args)) }),
+    }
+  })
 }

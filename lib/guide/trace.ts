@@ -1,3 +1,4 @@
+import { certain } from '../common/certain.ts'
 import type { Replayed } from '../kernel/tape/tape.ts'
 import type { HostWork, Launch, Timeline } from './timeline.ts'
 
@@ -29,13 +30,17 @@ const HOST = 1 // the row of what we did ourselves; below it one row for each ch
 /** A step as a trace: its children's system calls beside what we did for them on the host. */
 export function trace({ step, own, launches, host }: Timeline): Trace {
   const pid = step.number
-  const all = [...(own ? [own] : []), ...launches].filter(launch => cloned(launch) !== undefined)
-  const rows = all.toSorted((a, b) => cloned(a)! - cloned(b)!)
-  const zero = Math.min(...rows.map(row => cloned(row)!), ...host.map(({ at }) => at))
+  const rows = [...(own ? [own] : []), ...launches]
+    .flatMap(launch => {
+      const at = cloned(launch)
+      return at === undefined ? [] : [{ launch, at }]
+    })
+    .sort((a, b) => a.at - b.at)
+  const zero = Math.min(...[...rows, ...host].map(({ at }) => at))
   const events: TraceEvent[] = [
     { ph: 'M', name: 'process_name', pid, tid: 0, args: { name: `minilab step ${pid}, ${step.name}` } },
     ...row(pid, HOST, 'we, on the host', host.map(work)),
-    ...rows.flatMap((launch, i) => row(pid, HOST + 1 + i, launch.purpose, calls(launch))),
+    ...rows.flatMap(({ launch, at }, i) => row(pid, HOST + 1 + i, launch.purpose, calls(launch, at))),
   ]
   return { traceEvents: events, displayTimeUnit: 'ns', otherData: { producer: 'minilab' } }
 
@@ -68,16 +73,14 @@ function work({ part, hook, at, ns }: HostWork): Slice {
   return { name: `${part}: ${hook}`, cat: part, at, ns, args: { when } }
 }
 
-/** One slice around all, and in it the calls, each from its begin to the begin of the next. */
-function calls(launch: Launch): Slice[] {
-  const { purpose, clone, tape } = launch
-  const at = cloned(launch)!
-  const last = tape.at(-1)!
+/** One slice around all, from the clone3 on, and in it the calls, each from its begin to the begin of the next. */
+function calls({ purpose, clone, tape }: Launch, at: number): Slice[] {
+  const last = certain(tape.at(-1))
   const whole = {
     name: purpose,
     cat: 'launch',
     at,
-    ns: last.at! + last.ns - at,
+    ns: certain(last.at) + last.ns - at,
     args: { calls: tape.length },
   }
   return [whole, ...(clone ? [call(clone)] : []), ...tape.map(call)]
@@ -86,7 +89,13 @@ function calls(launch: Launch): Slice[] {
 function call({ call, args, result, errno, at, ns, part }: Replayed): Slice {
   const outcome = result === null ? '?' : errno ? `-1 ${errno}` : String(result)
   const shown = { call: `${call}(${args}) = ${outcome}`, result, errno }
-  return { name: call, cat: part || (call === 'clone3' ? 'clone' : 'visit'), at: at!, ns, args: shown }
+  return {
+    name: call,
+    cat: part || (call === 'clone3' ? 'clone' : 'visit'),
+    at: certain(at),
+    ns,
+    args: shown,
+  }
 }
 
 /**

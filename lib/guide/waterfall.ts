@@ -1,4 +1,5 @@
 import type { ChalkInstance } from 'chalk'
+import { certain } from '../common/certain.ts'
 import type { Replayed } from '../kernel/tape/tape.ts'
 import type { HostWork, Launch, Timeline } from './timeline.ts'
 import { fit, micro, wrap } from './text.ts'
@@ -44,8 +45,9 @@ export function waterfall(
   const rows = [
     ...(clone ? [row('clone3', [clone], yellow)] : []),
     ...chapters(tape, gates).flatMap(calls => {
-      const [{ part, call } = tape[0]!] = calls
-      if (gates.includes(calls[0]!)) return gate(calls[0]!)
+      const first = certain(calls[0])
+      const { part, call } = first
+      if (gates.includes(first)) return gate(first)
       if (call === 'execve') return [row(named(calls, names), calls, cyan)]
       const [head, each] = [`${part}  ${count(calls.length, 'call')}`, teaches.includes(part)]
       if (!each) return [row(head, calls, cyan)]
@@ -160,9 +162,11 @@ function chapters(tape: readonly Replayed[], gates: readonly Replayed[]): Replay
 /** Neighbours that are told in one row: the same call several times, or the same two or three in turn. */
 function neighbours(calls: readonly Replayed[]): Replayed[][] {
   const found: Replayed[][] = []
-  for (let at = 0; at < calls.length; at += found.at(-1)!.length) {
+  for (let at = 0; at < calls.length;) {
     const period = [1, 2, 3].find(period => times(calls, at, period) > 1) ?? 1
-    found.push(calls.slice(at, at + period * times(calls, at, period)))
+    const end = at + period * times(calls, at, period)
+    found.push(calls.slice(at, end))
+    at = end
   }
   return found
 }
@@ -221,7 +225,7 @@ function draw(stretches: readonly Stretch[], scale: number, room: number): strin
   const cells = Array.from({ length: room }, () => ' ')
   for (const { start, ns } of stretches) {
     const eighths = Math.max(1, Math.round((ns / scale) * room * 8))
-    const bar = '█'.repeat(Math.floor(eighths / 8)) + EIGHTHS[eighths % 8]!
+    const bar = '█'.repeat(Math.floor(eighths / 8)) + (EIGHTHS[eighths % 8] ?? '')
     const at = Math.max(0, Math.min(Math.floor((start / scale) * room), room - bar.length))
     cells.splice(at, bar.length, ...Array.from(bar))
   }

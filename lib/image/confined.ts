@@ -1,5 +1,6 @@
 import { chmodSync, closeSync, constants, mkdirSync, openSync } from 'node:fs'
 import { posix } from 'node:path'
+import { certain } from '../common/certain.ts'
 import { MinilabError } from '../common/errors.ts'
 import { now } from '../kernel/syscalls/now.ts'
 import {
@@ -74,7 +75,7 @@ export class Confined {
         there = middle
       }
     }
-    let fd = this.#resolve(names.slice(0, there).join('/') || '.')!
+    let fd = certain(this.#resolve(names.slice(0, there).join('/') || '.'))
     for (const name of names.slice(there)) {
       const at = `/proc/self/fd/${fd}/${name}`
       try {

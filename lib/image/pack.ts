@@ -148,7 +148,8 @@ const AT_ONCE = 1 << 20
 const NO_LINK = constants.O_RDONLY | constants.O_NOFOLLOW
 
 async function addFile(tar: Pack, entry: Entry, path: string): Promise<void> {
-  if (entry.size! <= AT_ONCE) {
+  const { size = 0 } = entry
+  if (size <= AT_ONCE) {
     const content = readWhole(path)
     return new Promise((added, failed) => {
       tar.entry(entry, content, error => (error ? failed(error) : added()))
@@ -156,7 +157,7 @@ async function addFile(tar: Pack, entry: Entry, path: string): Promise<void> {
   }
   try {
     const fd = openSync(path, NO_LINK)
-    await pipeline(createReadStream('', { fd, end: entry.size! - 1 }), tar.entry(entry)) // closes fd
+    await pipeline(createReadStream('', { fd, end: size - 1 }), tar.entry(entry)) // closes fd
   } catch (error) {
     if (!(error instanceof Error) || error.message !== 'Size mismatch') throw error
     throw new MinilabError(

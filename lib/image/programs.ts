@@ -14,7 +14,9 @@ export const TOOLS = `
   tee od xargs yes pwd basename dirname nproc mknod mkfifo mktemp truncate sync tty stty timeout nice setsid chroot which
   whoami printenv sha256sum cmp diff top free pgrep pidof uptime sysctl mountpoint findmnt unshare nsenter setpriv capsh
   ipcs ipcmk ipcrm ss ping nc getent clear
-`.match(/\S+/g)!
+`
+  .trim()
+  .split(/\s+/)
 const DIRECTORIES = ['/bin', '/usr/bin', '/sbin', '/usr/sbin']
 
 /** What an interactive program needs to know of the usual terminals (terminfo(5)). */
@@ -101,7 +103,9 @@ function listLibraries(loader: string, program: string): string[] | undefined {
 function list(loader: string, args: string[]): string[] | undefined {
   const { status, stdout } = spawnSync(loader, args, { encoding: 'utf8', env: {} })
   if (status !== 0 || stdout.includes('not found')) return undefined
-  const libraries = [...stdout.matchAll(/^\s+(?:.* => )?(\/.*) \(0x[0-9a-f]+\)$/gm)].map(([, path]) => path!)
+  const libraries = [...stdout.matchAll(/^\s+(?:.* => )?(\/.*) \(0x[0-9a-f]+\)$/gm)].flatMap(
+    ([, path]) => path ?? [],
+  )
   // glibc before 2.34 reads /etc/passwd through a library that no program names
   const nss = libraries
     .filter(path => basename(path) === 'libc.so.6')

@@ -48,8 +48,9 @@ export function* walk(dir: string): Generator<TreeFile> {
   const open: Open<string>[] = []
   const enter = (path: string, at: string) => {
     const near = shorten(at)
-    open.push({ path, names: [], near })
-    open.at(-1)!.names = readdirSync(near.at).sort().toReversed()
+    const here: Open<string> = { path, names: [], near }
+    open.push(here) // before what may fail: it is closed at the end
+    here.names = readdirSync(near.at).sort().toReversed()
   }
   try {
     yield { path: '', at: `${dir}/.`, stat: lstatSync(`${dir}/.`, { bigint: true }) }
@@ -84,9 +85,10 @@ export function removeTree(path: string | Buffer): void {
     // without root, a directory gives up its entries only to an owner who may write in it
     if ((stat.mode & 0o700) !== 0o700) chmodSync(at, 0o700)
     const near = shorten(at)
-    open.push({ path: at, names: [], near })
+    const here: Open<Buffer> = { path: at, names: [], near }
+    open.push(here)
     // bytes, because a name need not be UTF-8
-    open.at(-1)!.names = readdirSync(near.at, { encoding: 'buffer' })
+    here.names = readdirSync(near.at, { encoding: 'buffer' })
   }
   try {
     remove(Buffer.from(path))

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
 import { pack as tarPack, type Pack } from 'tar-stream'
+import { certain } from '../common/certain.ts'
 import { DEFAULT_IMAGE } from '../image/default.ts'
 import { makeScratch } from '../image/layer-store.ts'
 import { PACKED, packedImage, writePackedImage } from '../image/packed.ts'
@@ -16,7 +17,9 @@ import { writeWhole } from './whole-file.ts'
 /** What a learner needs of a checkout; without tests, without what somebody wrote in `mine`. */
 const SOURCES = `
   .npmrc CONTRIBUTING.md LICENSE README.md bin.mjs book chapters labs lib minilab package-lock.json package.json tsconfig.json
-`.match(/\S+/g)!
+`
+  .trim()
+  .split(/\s+/)
 
 /** Of the packages that bring a Node, what runs; 70 MB of headers and changes less. */
 const OF_NODE = /^(bin|bin\/node|package\.json|LICENSE|)$/
@@ -55,7 +58,7 @@ export async function packClass(file: string, version: string): Promise<Packed> 
   await findImage(DEFAULT_IMAGE)
   const scratch = makeScratch()
   try {
-    if (!packedImage()) await writePackedImage(readImage(DEFAULT_IMAGE)!.layers[0]!, scratch)
+    if (!packedImage()) await writePackedImage(certain(readImage(DEFAULT_IMAGE)?.layers[0]), scratch)
     const entries = list(packedImage() ? PACKED : scratch)
     const tar = tarPack()
     await writeWhole(file, async out => {

@@ -98,21 +98,16 @@ function about(name: string, tasks: Map<string, ReportedTask>, { predictions }: 
     .toSorted(byTime)
     .at(-1)
   const [stuck] = [...tasks]
-    .filter(([, { failing }]) => failing)
-    .toSorted(([, a], [, b]) => byTime(b.last, a.last))
+    .flatMap(([id, { failing, last, attempts, hints }]) =>
+      failing ? [{ last, stuck: { task: id, check: failing.check, attempts, hints } }] : [],
+    )
+    .sort((a, b) => byTime(b.last, a.last))
   return {
     name,
     tasks,
     predictions: { right: predictions.filter(({ right }) => right).length, asked: predictions.length },
     ...(last && { last: new Date(last).toISOString() }),
-    ...(stuck && {
-      stuck: {
-        task: stuck[0],
-        check: stuck[1].failing!.check,
-        attempts: stuck[1].attempts,
-        hints: stuck[1].hints,
-      },
-    }),
+    ...(stuck && { stuck: stuck.stuck }),
   }
 }
 
@@ -123,22 +118,21 @@ function failures(exercises: readonly Exercise[], learners: readonly Learner[]):
   return exercises
     .flatMap(exercise => {
       const failing = learners.flatMap(learner =>
-        tasksOf(exercise, learner)
-          .filter(task => task !== undefined)
-          .filter(({ failing }) => failing)
-          .map(task => ({ learner, task })),
+        tasksOf(exercise, learner).flatMap(task =>
+          task?.failing ? [{ learner, task, ...task.failing }] : [],
+        ),
       )
-      return [...Map.groupBy(failing, ({ task }) => task.failing!.check)].map(([check, group]): Failure => {
+      return [...Map.groupBy(failing, ({ check }) => check)].map(([check, group]): Failure => {
         const cells = new Map(group.map(({ learner, task }) => [learner, task]))
-        return { exercise, check, cells, commonest: commonest([...cells.values()]) }
+        const diagnoses = new Map(group.map(({ learner, diagnosis }) => [learner, diagnosis]))
+        return { exercise, check, cells, commonest: commonest([...diagnoses.values()]) }
       })
     })
     .toSorted((a, b) => b.cells.size - a.cells.size)
 }
 
 /** The same misconception, though inodes and pids differ. */
-function commonest(tasks: ReportedTask[]): Failure['commonest'] {
-  const diagnoses = tasks.map(({ failing }) => failing!.diagnosis)
+function commonest(diagnoses: readonly string[]): Failure['commonest'] {
   const groups = [...Map.groupBy(diagnoses, diagnosis => diagnosis.replace(/\d+/g, '0')).values()]
   const [largest = []] = groups.toSorted((a, b) => b.length - a.length)
   return { diagnosis: largest[0] ?? '', count: largest.length }

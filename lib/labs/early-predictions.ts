@@ -14,7 +14,8 @@ import { noProgress, PROGRESS, type Workspace } from './workspace.ts'
 
 /** Notes what was predicted in a step, for the next workspace that is opened. */
 export function keepEarly(report: Report): void {
-  const folder = join(dataFolder(), 'predictions', sudoUser() ? `of-${sudoUser()!.uid}` : 'own')
+  const ids = sudoUser()
+  const folder = join(dataFolder(), 'predictions', ids ? `of-${ids.uid}` : 'own')
   makeOwnedFolder(folder)
   const path = join(folder, PROGRESS)
   if (!existsSync(path)) writeOwned(path, JSON.stringify(noProgress()))
@@ -44,7 +45,7 @@ export function bringEarly(workspace: Workspace): void {
 function earlyFolders(): string[] {
   const ids = sudoUser()
   if (ids) return [join(dataFolder(), 'predictions', `of-${ids.uid}`)]
-  return [join(dataFolder(), 'predictions/own'), join(ROOTS_DATA, 'predictions', `of-${process.getuid!()}`)]
+  return [join(dataFolder(), 'predictions/own'), join(ROOTS_DATA, 'predictions', `of-${process.getuid?.()}`)]
 }
 
 /** What root keeps for us stays: it is not newer the next time. */

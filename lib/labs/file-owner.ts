@@ -15,9 +15,9 @@ export function owner(path: string, made: Ids): Ids | undefined {
 
 /** Who called sudo: sudo(8). Undefined where nobody did. */
 export function sudoUser(): Ids | undefined {
-  const [uid, gid] = [process.env.SUDO_UID, process.env.SUDO_GID].map(id => Number(id || Number.NaN))
+  const [uid = NaN, gid = NaN] = [process.env.SUDO_UID, process.env.SUDO_GID].map(id => Number(id || NaN))
   const called = process.geteuid?.() === 0 && Number.isSafeInteger(uid) && Number.isSafeInteger(gid)
-  const ids = { uid, gid } as Ids
+  const ids = { uid, gid }
   return called && areMapped(ids) ? ids : undefined
 }
 

@@ -19,7 +19,7 @@ export function learner(folder: string, given?: string): LabReport['learner'] {
 
 /** passwd(5): name:password:UID:GID:GECOS:directory:shell; the first part of GECOS is the full name. */
 function account(): { name: string; home: string } {
-  const uid = sudoUser()?.uid ?? process.getuid!()
+  const uid = sudoUser()?.uid ?? process.getuid?.()
   const { status, stdout } = spawnSync('getent', ['passwd', String(uid)], { encoding: 'utf8' })
   if (status !== 0) return { name: `uid ${uid}`, home: '/' } // as in a container that has no such user
   const [user = '', , , , gecos = '', home = '/'] = stdout.trimEnd().split(':')

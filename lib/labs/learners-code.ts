@@ -65,7 +65,7 @@ async function importFile(folder: string, file: string): Promise<Written> {
 export function asWritten(error: unknown, folder: string, doing: string, mayAwait = true): unknown {
   if (isKind(error, 'refused')) {
     const { message: what, remedy, at = placeIn(folder, error.stack) } = error
-    return at === error.at ? error : learnersError({ what, at: at!, remedy })
+    return !at || at === error.at ? error : learnersError({ what, at, remedy })
   }
   if (!(error instanceof Error))
     return learnersError({ what: `${doing}: it threw ${String(error)}`, remedy: 'throw an Error' })

@@ -60,7 +60,7 @@ function inWords(message: string, code: string): string {
     return 'this makes a promise, and nothing waits for it: write `await` before it'
   if (code.includes('no-misused-promises'))
     return 'this function is async, and nothing waits for its promise: forEach and its like do not. Use `for (… of …)` with `await` in an async function'
-  const says = message.split('\n')[0]!.replace(/\.$/, '')
+  const says = message.replace(/\n.*/s, '').replace(/\.$/, '')
   return /type 'Promise</.test(says) ? `${says}: write \`await\` before the promise` : says
 }
 

@@ -30,8 +30,8 @@ export function overview(
     tasks.map(task => ({ ...task, number, exercise: `${number}-${name}` })),
   )
   const lab = nextLab(exercises, progress)
-  const next =
-    lab && tasks.find(({ number, id }) => number === lab.number && id === taskAt(progress, lab)!.id)
+  const task = lab && taskAt(progress, lab)
+  const next = task && tasks.find(({ number, id }) => number === lab.number && id === task.id)
   const predictions = Object.values(progress.predictions)
   return {
     workspace: folder,

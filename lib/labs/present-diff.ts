@@ -1,7 +1,9 @@
 import { fit, fold, wrap } from '../guide/text.ts'
 import type { Exercise, Reason, Task } from './exercise.ts'
+import { callOf, type Row } from './align-tapes.ts'
 import { LabPresenter } from './present.ts'
-import { reasonFor, type Row, type TapeDiff } from './tape-diff.ts'
+import { reasonFor } from './reasons.ts'
+import type { TapeDiff } from './tape-diff.ts'
 
 /** So many calls are shown before and after a difference. */
 const CONTEXT = 3
@@ -33,7 +35,8 @@ export class DiffPresenter extends LabPresenter {
     const differs = rows.map(({ yours, reference }) => !yours || reference === undefined)
     const near = (at: number) => differs.slice(Math.max(0, at - CONTEXT), at + CONTEXT + 1).includes(true)
     let folded = 0
-    for (const [i, { yours, reference }] of rows.entries()) {
+    for (const [i, row] of rows.entries()) {
+      const { yours, reference } = row
       if (!near(i)) {
         folded++
         if (i + 1 < rows.length && !near(i + 1)) continue
@@ -44,14 +47,14 @@ export class DiffPresenter extends LabPresenter {
       const line = yours?.at ? String(yours.at.line).padStart(4) : '    '
       if (differs[i]) {
         // whole, on as many lines as it takes: its end may be what differs
-        const pieces = yours ? fold(yours.call, half - 4) : fold(reference!, half)
+        const pieces = yours ? fold(yours.call, half - 4) : fold(reference ?? '', half)
         for (const [j, piece] of pieces.entries())
           if (yours) this.line(`  ${j ? '    ' : cyan(line)}  ${red(piece)}`)
           else this.line(`        ${' '.repeat(half - 4)}  ${green(piece)}`)
         continue
       }
-      const left = fit(yours!.call, half - 4).padEnd(half - 4)
-      this.line(dim(`  ${line}  ${left}  ${fit(reference!, half)}`))
+      const left = fit(callOf(row), half - 4).padEnd(half - 4)
+      this.line(dim(`  ${line}  ${left}  ${fit(callOf(row), half)}`))
     }
     this.line()
     if (first) this.note(first)
@@ -70,8 +73,9 @@ export class DiffPresenter extends LabPresenter {
       if (folded) this.line(dim(`        ⋮ ${folded} more of lines above`))
       folded = 0
     }
-    for (const { yours } of rows) {
-      const { call, at } = yours!
+    for (const row of rows) {
+      const call = callOf(row)
+      const at = row.yours?.at
       const reason = reasonFor(call, reasons)
       const isNew = reason && !told.has(reason)
       if (at && shown.has(at.line) && !isNew) {

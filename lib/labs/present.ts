@@ -1,4 +1,5 @@
 import { relative } from 'node:path'
+import { certain } from '../common/certain.ts'
 import { Presenter } from '../guide/present.ts'
 import { fit, joined, wrap } from '../guide/text.ts'
 import type { Exercise, Task } from './exercise.ts'
@@ -46,9 +47,11 @@ export class LabPresenter extends Presenter {
     for (const [i, task] of verdict.tasks.entries()) {
       const seen = task.checks.some(({ ok }) => ok === false)
       const early =
-        task.state === 'failed' && task !== failing && (!seen || verdict.tasks.indexOf(failing!) < i)
+        task.state === 'failed' &&
+        task !== failing &&
+        (!seen || !failing || verdict.tasks.indexOf(failing) < i)
       this.taskLine(i + 1, task, early)
-      if (task === failing) this.failure(task, verdict, exercise.tasks[i]!.text)
+      if (task === failing) this.failure(task, verdict, certain(exercise.tasks[i]).text)
       const reason = task.checks.find(({ limited }) => limited)?.limited ?? ''
       if (task.state === 'limited' && !reasons.has(reason)) this.note(`not looked at: ${reason}`)
       reasons.add(reason)

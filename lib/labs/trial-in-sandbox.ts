@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { certain } from '../common/certain.ts'
 import { isKind, type MinilabError } from '../common/errors.ts'
 import type { Part } from '../container/part.ts'
 import { difference } from '../guide/host-state.ts'
@@ -15,7 +16,7 @@ import { type Exercise, partOf, type Written } from './exercise.ts'
 import { given, hostCalls, startOver } from './host-calls.ts'
 import { placeIn } from './learners-line.ts'
 import { learnersError, type Problem } from './problem.ts'
-import type { Recorded } from './tape-diff.ts'
+import type { Recorded } from './align-tapes.ts'
 import { forgetRequests, notAwaited } from './requests.ts'
 import { STUCK_FILE, TRIAL_FILE } from './trial-files.ts'
 import { TRIALS } from './trial-jobs.ts'
@@ -190,11 +191,14 @@ async function bothTapes(
       const mayFail = ({ min, allowed }: Op) => min < 0n || (allowed ?? []).length > 0
       await record(theirs, reference)
       tapes[name] = {
-        yours: yours.print().map((call, i) => ({
-          call: plain(call, names),
-          ...(yours.ops[i]!.at && { at: yours.ops[i]!.at }),
-          ...(mayFail(yours.ops[i]!) && { mayFail: true }),
-        })),
+        yours: yours.print().map((call, i) => {
+          const op = certain(yours.ops[i])
+          return {
+            call: plain(call, names),
+            ...(op.at && { at: op.at }),
+            ...(mayFail(op) && { mayFail: true }),
+          }
+        }),
         reference: theirs.print().map(call => plain(call, names)),
       }
     } catch (error) {

@@ -1,8 +1,10 @@
+import { certain } from '../common/certain.ts'
 import type { Report } from '../guide/step.ts'
 import { type Exercise, partOf, type Task } from './exercise.ts'
 import type { Problem } from './problem.ts'
 import type { Progress, TaskProgress } from './progress-shape.ts'
-import { diffTapes, reasonFor, reasonsFor, type TapeDiff } from './tape-diff.ts'
+import { reasonFor, reasonsFor } from './reasons.ts'
+import { diffTapes, type TapeDiff } from './tape-diff.ts'
 import type { TriedOut } from './trials.ts'
 
 /** What became of one task: limited where this machine lets nobody look. */
@@ -71,8 +73,8 @@ export function isWritten(
   id: string,
   { tried, content, start }: { tried: TriedOut; content: string; start: string },
 ): boolean {
-  const task = exercise.tasks.find(task => task.id === id)!
-  const noted = progress.tasks[taskKey(exercise, id)]!
+  const task = certain(exercise.tasks.find(task => task.id === id))
+  const noted = certain(progress.tasks[taskKey(exercise, id)])
   noted.from ??= task === exercise.tasks[0] ? start : content
   return noted.from !== content || hasCallOf(exercise, task, tried)
 }

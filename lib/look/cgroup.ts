@@ -68,8 +68,8 @@ function read(found: Hierarchy[], what: keyof typeof FILES): Readable<string | n
   const { controller, v1, v2 } = FILES[what]
   const hierarchy = hierarchyOf(controller, found)
   if (!hierarchy) return null
-  const [name, key]: readonly string[] = hierarchy.version === 1 ? v1 : v2
-  const path = join(hierarchy.own, name!)
+  const [name, key] = hierarchy.version === 1 ? v1 : v2
+  const path = join(hierarchy.own, name)
   return on(content(path), text => {
     if (!key) return text
     const line = text.split('\n').find(l => l.startsWith(key + ' '))

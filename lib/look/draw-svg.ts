@@ -1,3 +1,4 @@
+import { certain } from '../common/certain.ts'
 import { html } from '../book/html.ts'
 import { drawLimits, drawSecurity } from './draw-svg-limits.ts'
 import { drawNetwork } from './draw-svg-network.ts'
@@ -65,14 +66,9 @@ function column(cards: [title: string, draw: Draw][]) {
   return (snapshot: Snapshot, least = 0): Piece => {
     const pieces = cards.map(([title, draw]) => card(title, draw(snapshot, inner(HALF)), HALF))
     const missing = least - stacked(pieces, GAP).height
-    const [title, draw] = cards.at(-1)!
-    const last = pieces.at(-1)!
-    pieces[pieces.length - 1] = card(
-      title,
-      draw(snapshot, inner(HALF)),
-      HALF,
-      last.height + Math.max(0, missing),
-    )
+    const [title, draw] = certain(cards.at(-1))
+    const { height } = certain(pieces.pop())
+    pieces.push(card(title, draw(snapshot, inner(HALF)), HALF, height + Math.max(0, missing)))
     return stacked(pieces, GAP)
   }
 }

@@ -3,7 +3,7 @@ import { drawRoot } from './draw-terminal-root.ts'
 import { drawNetwork } from './draw-terminal-network.ts'
 import { isReadable } from './readable.ts'
 import { processRows } from './rows.ts'
-import type { Snapshot } from './snapshot.ts'
+import type { Process, Snapshot } from './snapshot.ts'
 import { bar, beside, card, inner } from './terminal-card.ts'
 import { clean, columns, cut, cutPath, pad, paragraph } from './terminal-text.ts'
 import { gauges, type Note, type Tone } from './gauges.ts'
@@ -76,12 +76,15 @@ function drawProcesses({ processes }: Snapshot, room: number, ink: ChalkInstance
     'inside',
     shown.map(({ node }) => String(node.inside)),
   )
-  const uids = shown.map(({ node }) => uidWords(node.uid, node.uidInside))
-  const uid = wide('uid', uids)
+  const uidOf = (node: Process) => uidWords(node.uid, node.uidInside)
+  const uid = wide(
+    'uid',
+    shown.map(({ node }) => uidOf(node)),
+  )
   const lines = [
     ink.dim(`${'pid'.padStart(host)}  ${'inside'.padStart(inside)}  ${'uid'.padEnd(uid)}  command`),
   ]
-  shown.forEach(({ branch, node }, i) => {
+  shown.forEach(({ branch, node }) => {
     const { pid, state, stateName, threads, command } = node
     const about = [threads > 1 ? `${threads} threads` : '', state === 'S' ? '' : stateName]
     const said = about.filter(Boolean).join(', ')
@@ -92,7 +95,7 @@ function drawProcesses({ processes }: Snapshot, room: number, ink: ChalkInstance
     const tree = text.startsWith(branch) ? ink.dim(branch) + text.slice(branch.length) : ink.dim(text)
     const colour = state === 'R' ? ink.green : state === 'Z' || state === 'T' ? ink.yellow : ink.dim
     lines.push(
-      `${String(pid).padStart(host)}  ${ink.cyan.bold(String(node.inside).padStart(inside))}  ${uids[i]!.padEnd(uid)}  ` +
+      `${String(pid).padStart(host)}  ${ink.cyan.bold(String(node.inside).padStart(inside))}  ${uidOf(node).padEnd(uid)}  ` +
         (end ? `${pad(tree, space)}  ${colour(end)}` : tree),
     )
   })

@@ -1,3 +1,4 @@
+import { certain } from '../common/certain.ts'
 import { codeOf } from '../common/error-code.ts'
 import { lstatSync, readdirSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
@@ -13,7 +14,7 @@ export function mountsOf(pid: number): Readable<Mounts> {
     const views = new Map(mounts.map(mount => [mount.id, view(mount)]))
     const roots: MountView[] = []
     for (const { id, parent } of mounts) {
-      const mount = views.get(id)!
+      const mount = certain(views.get(id))
       const below = parent === id ? undefined : views.get(parent)
       if (below) below.children.push(mount)
       else roots.push(mount)

@@ -1,3 +1,4 @@
+import { certain } from '../common/certain.ts'
 import type { MountView, Process } from './snapshot.ts'
 
 /** A line of a tree: what stands before it (`│  ├─ `), and what it is of. */
@@ -70,7 +71,7 @@ function mountLine(
 function together(target: string, mounts: MountView[]): MountLine {
   const names = mounts.map(mount => mount.target.slice(target === '/' ? 1 : target.length + 1))
   return {
-    id: mounts[0]!.id,
+    id: certain(mounts[0]).id,
     target: `${mounts.length} more: ${names.join(', ')}`,
     type: [...new Set(mounts.map(({ type }) => type))].join(', '),
     flags: '',

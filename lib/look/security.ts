@@ -30,8 +30,8 @@ export function idRanges(pid: number, file: 'uid_map' | 'gid_map'): Readable<IdR
       .split('\n')
       .filter(Boolean)
       .map(line => {
-        const [inside, outside, count] = line.trim().split(/\s+/).map(Number)
-        return { inside: inside!, outside: outside!, count: count! }
+        const [inside = NaN, outside = NaN, count = NaN] = line.trim().split(/\s+/).map(Number)
+        return { inside, outside, count }
       }),
   )
 }

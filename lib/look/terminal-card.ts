@@ -22,10 +22,10 @@ export const inner = (width: number) => width - 4
 /** Blocks of lines side by side, with a gap between them; the shorter ones are filled up. */
 export function beside(blocks: readonly string[][], gap = 1): string[] {
   const height = Math.max(...blocks.map(block => block.length))
-  const widths = blocks.map(block => Math.max(...block.map(columns)))
+  const sized = blocks.map(block => ({ block, width: Math.max(...block.map(columns)) }))
   return Array.from({ length: height }, (_, row) =>
-    blocks
-      .map((block, i) => pad(block[row] ?? '', widths[i]!))
+    sized
+      .map(({ block, width }) => pad(block[row] ?? '', width))
       .join(' '.repeat(gap))
       .trimEnd(),
   )
@@ -35,7 +35,7 @@ export function beside(blocks: readonly string[][], gap = 1): string[] {
 export function bar(fill: number, mark: number | null, width: number): string {
   const eighths = Math.round(fill * width * 8)
   const full = Math.floor(eighths / 8)
-  const rest = ' ▏▎▍▌▋▊▉'[eighths % 8]!
+  const rest = ' ▏▎▍▌▋▊▉'.charAt(eighths % 8)
   // a little is not nothing
   const begun = fill > 0 && eighths === 0 ? '▏' : rest.trim()
   const drawn = '█'.repeat(full) + begun

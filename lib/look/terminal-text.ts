@@ -15,7 +15,7 @@ export function columns(line: string): number {
 
 /** A stranger's text, fit for a line: what would move the cursor, or join another character, is written out. */
 export function clean(text: string): string {
-  return text.replace(UNPRINTABLE, char => `\\u${char.codePointAt(0)!.toString(16).padStart(4, '0')}`)
+  return text.replace(UNPRINTABLE, char => `\\u${Number(char.codePointAt(0)).toString(16).padStart(4, '0')}`)
 }
 
 /** Text without colours, cut to a number of columns. */
@@ -40,11 +40,15 @@ export const pad = (line: string, room: number) => line + ' '.repeat(Math.max(0,
 /** A text in lines of at most `room` columns; a word that is longer, a path say, goes on in the next line. */
 export function paragraph(text: string, room: number): string[] {
   return wrap(clean(text), room).flatMap(line => {
-    const lines = ['']
+    const lines: string[] = []
+    let last = ''
     for (const char of line) {
-      if (columns(lines.at(-1)! + char) > room) lines.push('')
-      lines[lines.length - 1] += char
+      if (columns(last + char) > room) {
+        lines.push(last)
+        last = ''
+      }
+      last += char
     }
-    return lines
+    return [...lines, last]
   })
 }

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import { certain } from '../../common/certain.ts'
 import type { FeedEvent } from '../../guide/feed-event.ts'
 import { drawSvg } from '../draw-svg.ts'
 import { drawColumn } from './draw-column.ts'
@@ -63,7 +64,7 @@ export class Audience {
     this.#told.push({ number, text })
     this.#characters += text.length
     while (this.#told.length > MOST_TOLD.events || this.#characters > MOST_TOLD.characters)
-      this.#characters -= this.#told.shift()!.text.length
+      this.#characters -= certain(this.#told.shift()).text.length
     this.#send(text)
   }
 

@@ -1,3 +1,4 @@
+import { certain } from '../../common/certain.ts'
 import { codeOf } from '../../common/error-code.ts'
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { once } from 'node:events'
@@ -102,7 +103,8 @@ export class ViewServer {
       return plain(response, 403, asTyped('Use the URL that `minilab view` has printed.'))
     const name = url.pathname.slice(1)
     if (name === '') send(response, 'text/html; charset=utf-8', page(this.#token))
-    else if (Object.hasOwn(ASSETS, name)) send(response, TYPES[extname(name)]!, ASSETS[name]!())
+    else if (Object.hasOwn(ASSETS, name))
+      send(response, certain(TYPES[extname(name)]), certain(ASSETS[name])())
     else if (name === 'events') this.#events(request, response)
     else plain(response, 404, 'There is nothing here.')
   }

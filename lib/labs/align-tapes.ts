@@ -1,0 +1,44 @@
+import type { SourceLine } from '../common/errors.ts'
+
+/** A call as it is printed, and where it was recorded. */
+export interface Recorded {
+  call: string
+  at?: SourceLine
+  /** an attempt, or one of which some refusals are allowed: the child goes on after it */
+  mayFail?: boolean
+}
+
+/** A line of two tapes side by side: a call of the learner's, one of the reference's, or the same of both. */
+export type Row = { yours: Recorded; reference?: string } | { yours?: undefined; reference: string }
+
+export const callOf = ({ yours, reference }: Row) => (yours ? yours.call : reference)
+
+/** Two tapes side by side: a longest common subsequence in the middle, what each has besides around it. */
+export function align(yours: readonly Recorded[], reference: readonly string[]): Row[] {
+  const lengths: number[][] = []
+  /** how many calls the rests from i and from j have in common */
+  const inCommon = (i: number, j: number) => lengths[i]?.[j] ?? 0
+  for (const [i, { call }] of [...yours.entries()].reverse()) {
+    const row: number[] = (lengths[i] = [])
+    for (let j = reference.length - 1; j >= 0; j--)
+      row[j] =
+        call === reference[j] ? inCommon(i + 1, j + 1) + 1 : Math.max(inCommon(i + 1, j), inCommon(i, j + 1))
+  }
+  const rows: Row[] = []
+  let [i, j] = [0, 0]
+  while (i < yours.length || j < reference.length) {
+    const [mine, theirs] = [yours[i], reference[j]]
+    if (mine && mine.call === theirs) {
+      rows.push({ yours: mine, reference: theirs })
+      i++
+      j++
+    } else if (mine && (theirs === undefined || inCommon(i + 1, j) >= inCommon(i, j + 1))) {
+      rows.push({ yours: mine })
+      i++
+    } else if (theirs !== undefined) {
+      rows.push({ reference: theirs })
+      j++
+    }
+  }
+  return rows
+}
