@@ -19,6 +19,8 @@ export const below = ({ lower }: Pick<Stack, 'lower'>, path: string) =>
 /** What a command prints in a container. */
 export const inside = async ({ shell }: { shell: Shell }, command: string) =>
   (await shell.run(command)).output.trim()
+/** What `ls` prints, in one line. */
+export const inOneLine = (text: string) => text.replaceAll('\n', ' ') || '(empty)'
 export const entries = (dir: string) => (existsSync(dir) ? readdirSync(dir) : [])
 export const text = (path: string) => (existsSync(path) ? readFileSync(path, 'utf8') : '')
 

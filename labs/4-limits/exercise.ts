@@ -1,4 +1,4 @@
-import { limitsSet } from '../../chapters/4-limits/checks.ts'
+import { limitsSet } from '../../chapters/4-limits/cgroup-checks.ts'
 import { type Measured, withCgroup } from '../../chapters/4-limits/experiments.ts'
 import { changeAct } from '../../lib/guide/mutant.ts'
 import type { Step } from '../../lib/guide/step.ts'

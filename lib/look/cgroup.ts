@@ -5,7 +5,7 @@ import { cgroupMode, type Hierarchy, hierarchies, hierarchyOf, readings } from '
 import { isGone } from '../kernel/process/procfs.ts'
 import { belongsTo, flat } from './processes.ts'
 import { isReadable, type Readable, reading } from './readable.ts'
-import type { CgroupView, Count, Limit, Processes } from './snapshot.ts'
+import type { CgroupView, Count, Limit, Processes } from './snapshot-shape.ts'
 
 /** What is read beside that which the checks ask for; the units are those of v1 and v2. */
 const FILES = {

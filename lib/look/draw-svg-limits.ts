@@ -1,6 +1,6 @@
 import type { Html } from '../book/html.ts'
 import { wrap } from '../guide/text.ts'
-import type { Snapshot } from './snapshot.ts'
+import type { Snapshot } from './snapshot-shape.ts'
 import { box, type Piece, stacked, text, widthOf } from './svg.ts'
 import { type Gauge, gauges } from './gauges.ts'
 import { capabilityWords, frozenWords, idWords, plural } from './words.ts'

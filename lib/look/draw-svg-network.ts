@@ -1,5 +1,5 @@
 import { isReadable } from './readable.ts'
-import type { Cable, LinkView, Network, Snapshot } from './snapshot.ts'
+import type { Cable, LinkView, Network, Snapshot } from './snapshot-shape.ts'
 import { box, paragraph, path, type Piece, stacked, text } from './svg.ts'
 import { cableBoxes, linkState, networkWords, routeWords, traffic } from './words.ts'
 

@@ -1,7 +1,7 @@
 import type { Html } from '../book/html.ts'
 import { isReadable } from './readable.ts'
 import { processRows } from './rows.ts'
-import type { NamespaceView, Process, Snapshot } from './snapshot.ts'
+import type { NamespaceView, Process, Snapshot } from './snapshot-shape.ts'
 import { box, moved, paragraph, path, type Piece, text, widthOf } from './svg.ts'
 import { othersWords, ownWords, plural, uidWords } from './words.ts'
 

@@ -1,7 +1,7 @@
 import type { Html } from '../book/html.ts'
 import { isReadable } from './readable.ts'
 import { mountRows } from './rows.ts'
-import type { Mounts, Overlay, Snapshot } from './snapshot.ts'
+import type { Mounts, Overlay, Snapshot } from './snapshot-shape.ts'
 import { box, linesOf, moved, paragraph, type Piece, stacked, text } from './svg.ts'
 import { changeWords, contentWords, plural } from './words.ts'
 

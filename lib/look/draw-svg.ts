@@ -4,7 +4,7 @@ import { drawLimits, drawSecurity } from './draw-svg-limits.ts'
 import { drawNetwork } from './draw-svg-network.ts'
 import { drawNamespaces, drawProcesses } from './draw-svg-processes.ts'
 import { drawRoot } from './draw-svg-root.ts'
-import type { Snapshot } from './snapshot.ts'
+import type { Snapshot } from './snapshot-shape.ts'
 import { box, card, inner, moved, type Piece, stacked, STYLE, text } from './svg.ts'
 import { plural, summary } from './words.ts'
 

@@ -1,6 +1,6 @@
 import type { ChalkInstance } from 'chalk'
 import { isReadable } from './readable.ts'
-import type { Cable, LinkView, Network, Snapshot } from './snapshot.ts'
+import type { Cable, LinkView, Network, Snapshot } from './snapshot-shape.ts'
 import { clean, columns, cut, pad, paragraph } from './terminal-text.ts'
 import { type CableBox, cableBoxes, linkState, networkWords, routeWords, traffic } from './words.ts'
 

@@ -1,7 +1,7 @@
 import type { ChalkInstance } from 'chalk'
 import { isReadable } from './readable.ts'
 import { mountRows } from './rows.ts'
-import type { Overlay, Snapshot } from './snapshot.ts'
+import type { Overlay, Snapshot } from './snapshot-shape.ts'
 import { clean, columns, cut, cutPath, pad, paragraph } from './terminal-text.ts'
 import { changeWords, contentWords, plural } from './words.ts'
 

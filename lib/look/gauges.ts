@@ -1,4 +1,4 @@
-import type { CgroupView, Count, Limit } from './snapshot.ts'
+import type { CgroupView, Count, Limit } from './snapshot-shape.ts'
 import { bytes, duration, plural, shown } from './words.ts'
 
 /** One gauge of the cgroup: what stands over, in and under its bar. */

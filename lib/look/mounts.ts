@@ -5,7 +5,7 @@ import { isAbsolute, join } from 'node:path'
 import { type Mount, mountinfo } from '../kernel/mount/mountinfo.ts'
 import { isGone, namespaceInode } from '../kernel/process/procfs.ts'
 import { type Readable, reading } from './readable.ts'
-import type { Content, Layer, Mounts, MountView, Overlay } from './snapshot.ts'
+import type { Content, Layer, Mounts, MountView, Overlay } from './snapshot-shape.ts'
 
 /** The mounts that a process sees, as a tree: proc_pid_mountinfo(5). Throws ENOENT, ESRCH or EINVAL where it has ended. */
 export function mountsOf(pid: number): Readable<Mounts> {

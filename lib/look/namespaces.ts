@@ -8,7 +8,7 @@ import {
 } from '../kernel/process/procfs.ts'
 import { belongsTo, flat } from './processes.ts'
 import { isReadable, type Readable, reading } from './readable.ts'
-import type { NamespaceView, Processes } from './snapshot.ts'
+import type { NamespaceView, Processes } from './snapshot-shape.ts'
 
 /**
  * The eight namespaces of a container's first process, beside the host's, and who else is in those that are its own:

@@ -3,7 +3,7 @@ import { isGone, namespaceInode, status, unlessGone } from '../kernel/process/pr
 import type { Link } from '../kernel/netlink/link.ts'
 import { type Address, openRtnetlink, openRtnetlinkIn, type Route } from '../kernel/netlink/rtnetlink.ts'
 import { isReadable, type Readable, reading, readingAsync } from './readable.ts'
-import type { Cable, LinkView, Network, Outside, RouteView } from './snapshot.ts'
+import type { Cable, LinkView, Network, Outside, RouteView } from './snapshot-shape.ts'
 
 /** What rtnetlink(7) says of one network namespace, and of which process we know that. */
 interface Told {

@@ -1,7 +1,7 @@
 import { namespaceInode, pids, status, unlessGone, words } from '../kernel/process/procfs.ts'
 import { idRanges } from './security.ts'
 import { isReadable, reading } from './readable.ts'
-import type { IdRange, Process, Processes } from './snapshot.ts'
+import type { IdRange, Process, Processes } from './snapshot-shape.ts'
 
 /** The states of proc_pid_status(5), by their letters. */
 const STATES: Record<string, string> = {

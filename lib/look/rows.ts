@@ -1,5 +1,5 @@
 import { certain } from '../common/certain.ts'
-import type { MountView, Process } from './snapshot.ts'
+import type { MountView, Process } from './snapshot-shape.ts'
 
 /** A line of a tree: what stands before it (`│  ├─ `), and what it is of. */
 export interface Row<T> {

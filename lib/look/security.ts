@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { capabilityNames } from '../kernel/process/capabilities.ts'
 import { status } from '../kernel/process/procfs.ts'
 import { type Readable, reading } from './readable.ts'
-import type { IdRange, Security } from './snapshot.ts'
+import type { IdRange, Security } from './snapshot-shape.ts'
 
 const SECCOMP = ['off', 'strict', 'filter'] as const // SECCOMP_MODE_* of linux/seccomp.h
 

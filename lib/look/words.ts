@@ -14,7 +14,7 @@ import type {
   RouteView,
   Security,
   Snapshot,
-} from './snapshot.ts'
+} from './snapshot-shape.ts'
 import { clean } from './terminal-text.ts'
 
 /** `434 KiB`, `64 MiB`: three digits at most, as they are read from a distance. */

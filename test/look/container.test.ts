@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
-import type { MountView } from '../../lib/look/snapshot.ts'
+import type { MountView } from '../../lib/look/snapshot-shape.ts'
 import { isRoot, runMinilab, userFolder, users } from '../support/minilab.ts'
 import {
   all,

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import type { Snapshot } from '../../lib/look/snapshot.ts'
+import type { Snapshot } from '../../lib/look/snapshot-shape.ts'
 import { isRoot, runMinilab } from '../support/minilab.ts'
 import {
   cgroupFolder,

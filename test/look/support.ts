@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished } from 'vitest'
 import type { Readable } from '../../lib/look/readable.ts'
-import type { Process, Snapshot } from '../../lib/look/snapshot.ts'
+import type { Process, Snapshot } from '../../lib/look/snapshot-shape.ts'
 import { runMinilab, type UserName, self, userData } from '../support/minilab.ts'
 
 /** The kinds of namespaces, in the order in which they are shown. */

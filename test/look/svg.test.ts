@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { drawSvg } from '../../lib/look/draw-svg.ts'
-import type { Snapshot } from '../../lib/look/snapshot.ts'
+import type { Snapshot } from '../../lib/look/snapshot-shape.ts'
 import { noChromium, openBrowser, quietPage } from '../support/chromium.ts'
 import { self } from '../support/minilab.ts'
 import { all, container, looked, PATIENCE } from './support.ts'

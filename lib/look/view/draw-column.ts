@@ -3,7 +3,7 @@ import { drawLimits, drawSecurity } from '../draw-svg-limits.ts'
 import { drawNamespaces, drawProcesses } from '../draw-svg-processes.ts'
 import { drawRoot } from '../draw-svg-root.ts'
 import { isReadable } from '../readable.ts'
-import type { LinkView, Network, Snapshot } from '../snapshot.ts'
+import type { LinkView, Network, Snapshot } from '../snapshot-shape.ts'
 import { box, card, inner, path, type Piece, stacked, text } from '../svg.ts'
 import { cableBoxes, linkState, networkWords, plural, routeWords, summary, traffic } from '../words.ts'
 

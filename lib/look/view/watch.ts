@@ -9,7 +9,8 @@ import {
   startTime,
   status,
 } from '../../kernel/process/procfs.ts'
-import { type Snapshot, snapshot } from '../snapshot.ts'
+import { snapshot } from '../snapshot.ts'
+import type { Snapshot } from '../snapshot-shape.ts'
 
 /** Between two looks, in milliseconds. No event tells that a number in /proc or in a cgroup has changed: one must look. */
 const PAUSE = 200
