@@ -3,35 +3,21 @@ import { closeSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { MinilabError } from '../common/errors.ts'
 import { Ledger } from '../container/ledger/ledger.ts'
-import type { Container, Part, Plan } from '../container/part.ts'
+import type { Part, Plan } from '../container/part.ts'
 import { limits } from '../container/parts/limits.ts'
-import { nothingMade, type Started, startParts } from '../container/start.ts'
 import { dataFolder } from '../image/data-folder.ts'
-import { Cgroup, thaw } from '../kernel/cgroup/cgroup.ts'
+import { Cgroup } from '../kernel/cgroup/cgroup.ts'
 import { planCgroup, type Refused } from '../kernel/cgroup/make-cgroup.ts'
-import type { Child, Exit } from '../kernel/process/child.ts'
+import type { Exit } from '../kernel/process/child.ts'
 import type { Namespace } from '../kernel/process/procfs.ts'
 import type { Replayed, Tape } from '../kernel/tape/tape.ts'
 import { play, visit } from '../kernel/tape/visit.ts'
 import { NO_CGROUP } from '../sandbox/cgroup.ts'
+import { type Box, endStarted, startOurs, startTheirs } from './box.ts'
 import type { Launched, Listener } from './events.ts'
-import { startForeign } from './runtime.ts'
 import { PipedShell } from './shell.ts'
 import { planFor, type PlanOptions, type StepMode } from './step-plan.ts'
 import type { Scene, Step } from './step.ts'
-import { timed } from './timeline.ts'
-
-/** A container of a step: a shell that does what it is told. */
-export interface Box {
-  container: Container
-  pid: number
-  shell: PipedShell
-  /** ours only: the child, which can be waited for */
-  child: Child | undefined
-  tape: Replayed[]
-  clone: Replayed | undefined
-  end(): Promise<void>
-}
 
 /** What stands in a scene until the step's own container runs. */
 const NOT_BEGUN: Scene = {
@@ -136,8 +122,18 @@ export class Experiment<S = object> {
       const started =
         runtime === 'minilab'
           ? await this.#startOurs(plan, this.parts(options.parts))
-          : await this.#startTheirs(plan, runtime)
-      const box: Box = { shell, ...started, end: () => this.#end(box) }
+          : await startTheirs(plan, runtime)
+      const box: Box = {
+        shell,
+        ...started,
+        end: async () => {
+          const at = this.boxes.indexOf(box)
+          if (at === -1) return
+          this.boxes.splice(at, 1)
+          shell.end()
+          await endStarted(started)
+        },
+      }
       this.boxes.push(box)
       this.#launched({ purpose, tape: box.tape, clone: box.clone, ...how }, box.pid)
       return box
@@ -149,30 +145,13 @@ export class Experiment<S = object> {
     }
   }
 
-  async #startOurs(plan: Plan, parts: readonly Part[]) {
-    const noted = timed(parts, work => this.tell({ kind: 'host', work }))
-    const { container, child, tape, clone }: Started = await startParts(noted, plan)
-    return { container, pid: child.pid, child, tape, clone, remove: async () => void (await child.exit) }
-  }
-
-  async #startTheirs(plan: Plan, runtime: string) {
-    const foreign = await startForeign(runtime, plan, join(dataFolder(), 'containers'))
-    return { ...foreign, container: nothingMade(plan), child: undefined, tape: [], clone: undefined }
+  #startOurs(plan: Plan, parts: readonly Part[]) {
+    return startOurs(plan, parts, work => this.tell({ kind: 'host', work }))
   }
 
   #launched(launch: Omit<Launched, 'kind'>, pid: number): void {
     this.tell({ kind: 'container', purpose: launch.purpose, pid })
     this.tell({ kind: 'launch', ...launch })
-  }
-
-  async #end(box: Box & { remove?(): Promise<void> }): Promise<void> {
-    const at = this.boxes.indexOf(box)
-    if (at === -1) return
-    this.boxes.splice(at, 1)
-    box.shell.end()
-    box.child?.kill('SIGKILL')
-    if (box.container.cgroup) thaw(box.pid) // it may be frozen, and then it would not die
-    await box.remove?.()
   }
 
   /**

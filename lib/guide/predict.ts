@@ -1,4 +1,4 @@
-import { widthFor } from './present.ts'
+import { widthFor } from './printer.ts'
 import type { Check, Prediction } from './step.ts'
 import { wrap } from './text.ts'
 

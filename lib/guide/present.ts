@@ -1,5 +1,3 @@
-import { asTyped } from './as-typed.ts'
-import { Chalk, type ChalkInstance } from 'chalk'
 import { explanation } from '../book/explanation.ts'
 import { namespaces } from '../container/parts/namespaces.ts'
 import type { Replayed } from '../kernel/tape/tape.ts'
@@ -8,42 +6,17 @@ import type { Listener } from './events.ts'
 import type { Check, Finding, Report, Stage, Step } from './step.ts'
 import { manualLines } from './manual.ts'
 import { sourceLine } from './source-line.ts'
+import { Printer } from './printer.ts'
 import { verdictLines } from './present-end.ts'
-import { fold, micro, wrap } from './text.ts'
-
-/** Colours on a terminal; none with `--plain`, NO_COLOR, or into a pipe. */
-export function inkFor(plain: boolean): ChalkInstance {
-  return new Chalk({ level: !plain && process.stdout.isTTY && !process.env.NO_COLOR ? 2 : 0 })
-}
-
-/** How many columns a text may use; with `--plain` the same for every window. */
-export function widthFor(plain: boolean): number {
-  return plain ? 88 : Math.min(88, Math.max(40, process.stdout.columns ?? 88))
-}
+import { micro, wrap } from './text.ts'
 
 /** What of a step decides how its calls are shown. */
 type Told = Pick<Step, 'teaches' | 'matters' | 'expected'> & { stages: readonly Pick<Stage, 'shows'>[] }
 
 /** Where the text of a step goes. Nothing here decides anything: it is told what happened. */
-export class Presenter {
-  readonly #write: (text: string) => void
-  protected readonly ink: ChalkInstance
-  protected readonly width: number
+export class Presenter extends Printer {
   #limitedReason = ''
   readonly #reasons = new Set<string>()
-  /** nothing is printed: stdout belongs to a JSON document */
-  readonly quiet: boolean
-
-  /**
-   * `plain`: no colour, no dependence on the window's width. `quiet`: nothing at all (`--json`).
-   */
-  constructor({ plain = false, quiet = false }: { plain?: boolean; quiet?: boolean } = {}) {
-    this.quiet = quiet
-    this.#write = quiet ? () => {} : text => process.stdout.write(text)
-    this.ink = inkFor(plain)
-    this.width = widthFor(plain)
-  }
-
   /** Prints what happens in a step. */
   readonly hear: Listener = event => {
     switch (event.kind) {
@@ -81,10 +54,6 @@ export class Presenter {
     }
   }
 
-  line(text = ''): void {
-    for (const line of fold(asTyped(text), this.width)) this.#write(`${line}\n`)
-  }
-
   step(
     { number, name, title, parts }: Pick<Step, 'number' | 'name' | 'title' | 'parts'>,
     mode: string,
@@ -96,12 +65,6 @@ export class Presenter {
     const others = runtime === 'minilab' ? '' : `, containers made by ${runtime}`
     const apart = parts.some(part => part.name === namespaces.name) ? ', in a user namespace' : ''
     this.line(dim(` ${mode === 'root' ? 'as root' : `without root${apart}`}${others}`))
-  }
-
-  /** The line on top. */
-  protected head(text: string): void {
-    const { bold, cyan } = this.ink
-    this.line(cyan('━━') + bold(text) + cyan('━'.repeat(Math.max(2, this.width - text.length - 2))))
   }
 
   stage(number: number, count: number, title: string): void {
@@ -117,7 +80,7 @@ export class Presenter {
 
   /** What the book's section of a stage begins with. */
   explain(step: Pick<Step, 'number' | 'name'>, { title }: Pick<Stage, 'title'>): void {
-    if (!this.quiet) this.#paragraph(explanation(step, title))
+    if (!this.quiet) this.indentedParagraph(explanation(step, title))
   }
 
   /** Where there is more to read of a stage. It comes after the question: names of functions may answer that. */
@@ -127,22 +90,11 @@ export class Presenter {
     this.line()
   }
 
-  /** A paragraph, wrapped; `code` in backquotes stands out. */
-  protected paragraph(text: string): void {
-    this.#paragraph(text)
-    this.line()
-  }
-
-  #paragraph(text: string): void {
-    this.line()
-    for (const line of wrap(text, this.width - 6)) this.line(`      ${this.code(line)}`)
-  }
-
   /** The tape of the step's own container: what this step teaches in full, the rest in one line a part or stage. */
   tape(step: Told, replayed: readonly Replayed[], clone?: Replayed): void {
     if (replayed.length === 0 || !clone) return
     const total = replayed.reduce((sum, { ns }) => sum + ns, clone.ns)
-    this.#heading('we made a child …')
+    this.heading('we made a child …')
     for (const line of wrap(`clone3(${clone.args}) = ${clone.result}`.replaceAll('|', '| '), this.width - 12))
       this.line(this.ink.dim('      │ ') + this.ink.cyan(line.replaceAll('| ', '|')))
     this.line(
@@ -165,7 +117,7 @@ export class Presenter {
   calls(step: Told, { shows }: Pick<Stage, 'shows'>, replayed: readonly Replayed[]): void {
     const shown = replayed.filter(call => shows?.(call))
     if (shown.length === 0) return
-    this.#heading('and these calls the child made for it')
+    this.heading('and these calls the child made for it')
     this.#told(step, lines(shown, { matters: step.matters }))
   }
 
@@ -174,26 +126,15 @@ export class Presenter {
     this.#tapeLines(tape, matters)
     const refused = new Set(tape.flatMap(line => ('errno' in line && line.errno) || []))
     for (const errno of refused)
-      if (expected[errno]) this.#indented(`${errno}: ${expected[errno]}`, this.ink.dim)
+      if (expected[errno]) this.indented(`${errno}: ${expected[errno]}`, this.ink.dim)
     this.line()
   }
 
   /** The tape of another launch: an attack, a visit. */
   launch(purpose: string, replayed: readonly Replayed[]): void {
-    this.#heading(purpose)
+    this.heading(purpose)
     this.#tapeLines(lines(replayed))
     this.line()
-  }
-
-  /** Text as it is, line by line: rules, a file. */
-  block(heading: string, text: readonly string[]): void {
-    this.#heading(heading)
-    for (const line of text) this.line(this.ink.dim('      │ ') + line)
-    this.line()
-  }
-
-  #heading(text: string): void {
-    this.line(this.ink.dim(`      ┌ `) + this.ink.italic(text))
   }
 
   #tapeLines(tape: TapeLine[], matters?: (call: Replayed) => boolean): void {
@@ -213,39 +154,31 @@ export class Presenter {
     const mark = finding.limited ? yellow('–') : finding.ok ? green('✔') : red('✘')
     this.line(`   ${mark}  ${this.code(check.claim)}`)
     if (finding.limited && finding.limited !== this.#limitedReason)
-      this.#indented(`not looked at: ${finding.limited}`, yellow)
+      this.indented(`not looked at: ${finding.limited}`, yellow)
     for (const { source, host, container } of finding.evidence) {
       const values = [host === null ? '' : `host ${host}`, container === null ? '' : `container ${container}`]
       const text = values.filter(Boolean).join('   ')
       const room = this.width - 8 - text.length - source.length
       if (room >= 2) this.line(`      ${text}${dim(' '.repeat(room) + source)}`)
       else {
-        this.#indented(text, line => line)
+        this.indented(text, line => line)
         this.line(dim(source.padStart(this.width - 2)))
       }
     }
-    if (finding.diagnosis) this.#indented(finding.diagnosis, red)
-  }
-
-  #indented(text: string, ink: (text: string) => string): void {
-    for (const line of wrap(text, this.width - 8)) this.line(`      ${ink(line)}`)
+    if (finding.diagnosis) this.indented(finding.diagnosis, red)
   }
 
   /** Says it once for a stage, whose checks need not repeat it, and the same once for a step. */
   limited(reason: string, remedy: string): void {
     const { yellow, dim } = this.ink
     this.#limitedReason = reason
-    if (this.#reasons.has(reason)) this.#indented('limited here, for the same reason as above', yellow)
+    if (this.#reasons.has(reason)) this.indented('limited here, for the same reason as above', yellow)
     else {
-      this.#indented(`limited here: ${reason}`, yellow)
-      this.#indented(`to have it: ${remedy}`, dim)
+      this.indented(`limited here: ${reason}`, yellow)
+      this.indented(`to have it: ${remedy}`, dim)
     }
     this.#reasons.add(reason)
     this.line()
-  }
-
-  note(text: string): void {
-    this.#indented(text, line => this.code(line))
   }
 
   prediction(said: string, right: string, why: string): void {
@@ -278,9 +211,5 @@ export class Presenter {
       for (const line of ways.flatMap(way => wrap(way, this.width - 4))) this.line(`   ${this.code(line)}`)
     }
     this.line()
-  }
-
-  protected code(text: string): string {
-    return text.replace(/`([^`]+)`/g, (_, code: string) => this.ink.cyan(code))
   }
 }

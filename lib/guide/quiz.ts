@@ -1,5 +1,6 @@
 import type { StepMode } from './step-plan.ts'
-import { inkFor, Presenter } from './present.ts'
+import { Presenter } from './present.ts'
+import { inkFor } from './printer.ts'
 import { runStep } from './run-step.ts'
 import type { Report, Step } from './step.ts'
 

@@ -1,4 +1,4 @@
-import { Presenter } from '../guide/present.ts'
+import { Printer } from '../guide/printer.ts'
 import { counted } from '../guide/text.ts'
 import type { Exercise } from './exercise.ts'
 import { nextLab } from './next.ts'
@@ -67,7 +67,7 @@ export const MARKS: Record<
 }
 
 /** `minilab progress`: a line a chapter, a mark a task. */
-export class ProgressPresenter extends Presenter {
+export class ProgressPresenter extends Printer {
   overview({ workspace, exercises, tasks, hints, predictions, next }: Overview): void {
     const { bold, dim } = this.ink
     this.head(' Your progress ')

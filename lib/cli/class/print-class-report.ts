@@ -1,4 +1,4 @@
-import { inkFor, widthFor } from '../../guide/present.ts'
+import { inkFor, widthFor } from '../../guide/printer.ts'
 import { counted, fold, wrap } from '../../guide/text.ts'
 import { fileError } from '../../image/error.ts'
 import { classPage, passed, predicted, shortTime } from '../../labs/class-page.ts'

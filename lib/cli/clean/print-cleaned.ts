@@ -1,5 +1,5 @@
 import { clean, type Cleaned } from '../../container/state/clean.ts'
-import { inkFor } from '../../guide/present.ts'
+import { inkFor } from '../../guide/printer.ts'
 import { dataFolder } from '../../image/data-folder.ts'
 import { EXIT } from '../exit.ts'
 

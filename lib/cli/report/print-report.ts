@@ -1,6 +1,6 @@
 import { machine as hardware, release } from 'node:os'
 import { asTyped } from '../../guide/as-typed.ts'
-import { inkFor, widthFor } from '../../guide/present.ts'
+import { inkFor, widthFor } from '../../guide/printer.ts'
 import { counted, fold, wrap } from '../../guide/text.ts'
 import { cgroupMode } from '../../kernel/cgroup/cgroupfs.ts'
 import { MinilabError } from '../../common/errors.ts'

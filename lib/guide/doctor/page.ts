@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { ChapterVerdict, Diagnosis } from './diagnose.ts'
-import { inkFor, widthFor } from '../present.ts'
+import { inkFor, widthFor } from '../printer.ts'
 import { fold, wrap } from '../text.ts'
 import type { Verdict } from './probe.ts'
 

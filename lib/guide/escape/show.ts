@@ -1,4 +1,4 @@
-import { Presenter } from '../present.ts'
+import { Printer } from '../printer.ts'
 import type { Step } from '../step.ts'
 import { wrap } from '../text.ts'
 import type { Cell } from './attack.ts'
@@ -10,7 +10,7 @@ const RELAPSE =
   'Why can chapter 2 stop what chapter 3 cannot? As root, chapter 2 makes root inside a user outside who owns nothing. From chapter 3 on both are the same user, so that the files of an image belong to whom they should; what belongs to the host’s root then has to be protected by other means.'
 
 /** Prints the ladder: what it is, how far each chapter comes, the matrix, and the evidence. */
-export class EscapePresenter extends Presenter {
+export class EscapePresenter extends Printer {
   readonly #steps: readonly Step[]
 
   constructor(options: { plain: boolean; quiet: boolean }, steps: readonly Step[]) {

@@ -1,5 +1,6 @@
 import { onImageLayers } from '../image-layers.ts'
-import { type Box, Experiment } from '../experiment.ts'
+import type { Box } from '../box.ts'
+import { Experiment } from '../experiment.ts'
 import type { PlanOptions } from '../step-plan.ts'
 import type { Step } from '../step.ts'
 import { hardening } from '../../container/parts/hardening.ts'
