@@ -139,8 +139,8 @@ function before(step: Step<Started>, record: (tape: Tape) => void): Step<Started
 
 /** What is not our child tells its pid itself; and it must not end with its parent, which ends at once. */
 function orphaned(step: Step<Started>): Step<Started> {
-  const living = withoutCalls(step, 'process', ({ call }) => call === 'prctl')
-  return changeAct(living, 'Start a program', async (experiment, right) => {
+  const outlivesUs = withoutCalls(step, 'process', ({ call }) => call === 'prctl')
+  return changeAct(outlivesUs, 'Start a program', async (experiment, right) => {
     await right(experiment)
     experiment.scene.pid = Number((await experiment.scene.shell.run('echo $$')).output)
   })

@@ -37,12 +37,12 @@ export interface Stopped {
 export const FORKS = 40
 
 const MEASURED = 1_000_000 // µs: ten periods
-const PATIENCE = 60_000 // ms, against hanging: it takes a second where no other process wants the processor
+const COUNTER_TIMEOUT = 60_000 // ms, against hanging: it takes a second where no other process wants the processor
 
 /** An act that needs a cgroup of its own; where the kernel gives none, its stage says so. */
 export const withCgroup =
   (act: (experiment: Experiment<Measured>) => Promise<void>) => async (experiment: Experiment<Measured>) => {
-    if (experiment.refused) experiment.limit(experiment.refused.reason, experiment.refused.remedy)
+    if (experiment.whyNoLimits) experiment.limit(experiment.whyNoLimits.reason, experiment.whyNoLimits.remedy)
     await act(experiment)
   }
 
@@ -85,7 +85,7 @@ async function measure(scene: Own) {
 async function periodAfter({ pid }: Own, count: number) {
   const end = counter(pid, 'cpuPeriods') + count
   // without a quota there are no periods, and a moment tells enough
-  if (bandwidth(pid).quota > 0) await until(() => counter(pid, 'cpuPeriods') >= end, PATIENCE)
+  if (bandwidth(pid).quota > 0) await until(() => counter(pid, 'cpuPeriods') >= end, COUNTER_TIMEOUT)
   else await setTimeout(LIMITS.cpu.period / 1000)
   return {
     periods: counter(pid, 'cpuPeriods'),
@@ -107,7 +107,7 @@ export async function forkTooOften(experiment: Experiment<Measured>): Promise<vo
   loop.then(end, end) // some shells try again for long: then it ends with its container
   if (!isApart(pid, 'pids')) return // our own cgroup counts more than these
   // v1 has no event for it since Linux 6.11, kernel/cgroup/pids.c
-  await until(() => over || counter(pid, 'pidsRefused') > 0, PATIENCE)
+  await until(() => over || counter(pid, 'pidsRefused') > 0, COUNTER_TIMEOUT)
 }
 
 /** Freezes the container while its loop runs, and lets it go on. */
@@ -145,7 +145,7 @@ export async function stopAndGoOn(
   const [first, later] = [status(pid).State ?? '', used()]
   await goOn()
   const after = readCgroup(pid, 'frozen')
-  if (!isFrozen(after)) await until(() => used() > later, PATIENCE)
+  if (!isFrozen(after)) await until(() => used() > later, COUNTER_TIMEOUT)
   return { state, asked, first, stopped, later, after, thawed: used() }
 }
 

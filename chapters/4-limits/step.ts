@@ -27,7 +27,7 @@ async function begin(experiment: Experiment<Measured>): Promise<void> {
     )
 }
 
-const cannotLimit = (experiment: Experiment<Measured>) => experiment.refused !== undefined
+const cannotLimit = (experiment: Experiment<Measured>) => experiment.whyNoLimits !== undefined
 
 export const step: Step<Measured> = {
   number: 4,

@@ -32,7 +32,7 @@ export interface Place {
 
 // over a veth a packet is delivered while it is sent (drivers/net/veth.c), unless ARP has to ask first: what has not come
 // in this many seconds does not come. Less than the second after which TCP would send its SYN again.
-const PATIENCE = timeval(0.3)
+const SOCKET_TIMEOUT = timeval(0.3)
 const ANY = '0.0.0.0'
 const ADDRESS_LENGTH = Buffer.from(Uint32Array.of(SOCKADDR_IN).buffer)
 
@@ -63,7 +63,7 @@ class Story<S> {
     const tape = await this.act(place, purpose, tape => {
       const socket = tape.socket(AF_INET, type | SOCK_CLOEXEC, 0)
       for (const option of [SO_RCVTIMEO, SO_SNDTIMEO])
-        tape.setsockopt(socket, SOL_SOCKET, option, PATIENCE, PATIENCE.length)
+        tape.setsockopt(socket, SOL_SOCKET, option, SOCKET_TIMEOUT, SOCKET_TIMEOUT.length)
       use(tape, socket)
     })
     const socket = Number(tape.find(({ call }) => call === 'socket')?.result)

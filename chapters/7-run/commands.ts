@@ -60,7 +60,7 @@ export const commands = {
   remove: (name: string) => ['rm', '-f', name],
 }
 
-const PATIENCE = 5000 // ms: SIGKILL takes one or two where no other process wants the processor
+const END_TIMEOUT = 5000 // ms: SIGKILL takes one or two where no other process wants the processor
 
 /** One container that runs to its end, and one in the background that is joined, killed and removed. */
 export async function byCommandLine(experiment: Experiment<Ran>, type: typeof commands): Promise<void> {
@@ -81,7 +81,7 @@ export async function byCommandLine(experiment: Experiment<Ran>, type: typeof co
     scene.exec = await ownCommand(line, type.exec(name))
     scene.killed = await ownCommand(line, type.kill(name))
     if (pidfd !== undefined) {
-      scene.ended = await ended(pidfd, PATIENCE)
+      scene.ended = await ended(pidfd, END_TIMEOUT)
       closeSync(pidfd)
     }
     await ownCommand(line, type.remove(name))

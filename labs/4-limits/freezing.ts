@@ -29,7 +29,7 @@ function stateNow({ version, path }: Freezer): CgroupValue {
   return { file, source: file, value, version }
 }
 
-const PATIENCE = 10_000 // ms, for what takes a second where no other process wants the processor
+const FREEZE_TIMEOUT = 10_000 // ms, for what takes a second where no other process wants the processor
 
 const LOOK = 20 // ms
 /** So many looks after the kernel has said that it is done, what waits on does not wait for that. */
@@ -51,7 +51,7 @@ function wanted({ version }: Freezer, frozen: boolean): string {
 async function missed(error: unknown, freeze: Freeze, freezer: Freezer, frozen: boolean): Promise<unknown> {
   if (!isKind(error, 'refused') || !error.message.includes(THREW)) return error
   const state = wanted(freezer, frozen)
-  if (!(await until(() => stateNow(freezer).value === state, PATIENCE))) return error
+  if (!(await until(() => stateNow(freezer).value === state, FREEZE_TIMEOUT))) return error
   const { what, remedy } = await freeze(freezer, frozen).then(
     () => ({
       what: `then the kernel was not done: it said ${state} a moment later`,
@@ -75,7 +75,7 @@ async function inTime(freeze: Freeze, freezer: Freezer, frozen: boolean): Promis
 
 /** Ends with the call of freeze; throws where that does not come to an end. */
 async function overdue(freezer: Freezer, frozen: boolean, isOver: () => boolean): Promise<void> {
-  const end = Date.now() + PATIENCE
+  const end = Date.now() + FREEZE_TIMEOUT
   // looks are counted, and not time: on a busy machine both of us get fewer
   for (let settled = 0; Date.now() < end;) {
     await sleep(LOOK)
@@ -88,7 +88,10 @@ async function overdue(freezer: Freezer, frozen: boolean, isOver: () => boolean)
         remedy: WORDS,
       })
   }
-  throw learnersError({ what: `freeze had not come to an end after ${PATIENCE / 1000} s`, remedy: WORDS })
+  throw learnersError({
+    what: `freeze had not come to an end after ${FREEZE_TIMEOUT / 1000} s`,
+    remedy: WORDS,
+  })
 }
 
 /** Stops the container in the learner's way, first while one of its processes cannot stop yet. And lets it go on. */
@@ -135,7 +138,7 @@ async function whileHeld<T>(cgroup: Cgroup, act: () => Promise<T>): Promise<T> {
     cgroup.join(pid)
     let asleep = 0
     const isAsleep = () => (asleep = status(pid).State?.startsWith('D') ? asleep + 1 : 0) >= ASLEEP
-    if (!(await until(isAsleep, PATIENCE)))
+    if (!(await until(isAsleep, FREEZE_TIMEOUT)))
       throw new Error('no process sleeps in the kernel, which has locked a pipe')
     const timer = setTimeout(() => lock.release(), HELD)
     return await act().finally(() => clearTimeout(timer))

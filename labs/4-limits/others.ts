@@ -77,7 +77,7 @@ interface Made {
   values: Partial<Record<Limited, string>>
   /** of its cgroup, with a quota or without one */
   period?: number
-  refused?: { words: string; about: Limited }
+  refusal?: { words: string; about: Limited }
 }
 
 async function make(experiment: Experiment<Measured>, other: Other, limits: Limits): Promise<Made> {
@@ -96,7 +96,7 @@ async function make(experiment: Experiment<Measured>, other: Other, limits: Limi
   } catch (error) {
     const refusal = refusalOf(error)
     if (!refusal) throw error
-    return { other, values: {}, refused: { words: withLine(refusal), about: about(refusal, other) } }
+    return { other, values: {}, refusal: { words: withLine(refusal), about: about(refusal, other) } }
   }
 }
 
@@ -148,8 +148,8 @@ export function otherLimitsStage(): Stage<Measured> {
   const limits = makeLimits()
   let made: Made[] = []
   const look = (what: Limited): Finding => {
-    for (const { other, refused } of made)
-      if (refused?.about === what) return finding(false, [], notMade(other, what, refused.words))
+    for (const { other, refusal } of made)
+      if (refusal?.about === what) return finding(false, [], notMade(other, what, refusal.words))
     const rows = made.flatMap(({ other, values, period }) => {
       const [wanted, value] = [other.wanted(limits)[what], values[what]]
       if (wanted === undefined || value === undefined) return []
@@ -167,7 +167,8 @@ export function otherLimitsStage(): Stage<Measured> {
   return {
     title: 'Other limits, and none',
     async act(experiment) {
-      if (experiment.refused) experiment.limit(experiment.refused.reason, experiment.refused.remedy)
+      if (experiment.whyNoLimits)
+        experiment.limit(experiment.whyNoLimits.reason, experiment.whyNoLimits.remedy)
       made = []
       for (const other of OTHERS) made.push(await make(experiment, other, limits))
     },

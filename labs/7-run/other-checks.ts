@@ -164,7 +164,7 @@ export function otherStage(umask: number, parts: readonly Part[], latest: Latest
     checks: CHECKS.map(({ id, claim, look }, i): Check<Ran> => ({
       id,
       claim,
-      look: scene => (others.refused ? notStarted(others.refused, i) : look(others, { ...scene, umask })),
+      look: scene => (others.refusal ? notStarted(others.refusal, i) : look(others, { ...scene, umask })),
     })),
   }
 }

@@ -38,7 +38,7 @@ export interface Others {
   /** another user with the profile and no_new_privs, whose specification has no list of capabilities */
   filtered: Other
   /** why one of them did not start */
-  refused?: Refusal
+  refusal?: Refusal
 }
 
 const UMASKS = [0o012, 0o032, 0o042, 0o052, 0o062, 0o072]
@@ -114,9 +114,9 @@ export async function startOthers(
       others[name] = await start(experiment, parts, others[name], ASKS[name])
     return others
   } catch (error) {
-    const refused = refusalOf(explainRefused(error, latest))
-    if (!refused) throw error
-    return { ...others, refused }
+    const refusal = refusalOf(explainRefused(error, latest))
+    if (!refusal) throw error
+    return { ...others, refusal }
   } finally {
     if (!others.alone) process.setgroups?.(before)
   }

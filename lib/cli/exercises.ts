@@ -1,10 +1,10 @@
-import type { Exercise, Written } from '../labs/exercise.ts'
+import type { Exercise, Exported } from '../labs/exercise.ts'
 
 interface Row {
   number: number
   name: string
   load(): Promise<Exercise>
-  solution(): Promise<Written>
+  solution(): Promise<Exported>
 }
 
 /** The labs, by the numbers and names of their chapters, each loaded only when it is needed. */

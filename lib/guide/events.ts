@@ -12,7 +12,7 @@ export type StepEvent =
   | { kind: 'act'; stage: AnyStage; asked: boolean }
   /** a container runs; what it is for, and its first process */
   | { kind: 'container'; purpose: string; pid: number }
-  | Launched
+  | LaunchEvent
   /** those calls of the step's own container that a stage explains are to be seen */
   | { kind: 'calls'; step: AnyStep; stage: AnyStage; tape: readonly Replayed[] }
   /** a stage or a part of it cannot be had here */
@@ -33,7 +33,7 @@ export type StepEvent =
   | { kind: 'end'; step: AnyStep; report: Report }
 
 /** A child was made, and this is what it did; or what we asked of the kernel ourselves. */
-export interface Launched {
+export interface LaunchEvent {
   kind: 'launch'
   purpose: string
   tape: readonly Replayed[]
@@ -55,4 +55,4 @@ type AnyStep = Pick<
 type AnyStage = Pick<Stage, 'title' | 'source' | 'manual' | 'shows'>
 
 /** Who hears what happens in a step. */
-export type Listener = (event: StepEvent) => void
+export type StepListener = (event: StepEvent) => void

@@ -14,7 +14,7 @@ import type { Replayed, Tape } from '../kernel/tape/tape.ts'
 import { play, visit } from '../kernel/tape/visit.ts'
 import { NO_CGROUP } from '../sandbox/cgroup.ts'
 import { type Box, endStarted, startOurs, startTheirs } from './box.ts'
-import type { Launched, Listener } from './events.ts'
+import type { LaunchEvent, StepListener } from './events.ts'
 import { PipedShell } from './shell.ts'
 import { planFor, type PlanOptions, type StepMode } from './step-plan.ts'
 import type { Scene, Step } from './step.ts'
@@ -31,7 +31,7 @@ export class Experiment<S = object> {
   readonly step: Step<S>
   readonly options: StepMode
   readonly ledger = new Ledger(dataFolder())
-  readonly tell: Listener
+  readonly tell: StepListener
   /** what the checks look at; `pid` and `shell` are those of the step's own container, once it runs */
   readonly scene: Scene & S
   /** the containers that still run */
@@ -42,7 +42,7 @@ export class Experiment<S = object> {
   #count = 0
   #kept: number[] = []
 
-  constructor(step: Step<S>, options: StepMode, tell: Listener = () => {}) {
+  constructor(step: Step<S>, options: StepMode, tell: StepListener = () => {}) {
     this.step = step
     this.options = options
     this.tell = tell
@@ -60,7 +60,7 @@ export class Experiment<S = object> {
   }
 
   /** Why there can be no limits here; undefined where there can. */
-  get refused(): Refused | undefined {
+  get whyNoLimits(): Refused | undefined {
     const planned = planCgroup(`minilab/${this.id}`, ['memory', 'cpu', 'pids'])
     return planned instanceof Cgroup ? undefined : (NO_CGROUP.told ?? planned)
   }
@@ -76,7 +76,7 @@ export class Experiment<S = object> {
 
   /** The parts that can be had here: without a cgroup of our own, limits are left out, and their stages say so. */
   parts(wanted: readonly Part[] = this.step.parts): readonly Part[] {
-    return this.refused ? wanted.filter(part => part.name !== limits.name) : wanted
+    return this.whyNoLimits ? wanted.filter(part => part.name !== limits.name) : wanted
   }
 
   /** Starts the step's own container, the one that the checks are about. */
@@ -104,14 +104,14 @@ export class Experiment<S = object> {
   async runCommand(command: string[], stdio?: Plan['stdio']): Promise<Exit> {
     const plan = { ...(await this.plan({ args: command })), ...(stdio && { stdio }) }
     const { child, tape, clone } = await this.#startOurs(plan, this.parts())
-    this.#launched({ purpose: `your command: ${command.join(' ')}`, tape, clone, quiet: true }, child.pid)
+    this.#tellLaunch({ purpose: `your command: ${command.join(' ')}`, tape, clone, quiet: true }, child.pid)
     return child.exit
   }
 
   async #start(
     purpose: string,
     options: PlanOptions,
-    how: Pick<Launched, 'own' | 'teaches' | 'quiet'>,
+    how: Pick<LaunchEvent, 'own' | 'teaches' | 'quiet'>,
   ): Promise<Box> {
     const plan = await this.plan(options)
     const shell = new PipedShell()
@@ -135,7 +135,7 @@ export class Experiment<S = object> {
         },
       }
       this.boxes.push(box)
-      this.#launched({ purpose, tape: box.tape, clone: box.clone, ...how }, box.pid)
+      this.#tellLaunch({ purpose, tape: box.tape, clone: box.clone, ...how }, box.pid)
       return box
     } catch (error) {
       shell.end()
@@ -149,7 +149,7 @@ export class Experiment<S = object> {
     return startOurs(plan, parts, work => this.tell({ kind: 'host', work }))
   }
 
-  #launched(launch: Omit<Launched, 'kind'>, pid: number): void {
+  #tellLaunch(launch: Omit<LaunchEvent, 'kind'>, pid: number): void {
     this.tell({ kind: 'container', purpose: launch.purpose, pid })
     this.tell({ kind: 'launch', ...launch })
   }

@@ -50,6 +50,6 @@ export const isFeedEvent = anyOf(
 
 /** What a step or a lab tells each `minilab view` of the same data folder: one JSON document a line. */
 export type FeedEvent = Of<typeof isFeedEvent>
-export type Named = Of<typeof container>
+export type ContainerEvent = Of<typeof container>
 /** A call as it was replayed, or several in one sentence. */
 export type FeedCall = Of<typeof call>

@@ -10,7 +10,7 @@ import {
 } from '../kernel/syscalls/constants.ts'
 import { now } from '../kernel/syscalls/now.ts'
 import { namespaceInode, startTime } from '../kernel/process/procfs.ts'
-import type { Launched, Listener } from './events.ts'
+import type { LaunchEvent, StepListener } from './events.ts'
 import type { FeedCall, FeedEvent } from './feed-event.ts'
 import { lines, otherParts, type TapeLine } from './tape-lines.ts'
 
@@ -23,7 +23,7 @@ const MOST_CALLS = 500
 const MOST_ARGS = 1000
 
 /** What a viewer that does not read has room for, in bytes; then it is left alone. */
-const PATIENCE = 2 ** 22
+const MOST_UNREAD = 2 ** 22
 
 interface Viewer {
   fd: number
@@ -48,7 +48,7 @@ export class Feed {
   }
 
   /** Tells what of a step concerns viewers. */
-  readonly hear: Listener = event => {
+  readonly hear: StepListener = event => {
     switch (event.kind) {
       case 'step': {
         const { number, name, title } = event.step
@@ -87,7 +87,7 @@ export class Feed {
   }
 
   /** The calls of a launch; of parts other than those that a step `teaches` a summary. */
-  #launch({ purpose, tape, teaches, clone }: Launched): void {
+  #launch({ purpose, tape, teaches, clone }: LaunchEvent): void {
     if (tape.length === 0) return // made by another runtime
     const all = [
       ...(clone ? [clone] : []),
@@ -145,7 +145,7 @@ export class Feed {
         const code = codeOf(error)
         if (code === undefined) throw error
         // EAGAIN: it reads slowly, and gets the rest with the next event. EPIPE, ECONNRESET: it has gone, which is its right
-        if (code === 'EAGAIN' && viewer.size < PATIENCE) continue
+        if (code === 'EAGAIN' && viewer.size < MOST_UNREAD) continue
         closeSync(viewer.fd)
         this.#viewers.set(name, undefined)
       }
@@ -162,9 +162,9 @@ function queue(viewer: Viewer, line: Buffer): void {
 function write(viewer: Viewer): void {
   for (let line = viewer.rest[0]; line; line = viewer.rest[0]) {
     // not write(2): a viewer that has gone would answer with SIGPIPE, and that ends a step
-    const written = now.sendto(viewer.fd, line, line.length, MSG_NOSIGNAL, null, 0)
-    viewer.size -= written
-    if (written < line.length) viewer.rest[0] = line.subarray(written)
+    const sent = now.sendto(viewer.fd, line, line.length, MSG_NOSIGNAL, null, 0)
+    viewer.size -= sent
+    if (sent < line.length) viewer.rest[0] = line.subarray(sent)
     else viewer.rest.shift()
   }
 }

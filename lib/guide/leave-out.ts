@@ -62,8 +62,8 @@ export async function leaveOut<S>(step: Step<S>, name: string, options: StepMode
   const tape = await recordStep(step, options, true)
   const parts = step.parts.map(part => part.name)
   const calls = [...new Set(tape.ops.map(({ call }) => String(call)))]
-  const kinds = parts.includes('namespaces') ? Object.keys(NAMESPACES) : []
-  const all = [...parts, ...calls, ...kinds].filter(known => !NEEDED.includes(known))
+  const namespaces = parts.includes('namespaces') ? Object.keys(NAMESPACES) : []
+  const all = [...parts, ...calls, ...namespaces].filter(known => !NEEDED.includes(known))
   if (!all.includes(name)) {
     throw new MinilabError(
       'usage',

@@ -33,8 +33,8 @@ export function verdictLines(
 
 /** `1 process, 8 namespaces, 5 cgroups`: what came into being on the host, counted by its first word. */
 function appeared(changed: readonly string[]): string {
-  const kinds = changed.filter(line => line.startsWith('+ ')).map(line => line.split(' ')[1] ?? '')
-  return [...new Set(kinds)]
-    .map(kind => counted(kinds.filter(other => other === kind).length, kind))
+  const kindOfEach = changed.filter(line => line.startsWith('+ ')).map(line => line.split(' ')[1] ?? '')
+  return [...new Set(kindOfEach)]
+    .map(kind => counted(kindOfEach.filter(other => other === kind).length, kind))
     .join(', ')
 }

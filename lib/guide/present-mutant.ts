@@ -5,7 +5,7 @@ import type { Check, Finding } from './step.ts'
 import { wrap } from './text.ts'
 
 /** So many calls of each kind are shown: they shall not push the question off the screen. */
-const MOST = 7
+const MOST_CALLS = 7
 
 /** A wrong run is about the checks: explanations and tapes were in the right one, and are not told again. */
 export class MutantPresenter extends Presenter {
@@ -29,7 +29,7 @@ export class MutantPresenter extends Presenter {
       ['+', green],
     ] as const) {
       const some = calls.filter(call => call.startsWith(sign))
-      const shown = some.length > MOST ? some.slice(0, MOST - 1) : some
+      const shown = some.length > MOST_CALLS ? some.slice(0, MOST_CALLS - 1) : some
       for (const call of shown)
         for (const [i, piece] of wrap(call, this.width - 10).entries())
           this.line(ink(`        ${i ? '  ' : ''}${piece}`))
@@ -53,7 +53,7 @@ export class MutantPresenter extends Presenter {
   }
 
   /** Which checks saw it, whether that was predicted, and what to do next. */
-  verdict({ wrong: { breaks, broke }, checks, refused }: WrongReport, said?: readonly string[]): void {
+  verdict({ wrong: { breaks, broke }, checks, refused }: WrongReport, predicted?: readonly string[]): void {
     const { bold, green, red, yellow } = this.ink
     this.line()
     if (refused) {
@@ -68,15 +68,15 @@ export class MutantPresenter extends Presenter {
       for (const check of checks) if (broke.includes(check.id)) this.note(titled(check))
     }
     const missed = (breaks ?? []).filter(id => !broke.includes(id))
-    const limited = missed.filter(id => checks.find(check => check.id === id)?.ok === null)
-    if (limited.length) this.note(yellow('could not be looked at here:'))
-    for (const check of checks) if (limited.includes(check.id)) this.note(yellow(titled(check)))
-    if (said) {
-      const right = said.filter(id => broke.includes(id)).length
+    const notLookedAt = missed.filter(id => checks.find(check => check.id === id)?.ok === null)
+    if (notLookedAt.length) this.note(yellow('could not be looked at here:'))
+    for (const check of checks) if (notLookedAt.includes(check.id)) this.note(yellow(titled(check)))
+    if (predicted) {
+      const right = predicted.filter(id => broke.includes(id)).length
       const verdict =
         `You predicted ${right} of ${broke.length}` +
-        (said.length > right ? `, and ${said.length - right} that hold` : '')
-      this.line((right === broke.length && said.length === right ? green : yellow)(`      ${verdict}.`))
+        (predicted.length > right ? `, and ${predicted.length - right} that hold` : '')
+      this.line((right === broke.length && predicted.length === right ? green : yellow)(`      ${verdict}.`))
     }
     this.line()
     this.note(

@@ -2,7 +2,7 @@ import { explanation } from '../book/explanation.ts'
 import { namespaces } from '../container/parts/namespaces.ts'
 import type { Replayed } from '../kernel/tape/tape.ts'
 import { callText, lines, otherParts, type TapeLine } from './tape-lines.ts'
-import type { Listener } from './events.ts'
+import type { StepListener } from './events.ts'
 import type { Check, Finding, Report, Stage, Step } from './step.ts'
 import { manualLines } from './manual.ts'
 import { sourceLine } from './source-line.ts'
@@ -18,7 +18,7 @@ export class Presenter extends Printer {
   #limitedReason = ''
   readonly #reasons = new Set<string>()
   /** Prints what happens in a step. */
-  readonly hear: Listener = event => {
+  readonly hear: StepListener = event => {
     switch (event.kind) {
       case 'step':
         return this.step(event.step, event.mode, event.runtime)
@@ -124,8 +124,8 @@ export class Presenter extends Printer {
   /** Calls of the step's own container, and why the kernel refused some. */
   #told({ matters, expected = {} }: Told, tape: TapeLine[]): void {
     this.#tapeLines(tape, matters)
-    const refused = new Set(tape.flatMap(line => ('errno' in line && line.errno) || []))
-    for (const errno of refused)
+    const errnos = new Set(tape.flatMap(line => ('errno' in line && line.errno) || []))
+    for (const errno of errnos)
       if (expected[errno]) this.indented(`${errno}: ${expected[errno]}`, this.ink.dim)
     this.line()
   }

@@ -94,6 +94,6 @@ function print([name = '', ...args]: string[]): string[] {
   const program = findProgram(name)
   if (program === undefined) return []
   // counters and comments tell when it was, and not what the rules are
-  const said = runRuleTool([program, ...args]).said.replaceAll(/^#.*$|\[\d+:\d+\]|counter packets.*/gm, '')
-  return said.split('\n').map(line => `rule ${line}`)
+  const rules = runRuleTool([program, ...args]).said.replaceAll(/^#.*$|\[\d+:\d+\]|counter packets.*/gm, '')
+  return rules.split('\n').map(line => `rule ${line}`)
 }

@@ -35,14 +35,14 @@ export async function runMutant<S>(wrong: Wrong<S>, options: WrongOptions): Prom
   presenter.misconception(wrong, await tapeDifference(wrong, options))
   const checks = wrong.right.stages.flatMap(({ checks }) => checks ?? [])
   if (options.ask) presenter.line()
-  const said = options.ask ? await askWhich('Which checks will see it?', checks) : undefined
+  const predicted = options.ask ? await askWhich('Which checks will see it?', checks) : undefined
   const { rootless, runtime } = options
   const asked = { rootless, runtime, ask: false, trial: wrong.title }
   const report = await runStep(wrong.step, { ...asked, listeners: [presenter.hear] })
   const broke = report.checks.filter(({ ok }) => ok === false).map(({ id }) => id)
   const { title, misconception = null, breaks = null } = wrong
   const document = { ...report, wrong: { title, misconception, breaks, broke } }
-  presenter.verdict(document, said)
+  presenter.verdict(document, predicted)
   return document
 }
 

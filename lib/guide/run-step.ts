@@ -8,7 +8,7 @@ import { shellStatus } from '../kernel/process/child.ts'
 import { processExists } from '../kernel/process/procfs.ts'
 import { now } from '../kernel/syscalls/now.ts'
 import { asTyped } from './as-typed.ts'
-import type { Listener } from './events.ts'
+import type { StepListener } from './events.ts'
 import { Experiment } from './experiment.ts'
 import { Feed } from './feed.ts'
 import { difference, hostState } from './host-state.ts'
@@ -20,7 +20,7 @@ import type { Check, Finding, Prediction, Report, Stage, Step } from './step.ts'
 
 export interface StepOptions extends StepMode {
   /** who hear what happens: a presenter, say */
-  listeners?: readonly Listener[]
+  listeners?: readonly StepListener[]
   /** whether to ask for predictions */
   ask: boolean
   /** the questions to ask; all, unless given */
@@ -49,7 +49,7 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
   const feed = new Feed(dataFolder())
   const { hear, heard } = new ReportKeeper()
   const listeners = [hear, feed.hear, ...(options.listeners ?? [])]
-  const tell: Listener = event => listeners.forEach(listener => listener(event))
+  const tell: StepListener = event => listeners.forEach(listener => listener(event))
   const experiment = new Experiment(step, { rootless, runtime }, tell)
   const goOn = trial !== null
   // what only one of two looks sees, another runtime has mounted for a moment, as runc does with itself (cloned_binary.c)
@@ -57,7 +57,7 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
   let during = before
   const mode = rootless ? 'rootless' : 'root'
   tell({ kind: 'step', step, mode, runtime, trial })
-  let refused: Refusal | undefined
+  let stoppedBy: Refusal | undefined
   /** where the step's own container cannot be had here, later stages have nothing to do either */
   let missing: MinilabError<'limited'> | undefined
   const interrupt = onInterrupt(experiment)
@@ -67,11 +67,11 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
       const predict = missing || stage.impossible?.(experiment) ? undefined : prediction(stage, options)
       if (predict) tell({ kind: 'question' })
       const asked = performance.now()
-      const said = predict && (await ask(predict))
+      const predicted = predict && (await ask(predict))
       thinking += performance.now() - asked
       tell({ kind: 'act', stage, asked: predict !== undefined })
       const [lacking, refusal] = missing ? [missing] : await act(experiment, stage, goOn)
-      refused ??= refusal
+      stoppedBy ??= refusal
       if (refusal && experiment.stillborn) break // nothing to look at any more
       if (refusal) continue
       if (lacking && experiment.stillborn)
@@ -81,9 +81,15 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
       if (stage.shows) tell({ kind: 'calls', step, stage, tape: experiment.tape })
       for (const check of stage.checks ?? [])
         tell({ kind: 'check', check, finding: await judge(experiment, check, lacking, goOn) })
-      if (predict && said !== undefined && !lacking) {
+      if (predict && predicted !== undefined && !lacking) {
         const { question, why } = predict
-        tell({ kind: 'prediction', question, said, answer: await predict.answer(experiment.scene), why })
+        tell({
+          kind: 'prediction',
+          question,
+          said: predicted,
+          answer: await predict.answer(experiment.scene),
+          why,
+        })
       }
       if (options.until?.every(wanted => heard.checks.some(({ id }) => id === wanted))) break
     }
@@ -91,7 +97,7 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
     const kept = performance.now()
     if (options.keep) await keepUntilEnter(experiment)
     thinking += performance.now() - kept
-    tell({ kind: 'over', ok: !refused && heard.checks.every(check => check.ok !== false) })
+    tell({ kind: 'over', ok: !stoppedBy && heard.checks.every(check => check.ok !== false) })
   } catch (error) {
     // what fails because its container was just ended is no news: the end is near
     if (interrupt.came) await new Promise(() => {})
@@ -99,7 +105,7 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
   } finally {
     try {
       const left = await close(experiment, goOn)
-      refused ??= left
+      stoppedBy ??= left
     } finally {
       feed.close()
       interrupt.letGo()
@@ -112,7 +118,7 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
     title: step.title,
     mode,
     runtime,
-    ok: !refused && left.length === 0 && heard.checks.every(check => check.ok !== false),
+    ok: !stoppedBy && left.length === 0 && heard.checks.every(check => check.ok !== false),
     ms,
     tape: heard.tape,
     checks: heard.checks,
@@ -120,7 +126,7 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
     launches: heard.launches,
     limited: heard.limited,
     predictions: heard.predictions,
-    ...(refused && { refused }),
+    ...(stoppedBy && { refused: stoppedBy }),
   }
   tell({ kind: 'end', step, report })
   return report
@@ -136,8 +142,8 @@ async function runCommand<S>(experiment: Experiment<S>, command: string[], quiet
 
 /** `--keep`: the container stays until Enter is pressed, or stdin ends; to be looked at from another terminal. */
 async function keepUntilEnter<S>({ scene: { pid }, options }: Experiment<S>): Promise<void> {
-  const said = `The container stays: its first process is ${pid}. In another terminal: minilab look ${pid}, ls /proc/${pid}, or nsenter -t ${pid} -a ${options.rootless ? '--preserve-credentials ' : ''}/bin/sh`
-  process.stderr.write(`${asTyped(said)}\nEnter ends it. `)
+  const howToLook = `The container stays: its first process is ${pid}. In another terminal: minilab look ${pid}, ls /proc/${pid}, or nsenter -t ${pid} -a ${options.rootless ? '--preserve-credentials ' : ''}/bin/sh`
+  process.stderr.write(`${asTyped(howToLook)}\nEnter ends it. `)
   await Promise.race([once(process.stdin, 'data'), once(process.stdin, 'end')])
   process.stdin.pause()
 }
@@ -218,8 +224,8 @@ async function look<S>(experiment: Experiment<S>, check: Check<S>, goOn: boolean
 async function judge<S>(
   experiment: Experiment<S>,
   check: Check<S>,
-  refused: MinilabError<'limited'> | undefined,
+  lacking: MinilabError<'limited'> | undefined,
   goOn: boolean,
 ): Promise<Finding> {
-  return refused ? { ok: null, evidence: [], limited: refused.message } : await look(experiment, check, goOn)
+  return lacking ? { ok: null, evidence: [], limited: lacking.message } : await look(experiment, check, goOn)
 }

@@ -6,11 +6,11 @@ import { pipe } from '../kernel/process/pipe.ts'
 import type { Shell } from './step.ts'
 
 /** The container's program is not there any more, or never listened. */
-function shellEnded(said: string): MinilabError {
-  const words = said.trim().replaceAll(/\s*\n\s*/g, '; ')
+function shellEnded(printed: string): MinilabError {
+  const lastWords = printed.trim().replaceAll(/\s*\n\s*/g, '; ')
   return new MinilabError(
     'usage',
-    `the program in the container has ended, and cannot be asked any more${words && `; it said: ${words}`}`,
+    `the program in the container has ended, and cannot be asked any more${lastWords && `; it said: ${lastWords}`}`,
     'it must be a shell, with all its arguments, that reads its commands from its descriptor 0',
   )
 }

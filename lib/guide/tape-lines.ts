@@ -24,15 +24,15 @@ export const otherParts =
  * outcome (27 times PR_CAPBSET_DROP), and the same two calls for one file after the other.
  */
 export function lines(replayed: readonly Replayed[], { elsewhere, matters }: Choice = {}): TapeLine[] {
-  const place = (op: Replayed) => elsewhere?.(op) ?? ''
+  const toldIn = (op: Replayed) => elsewhere?.(op) ?? ''
   const alike = (op: Replayed) =>
-    `${place(op)} ${op.part} ${op.call} ${op.errno} ${/^[A-Z]+_[A-Z_]+/.exec(op.args)?.[0] ?? op.args}`
+    `${toldIn(op)} ${op.part} ${op.call} ${op.errno} ${/^[A-Z]+_[A-Z_]+/.exec(op.args)?.[0] ?? op.args}`
   // a call that matters is like no other
-  const pair = (op: Replayed, i: number) => `${op.call} ${op.errno} ${place(op) || matters?.(op) ? i : ''}`
+  const pair = (op: Replayed, i: number) => `${op.call} ${op.errno} ${toldIn(op) || matters?.(op) ? i : ''}`
   const found: TapeLine[] = []
   for (let at = 0, first; (first = replayed[at]);) {
-    const here = place(first)
-    const run = here ? repeated(replayed, at, 1, place) : repeated(replayed, at, 1, alike)
+    const here = toldIn(first)
+    const run = here ? repeated(replayed, at, 1, toldIn) : repeated(replayed, at, 1, alike)
     const isPair = !here && run.length === 1 && replayed[at + 1]?.call !== first.call
     const pairs = isPair ? repeated(replayed, at, 2, pair) : []
     if (here) found.push({ summary: `… ${here}: ${counted(run.length, 'call')}, ${spent(run)}` })

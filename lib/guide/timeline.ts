@@ -1,7 +1,7 @@
 import type { Part } from '../container/part.ts'
 import { clock } from '../kernel/tape/clock.ts'
 import type { Replayed } from '../kernel/tape/tape.ts'
-import type { Listener } from './events.ts'
+import type { StepListener } from './events.ts'
 
 /** A child of a step, and the system calls that it made. */
 export interface Launch {
@@ -31,11 +31,11 @@ export interface Timeline {
 }
 
 /** Notes what a step does, and when; `timeline` is what it has noted so far. */
-export function noteTimeline(step: Timeline['step']): { hear: Listener; timeline: Timeline } {
+export function noteTimeline(step: Timeline['step']): { hear: StepListener; timeline: Timeline } {
   const launches: Launch[] = []
   const host: HostWork[] = []
   const timeline: Timeline = { step, own: undefined, launches, host }
-  const hear: Listener = event => {
+  const hear: StepListener = event => {
     if (event.kind === 'host') host.push(event.work)
     if (event.kind !== 'launch') return
     const { purpose, tape, clone, own } = event

@@ -182,17 +182,17 @@ function named(calls: readonly Replayed[], room: number): string {
   const names = calls.map(({ call }) => call)
   const [first] = calls
   if (first && calls.length === 1) {
-    const refused = first.errno ? ` = ${first.errno}` : ''
-    const args = fit(first.args.replace(/^AT_FDCWD, /, ''), room - first.call.length - 2 - refused.length)
-    return cut(`${first.call}(${args})${refused}`, room)
+    const outcome = first.errno ? ` = ${first.errno}` : ''
+    const args = fit(first.args.replace(/^AT_FDCWD, /, ''), room - first.call.length - 2 - outcome.length)
+    return cut(`${first.call}(${args})${outcome}`, room)
   }
   const pattern = names.slice(
     0,
     [1, 2, 3].find(period => times(calls, 0, period) === names.length / period),
   )
   const several = `${pattern.join(', ')} ×${names.length / pattern.length}`
-  const refused = calls.filter(({ errno }) => errno).length
-  const whole = refused ? `${several}, ${refused} refused` : several
+  const refusals = calls.filter(({ errno }) => errno).length
+  const whole = refusals ? `${several}, ${refusals} refused` : several
   return whole.length <= room ? whole : cut(several, room)
 }
 

@@ -27,16 +27,16 @@ export function align(yours: readonly Recorded[], reference: readonly string[]):
   const rows: Row[] = []
   let [i, j] = [0, 0]
   while (i < yours.length || j < reference.length) {
-    const [mine, theirs] = [yours[i], reference[j]]
-    if (mine && mine.call === theirs) {
-      rows.push({ yours: mine, reference: theirs })
+    const [recorded, wanted] = [yours[i], reference[j]]
+    if (recorded && recorded.call === wanted) {
+      rows.push({ yours: recorded, reference: wanted })
       i++
       j++
-    } else if (mine && (theirs === undefined || inCommon(i + 1, j) >= inCommon(i, j + 1))) {
-      rows.push({ yours: mine })
+    } else if (recorded && (wanted === undefined || inCommon(i + 1, j) >= inCommon(i, j + 1))) {
+      rows.push({ yours: recorded })
       i++
-    } else if (theirs !== undefined) {
-      rows.push({ reference: theirs })
+    } else if (wanted !== undefined) {
+      rows.push({ reference: wanted })
       j++
     }
   }

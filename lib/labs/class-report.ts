@@ -38,7 +38,7 @@ export interface Failure {
   commonest: { diagnosis: string; count: number }
 }
 
-const MOST = 2 ** 22 // bytes: a hundred times what a report has
+const MOST_BYTES = 2 ** 22 // bytes: a hundred times what a report has
 
 /** Reads reports; a file that is none is a problem and no obstacle. */
 export function readClass(files: readonly string[], exercises: readonly Exercise[]): ClassReport {
@@ -74,7 +74,7 @@ export function tasksOf(exercise: Exercise, { tasks }: Learner): (ReportedTask |
 /** The report in a file, or why there is none. */
 function readReport(file: string): LabReport | string {
   try {
-    const report = readJson(file, isReport, MOST)
+    const report = readJson(file, isReport, MOST_BYTES)
     return typeof report === 'string' ? UNFIT[report] : report
   } catch (error) {
     const code = codeOf(error)

@@ -64,14 +64,14 @@ export function casesOf(exercise: Exercise, { right, wrong, unsolved }: Answers)
   const solution = readFileSync(solutionFileOf(exercise), 'utf8')
   const stateOf = (tasks: TaskVerdict[], id: string) => tasks.find(task => task.id === id)
   /** what this machine lets nobody look at, by what became of the reference; unknown where that was not run */
-  let limited: string[] | undefined
+  let limitedTasks: string[] | undefined
   return [
     {
       name: 'the reference',
       text: solution,
       judge(tasks, problem) {
-        limited = tasks.filter(({ state }) => state === 'limited').map(({ id }) => id)
-        return said(
+        limitedTasks = tasks.filter(({ state }) => state === 'limited').map(({ id }) => id)
+        return listed(
           tasks.filter(({ state }) => state === 'failed'),
           'does not pass',
           problem,
@@ -82,7 +82,7 @@ export function casesOf(exercise: Exercise, { right, wrong, unsolved }: Answers)
       name,
       text: i ? '' : readFileSync(startFileOf(exercise), 'utf8'),
       judge: (tasks: TaskVerdict[]) =>
-        said(
+        listed(
           tasks.filter(({ state }) => state === 'passed'),
           'passes',
         ),
@@ -95,13 +95,13 @@ export function casesOf(exercise: Exercise, { right, wrong, unsolved }: Answers)
       text: edited(solution, edits, name),
       judge(tasks: TaskVerdict[], problem: string) {
         const verdict = stateOf(tasks, task)
-        if (verdict?.state === 'limited' && limited && !limited.includes(task))
+        if (verdict?.state === 'limited' && limitedTasks && !limitedTasks.includes(task))
           return `${task} is limited, and the reference is not`
         if (verdict?.state !== 'failed') return verdict?.state === 'limited' ? undefined : `${task} passes`
-        const words = [...verdict.checks.map(({ diagnosis }) => diagnosis), verdict.difference, problem].join(
+        const told = [...verdict.checks.map(({ diagnosis }) => diagnosis), verdict.difference, problem].join(
           '\n',
         )
-        return words.includes(says) ? undefined : `${task} fails, and does not say “${says}”: ${words}`
+        return told.includes(says) ? undefined : `${task} fails, and does not say “${says}”: ${told}`
       },
     })),
     ...right.map(({ task, name, edits }) => ({
@@ -122,23 +122,23 @@ export function casesOf(exercise: Exercise, { right, wrong, unsolved }: Answers)
 function prefixes({ tasks }: Exercise, solution: string, unsolved: readonly Unsolved[]): Case[] {
   const ids = tasks.map(({ id }) => id)
   return ids.slice(0, -1).map((id, i) => {
-    const [solved, next = ''] = [ids.slice(0, i + 1), ids[i + 1]]
-    const later = unsolved.filter(({ task }) => !solved.includes(task))
+    const [done, next = ''] = [ids.slice(0, i + 1), ids[i + 1]]
+    const later = unsolved.filter(({ task }) => !done.includes(task))
     const name = `solved up to ${id}`
     return {
       name,
-      tasks: [...solved, next],
+      tasks: [...done, next],
       text: later.reduceRight((text, { edits }) => edited(text, edits, name), solution),
       judge(verdicts: TaskVerdict[], problem: string) {
-        const failed = verdicts.filter(verdict => solved.includes(verdict.id) && verdict.state === 'failed')
+        const failed = verdicts.filter(verdict => done.includes(verdict.id) && verdict.state === 'failed')
         const passed = verdicts.filter(verdict => verdict.id === next && verdict.state === 'passed')
-        return said(failed, 'does not pass', problem) ?? said(passed, 'passes')
+        return listed(failed, 'does not pass', problem) ?? listed(passed, 'passes')
       },
     }
   })
 }
 
-function said(tasks: TaskVerdict[], what: string, more = ''): string | undefined {
+function listed(tasks: TaskVerdict[], what: string, more = ''): string | undefined {
   if (tasks.length === 0) return undefined
   return tasks.map(task => `${task.id} ${what}: ${whyFailed(task, null).diagnosis}`).join('; ') + more
 }

@@ -2,6 +2,9 @@ import type { ImageUse } from '../guide/data-copy.ts'
 import type { Step } from '../guide/step.ts'
 import type { Tape } from '../kernel/tape/tape.ts'
 
+/** What a lab goes by: its number and its name. */
+export type LabName = Pick<Exercise, 'number' | 'name'>
+
 /** One thing to write, of 5 to 20 minutes. It is passed when its checks hold for the container that the learner's code makes. */
 export interface Task {
   /** in a word: `pivot` */
@@ -19,7 +22,7 @@ export interface Task {
   /** the exported name that it is about; the part, unless given */
   writes?: string
   /** what it records where that is not the chapter's part: its tape is shown beside the reference's */
-  record?(tape: Tape, written: Written): void
+  record?(tape: Tape, exported: Exported): void
 }
 
 /** Why the reference makes a call, and why there: said where the learner's tape lacks it, or has it elsewhere. */
@@ -33,7 +36,7 @@ export interface Reason {
 }
 
 /** What the learner's file exports. */
-export type Written = Record<string, unknown>
+export type Exported = Record<string, unknown>
 
 /** The part of the container that a learner writes with a chapter, in a file of one screen that grows task by task. */
 export interface Exercise<S = object> {
@@ -57,7 +60,7 @@ export interface Exercise<S = object> {
   /** whether the part does something on the host: it is shown beside the reference's, too */
   onHost?: boolean
   /** the chapter's step, made with what the learner wrote; its parts are in their places already */
-  build?(step: Step<S>, written: Written): Step<S>
+  build?(step: Step<S>, exported: Exported): Step<S>
 }
 
 /** The exported name of the part, where there is one. */

@@ -63,11 +63,11 @@ export function explainFirst(
     yours.at.line === problem?.at?.line &&
     problem.what.startsWith(`${nameOf(yours.call)}(`)
   const ofThatLine = rows.filter(isRefused)
-  const refused = ofThatLine.find(row => problem?.what.startsWith(callOf(row))) ?? ofThatLine[0]
-  if (refused) {
-    const isBefore = ({ row, extra }: Difference) => !extra && rows.indexOf(row) < rows.indexOf(refused)
+  const refusedRow = ofThatLine.find(row => problem?.what.startsWith(callOf(row))) ?? ofThatLine[0]
+  if (refusedRow) {
+    const isBefore = ({ row, extra }: Difference) => !extra && rows.indexOf(row) < rows.indexOf(refusedRow)
     const cause =
-      found.find(({ extra }) => extra && extra === refused.yours) ??
+      found.find(({ extra }) => extra && extra === refusedRow.yours) ??
       found.find(difference => isBefore(difference) && isOfTask(difference))
     return cause && explain(cause, rows, reasons)
   }

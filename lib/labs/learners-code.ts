@@ -8,7 +8,7 @@ import { suggest } from '../common/suggest.ts'
 import { misfit, syscalls } from '../kernel/syscalls/syscalls.ts'
 import * as constants from '../kernel/syscalls/constants.ts'
 import { Later, Tape } from '../kernel/tape/tape.ts'
-import type { Exercise, Written } from './exercise.ts'
+import type { Exercise, Exported, LabName } from './exercise.ts'
 import { nextContainer } from './host-calls.ts'
 import { placeIn } from './learners-line.ts'
 import { isKind, type SourceLine, MinilabError } from '../common/errors.ts'
@@ -16,28 +16,28 @@ import { learnersError } from './problem.ts'
 import { withRequests } from './requests.ts'
 import { fileOf } from './workspace.ts'
 
-type Named = Pick<Exercise, 'number' | 'name' | 'exports'>
+type LabExports = LabName & Pick<Exercise, 'exports'>
 
 /**
  * What a learner's file exports, its parts guarded. Throws a MinilabError (refused) with the line where it cannot be read or run, and
  * where it lacks something.
  */
-export async function loadWritten(folder: string, exercise: Named): Promise<Written> {
+export async function loadExported(folder: string, exercise: LabExports): Promise<Exported> {
   const file = fileOf({ folder }, exercise)
-  const written = { ...(await importFile(folder, file)) }
+  const exported = { ...(await importFile(folder, file)) }
   for (const [name, kind] of Object.entries(exercise.exports)) {
-    const value = written[name]
+    const value = exported[name]
     if (!isOfKind(value, kind))
       throw learnersError({
         what: `${basename(file)} exports no ${name}${value === undefined ? '' : ` that is ${KINDS[kindOf(kind)]}`}`,
         remedy: `keep the line \`export … ${name} …\` of the start file: minilab reset ${exercise.number} puts it back, and keeps yours`,
       })
-    if (typeof kind === 'object') written[name] = guardPart(value as Part, folder, kind.part)
+    if (typeof kind === 'object') exported[name] = guardPart(value as Part, folder, kind.part)
     else if (kind === 'function')
-      written[name] = withLines(guard(value as () => unknown, folder, name), folder)
-    else written[name] = (value as unknown[]).map((part, i) => guardListed(part, folder, `${name}[${i}]`))
+      exported[name] = withLines(guard(value as () => unknown, folder, name), folder)
+    else exported[name] = (value as unknown[]).map((part, i) => guardListed(part, folder, `${name}[${i}]`))
   }
-  return written
+  return exported
 }
 
 const KINDS = { part: 'a part, with its functions', function: 'a function', list: 'a list of parts' }
@@ -50,9 +50,9 @@ function isOfKind(value: unknown, kind: Exercise['exports'][string]): boolean {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-async function importFile(folder: string, file: string): Promise<Written> {
+async function importFile(folder: string, file: string): Promise<Exported> {
   try {
-    return (await import(pathToFileURL(file).href)) as Written
+    return (await import(pathToFileURL(file).href)) as Exported
   } catch (error) {
     throw asWritten(error, folder, 'it cannot be loaded')
   }
@@ -70,8 +70,8 @@ export function asWritten(error: unknown, folder: string, doing: string, mayAwai
   if (!(error instanceof Error))
     return learnersError({ what: `${doing}: it threw ${String(error)}`, remedy: 'throw an Error' })
   const at = placeIn(folder, error.stack)
-  const refused = error instanceof SyscallError ? refusalOf(error) : undefined
-  if (refused) return learnersError({ what: inWords(refused), ...(at && { at }), remedy: refused.remedy })
+  const refusal = error instanceof SyscallError ? refusalOf(error) : undefined
+  if (refusal) return learnersError({ what: inWords(refusal), ...(at && { at }), remedy: refusal.remedy })
   if (error instanceof ClosedError) {
     const closed = placeIn(folder, error.cause.stack)
     const what = `${doing}: ${error.message}${closed ? `, in line ${closed.line}` : ''}`

@@ -9,14 +9,14 @@ const POLL = 1000
  * Calls back each time that a file has another content than before; returns what ends it. The kernel tells at once by
  * inotify(7), of the folder, because many editors put a new file in the place of the old; elsewhere we look ourselves.
  */
-export function onSave(file: string, saved: () => void): () => void {
+export function onSave(file: string, act: () => void): () => void {
   const content = () => (existsSync(file) ? readFileSync(file, 'utf8') : '')
   let last = content()
   const look = () => {
     const now = content()
     if (now === last || now === '') return // an editor has just emptied it, and is about to write
     last = now
-    saved()
+    act()
   }
   const watcher = watchFolder(dirname(file), name => {
     if (name === null || name === basename(file)) look()

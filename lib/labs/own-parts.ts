@@ -11,7 +11,7 @@ import { SyscallError } from '../kernel/syscalls/syscall-error.ts'
 import { untilConnected } from './cable.ts'
 import type { Exercise } from './exercise.ts'
 import { fileOf, findWorkspace, type Workspace } from './workspace.ts'
-import { loadWritten } from './learners-code.ts'
+import { loadExported } from './learners-code.ts'
 
 /**
  * The parts that the learner lists in the last lab's file, to be run for real. Throws a usage error where there is no such
@@ -26,7 +26,7 @@ export async function ownParts(last: Exercise): Promise<readonly Part[]> {
       `${file} is missing, which lists your parts`,
       `minilab lab ${last.number} makes it`,
     )
-  const { parts } = await loadWritten(workspace.folder, last)
+  const { parts } = await loadExported(workspace.folder, last)
   if (Array.isArray(parts) && parts.length > 0) return withOurs(parts as Part[])
   throw new MinilabError('usage', `\`parts\` in ${basename(file)} is empty`, `minilab lab ${last.number}`)
 }
@@ -43,20 +43,20 @@ export function ownWorkspace(): Workspace {
 }
 
 /** How long a hook of a part may take that waits for something. */
-const PATIENCE = 10_000 // ms
+const HOOK_TIMEOUT = 10_000 // ms
 
 /** The part; a hook of it that awaits what never happens ends with a message. */
 function inTime(part: Part): Part {
-  const limited = { ...part }
+  const bounded = { ...part }
   for (const hook of ['prepare', 'attach'] as const) {
     const run = part[hook] as ((...args: unknown[]) => void | Promise<void>) | undefined
     if (!run) continue
-    limited[hook] = async (...args: unknown[]) => {
+    bounded[hook] = async (...args: unknown[]) => {
       const late = Promise.withResolvers<never>()
       const timer = setTimeout(() => {
-        const what = `${hook} of ${part.name} has not come to an end after ${PATIENCE / 1000} s`
+        const what = `${hook} of ${part.name} has not come to an end after ${HOOK_TIMEOUT / 1000} s`
         late.reject(learnersError({ what, remedy: 'what does it wait for, that never comes?' }))
-      }, PATIENCE)
+      }, HOOK_TIMEOUT)
       try {
         await Promise.race([run(...args), late.promise])
       } finally {
@@ -64,18 +64,18 @@ function inTime(part: Part): Part {
       }
     }
   }
-  return limited
+  return bounded
 }
 
 /** Between the learner's parts those of ours that no lab asks for: volumes, a terminal, standard streams, an end with us. */
 function withOurs(parts: readonly Part[]): Part[] {
-  const [lend, place] = volumesAround()
+  const [lendVolumes, placeVolumes] = volumesAround()
   const life: Part = {
     name: 'process',
     inside: (tape, { diesWithUs }, gate) => diesWithUs && dieWithUs(tape, gate),
   }
-  const before: Record<string, Part[]> = { root: [lend], process: [life] }
-  const after: Record<string, Part[]> = { root: [place, terminal, streams] }
+  const before: Record<string, Part[]> = { root: [lendVolumes], process: [life] }
+  const after: Record<string, Part[]> = { root: [placeVolumes, terminal, streams] }
   return parts.flatMap(part => [
     ...(before[part.name] ?? []),
     part.name === 'network' ? untilConnected(inTime(part)) : inTime(part),

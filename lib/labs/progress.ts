@@ -12,11 +12,11 @@ import { noProgress, PROGRESS, type Workspace } from './workspace.ts'
 /** The progress in a workspace; the empty one for an empty file. Throws a usage error where the file is damaged or newer. */
 export function readProgress({ folder }: Workspace): Progress {
   const path = join(folder, PROGRESS)
-  const written = readFileSync(path, 'utf8')
-  if (written.trim() === '') return noProgress()
-  const progress = parseJson(written, isProgress)
+  const text = readFileSync(path, 'utf8')
+  if (text.trim() === '') return noProgress()
+  const progress = parseJson(text, isProgress)
   if (progress) return progress
-  if (parseJson(written, object({ minilab: where(count, version => version > 1) })))
+  if (parseJson(text, object({ minilab: where(count, version => version > 1) })))
     throw new MinilabError(
       'usage',
       `${path} was written by a newer minilab`,

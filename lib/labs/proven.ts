@@ -1,18 +1,16 @@
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Exercise } from './exercise.ts'
+import type { LabName } from './exercise.ts'
 import type { Progress } from './progress-shape.ts'
 import { fileOf, type Workspace } from './workspace.ts'
 
-type Named = Pick<Exercise, 'number' | 'name'>
-
 /** As root and rootless other things are looked at. */
-const keyOf = ({ number, name }: Named, rootless: boolean) =>
+const keyOf = ({ number, name }: LabName, rootless: boolean) =>
   `${number}-${name}${rootless ? ' rootless' : ''}`
 
 /** A digest of a lab's file, or of another in its place, and of the learner's other files, which it may import. */
-export function contentOf(workspace: Workspace, lab: Named, file = fileOf(workspace, lab)): string {
+export function contentOf(workspace: Workspace, lab: LabName, file = fileOf(workspace, lab)): string {
   const hash = createHash('sha256').update(readFileSync(file))
   const others = readdirSync(workspace.folder).filter(
     name => /\.[cm]?[jt]s$/.test(name) && !/^\d-/.test(name),
@@ -26,14 +24,14 @@ export function contentOf(workspace: Workspace, lab: Named, file = fileOf(worksp
 export const isProven = (
   { proven = {} }: Progress,
   workspace: Workspace,
-  lab: Named,
+  lab: LabName,
   { rootless }: { rootless: boolean },
 ) => proven[keyOf(lab, rootless)] === contentOf(workspace, lab)
 
 /** Notes with what content no check of a lab failed. */
 export function noteProven(
   progress: Progress,
-  lab: Named,
+  lab: LabName,
   content: string,
   { rootless }: { rootless: boolean },
 ): void {

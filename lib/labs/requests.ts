@@ -7,7 +7,7 @@ import { learnersError } from './problem.ts'
 /** What Node calls a request to the file system, by a promise or by a callback, and a program that it has started. */
 const KINDS = ['FSREQPROMISE', 'FSREQCALLBACK', 'PROCESSWRAP']
 
-const PATIENCE = 1000 // ms, for requests that nothing waits for to come to an end
+const REQUESTS_TIMEOUT = 1000 // ms, for requests that nothing waits for to come to an end
 
 /** A request that nothing waited for, in the function that ended last. */
 let latest: MinilabError<'refused'> | undefined
@@ -49,7 +49,8 @@ export async function withRequests<R>(run: () => R, folder: string, name: string
     throw error
   } finally {
     // what is taken away meanwhile would make them fail
-    for (const end = Date.now() + PATIENCE; pending.size > 0 && Date.now() < end;) await setImmediate()
+    for (const end = Date.now() + REQUESTS_TIMEOUT; pending.size > 0 && Date.now() < end;)
+      await setImmediate()
     hook.disable()
   }
 }

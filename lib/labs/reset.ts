@@ -35,13 +35,13 @@ export function resetFile(
     throw new MinilabError('usage', `this minilab lacks ${startFile}`, 'install it anew (git checkout labs)')
   const start = readFileSync(startFile)
   return withFileLock(join(workspace.folder, PROGRESS), () => {
-    const written = existsSync(file) ? readFileSync(file) : start
-    if (written.equals(start)) {
+    const content = existsSync(file) ? readFileSync(file) : start
+    if (content.equals(start)) {
       if (!existsSync(file)) writeOwned(file, start)
       return undefined
     }
     const kept = freeName(file)
-    createOwned(kept, written)
+    createOwned(kept, content)
     writeOwned(file, start)
     return basename(kept)
   })

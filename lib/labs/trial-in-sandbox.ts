@@ -12,7 +12,7 @@ import type { Report, Step } from '../guide/step.ts'
 import { surroundings } from '../guide/process-state.ts'
 import { ClosedError } from '../kernel/netlink/netlink.ts'
 import { type Op, Tape } from '../kernel/tape/tape.ts'
-import { type Exercise, partOf, type Written } from './exercise.ts'
+import { type Exercise, partOf, type Exported } from './exercise.ts'
 import { given, hostCalls, startOver } from './host-calls.ts'
 import { placeIn } from './learners-line.ts'
 import { learnersError, type Problem } from './problem.ts'
@@ -21,7 +21,7 @@ import { forgetRequests, notAwaited } from './requests.ts'
 import { STUCK_FILE, TRIAL_FILE } from './trial-files.ts'
 import { TRIALS } from './trial-jobs.ts'
 import { watch } from './watchdog.ts'
-import { asWritten, loadWritten } from './learners-code.ts'
+import { asWritten, loadExported } from './learners-code.ts'
 
 /** What a trial is about. */
 export interface TrialRequest {
@@ -53,7 +53,7 @@ export interface TrialOf {
   step: Step
   exercise: Exercise
   /** ours for this exercise */
-  reference: Written
+  reference: Exported
   earlier: Exercise[]
 }
 
@@ -115,22 +115,22 @@ async function runTrial(
   startOver()
   forgetRequests()
   try {
-    const written = await loadWritten(folder, of.exercise)
-    const step = await build(request, of, written)
+    const exported = await loadExported(folder, of.exercise)
+    const step = await build(request, of, exported)
     const options: StepMode = { rootless: request.rootless, runtime: 'minilab' }
     // with the same values as in the run, so that what is said of the tapes fits what the checks say
     const { spec = () => {} } = step
-    trial.tapes = await bothTapes({ ...of, step: { ...of.step, spec } }, written, options)
+    trial.tapes = await bothTapes({ ...of, step: { ...of.step, spec } }, exported, options)
     const { until } = request
     const wanted = { ask: false, trial: 'lab', ...(until && { until }) }
     trial.report = await runStep(step, { ...options, ...wanted })
     trial.host = hostCalls
       .filter(({ container }) => container === 1)
       .map(({ call, args }) => anonymous(`${call}(${args})`))
-    const { refused } = trial.report
-    if (refused) {
-      const { at, remedy } = refused
-      trial.problem = { what: inWords(refused), ...(at && { at }), remedy }
+    const { refused: stoppedBy } = trial.report
+    if (stoppedBy) {
+      const { at, remedy } = stoppedBy
+      trial.problem = { what: inWords(stoppedBy), ...(at && { at }), remedy }
     }
     save()
   } catch (error) {
@@ -160,10 +160,10 @@ function problemOf(error: unknown, folder: string, doing: string): Problem {
 async function build(
   request: TrialRequest,
   { step, exercise, earlier }: TrialOf,
-  written: Written,
+  exported: Exported,
 ): Promise<Step> {
   let built = step
-  const replace = (exercise: Exercise, from: Written) => {
+  const replace = (exercise: Exercise, from: Exported) => {
     for (const [name, kind] of Object.entries(exercise.exports))
       if (typeof kind === 'object')
         built = {
@@ -172,22 +172,22 @@ async function build(
         }
   }
   for (const before of earlier)
-    if (request.own.includes(before.number)) replace(before, await loadWritten(request.folder, before))
-  replace(exercise, written)
-  return exercise.build ? exercise.build(built, written) : built
+    if (request.own.includes(before.number)) replace(before, await loadExported(request.folder, before))
+  replace(exercise, exported)
+  return exercise.build ? exercise.build(built, exported) : built
 }
 
 /** The learner's tapes and the reference's, recorded; nothing is made. None where the learner's code throws: the run will say it. */
 async function bothTapes(
   { step, exercise, reference }: TrialOf,
-  written: Written,
+  exported: Exported,
   options: StepMode,
 ): Promise<Trial['tapes']> {
   const tapes: Trial['tapes'] = {}
-  const both = async (name: string, record: (tape: Tape, from: Written) => Names | Promise<Names>) => {
+  const both = async (name: string, record: (tape: Tape, from: Exported) => Names | Promise<Names>) => {
     const [yours, theirs] = [new Tape(), new Tape()]
     try {
-      const names = await record(yours, written)
+      const names = await record(yours, exported)
       const mayFail = ({ min, allowed }: Op) => min < 0n || (allowed ?? []).length > 0
       await record(theirs, reference)
       tapes[name] = {

@@ -19,8 +19,8 @@ const LIMIT = Number(process.env.MINILAB_TRIAL_LIMIT ?? 60_000)
 /** How much memory the learner's JavaScript may use, in MiB. */
 const HEAP = 512
 
-const SAID_FILE = 'said.txt'
-const MOST_SAID = 4000 // characters
+const OUTPUT_FILE = 'said.txt'
+const MOST_OUTPUT = 4000 // characters
 
 /** What became of the learner's code, and what it printed meanwhile. */
 export interface TriedOut extends Trial {
@@ -28,40 +28,40 @@ export interface TriedOut extends Trial {
 }
 
 /**
- * A place to try learners' code out: a process of ours in a sandbox of its own, which has the lab loaded and waits for code to
+ * A sandbox to try learners' code out: a process of ours in it, which has the lab loaded and waits for code to
  * try. All that this code can spoil is there, and ends with it. To be closed: `await using`.
  */
-export class TrialPlace implements AsyncDisposable {
+export class TrialSandbox implements AsyncDisposable {
   readonly #data: DataCopy
   readonly #jobs: JobProcess<TrialRequest>
-  readonly #said: number
+  readonly #output: number
 
-  private constructor(data: DataCopy, jobs: JobProcess<TrialRequest>, said: number) {
+  private constructor(data: DataCopy, jobs: JobProcess<TrialRequest>, output: number) {
     this.#data = data
     this.#jobs = jobs
-    this.#said = said
+    this.#output = output
   }
 
   /** Throws where the machine lacks what a sandbox needs. */
   static async open(
     { number, image }: Pick<Exercise, 'number' | 'image'>,
     rootless: boolean,
-  ): Promise<TrialPlace> {
+  ): Promise<TrialSandbox> {
     const data = await makeDataCopy(image ?? 'below an overlay')
     const { files, cgroup } = data
-    const said = openSync(join(files.copy, SAID_FILE), 'a+')
+    const output = openSync(join(files.copy, OUTPUT_FILE), 'a+')
     const nothing = openSync('/dev/null', 'r')
     try {
       const args = ourselves(['check', String(number)], [`--max-old-space-size=${HEAP}`])
       const env = { ...process.env, MINILAB_DATA: dataFolder() }
-      const stdio = [nothing, said, said] as [number, number, number]
+      const stdio = [nothing, output, output] as [number, number, number]
       const jobs = await TRIALS.start(
         { kind: 'protected', root: !rootless, files, cgroup },
         { args, env, stdio },
       )
-      return new TrialPlace(data, jobs, said)
+      return new TrialSandbox(data, jobs, output)
     } catch (error) {
-      closeSync(said)
+      closeSync(output)
       await data[Symbol.asyncDispose]()
       throw error
     } finally {
@@ -90,7 +90,7 @@ export class TrialPlace implements AsyncDisposable {
       )
     const { copy } = this.#data.files
     for (const name of [TRIAL_FILE, STUCK_FILE]) rmSync(join(copy, name), { force: true })
-    ftruncateSync(this.#said)
+    ftruncateSync(this.#output)
     this.#data.linkViewers()
     signal?.throwIfAborted()
     const end = () => this.#jobs.end()
@@ -98,71 +98,71 @@ export class TrialPlace implements AsyncDisposable {
     const { exit, late } = await this.#jobs.do(request, LIMIT)
     signal?.removeEventListener('abort', end)
     signal?.throwIfAborted()
-    const said = readFileSync(join(copy, SAID_FILE), 'utf8')
+    const output = readFileSync(join(copy, OUTPUT_FILE), 'utf8')
     const trial = read<Trial>(copy, TRIAL_FILE) ?? { tapes: {}, host: [], spoiled: [] }
     this.#spoiled = exit !== undefined || !request.shared || trial.spoiled.length > 0
     const problem = trial.report
       ? trial.problem
-      : (trial.problem ?? problemOf(exit, late, said, request, copy))
-    return { ...trial, ...(problem && { problem }), said: said.slice(0, MOST_SAID) }
+      : (trial.problem ?? problemOf(exit, late, output, request, copy))
+    return { ...trial, ...(problem && { problem }), said: output.slice(0, MOST_OUTPUT) }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#jobs[Symbol.asyncDispose]()
-    closeSync(this.#said)
+    closeSync(this.#output)
     await this.#data[Symbol.asyncDispose]()
   }
 }
 
 /**
- * Places for trials of one lab. `once`: each trial has its own place. `ahead`: so it has, and the next one is made ready while
- * nothing is tried, so that the trial itself comes sooner. `shared`: a place is used again as long as it is fresh.
+ * Sandboxes for trials of one lab. `once`: each trial has its own sandbox. `ahead`: so it has, and the next one is made ready while
+ * nothing is tried, so that the trial itself comes sooner. `shared`: a sandbox is used again as long as it is fresh.
  */
 export class Trials implements AsyncDisposable {
-  readonly #open: () => Promise<TrialPlace>
+  readonly #open: () => Promise<TrialSandbox>
   readonly #kind: 'once' | 'ahead' | 'shared'
-  #next: Promise<TrialPlace> | undefined
+  #next: Promise<TrialSandbox> | undefined
 
   constructor(exercise: Exercise, rootless: boolean, kind: 'once' | 'ahead' | 'shared') {
-    this.#open = () => TrialPlace.open(exercise, rootless)
+    this.#open = () => TrialSandbox.open(exercise, rootless)
     this.#kind = kind
   }
 
-  /** As TrialPlace.try does it. */
+  /** As TrialSandbox.try does it. */
   async try(request: TrialRequest, signal?: AbortSignal): Promise<TriedOut> {
     await this.#leaving
-    let place = await (this.#next ?? this.#open())
+    let sandbox = await (this.#next ?? this.#open())
     this.#next = undefined
-    if (!place.fresh) {
-      await place[Symbol.asyncDispose]() // it has died while it waited
-      place = await this.#open()
+    if (!sandbox.fresh) {
+      await sandbox[Symbol.asyncDispose]() // it has died while it waited
+      sandbox = await this.#open()
     }
     try {
-      return await place.try({ ...request, shared: this.#kind === 'shared' }, signal)
+      return await sandbox.try({ ...request, shared: this.#kind === 'shared' }, signal)
     } finally {
-      if (this.#kind === 'shared' && place.fresh) this.#next = Promise.resolve(place)
-      else this.#leave(place) // the verdict does not wait for it
+      if (this.#kind === 'shared' && sandbox.fresh) this.#next = Promise.resolve(sandbox)
+      else this.#leave(sandbox) // the verdict does not wait for it
       if (this.#kind === 'ahead') void this.prepare()
     }
   }
 
   /** Whatever cannot be taken back, the next trial or the end says so. */
-  #leave(place: TrialPlace): void {
-    this.#leaving = place[Symbol.asyncDispose]()
+  #leave(sandbox: TrialSandbox): void {
+    this.#leaving = sandbox[Symbol.asyncDispose]()
     this.#leaving.catch(() => {})
   }
   #leaving: Promise<void> | undefined
 
-  /** Makes a place ready; where there can be none, the next trial says so. Resolves when there is nothing left to wait for. */
+  /** Makes a sandbox ready; where there can be none, the next trial says so. Resolves when there is nothing left to wait for. */
   async prepare(): Promise<void> {
     this.#next ??= this.#open()
-    const place = await this.#next.catch(() => undefined)
-    await place?.ready()
+    const sandbox = await this.#next.catch(() => undefined)
+    await sandbox?.ready()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const place = await this.#next?.catch(() => undefined)
-    await place?.[Symbol.asyncDispose]()
+    const sandbox = await this.#next?.catch(() => undefined)
+    await sandbox?.[Symbol.asyncDispose]()
     await this.#leaving
   }
 }
@@ -171,7 +171,7 @@ export class Trials implements AsyncDisposable {
 function problemOf(
   exit: Exit | undefined,
   late: boolean,
-  said: string,
+  output: string,
   { folder }: TrialRequest,
   copy: string,
 ): Problem {
@@ -186,7 +186,7 @@ function problemOf(
       what: `it had not come to an end after ${LIMIT / 1000} s`,
       remedy: 'what does it wait for, that never comes?',
     }
-  if (/heap out of memory|Allocation failed/.test(said))
+  if (/heap out of memory|Allocation failed/.test(output))
     return {
       what: `it used more than ${HEAP} MiB of memory`,
       remedy: 'what does it keep, that grows for ever?',

@@ -1,6 +1,6 @@
 import { certain } from '../common/certain.ts'
 import type { Report } from '../guide/step.ts'
-import { type Exercise, partOf, type Task } from './exercise.ts'
+import { type Exercise, type LabName, partOf, type Task } from './exercise.ts'
 import type { Problem } from './problem.ts'
 import type { Progress, TaskProgress } from './progress-shape.ts'
 import { reasonFor, reasonsFor } from './reasons.ts'
@@ -49,8 +49,8 @@ export function judgeTasks(exercise: Exercise, tried: TriedOut): TaskVerdict[] {
     const checks = found.filter(({ id }) => task.checks.includes(id))
     const missing = task.checks.filter(id => !checks.some(check => check.id === id))
     const failed = missing.length > 0 || checks.some(({ ok }) => ok === false)
-    const limited = !failed && checks.every(({ ok }) => ok === null)
-    const state = failed ? 'failed' : limited ? 'limited' : 'passed'
+    const isLimited = !failed && checks.every(({ ok }) => ok === null)
+    const state = failed ? 'failed' : isLimited ? 'limited' : 'passed'
     const difference = state === 'failed' ? (tapeDiffOf(exercise, task, tried)?.first ?? null) : null
     return { id: task.id, title: task.title, state, checks, missing, difference }
   })
@@ -118,13 +118,11 @@ export function tapeDiffOf(
 
 const tapesOf = (task: Task, { tapes }: Pick<TriedOut, 'tapes'>) => tapes[task.record ? task.id : 'part']
 
-type Named = Pick<Exercise, 'number' | 'name'>
-
 /** `3-root`: the name of a lab in progress.json. */
-export const labKey = ({ number, name }: Named) => `${number}-${name}`
+export const labKey = ({ number, name }: LabName) => `${number}-${name}`
 
 /** `3-root/pivot`: the name of a task there. */
-export const taskKey = (lab: Named, id: string) => `${labKey(lab)}/${id}`
+export const taskKey = (lab: LabName, id: string) => `${labKey(lab)}/${id}`
 
 /** Why a task failed, in few words: the first check that saw it, or what came in between. */
 export function whyFailed(

@@ -6,7 +6,7 @@ import { now } from '../kernel/syscalls/now.ts'
 import { ENDLESS, type Stuck } from './trial-files.ts'
 
 /** How long code may run without giving anything else a turn, in milliseconds; and the part of it in which it has a processor. */
-const PATIENCE = Number(process.env.MINILAB_PATIENCE ?? 5000)
+const BEAT_TIMEOUT = Number(process.env.MINILAB_PATIENCE ?? 5000)
 const BUSY = 0.8
 
 interface Watch {
@@ -25,14 +25,14 @@ export function watch(file: string): void {
   setInterval(() => {
     Atomics.add(beat, 0, 1)
     Atomics.notify(beat, 0)
-  }, PATIENCE / 10).unref()
+  }, BEAT_TIMEOUT / 10).unref()
 }
 
 function guard({ beat, file }: Watch): void {
   // on a machine that has much else to do, what waits for a processor is no endless loop
   for (let begun = cpuTime(); ;) {
-    if (Atomics.wait(beat, 0, Atomics.load(beat, 0), PATIENCE) !== 'timed-out') begun = cpuTime()
-    else if (cpuTime() - begun > PATIENCE * BUSY) break
+    if (Atomics.wait(beat, 0, Atomics.load(beat, 0), BEAT_TIMEOUT) !== 'timed-out') begun = cpuTime()
+    else if (cpuTime() - begun > BEAT_TIMEOUT * BUSY) break
   }
   const scripts = new Map<string, string>()
   const session = new Session()
@@ -46,7 +46,7 @@ function guard({ beat, file }: Watch): void {
     writeFileSync(file, JSON.stringify(stuck))
     now.exit_group(ENDLESS) // whoever is process 1 cannot kill itself: pid_namespaces(7)
   })
-  setInterval(() => {}, PATIENCE) // or this thread would end before the answer
+  setInterval(() => {}, BEAT_TIMEOUT) // or this thread would end before the answer
   session.post('Debugger.enable')
   session.post('Debugger.pause')
 }

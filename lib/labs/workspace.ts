@@ -16,7 +16,7 @@ import { MinilabError } from '../common/errors.ts'
 import { readJson } from '../common/json.ts'
 import { codeFolder, isCheckout, ownFolder } from '../common/own-folder.ts'
 import { object } from '../common/shape.ts'
-import type { Exercise } from './exercise.ts'
+import type { LabName } from './exercise.ts'
 import { withFileLock } from './lock.ts'
 import { createOwned, linkOwned, makeOwnedFolder, sudoUser, writeOwned } from './file-owner.ts'
 import type { Progress } from './progress-shape.ts'
@@ -28,8 +28,6 @@ export interface Workspace {
   folder: string
 }
 
-type Named = Pick<Exercise, 'number' | 'name'>
-
 /** The file that makes a folder a workspace. */
 export const PROGRESS = 'progress.json'
 
@@ -39,9 +37,10 @@ export const MINE = join(ownFolder, 'mine')
 /** The pristine files: TypeScript also in the npm package. */
 const LABS = join(ownFolder, 'labs')
 
-export const fileOf = ({ folder }: Workspace, { number, name }: Named) => join(folder, `${number}-${name}.ts`)
-export const startFileOf = ({ number, name }: Named) => join(LABS, `${number}-${name}`, 'start.ts')
-export const solutionFileOf = ({ number, name }: Named) => join(LABS, `${number}-${name}`, 'solution.ts')
+export const fileOf = ({ folder }: Workspace, { number, name }: LabName) =>
+  join(folder, `${number}-${name}.ts`)
+export const startFileOf = ({ number, name }: LabName) => join(LABS, `${number}-${name}`, 'start.ts')
+export const solutionFileOf = ({ number, name }: LabName) => join(LABS, `${number}-${name}`, 'solution.ts')
 
 export function noProgress(): Progress {
   return { minilab: 1, tasks: {}, predictions: {} }

@@ -7,11 +7,11 @@ import { othersWords, ownWords, plural, uidWords } from './words.ts'
 
 const ROW = 48
 const INDENT = 26
-const MOST = 12
+const MOST_PROCESSES = 12
 
 /** The tree of processes, each with the pid that the host knows it by and the one that it has inside. */
 export function drawProcesses({ processes }: Snapshot, width: number): Piece {
-  const { shown, left } = processRows(processes.roots, MOST)
+  const { shown, left } = processRows(processes.roots, MOST_PROCESSES)
   const body: Html[] = [
     text(90, 14, 'host', 'small', { look: 'dim', anchor: 'end' }),
     text(150, 14, 'inside', 'small', { look: 'dim', anchor: 'middle' }),

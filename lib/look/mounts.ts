@@ -65,7 +65,7 @@ const unoctal = (text: string) =>
 const layerPaths = (text: string) => (text.match(/(\\.|[^:\\])+/g) ?? []).map(unescape)
 const unescape = (text: string) => text.replace(/\\(.)/g, '$1')
 
-const MOST = 2000 // entries to be counted each time that somebody looks
+const MOST_ENTRIES = 2000 // entries to be counted each time that somebody looks
 const SOME = 6
 
 /** What is in the upper directory, by the path that mount(2) was given: it is another mount namespace's, as a rule ours. */
@@ -86,7 +86,7 @@ function contentOf(path: string, lower: readonly string[]): Readable<Content> {
 /** Counts what is in a directory. Throws where it cannot be read; what is below it and cannot is `more`. */
 function count(top: string, folder: string, lower: readonly string[], content: Content): void {
   for (const name of readdirSync(join(top, folder))) {
-    if (content.entries >= MOST) {
+    if (content.entries >= MOST_ENTRIES) {
       content.more = true
       return
     }

@@ -5,7 +5,7 @@ import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { Feed, SOCKET } from '../../lib/guide/feed.ts'
-import type { FeedEvent, Named } from '../../lib/guide/feed-event.ts'
+import type { FeedEvent, ContainerEvent } from '../../lib/guide/feed-event.ts'
 import { hear } from '../../lib/look/view/hear.ts'
 import { type Seen, Watch } from '../../lib/look/view/watch.ts'
 import { endProcess } from '../../lib/kernel/process/signal.ts'
@@ -39,7 +39,7 @@ const STAGE: FeedEvent = { kind: 'stage', number: 1, of: 1, title: `a\u2028${'x'
 describe('a step tells', () => {
   test('its stages, tape and checks, also with --json, and where its containers are', async () => {
     const data = userData()
-    const found: Named[] = []
+    const found: ContainerEvent[] = []
     const { events, gone } = await listener(data, event => {
       if (event.kind !== 'container') return
       // while it is told, it runs
@@ -245,7 +245,7 @@ test.skipIf(!isRoot)('a container in another pid namespace is found in ours', as
   const [sleep = 0] = children(first)
   onTestFinished(async () => void (await endProcess(first)))
   expect(nsPids(sleep).at(-1)).toBe(inside)
-  const named: Named = {
+  const named: ContainerEvent = {
     kind: 'container',
     name: 'elsewhere',
     pid: inside,

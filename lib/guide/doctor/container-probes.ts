@@ -28,7 +28,7 @@ export const containerProbes: Probe[] = [
       const name = `Linux ${release()}`
       // as every container of ours begins: clone3, and close_range with the flag that came last (5.11)
       const refusal = await attempt(machine, {
-        kinds: [],
+        namespaceTypes: [],
         inside: tape => void tape.close_range(3, LAST_FD, CLOSE_RANGE_CLOEXEC),
       })
       if (!refusal) return ok(name)
@@ -48,7 +48,7 @@ export const containerProbes: Probe[] = [
     after: ['kernel'],
     async look(machine) {
       // with a mount namespace: making its mounts private is refused where the new root got no capabilities
-      const refusal = await attempt(machine, { kinds: ['user', 'mount'] })
+      const refusal = await attempt(machine, { namespaceTypes: ['user', 'mount'] })
       if (!refusal) return ok(`may be made${machine.rootless ? ' by ordinary users' : ''}`)
       const { uidMap, mark } = machine.around
       const evidence = { sysctl, uidMap, container: mark, refusal: answerOf(refusal) }
@@ -61,14 +61,15 @@ export const containerProbes: Probe[] = [
     title: 'other namespaces',
     after: ['user-namespaces'],
     async look(machine) {
-      const kinds = NAMESPACE_TYPES.filter(kind => kind !== 'user')
+      const namespaceTypes = NAMESPACE_TYPES.filter(kind => kind !== 'user')
       const refusal = await attempt(machine, {})
-      if (!refusal) return ok(kinds.join(', '))
-      const refused: NamespaceType[] = []
-      for (const kind of kinds) if (await attempt(machine, { kinds: ['user', kind] })) refused.push(kind)
+      if (!refusal) return ok(namespaceTypes.join(', '))
+      const refusedTypes: NamespaceType[] = []
+      for (const kind of namespaceTypes)
+        if (await attempt(machine, { namespaceTypes: ['user', kind] })) refusedTypes.push(kind)
       // namespaces(7), /proc/sys/user
-      const [capped] = refused.map(limitOn).filter(limit => sysctl(`user/${limit}`) === '0')
-      const found = refused.length ? `refused: ${refused.join(', ')}` : answerOf(refusal)
+      const [capped] = refusedTypes.map(limitOn).filter(limit => sysctl(`user/${limit}`) === '0')
+      const found = refusedTypes.length ? `refused: ${refusedTypes.join(', ')}` : answerOf(refusal)
       const fix = capped ? `sudo sysctl -w user.${capped}=15000` : (remedyOf(refusal) ?? OWN_MACHINE)
       return { ok: 'blocked', found, fix }
     },
@@ -119,7 +120,7 @@ export const containerProbes: Probe[] = [
     async look(machine) {
       const version = hierarchyOf('memory')?.version
       const mode = cgroupMode()
-      const refusal = await attempt(machine, { kinds: [], parts: [limits] })
+      const refusal = await attempt(machine, { namespaceTypes: [], parts: [limits] })
       if (!refusal) return ok(`${mode}${mode === 'hybrid' ? `, memory on v${version}` : ''}`)
       const { readOnly, uidMap } = machine.around
       const writable = !hierarchies().some(({ mount }) => readOnly.includes(mount))
@@ -138,7 +139,7 @@ export const containerProbes: Probe[] = [
     async look(machine) {
       const { folder, dataFolder } = machine
       const refusal = await attempt(machine, {
-        kinds: ['user', 'mount'],
+        namespaceTypes: ['user', 'mount'],
         parts: [layers],
         change: container => {
           container.layers = { lower: [join(folder, 'lower')], folder: join(folder, 'own') }

@@ -13,8 +13,8 @@ export const networkProbes: Probe[] = [
     title: 'bridge and veth',
     after: ['user-namespaces'],
     async look(machine) {
-      const kinds = ['user', 'network'] as const
-      const refusal = await attempt(machine, { kinds, attach: plugTogether })
+      const namespaceTypes = ['user', 'network'] as const
+      const refusal = await attempt(machine, { namespaceTypes, attach: plugTogether })
       if (refusal)
         return {
           ok: 'blocked',

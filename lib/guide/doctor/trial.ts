@@ -12,7 +12,7 @@ import type { Machine } from './probe.ts'
 /** What is tried in a container that runs no program: it ends as soon as its parts are done. */
 interface Trial {
   /** its namespaces; all eight unless given */
-  kinds?: readonly NamespaceType[]
+  namespaceTypes?: readonly NamespaceType[]
   /** what it is made of besides its namespaces */
   parts?: readonly Part[]
   change?(plan: Plan): void
@@ -28,10 +28,10 @@ interface Trial {
  */
 export async function attempt(
   { id, rootless, ledger }: Machine,
-  { kinds = NAMESPACE_TYPES, parts = [], change, inside, attach }: Trial,
+  { namespaceTypes = NAMESPACE_TYPES, parts = [], change, inside, attach }: Trial,
 ): Promise<Refusal | undefined> {
   const spec = defaultSpec('/', [], rootless)
-  spec.linux.namespaces = kinds.map(type => ({ type }))
+  spec.linux.namespaces = namespaceTypes.map(type => ({ type }))
   spec.linux.cgroupsPath = `/minilab/${id}`
   const plan: Plan = { id, spec, rootfs: '/', ledger, diesWithUs: true }
   change?.(plan)

@@ -24,12 +24,12 @@ export async function attackChapter(
 }
 
 async function attempt(attack: Attack, target: Target): Promise<Cell> {
-  const place = { attack: attack.id, chapter: target.number }
+  const cell = { attack: attack.id, chapter: target.number }
   try {
     const outcome = await attack.act(target)
-    return { ...place, ...outcome, limited: outcome.stopped === null ? outcome.evidence : null }
+    return { ...cell, ...outcome, limited: outcome.stopped === null ? outcome.evidence : null }
   } catch (error) {
     if (!isKind(error, 'limited')) throw error
-    return { ...place, stopped: null, evidence: error.message, limited: error.message }
+    return { ...cell, stopped: null, evidence: error.message, limited: error.message }
   }
 }

@@ -82,7 +82,7 @@ export class EscapePresenter extends Printer {
     const through = column.filter(({ stopped }) => stopped === false).length
     const unknown = column.filter(({ stopped }) => stopped === null).length
     this.line()
-    const said =
+    const summary =
       through > 0
         ? red(
             `✘ ${through} of ${column.length} attacks ${through === 1 ? 'gets' : 'get'} through in chapter ${judged}`,
@@ -90,7 +90,7 @@ export class EscapePresenter extends Printer {
         : green(
             `✔ chapter ${judged} stops ${unknown ? `${column.length - unknown} of ${column.length}` : `all ${column.length}`} attacks`,
           )
-    this.line(bold(`   ${said}`) + (unknown ? `  ${yellow(`${unknown} cannot be told here`)}` : ''))
+    this.line(bold(`   ${summary}`) + (unknown ? `  ${yellow(`${unknown} cannot be told here`)}` : ''))
     this.line()
     this.note(
       numbers.length > 1

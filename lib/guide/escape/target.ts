@@ -44,7 +44,7 @@ export class Target {
 
   /** Why it has no limits though its chapter gives it some. */
   get unlimited(): string | undefined {
-    return this.has(limits) ? this.#experiment.refused?.reason : undefined
+    return this.has(limits) ? this.#experiment.whyNoLimits?.reason : undefined
   }
 
   /** Whether it sees the host's files: until there is a root file system of its own. */

@@ -25,7 +25,7 @@ interface Shown {
 const MOST_TOLD = { events: 3000, characters: 2 ** 24 }
 
 /** What a page that does not read has room for, in bytes; it may come back. */
-const PATIENCE = 2 ** 23
+const MOST_UNREAD = 2 ** 23
 
 /**
  * The pages that are open: server-sent events, HTML standard 9.2. Three kinds: `told`, numbered, what a step told us; `containers`,
@@ -82,7 +82,7 @@ export class Audience {
 
   #send(text: string): void {
     for (const page of this.#pages) {
-      if (page.writableLength < PATIENCE) page.write(text)
+      if (page.writableLength < MOST_UNREAD) page.write(text)
       else page.destroy()
     }
   }

@@ -19,7 +19,7 @@ interface Hearing {
 }
 
 /** Bounds of what is listened to: a learner's code can tell us things, too, and as many as it likes. */
-const MOST = { tellers: 32, line: 2 ** 20, all: 2 ** 24 } // characters
+const LIMITS = { tellers: 32, line: 2 ** 20, all: 2 ** 24 } // characters
 
 /**
  * Listens for what steps and labs of this data folder tell. Nothing is ever answered. Resolves to what ends it, and removes
@@ -43,7 +43,7 @@ export async function hear(dataFolder: string, hearing: Hearing): Promise<() => 
     })
     listen(socket, event => hearing.event(teller, event))
   })
-  server.maxConnections = MOST.tellers
+  server.maxConnections = LIMITS.tellers
   // by way of the folder's descriptor: a path in a sockaddr_un has at most 108 bytes, unix(7)
   server.listen(`/proc/self/fd/${at}/${SOCKET}`)
   await once(server, 'listening')
@@ -72,6 +72,6 @@ function listen(socket: Socket, tell: (event: FeedEvent) => void): void {
       if (!event) return socket.destroy()
       tell(event)
     }
-    if (rest.length > MOST.line || all > MOST.all) socket.destroy()
+    if (rest.length > LIMITS.line || all > LIMITS.all) socket.destroy()
   })
 }

@@ -14,7 +14,7 @@ import type { Audience } from './audience.ts'
 import { page } from './page.ts'
 
 const MOST_CONNECTIONS = 100
-const PATIENCE = 5000 // ms, for the first lines of a request
+const HEADERS_TIMEOUT = 5000 // ms, for the first lines of a request
 
 /** Files, and once the style that every drawing has in it: the policy below allows none in the page. */
 const ASSETS: Record<string, () => string | Buffer> = {
@@ -60,7 +60,7 @@ export class ViewServer {
     this.#audience = audience
     // who connects and says nothing must not use up our descriptors: the pages that are open, and what we look at, need some
     this.#server.maxConnections = MOST_CONNECTIONS
-    this.#server.headersTimeout = PATIENCE
+    this.#server.headersTimeout = HEADERS_TIMEOUT
   }
 
   /** Resolves to the address to open. Throws a usage error where the port cannot be had; 0 means any that is free. */

@@ -1,5 +1,5 @@
 import { isRunning, states } from '../../container/state/state.ts'
-import type { Named } from '../../guide/feed-event.ts'
+import type { ContainerEvent } from '../../guide/feed-event.ts'
 import {
   ifReadable,
   isAlive,
@@ -16,7 +16,7 @@ import type { Snapshot } from '../snapshot-shape.ts'
 const PAUSE = 200
 
 /** So many containers of steps are drawn: no step has as many, but a learner's code may say so. */
-const MOST = 24
+const MOST_TOLD = 24
 
 /** A container that is there now. */
 export interface Seen {
@@ -51,10 +51,10 @@ export class Watch {
   }
 
   /** A container that a step has started. One that has ended by now, or never was, is not heard of again. */
-  told(named: Named): void {
+  told(named: ContainerEvent): void {
     const { name, started } = named
     for (const [id, known] of this.#told) if (!isAlive(known.pid, known.started)) this.#told.delete(id)
-    const pid = this.#told.size < MOST ? find(named) : undefined
+    const pid = this.#told.size < MOST_TOLD ? find(named) : undefined
     if (pid === undefined) return
     this.#told.set(idOf(pid, started), { pid, started, name })
     this.#hurry()
@@ -124,7 +124,7 @@ const idOf = (pid: number, started: number) => `${pid}-${started}`
  * The container's first process as we number it. From another pid namespace it is known by its start time, by its number
  * there, and by an ancestor that is in that namespace.
  */
-function find({ pid, started, pidNamespace }: Named): number | undefined {
+function find({ pid, started, pidNamespace }: ContainerEvent): number | undefined {
   if (pidNamespace === namespaceInode('self', 'pid')) return isAlive(pid, started) ? pid : undefined
   return pids().find(
     other =>

@@ -7,7 +7,7 @@ import { Streams } from '../../../container/streams/streams.ts'
 import { codeOf } from '../../../common/error-code.ts'
 import { AT_FDCWD, O_RDWR, O_TRUNC, O_WRONLY, TIOCSTI } from '../../../kernel/syscalls/constants.ts'
 import { type Attack, cannotTell, gotThrough, stopped } from '../attack.ts'
-import { said, telling } from '../said.ts'
+import { printedCall, telling } from '../printed-call.ts'
 
 // What a container has of whoever started it: their terminal, their process group, and the files of their command line.
 
@@ -28,7 +28,7 @@ export const typing: Attack = {
       })
       await box.end()
       const [opened, typed] = [telling(calls, 'openat'), telling(calls, 'ioctl')]
-      const what = said(opened.errno === null ? typed : opened)
+      const what = printedCall(opened.errno === null ? typed : opened)
       return readWhatIsThere(terminal) === COMMAND
         ? gotThrough(`${what}; the terminal outside has the line "${COMMAND.trim()}"`)
         : stopped(`${what}; nothing was typed outside`)
@@ -71,7 +71,7 @@ export const group: Attack = {
       const { calls, box } = await target.make(tape => tape.attempt.kill(0, os.signals.SIGURG))
       await box.end()
       for (let turn = 0; turn < 3; turn++) await setImmediate() // libuv tells of a signal in its next turn
-      const what = said(telling(calls, 'kill'))
+      const what = printedCall(telling(calls, 'kill'))
       return heard
         ? gotThrough(`${what}; the process outside that started it was sent SIGURG`)
         : stopped(`${what}; the process outside that started it heard nothing`)
@@ -101,7 +101,7 @@ export const stdin: Attack = {
         { input: Number(input) },
       )
       await box.end()
-      const what = said(telling(calls, 'openat'))
+      const what = printedCall(telling(calls, 'openat'))
       const left = readFileSync(file, 'utf8')
       return left === ''
         ? gotThrough(`${what}; the host’s file is empty`)

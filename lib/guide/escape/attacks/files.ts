@@ -16,7 +16,7 @@ import { now } from '../../../kernel/syscalls/now.ts'
 import { descriptors } from '../../../kernel/process/procfs.ts'
 import type { Tape } from '../../../kernel/tape/tape.ts'
 import { type Attack, cannotTell, gotThrough, stopped } from '../attack.ts'
-import { said, telling } from '../said.ts'
+import { printedCall, telling } from '../printed-call.ts'
 import { victim } from '../victim.ts'
 
 const STEPS_UP = 32
@@ -45,7 +45,7 @@ export const chroot: Attack = {
       read = readToken(tape, secret, token)
     })
     await box.end()
-    const what = `${said(telling(calls, 'chroot'))}, then ${said(telling(calls, 'openat'))}`
+    const what = `${printedCall(telling(calls, 'chroot'))}, then ${printedCall(telling(calls, 'openat'))}`
     return read() ? gotThrough(`it has read the host’s secret: ${what}`) : stopped(what)
   },
 }
@@ -63,7 +63,7 @@ export const procRoot: Attack = {
       for (const pid of [1, other.pid]) reads.push(readToken(tape, `/proc/${pid}/root${secret}`, token))
     })
     await box.end()
-    const what = calls.filter(({ call }) => call === 'openat').map(said)
+    const what = calls.filter(({ call }) => call === 'openat').map(printedCall)
     return reads.some(read => read())
       ? gotThrough(`it has read the host’s secret: ${what[0]}`)
       : stopped(what.join(', '))
@@ -82,19 +82,21 @@ export const disk: Attack = {
     if (none && !host.rootless && target.seesProcesses) return cannotTell(none)
     const { path, device } =
       typeof host.disk === 'string' ? { path: '/dev/loop0', device: 7 << 8 } : host.disk
-    const [node, place] = [join(scratch, `disk-${number}`), join(scratch, `mnt-${number}`)]
+    const [node, mountPoint] = [join(scratch, `disk-${number}`), join(scratch, `mnt-${number}`)]
     let read = () => false
     const { calls, box } = await target.make(tape => {
       tape.attempt.mknodat(AT_FDCWD, node, S_IFBLK | 0o600, device)
-      tape.attempt.mkdirat(AT_FDCWD, place, 0o700)
-      for (const source of [node, path]) tape.attempt.mount(source, place, 'ext4', MS_RDONLY, null)
-      read = readToken(tape, join(place, 'secret'), host.token)
-      for (let i = 0; i < 2; i++) tape.attempt.umount2(place, MNT_DETACH)
+      tape.attempt.mkdirat(AT_FDCWD, mountPoint, 0o700)
+      for (const source of [node, path]) tape.attempt.mount(source, mountPoint, 'ext4', MS_RDONLY, null)
+      read = readToken(tape, join(mountPoint, 'secret'), host.token)
+      for (let i = 0; i < 2; i++) tape.attempt.umount2(mountPoint, MNT_DETACH)
     })
     await box.end()
     if (read())
-      return gotThrough(`it has read the host’s disk: ${calls.filter(c => c.call === 'mount').map(said)[0]}`)
-    return stopped([telling(calls, 'mknodat'), telling(calls, 'mount')].map(said).join(', '))
+      return gotThrough(
+        `it has read the host’s disk: ${calls.filter(c => c.call === 'mount').map(printedCall)[0]}`,
+      )
+    return stopped([telling(calls, 'mknodat'), telling(calls, 'mount')].map(printedCall).join(', '))
   },
 }
 
@@ -115,7 +117,7 @@ export const image: Attack = {
     await box.end()
     const there = existsSync(onHost)
     rmSync(onHost, { force: true })
-    const what = said(telling(calls, 'openat'))
+    const what = printedCall(telling(calls, 'openat'))
     if (there) return gotThrough(`${what}; the host finds ${name} in the image`)
     return stopped(`${what}; the host finds no ${name} in the image`)
   },

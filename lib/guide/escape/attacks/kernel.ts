@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { AT_FDCWD, MNT_DETACH, O_WRONLY } from '../../../kernel/syscalls/constants.ts'
 import { type Attack, cannotTell, gotThrough, stopped } from '../attack.ts'
-import { said, telling } from '../said.ts'
+import { printedCall, telling } from '../printed-call.ts'
 
 export const module_: Attack = {
   id: 'module',
@@ -14,10 +14,10 @@ export const module_: Attack = {
     })
     await box.end()
     const call = telling(calls, 'finit_module')
-    if (call.errno === 'EPERM') return stopped(said(call))
+    if (call.errno === 'EPERM') return stopped(printedCall(call))
     if (call.errno === 'ENOSYS')
       return cannotTell('this kernel was built without modules, nobody can load one')
-    return gotThrough(`${said(call)}: the file is no module, and the asker was not refused`)
+    return gotThrough(`${printedCall(call)}: the file is no module, and the asker was not refused`)
   },
 }
 
@@ -40,7 +40,7 @@ export const sysrq: Attack = {
     const call = telling(calls, 'openat')
     // umount2(2): EINVAL, there was nothing over it; EPERM, there was and it stays
     const uncovered = calls.filter(({ call: name, errno }) => name === 'umount2' && errno !== 'EINVAL')
-    const what = [...uncovered, call].map(said).join(', then ')
+    const what = [...uncovered, call].map(printedCall).join(', then ')
     return call.errno ? stopped(what) : gotThrough(what)
   },
 }

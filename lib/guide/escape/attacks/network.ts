@@ -15,15 +15,15 @@ import { SyscallError } from '../../../kernel/syscalls/syscall-error.ts'
 import { Tape } from '../../../kernel/tape/tape.ts'
 import { play, visit } from '../../../kernel/tape/visit.ts'
 import { type Attack, gotThrough, stopped } from '../attack.ts'
-import { said, telling } from '../said.ts'
+import { printedCall, telling } from '../printed-call.ts'
 
 const PORT = 4000
-const PATIENCE = 1 // s: connect(2) gives up then. On one machine an answer takes microseconds
+const CONNECT_TIMEOUT = 1 // s: connect(2) gives up then. On one machine an answer takes microseconds
 
 function connectTo(tape: Tape, to: Endpoint): void {
   const socket = tape.attempt.socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)
-  const patience = timeval(PATIENCE)
-  tape.attempt.setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, patience, patience.length)
+  const timeout = timeval(CONNECT_TIMEOUT)
+  tape.attempt.setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, timeout, timeout.length)
   tape.attempt.connect(socket, sockaddr(to), SOCKADDR_IN)
 }
 
@@ -45,7 +45,7 @@ export const neighbour: Attack = {
       const { calls, box } = await target.make(tape => connectTo(tape, to))
       await box.end()
       const came = whoCame(listener)
-      const call = said(telling(calls, 'connect'))
+      const call = printedCall(telling(calls, 'connect'))
       if (came) return gotThrough(`${call}; its listener was called from ${came.address}`)
       // that it is no failure of the listener
       const fromHost = new Tape()

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { errnoName } from '../../../common/errno.ts'
 import { PTRACE_SEIZE } from '../../../kernel/syscalls/constants.ts'
 import { type Attack, gotThrough, stopped } from '../attack.ts'
-import { said, telling } from '../said.ts'
+import { printedCall, telling } from '../printed-call.ts'
 import { victim } from '../victim.ts'
 
 export const kill: Attack = {
@@ -17,8 +17,9 @@ export const kill: Attack = {
     await box.end()
     const call = telling(calls, 'kill')
     const signal = await other.ended(call.errno === null)
-    if (signal) return gotThrough(`${said(call)}; process ${other.pid} of the host was ended by ${signal}`)
-    return stopped(`${said(call)}; process ${other.pid} of the host lives: ${other.field('State')}`)
+    if (signal)
+      return gotThrough(`${printedCall(call)}; process ${other.pid} of the host was ended by ${signal}`)
+    return stopped(`${printedCall(call)}; process ${other.pid} of the host lives: ${other.field('State')}`)
   },
 }
 
@@ -35,7 +36,7 @@ export const ptrace: Attack = {
     })
     const tracer = other.field('TracerPid')
     await box.end()
-    const what = `${said(telling(calls, 'ptrace'))}; /proc/${other.pid}/status (TracerPid) on the host: ${tracer}`
+    const what = `${printedCall(telling(calls, 'ptrace'))}; /proc/${other.pid}/status (TracerPid) on the host: ${tracer}`
     return tracer === '0' ? stopped(what) : gotThrough(`${what}, the container’s program`)
   },
 }

@@ -7,7 +7,7 @@ import { pids, unlessGone, words } from '../../../kernel/process/procfs.ts'
 import { until } from '../../../common/until.ts'
 import { limits } from '../../../container/parts/limits.ts'
 import { type Attack, cannotTell, gotThrough, stopped } from '../attack.ts'
-import { said, telling } from '../said.ts'
+import { printedCall, telling } from '../printed-call.ts'
 import { MEMORY, PROCESSES } from '../target.ts'
 
 const MiB = 2 ** 20
@@ -28,7 +28,7 @@ export const raise: Attack = {
       )
     }
     const hierarchy = hierarchyOf('memory')
-    const place = join(target.scratch, 'cgroup')
+    const mountPoint = join(target.scratch, 'cgroup')
     const [type, data, files] =
       hierarchy?.version === 1
         ? [
@@ -38,11 +38,15 @@ export const raise: Attack = {
           ]
         : ['cgroup2', null, ['memory.max']]
     const { calls, box } = await target.make(tape => {
-      tape.attempt.mkdirat(AT_FDCWD, place, 0o700)
-      tape.attempt.mount('cgroup', place, type, 0, data)
+      tape.attempt.mkdirat(AT_FDCWD, mountPoint, 0o700)
+      tape.attempt.mount('cgroup', mountPoint, type, 0, data)
       for (const file of files) {
         const value = Buffer.from(String(8 * MEMORY))
-        tape.attempt.write(tape.attempt.openat(AT_FDCWD, join(place, file), O_WRONLY, 0), value, value.length)
+        tape.attempt.write(
+          tape.attempt.openat(AT_FDCWD, join(mountPoint, file), O_WRONLY, 0),
+          value,
+          value.length,
+        )
       }
     })
     const file = join(box.container.cgroup?.controller('memory')?.path ?? '', files.at(-1) ?? '')
@@ -55,13 +59,13 @@ export const raise: Attack = {
         .slice(0, 1)
         .concat(told.slice(-2))
         .find(({ errno }) => errno !== null) ?? telling(calls, 'mount')
-    const what = `${said(last)}; on the host ${files.at(-1)} says ${limit} MiB`
+    const what = `${printedCall(last)}; on the host ${files.at(-1)} says ${limit} MiB`
     return limit === MEMORY / MiB ? stopped(what) : gotThrough(what)
   },
 }
 
 const FORKS = 60
-const PATIENCE = 5000 // ms, for what is on its way
+const PROCESSES_TIMEOUT = 5000 // ms, for what is on its way
 
 export const forks: Attack = {
   id: 'fork-bomb',
@@ -76,17 +80,17 @@ export const forks: Attack = {
       // in a shell of its own, which may give up when a fork is refused
       const loop = `(i=0; while [ $i -lt ${FORKS} ]; do sleep ${seconds} & i=$((i + 1)); done)`
       await box.shell.run(loop)
-      const refused = target.has(limits) ? readCgroup(box.pid, 'pidsRefused') : undefined
+      const refusedForks = target.has(limits) ? readCgroup(box.pid, 'pidsRefused') : undefined
       const current = readCgroup(box.pid, 'pidsCurrent')
-      if (refused && Number(refused.value) > 0)
+      if (refusedForks && Number(refusedForks.value) > 0)
         return stopped(`pids.events on the host: refused, ${current?.value} of at most ${PROCESSES} run`)
-      await until(() => sleepers(seconds).length === FORKS, PATIENCE)
+      await until(() => sleepers(seconds).length === FORKS, PROCESSES_TIMEOUT)
       return gotThrough(`the host counts ${sleepers(seconds).length} new processes`)
     } finally {
       await box.end()
       // in a pid namespace they went with its first process
       for (const pid of sleepers(seconds)) process.kill(pid, 'SIGKILL')
-      await until(() => sleepers(seconds).length === 0, PATIENCE)
+      await until(() => sleepers(seconds).length === 0, PROCESSES_TIMEOUT)
     }
   },
 }

@@ -2,7 +2,7 @@ import { fit } from '../text.ts'
 import type { Replayed } from '../../kernel/tape/tape.ts'
 
 /** A call with what the kernel answered: `openat(AT_FDCWD, "/x", O_RDONLY, 0) = -1 ENOENT`. */
-export function said({ call, args, result, errno }: Replayed): string {
+export function printedCall({ call, args, result, errno }: Replayed): string {
   const shown = args.replace(/^AT_FDCWD, /, '').replace(/, 0+$/, '')
   return `${call}(${fit(shown, 50)}) = ${errno ? `-1 ${errno}` : (result ?? 0)}`
 }
