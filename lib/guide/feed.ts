@@ -1,5 +1,6 @@
+import { openFile } from '../common/descriptor.ts'
 import { codeOf } from '../common/error-code.ts'
-import { closeSync, type FSWatcher, openSync, readdirSync, watch } from 'node:fs'
+import { closeSync, type FSWatcher, readdirSync, watch } from 'node:fs'
 import { join } from 'node:path'
 import {
   AF_UNIX,
@@ -177,8 +178,8 @@ function asTold(line: TapeLine): FeedCall {
 
 /** A connected socket, by way of the folder's descriptor: a path in a sockaddr_un has at most 108 bytes, unix(7). */
 function connectTo(folder: string): number {
-  const at = openSync(folder, 'r')
-  const address = Buffer.from(`\0\0/proc/self/fd/${at}/${SOCKET}\0`)
+  using at = openFile(folder, 'r')
+  const address = Buffer.from(`\0\0/proc/self/fd/${at.fd}/${SOCKET}\0`)
   address.writeUInt16LE(AF_UNIX)
   let fd: number | undefined
   try {
@@ -188,8 +189,6 @@ function connectTo(folder: string): number {
   } catch (error) {
     if (fd !== undefined) closeSync(fd)
     throw error
-  } finally {
-    closeSync(at)
   }
 }
 

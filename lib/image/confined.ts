@@ -21,7 +21,7 @@ const KEPT_OPEN = 16
  * anywhere. The kernel resolves every path as if the directory were "/" (openat2(2), RESOLVE_IN_ROOT), and what is
  * done is done to a single name in a directory that is then open, so that nothing can lead outside.
  */
-export class Confined {
+export class Confined implements Disposable {
   readonly #root: number
   /** open directories by path, the last used last */
   readonly #open = new Map<string, number>()
@@ -30,7 +30,7 @@ export class Confined {
     this.#root = openSync(dir, constants.O_RDONLY | constants.O_DIRECTORY)
   }
 
-  close(): void {
+  [Symbol.dispose](): void {
     this.forget()
     closeSync(this.#root)
   }

@@ -1,14 +1,6 @@
-import {
-  type BigIntStats,
-  closeSync,
-  constants,
-  fstatSync,
-  lstatSync,
-  openSync,
-  readlinkSync,
-  readSync,
-} from 'node:fs'
+import { type BigIntStats, constants, fstatSync, lstatSync, readlinkSync, readSync } from 'node:fs'
 import { posix } from 'node:path'
+import { openFile } from '../common/descriptor.ts'
 import { O_PATH } from '../kernel/syscalls/constants.ts'
 import { MinilabError } from '../common/errors.ts'
 import { isGone } from '../kernel/process/procfs.ts'
@@ -37,13 +29,9 @@ export function readMerged(
   path: string,
   most: number,
 ): string | undefined {
-  const layers: Confined[] = []
-  try {
-    for (const layer of layersTopFirst) layers.push(new Confined(layer))
-    return readFrom(layers, path, most)
-  } finally {
-    for (const layer of layers) layer.close()
-  }
+  using open = new DisposableStack()
+  const layers = layersTopFirst.map(layer => open.use(new Confined(layer)))
+  return readFrom(layers, path, most)
 }
 
 function readFrom(all: Confined[], path: string, most: number): string | undefined {
@@ -60,14 +48,12 @@ function readFrom(all: Confined[], path: string, most: number): string | undefin
  * the rest is taken as it is written. Throws a usage error for links without end.
  */
 export function resolveMerged(layersTopFirst: readonly string[], path: string): string {
-  const layers: Confined[] = []
-  try {
-    for (const layer of layersTopFirst) layers.push(new Confined(layer))
-    const { at, rest } = walk(layers, path)
-    return posix.join('/', at, ...rest)
-  } finally {
-    for (const layer of layers) layer.close()
-  }
+  using open = new DisposableStack()
+  const { at, rest } = walk(
+    layersTopFirst.map(layer => open.use(new Confined(layer))),
+    path,
+  )
+  return posix.join('/', at, ...rest)
 }
 
 /** Follows a path as far as it leads: what was reached, what stands there (nothing at the root), and the names left over. */
@@ -147,23 +133,17 @@ function statOf(path: string): BigIntStats | undefined {
 
 function read(at: string, path: string, most: number): string {
   // a name may come to mean something else at any moment, a descriptor not
-  const held = openSync(at, O_PATH | constants.O_NOFOLLOW)
+  using held = openFile(at, O_PATH | constants.O_NOFOLLOW)
   try {
-    const stat = fstatSync(held)
+    const stat = fstatSync(held.fd)
     if (!stat.isFile()) throw new MinilabError('usage', `/${path} of the image is no regular file`, CORRECT)
     if (stat.size > most)
       throw new MinilabError('usage', `/${path} of the image is larger than ${most} bytes`, CORRECT)
-    const fd = openSync(`/proc/self/fd/${held}`, 'r')
-    try {
-      const text = Buffer.alloc(stat.size)
-      return text.toString('utf8', 0, readSync(fd, text))
-    } finally {
-      closeSync(fd)
-    }
+    using file = openFile(`/proc/self/fd/${held.fd}`, 'r')
+    const text = Buffer.alloc(stat.size)
+    return text.toString('utf8', 0, readSync(file.fd, text))
   } catch (error) {
     if (codeOf(error) !== 'EACCES') throw error
     throw new MinilabError('usage', `/${path} of the image may not be read`, CORRECT)
-  } finally {
-    closeSync(held)
   }
 }

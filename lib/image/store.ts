@@ -1,5 +1,6 @@
-import { closeSync, existsSync, openSync, readSync, realpathSync, statSync } from 'node:fs'
+import { existsSync, readSync, realpathSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { openFile } from '../common/descriptor.ts'
 import { MinilabError } from '../common/errors.ts'
 import { suggest } from '../common/suggest.ts'
 import { compression } from './compression.ts'
@@ -110,12 +111,8 @@ function fromPath(path: string): RootSource {
 
 /** Whether a file begins as something compressed does, or says "ustar" where a tar does. */
 function isArchive(path: string): boolean {
-  const fd = openSync(path, 'r')
-  try {
-    const head = Buffer.alloc(512)
-    readSync(fd, head)
-    return compression(head) !== undefined || head.toString('latin1', 257, 262) === 'ustar'
-  } finally {
-    closeSync(fd)
-  }
+  using file = openFile(path, 'r')
+  const head = Buffer.alloc(512)
+  readSync(file.fd, head)
+  return compression(head) !== undefined || head.toString('latin1', 257, 262) === 'ustar'
 }

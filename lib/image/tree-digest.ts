@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { closeSync, constants, openSync, readlinkSync, readSync } from 'node:fs'
+import { constants, readlinkSync, readSync } from 'node:fs'
+import { openFile } from '../common/descriptor.ts'
 import { belongsToFile, isOpaque } from './overlay.ts'
 import { deviceNumbers, FILE_TYPES, type TreeFile, walk } from './tree.ts'
 import { readXattrs } from './xattr.ts'
@@ -71,13 +72,9 @@ function describe({ path, at, stat }: TreeFile, firstNames: Map<string, string>)
 }
 
 function sha256File(path: string): string {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW)
-  try {
-    const hash = createHash('sha256')
-    const buffer = Buffer.allocUnsafe(1 << 20)
-    for (let n; (n = readSync(fd, buffer)) > 0;) hash.update(buffer.subarray(0, n))
-    return hash.digest('hex')
-  } finally {
-    closeSync(fd)
-  }
+  using file = openFile(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+  const hash = createHash('sha256')
+  const buffer = Buffer.allocUnsafe(1 << 20)
+  for (let n; (n = readSync(file.fd, buffer)) > 0;) hash.update(buffer.subarray(0, n))
+  return hash.digest('hex')
 }

@@ -1,18 +1,17 @@
 import {
   chmodSync,
-  closeSync,
   constants,
   lchownSync,
   linkSync,
   lstatSync,
   mkdirSync,
-  openSync,
   symlinkSync,
   unlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { posix } from 'node:path'
 import type { Header } from 'tar-stream'
+import { openFile } from '../common/descriptor.ts'
 import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, S_IFBLK, S_IFCHR, S_IFIFO } from '../kernel/syscalls/constants.ts'
 import { MinilabError } from '../common/errors.ts'
 import { now } from '../kernel/syscalls/now.ts'
@@ -222,16 +221,12 @@ function entryError(path: string, error: unknown): unknown {
 }
 
 async function writeNew(path: string, content: Content): Promise<void> {
-  const fd = openSync(
+  using file = openFile(
     path,
     constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
     0o600,
   )
-  try {
-    for await (const chunk of content) writeFileSync(fd, chunk)
-  } finally {
-    closeSync(fd)
-  }
+  for await (const chunk of content) writeFileSync(file.fd, chunk)
 }
 
 /** A PAX time, decimal seconds since 1970; what is before or no number counts as 1970. */

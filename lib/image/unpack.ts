@@ -50,7 +50,7 @@ export async function unpackLayer(
 
 async function unpackInto(dir: string, source: Readable, name: string, overlay: boolean): Promise<LayerInfo> {
   const info = newLayerInfo()
-  const tree = new Confined(dir)
+  using tree = new Confined(dir)
   const unpacking = new Unpacking(tree, overlay)
   const tar = extract()
   let working: Promise<void> = Promise.resolve()
@@ -74,8 +74,6 @@ async function unpackInto(dir: string, source: Readable, name: string, overlay: 
     await working
     // where we close the entry that we cannot write, the streams say only that
     throw refused && codeOf(error) === 'ERR_STREAM_PREMATURE_CLOSE' ? refused.error : error
-  } finally {
-    tree.close()
   }
   info.notes = [...unpacking.notes]
   return info

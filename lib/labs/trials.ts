@@ -1,3 +1,4 @@
+import { openFile } from '../common/descriptor.ts'
 import { ourselves } from '../common/ourselves.ts'
 import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -50,11 +51,11 @@ export class TrialSandbox implements AsyncDisposable {
     const data = await makeDataCopy(image ?? 'below an overlay')
     const { files, cgroup } = data
     const output = openSync(join(files.copy, OUTPUT_FILE), 'a+')
-    const nothing = openSync('/dev/null', 'r')
+    using nothing = openFile('/dev/null', 'r')
     try {
       const args = ourselves(['check', String(number)], [`--max-old-space-size=${HEAP}`])
       const env = { ...process.env, MINILAB_DATA: dataFolder() }
-      const stdio = [nothing, output, output] as [number, number, number]
+      const stdio = [nothing.fd, output, output] as [number, number, number]
       const jobs = await TRIALS.start(
         { kind: 'protected', root: !rootless, files, cgroup },
         { args, env, stdio },
@@ -64,8 +65,6 @@ export class TrialSandbox implements AsyncDisposable {
       closeSync(output)
       await data[Symbol.asyncDispose]()
       throw error
-    } finally {
-      closeSync(nothing)
     }
   }
 

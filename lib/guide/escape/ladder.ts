@@ -13,13 +13,9 @@ export async function attackChapter(
 ): Promise<Cell[]> {
   const step = steps.find(candidate => candidate.number === number)
   if (!step) throw new RangeError(`there is no chapter ${number}`)
-  const target = new Target(step, partsUpTo(number, steps), host)
+  await using target = new Target(step, partsUpTo(number, steps), host)
   const cells: Cell[] = []
-  try {
-    for (const attack of attacks) cells.push(await attempt(attack, target))
-  } finally {
-    await target.close()
-  }
+  for (const attack of attacks) cells.push(await attempt(attack, target))
   return cells
 }
 

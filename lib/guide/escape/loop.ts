@@ -1,4 +1,5 @@
 import { closeSync, openSync, statSync } from 'node:fs'
+import { openFile } from '../../common/descriptor.ts'
 import { now } from '../../kernel/syscalls/now.ts'
 import { SyscallError } from '../../kernel/syscalls/syscall-error.ts'
 
@@ -23,27 +24,22 @@ const TRIES = 10
  * open, so at our end, whatever that may be.
  */
 export function attachLoop(file: string): LoopDevice {
-  const control = openSync('/dev/loop-control', 'r+')
-  const backing = openSync(file, 'r')
+  using control = openFile('/dev/loop-control', 'r+')
+  using backing = openFile(file, 'r')
   const config = new Uint8Array(CONFIG.size)
   const view = new DataView(config.buffer)
-  view.setUint32(CONFIG.fd, backing, true)
+  view.setUint32(CONFIG.fd, backing.fd, true)
   view.setUint32(CONFIG.flags, LO_FLAGS.readOnly | LO_FLAGS.autoclear, true)
-  try {
-    for (let tries = 1; ; tries++) {
-      const path = `/dev/loop${now.ioctl(control, LOOP_CTL_GET_FREE, 0)}`
-      const device = openSync(path, 'r')
-      try {
-        now.ioctl(device, LOOP_CONFIGURE, config)
-        return { path, device: statSync(path).rdev }
-      } catch (error) {
-        closeSync(device)
-        // somebody else was faster: then the next one
-        if (!(error instanceof SyscallError && error.code === 'EBUSY' && tries < TRIES)) throw error
-      }
+  for (let tries = 1; ; tries++) {
+    const path = `/dev/loop${now.ioctl(control.fd, LOOP_CTL_GET_FREE, 0)}`
+    const device = openSync(path, 'r')
+    try {
+      now.ioctl(device, LOOP_CONFIGURE, config)
+      return { path, device: statSync(path).rdev }
+    } catch (error) {
+      closeSync(device)
+      // somebody else was faster: then the next one
+      if (!(error instanceof SyscallError && error.code === 'EBUSY' && tries < TRIES)) throw error
     }
-  } finally {
-    closeSync(control)
-    closeSync(backing)
   }
 }

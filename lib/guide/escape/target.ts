@@ -24,7 +24,7 @@ export interface Made {
 }
 
 /** A container of a chapter on the attacked host: with all the parts that the chapters up to it have taught. */
-export class Target {
+export class Target implements AsyncDisposable {
   readonly number: number
   readonly host: AttackedHost
   readonly parts: readonly Part[]
@@ -101,7 +101,7 @@ export class Target {
     if (this.has(layers) && !plan.layers) onImageLayers(plan)
   }
 
-  async close(): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     await this.#experiment.close()
   }
 }
