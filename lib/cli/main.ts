@@ -24,7 +24,7 @@ function refuseUndecoded(): void {
     readFileSync(`/proc/self/${file}`, 'latin1')
       .split('\0')
       .map(text => Buffer.from(text, 'latin1'))
-  const variables = bytesOf('environ').filter(entry => asked.includes(entry.toString().split('=')[0]!))
+  const variables = bytesOf('environ').filter(entry => asked.includes(entry.toString().replace(/=.*/s, '')))
   for (const [what, all] of [
     ['argument', bytesOf('cmdline')],
     ['variable', variables],

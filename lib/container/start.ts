@@ -1,3 +1,4 @@
+import { certain } from '../common/certain.ts'
 import type { Child } from '../kernel/process/child.ts'
 import { diagnose } from '../kernel/syscalls/diagnose.ts'
 import { PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS } from '../kernel/syscalls/constants.ts'
@@ -118,8 +119,8 @@ function noProgram(tape: readonly Replayed[], { ops }: Tape): Error | undefined 
   if (tape.at(-1)?.result === null) return undefined
   const at = tape.findLastIndex(({ call, errno }) => call === 'execve' && errno !== null)
   if (at !== -1) {
-    const { call, args, errno } = tape[at]!
-    const number = errnoNumber(errno!)
+    const { call, args, errno } = certain(tape[at])
+    const number = errnoNumber(certain(errno))
     return new SyscallError(
       call,
       args,

@@ -1,5 +1,6 @@
 import { existsSync, watch } from 'node:fs'
 import { once } from 'node:events'
+import { certain } from '../../common/certain.ts'
 import { LogReader, type LogRecord } from '../../container/streams/log.ts'
 import { findState } from '../../container/state/state.ts'
 import type { State } from '../../container/state/state-shape.ts'
@@ -89,7 +90,10 @@ const SECONDS: Record<string, number> = { s: 1, m: 60, h: 3600 }
 function sinceTime(text: string): string {
   const parts = [...text.matchAll(/(\d+(?:\.\d+)?)([smh])/g)]
   const isDuration = parts.length > 0 && parts.map(([part]) => part).join('') === text
-  const ago = parts.reduce((sum, [, number = '', unit = '']) => sum + Number(number) * SECONDS[unit]!, 0)
+  const ago = parts.reduce(
+    (sum, [, number = '', unit = '']) => sum + Number(number) * certain(SECONDS[unit]),
+    0,
+  )
   const time = isDuration
     ? Date.now() - ago * 1000
     : /^\d+(\.\d+)?$/.test(text)

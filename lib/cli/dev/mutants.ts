@@ -1,3 +1,4 @@
+import { certain } from '../../common/certain.ts'
 import { asTyped } from '../../guide/as-typed.ts'
 import { leaveOut } from '../../guide/leave-out.ts'
 import type { Mutant } from '../../guide/mutant.ts'
@@ -18,7 +19,7 @@ export async function listMutants(numbers: readonly number[], flags: StepFlags):
   const { bold, dim, cyan } = inkFor(flags.plain ?? false)
   const width = widthFor(flags.plain ?? false)
   for (const number of numbers) {
-    const { name: step, load, mutants } = steps[number - 1]!
+    const { name: step, load, mutants } = certain(steps[number - 1])
     const checks = (await load()).stages.flatMap(({ checks }) => checks ?? [])
     const rows = (await mutants()).map(({ name, misconception, breaks }) => ({
       name,
@@ -45,7 +46,7 @@ export async function listMutants(numbers: readonly number[], flags: StepFlags):
 
 /** What `--mutant` and `--without` ask for. Throws a usage error with the nearest name. */
 export async function chooseWrong(number: number, flags: StepFlags, rootless: boolean): Promise<Wrong> {
-  const { load, mutants } = steps[number - 1]!
+  const { load, mutants } = certain(steps[number - 1])
   const right = await load()
   if (flags.mutant === undefined) return without(right, flags.without ?? [], rootless)
   if (flags.without)

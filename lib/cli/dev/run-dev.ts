@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { certain } from '../../common/certain.ts'
 import type { RightAnswer, Unsolved, WrongAnswer } from '../../labs/answer.ts'
 import { type Answers, casesOf, lint, runCase } from '../../labs/dev-check.ts'
 import type { Exercise } from '../../labs/exercise.ts'
@@ -61,7 +62,7 @@ async function answersTo({ number, name }: Exercise): Promise<Answers> {
     const file = join(ownFolder, 'test/labs', kind, `${number}-${name}.ts`)
     if (!existsSync(file))
       throw new MinilabError('usage', `there is no ${file}`, 'dev check needs a checkout, with its tests')
-    return ((await import(pathToFileURL(file).href)) as Record<string, T>)[kind]!
+    return certain(((await import(pathToFileURL(file).href)) as Record<string, T>)[kind])
   }
   return {
     right: await load<RightAnswer[]>('right'),

@@ -1,3 +1,4 @@
+import { certain } from '../../common/certain.ts'
 import type { Exercise, Task } from '../../labs/exercise.ts'
 import { DiffPresenter } from '../../labs/present-diff.ts'
 import { withSolutions } from '../../labs/with-solutions.ts'
@@ -55,7 +56,7 @@ export async function compare({
 }: ToCompare): Promise<Compared> {
   const failing = judgeTasks(exercise, tried).findIndex(({ state }) => state === 'failed')
   // where none fails, the last of those about the part: by then the part is whole
-  const task = exercise.tasks[failing] ?? exercise.tasks.findLast(({ record }) => !record)!
+  const task = exercise.tasks[failing] ?? certain(exercise.tasks.findLast(({ record }) => !record))
   if (tried.problem && !tried.tapes.part) return { task, stopped: tried.problem }
   const child = tapeDiffOf(exercise, task, tried)
   const compared = { task, ...(child && child.rows.length > 0 && { child }) }

@@ -1,3 +1,4 @@
+import { certain } from '../../common/certain.ts'
 import { dataFolder } from '../../image/data-folder.ts'
 import { runTrials, type TrialOf } from '../../labs/trial-in-sandbox.ts'
 import { exercises } from '../exercises.ts'
@@ -11,8 +12,8 @@ export async function serveTrials(number: number): Promise<void> {
 
 /** All that a trial needs. Once loaded outside the sandbox it is in Node's compile cache, which cannot be written to in there. */
 export async function loadTrials(number: number): Promise<TrialOf> {
-  const { load, solution } = exercises.find(row => row.number === number)!
+  const { load, solution } = certain(exercises.find(row => row.number === number))
   const exercise = await load()
-  const step = await steps[number - 1]!.load()
+  const step = await certain(steps[number - 1]).load()
   return { step, exercise, reference: await solution(), earlier: await labsBefore(exercise) }
 }

@@ -1,3 +1,4 @@
+import { certain } from '../../common/certain.ts'
 import { MinilabError } from '../../common/errors.ts'
 import type { Exercise } from '../../labs/exercise.ts'
 import { type Mistake, mistakesIn } from '../../labs/mistakes.ts'
@@ -144,7 +145,7 @@ class Watched implements AsyncDisposable {
     const waiting: View = presenter => presenter.note('comparing the system calls …')
     this.#screen.show(waiting)
     this.#comparing = this.#begin([this.#comparing], async signal => {
-      const tried = await this.#tried!
+      const tried = await certain(this.#tried)
       signal.throwIfAborted()
       const { workspace, rootless } = this.#about
       const compared = await compare({ workspace, exercise, rootless, trials: this.#trials, tried, signal })

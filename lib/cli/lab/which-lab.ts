@@ -1,3 +1,4 @@
+import { certain } from '../../common/certain.ts'
 import type { Exercise } from '../../labs/exercise.ts'
 import { readProgress } from '../../labs/progress.ts'
 import { nextLab } from '../../labs/next.ts'
@@ -11,7 +12,7 @@ export async function whichLab(word: string | undefined, workspace: Workspace): 
   if (word === undefined) {
     const progress = readProgress(workspace)
     const labs = await loadLabs()
-    return nextLab(labs, progress) ?? labs.at(-1)!
+    return nextLab(labs, progress) ?? certain(labs.at(-1))
   }
   return labNamed(word)
 }

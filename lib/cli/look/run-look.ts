@@ -1,3 +1,4 @@
+import { certain } from '../../common/certain.ts'
 import { asTyped } from '../../guide/as-typed.ts'
 import { lstatSync } from 'node:fs'
 import type { Writable } from 'node:stream'
@@ -50,10 +51,10 @@ async function onlyOne({ json, svg }: LookFlags): Promise<Target | undefined> {
   ).flatMap(({ word, name, pid, seen }) => (seen ? [[word, name, String(pid), ...facts(seen)]] : []))
   console.log(`${plural(rows.length, 'container runs', 'containers run')}; look at one of them:`)
   const widths = (rows[0] ?? []).map((_, column) =>
-    Math.max(...rows.map(row => printable(row[column]!).length)),
+    Math.max(...rows.map(row => printable(certain(row[column])).length)),
   )
   for (const row of rows) {
-    const [word = '', ...rest] = row.map((cell, column) => printable(cell).padEnd(widths[column]!))
+    const [word = '', ...rest] = row.map((cell, column) => printable(cell).padEnd(certain(widths[column])))
     console.log(asTyped(`  minilab look ${word}   ${rest.join('  ')}`.trimEnd()))
   }
   return undefined

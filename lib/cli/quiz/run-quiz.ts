@@ -1,3 +1,4 @@
+import { certain } from '../../common/certain.ts'
 import { runInSandbox } from '../../sandbox/start.ts'
 import { ourselves } from '../../common/ourselves.ts'
 import { askAgain, questionsOf } from '../../guide/quiz.ts'
@@ -57,7 +58,7 @@ export async function quiz(numbers: readonly number[], typed: QuizFlags): Promis
 
 async function roundsOf(workspace: Workspace, numbers: readonly number[], all: boolean): Promise<Round[]> {
   const missed = missedQuestions(readProgress(workspace))
-  const chapters = await Promise.all(numbers.map(number => steps[number - 1]!.load()))
+  const chapters = await Promise.all(numbers.map(number => certain(steps[number - 1]).load()))
   return chapters
     .map(step => ({ step, questions: new Set(questionsOf(step).filter(q => all || missed.has(q))) }))
     .filter(({ questions }) => questions.size > 0)

@@ -1,3 +1,4 @@
+import { certain } from '../../common/certain.ts'
 import { runInSandbox } from '../../sandbox/start.ts'
 import type { Sandbox } from '../../sandbox/sandbox.ts'
 import { dataFolder } from '../../image/data-folder.ts'
@@ -44,7 +45,7 @@ export async function runSteps(numbers: number[], command: string[], typed: Step
   const quiet = (flags.json ?? false) || flags.trace === STDOUT
   let worst: number = EXIT.ok
   for (const number of numbers) {
-    const step = await steps[number - 1]!.load()
+    const step = await certain(steps[number - 1]).load()
     const presenter = new Presenter({ plain: flags.plain ?? false, quiet })
     const options = { rootless, runtime: flags.runtime }
     const file = traceTo(flags.trace)

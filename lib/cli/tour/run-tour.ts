@@ -1,3 +1,4 @@
+import { certain } from '../../common/certain.ts'
 import { asTyped } from '../../guide/as-typed.ts'
 import { Presenter } from '../../guide/present.ts'
 import { earlyPredictions } from '../../labs/early-predictions.ts'
@@ -51,8 +52,8 @@ async function readTour(): Promise<Tour> {
   const predictions = [...Object.values(earlyPredictions()), ...Object.values(progress.predictions)]
   const [chapters, labs] = await Promise.all([Promise.all(steps.map(({ load }) => load())), loadLabs()])
   const way = chapters.map(({ number, name, title }, i): TourStep => {
-    const { minutes, see, why } = stops[i]!
-    const exercise = labs[i]!
+    const { minutes, see, why } = certain(stops[i])
+    const exercise = certain(labs[i])
     const open = exercise.tasks.filter(({ id }) => isOpen(progress, exercise, id)).length
     const all = exercise.tasks.length
     return {
@@ -86,9 +87,9 @@ class TourPresenter extends Presenter {
     this.head(' The tour ')
     const first = steps.filter(({ lab }) => lab.when === 'write it')
     const numbers = new Intl.ListFormat('en-GB').format(first.map(({ number }) => `${number}`))
-    const sudo = steps[0]!.command.startsWith('sudo ') ? ' Without root, leave out `sudo`.' : ''
+    const sudo = certain(steps[0]).command.startsWith('sudo ') ? ' Without root, leave out `sudo`.' : ''
     this.#text(
-      `The seven steps in about ${minutes} minutes. Each adds a part to a container, and asks you to predict what the kernel does.${sudo} In the labs you write the parts yourself. They take longer: begin with labs ${numbers}, \`${first[0]!.lab.command}\` and so on.`,
+      `The seven steps in about ${minutes} minutes. Each adds a part to a container, and asks you to predict what the kernel does.${sudo} In the labs you write the parts yourself. They take longer: begin with labs ${numbers}, \`${certain(first[0]).lab.command}\` and so on.`,
     )
     for (const step of steps) this.#step(step)
     this.line()

@@ -10,6 +10,7 @@ import {
   statSync,
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import { certain } from '../../common/certain.ts'
 import { type Descriptor, openFile } from '../../common/descriptor.ts'
 import { makeDir } from '../../image/data-folder.ts'
 import { codeOf } from '../../common/error-code.ts'
@@ -68,7 +69,7 @@ export class Ledger {
 
   /** Removes a line that was written in part, and a ledger that has no other. */
   #takeBack(): void {
-    if (this.#size > 0) return ftruncateSync(this.#file!.fd, this.#size)
+    if (this.#size > 0) return ftruncateSync(certain(this.#file).fd, this.#size)
     this.#close()
     rmSync(this.path, { force: true })
   }

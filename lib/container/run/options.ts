@@ -32,13 +32,15 @@ function parseSize(text: string): number {
   )
 }
 
+/** Docker's smallest: below it no program can even start. */
+const SMALLEST_MEMORY = 6 * 1024 ** 2
+
 /** The limits of `run`; empty where none was asked for, and 0 is none. `--cpus 0.5` is half of each 100 ms, as is `500m`. */
 export function resources(flags: { memory?: string; cpus?: string; pidsLimit?: string }): ResourcesSpec {
   const found: ResourcesSpec = {}
   if (flags.memory !== undefined) {
     const limit = parseSize(flags.memory)
-    // Docker's smallest: below it no program can even start
-    if (limit > 0 && limit < 6 * UNITS.m!)
+    if (limit > 0 && limit < SMALLEST_MEMORY)
       throw new MinilabError(
         'usage',
         `--memory ${flags.memory} is too little to start anything`,

@@ -1,4 +1,5 @@
 import { closeSync, fstatSync } from 'node:fs'
+import { certain } from '../../common/certain.ts'
 import { codeOf } from '../../common/error-code.ts'
 import { isFull } from '../../image/error.ts'
 import {
@@ -65,7 +66,7 @@ export class Streams {
     // in the background nobody writes to it, but it stays open until the container has ended, as docker run -d -i does it
     if (hasInput && log) this.#held = to
     else if (hasInput) this.#input = { from: input, to }
-    const stdin = hasInput ? this.#theirs.at(-1)! : 'null'
+    const stdin = hasInput ? certain(this.#theirs.at(-1)) : 'null'
     const stdout = this.#output(output, 'stdout')
     // one open file stays one: what is written to both keeps its order
     const isOne = !log && typeof stdout === 'number' && isSameFile(output, errors)
@@ -97,7 +98,7 @@ export class Streams {
   #output(fd: number, name: 'stdout' | 'stderr'): Stream {
     if (isNull(fd, name)) return 'null'
     this.#outputs.push({ from: this.#pipe('read'), to: fd, name })
-    return this.#theirs.at(-1)!
+    return certain(this.#theirs.at(-1))
   }
 
   /** A pipe of which one end is for the program; the other one. */

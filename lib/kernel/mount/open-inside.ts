@@ -1,3 +1,4 @@
+import { certain } from '../../common/certain.ts'
 import { AT_FDCWD } from '../syscalls/constants.ts'
 import type { Args } from '../syscalls/syscalls.ts'
 import { visit } from '../tape/visit.ts'
@@ -11,5 +12,5 @@ const SIZE = 24 // bytes of a struct open_how
  */
 export async function openInside(pid: number, path: string, how: How): Promise<number> {
   const replayed = await visit(pid, ['user', 'mnt'], tape => void tape.openat2(AT_FDCWD, path, how, SIZE))
-  return replayed.find(({ call }) => call === 'openat2')!.result!
+  return certain(replayed.find(({ call }) => call === 'openat2')?.result)
 }

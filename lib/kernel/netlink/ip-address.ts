@@ -1,4 +1,5 @@
 import { isIP, isIPv4 } from 'node:net'
+import { certain } from '../../common/certain.ts'
 import { AF_INET, AF_INET6 } from '../syscalls/constants.ts'
 import { MinilabError } from '../../common/errors.ts'
 import { quote } from '../syscalls/kinds.ts'
@@ -6,7 +7,7 @@ import { quote } from '../syscalls/kinds.ts'
 /** An address and how many of its bits name its network: `10.1.2.3/24`; without a length all of them. Throws a usage error. */
 export function parseNetwork(text: string): { family: number; ip: string; length: number } {
   const [ip = '', length, ...rest] = text.split('/')
-  const most = { 0: -1, 4: 32, 6: 128 }[isIP(ip)]!
+  const most = certain({ 0: -1, 4: 32, 6: 128 }[isIP(ip)])
   const given = length === undefined ? most : /^\d+$/.test(length) ? Number(length) : Infinity
   if (most < 0 || given > most || rest.length > 0)
     throw new MinilabError(

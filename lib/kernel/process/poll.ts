@@ -21,7 +21,7 @@ export async function ready(fd: number, events: number, milliseconds = -1, wake?
       ),
     )
     // struct pollfd: the upper half of its second word has what was found
-    if (errno === 0) return fds[1]! >> 16 !== 0
+    if (errno === 0) return Number(fds[1]) >> 16 !== 0
     if (errnoName(errno) !== 'EINTR') throw new SyscallError('poll', `[{fd=${fd}}]`, errno)
   }
 }
