@@ -1,5 +1,6 @@
 import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { codeOf } from '../../lib/common/error-code.ts'
 import { finding, seen } from '../../lib/guide/evidence.ts'
 import type { Check, Scene } from '../../lib/guide/step.ts'
 import { mountinfo } from '../../lib/kernel/mount/mountinfo.ts'
@@ -238,7 +239,7 @@ function contents(path: string): string {
   try {
     return counted(readFileSync(path).length, 'byte')
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EACCES') return 'for root only'
+    if (codeOf(error) === 'EACCES') return 'for root only'
     throw error
   }
 }

@@ -76,10 +76,8 @@ export const cgroupChecks = {
     id: 'own-cgroup',
     claim: 'it is in a cgroup of its own',
     look({ pid }) {
-      const [ours, its] = ['self', pid].map(who => readFileSync(`/proc/${who}/cgroup`, 'utf8')) as [
-        string,
-        string,
-      ]
+      const ours = readFileSync('/proc/self/cgroup', 'utf8')
+      const its = readFileSync(`/proc/${pid}/cgroup`, 'utf8')
       const rows = relevant().map(({ controller, hierarchy }) => ({
         evidence: seen(
           `/proc/${pid}/cgroup (${hierarchy.version === 2 ? 'v2' : controller})`,
@@ -89,9 +87,8 @@ export const cgroupChecks = {
         controller,
         same: pathIn(ours, hierarchy) === pathIn(its, hierarchy),
       }))
-      const [own, shared] = [false, true].map(same =>
-        rows.filter(row => row.same === same).map(row => row.controller),
-      ) as [string[], string[]]
+      const controllers = (same: boolean) => rows.filter(row => row.same === same).map(row => row.controller)
+      const [own, shared] = [controllers(false), controllers(true)]
       return finding(
         rows.length > 0 && shared.length === 0,
         rows.map(row => row.evidence),

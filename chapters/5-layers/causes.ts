@@ -1,7 +1,7 @@
 import { lstatSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Scene } from '../../lib/guide/step.ts'
-import { treeDigest } from '../../lib/image/tree-digest.ts'
+import { treeDigest, type TreeEntry } from '../../lib/image/tree-digest.ts'
 import { namespaceInode } from '../../lib/kernel/process/procfs.ts'
 import { below, contents, directories, entriesOfTar, rootMount, upperOf } from './readings.ts'
 import type { Stack } from './step.ts'
@@ -70,10 +70,8 @@ export function copiedAtStart(scene: Own, upper: string): string | undefined {
 /** What a layer has lost on its way through the tar. */
 export async function lost(scene: Own): Promise<string | undefined> {
   const inTar = await entriesOfTar(scene.tar)
-  const [packed, unpacked] = [upperOf(scene), scene.unpacked].map(dir => treeDigest(dir).entries) as [
-    Entries,
-    Entries,
-  ]
+  const packed = treeDigest(upperOf(scene)).entries
+  const unpacked = treeDigest(scene.unpacked).entries
   const opaque = packed.find(entry => entry.opaque)
   if (inTar.some(({ type }) => type === 'character-device'))
     return 'It was packed by plain tar, which keeps the device 0:0 and loses the attribute of the opaque directory.'
@@ -91,5 +89,4 @@ export async function lost(scene: Own): Promise<string | undefined> {
   return undefined
 }
 
-type Entries = ReturnType<typeof treeDigest>['entries']
-const owner = ({ mode, uid, gid }: Entries[number]) => `${mode} ${uid}:${gid}`
+const owner = ({ mode, uid, gid }: TreeEntry) => `${mode} ${uid}:${gid}`

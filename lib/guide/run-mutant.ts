@@ -60,9 +60,9 @@ export interface TapeDifference {
 }
 
 async function tapeDifference<S>({ right, step }: Wrong<S>, options: StepMode): Promise<TapeDifference> {
-  const [should, does] = [await recordStep(right, options), await recordStep(step, options)].map(tape =>
-    tape.print().map(call => call.replace(/ #\d+>/g, '>')),
-  ) as [string[], string[]]
+  const callsOf = async (built: Step<S>) =>
+    (await recordStep(built, options)).print().map(call => call.replace(/ #\d+>/g, '>'))
+  const [should, does] = [await callsOf(right), await callsOf(step)]
   const calls = [
     ...surplus(should, does).map(call => `- ${call}`),
     ...surplus(does, should).map(call => `+ ${call}`),

@@ -62,7 +62,12 @@ async function importFile(folder: string, file: string): Promise<Exported> {
  * An error that came out of the learner's code, with the line. One that is known already stays as it is. `mayAwait`: whether that
  * code could have awaited something.
  */
-export function asWritten(error: unknown, folder: string, doing: string, mayAwait = true): unknown {
+export function asWritten(
+  error: unknown,
+  folder: string,
+  doing: string,
+  mayAwait = true,
+): MinilabError<'refused'> {
   if (isKind(error, 'refused')) {
     const { message: what, remedy, at = placeIn(folder, error.stack) } = error
     return !at || at === error.at ? error : learnersError({ what, at, remedy })

@@ -98,12 +98,11 @@ export const rootLost = () =>
 
 /** What the kernel refused, with the line of the learner's from which that call came. */
 export function withLine(error: unknown): unknown {
-  const at = error instanceof SyscallError ? error.place?.at : undefined
-  if (!at) return error
-  const { message, diagnosis } = error as SyscallError
+  if (!(error instanceof SyscallError) || !error.place?.at) return error
+  const { message, diagnosis, place } = error
   return learnersError({
     what: [message, diagnosis?.cause].filter(Boolean).join(': '),
-    at,
+    at: place.at,
     remedy: diagnosis?.remedy ?? 'minilab check tells more',
   })
 }

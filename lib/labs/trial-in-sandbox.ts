@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { certain } from '../common/certain.ts'
-import { isKind, type MinilabError } from '../common/errors.ts'
+import { isKind } from '../common/errors.ts'
 import type { Part } from '../container/part.ts'
 import { difference } from '../guide/host-state.ts'
 import { recordDry } from '../guide/leave-out.ts'
@@ -152,7 +152,7 @@ const anonymous = (call: string) =>
     .replaceAll(/(cgroup\.procs", "|\/proc\/|pid=?|netns )\d+/g, '$1<pid>')
 
 function problemOf(error: unknown, folder: string, doing: string): Problem {
-  const { message, remedy, at } = asWritten(error, folder, doing) as MinilabError<'refused'>
+  const { message, remedy, at } = asWritten(error, folder, doing)
   return { what: message, ...(at && { at }), remedy }
 }
 

@@ -55,7 +55,7 @@ export class TrialSandbox implements AsyncDisposable {
     try {
       const args = ourselves(['check', String(number)], [`--max-old-space-size=${HEAP}`])
       const env = { ...process.env, MINILAB_DATA: dataFolder() }
-      const stdio = [nothing.fd, output, output] as [number, number, number]
+      const stdio: [number, number, number] = [nothing.fd, output, output]
       const jobs = await TRIALS.start(
         { kind: 'protected', root: !rootless, files, cgroup },
         { args, env, stdio },

@@ -15,12 +15,12 @@ import type { NamespaceView, Processes } from './snapshot-shape.ts'
  * namespaces(7). Throws ENOENT or ESRCH where the process has ended.
  */
 export function namespacesOf(pid: number, { roots }: Processes): NamespaceView[] {
-  const views = NAMESPACES.map(kind => {
+  const views = NAMESPACES.map((kind): NamespaceView => {
     const inode = inodeOf(pid, kind)
     const host = hostInode(kind)
     const known = isReadable(inode) ? host : inode
     const own = isReadable(known) ? inode !== null && inode !== host : known
-    return { kind, inode, host, own, others: [], members: 0 } satisfies NamespaceView as NamespaceView
+    return { kind, inode, host, own, others: [], members: 0 }
   })
   const container = new Set(flat(roots).map(process => process.pid))
   const looked = views.filter(({ own }) => own === true)
