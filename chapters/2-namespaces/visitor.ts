@@ -24,11 +24,10 @@ export async function leaveThings(
       attempt.mount(mountSource, '/run', 'tmpfs', MS_NODEV, 'size=64k')
     },
   )
-  const network = await openRtnetlinkIn(pid)
+  using network = await openRtnetlinkIn(pid)
   try {
     network.addVeth(link, `${link}-peer`)
   } finally {
     experiment.requests('a netlink request in its network namespace', network.log)
-    network.close()
   }
 }

@@ -31,9 +31,8 @@ export const mutants: Mutant<Wiring>[] = [
     change: step =>
       changeAct(step, 'An empty network namespace', async (experiment, right) => {
         await right(experiment)
-        const net = await openRtnetlinkIn(experiment.scene.bare)
+        using net = await openRtnetlinkIn(experiment.scene.bare)
         net.setUp('lo')
-        net.close()
       }),
   },
   {

@@ -28,12 +28,11 @@ export const place = (box: Box | undefined, name: string) => ({
 export async function loopback(experiment: Experiment<Wiring>, whose: number): Promise<void> {
   const itself = { pid: experiment.scene.bare, name: 'a container without a network', address: '127.0.0.1' }
   const down = await exchange(experiment, itself, itself, 1)
-  const net = await openRtnetlinkIn(whose)
+  using net = await openRtnetlinkIn(whose)
   try {
     net.setUp('lo')
   } finally {
     experiment.requests('a netlink request in its network namespace', net.log)
-    net.close()
   }
   const before = packets({ pid: itself.pid, link: 'lo' })
   experiment.scene.loopback = { down, before, up: await exchange(experiment, itself, itself, DATAGRAMS) }

@@ -18,19 +18,14 @@ export async function makeOutside<S>(experiment: Experiment<S>): Promise<Outside
   const { pid } = await experiment.another('a machine outside', { parts: [namespaces, root, program] })
   const hostLink = `ml-${experiment.id}-out`
   experiment.ledger.add({ kind: 'link', name: hostLink, netns: currentNetns() })
-  const host = openRtnetlink()
-  const there = await openRtnetlinkIn(pid)
-  try {
-    const network = withNetworkLock(() => cable(host, hostLink, pid))
-    const outside = { pid, hostLink, hostAddress: nth(network, 1), address: nth(network, 2) }
-    there.addAddress('eth0', `${outside.address}/30`)
-    there.setUp('eth0')
-    untilRunning(host, [hostLink])
-    return outside
-  } finally {
-    host.close()
-    there.close()
-  }
+  using host = openRtnetlink()
+  using there = await openRtnetlinkIn(pid)
+  const network = withNetworkLock(() => cable(host, hostLink, pid))
+  const outside = { pid, hostLink, hostAddress: nth(network, 1), address: nth(network, 2) }
+  there.addAddress('eth0', `${outside.address}/30`)
+  there.setUp('eth0')
+  untilRunning(host, [hostLink])
+  return outside
 }
 
 /** The host's side of the cable; returns its network. */

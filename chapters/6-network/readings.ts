@@ -78,12 +78,8 @@ function address(hex: string): string {
 
 /** Asks rtnetlink in the network namespace of a process. */
 export async function ask<T>(pid: number, question: (net: Rtnetlink) => T): Promise<T> {
-  const net = await openRtnetlinkIn(pid)
-  try {
-    return question(net)
-  } finally {
-    net.close()
-  }
+  using net = await openRtnetlinkIn(pid)
+  return question(net)
 }
 
 export const show = ({ address, port }: Endpoint) => `${address}:${port}`

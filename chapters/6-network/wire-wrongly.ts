@@ -50,17 +50,12 @@ export function wired(
     async attach(container, pid) {
       const { network } = container
       if (!network) return
-      const inside = await openRtnetlinkIn(pid)
-      const host = openRtnetlink()
-      try {
-        // the network part chooses names and addresses, and waits for a bridge that is up
-        if (find(host.links(), network.bridge)) host.setUp(network.bridge)
-        await right.attach?.(container, pid)
-        remake({ host, inside, pid }, container.cable, edit(REQUESTS))
-      } finally {
-        host.close()
-        inside.close()
-      }
+      using inside = await openRtnetlinkIn(pid)
+      using host = openRtnetlink()
+      // the network part chooses names and addresses, and waits for a bridge that is up
+      if (find(host.links(), network.bridge)) host.setUp(network.bridge)
+      await right.attach?.(container, pid)
+      remake({ host, inside, pid }, container.cable, edit(REQUESTS))
     },
   }))
 }

@@ -13,14 +13,10 @@ import type { Ran } from './commands.ts'
 
 /** The container's end of its cable. */
 async function eth0(pid: number): Promise<{ address: Address | undefined; link: Link | undefined }> {
-  const net = await openRtnetlinkIn(pid)
-  try {
-    return {
-      address: net.addresses().find(({ dev, address }) => dev === 'eth0' && !address.includes(':')),
-      link: net.links().find(({ name }) => name === 'eth0'),
-    }
-  } finally {
-    net.close()
+  using net = await openRtnetlinkIn(pid)
+  return {
+    address: net.addresses().find(({ dev, address }) => dev === 'eth0' && !address.includes(':')),
+    link: net.links().find(({ name }) => name === 'eth0'),
   }
 }
 
@@ -107,21 +103,17 @@ export const whole = {
     claim: 'the other containers on its bridge are out of its reach',
     async look({ pid }) {
       const { link } = await eth0(pid)
-      const host = openRtnetlink()
-      try {
-        const end = host
-          .links()
-          .find(({ index, peerIndex }) => index === link?.peerIndex && peerIndex === link.index)
-        const isolated = end !== undefined && host.isIsolated(end.name)
-        return finding(
-          isolated,
-          seen(`RTM_GETLINK (IFLA_BRPORT_ISOLATED of ${end?.name ?? 'no link'})`, isolated ? 1 : 0, null),
-          whyNoNetwork(pid, link) ??
-            'The bridge passes everything on between its ports. Likeliest: the port was never isolated, as in a network of docker’s.',
-        )
-      } finally {
-        host.close()
-      }
+      using host = openRtnetlink()
+      const end = host
+        .links()
+        .find(({ index, peerIndex }) => index === link?.peerIndex && peerIndex === link.index)
+      const isolated = end !== undefined && host.isIsolated(end.name)
+      return finding(
+        isolated,
+        seen(`RTM_GETLINK (IFLA_BRPORT_ISOLATED of ${end?.name ?? 'no link'})`, isolated ? 1 : 0, null),
+        whyNoNetwork(pid, link) ??
+          'The bridge passes everything on between its ports. Likeliest: the port was never isolated, as in a network of docker’s.',
+      )
     },
   },
 } satisfies Record<string, Check<Ran>>

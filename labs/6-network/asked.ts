@@ -18,15 +18,11 @@ export interface Asked {
 
 /** Makes a bridge of the lab's; it is up where it has addresses. */
 export function addBridge(experiment: Experiment<Wiring>, name: string, addresses: readonly string[]): void {
-  const host = openRtnetlink()
-  try {
-    experiment.ledger.add({ kind: 'link', name, netns: currentNetns() })
-    host.addBridge(name)
-    for (const address of addresses) host.addAddress(name, address)
-    if (addresses.length > 0) host.setUp(name)
-  } finally {
-    host.close()
-  }
+  using host = openRtnetlink()
+  experiment.ledger.add({ kind: 'link', name, netns: currentNetns() })
+  host.addBridge(name)
+  for (const address of addresses) host.addAddress(name, address)
+  if (addresses.length > 0) host.setUp(name)
 }
 
 /** Many hosts have an eth0, and a bridge of another program. Here it is one link: each kernel on which this lab runs has bridges. */

@@ -38,16 +38,12 @@ export function bridgesStage(part: Part, left: Left): Stage<Wiring> {
       const box = experiment.boxes.find(({ pid }) => pid === experiment.scene.modes.none)
       if (!box) return
       Object.assign(names, { there: `mlb-${experiment.id}y`, impossible: `mlb-${experiment.id}/z` })
-      const host = openRtnetlink()
-      try {
-        const plug = (bridge: string, first: () => void) =>
-          plugIn(part, host, box.container, box.pid, bridge, first)
-        tried.there = await plug(names.there, () => addBridge(experiment, names.there, [ADDRESS]))
-        tried.impossible = await plug(names.impossible, () => {})
-        open = { ...left }
-      } finally {
-        host.close()
-      }
+      using host = openRtnetlink()
+      const plug = (bridge: string, first: () => void) =>
+        plugIn(part, host, box.container, box.pid, bridge, first)
+      tried.there = await plug(names.there, () => addBridge(experiment, names.there, [ADDRESS]))
+      tried.impossible = await plug(names.impossible, () => {})
+      open = { ...left }
     },
     checks: [
       {

@@ -90,19 +90,15 @@ function withRemedy(
   before: number,
 ): MinilabError<'refused'> {
   const { message, at } = error
-  const host = openRtnetlink()
-  try {
-    const of: Refused = {
-      message,
-      bridge: network?.bridge ?? '',
-      asked: hostCalls.slice(before).some(({ call }) => call === 'RTM_GETLINK'),
-      links: host.links(),
-      address: ipv4(host.addresses(), 'eth0'),
-      movedWhileUp: movedWhileUp(hostCalls.slice(before).map(({ args }) => args)),
-    }
-    const remedy = RULES.find(([fits]) => fits(of))?.[1]
-    return remedy === undefined ? error : learnersError({ what: message, ...(at && { at }), remedy })
-  } finally {
-    host.close()
+  using host = openRtnetlink()
+  const of: Refused = {
+    message,
+    bridge: network?.bridge ?? '',
+    asked: hostCalls.slice(before).some(({ call }) => call === 'RTM_GETLINK'),
+    links: host.links(),
+    address: ipv4(host.addresses(), 'eth0'),
+    movedWhileUp: movedWhileUp(hostCalls.slice(before).map(({ args }) => args)),
   }
+  const remedy = RULES.find(([fits]) => fits(of))?.[1]
+  return remedy === undefined ? error : learnersError({ what: message, ...(at && { at }), remedy })
 }

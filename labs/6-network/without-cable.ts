@@ -44,19 +44,15 @@ export function withoutCable(part: Part, left: Left): Stage<Wiring> {
 
 /** Calls the part once more for a container whose loopback has another name, so that the kernel refuses to set `lo` up. */
 async function withoutLoopback({ container, pid }: Box, part: Part): Promise<void> {
-  const inside = await openRtnetlinkIn(pid)
+  using inside = await openRtnetlinkIn(pid)
+  const wasUp = inside.link('lo').up
+  inside.setDown('lo')
+  inside.rename('lo', 'lo-away')
   try {
-    const wasUp = inside.link('lo').up
-    inside.setDown('lo')
-    inside.rename('lo', 'lo-away')
-    try {
-      await part.attach?.(container, pid)
-    } catch (error) {
-      if (!refusalOf(error)) throw error // only whether it has closed all is asked
-    }
-    inside.rename('lo-away', 'lo')
-    if (wasUp) inside.setUp('lo')
-  } finally {
-    inside.close()
+    await part.attach?.(container, pid)
+  } catch (error) {
+    if (!refusalOf(error)) throw error // only whether it has closed all is asked
   }
+  inside.rename('lo-away', 'lo')
+  if (wasUp) inside.setUp('lo')
 }

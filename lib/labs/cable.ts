@@ -45,23 +45,19 @@ export function withCable(container: Container, pid: number, connect: (cable: Ca
       what: 'the container is in the host’s own network namespace: both ends of its cable would be on the host',
       remedy: 'its namespaces part needs CLONE_NEWNET: lab 2',
     })
-  const host = openRtnetlink()
-  try {
-    withNetworkLock(() => {
-      meanwhile.act?.()
-      delete meanwhile.act
-      container.cable = planCable(host, container, network)
-      const { subnet, address, ...chosen } = container.cable
-      const cable: Cable = { ...chosen, address: address + subnet.replace(/.*\//, '/') }
-      for (const name of ['bridgeAddress', 'address', 'gateway'] as const) given.set(cable[name], name)
-      refuseAsync(connect(cable))
-      if (!linkOf(host, chosen.hostLink)) return
-      host.setAlias(chosen.hostLink, address) // the register of addresses that are taken: network.ts
-      letThrough(ledger, chosen.bridge, address)
-    })
-  } finally {
-    host.close()
-  }
+  using host = openRtnetlink()
+  withNetworkLock(() => {
+    meanwhile.act?.()
+    delete meanwhile.act
+    container.cable = planCable(host, container, network)
+    const { subnet, address, ...chosen } = container.cable
+    const cable: Cable = { ...chosen, address: address + subnet.replace(/.*\//, '/') }
+    for (const name of ['bridgeAddress', 'address', 'gateway'] as const) given.set(cable[name], name)
+    refuseAsync(connect(cable))
+    if (!linkOf(host, chosen.hostLink)) return
+    host.setAlias(chosen.hostLink, address) // the register of addresses that are taken: network.ts
+    letThrough(ledger, chosen.bridge, address)
+  })
 }
 
 /** The lock ends with the call: after an await others may change links again. */
@@ -112,17 +108,13 @@ export const untilConnected = (part: Part): Part => ({
     await part.attach?.(container, pid)
     if (!container.cable) return
     const { hostLink, bridge } = container.cable
-    const [inside, host] = [await openRtnetlinkIn(pid), openRtnetlink()]
-    try {
-      const far = linkOf(host, hostLink)
-      if (!far?.up || !linkOf(inside, 'eth0')?.up) return
-      const plugged = far.master !== null && linkOf(host, bridge)?.up
-      untilRunning(host, plugged ? [hostLink, bridge] : [hostLink])
-      await untilCarrier(pid)
-    } finally {
-      host.close()
-      inside.close()
-    }
+    using inside = await openRtnetlinkIn(pid)
+    using host = openRtnetlink()
+    const far = linkOf(host, hostLink)
+    if (!far?.up || !linkOf(inside, 'eth0')?.up) return
+    const plugged = far.master !== null && linkOf(host, bridge)?.up
+    untilRunning(host, plugged ? [hostLink, bridge] : [hostLink])
+    await untilCarrier(pid)
   },
 })
 

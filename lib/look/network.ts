@@ -45,12 +45,8 @@ const netns = (pid: number): Readable<number | null> =>
   reading(`/proc/${pid}/ns/net`, () => namespaceInode(pid, 'net'))
 
 async function ask(pid: number, inode: number | null): Promise<Told> {
-  const net = inode === namespaceInode('self', 'net') ? openRtnetlink() : await openRtnetlinkIn(pid)
-  try {
-    return { pid, inode, links: net.links(), addresses: net.addresses(), routes: net.routes() }
-  } finally {
-    net.close()
-  }
+  using net = inode === namespaceInode('self', 'net') ? openRtnetlink() : await openRtnetlinkIn(pid)
+  return { pid, inode, links: net.links(), addresses: net.addresses(), routes: net.routes() }
 }
 
 function linkView({ index, name, kind, up, running, mtu, mac, stats }: Link, { addresses }: Told): LinkView {

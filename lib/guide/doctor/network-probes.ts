@@ -62,28 +62,22 @@ export const networkProbes: Probe[] = [
 ]
 
 async function plugTogether(pid: number): Promise<void> {
-  const network = await openRtnetlinkIn(pid)
-  try {
-    network.addBridge('switch')
-    network.addVeth('cable', 'far-end')
-    network.setMaster('cable', 'switch')
-    network.setUp('cable')
-  } finally {
-    network.close()
-  }
+  using network = await openRtnetlinkIn(pid)
+  network.addBridge('switch')
+  network.addVeth('cable', 'far-end')
+  network.setMaster('cable', 'switch')
+  network.setUp('cable')
 }
 
 /** rtnetlink(7) asks for the right before it looks for the link: without, EPERM; with it, there is no such link. */
 function mayChangeLinks(): boolean {
-  const network = openRtnetlink()
+  using network = openRtnetlink()
   try {
     network.delete('ml-no-such-link')
     return true
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error
     return error.code !== 'EPERM'
-  } finally {
-    network.close()
   }
 }
 

@@ -80,13 +80,9 @@ function whoCame(listener: number): Endpoint | undefined {
 
 /** What a container has to reach others by: its links. */
 async function links(pid: number): Promise<string> {
-  const rtnetlink = await openRtnetlinkIn(pid)
-  try {
-    return rtnetlink
-      .links()
-      .map(({ name, up }) => `its ${name} is ${up ? 'up' : 'down'}`)
-      .join(', ')
-  } finally {
-    rtnetlink.close()
-  }
+  using rtnetlink = await openRtnetlinkIn(pid)
+  return rtnetlink
+    .links()
+    .map(({ name, up }) => `its ${name} is ${up ? 'up' : 'down'}`)
+    .join(', ')
 }
