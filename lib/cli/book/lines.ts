@@ -1,3 +1,4 @@
+import { certain } from '../../common/certain.ts'
 import { type Entry, handle } from '../../book/contents.ts'
 import { type Run, wrapRuns } from '../../book/lines.ts'
 import { fragments, search, type Section } from '../../book/search.ts'
@@ -49,12 +50,12 @@ export function matchLines(
     parts.map(({ text, hit }) => ({ text, style: hit ? text => underline(style(text)) : style }))
   const head =
     matches.length === 0
-      ? `Nothing in ${entries.length === 1 ? entries[0]!.page.title : 'the book'} has “${printable(query)}” in it.`
+      ? `Nothing in ${entries.length === 1 ? certain(entries[0]).page.title : 'the book'} has “${printable(query)}” in it.`
       : `${matches.length} ${matches.length === 1 ? 'place' : 'places'} for “${printable(query)}”${matches.length > MAX_MATCHES ? `; the first ${MAX_MATCHES}` : ''}`
   return [
     ...wrapRuns([{ text: head, style: asItIs }], width),
     ...matches.slice(0, MAX_MATCHES).flatMap(({ section, snippet }) => {
-      const entry = entries.find(({ page }) => page.name === section.page)!
+      const entry = certain(entries.find(({ page }) => page.name === section.page))
       const where = `${section.heading === section.title ? '' : `${section.title} · `}minilab book ${handle(entry)}`
       return [
         '',

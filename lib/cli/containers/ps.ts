@@ -1,3 +1,4 @@
+import { certain } from '../../common/certain.ts'
 import { asTyped } from '../../guide/as-typed.ts'
 import { damagedIds, isRunning, states } from '../../container/state/state.ts'
 import type { State } from '../../container/state/state-shape.ts'
@@ -45,11 +46,13 @@ export function ps(flags: { all?: boolean; json?: boolean }): void {
     row.ports.join(' '),
   ])
   for (const row of cells) row.forEach((cell, column) => void (row[column] = printable(cell)))
-  const widths = cells[0]!.map((_, column) => Math.max(...cells.map(row => row[column]!.length)))
+  const widths = certain(cells[0]).map((_, column) =>
+    Math.max(...cells.map(row => certain(row[column]).length)),
+  )
   for (const row of cells)
     console.log(
       row
-        .map((cell, column) => cell.padEnd(widths[column]!))
+        .map((cell, column) => cell.padEnd(certain(widths[column])))
         .join('  ')
         .trimEnd(),
     )

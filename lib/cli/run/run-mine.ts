@@ -1,3 +1,4 @@
+import { certain } from '../../common/certain.ts'
 import { existsSync } from 'node:fs'
 import type { RunRequest } from '../../container/run/plan.ts'
 import { runContainer } from '../../container/run/run.ts'
@@ -45,7 +46,7 @@ export async function refuseUnproven(rootless: boolean): Promise<void> {
 
 /** `minilab run --mine`: the same of the learner's parts. A call of theirs that is refused is said with its line. */
 export async function runMine(request: RunRequest): Promise<number> {
-  const parts = await ownParts(await exercises.at(-1)!.load())
+  const parts = await ownParts(await certain(exercises.at(-1)).load())
   const root = ownRoot()
   try {
     return await runContainer(request, parts)

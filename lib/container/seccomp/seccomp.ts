@@ -1,3 +1,4 @@
+import { certain } from '../../common/certain.ts'
 // A seccomp profile compiled to the BPF program that the kernel runs before every system call of the container.
 import { constants } from 'node:os'
 import {
@@ -108,13 +109,15 @@ interface Range {
 
 /** Binary search for the range that the accumulator is in, in as many comparisons as it takes bits to number them. */
 function search(ranges: Range[]): Program {
-  if (ranges.length === 1) return [jump(ranges[0]!.to)]
+  if (ranges.length === 1) return [jump(certain(ranges[0]).to)]
   const middle = ranges.length >> 1
   const [below, above] = [ranges.slice(0, middle), ranges.slice(middle)]
   const entry = (half: Range[]) =>
-    half.length === 1 ? half[0]!.to : `number from ${half[0]!.from} to ${half.at(-1)!.from}`
+    half.length === 1
+      ? certain(half[0]).to
+      : `number from ${certain(half[0]).from} to ${certain(half.at(-1)).from}`
   const code = (half: Range[]) => (half.length === 1 ? [] : [entry(half), ...search(half)])
-  return [ifAtLeast(above[0]!.from, entry(above), entry(below)), ...code(below), ...code(above)]
+  return [ifAtLeast(certain(above[0]).from, entry(above), entry(below)), ...code(below), ...code(above)]
 }
 
 /** The rules of a call one after the other: the first whose comparisons all hold decides. */

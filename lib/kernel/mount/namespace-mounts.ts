@@ -1,3 +1,4 @@
+import { certain } from '../../common/certain.ts'
 import { readFileSync } from 'node:fs'
 import { closing, openFile } from '../../common/descriptor.ts'
 import { O_CLOEXEC, O_DIRECTORY, O_RDONLY } from '../syscalls/constants.ts'
@@ -13,7 +14,7 @@ export async function namespaceMounts(pid: number): Promise<Mount[]> {
   const replayed = await visit(pid, ['user', 'mnt'], tape => {
     tape.openat(proc.fd, 'self/mountinfo', O_RDONLY | O_CLOEXEC, 0)
   })
-  using opened = closing(replayed.find(({ call }) => call === 'openat')!.result!)
+  using opened = closing(certain(replayed.find(({ call }) => call === 'openat')?.result))
   return parseMountinfo(readFileSync(opened.fd, 'utf8'))
 }
 

@@ -1,3 +1,4 @@
+import { certain } from '../../common/certain.ts'
 import { IFF_RUNNING, IFF_UP } from '../syscalls/constants.ts'
 import { decodeStruct } from './netlink-attributes.ts'
 import type { Answer } from './netlink.ts'
@@ -28,13 +29,16 @@ export interface Link {
 
 /** What RTM_GETLINK answers with. */
 export function toLink({ struct, attributes }: Answer<typeof messages.RTM_GETLINK>): Link {
-  const { rx_packets, tx_packets, rx_bytes, tx_bytes } = decodeStruct(stats64, attributes.IFLA_STATS64!)
+  const { rx_packets, tx_packets, rx_bytes, tx_bytes } = decodeStruct(
+    stats64,
+    certain(attributes.IFLA_STATS64),
+  )
   return {
     index: struct.ifi_index,
-    name: attributes.IFLA_IFNAME!,
+    name: certain(attributes.IFLA_IFNAME),
     up: (struct.ifi_flags & IFF_UP) !== 0,
     running: (struct.ifi_flags & IFF_RUNNING) !== 0,
-    mtu: attributes.IFLA_MTU!,
+    mtu: certain(attributes.IFLA_MTU),
     mac: attributes.IFLA_ADDRESS ?? null,
     alias: attributes.IFLA_IFALIAS ?? null,
     kind: attributes.IFLA_LINKINFO?.IFLA_INFO_KIND ?? null,

@@ -1,3 +1,4 @@
+import { certain } from '../../common/certain.ts'
 import { decodeIP, encodeIP } from './ip-address.ts'
 
 /**
@@ -95,7 +96,7 @@ const NLA_TYPE_MASK = 0x3fff
 /** Attributes as bytes, in the order given. */
 export function encodeAttributes<A extends Attributes>(table: A, values: AttributesOf<A>): Buffer {
   const parts = Object.entries(values).flatMap(([name, value]) => {
-    const [type, format] = table[name]!
+    const [type, format] = certain(table[name])
     const nested = typeof format !== 'string'
     const bytes = nested ? encodeAttributes(format, value as object) : formats[format].encode(value as never)
     const header = { nla_len: HEADER + bytes.length, nla_type: nested ? type | NLA_F_NESTED : type }

@@ -1,3 +1,4 @@
+import { certain } from '../../common/certain.ts'
 import { randomBytes } from 'node:crypto'
 import {
   AF_INET,
@@ -55,7 +56,7 @@ export async function openRtnetlinkIn(pid: number): Promise<Rtnetlink> {
   const replayed = await visit(pid, ['user', 'net'], tape => {
     tape.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE)
   })
-  return new Rtnetlink(replayed.find(({ call }) => call === 'socket')!.result!)
+  return new Rtnetlink(certain(replayed.find(({ call }) => call === 'socket')?.result))
 }
 
 /** Sets up the loopback of the network namespace that a process is in: a new one has it down. */
@@ -75,7 +76,7 @@ export class Rtnetlink extends Netlink {
 
   link(name: string): Link {
     const answers = this.request(messages.RTM_GETLINK, printDev(name), { attributes: { IFLA_IFNAME: name } })
-    return toLink(answers[0]!)
+    return toLink(certain(answers[0]))
   }
 
   /** Makes a cable with two ends; with `netns` the second end is made there. It goes when either end goes. */
@@ -93,7 +94,7 @@ export class Rtnetlink extends Netlink {
    */
   addBridge(name: string): void {
     // 02: locally administered, and of one station
-    const mac = ['02', ...randomBytes(5).toString('hex').match(/../g)!].join(':')
+    const mac = [0x02, ...randomBytes(5)].map(byte => byte.toString(16).padStart(2, '0')).join(':')
     this.#add('bridge', name, `bridge ${quote(name)}`, {}, { IFLA_ADDRESS: mac })
   }
 
@@ -123,7 +124,7 @@ export class Rtnetlink extends Netlink {
   isIsolated(link: string): boolean {
     const answers = this.request(messages.RTM_GETLINK, printDev(link), { attributes: { IFLA_IFNAME: link } })
     const { IFLA_INFO_SLAVE_KIND: kind, IFLA_INFO_SLAVE_DATA: data } =
-      answers[0]!.attributes.IFLA_LINKINFO ?? {}
+      certain(answers[0]).attributes.IFLA_LINKINFO ?? {}
     return kind === 'bridge' && data?.IFLA_BRPORT_ISOLATED === 1
   }
 
@@ -183,7 +184,7 @@ export class Rtnetlink extends Netlink {
   addresses(): Address[] {
     const names = this.#names()
     return this.request(messages.RTM_GETADDR, 'NLM_F_DUMP', {}, NLM_F_DUMP).map(({ struct, attributes }) => ({
-      dev: names.get(struct.ifa_index)!,
+      dev: names.get(struct.ifa_index) ?? `if${struct.ifa_index}`,
       address: `${attributes.IFA_LOCAL ?? attributes.IFA_ADDRESS}/${struct.ifa_prefixlen}`,
     }))
   }
@@ -204,7 +205,7 @@ export class Rtnetlink extends Netlink {
       .map(({ struct, attributes: { RTA_DST, RTA_GATEWAY, RTA_OIF } }) => ({
         to: RTA_DST ? `${RTA_DST}/${struct.rtm_dst_len}` : 'default',
         ...(RTA_GATEWAY && { via: RTA_GATEWAY }),
-        ...(RTA_OIF && { dev: names.get(RTA_OIF)! }),
+        ...(RTA_OIF && { dev: names.get(RTA_OIF) ?? `if${RTA_OIF}` }),
       }))
   }
 
