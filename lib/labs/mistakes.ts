@@ -69,6 +69,7 @@ function findChecker(): { program: string; types: string } | undefined {
   if (!isCheckout) return undefined
   const folders = createRequire(join(codeFolder, 'package.json')).resolve.paths('oxlint') ?? []
   const modules = folders.find(folder => existsSync(join(folder, 'oxlint/bin/oxlint')))
-  const types = modules && join(modules, '.bin/tsgolint')
+  // the program itself: .bin/tsgolint is a script that starts one more Node for it
+  const types = modules && join(modules, `@oxlint-tsgolint/linux-${process.arch}/tsgolint`)
   return types && existsSync(types) ? { program: join(modules, 'oxlint/bin/oxlint'), types } : undefined
 }

@@ -21,6 +21,7 @@ export async function check(word: string | undefined, flags: CheckFlags): Promis
   const exercise = await whichLab(word, workspace)
   const rootless = isRootless(flags.rootless)
   await using trials = new Trials(exercise, rootless, 'once')
+  void trials.prepare() // its process starts while we read what there is to try
   const mistakes = mistakesIn(workspace, exercise) // beside the trial
   const { verdict, progress } = await checkLab(workspace, exercise, rootless, trials)
   if (flags.json) process.stdout.write(JSON.stringify({ ...verdict, mistakes: await mistakes }) + '\n')
