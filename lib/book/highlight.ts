@@ -75,7 +75,7 @@ function recordedLine(line: string): Piece[] {
   return marked(line, /^( *…|\[exit status \d+\])$|(⟨[^⟩\n]*⟩)|(✔)|(✘)/m)
 }
 
-/** Plain text with what stands out in it: each group of the pattern is a kind of its own. */
+/** Plain text with what stands out in it: each group of the pattern is its own kind. */
 function marked(text: string, pattern: RegExp): Piece[] {
   const pieces: Piece[] = []
   let at = 0

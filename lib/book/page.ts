@@ -6,7 +6,7 @@ import { html, Html } from './html.ts'
 import { target } from './links.ts'
 import { type Page, plain } from './pages.ts'
 
-/** A page's text as HTML. All that the Markdown says is text in it: no HTML of its own, no styles, no scripts. */
+/** A page's text as HTML. All that the Markdown says is text in it: no HTML, no styles, no scripts. */
 export function pageHtml({ tokens }: Page): Html {
   return new Html(renderer.render(tokens, options))
 }
@@ -37,7 +37,7 @@ function open(tag: string, attributes: Record<string, string> = {}): string {
 
 rules.heading_open = on(token => {
   const { tag } = token
-  // whoever comes by a link has the focus here: Page Down scrolls the text, not the contents
+  // a reader who follows a link has the focus here: Page Down scrolls the text, not the contents
   const heading = open(tag, { id: attribute(token, 'id'), tabindex: '-1' })
   return tag === 'h1' ? heading : `<div class="heading">${heading}`
 })
@@ -71,7 +71,7 @@ function alignment(token: Token): Record<string, string> {
 rules.th_open = on(token => open('th', { scope: 'col', ...alignment(token) }))
 rules.td_open = on(token => open('td', alignment(token)))
 
-// What may be wider than a phone scrolls in a box of its own, which the keyboard can reach.
+// What may be wider than a phone scrolls in its own box, which the keyboard can reach.
 const box = (label: string) => ({ role: 'group', 'aria-label': label, tabindex: '0' })
 
 rules.table_open = (tokens, i) => {

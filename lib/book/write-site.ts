@@ -22,7 +22,7 @@ export function writeSite(files: ReadonlyMap<string, string>, folder: string): v
   const path = resolve(folder)
   const target = existsSync(path) ? realpathSync(path) : path
   mkdirSync(dirname(target), { recursive: true })
-  const fresh = mkdtempSync(`${target}.new-`) // a name that nobody else has taken
+  const fresh = mkdtempSync(`${target}.new-`) // a name that no other has taken
   try {
     chmodSync(fresh, 0o777 & ~process.umask())
     for (const [path, text] of files) {

@@ -75,7 +75,7 @@ function copyInto(to: string, name: string, from: string): void {
 
 /**
  * Viewers hear from there as well: their sockets by another name, which link(2) gives. Nothing is won by it but to be drawn:
- * a viewer answers nobody, and takes nothing that it hears on trust.
+ * a viewer gives no answers, and takes nothing that it hears on trust.
  */
 function linkViewers(from: string, to: string): void {
   const containers = join(from, 'containers')

@@ -15,11 +15,11 @@ import type { LaunchEvent, StepListener } from './events.ts'
 import type { FeedCall, FeedEvent } from './feed-event.ts'
 import { lines, otherParts, type TapeLine } from './tape-lines.ts'
 
-/** Where a viewer listens, in a folder of its own among those of the containers: <data>/containers/view-<hex>/feed.sock. */
+/** Where a viewer listens, in its own folder among those of the containers: <data>/containers/view-<hex>/feed.sock. */
 export const VIEWER = /^view-[0-9a-f]+$/
 export const SOCKET = 'feed.sock'
 
-/** Of one launch so many calls are told, and of their arguments so many characters: more, nobody reads on a wall. */
+/** Limits for one launch: calls that are told, and characters of their arguments. No one reads more on a wall. */
 const MOST_CALLS = 500
 const MOST_ARGS = 1000
 
@@ -119,7 +119,7 @@ export class Feed {
     }
   }
 
-  /** While we wait for somebody to press a key, the folder itself says that a viewer has come: inotify(7). */
+  /** While we wait for a key, the folder itself says that a viewer has come: inotify(7). */
   #watch(): FSWatcher {
     const watcher = watch(this.#folder, { persistent: false }, () => {
       this.#look()

@@ -3,7 +3,7 @@ import type { Plan } from '../container/part.ts'
 import { plannedLayers } from '../image/store.ts'
 
 /**
- * Puts a step's container on the layers of the default image, under one of its own: the `plan` hook of the steps
+ * Puts a step's container on the layers of the default image, under its own layer: the `plan` hook of the steps
  * that have the layers part. Nothing is made: the part does that.
  */
 export function onImageLayers(plan: Plan): void {

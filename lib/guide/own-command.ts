@@ -7,7 +7,7 @@ export interface Answer {
   output: string
 }
 
-/** Runs `minilab ARGS` as a process of its own, and shows both line by line, where it is told how. */
+/** Runs `minilab ARGS` as its own process, and shows both line by line, where it is told how. */
 export async function ownCommand(
   show: ((line: string) => void) | undefined,
   args: string[],

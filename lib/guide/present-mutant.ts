@@ -4,7 +4,7 @@ import type { TapeDifference, Wrong, WrongReport } from './run-mutant.ts'
 import type { Check, Finding } from './step.ts'
 import { wrap } from './text.ts'
 
-/** So many calls of each kind are shown: they shall not push the question off the screen. */
+/** So many calls of each kind are shown: more would push the question off the screen. */
 const MOST_CALLS = 7
 
 /** A wrong run is about the checks: explanations and tapes were in the right one, and are not told again. */
@@ -18,7 +18,7 @@ export class MutantPresenter extends Presenter {
     this.head(` Step ${right.number} · ${right.name} · ${title} `)
     if (misconception)
       for (const line of wrap(misconception, this.width - 2)) this.line(` ${this.code(bold(line))}`)
-    this.line(dim(' in the sandbox: namespaces of its own, which end with it'))
+    this.line(dim(' in the sandbox: its own namespaces, which end with it'))
     this.line()
     if (reordered) this.note('The child makes the same calls as in the right one, in another order.')
     else if (calls.length === 0)

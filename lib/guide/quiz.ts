@@ -34,7 +34,7 @@ export const questionsOf = <S>({ stages }: Step<S>): string[] =>
   stages.flatMap(({ predict }) => predict?.question ?? [])
 
 /**
- * Asks some questions of a step anew. The step is run as far as it takes to read the right answers from the kernel.
+ * Asks some questions of a step again. The step is run as far as it takes to read the right answers from the kernel.
  * Resolves to its report: what cannot be had here was asked in vain, and is not among its predictions.
  */
 export async function askAgain<S>(

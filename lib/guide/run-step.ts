@@ -148,7 +148,7 @@ async function keepUntilEnter<S>({ scene: { pid }, options }: Experiment<S>): Pr
   process.stdin.pause()
 }
 
-/** What the step has left on the host. What somebody else has there for a moment goes by itself. */
+/** What the step has left on the host. What other programs have there for a moment goes by itself. */
 async function leftBehind(id: string, before: Set<string>): Promise<string[]> {
   for (let looks = 5; ; looks--) {
     const found = difference(before, hostState(id))

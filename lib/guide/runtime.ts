@@ -59,7 +59,7 @@ export async function startForeign(runtime: string, container: Plan, folder: str
     log,
   )
   const pid = Number(readFileSync(pidFile, 'utf8'))
-  // without a cgroup of its own, by which `minilab clean` would find it
+  // without its own cgroup, by which `minilab clean` would find it
   if (!spec.linux.cgroupsPath) container.ledger.add({ kind: 'process', pid, started: startTime(pid) })
   const pidfd = findProcess(pid)
   execFileSync(runtime, [...state, 'start', container.id])
@@ -81,7 +81,7 @@ function noteCgroups({ ledger, spec: { linux } }: Plan, { linux: { cgroupsPath }
   if (!cgroupsPath) return
   for (const change of foreignChanges(cgroupsPath)) ledger.add(change)
   if (process.getuid?.() === 0) return
-  // an ordinary user's runtime finds it made: only we can leave the cgroup that shall hand controllers down
+  // an ordinary user's runtime finds it made: only we can leave the cgroup that is to hand controllers down
   const planned = planCgroup(linux.cgroupsPath ?? '', CONTROLLERS)
   if (planned instanceof Cgroup) makeCgroup(planned, CONTROLLERS, change => ledger.add(change))
 }

@@ -37,7 +37,7 @@ export class PipedShell implements Shell {
 
   /**
    * To be called when the container's program has its copies: only then is its end an end of file for us. Where it reads we
-   * keep ours: pipe(7), what is written to a pipe that nobody reads from any more is a SIGPIPE for us.
+   * keep ours: pipe(7), a write to a pipe without a reader is a SIGPIPE for us.
    */
   closeTheirs(): void {
     closeSync(this.stdio[1])
@@ -46,7 +46,7 @@ export class PipedShell implements Shell {
   /** Commands are put one after the other: there is one pipe for all answers. */
   run(command: string): Promise<{ output: string; status: number }> {
     const answer = this.#last.then(() => this.#ask(command))
-    this.#last = answer.catch(() => undefined) // whoever asked hears of the failure
+    this.#last = answer.catch(() => undefined) // the caller hears of the failure
     return answer
   }
   #last: Promise<unknown> = Promise.resolve()

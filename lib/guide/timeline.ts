@@ -23,7 +23,7 @@ export interface HostWork {
 /** What a step did, and when. */
 export interface Timeline {
   step: { number: number; name: string; teaches: readonly string[] }
-  /** the step's own container; absent where another runtime made it, or nobody */
+  /** the step's own container; absent where another runtime made it, or there is none */
   own: Launch | undefined
   /** its other children */
   launches: readonly Launch[]

@@ -26,7 +26,7 @@ const ZERO = '0 µs'
 
 /**
  * Where the time of a start goes, line by line: a bar for each part, for each call of the parts that the step teaches, and for
- * what we did on the host meanwhile. The wait at the gate is cut out of the scale, and drawn on one of its own: where we make
+ * what we did on the host meanwhile. The wait at the gate is cut out of the scale, and drawn on its own scale: where we make
  * a network, it is twenty times as long as all the rest.
  */
 export function waterfall(
@@ -65,7 +65,7 @@ export function waterfall(
     '',
     ...wrapped(
       `${micro(total)} from clone3 to execve, ${count(tape.length, 'call')} by the child. ` +
-        `For ${micro(waited)} of it the child waited at its gate, for us: those bars have a scale of their own.`,
+        `For ${micro(waited)} of it the child waited at its gate, for us: those bars have their own scale.`,
     ),
     '',
     `${INDENT}${bold('The three longest')}`,

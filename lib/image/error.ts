@@ -12,7 +12,7 @@ export const REMEDIES: Record<string, string> = {
   EROFS: `${OTHER_FOLDER} that can be written to`,
 }
 
-/** What says that a path is wrong. All else is a refusal of the kernel, and no mistake of whoever asked. */
+/** What says that a path is wrong. All else is a refusal of the kernel, and no mistake of the caller. */
 const WRONG_PATH = ['ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP', 'ENAMETOOLONG', 'EEXIST', 'ENOTEMPTY', 'EINVAL']
 
 /**

@@ -111,7 +111,7 @@ function lookUp(layers: readonly Confined[], path: string): Merged | undefined {
   return found
 }
 
-/** Undefined where a link of procfs leads nowhere: in a container's, `self` means only processes of its own. */
+/** Undefined where a link of procfs leads nowhere: in a container's, `self` means only its own processes. */
 function targetOf(link: string): string | undefined {
   try {
     return readlinkSync(link)

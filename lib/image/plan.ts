@@ -43,7 +43,7 @@ export function planHostFile(plan: Plan, path: string): string {
 }
 
 /**
- * Makes a planned tree at `dir`. Copies, not hard links: whoever writes in the tree must not write in the host's
+ * Makes a planned tree at `dir`. Copies, not hard links: a program that writes in the tree must not write in the host's
  * programs. They keep mode and time, without the setuid bits, for the copy is not updated when the host's program is.
  * All else gets the time of the newest copy, so that the same sources give the same tree.
  */

@@ -82,7 +82,7 @@ function planProgram(plan: Plan, path: string): boolean {
   return true
 }
 
-/** Plans the libraries of a program that itself shall not be there; false where they cannot be told. */
+/** Plans the libraries of a program that itself is not to be there; false where they cannot be told. */
 export function planLibraries(plan: Plan, path: string): boolean {
   const loader = interpreter(path)
   const libraries = loader ? listLibraries(loader, path) : []

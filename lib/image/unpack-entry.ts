@@ -134,7 +134,7 @@ export class Unpacking {
     return this.#tree.at(path, true)
   }
 
-  /** What a whiteout says, in overlayfs's form; of a directory that is hidden below and made anew: it is opaque. */
+  /** What a whiteout says, in overlayfs's form; of a directory that is hidden below and made again: it is opaque. */
   #hide(dir: string, name: string): void {
     if (name === OPAQUE) return makeOpaque(this.#tree.at(`${dir}/.`, true))
     if (name.startsWith(AUFS)) return

@@ -6,7 +6,7 @@ interface Answer {
   edits: [from: string, to: string][]
 }
 
-/** What somebody may write who has misunderstood; the task must fail, and say so in these words. */
+/** What a learner may write who has misunderstood; the task must fail, and say so in these words. */
 export interface WrongAnswer extends Answer {
   /** what its writer believes, in a sentence */
   belief: string

@@ -14,7 +14,7 @@ import { MinilabError } from '../common/errors.ts'
 import { codeFolder, isCheckout } from '../common/own-folder.ts'
 import { writeWhole } from './whole-file.ts'
 
-/** What a learner needs of a checkout; without tests, without what somebody wrote in `mine`. */
+/** What a learner needs of a checkout; without tests, and without what is in `mine`. */
 const SOURCES = `
   .npmrc CONTRIBUTING.md LICENSE README.md bin.mjs book chapters labs lib minilab package-lock.json package.json tsconfig.json
 `

@@ -81,7 +81,7 @@ function progressCell(tasks: (ReportedTask | undefined)[]): Html {
 }
 
 function heatMap({ failures, learners }: ClassReport): Html {
-  if (failures.length === 0) return html`<p>Nobody fails at a check.</p>`
+  if (failures.length === 0) return html`<p>No one fails at a check.</p>`
   return html`<p class="legend">
       <span class="heat1">✘ 1×</span> <span class="heat2">✘ 2–3×</span> <span class="heat3">✘ 4–7×</span>
       <span class="heat4">✘ 8× or more</span>: the check fails, after so many attempts; h: hints read, of 3;

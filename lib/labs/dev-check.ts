@@ -63,7 +63,7 @@ const count = (answers: readonly { task: string }[], id: string) =>
 export function casesOf(exercise: Exercise, { right, wrong, unsolved }: Answers): Case[] {
   const solution = readFileSync(solutionFileOf(exercise), 'utf8')
   const stateOf = (tasks: TaskVerdict[], id: string) => tasks.find(task => task.id === id)
-  /** what this machine lets nobody look at, by what became of the reference; unknown where that was not run */
+  /** what this machine does not let us look at, by what became of the reference; unknown where that was not run */
   let limitedTasks: string[] | undefined
   return [
     {

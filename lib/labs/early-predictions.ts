@@ -9,7 +9,7 @@ import type { Progress } from './progress-shape.ts'
 import { changeProgress, readProgress } from './progress.ts'
 import { noProgress, PROGRESS, type Workspace } from './workspace.ts'
 
-// Predictions that are made while there is no workspace are kept in the data folder: as a progress of their own, in a folder for
+// Predictions that are made while there is no workspace are kept in the data folder: as their own progress, in a folder for
 // each user of sudo, because all of them have root's data folder.
 
 /** Notes what was predicted in a step, for the next workspace that is opened. */

@@ -6,14 +6,14 @@ import { areMapped } from '../kernel/process/id-maps.ts'
 
 /**
  * To whom belongs what root makes at `path`: to whom the folder around it belongs. (We may be root by sudo, or in a checkout
- * of somebody else's.) Undefined where it is right already, as always without root.
+ * of another user's.) Undefined where it is right already, as always without root.
  */
 export function owner(path: string, made: Ids): Ids | undefined {
   const { uid, gid } = statSync(dirname(path))
   return process.geteuid?.() === 0 && uid !== made.uid && areMapped({ uid, gid }) ? { uid, gid } : undefined
 }
 
-/** Who called sudo: sudo(8). Undefined where nobody did. */
+/** Who called sudo: sudo(8). Undefined where no one did. */
 export function sudoUser(): Ids | undefined {
   const [uid = NaN, gid = NaN] = [process.env.SUDO_UID, process.env.SUDO_GID].map(id => Number(id || NaN))
   const called = process.geteuid?.() === 0 && Number.isSafeInteger(uid) && Number.isSafeInteger(gid)

@@ -4,7 +4,7 @@ import type { Container } from '../container/part.ts'
 import type { Cgroup } from '../kernel/cgroup/cgroup.ts'
 
 /**
- * The cgroup that a container shall have, with the controllers memory, cpu, pids and freezer: its directories, each in a
+ * The cgroup that a container is to have, with the controllers memory, cpu, pids and freezer: its directories, each in a
  * hierarchy, which are still to be made. What has to be there before is made now (on v2 the controllers are handed down),
  * and the directories are noted already: with the container they go, whatever happens.
  * Throws a MinilabError (limited) where there can be no cgroup.

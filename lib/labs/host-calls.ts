@@ -41,7 +41,7 @@ export function openRtnetlinkIn(pid: number): Promise<Rtnetlink> {
     .then(noted)
     .finally(() => unopened.delete(opening))
   unopened.add(opening)
-  opening.catch(() => undefined) // who forgets to await it shall hear of that, and not of a rejection that nobody handles
+  opening.catch(() => undefined) // a learner who forgets to await it is told that, and not of an unhandled rejection
   return opening
 }
 

@@ -213,7 +213,7 @@ function guardListed(part: unknown, folder: string, where: string): Part {
   })
 }
 
-/** Whoever is given a tape records on it at once; each call remembers the learner's line. */
+/** Code that is given a tape records on it at once; each call remembers the learner's line. */
 function withLines(record: (...args: unknown[]) => unknown, folder: string): (...args: unknown[]) => unknown {
   return (...args) => {
     const tape = args.find(arg => arg instanceof Tape)

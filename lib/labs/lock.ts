@@ -9,7 +9,7 @@ export function withFileLock<T>(path: string, task: () => T): T {
   for (;;) {
     // NFS makes a byte-range lock of it, which needs a file that is open for writing: flock(2), "NFS details"
     using file = openLocked(path, 'r+')
-    // whoever had the lock until now may have put another file in the place of the one that we opened
+    // the process that had the lock until now may have put another file in the place of the one that we opened
     if (statSync(path).ino === fstatSync(file.fd).ino) return task()
   }
 }

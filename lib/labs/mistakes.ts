@@ -42,7 +42,7 @@ export async function mistakesIn(
     throw new MinilabError(
       'machine',
       `the type checker failed: ${(stderr || stdout).trim().split('\n')[0]}`,
-      'the verdict does not need it; npm ci installs it anew',
+      'the verdict does not need it; npm ci installs it again',
     )
   return (JSON.parse(stdout) as Printed).diagnostics
     .map(({ message, code = '', labels: [label] }) => {

@@ -32,7 +32,7 @@ function shown(file: string): string {
   return from.startsWith('../..') ? file : from
 }
 
-/** What a lab says to whoever works on it. */
+/** What a lab says to the learner. */
 export class LabPresenter extends Presenter {
   /** What the checks found: the first task that fails in full, the others in a line each. */
   verdict(exercise: Exercise, verdict: Verdict, progress: Progress): void {
@@ -206,7 +206,7 @@ export class LabPresenter extends Presenter {
     this.line()
   }
 
-  /** All labs, a line each, for whoever asks where they are. */
+  /** All labs, a line each, for a learner who asks where they are. */
   list(exercises: readonly Exercise[], progress: Progress, current: number): void {
     const { bold, green, dim } = this.ink
     for (const exercise of exercises) {

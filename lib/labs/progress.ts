@@ -25,7 +25,7 @@ export function readProgress({ folder }: Workspace): Progress {
   throw new MinilabError(
     'usage',
     `${path} is damaged`,
-    'it is JSON: mend it, put back a copy of it, or empty it to begin anew',
+    'it is JSON: repair it, put back a copy of it, or empty it to begin again',
   )
 }
 

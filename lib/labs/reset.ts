@@ -32,7 +32,7 @@ export function resetFile(
 ): string | undefined {
   const [file, startFile] = [fileOf(workspace, exercise), startFileOf(exercise)]
   if (!existsSync(startFile))
-    throw new MinilabError('usage', `this minilab lacks ${startFile}`, 'install it anew (git checkout labs)')
+    throw new MinilabError('usage', `this minilab lacks ${startFile}`, 'install it again (git checkout labs)')
   const start = readFileSync(startFile)
   return withFileLock(join(workspace.folder, PROGRESS), () => {
     const content = existsSync(file) ? readFileSync(file) : start

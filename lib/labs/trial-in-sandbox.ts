@@ -41,7 +41,7 @@ export interface TrialRequest {
 export interface Trial {
   report?: Report
   problem?: Problem
-  /** what the learner's part records, and what a task does that has a tape of its own, by its id; beside the reference */
+  /** what the learner's part records, and what a task does that has its own tape, by its id; beside the reference */
   tapes: Record<string, { yours: Recorded[]; reference: string[] }>
   /** what was done on the host */
   host: string[]

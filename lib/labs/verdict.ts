@@ -7,7 +7,7 @@ import { reasonFor, reasonsFor } from './reasons.ts'
 import { diffTapes, type TapeDiff } from './tape-diff.ts'
 import type { TriedOut } from './trials.ts'
 
-/** What became of one task: limited where this machine lets nobody look. */
+/** What became of one task: limited where this machine does not let us look. */
 export interface TaskVerdict {
   id: string
   title: string

@@ -44,7 +44,7 @@ function guard({ beat, file }: Watch): void {
       line: location.lineNumber + 1,
     }))
     writeFileSync(file, JSON.stringify(stuck))
-    now.exit_group(ENDLESS) // whoever is process 1 cannot kill itself: pid_namespaces(7)
+    now.exit_group(ENDLESS) // process 1 cannot kill itself: pid_namespaces(7)
   })
   setInterval(() => {}, BEAT_TIMEOUT) // or this thread would end before the answer
   session.post('Debugger.enable')

@@ -79,7 +79,7 @@ function isWorkspace(folder: string): boolean {
   return typeof found === 'object' ? 'minilab' in found : found === 'no JSON'
 }
 
-/** Whether somebody may have put the folder in our way, as anybody can in /tmp. */
+/** Whether another user may have put the folder in our way, as anyone can in /tmp. */
 function isStranger(folder: string): boolean {
   const known = [0, process.geteuid?.(), sudoUser()?.uid, statSync(ownFolder).uid]
   return !known.includes(statSync(folder).uid)

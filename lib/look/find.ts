@@ -59,7 +59,7 @@ export function targets(): Target[] {
     .map(({ target }) => target)
 }
 
-/** A command that is at work holds a ledger; of its children those are containers that have a namespace of their own. */
+/** A command that is at work holds a ledger; of its children those are containers that have their own namespace. */
 function kept(): Target[] {
   const owners = ledgers(dataFolder())
     .filter(ownerLives)

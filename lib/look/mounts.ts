@@ -35,7 +35,7 @@ export function mountsOf(pid: number): Readable<Mounts> {
 }
 
 function view({ id, target, type, source, root, options, propagation }: Mount): MountView {
-  // rw is what nobody asks about; ro of the file system itself (superOptions) is another matter
+  // rw needs no word; ro of the file system itself (superOptions) is another matter
   const flags = options.filter(flag => flag !== 'rw')
   return { id, target, type, source, root, flags, propagation, covered: false, children: [] }
 }
@@ -46,7 +46,7 @@ function overlay({ target, superOptions }: Mount): Overlay {
     superOptions.flatMap(option =>
       option.startsWith(`${name}=`) ? unoctal(option.slice(name.length + 1)) : [],
     )
-  // since Linux 6.8 each layer may have an option of its own; `::` stands before layers that hold data only
+  // since Linux 6.8 each layer may have its own option; `::` stands before layers that hold data only
   const lower = [...values('lowerdir').flatMap(layerPaths), ...values('lowerdir+'), ...values('datadir+')]
   const [upper] = values('upperdir').map(unescape)
   const [work] = values('workdir').map(unescape)
@@ -65,12 +65,13 @@ const unoctal = (text: string) =>
 const layerPaths = (text: string) => (text.match(/(\\.|[^:\\])+/g) ?? []).map(unescape)
 const unescape = (text: string) => text.replace(/\\(.)/g, '$1')
 
-const MOST_ENTRIES = 2000 // entries to be counted each time that somebody looks
+const MOST_ENTRIES = 2000 // entries to be counted each time that a viewer looks
 const SOME = 6
 
 /** What is in the upper directory, by the path that mount(2) was given: it is another mount namespace's, as a rule ours. */
 function contentOf(path: string, lower: readonly string[]): Readable<Content> {
-  if (!isAbsolute(path)) return { notReadable: `${path}: a path that only whoever mounted it can follow` }
+  if (!isAbsolute(path))
+    return { notReadable: `${path}: a path that only the process that mounted it can follow` }
   return reading(path, () => {
     const content: Content = { entries: 0, bytes: 0, whiteouts: 0, more: false, some: [] }
     try {

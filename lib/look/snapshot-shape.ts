@@ -226,7 +226,7 @@ export interface RouteView {
 }
 
 export interface Outside {
-  /** whether that is the host's network namespace; otherwise that of a sandbox, which is a network of its own */
+  /** whether that is the host's network namespace; otherwise that of a sandbox, which has its own network */
   host: boolean
   /** of which process we know it: one above the container, or the one that looked */
   pid: number

@@ -65,7 +65,7 @@ export const frozenWords = ({ frozen }: CgroupView) =>
 
 /** `0`, or `100000 is 0`: as we see it, and what it is inside. */
 export const uidWords = (outside: number, inside: number | null) =>
-  inside === outside ? String(outside) : `${outside} is ${inside ?? 'nobody'}`
+  inside === outside ? String(outside) : `${outside} is ${inside ?? 'no one'}`
 
 /** A sign and a word for whose namespace it is. */
 export function ownWords({ own, inode }: NamespaceView): [mark: string, word: string] {
@@ -163,7 +163,7 @@ const span = (first: number, { count }: IdRange) =>
 export const capabilityWords = ({ capabilities }: Security) =>
   capabilities.map(name => name.replace(/^CAP_/, '').toLowerCase())
 
-/** One sentence on the whole, for whoever cannot see it. */
+/** One sentence on the whole, for a reader who cannot see it. */
 export function summary(snapshot: Snapshot): string {
   const { processes, namespaces, cgroup, network, security } = snapshot
   const own = namespaces.filter(view => view.own === true).map(({ kind }) => kind)
@@ -171,7 +171,7 @@ export function summary(snapshot: Snapshot): string {
   const links = network.links.map(({ name, addresses }) => [name, ...addresses].join(' '))
   return [
     `Container ${snapshot.name}, first process ${snapshot.pid}: ${plural(processes.count, 'process', 'processes')}.`,
-    `Namespaces of its own: ${own.join(', ') || 'none'}.`,
+    `Its own namespaces: ${own.join(', ') || 'none'}.`,
     `Memory ${shown(current, bytes)}, limit ${shown(limit, bytes)}.`,
     network.own === false ? 'The network is the host’s.' : `Links: ${links.join('; ') || 'none'}.`,
     `${plural(security.capabilities.length, 'capability', 'capabilities')}, seccomp ${security.seccomp}.`,

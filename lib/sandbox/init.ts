@@ -42,7 +42,7 @@ export const AGAIN = CLONE_VM + CLONE_VFORK + CLONE_PARENT + CLONE_PARENT_SETTID
  * Starts the first process of a `protected` sandbox; other processes then join it. It does what an init has to
  * do: it adopts orphans and reaps them. All processes there end with it, and it ends with us.
  *
- * There are two user namespaces, one in the other: what is mounted in the outer one, to protect the machine's files, nobody
+ * There are two user namespaces, one in the other: what is mounted in the outer one, to protect the machine's files, no process
  * in the inner one can unmount or make writable: mount_namespaces(7).
  *
  * Throws a SyscallError where there can be no user namespace.
@@ -66,7 +66,7 @@ export async function startInit({ root, files, cgroup }: SandboxOf<'protected'>)
   ] as const)
     tape.mount(type, path, type, MS_NOSUID | MS_NODEV | MS_NOEXEC, null)
   forwardNothing(tape)
-  tape.rt_sigaction(SIGCHLD, 'SIG_IGN', null, 8) // waitpid(2): whoever ends is reaped by the kernel
+  tape.rt_sigaction(SIGCHLD, 'SIG_IGN', null, 8) // waitpid(2): the kernel reaps what ends
   tape.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
   gate.recordLife(tape)
   tape.close_range(0, LAST_FD, 0)

@@ -91,7 +91,7 @@ export class JobProcess<Job> implements AsyncDisposable {
   #nextByte(): Promise<Exit | undefined> {
     const byte = once(this.#socket, 'data').then(
       () => undefined,
-      () => this.#ended, // an error of the socket: there is nobody at its other end
+      () => this.#ended, // an error of the socket: its other end is closed
     )
     return Promise.race([byte, this.#ended])
   }

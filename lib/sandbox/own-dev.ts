@@ -13,7 +13,7 @@ import { DEVICES, LINKS } from '../container/rootfs/devices.ts'
 
 /**
  * A /dev with nothing in it but what every container may have: no disk can be opened by a path, and in a user namespace
- * nobody can make a device node. /dev/shm stays the machine's, as read-only as it was: a data folder may lie in it.
+ * no process can make a device node. /dev/shm stays the machine's, as read-only as it was: a data folder may lie in it.
  */
 export function mountOwnDev(tape: Tape): void {
   const lent = [...DEVICES.map(({ path }) => path), '/dev/shm'].map(path => {

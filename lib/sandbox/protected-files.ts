@@ -41,7 +41,7 @@ export function protectFiles(
   for (const [, mount] of layers) makeReadOnly(tape, mount)
   const writable = [[real, hold(copy)] as const, ...ours.map(path => [path, hold(path)] as const)]
   for (const { target, type } of mountinfo()) {
-    // of proc the kernel lets nobody in a user namespace mount a new one where the old is read-only: mount_too_revealing(),
+    // skip proc: where the old one is read-only, a user namespace cannot mount a new one: mount_too_revealing(),
     // fs/namespace.c. So the machine's root can still write to /proc/sys there.
     // A mount that another covers, or whose path we may not pass, is out of reach for what is wrong as well
     if (type !== 'proc') makeReadOnly(tape.attempt, target)

@@ -32,7 +32,7 @@ const SIGKILL = 9
 
 const IN_SANDBOX = {
   MINILAB_SANDBOX: '1',
-  // iptables locks a file that only root may write; the rules here are nobody else's, so this one will do
+  // iptables locks a file that only root may write; the rules here are only ours, so this file will do
   XTABLES_LOCKFILE: '/proc/self/ns/user',
 }
 

@@ -77,7 +77,7 @@ export const containerProbes: Probe[] = [
 
   {
     id: 'root',
-    title: 'a root of its own',
+    title: 'its own root',
     after: ['namespaces', 'disk'],
     async look(machine) {
       const refusal = await attempt(machine, {

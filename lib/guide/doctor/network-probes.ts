@@ -21,7 +21,7 @@ export const networkProbes: Probe[] = [
           found: reasonOf(refusal),
           fix: remedyOf(refusal) ?? 'sudo modprobe -a bridge veth',
         }
-      if (machine.rootless) return ok('may be made, in a sandbox of one’s own')
+      if (machine.rootless) return ok('may be made, in your own sandbox')
       if (mayChangeLinks()) return ok('may be made')
       const found = 'root may not change the links of this network namespace (no CAP_NET_ADMIN over it)'
       return { ok: 'blocked', found, fix: './minilab step 6 --rootless' }

@@ -38,6 +38,6 @@ export interface Machine {
 
 export const ok = (found: string): Found => ({ ok: 'ok', found })
 
-/** What helps where somebody else decides what we may do. */
+/** What helps where another program or person decides what we may do. */
 export const OWN_MACHINE = 'use a VM, or give this container all rights: docker run --privileged …'
 export const withOtherFolder = () => `${otherFolder()} ./minilab …`

@@ -15,7 +15,7 @@ export interface Attack {
   title: string
   /** one sentence: what it does, and what would come of it */
   tries: string
-  /** Makes it, in a container of its own. Nothing that it can do harms the machine. */
+  /** Makes it, in its own container. Nothing that it can do harms the machine. */
   act(target: Target): Promise<Outcome>
 }
 

@@ -101,7 +101,7 @@ function makeDisk({ token }: AttackedHost): LoopDevice | string {
   return attachLoop(file)
 }
 
-/** A session has a terminal once its leader has taken one: ours, as the shell's of whoever starts a container. */
+/** A session has a terminal once its leader has taken one: ours, as that of a user's shell which starts a container. */
 export function takeTerminal(): void {
   const master = now.openat(AT_FDCWD, '/dev/ptmx', O_RDWR | O_NOCTTY | O_CLOEXEC, 0)
   now.ioctl(openSlave(master), TIOCSCTTY, 0)

@@ -38,7 +38,7 @@ export function attachLoop(file: string): LoopDevice {
       return { path, device: statSync(path).rdev }
     } catch (error) {
       closeSync(device)
-      // somebody else was faster: then the next one
+      // another process was faster: then the next one
       if (!(error instanceof SyscallError && error.code === 'EBUSY' && tries < TRIES)) throw error
     }
   }

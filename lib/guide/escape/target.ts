@@ -47,7 +47,7 @@ export class Target implements AsyncDisposable {
     return this.has(limits) ? this.#experiment.whyNoLimits?.reason : undefined
   }
 
-  /** Whether it sees the host's files: until there is a root file system of its own. */
+  /** Whether it sees the host's files: until it has its own root file system. */
   get seesHost(): boolean {
     return !this.has(root)
   }

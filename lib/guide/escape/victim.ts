@@ -5,7 +5,7 @@ import { status } from '../../kernel/process/procfs.ts'
 /** A process of the host that does nothing and has done nothing. It ends with the scope: `await using`. */
 export interface Victim extends AsyncDisposable {
   pid: number
-  /** the signal that ended it; undefined while it lives. Resolves at once where nobody has sent one */
+  /** the signal that ended it; undefined while it lives. Resolves at once where none was sent */
   ended(signalled: boolean): Promise<string | undefined>
   /** a field of its /proc/<pid>/status */
   field(name: string): string | undefined

@@ -21,7 +21,7 @@ interface Shown {
   problem?: string
 }
 
-/** So much is told to whoever comes later, or comes back. */
+/** So much is told to a viewer that comes later, or comes back. */
 const MOST_TOLD = { events: 3000, characters: 2 ** 24 }
 
 /** What a page that does not read has room for, in bytes; it may come back. */
@@ -97,7 +97,7 @@ function draw({ id, name, found }: Seen): Shown {
 /** The page has it once for all: drawing.css. */
 const withoutStyle = (svg: string) => svg.replace(/<style>.*?<\/style>/s, '')
 
-/** JSON has no line breaks of its own, so it is one `data` line. */
+/** JSON has no line breaks, so it is one `data` line. */
 function message(event: string, data: object, id?: number): string {
   return `event: ${event}\n${id === undefined ? '' : `id: ${id}\n`}data: ${JSON.stringify(data)}\n\n`
 }

@@ -50,7 +50,7 @@ export function page(token: string): string {
             <button id="newest" type="button" hidden>↓ newest</button>
           </section>
         </main>
-        <noscript>This page needs JavaScript: it is drawn anew while containers change.</noscript>
+        <noscript>This page needs JavaScript: it is drawn again when containers change.</noscript>
       </body>
     </html> `.text
 }

@@ -46,10 +46,10 @@ const POLICY = {
 }
 
 /**
- * Serves the page on the loopback interface, to whoever knows the token.
+ * Serves the page on the loopback interface, to those who know the token.
  *
  * The token stays in the query. A cookie would not be safer: browsers send those of 127.0.0.1 to every port of it, so to the
- * server of any other user of this machine. An address of ours is shown to nobody (no-referrer), and EventSource can have it.
+ * server of any other user of this machine. An address of ours is shown to no other server (no-referrer), and EventSource can have it.
  */
 export class ViewServer {
   readonly #token = randomBytes(24).toString('base64url')
@@ -82,7 +82,7 @@ export class ViewServer {
   async close(): Promise<void> {
     const closed = once(this.#server, 'close')
     this.#server.close()
-    this.#server.closeAllConnections() // streams have no end of their own
+    this.#server.closeAllConnections() // streams do not end by themselves
     await closed
   }
 

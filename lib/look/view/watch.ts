@@ -33,7 +33,7 @@ interface Known {
   name: string
 }
 
-/** Which containers there are, and what they look like, a few times a second, but only while somebody watches. */
+/** Which containers there are, and what they look like, a few times a second, but only while a viewer watches. */
 export class Watch {
   readonly #told = new Map<string, Known>()
   readonly #show: (seen: Seen[]) => void
@@ -60,7 +60,7 @@ export class Watch {
     this.#hurry()
   }
 
-  /** Somebody has come to watch, or nobody is left. */
+  /** A viewer has come, or none is left. */
   set watched(watched: boolean) {
     this.#watched = watched
     if (watched) this.#hurry()

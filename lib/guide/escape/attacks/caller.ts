@@ -9,7 +9,7 @@ import { AT_FDCWD, O_RDWR, O_TRUNC, O_WRONLY, TIOCSTI } from '../../../kernel/sy
 import { type Attack, cannotTell, gotThrough, stopped } from '../attack.ts'
 import { printedCall, telling } from '../printed-call.ts'
 
-// What a container has of whoever started it: their terminal, their process group, and the files of their command line.
+// What a container has of its caller: the terminal, the process group, and the files of the command line.
 
 const COMMAND = 'echo typed\n'
 
@@ -62,7 +62,7 @@ export const group: Attack = {
   id: 'kill-group',
   title: 'signal its caller’s group',
   tries:
-    'kill(0, …) sends a signal to every process of the caller’s process group, also to those outside of its pid namespace. It sends SIGURG, which ends nobody.',
+    'kill(0, …) sends a signal to every process of the caller’s process group, also to those outside of its pid namespace. It sends SIGURG, which ends no process.',
   async act(target) {
     let heard = false
     const hear = () => void (heard = true)

@@ -127,7 +127,7 @@ export const descriptor: Attack = {
   id: 'descriptor',
   title: 'use a leaked descriptor',
   tries:
-    'Whoever starts the container has a directory of the host open and forgot to mark it close-on-exec, as runc once had (CVE-2024-21626). The program looks for the secret file behind each of its descriptors.',
+    'The process that starts the container has a directory of the host open, and forgot to mark it close-on-exec, as runc once had (CVE-2024-21626). The program looks for the secret file behind each of its descriptors.',
   async act(target) {
     const { secret, token } = target.host
     const leak = now.openat(AT_FDCWD, join(secret, '..'), O_RDONLY | O_DIRECTORY, 0)

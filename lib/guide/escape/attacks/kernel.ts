@@ -16,7 +16,7 @@ export const module_: Attack = {
     const call = telling(calls, 'finit_module')
     if (call.errno === 'EPERM') return stopped(printedCall(call))
     if (call.errno === 'ENOSYS')
-      return cannotTell('this kernel was built without modules, nobody can load one')
+      return cannotTell('this kernel was built without modules: none can be loaded')
     return gotThrough(`${printedCall(call)}: the file is no module, and the asker was not refused`)
   },
 }

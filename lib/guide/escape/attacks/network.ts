@@ -57,7 +57,7 @@ export const neighbour: Attack = {
       const others = control
         ? `, and only ${control.address}, the host, reaches it`
         : `: ${await links(other.pid)}`
-      return stopped(`${call}; nobody came to its listener${others}`)
+      return stopped(`${call}; no one connected to its listener${others}`)
     } finally {
       closeSync(listener)
       await other.end()
@@ -65,7 +65,7 @@ export const neighbour: Attack = {
   },
 }
 
-/** Who has connected to a listening socket; undefined for nobody: accept4(2), EAGAIN. */
+/** Who has connected to a listening socket; undefined for no one: accept4(2), EAGAIN. */
 function whoCame(listener: number): Endpoint | undefined {
   const from = new Uint8Array(SOCKADDR_IN)
   const length = new Uint8Array(new Uint32Array([SOCKADDR_IN]).buffer)

@@ -27,7 +27,7 @@ export const ptrace: Attack = {
   id: 'ptrace',
   title: 'trace a process of the host',
   tries:
-    'It attaches to a process of the host as a debugger does. Whoever has managed that reads and writes its memory.',
+    'It attaches to a process of the host as a debugger does. A debugger reads and writes the memory of what it traces.',
   async act(target) {
     await using other = victim()
     // a tracer stays one through its execve, and lets go at its end

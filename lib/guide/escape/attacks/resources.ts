@@ -24,7 +24,7 @@ export const raise: Attack = {
       await box.end()
       if (its !== ours) throw new Error(`without the limits part it is in ${its}, and we in ${ours}`)
       return gotThrough(
-        `there is none to raise: it is in the cgroup of whoever started it${its ? `, ${its}` : ''}`,
+        `there is none to raise: it is in the cgroup of the process that started it${its ? `, ${its}` : ''}`,
       )
     }
     const hierarchy = hierarchyOf('memory')
@@ -70,14 +70,14 @@ const PROCESSES_TIMEOUT = 5000 // ms, for what is on its way
 export const forks: Attack = {
   id: 'fork-bomb',
   title: 'start processes without end',
-  tries: `A loop starts one process after the other, until there is no room in the machine’s table for anybody else’s. (Here it gives up after ${FORKS}.)`,
+  tries: `A loop starts one process after the other, until the machine's table has no room for another process. (Here it gives up after ${FORKS}.)`,
   async act(target) {
     if (target.unlimited) return cannotTell(target.unlimited)
-    // a number that nobody else sleeps for, by which they are known
+    // a number that no other process sleeps for, by which they are known
     const seconds = String(1_000_000 + process.pid * 10 + target.number)
     const box = await target.start()
     try {
-      // in a shell of its own, which may give up when a fork is refused
+      // in its own shell, which may give up when a fork is refused
       const loop = `(i=0; while [ $i -lt ${FORKS} ]; do sleep ${seconds} & i=$((i + 1)); done)`
       await box.shell.run(loop)
       const refusedForks = target.has(limits) ? readCgroup(box.pid, 'pidsRefused') : undefined
@@ -105,7 +105,7 @@ const HOG = 128 // MiB
 export const memory: Attack = {
   id: 'memory',
   title: 'use memory without end',
-  tries: `It fills its memory, until the kernel has to take some from others, or to end somebody’s process. (Here it gives up at ${HOG} MiB; ${MEMORY / MiB} are its share.)`,
+  tries: `It fills its memory, until the kernel has to take some from others, or to end a process. (Here it gives up at ${HOG} MiB; ${MEMORY / MiB} are its share.)`,
   async act(target) {
     if (target.unlimited) return cannotTell(target.unlimited)
     const box = await target.start()
