@@ -1,8 +1,9 @@
 // What may be wrong in a container that is joined, or in the session from which it is joined.
 import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { self, sharedData } from '../support/minilab.ts'
+import { self, sharedData, userFolder } from '../support/minilab.ts'
 
 const ENTRY = join(import.meta.dirname, '../../bin.mjs')
 const minilab = `${process.execPath} -- ${ENTRY}`
@@ -18,14 +19,14 @@ function bash(script: string, env: NodeJS.ProcessEnv = {}) {
 }
 
 /** A container of this name, in the background. */
-function start(name: string, program: string, before = ''): void {
-  const run = `${minilab} run -d --rm --name ${name} --network none default sh -c '${program}'`
+function start(name: string, program: string, { before = '', flags = '' } = {}): void {
+  const run = `${minilab} run -d --rm --name ${name} --network none ${flags} default sh -c '${program}'`
   expect(bash(`${before} ${run}`)).toMatchObject({ status: 0, stderr: '' })
   onTestFinished(() => void bash(`${minilab} rm -f ${name}`))
 }
 
 test('from a session with a lower limit on open files than that of the container: it gets the lower one', () => {
-  start('wide', 'sleep 1000', 'ulimit -n 4096; export MINILAB_OPEN_FILES=1024;')
+  start('wide', 'sleep 1000', { before: 'ulimit -n 4096; export MINILAB_OPEN_FILES=1024;' })
   const limits = (most: number) =>
     bash(`ulimit -n ${most}; ${minilab} exec wide sh -c 'ulimit -Sn; ulimit -Hn'`)
   expect(limits(512)).toEqual({ status: 0, stdout: '512\n512\n', stderr: '' })
@@ -70,4 +71,18 @@ test('it kills all that joins it: the exit status is that of what was killed', (
       stdout: '',
       stderr: '',
     })
+})
+
+// a long PATH, which is searched last of all, gives it time to look
+test('what joins it is not to be traced, not even with CAP_SYS_PTRACE, and at no moment our program: CVE-2016-9962', () => {
+  const folder = userFolder()
+  const look = 'for p in /proc/[0-9]*; do readlink $p/exe || ls -l $p/exe; done >>/seen/exe 2>>/seen/refused'
+  start('watching', `while :; do ${look}; done`, { flags: `--cap-add SYS_PTRACE -v ${folder}:/seen` })
+  const path = `${'/x:'.repeat(10_000)}/bin`
+  const seen = (file: string) => readFileSync(join(folder, file), 'utf8')
+  for (let i = 0; i < 30 && !(i > 3 && seen('refused').includes('Permission denied')); i++)
+    expect(bash(`${minilab} exec -e PATH=${path} watching true`)).toMatchObject({ status: 0, stderr: '' })
+  expect(seen('refused')).toMatch(/[/]proc[/]\d+[/]exe: cannot read link: Permission denied/)
+  const programs = new Set(seen('exe').match(/^[/](?!proc).*$/gm))
+  expect([...programs]).toEqual(['/bin/busybox'])
 })
