@@ -11,6 +11,13 @@ const KILLED = {
   remedy: 'dmesg | tail tells whether the kernel sent it (out of memory, a seccomp filter)',
 }
 
+/** As KILLED, of a child's child: Tape.become. */
+const KILLED_WITH_ITS_MAKER = {
+  cause:
+    'a signal killed it when the process that made it had ended: with process 1 of a pid namespace end all others in it, pid_namespaces(7)',
+  remedy: 'leave out the second clone3: the first child is inside already',
+}
+
 /**
  * The call that ended a replay, as an error: the last one that ran, where its result was below what its op demands, or
  * where the child was killed in it. Undefined where the tape ran to its end.
@@ -21,7 +28,9 @@ export function failure(tape: Tape, replayed: readonly Replayed[]): SyscallError
   if (!last || !op) return undefined
   const place = { number: replayed.length, of: tape.ops.length, at: op.at }
   if (last.result === null && NO_RETURN.includes(last.call)) return undefined
-  if (last.result === null) return new SyscallError(last.call, last.args, errnoNumber('EINTR'), place, KILLED)
+  const isSecond = replayed.slice(0, -1).some(({ call }) => call === 'clone3')
+  const killed = isSecond ? KILLED_WITH_ITS_MAKER : KILLED
+  if (last.result === null) return new SyscallError(last.call, last.args, errnoNumber('EINTR'), place, killed)
   if (last.errno === null && BigInt(last.result) >= op.min) return undefined
   const negativeErrno = last.errno === null ? 0n : -BigInt(errnoNumber(last.errno))
   if (last.errno !== null && (negativeErrno >= op.min || op.allowed?.includes(negativeErrno)))
