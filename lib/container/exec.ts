@@ -138,7 +138,7 @@ export async function execIn(
     failed,
   } = await launchGated(tape, gate, 0, [
     launched => {
-      second = () => launched.second(pid)
+      second = () => launched.pidIn(pid)
       // into its cgroup first: what runs in the container counts as the container's
       const { folders } = cgroupOf(state.pid)
       new Cgroup(folders.filter(({ path }) => path.includes(state.id))).join(launched.pid())

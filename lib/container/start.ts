@@ -1,7 +1,7 @@
 import { certain } from '../common/certain.ts'
 import type { Child } from '../kernel/process/child.ts'
 import { diagnose } from '../kernel/syscalls/diagnose.ts'
-import { PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS } from '../kernel/syscalls/constants.ts'
+import { PR_CAPBSET_DROP, PR_SET_KEEPCAPS, PR_SET_NO_NEW_PRIVS } from '../kernel/syscalls/constants.ts'
 import { errnoNumber } from '../common/errno.ts'
 import { MinilabError } from '../common/errors.ts'
 import { Gate } from '../kernel/tape/gate.ts'
@@ -58,8 +58,8 @@ export function recordParts(
 
 /** The calls by which a child gives up its rights, or becomes a program: the part that makes the first of them begins the second stage. */
 const endsRights = ({ call, args: [first] }: Op) =>
-  ['execve', 'seccomp', 'capset'].includes(call) ||
-  (call === 'prctl' && [PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS].includes(first as number))
+  ['execve', 'seccomp', 'capset', 'prlimit64'].includes(call) ||
+  (call === 'prctl' && [PR_CAPBSET_DROP, PR_SET_KEEPCAPS, PR_SET_NO_NEW_PRIVS].includes(first as number))
 
 /** Whether an op from `at` on has a result of one before as its argument: that is lost with the memory. */
 const reachesBack = ({ ops }: Tape, at: number) =>
@@ -136,11 +136,12 @@ function noProgram(tape: readonly Replayed[], { ops }: Tape): Error | undefined 
   )
 }
 
-// A child at its gate shares our memory: one that changes its credentials marks the memory undumpable, and then another's
-// uid_map could not be written. So containers of one process start one after the other.
+// Containers of one process start one after the other. A child at its gate shares our memory: one that changes its credentials marks
+// the memory undumpable, and then another's uid_map could not be written. And it has copies of our descriptors, also of the
+// tape of another's second stage: we would not hear of the end of that before this child, too, has left.
 let last: Promise<unknown> = Promise.resolve()
 function oneAtATime<T>(task: () => Promise<T>): Promise<T> {
   const run = last.then(task)
-  last = run.catch(() => undefined) // whoever started it hears of the failure
+  last = run.catch(() => undefined) // the caller hears of the failure
   return run
 }

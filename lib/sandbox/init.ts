@@ -77,7 +77,7 @@ export async function startInit({ root, files, cgroup }: SandboxOf<'protected'>)
       writeIdMaps(launched.pid(), uids, gids)
     },
     async launched => {
-      const pid = launched.second(init)
+      const pid = launched.pidIn(init)
       await writeIdMapsFrom(launched.pid(), pid, same(uids), same(gids))
       await setLoopbackUp(pid)
     },

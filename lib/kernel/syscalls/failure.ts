@@ -11,6 +11,13 @@ const KILLED = {
   remedy: 'dmesg | tail tells whether the kernel sent it (out of memory, a seccomp filter)',
 }
 
+/** As KILLED, where nothing of the second stage has begun. */
+const NO_SECOND_STAGE = {
+  cause:
+    'the second stage ended before its first call: a signal killed it, or it got no memory (ulimit -v, ulimit -s)',
+  remedy: 'allow more memory, or look in dmesg | tail',
+}
+
 /** As KILLED, of a child's child: Tape.become. */
 const KILLED_WITH_ITS_MAKER = {
   cause:
@@ -29,7 +36,7 @@ export function failure(tape: Tape, replayed: readonly Replayed[]): SyscallError
   const place = { number: replayed.length, of: tape.ops.length, at: op.at }
   if (last.result === null && NO_RETURN.includes(last.call)) return undefined
   const isSecond = replayed.slice(0, -1).some(({ call }) => call === 'clone3')
-  const killed = isSecond ? KILLED_WITH_ITS_MAKER : KILLED
+  const killed = isSecond ? KILLED_WITH_ITS_MAKER : last.call === 'execveat' ? NO_SECOND_STAGE : KILLED
   if (last.result === null) return new SyscallError(last.call, last.args, errnoNumber('EINTR'), place, killed)
   if (last.errno === null && BigInt(last.result) >= op.min) return undefined
   const negativeErrno = last.errno === null ? 0n : -BigInt(errnoNumber(last.errno))

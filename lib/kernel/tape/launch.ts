@@ -45,8 +45,8 @@ export interface Launched {
   replayed: Promise<Replayed[]>
   /** What an earlier call returned, while the child waits at a gate: the memory is shared. */
   result(of: Later): number
-  /** The pid of a child's child that waits at a gate: from the buffer in which its clone3 (`Tape.become`) left it. */
-  second(parentTid: Uint8Array): number
+  /** The pid of the child's child, from the buffer in which its clone3 (`Tape.become`) left it; 0 until then. */
+  pidIn(parentTid: Uint8Array): number
   /** the clone3 itself, ours and so not on the child's tape: complete once `replayed` has resolved */
   clone: Replayed
 }
@@ -87,7 +87,7 @@ export function launch(tape: Tape, flags = 0): Launched {
     0,
     0,
   ])
-  const known = { pid: 0, pidfd: -1, second: 0 }
+  const known = { pid: 0, pidfd: -1, childsChild: 0 }
   const shown = `{flags=${printFlags('CLONE_', allFlags)}, exit_signal=SIGCHLD}`
   const clone: Replayed = { call: 'clone3', args: shown, result: null, errno: null, ns: 0, part: '' }
   let over = false // then the arena is another's
@@ -105,11 +105,11 @@ export function launch(tape: Tape, flags = 0): Launched {
       over = true
       arena.collect()
       const made = Number(result) > 0
-      if (made) second?.stage.lent()
+      if (made) second?.stage.theirsIsClosed()
       second?.stage.look()
-      for (const ops of [first, second?.ops]) ops?.orphans().forEach(endAtOnce)
+      first.orphans().forEach(endAtOnce) // those of a second stage have nothing of our memory
       replaying.delete(known.pid)
-      replaying.delete(known.second)
+      replaying.delete(known.childsChild)
       stayDumpable()
       const { began } = first
       const at = clockAt(began)
@@ -127,12 +127,12 @@ export function launch(tape: Tape, flags = 0): Launched {
   return {
     pid: () => (look(), known.pid),
     pidfd: () => (look(), known.pidfd),
-    second(parentTid) {
+    pidIn(parentTid) {
       if (!over) arena.collect()
       tape.second?.stage.look()
-      known.second = int32s(parentTid)[0] ?? 0
-      if (!tape.second) replaying.add(known.second)
-      return known.second
+      known.childsChild = int32s(parentTid)[0] ?? 0
+      if (!tape.second) replaying.add(known.childsChild)
+      return known.childsChild
     },
     replayed,
     result: ({ op }) => Number(first.result(tape.ops.indexOf(op))),

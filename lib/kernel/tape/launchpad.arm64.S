@@ -36,7 +36,8 @@ launch:                       // launch(clone_args, size, ops, end) -> what clon
   ret
 1: mov x19, x9                // the child: x19 = this op, x20 = the end
   mov x20, x10
-2: cmp x19, x20
+.Lnext:
+  cmp x19, x20
   b.hs 6f
   isb
   mrs x9, cntvct_el0
@@ -54,7 +55,7 @@ launch:                       // launch(clone_args, size, ops, end) -> what clon
   b.eq 4f
   ldr x9, [x19, #64]
   cmp x0, x9
-  b.lt 5f
+  b.lt .Lfailed
   ldr x9, [x19, #80]
   cmp x0, x9
   b.gt 6f
@@ -65,8 +66,9 @@ launch:                       // launch(clone_args, size, ops, end) -> what clon
   str x0, [x10]
   b 3b
 4: add x19, x19, #112
-  b 2b
-5: mov x0, #127
+  b .Lnext
+.Lfailed:
+  mov x0, #127
   b 7f
 6: mov x0, #0
 7: mov x8, #94                // exit_group(x0)
@@ -101,6 +103,6 @@ standalone:                   // see launchpad.x64.S
   svc #0
   mov x9, #0x10000000
   cmp x0, x9
-  b.ne 5b
+  b.ne .Lfailed
   ldp x19, x20, [x0]          // where the ops begin, and where they end
-  b 2b
+  b .Lnext

@@ -50,7 +50,8 @@ launch:                       # launch(clone_args, size, ops, end) -> what clone
   ret
 1: mov rbx, r8                # the child: rbx = this op, rbp = the end
   mov rbp, r9
-2: cmp rbx, rbp
+.Lnext:
+  cmp rbx, rbp
   jae 6f
   rdtsc
   shl rdx, 32
@@ -70,7 +71,7 @@ launch:                       # launch(clone_args, size, ops, end) -> what clone
   cmp rax, [rbx+104]
   je 4f
   cmp rax, [rbx+64]
-  jl 5f                       # result < min: failed
+  jl .Lfailed                       # result < min: failed
   cmp rax, [rbx+80]
   jg 6f                       # result > max: this half is done (the parent half of a second clone3)
   mov rcx, [rbx+72]
@@ -83,8 +84,9 @@ launch:                       # launch(clone_args, size, ops, end) -> what clone
   add rcx, 8
   jmp 3b
 4: add rbx, 112
-  jmp 2b
-5: mov edi, 127
+  jmp .Lnext
+.Lfailed:
+  mov edi, 127
   jmp 7f
 6: xor edi, edi
 7: mov eax, 231               # exit_group(edi)
@@ -118,7 +120,7 @@ standalone:                   # where a program begins that is nothing but a tap
   mov eax, 9
   syscall
   cmp rax, rdi
-  jne 5b
+  jne .Lfailed
   mov rbx, [rdi]              # its first two words: where the ops begin, and where they end
   mov rbp, [rdi+8]
-  jmp 2b
+  jmp .Lnext

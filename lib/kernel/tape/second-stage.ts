@@ -16,8 +16,8 @@ const HEADER = 16
 
 /**
  * The second stage of a child. In the first one it shares our memory, and so it still is Node's program to the kernel. Before
- * it gives up its rights and starts what may be hostile, it executes a program that is nothing but the rest of its tape: 480
- * bytes of machine code, in a sealed file in memory. From then on nothing of Node's is left in it, neither memory nor
+ * it gives up its rights and starts what may be hostile, it executes a program that is nothing but the rest of its tape: less than 600
+ * bytes, in a sealed file in memory. From then on nothing of Node's is left in it, neither memory nor
  * program: `/proc/self/exe`, with which CVE-2019-5736 overwrote runtimes, is that file.
  *
  * The tape lies in a second file, which both of us have: so its results come back by themselves. And it has a lock, which the
@@ -28,13 +28,13 @@ export class SecondStage implements Disposable {
   /** our descriptor of the tape, and that which becomes the child's: with a lock each, as if two had opened the file */
   readonly ours: number
   readonly theirs: number
-  #isLent = false
+  #isTheirsClosed = false
   #isOpen = true
 
   constructor() {
     this.theirs = memoryFile('minilab-tape', 'data')
     // opened once more: a lock that was taken by the one holds against the other
-    this.ours = openSync(`/proc/self/fd/${this.theirs}`, 'r+')
+    this.ours = orClose(this.theirs, () => openSync(`/proc/self/fd/${this.theirs}`, 'r+'))
     this.arena = Arena.take(BASE)
     this.arena.reserve(HEADER)
   }
@@ -56,14 +56,14 @@ export class SecondStage implements Disposable {
     this.arena.view.setBigUint64(0, first, true)
     this.arena.view.setBigUint64(8, end, true)
     this.write()
+    now.flock(this.theirs, LOCK_EX) // until the child has let go of it
   }
 
-  /** Writes the arena to the file, and locks it until the child has let go of it. */
+  /** Writes the arena to the file. */
   write(): void {
     const { used } = this.arena
     ftruncateSync(this.theirs, used.length)
     for (let at = 0; at < used.length;) at += writeSync(this.theirs, used, at, used.length - at, at)
-    now.flock(this.theirs, LOCK_EX)
   }
 
   /** Reads what the second stage has done so far into the arena, and into the buffers that its calls fill. */
@@ -75,9 +75,9 @@ export class SecondStage implements Disposable {
     this.arena.collect()
   }
 
-  /** The launchpad has closed `theirs`: it does so when the child has its copy, and then waits for the lock. */
-  lent(): void {
-    this.#isLent = true
+  /** To be told: the launchpad closes `theirs` when the child has its copy, and then waits for the lock. */
+  theirsIsClosed(): void {
+    this.#isTheirsClosed = true
   }
 
   [Symbol.dispose](): void {
@@ -85,7 +85,7 @@ export class SecondStage implements Disposable {
     this.#isOpen = false
     this.arena.release()
     closeSync(this.ours)
-    if (!this.#isLent) closeSync(this.theirs)
+    if (!this.#isTheirsClosed) closeSync(this.theirs)
   }
 }
 
@@ -95,11 +95,22 @@ let made: number | undefined
 function program(): number {
   if (made !== undefined) return made
   const fd = memoryFile('minilab', 'program')
-  const file = elf()
-  writeSync(fd, file)
-  fchmodSync(fd, 0o111) // what cannot be read makes its process undumpable, until the next execve: execve(2)
-  seal(fd)
-  return (made = fd)
+  return (made = orClose(fd, () => {
+    writeSync(fd, elf())
+    fchmodSync(fd, 0o111) // a program that one may not read makes its process undumpable: execve(2)
+    seal(fd)
+    return fd
+  }))
+}
+
+/** Closes a descriptor where what is done with it throws. */
+function orClose<T>(fd: number, use: () => T): T {
+  try {
+    return use()
+  } catch (error) {
+    closeSync(fd)
+    throw error
+  }
 }
 
 /** elf(5): a static program of one segment, the launchpad, which is entered at `standalone`. */
