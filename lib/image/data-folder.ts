@@ -1,6 +1,16 @@
-import { accessSync, chmodSync, constants, lstatSync, mkdirSync, type Stats, statSync } from 'node:fs'
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  realpathSync,
+  type Stats,
+  statSync,
+} from 'node:fs'
 import { userInfo } from 'node:os'
-import { dirname, isAbsolute, join, resolve } from 'node:path'
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
 import { MinilabError } from '../common/errors.ts'
 import { inFirstUserNamespace } from '../kernel/process/procfs.ts'
 import { codeOf } from '../common/error-code.ts'
@@ -11,18 +21,38 @@ export const ROOTS_DATA = '/var/lib/minilab'
 
 /**
  * Where images, layers and state are kept: `$MINILAB_DATA`; else /var/lib/minilab for root of the machine; else
- * `$XDG_DATA_HOME/minilab`, by default ~/.local/share/minilab. An absolute path; nothing is made.
+ * `$XDG_DATA_HOME/minilab`, by default ~/.local/share/minilab. An absolute path without links: one folder has one name, however it
+ * is spelled. Nothing is made.
  *
  * A process that is uid 0 only inside a user namespace cannot tell by its uid: its parent sets MINILAB_DATA.
  */
 export function dataFolder(): string {
-  const folder = whichFolder()
-  if (folder !== trusted) refuseStrangers(folder)
-  trusted = folder
-  return folder
+  const asked = whichFolder()
+  if (known?.asked !== asked) {
+    const folder = realPath(asked)
+    refuseStrangers(folder)
+    known = { asked, folder }
+  }
+  return known.folder
 }
 
-let trusted: string | undefined // looked at once: a command asks many times
+let known: { asked: string; folder: string } | undefined // looked at once: a command asks many times
+
+/** Goes on in the data folder where it is by now, if it was moved while we ran. */
+export function followDataFolder(place: () => string): void {
+  if (known && !existsSync(known.folder)) known = { ...known, folder: place() }
+}
+
+/** A path without links, as far as there is something; as it is where it cannot be told, or is not UTF-8. */
+export function realPath(path: string): string {
+  try {
+    const real = realpathSync(path)
+    return real.includes('\uFFFD') ? path : real
+  } catch (error) {
+    if (path === '/' || !['ENOENT', 'ENOTDIR'].includes(codeOf(error) ?? '')) return path
+    return join(realPath(dirname(path)), basename(path))
+  }
+}
 
 const FOLDERS = ['containers', 'images', 'layers', 'ledger', 'logs', 'names.lock', 'predictions', 'tmp']
 

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, statSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, expect, test, vi } from 'vitest'
 import { dataFolder, makeDir } from '../../lib/image/data-folder.ts'
@@ -26,6 +26,15 @@ test.each([
   for (const name of ['MINILAB_DATA', 'XDG_DATA_HOME', 'HOME']) vi.stubEnv(name, undefined)
   for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value)
   expect(dataFolder()).toBe(expected)
+})
+
+test('a folder has one name, whichever links lead to it, also before it is there', () => {
+  const dir = folder()
+  symlinkSync(dir, join(dir, 'link'))
+  for (const path of ['', 'data/inner']) {
+    vi.stubEnv('MINILAB_DATA', join(dir, 'link', path))
+    expect(dataFolder()).toBe(join(dir, path))
+  }
 })
 
 test('nothing is made by asking', () => {

@@ -1,10 +1,20 @@
 import { rmSync } from 'node:fs'
+import { basename } from 'node:path'
+import type { Entry } from '../../container/ledger/ledger-entry.ts'
 import { heldByOwners, recover } from '../../container/ledger/ledger.ts'
 import { heldByLiving } from '../../container/state/held-changes.ts'
-import { containerFolder, damagedIds, findState, isRunning } from '../../container/state/state.ts'
+import {
+  containerFolder,
+  damagedIds,
+  findState,
+  isRunning,
+  recordedProcess,
+} from '../../container/state/state.ts'
 import type { State } from '../../container/state/state-shape.ts'
 import { dataFolder } from '../../image/data-folder.ts'
 import { removeTree } from '../../image/tree.ts'
+import { removeCgroup, thaw } from '../../kernel/cgroup/cgroup.ts'
+import { ourCgroups } from '../../kernel/cgroup/make-cgroup.ts'
 import { closing } from '../../common/descriptor.ts'
 import { MinilabError } from '../../common/errors.ts'
 import { bootId, children, isAlive } from '../../kernel/process/procfs.ts'
@@ -35,17 +45,19 @@ export async function remove(word: string, force: boolean): Promise<string> {
       throw new MinilabError('usage', `${state.name} still runs`, `minilab kill ${state.name}, or rm -f`)
     await endProcess(state.pid, state.started, () => thawOwn(state))
   }
-  if (isKeptElsewhere(state))
-    throw new MinilabError(
-      'usage',
-      `${state.name} runs in another pid namespace than ours`,
-      'remove it there, where minilab ps shows it',
-    )
+  if (isKeptElsewhere(state)) throw keptElsewhere(state.name)
   await keeperDone(state, force)
   removeTree(containerFolder(state.id))
   if (state.log) rmSync(state.log, { force: true })
   return state.name
 }
+
+const keptElsewhere = (name: string) =>
+  new MinilabError(
+    'usage',
+    `${name} runs in another pid namespace than ours`,
+    'remove it there, where minilab ps shows it',
+  )
 
 /** Whether a command that we cannot see, but whose ledger is locked, looks after its first process. */
 function isKeptElsewhere({ pid, started, keeper, exit }: State): boolean {
@@ -55,25 +67,42 @@ function isKeptElsewhere({ pid, started, keeper, exit }: State): boolean {
   )
 }
 
-/** Of a container without a state we know its folder, and from a ledger the process that looks after it, if there is one. */
+/**
+ * Of a container without a state we know its folder; from a ledger the process that looks after it, if there is one; from the
+ * kernel its cgroup; and perhaps its first process. The folder goes last: nothing runs then that we know of.
+ */
 async function removeDamaged(id: string, force: boolean): Promise<string> {
-  const folder = containerFolder(id)
   if (!force)
     throw new MinilabError(
       'usage',
       `the state of ${id} is damaged, so it may still run`,
       `minilab rm -f ${id} removes it`,
     )
-  const keeper = heldByLiving(dataFolder()).find(
-    ({ entry }) => entry.kind === 'folder' && entry.path === folder,
-  )
-  if (keeper) {
-    for (const pid of children(keeper.pid)) await endProcess(pid)
-    await keeperDone({ name: id, keeper, boot: bootId() }, force)
+  const keepers = heldByLiving(dataFolder()).filter(({ entry }) => isOf(entry, id))
+  for (const { folder } of keepers)
+    if (folder !== dataFolder())
+      throw new MinilabError(
+        'usage',
+        `${id} runs, and belongs to the data folder ${folder}`,
+        `MINILAB_DATA=${folder} minilab rm -f ${id}`,
+      )
+  const pids = new Set(keepers.flatMap(({ pid }) => pid ?? []))
+  if (keepers.length > pids.size && pids.size === 0) throw keptElsewhere(id)
+  for (const pid of pids) {
+    for (const child of children(pid)) await endProcess(child, undefined, () => thaw(child))
+    await keeperDone({ name: id, keeper: { pid }, boot: bootId() }, force)
   }
-  removeTree(folder)
+  for (const { path, use } of ourCgroups())
+    if (use === 'container' && basename(path) === id) await removeCgroup(path, use)
+  const first = recordedProcess(id)
+  if (first) await endProcess(first.pid, first.started)
+  removeTree(containerFolder(id))
   return id
 }
+
+/** Whether what a command has noted is the folder or a cgroup of a container: both bear its id, wherever they are by now. */
+const isOf = (entry: Entry, id: string) =>
+  (entry.kind === 'folder' || entry.kind === 'cgroup') && basename(entry.path) === id
 
 type Kept = Pick<State, 'name' | 'boot'> & { keeper: { pid: number; started?: number } }
 

@@ -5,6 +5,7 @@ import {
   ftruncateSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   statSync,
@@ -81,6 +82,11 @@ export class Ledger {
     this.#close()
     this.#size = 0
     return removed
+  }
+
+  /** The data folder in which it lies by now, by what the kernel says of the open file: the folder may have been moved. */
+  get place(): string {
+    return this.#file ? join(readlinkSync(`/proc/self/fd/${this.#file.fd}`), '../..') : this.dataFolder
   }
 
   #close(): void {
@@ -170,6 +176,12 @@ const LEDGER = /^\d+-\d+-[0-9a-f]{8}-\d+(-\d+_\d+)?\.jsonl(\.\d+-\d+)?$/
 
 /** A pid is another number in another pid namespace, and a start time in another time namespace. */
 const ownNamespaces = () => `${namespaceInode('self', 'pid') ?? 0}_${namespaceInode('self', 'time') ?? 0}`
+
+/** The pid of the command that wrote a ledger; undefined where that is a number of another pid namespace, or of another time. */
+export function writerOf(path: string): number | undefined {
+  const [, pid = '', namespaces] = /(\d+)-\d+-[0-9a-f]+-\d+-?(\d+_\d+)?\.jsonl/.exec(basename(path)) ?? []
+  return namespaces === undefined || namespaces === ownNamespaces() ? Number(pid) : undefined
+}
 
 const bootOf = (path: string) => basename(path).split('-')[2]
 

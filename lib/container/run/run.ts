@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { MinilabError } from '../../common/errors.ts'
-import { dataFolder } from '../../image/data-folder.ts'
+import { dataFolder, followDataFolder } from '../../image/data-folder.ts'
 import { findImage, type RootSource } from '../../image/store.ts'
 import { removeTree } from '../../image/tree.ts'
 import { Cgroup } from '../../kernel/cgroup/cgroup.ts'
@@ -57,6 +57,7 @@ export async function runContainer(request: RunRequest, all = PARTS): Promise<nu
     noteFiles(request, source, plan)
     const started = await start(request, source, plan, all)
     const status = shellStatus(await attend(request, started, connection))
+    followDataFolder(() => plan.ledger.place)
     recordExit(id, status)
     await connection.finish()
     return status

@@ -143,6 +143,7 @@ function name(entry: Entry): string {
 
 /** `process 4711 (minilab step 4 --keep) has it` */
 function runs({ pid }: Held): string {
+  if (pid === undefined) return 'a process of another pid namespace has it'
   const args = unlessGone(() => words(`/proc/${pid}/cmdline`))
   if (!args) return `process ${pid} had it until just now`
   const program = args.findIndex(word => /(bin\.mjs|minilab)$/.test(word))

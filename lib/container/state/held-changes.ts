@@ -1,11 +1,15 @@
+import { dirname } from 'node:path'
 import { descriptors, ifReadable, pids } from '../../kernel/process/procfs.ts'
 import type { Entry } from '../ledger/ledger-entry.ts'
-import { ledgers, ownerLives, parse } from '../ledger/ledger.ts'
+import { ledgers, ownerLives, parse, writerOf } from '../ledger/ledger.ts'
 
 /** A change on the host, and the process of the running command that will take it back. */
 export interface Held {
   entry: Entry
-  pid: number
+  /** undefined where it is in another pid namespace, in which we cannot see it */
+  pid: number | undefined
+  /** the data folder in which that command's ledger is by now */
+  folder: string
 }
 
 const LEDGER = /\/ledger\/\d+-\d+-[0-9a-f]{8}-\d+(-\d+_\d+)?\.jsonl( \(deleted\))?$/
@@ -17,15 +21,19 @@ const LEDGER = /\/ledger\/\d+-\d+-[0-9a-f]{8}-\d+(-\d+_\d+)?\.jsonl( \(deleted\)
 export function heldByLiving(dataFolder: string, open = openFiles()): Held[] {
   const own = ledgers(dataFolder)
     .filter(ownerLives)
-    .map(path => ({ pid: parseInt(path.slice(path.lastIndexOf('/') + 1)), path }))
+    .map(path => ({ pid: writerOf(path), path, folder: dataFolder }))
   const others = open
     .filter(({ target }) => LEDGER.test(target))
-    .map(({ pid, fd }) => ({ pid, path: `/proc/${pid}/fd/${fd}` }))
+    .map(({ pid, fd, target }) => ({
+      pid,
+      path: `/proc/${pid}/fd/${fd}`,
+      folder: dirname(dirname(target)),
+    }))
   return [
-    ...own.flatMap(({ pid, path }) => parse(path).map(entry => ({ pid, entry }))),
+    ...own.flatMap(({ path, ...by }) => parse(path).map(entry => ({ ...by, entry }))),
     // between our look at its descriptors and now it may have ended, or become one that only root may look at: ptrace(2)
-    ...others.flatMap(({ pid, path }) =>
-      (ifReadable(() => parse(path)) ?? []).map(entry => ({ pid, entry })),
+    ...others.flatMap(({ path, ...by }) =>
+      (ifReadable(() => parse(path)) ?? []).map(entry => ({ ...by, entry })),
     ),
   ]
 }

@@ -53,6 +53,9 @@ const spec = object({
   }),
 }) as Shape<Spec>
 
+/** Whether a value tells at least which process a container's first one is. */
+export const isProcess = object({ id: text, boot: text, pid: positive, started: count })
+
 /** Whether a value is what writeState() has written: a file may be damaged, and everything in it is used. */
 export const isState = object({
   id: text,

@@ -1,15 +1,15 @@
-import { existsSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { dataFolder, makeDir } from '../../image/data-folder.ts'
+import { existsSync, lstatSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { dataFolder, makeDir, realPath } from '../../image/data-folder.ts'
 import { codeOf } from '../../common/error-code.ts'
 import { isFull } from '../../image/error.ts'
 import { MinilabError } from '../../common/errors.ts'
 import { readJson } from '../../common/json.ts'
 import { replaceFile } from '../../common/replace-file.ts'
-import { bootId, isAlive, isGone } from '../../kernel/process/procfs.ts'
+import { bootId, ifReadable, isAlive, isGone } from '../../kernel/process/procfs.ts'
 import { findProcess } from '../../kernel/process/signal.ts'
 import { hint } from '../../common/suggest.ts'
-import { isState, type State } from './state-shape.ts'
+import { isProcess, isState, type State } from './state-shape.ts'
 
 export function containerFolder(id: string): string {
   return join(dataFolder(), 'containers', id)
@@ -69,12 +69,20 @@ function ids(): string[] {
   return readdirSync(folder).filter(id => existsSync(join(folder, id, 'state.json')))
 }
 
+/** What is recorded of a container's first process, also where the rest of its state is damaged. */
+export function recordedProcess(id: string): Pick<State, 'pid' | 'started'> | undefined {
+  const state = ifReadable(() => readJson(stateFile(id), isProcess))
+  return typeof state === 'object' && state.id === id && state.boot === bootId() ? state : undefined
+}
+
 /** The state of a container; false where its file makes no sense, undefined where it has gone meanwhile. */
 function readState(id: string): State | false | undefined {
   try {
     const state = readJson(stateFile(id), isState)
     // whose folder and log are removed, and whose process is killed, must not be another's
-    return typeof state === 'object' && state.id === id && isLog(state.log) && state
+    if (typeof state !== 'object' || state.id !== id) return false
+    const log = ownLog(state.log)
+    return log !== undefined && { ...state, log }
   } catch (error) {
     if (isGone(error)) return undefined
     if (codeOf(error) === 'EACCES') return false
@@ -82,7 +90,17 @@ function readState(id: string): State | false | undefined {
   }
 }
 
-const isLog = (log: string | null) => log === null || dirname(log) === join(dataFolder(), 'logs')
+/**
+ * Where a container's log is: in our data folder, under whichever name it was known when the container began, or where it was
+ * before it was moved. Undefined where it is another's, as in a copy of a data folder.
+ */
+function ownLog(log: string | null): string | null | undefined {
+  if (log === null) return null
+  const own = join(dataFolder(), 'logs', basename(log))
+  if (dirname(own) !== join(dataFolder(), 'logs')) return undefined // it was `..`
+  if (realPath(log) === own) return own
+  return !existsSync(log) && lstatSync(own, { throwIfNoEntry: false })?.isFile() ? own : undefined
+}
 
 /** The container that a word means: a name, an id, or the beginning of one id. Throws a usage error with what there is. */
 export function findState(word: string): State {
