@@ -36,6 +36,20 @@ export class MinilabCommand extends Command {
     return new MinilabCommand(name, this.#ended)
   }
 
+  /**
+   * As commander's, which hands on what it leaves to others as `push(...args.slice(i))`: 130,000 words are too many for the stack.
+   * So it gets an empty rest, and what was asked for is put in its place.
+   */
+  override parseOptions(args: string[]): ReturnType<Command['parseOptions']> {
+    let rest: string[] = []
+    const slice = (from?: number) => ((rest = args.slice(from)), [])
+    const { operands, unknown } = super.parseOptions(Object.assign([...args], { slice }))
+    const isForCommand = this.commands.some(command => command.name() === operands[0])
+    return unknown.length > 0 || isForCommand
+      ? { operands, unknown: unknown.concat(rest) }
+      : { operands: operands.concat(rest), unknown }
+  }
+
   // oxlint-disable-next-line typescript/no-explicit-any -- as commander has it: an action knows its arguments and flags
   override action(act: (...args: any[]) => number | void | Promise<number | void>): this {
     return super.action(async (...args) => this.#ended((await act(...args)) ?? EXIT.ok))

@@ -284,3 +284,14 @@ test('options among a program’s arguments are its own, and NODE_OPTIONS of the
     '--not-an-option --env-file=/nonexistent\n',
   )
 })
+
+test('as many arguments as the kernel takes', async () => {
+  const many = ['sh', '-c', 'echo $# $1', 'x', '--rm', ...Array<string>(150_000).fill('a')]
+  const minilab = (words: string, more: string[]) =>
+    runMinilab(words.split(' ').concat(more), { data: data[self] })
+  const all = { stdout: '150001 --rm\n', stderr: '', status: 0 }
+  expect(await minilab('run --rm --network none default', many)).toMatchObject(all)
+  await minilab('run -d --name many --network none default', ['sleep', '1000'])
+  expect(await minilab('exec many', many)).toMatchObject(all)
+  await minilab('rm -f', ['many'])
+})
