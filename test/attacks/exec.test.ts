@@ -86,3 +86,13 @@ test('what joins it is not to be traced, not even with CAP_SYS_PTRACE, and at no
   const programs = new Set(seen('exe').match(/^[/](?!proc).*$/gm))
   expect([...programs]).toEqual(['/bin/busybox'])
 })
+
+test('-it without a terminal is refused, as run refuses it', () => {
+  start('piped', 'exec sleep 1000')
+  for (const command of ['exec -it piped cat', `run --rm -it default cat`])
+    expect(bash(`echo x | ${minilab} ${command}`)).toEqual({
+      status: 125,
+      stdout: '',
+      stderr: 'minilab: -it needs a terminal, and stdin is none: leave out -t\n',
+    })
+})

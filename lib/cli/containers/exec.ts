@@ -1,6 +1,6 @@
 import { attainable } from '../../container/callers-rlimits.ts'
 import { execIn, whileRunning } from '../../container/exec.ts'
-import { capabilitiesOf, environment, workdir } from '../../container/run/options.ts'
+import { capabilitiesOf, environment, refuseNoTerminal, workdir } from '../../container/run/options.ts'
 import { findState } from '../../container/state/state.ts'
 import type { State } from '../../container/state/state-shape.ts'
 import { type Account, user } from '../../container/user.ts'
@@ -15,6 +15,7 @@ import type { ExecFlags } from './containers.ts'
 /** `minilab exec`: resolves to the program's exit status. */
 export async function exec(word: string, command: string[], flags: ExecFlags): Promise<number> {
   const state = findState(word)
+  refuseNoTerminal(flags)
   return shellStatus(await whileRunning(state, pidfd => join(state, pidfd, command, flags)))
 }
 

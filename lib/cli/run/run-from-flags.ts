@@ -9,6 +9,7 @@ import {
   keptCapabilities,
   networkMode,
   port,
+  refuseNoTerminal,
   resources,
   volumes,
   workdir,
@@ -107,8 +108,7 @@ function requestFrom(image: string, command: string[], flags: RunFlags): Omit<Ru
     throw new MinilabError('usage', '--unsafe is about parts of yours', 'leave it out, or add --mine')
   if (flags.tty && flags.detach)
     throw new MinilabError('usage', '-t needs a terminal and -d leaves it', 'choose one of them')
-  if (flags.tty && flags.interactive && !process.stdin.isTTY)
-    throw new MinilabError('usage', '-it needs a terminal, and stdin is none', 'leave out -t')
+  refuseNoTerminal(flags)
   return {
     image,
     command,

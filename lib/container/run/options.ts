@@ -86,6 +86,12 @@ export function hostName(text: string): string {
   throw new MinilabError('usage', `${quote(text)} is no host name`, 'use letters, digits and . -, at most 64')
 }
 
+/** `-it`. Throws a usage error where our stdin is no terminal: what comes from it would be echoed, and its end would not come in. */
+export function refuseNoTerminal({ interactive, tty }: { interactive?: boolean; tty?: boolean }): void {
+  if (tty && interactive && !process.stdin.isTTY)
+    throw new MinilabError('usage', '-it needs a terminal, and stdin is none', 'leave out -t')
+}
+
 /** `-w PATH`. Whether the container has such a directory is seen when it starts. */
 export function workdir(text: string): string {
   if (isAbsolute(text) && !text.includes('\0')) return text
