@@ -89,6 +89,19 @@ test('descriptors: what lies behind each', () => {
   expect(Object.keys(found)).toEqual(expect.arrayContaining(['0', '1', '2']))
 })
 
+test('descriptors: one whose path is too long for the kernel to name keeps none of the others from being told', async () => {
+  const top = folder()
+  const script =
+    'for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22; do mkdir $0; cd -P ./$0; done; exec 9<. 8</; echo; exec sleep 1000'
+  const child = spawn('bash', ['-c', script, 'n'.repeat(200)], {
+    cwd: top,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  onTestFinished(() => void child.kill('SIGKILL'))
+  await once(child.stdout, 'data')
+  expect(procfs.descriptors(child.pid!)).toMatchObject({ 8: '/', 9: '(too long)' })
+})
+
 test('a control file is written in place, and never made', async () => {
   const { pid } = await atGate(0)
   writeControl(`/proc/${pid()}/oom_score_adj`, '500')

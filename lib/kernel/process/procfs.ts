@@ -93,8 +93,18 @@ export function descriptors(pid: Pid): Record<string, string> {
   const folder = `/proc/${pid}/fd`
   const found: Record<string, string> = {}
   for (const fd of readdirSync(folder)) {
-    const target = unlessGone(() => readlinkSync(`${folder}/${fd}`))
+    const target = unlessGone(() => linkTarget(`${folder}/${fd}`))
     if (target !== undefined) found[fd] = target // of our own, the one by which the folder was just read has gone
+/** Where a link leads; for a path that the kernel cannot name, as it is longer than a page, `(too long)`: d_path() of fs/d_path.c. */
+function linkTarget(path: string): string {
+  try {
+    return readlinkSync(path)
+  } catch (error) {
+    if (codeOf(error) === 'ENAMETOOLONG') return '(too long)'
+    throw error
+  }
+}
+
   }
   return found
 }
