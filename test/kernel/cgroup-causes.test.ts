@@ -1,7 +1,11 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, rmdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { hierarchyOf } from '../../lib/kernel/cgroup/cgroupfs.ts'
 import { writeControl } from '../../lib/kernel/cgroup/control-file.ts'
+import { isRoot } from '../support/minilab.ts'
 import { SyscallError } from '../../lib/kernel/syscalls/syscall-error.ts'
 
 // What is written here is not there, or no number: nothing is changed.
@@ -25,6 +29,25 @@ test.skipIf(!memory)('the name that a file has on the other version', () => {
   expect(code).toBe('ENOENT')
   expect(diagnosis?.cause).toContain(`and memory is on v${memory!.version} here`)
   expect(diagnosis?.remedy).toContain(`here it is ${right}`)
+})
+
+const cpu = hierarchyOf('cpu')
+const needsTime = cpu && isRoot && existsSync(join(cpu.mount, 'cpu.rt_runtime_us'))
+
+test.skipIf(!needsTime)('a real-time process in a cgroup that has no time for it', async () => {
+  const cgroup = join(cpu!.mount, `minilab-test-${process.pid}`)
+  mkdirSync(cgroup)
+  const child = spawn('chrt', ['-f', '5', 'sh', '-c', 'echo; exec sleep 1000'])
+  onTestFinished(async () => {
+    child.kill('SIGKILL')
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+    rmdirSync(cgroup)
+  })
+  await once(child.stdout, 'data')
+  const { code, diagnosis } = refusal(join(cgroup, 'cgroup.procs'), String(child.pid))
+  expect(code).toBe('EINVAL')
+  expect(diagnosis?.cause).toContain('real-time process')
+  expect(diagnosis?.remedy).toContain('chrt -o 0')
 })
 
 test.skipIf(!memory || !pids || memory.mount === pids.mount)(

@@ -1,11 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { hierarchyOf, readings } from './cgroupfs.ts'
+import { schedulingPolicy, unlessGone } from '../process/procfs.ts'
 import type { Diagnosis } from '../syscalls/syscall-error.ts'
 
 /** Why a file of a cgroup is refused, as far as the cgroup tells by now: admin-guide/cgroup-v1/*.rst, cgroup-v2.rst. */
 export function diagnoseCgroup(path: string, code: string, value: string): Diagnosis | undefined {
-  if (code === 'EINVAL') return noNumber(path, value) ?? otherFile(path) ?? lessThanMemory(path)
+  if (code === 'EINVAL')
+    return noNumber(path, value) ?? otherFile(path) ?? lessThanMemory(path) ?? realTime(path, value)
   if (code === 'EACCES') return otherFile(path) // such a file nobody may write, but root may open it
   if (code !== 'ENOENT') return undefined
   return existsSync(dirname(path)) ? otherName(path) : notMade(path)
@@ -49,6 +51,19 @@ function noNumber(path: string, value: string): Diagnosis | undefined {
   return fraction === undefined
     ? undefined
     : { cause: `${fraction} is no whole number`, remedy: 'write the number of the specification as it is' }
+}
+
+const REAL_TIME = [1, 2] // SCHED_FIFO, SCHED_RR
+
+/** sched_rt_can_attach() of kernel/sched/rt.c: in a cgroup of the cpu controller only those that have time for it may be real-time. */
+function realTime(path: string, value: string): Diagnosis | undefined {
+  const isJoining = isOfCgroup(path) && basename(path) === 'cgroup.procs' && /^\d+$/.test(value)
+  if (!isJoining || !REAL_TIME.includes(unlessGone(() => schedulingPolicy(Number(value) || 'self')) ?? 0))
+    return undefined
+  return {
+    cause: 'a real-time process cannot enter a cgroup of the cpu controller without cpu.rt_runtime_us',
+    remedy: 'start it as an ordinary one: chrt -o 0 minilab …',
+  }
 }
 
 const NONE = 2 ** 62 // bytes; v1 says more than that where there is no limit

@@ -49,6 +49,9 @@ function statField(pid: Pid, place: number): number {
 /** When a process started, in clock ticks since boot: with the pid, a name that is never reused. */
 export const startTime = (pid: Pid): number => statField(pid, 22)
 
+/** Its scheduling policy, by number: sched(7). */
+export const schedulingPolicy = (pid: Pid): number => statField(pid, 41)
+
 /** The parent of a process; of one that is in no sight of ours, 0. */
 export const parentOf = (pid: Pid): number => statField(pid, 4)
 
@@ -88,13 +91,6 @@ export function words(path: string): string[] {
   return readFileSync(path, 'utf8').split('\0').slice(0, -1)
 }
 
-/** The paths (or `pipe:[…]`) behind a process's open descriptors. */
-export function descriptors(pid: Pid): Record<string, string> {
-  const folder = `/proc/${pid}/fd`
-  const found: Record<string, string> = {}
-  for (const fd of readdirSync(folder)) {
-    const target = unlessGone(() => linkTarget(`${folder}/${fd}`))
-    if (target !== undefined) found[fd] = target // of our own, the one by which the folder was just read has gone
 /** Where a link leads; for a path that the kernel cannot name, as it is longer than a page, `(too long)`: d_path() of fs/d_path.c. */
 function linkTarget(path: string): string {
   try {
@@ -105,6 +101,13 @@ function linkTarget(path: string): string {
   }
 }
 
+/** The paths (or `pipe:[…]`) behind a process's open descriptors. */
+export function descriptors(pid: Pid): Record<string, string> {
+  const folder = `/proc/${pid}/fd`
+  const found: Record<string, string> = {}
+  for (const fd of readdirSync(folder)) {
+    const target = unlessGone(() => linkTarget(`${folder}/${fd}`))
+    if (target !== undefined) found[fd] = target // of our own, the one by which the folder was just read has gone
   }
   return found
 }
