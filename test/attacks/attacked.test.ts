@@ -3,8 +3,11 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, constants, existsSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { cgroupOf } from '../../lib/kernel/cgroup/cgroup.ts'
+import { isStopped } from '../../lib/kernel/process/procfs.ts'
 import { ORDINARY, isRoot, runMinilab, self, sharedData, userData, userFolder } from '../support/minilab.ts'
 
 const ENTRY = join(import.meta.dirname, '../../bin.mjs')
@@ -248,6 +251,30 @@ describe('whatever the caller has set', () => {
     await once(child.stdout, 'data')
     child.kill('SIGUSR1')
     expect(await once(child, 'exit')).toEqual([9, null])
+  })
+
+  test('a signal that ends us comes alone; only who is stopped goes on by it', async () => {
+    const trap = 'trap "echo went on" CONT; trap "echo heard" INT; trap "echo last; exit 9" TERM'
+    const run = ['run', '--rm', '--name', 'hearing', '--network', 'none', 'default']
+    const words = [...run, 'sh', '-c', `${trap}; echo ready; while :; do sleep 0.1; done`]
+    const child = spawn(process.execPath, ['--', ENTRY, ...words], {
+      env: { ...process.env, MINILAB_DATA: shared },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    const ended = once(child, 'exit')
+    const lines = createInterface(child.stdout)[Symbol.asyncIterator]()
+    const next = async () => (await lines.next()).value as string
+    expect(await next()).toBe('ready')
+    for (const _ of [1, 2]) {
+      child.kill('SIGINT')
+      expect(await next()).toBe('heard')
+    }
+    const { pid } = (await listed(shared)).find(({ name }) => name === 'hearing')!
+    process.kill(pid, 'SIGSTOP')
+    while (!isStopped(pid)) await setTimeout(10)
+    child.kill('SIGTERM')
+    expect(await ended).toEqual([9, null])
+    expect(await next()).toBe('last')
   })
 
   test('SIGUSR1 opens no debugger', async () => {

@@ -4,6 +4,7 @@ import { constants } from 'node:os'
 import type { Child, Exit } from '../../kernel/process/child.ts'
 import { Interrupted } from '../../common/errors.ts'
 import { hearSignals } from '../../kernel/process/hear-signals.ts'
+import { isStopped } from '../../kernel/process/procfs.ts'
 import { type Pumped, pump } from './pump.ts'
 import { type Stdio, Streams } from './streams.ts'
 
@@ -101,7 +102,8 @@ export class Connection implements Disposable {
       this.#child.kill('SIGKILL')
       setTimeout(() => this.#interrupted.resolve(SIGINT), PATIENCE).unref() // it may be that nobody reads
     }
-    if (ENDING.has(signal)) this.#child.kill('SIGCONT') // one that is stopped hears it only when it goes on
+    // one that is stopped hears it only when it goes on; to others SIGCONT would say what never happened
+    if (ENDING.has(signal) && isStopped(this.#child.pid)) this.#child.kill('SIGCONT')
     // our terminal has gone, and nobody reaches the container any more; pid_namespaces(7): its first process may ignore SIGHUP
     if (signal === SIGHUP && this.#onTerminal)
       this.#deadline ??= setTimeout(() => this.#child?.kill('SIGKILL'), GRACE)

@@ -52,6 +52,10 @@ export const startTime = (pid: Pid): number => statField(pid, 22)
 /** Its scheduling policy, by number: sched(7). */
 export const schedulingPolicy = (pid: Pid): number => statField(pid, 41)
 
+/** Whether a process has been stopped, and waits for SIGCONT. */
+export const isStopped = (pid: Pid): boolean =>
+  unlessGone(() => (status(pid).State ?? '').startsWith('T')) ?? false
+
 /** The parent of a process; of one that is in no sight of ours, 0. */
 export const parentOf = (pid: Pid): number => statField(pid, 4)
 
