@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { MinilabError } from '../common/errors.ts'
 import { ownFolder } from '../common/own-folder.ts'
@@ -39,7 +39,27 @@ function refuseUndecoded(): void {
   }
 }
 
+/**
+ * A pid that we make is another process's in a /proc of another pid namespace: what we wrote there would be a stranger's. Where there
+ * is no /proc at all, others say so.
+ */
+function refuseForeignProc(): void {
+  let own: string | undefined
+  try {
+    own = readlinkSync('/proc/self')
+  } catch {
+    if (!existsSync('/proc/version')) return
+  }
+  if (own !== String(process.pid))
+    throw new MinilabError(
+      'machine',
+      '/proc is of another pid namespace than we are in',
+      'mount its own: unshare --mount-proc, or mount -t proc proc /proc',
+    )
+}
+
 async function start(): Promise<void> {
+  if (!/^(book|help|--help|-h|)$/.test(command)) refuseForeignProc()
   refuseUndecoded()
   if (process.env.MINILAB_HANDED) {
     ;(await import('../kernel/process/handed.ts')).receive() // before anything that could inherit it

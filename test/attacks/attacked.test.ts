@@ -277,6 +277,13 @@ describe('whatever the caller has set', () => {
     expect(await next()).toBe('last')
   })
 
+  test.skipIf(!isRoot)('/proc of another pid namespace: nothing is done', () => {
+    const { status, stderr } = script(`unshare -pf ${minilab} ${ALONE} default true`)
+    expect(stderr).toMatch(/^minilab: \/proc is of another pid namespace[^\n]* unshare --mount-proc[^\n]*\n$/)
+    expect(status).toBe(125)
+    expect(script(`unshare -pf ${minilab} kill nobody`)).toMatchObject({ status: 3, stdout: '' })
+  })
+
   test('SIGUSR1 opens no debugger', async () => {
     await background('followed', ['sh', '-c', 'echo here; exec sleep 1000'])
     const child = spawn(process.execPath, ['--', ENTRY, 'logs', '-f', 'followed'], {
