@@ -42,6 +42,21 @@ describe.each(users)('run as %s', user => {
     expect(stdout).toBe('b c|/x|/tmp|box\n')
   })
 
+  test('as with Docker TERM is there for a terminal alone, and -e NAME takes away what the caller has not', async () => {
+    const env = { TERM: 'vt100', GIVEN: 'here', HOSTNAME: undefined }
+    const minilab = (words: string) =>
+      runMinilab(words.split(' '), { user, data: shared[user], env }).then(({ stdout }) =>
+        stdout.split(/\r?\n/).filter(line => /^(TERM|GIVEN|HOSTNAME)=/.test(line)),
+      )
+    const run = 'run --rm --network none -e GIVEN -e HOSTNAME'
+    expect(await minilab(`${run} default env`)).toEqual(['GIVEN=here'])
+    expect((await minilab(`${run} -t default env`)).toSorted()).toEqual(['GIVEN=here', 'TERM=vt100'])
+    await minilab('run -d --name env --network none default sleep 1000')
+    expect(await minilab('exec -e GIVEN -e HOSTNAME env env')).toEqual(['GIVEN=here'])
+    expect(await minilab('exec -t -e HOSTNAME env env')).toEqual(['TERM=vt100'])
+    await minilab('rm -f env')
+  })
+
   test('its rights are Docker’s, less and more by flags', async () => {
     const fields = 'grep -E "^(CapEff|CapBnd|NoNewPrivs|Seccomp):" /proc/self/status'
     const { stdout } = await sh(user, [], fields)

@@ -2,6 +2,7 @@ import { attainable } from '../../container/callers-rlimits.ts'
 import { execIn, whileRunning } from '../../container/exec.ts'
 import { capabilitiesOf, environment, refuseNoTerminal, workdir } from '../../container/run/options.ts'
 import { findState } from '../../container/state/state.ts'
+import type { ProcessSpec } from '../../container/spec.ts'
 import type { State } from '../../container/state/state-shape.ts'
 import { type Account, user } from '../../container/user.ts'
 import { type Exit, shellStatus } from '../../kernel/process/child.ts'
@@ -14,8 +15,8 @@ import type { ExecFlags } from './containers.ts'
 
 /** `minilab exec`: resolves to the program's exit status. */
 export async function exec(word: string, command: string[], flags: ExecFlags): Promise<number> {
-  const state = findState(word)
   refuseNoTerminal(flags)
+  const state = findState(word)
   return shellStatus(await whileRunning(state, pidfd => join(state, pidfd, command, flags)))
 }
 
@@ -37,7 +38,7 @@ async function join(state: State, pidfd: number, command: string[], flags: ExecF
       ...main,
       args: command,
       env: environment(
-        [...main.env, ...(account ? [`HOME=${home}`] : [])],
+        [...main.env.filter(isNotOurTerminals(main)), ...(account ? [`HOME=${home}`] : [])],
         [...(flags.tty ? [`TERM=${process.env.TERM ?? 'xterm'}`] : []), ...(flags.env ?? [])],
       ),
       cwd: flags.workdir === undefined ? main.cwd : workdir(flags.workdir),
@@ -48,6 +49,12 @@ async function join(state: State, pidfd: number, command: string[], flags: ExecF
     { interactive: flags.interactive ?? false, terminal: flags.tty ?? false },
   )
 }
+
+/** TERM is about the terminal that `run -t` made: this program has another, or none. */
+const isNotOurTerminals =
+  ({ terminal }: Pick<ProcessSpec, 'terminal'>) =>
+  (entry: string) =>
+    !(terminal && entry.startsWith('TERM='))
 
 /** What `-u` means by the files of a container. */
 async function accountIn(pid: number, text: string): Promise<Account> {

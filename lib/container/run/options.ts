@@ -98,7 +98,7 @@ export function workdir(text: string): string {
   throw new MinilabError('usage', `-w ${quote(text)} is no absolute path`, 'begin it with /')
 }
 
-/** `-e NAME=value`; `-e NAME` takes it from our own environment. Later ones win. */
+/** `-e NAME=value`; `-e NAME` takes it from our own environment, or away where that has none, as docker does. Later ones win. */
 export function environment(base: string[], given: string[]): string[] {
   const variables = new Map(base.map(entry => split(entry)))
   for (const entry of given) {
@@ -108,7 +108,8 @@ export function environment(base: string[], given: string[]): string[] {
     // the launcher has put the caller's NODE_OPTIONS aside: see bin.mjs
     const own = process.env[name === 'NODE_OPTIONS' ? 'MINILAB_NODE_OPTIONS' : name]
     if (entry.includes('=')) variables.set(name, value)
-    else if (own !== undefined) variables.set(name, own)
+    else if (own === undefined) variables.delete(name)
+    else variables.set(name, own)
   }
   return [...variables].map(([name, value]) => `${name}=${value}`)
 }

@@ -91,8 +91,14 @@ export function planRun(request: RunRequest, source: RootSource, id: string, std
   process.terminal = request.terminal
   const { home, ...ids } = user(request.user ?? (User || '0'), lower)
   process.user = ids
+  // as Docker: TERM comes with a terminal alone, or from the image
   process.env = environment(
-    [...process.env, `HOSTNAME=${spec.hostname}`, `HOME=${home}`, ...Env],
+    [
+      ...process.env.filter(entry => !entry.startsWith('TERM=')),
+      `HOSTNAME=${spec.hostname}`,
+      `HOME=${home}`,
+      ...Env,
+    ],
     request.env,
   )
   process.cwd = resolveMerged(lower, request.workdir ?? (WorkingDir || '/'))
