@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import {
   type BigIntStats,
   chmodSync,
@@ -6,6 +7,7 @@ import {
   lstatSync,
   openSync,
   readdirSync,
+  renameSync,
   rmdirSync,
   unlinkSync,
 } from 'node:fs'
@@ -32,10 +34,10 @@ export interface TreeFile {
 }
 
 /** A directory that is being gone through: the names in it that are still to come, and a short path to it. */
-interface Open<P extends string | Buffer> {
-  path: P
-  names: P[]
-  near: { at: P | string; close: () => void }
+interface Open {
+  path: string
+  names: string[]
+  near: ReturnType<typeof shorten<string>>
 }
 
 /**
@@ -45,10 +47,10 @@ interface Open<P extends string | Buffer> {
  * (Node would spell it differently).
  */
 export function* walk(dir: string): Generator<TreeFile> {
-  const open: Open<string>[] = []
+  const open: Open[] = []
   const enter = (path: string, at: string) => {
     const near = shorten(at)
-    const here: Open<string> = { path, names: [], near }
+    const here: Open = { path, names: [], near }
     open.push(here) // before what may fail: it is closed at the end
     here.names = readdirSync(near.at).sort().toReversed()
   }
@@ -74,43 +76,62 @@ export function* walk(dir: string): Generator<TreeFile> {
   }
 }
 
-/** Removes a file or a whole tree, however deep, links not followed; nothing where there is nothing. */
+/**
+ * Removes a file or a whole tree, links not followed; nothing where there is nothing. However deep it is, one descriptor is
+ * enough: what is too deep for a path is moved up to the top, and removed there.
+ */
 export function removeTree(path: string | Buffer): void {
-  const open: Open<Buffer>[] = []
-  /** Removes a file, or opens a directory, to be removed when it is empty. */
-  const remove = (at: Buffer) => {
-    const stat = lstatSync(at, { throwIfNoEntry: false })
-    if (!stat) return
-    if (!stat.isDirectory()) return unlinkSync(at)
+  const stat = lstatSync(path, { throwIfNoEntry: false })
+  if (!stat) return
+  if (!stat.isDirectory()) return unlinkSync(path)
+  const makeOurs = (at: string | Buffer, mode: number) => {
     // without root, a directory gives up its entries only to an owner who may write in it
-    if ((stat.mode & 0o700) !== 0o700) chmodSync(at, 0o700)
-    const near = shorten(at)
-    const here: Open<Buffer> = { path: at, names: [], near }
-    open.push(here)
-    // bytes, because a name need not be UTF-8
-    here.names = readdirSync(near.at, { encoding: 'buffer' })
+    if ((mode & 0o700) !== 0o700) chmodSync(at, 0o700)
   }
+  makeOurs(path, stat.mode)
+  const { at, close } = shorten(path)
+  // bytes, because a name need not be UTF-8
+  const enter = (at: Buffer) => ({ at, names: readdirSync(at, { encoding: 'buffer' }) })
+  const inside = (at: Buffer, name: Buffer | string) =>
+    Buffer.concat([at, Buffer.from('/'), Buffer.from(name)])
   try {
-    remove(Buffer.from(path))
+    const top = enter(Buffer.from(at))
+    const open = [top]
     for (let here; (here = open.at(-1)) !== undefined;) {
       const name = here.names.pop()
-      if (name) remove(Buffer.concat([Buffer.from(here.near.at), Buffer.from('/'), name]))
-      else {
-        open.pop()?.near.close()
-        rmdirSync(here.path)
+      if (name === undefined) {
+        open.pop()
+        if (here !== top) rmdirSync(here.at)
+        continue
       }
+      const found = inside(here.at, name)
+      const stat = lstatSync(found, { throwIfNoEntry: false })
+      if (!stat) continue
+      if (!stat.isDirectory()) {
+        unlinkSync(found)
+        continue
+      }
+      makeOurs(found, stat.mode)
+      if (found.length - top.at.length <= ROOM) {
+        open.push(enter(found))
+        continue
+      }
+      const moved = Buffer.from(`.${randomUUID()}`)
+      renameSync(found, inside(top.at, moved))
+      top.names.push(moved)
     }
   } finally {
-    for (const { near } of open) near.close()
+    close()
   }
+  rmdirSync(path)
 }
 
-/**
- * Another path to a directory, with room after it: the kernel takes no path above PATH_MAX (4096 bytes), yet a tree
- * may be deeper, so that a long path goes on from an open descriptor.
- */
+/** How long a path may become before we go on from a shorter one: the kernel takes none above PATH_MAX, 4096 bytes. */
+const ROOM = 400
+
+/** Another path to a directory, with room after it: a long one goes on from an open descriptor. */
 function shorten<P extends string | Buffer>(dir: P): { at: P | string; close: () => void } {
-  if (dir.length < 400) return { at: dir, close: () => {} }
+  if (dir.length < ROOM) return { at: dir, close: () => {} }
   const fd = openSync(dir, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
   return { at: `/proc/self/fd/${fd}`, close: () => closeSync(fd) }
 }

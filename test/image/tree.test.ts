@@ -102,6 +102,29 @@ describe.each(users)('removing a tree, as %s', (_name, user) => {
     )
     expect(readdirSync(dir)).toEqual(['kept'])
   })
+
+  test('deeper than there are descriptors, on both sides of a branch, from a path that is long itself', context => {
+    const reason = hindrance(user)
+    context.skip(!!reason, reason)
+    const dir = folder(user)
+    const failed = run(
+      user,
+      `const top = '${dir}/' + 'long'.repeat(50) + '/' + 'long'.repeat(50)
+       for (const [first, depth] of [['a', 3000], ['b', 100]]) {
+         fs.mkdirSync(top + '/' + first, { recursive: true })
+         process.chdir(top + '/' + first)
+         for (let i = 0; i < depth; i++) {
+           if (i % 100 === 0) fs.writeFileSync('file', '')
+           fs.mkdirSync('n'.repeat(20)); process.chdir('n'.repeat(20))
+         }
+       }
+       process.chdir('/')
+       lib.removeTree(top)`,
+      { wrapper: ['prlimit', '--nofile=64'] },
+    )
+    expect(failed).toBeNull()
+    expect(readdirSync(`${dir}/${'long'.repeat(50)}`)).toEqual([])
+  })
 })
 
 test('device numbers are those of makedev(3)', () => {
