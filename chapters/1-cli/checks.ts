@@ -14,14 +14,14 @@ const SIGUSR1 = 10
 const ownNamespaces = (pid: number) =>
   NAMESPACES.filter(kind => namespaceInode(pid, kind) !== namespaceInode('self', kind))
 
-/** Whether a mask of signals, such as `SigIgn` of /proc/<pid>/status, has one: signal n is bit n - 1. */
+/** Whether a signal mask, such as `SigIgn` in /proc/<pid>/status, has a signal: signal n is bit n - 1. */
 const hasSignal = (mask: string | undefined, signal: number) =>
   ((BigInt('0x' + (mask ?? '0')) >> BigInt(signal - 1)) & 1n) === 1n
 
 export const checks = {
   argv: {
     id: 'argv',
-    claim: 'the arguments arrived one by one, blanks and empty ones too',
+    claim: 'every argument arrived as given, even with spaces in it or empty',
     look({ pid, args }) {
       const got = words(`/proc/${pid}/cmdline`)
       return finding(same(got, args), seen(`/proc/${pid}/cmdline`, null, list(got)), whyArgs(args, got))
@@ -29,7 +29,7 @@ export const checks = {
   },
   environ: {
     id: 'environ',
-    claim: 'its environment is exactly what it was given, nothing of ours',
+    claim: 'its environment is exactly what it was given, with nothing of ours',
     look({ pid, env }) {
       const got = words(`/proc/${pid}/environ`)
       const ours = words('/proc/self/environ')
@@ -38,7 +38,7 @@ export const checks = {
         same(got, env),
         seen(`/proc/${pid}/environ`, counted(ours.length, 'variable'), names(got)),
         got.some(entry => ours.includes(entry) && !env.includes(entry))
-          ? 'It has variables of ours, secrets too if there are any: our own environment was passed on to execve.'
+          ? 'It has our variables, including any secrets: our own environment was passed to execve.'
           : whyEnv(
               names(env.filter(e => !got.includes(e))),
               names(got.filter(e => !env.includes(e))),
@@ -49,15 +49,15 @@ export const checks = {
   },
   cwd: {
     id: 'cwd',
-    claim: 'it works in the directory that it was given',
+    claim: 'its working directory is the one it was given',
     look({ pid, cwd }) {
       const got = readlinkSync(`/proc/${pid}/cwd`)
       return finding(
         got === cwd,
         seen(`/proc/${pid}/cwd`, process.cwd(), got),
         got === process.cwd()
-          ? `Asked for ${cwd}. It is still in our working directory: chdir was left out.`
-          : `Asked for ${cwd}: it was sent elsewhere.`,
+          ? `It should be in ${cwd}, but is still in our working directory: chdir was left out.`
+          : `It should be in ${cwd}, but was sent elsewhere.`,
       )
     },
   },
@@ -81,7 +81,7 @@ export const checks = {
         ),
         leaked.length
           ? `It can use ${leaked.map(fd => `${fd} (${got[fd]})`).join(', ')}: neither closed nor marked close-on-exec before execve.`
-          : `There is no ${missing.join(', ')}: not handed on. Node marks its own 0, 1 and 2 close-on-exec.`,
+          : `There is no ${missing.join(', ')}: it was not passed on. Node marks its own 0, 1 and 2 close-on-exec.`,
       )
     },
   },
@@ -93,7 +93,7 @@ export const checks = {
       return finding(
         parent === process.pid,
         seen(`/proc/${pid}/status (PPid)`, process.pid, parent),
-        `Its parent is ${parent}, which takes in orphans: it was started through a process in between, and that one ended.`,
+        `Its parent is ${parent}, which adopts orphans: it was started by a process in between, which has ended.`,
       )
     },
   },
@@ -105,24 +105,24 @@ export const checks = {
         exited?.status === 42,
         seen('waitid(P_PIDFD), told: exit 42', null, exited ? `status ${exited.status}` : 'still running'),
         exited?.status === 42 << 8
-          ? `${42 << 8} is 42 · 256: the status word of wait(2) was taken as it is, without WEXITSTATUS.`
-          : 'This is how another ended: the status of a process in between was taken for that of the program.',
+          ? `${42 << 8} is 42 · 256: the status word of wait(2) was used as it is, without WEXITSTATUS.`
+          : 'This is how another process ended: the status of a process in between was taken for that of the program.',
       )
     },
   },
   signal: {
     id: 'exit-signal',
-    claim: 'a death by signal is told apart from an exit: SIGTERM',
+    claim: 'a death by a signal is distinguished from an exit: SIGTERM',
     look({ killed }) {
       const { SIGTERM } = constants.signals
       return finding(
         killed?.signal === 'SIGTERM' && killed.status === null,
         seen('waitid(P_PIDFD), told: kill -TERM $$', null, killed?.signal ?? `status ${killed?.status}`),
         killed?.status === SIGTERM
-          ? `${SIGTERM} is the number of SIGTERM: it was read as a status, and what tells an exit from a death (si_code, WIFSIGNALED) was ignored.`
+          ? `${SIGTERM} is the number of SIGTERM: it was read as a status, without checking whether the process exited or was killed (si_code, WIFSIGNALED).`
           : killed?.status === 128 + SIGTERM
-            ? `${128 + SIGTERM} is 128 + SIGTERM, as a shell says it: there is a shell in between, and its status was read.`
-            : 'This is how another ended: a process in between, and not the program, was waited for.',
+            ? `${128 + SIGTERM} is 128 + SIGTERM, which is how a shell reports it: there is a shell in between, and its status was read.`
+            : 'This is how another process ended: we waited for a process in between, not for the program.',
       )
     },
   },
@@ -140,14 +140,14 @@ export const checks = {
           `SIGUSR1 ${how}, it said: ${answered || 'nothing'}`,
         ),
         how === 'ignored'
-          ? 'SIGUSR1 was ignored when the program started: execve hands that on, and a shell cannot catch it any more.'
+          ? 'SIGUSR1 was ignored when the program started: execve keeps that setting, and a shell then cannot catch the signal.'
           : 'The program did not get it: the signal was sent to a process in between.',
       )
     },
   },
   namespaces: {
     id: 'nothing-isolated',
-    claim: 'all its namespaces are the ones that we are in: nothing is isolated yet',
+    claim: 'it shares all its namespaces with us: nothing is isolated yet',
     own: ({ pid }: Scene) => {
       const own = ownNamespaces(pid).length
       return own === 1 ? '1 (pid)' : String(own)
@@ -162,30 +162,30 @@ export const checks = {
             namespaceInode(pid, kind) ?? 'none',
           ),
         ),
-        `These differ: ${ownNamespaces(pid).join(' ')}. Likeliest: clone3 was called with CLONE_NEW* flags already.`,
+        `These differ: ${ownNamespaces(pid).join(' ')}. Most likely, clone3 was already called with CLONE_NEW* flags.`,
       )
     },
   },
 } satisfies Record<string, Check<Started> & { own?(scene: Scene): string }>
 
-/** What was done to the environment: names that are missing, names that nobody asked for, and how many arrived at all. */
+/** What was done to the environment: names that are missing, names that were not asked for, and how many arrived at all. */
 function whyEnv(missing: string, more: string, arrived: number): string {
   if (arrived === 0) return `${missing} did not arrive: execve was called with an empty environment.`
   if (missing)
-    return `${missing} did not arrive${more && `, and ${more} did, in another form`}: only a part of it was handed on.`
-  return `It also has ${more}, which nobody has asked for.`
+    return `${missing} did not arrive${more && `, and ${more} did, in another form`}: only a part of it was passed on.`
+  return `It also has ${more}, which it was not meant to get.`
 }
 
 /** What was done to the arguments, where that can be told from what arrived. */
 function whyArgs(args: readonly string[], got: readonly string[]): string {
   const line = (words: readonly string[]) => words.join(' ').trim().replace(/ +/g, ' ')
   if (got.length > args.length && same(got.slice(-args.length), args))
-    return `What we started is not the program but a wrapper: ${list(got.slice(0, -args.length))} stands before it.`
+    return `What we started is not the program but a wrapper: ${list(got.slice(0, -args.length))} comes first.`
   if (same(got, args.filter(Boolean)))
-    return `Asked for ${list(args)}: an empty argument is an argument too, and was left out.`
+    return `Asked for ${list(args)}: an empty argument is an argument too, but it was left out.`
   if (got.length === 1 && line(got) === line(args))
-    return `Asked for ${list(args)}: the arguments were joined into one string, and execve takes a list of them.`
+    return `Asked for ${list(args)}: the arguments were joined into one string, but execve takes a list.`
   if (line(got) === line(args))
-    return `Asked for ${list(args)}: the arguments were joined into one string, and split again at the blanks, as a shell does.`
+    return `Asked for ${list(args)}: the arguments were joined into one string, and split again at the spaces, as a shell does.`
   return `Asked for ${list(args)}: something else was started.`
 }

@@ -30,13 +30,13 @@ const { SIGCHLD, SIGUSR1 } = constants.signals
 export const mutants: Mutant<Started>[] = [
   {
     name: 'joined-arguments',
-    misconception: 'a command is one string, which is split at its blanks',
+    misconception: 'a command was taken for one string, to be split at its spaces',
     breaks: { argv: 'joined into one string' },
     change: step => asking(step, ({ args }) => ({ args: args.join(' ').split(' ') })),
   },
   {
     name: 'wrapper',
-    misconception: 'the program was started by a shell, which waits for it and says what became of it',
+    misconception: 'the program was started by a shell, which waits for it and reports how it ended',
     breaks: {
       argv: 'not the program but a wrapper',
       'exit-signal': 'a shell in between',
@@ -60,13 +60,13 @@ export const mutants: Mutant<Started>[] = [
   {
     name: 'inherited-environment',
     misconception: 'the program was given our own environment',
-    breaks: { environ: 'our own environment was passed on' },
+    breaks: { environ: 'our own environment was passed to execve' },
     change: step =>
       asking(step, () => ({ env: Object.entries(process.env).map(([name, value]) => `${name}=${value}`) })),
   },
   {
     name: 'empty-environment',
-    misconception: 'the environment was thought to come by itself, so execve was given none',
+    misconception: 'the environment was thought to be inherited automatically, so execve was given none',
     breaks: { environ: 'an empty environment' },
     change: step => asking(step, () => ({ env: [] })),
   },
@@ -78,7 +78,8 @@ export const mutants: Mutant<Started>[] = [
   },
   {
     name: 'leaked-descriptor',
-    misconception: 'a directory was opened without O_CLOEXEC, and nobody closed the rest (CVE-2024-21626)',
+    misconception:
+      'a directory was opened without O_CLOEXEC, and was not closed before execve (CVE-2024-21626)',
     breaks: { descriptors: 'neither closed nor marked close-on-exec' },
     change: step =>
       withoutCalls(
@@ -89,7 +90,7 @@ export const mutants: Mutant<Started>[] = [
   },
   {
     name: 'no-stderr',
-    misconception: 'only 0 and 1 were handed on, and 2 stayed close-on-exec',
+    misconception: 'only 0 and 1 were passed on; 2 stayed close-on-exec',
     breaks: { descriptors: 'There is no 2' },
     change: step => before(step, tape => tape.fcntl(2, F_SETFD, FD_CLOEXEC)),
   },
@@ -120,7 +121,7 @@ export const mutants: Mutant<Started>[] = [
   },
 ]
 
-/** Another program than was asked for. */
+/** Starts another program than the one that was asked for. */
 function asking(step: Step<Started>, change: (asked: ProcessSpec) => Partial<ProcessSpec>): Step<Started> {
   return changePart(step, 'process', right => ({
     ...right,
@@ -137,7 +138,7 @@ function before(step: Step<Started>, record: (tape: Tape) => void): Step<Started
   return changeCalls(step, 'process', ops => [...callsOf('process', record), ...ops])
 }
 
-/** What is not our child tells its pid itself; and it must not end with its parent, which ends at once. */
+/** An orphan is not our child, so it tells us its pid. Its parent ends at once, so it must not die with its parent. */
 function orphaned(step: Step<Started>): Step<Started> {
   const outlivesUs = withoutCalls(step, 'process', ({ call }) => call === 'prctl')
   return changeAct(outlivesUs, 'Start a program', async (experiment, right) => {
@@ -146,7 +147,7 @@ function orphaned(step: Step<Started>): Step<Started> {
   })
 }
 
-/** wait(2): the status in the second byte of an exit, the signal's number in the first of a death. */
+/** The status word of wait(2): an exit status is in its second byte, the number of a killing signal in its first. */
 function statusWord(exit?: Exit): Exit | undefined {
   if (!exit) return undefined
   const { status, signal } = exit

@@ -6,12 +6,12 @@ import { unlessGone, words } from '../../lib/kernel/process/procfs.ts'
 import { until } from '../../lib/common/until.ts'
 import { checks } from './checks.ts'
 
-/** What the program was to get, and how two others ended. */
+/** What the program should get, and how two other programs ended. */
 export interface Started {
   args: string[]
   env: string[]
   cwd: string
-  /** how a program ended that said `exit 42`, and one that a signal killed */
+  /** how a program that called `exit 42` ended, and one that a signal killed */
   exited?: Exit | undefined
   killed?: Exit | undefined
   /** what the shell printed when SIGUSR1 reached it */
@@ -21,10 +21,10 @@ export interface Started {
 const wanted = {
   args: ['/bin/sh', '-s', '--', 'one', 'two words', ''],
   env: ['PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin', 'LESSON=a container is a process', 'EMPTY='],
-  cwd: process.cwd() === '/tmp' ? '/' : '/tmp', // not ours: who stays where we are shall be found out
+  cwd: process.cwd() === '/tmp' ? '/' : '/tmp', // not ours, so that a missing chdir is noticed
 }
 
-/** How another program like ours ends that is told to. */
+/** Starts another shell, gives it a command that ends it, and returns how it ended. */
 async function ending(experiment: Experiment<Started>, command: string): Promise<Exit | undefined> {
   const { shell, child } = await experiment.another(`a shell that is told: ${command}`, {})
   shell.write(`${command}\n`)
@@ -51,7 +51,7 @@ export const step: Step<Started> = {
       source: { file: 'lib/container/parts/process.ts', symbol: 'program' },
       async act(experiment) {
         const { pid } = await experiment.begin()
-        // execve(2) lets us go on, who wait as after vfork(2), a moment before the new program's words can be read:
+        // we wait as after vfork(2); execve(2) ends that wait a moment before the new program's arguments can be read:
         // begin_new_exec() comes before create_elf_tables(), fs/binfmt_elf.c
         await until(() => (unlessGone(() => words(`/proc/${pid}/cmdline`)) ?? [pid]).length > 0, 10_000)
       },
@@ -84,6 +84,6 @@ export const step: Step<Started> = {
   ],
 
   recap:
-    'You have started a program the way every shell, container runtime and init does: a tape of a handful of calls that ends in `execve`. It sees and may do all that you may. That is the baseline.',
+    'You have started a program the way every shell, container runtime and init does: a handful of recorded calls (a tape), ending in `execve`. It can see and do everything that you can. That is the baseline.',
   next: '`minilab step 2` adds namespaces to the same clone, and the process finds itself alone.',
 }

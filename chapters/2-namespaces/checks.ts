@@ -15,7 +15,7 @@ import type { Made } from './step.ts'
 function inode(kind: Namespace): Check<Made> {
   return {
     id: `own-${kind}`,
-    claim: `${kind}: ${KINDS[kind].claim} of its own`,
+    claim: `${kind}: its own ${KINDS[kind].claim}`,
     look({ pid }) {
       const host = namespaceInode('self', kind)
       const container = namespaceInode(pid, kind)
@@ -31,20 +31,20 @@ function inode(kind: Namespace): Check<Made> {
   }
 }
 
-/** Whose child a container's first process is: ours, or (after another runtime has left) that of an init. */
+/** The parent of a container's first process: us, or an init after another runtime has exited. */
 const runtimeOf = (pid: number) => Number(status(pid).PPid)
 
 /** Every id mapped to itself: the map of the machine's own user namespace. */
 const ALL_IDS = '0 0 4294967295'
 
 const hostFile = (path: string) => readFileSync(path, 'utf8')
-/** A file of the kernel, read by the shell itself: one that cannot fork (see whyOurs) still can answer. */
+/** A kernel file, read by the shell itself: a shell that cannot fork (see whyOurs) can still do that. */
 const inside = async ({ shell }: Scene, path: string) =>
   (await shell.run(`while IFS= read -r line; do echo "$line"; done <${path}`)).output
 const ownPid = async ({ shell }: Scene) => (await shell.run('echo $$')).output.trim()
 const uptime = (text: string) => Number(text.split(' ')[0])
 
-/** Where something is that was made inside. */
+/** Whether something that was made inside is there. */
 const say = (there: boolean) => (there ? 'there' : 'absent')
 
 export const checks = {
@@ -75,7 +75,7 @@ export const checks = {
 
   uidMap: {
     id: 'uid-map',
-    claim: 'a map says who its users are outside, and not that everyone is himself',
+    claim: 'its map translates user ids, rather than mapping every id to itself',
     look({ pid }) {
       const fields = (path: string) => hostFile(path).trim().replace(/\s+/g, ' ')
       const map = fields(`/proc/${pid}/uid_map`)
@@ -85,15 +85,15 @@ export const checks = {
         isOurs(pid, 'user')
           ? `The map is ours: it is in our own user namespace. ${whyOurs(pid, 'user')}`
           : map
-            ? 'Every id is mapped to itself: whoever gets out as root is root outside.'
-            : 'The map is empty, so every id is the overflow id 65534: nobody wrote /proc/<pid>/uid_map before the gate was opened.',
+            ? 'Every id is mapped to itself: a process that escapes as root is root outside.'
+            : 'The map is empty, so every id is the overflow id 65534: /proc/<pid>/uid_map was not written before the gate was opened.',
       )
     },
   },
 
   rootInside: {
     id: 'root-inside',
-    claim: 'it is root inside, and outside the user whom the map says',
+    claim: 'it is root inside, and outside the user that the map names',
     async look(scene) {
       const { pid } = scene
       const [first = '', outside = ''] = hostFile(`/proc/${pid}/uid_map`).trim().split(/\s+/)
@@ -108,15 +108,15 @@ export const checks = {
         isOurs(pid, 'user')
           ? `There is no inside: it is in our own user namespace. ${whyOurs(pid, 'user')}`
           : outside === ''
-            ? `Inside it is ${own}, which stands for whoever is not in the map, and the map is empty: nobody wrote it.`
-            : `Inside it is ${own}, outside ${uid}, and the map sends 0 to ${outside}: after the map was written it never became uid 0 (setresuid).`,
+            ? `Inside it is ${own}, the id of users that are not in the map, and the map is empty: it was never written.`
+            : `Inside it is ${own}, outside ${uid}, but the map translates 0 to ${outside}: after the map was written, the process never became uid 0 (setresuid).`,
       )
     },
   },
 
   hostname: {
     id: 'hostname',
-    claim: 'renamed inside, the machine keeps its name',
+    claim: 'the container was renamed; the machine keeps its name',
     async look(scene) {
       const path = '/proc/sys/kernel/hostname'
       const [host, container] = [hostFile(path).trim(), (await inside(scene, path)).trim()]
@@ -133,7 +133,7 @@ export const checks = {
 
   queue: {
     id: 'queue',
-    claim: 'a System V queue made inside is not there outside',
+    claim: 'a System V queue made inside does not exist outside',
     async look(scene) {
       const has = (table: string) =>
         table.split('\n').some(line => Number(line.trim().split(/\s+/)[0]) === scene.queueKey)
@@ -149,10 +149,10 @@ export const checks = {
 
   mount: {
     id: 'mount',
-    claim: 'a mount made inside is not there outside, nor the other way round',
+    claim: 'a mount made inside does not appear outside, and vice versa',
     look({ pid, mountSource }) {
       const at = (who: number | 'self') => mountinfo(who).find(m => m.source === mountSource)?.target
-      // one that is unbindable is tied to nothing: mount_namespaces(7)
+      // an unbindable mount is tied to no other: mount_namespaces(7)
       const travels = (who: number | 'self') =>
         mountinfo(who)
           .find(m => m.target === '/')
@@ -178,7 +178,7 @@ export const checks = {
 
   link: {
     id: 'link',
-    claim: 'a network link made inside is not there outside',
+    claim: 'a network interface made inside does not exist outside',
     look({ pid, link }) {
       const has = (path: string) => hostFile(path).includes(`${link}:`)
       const [host, container] = [has('/proc/self/net/dev'), has(`/proc/${pid}/net/dev`)]
@@ -196,9 +196,9 @@ export const checks = {
     async inside(scene: Scene & Made) {
       const ahead = uptime(await inside(scene, '/proc/uptime')) - uptime(hostFile('/proc/uptime'))
       return Math.abs(ahead) < 60
-        ? 'as long as for the host'
+        ? 'as long as on the host'
         : ahead > 0
-          ? 'a day longer than for the host'
+          ? 'a day longer than on the host'
           : 'a few seconds'
     },
     async look(scene) {
@@ -218,8 +218,8 @@ export const checks = {
         isOurs(pid, 'time')
           ? `It shares our time namespace: ${KINDS.time.flag} is missing.`
           : offsets.every(line => line.endsWith(' 0 0'))
-            ? 'Its clocks run like ours: the offsets were never written, or after the first process had entered, when the kernel takes none.'
-            : 'Another clock was moved: /proc/uptime follows boottime, and not monotonic.',
+            ? 'Its clocks agree with ours: the offsets were never written, or were written after the first process entered, when the kernel refuses them.'
+            : 'The wrong clock was moved: /proc/uptime follows boottime, not monotonic.',
       )
     },
   },

@@ -29,38 +29,38 @@ export const mutants: Mutant<Made>[] = [
   },
   {
     name: 'no-pid',
-    misconception: 'CLONE_NEWPID was forgotten, so it sees and counts the processes of the host',
+    misconception: "CLONE_NEWPID was forgotten, so it sees the host's processes and shares their numbers",
     breaks: { 'own-pid': 'CLONE_NEWPID is missing', 'pid-one': 'CLONE_NEWPID is missing' },
     change: step => withoutNamespace(step, 'pid'),
   },
   {
     name: 'no-mnt',
-    misconception: 'a user namespace was thought to bring its own mounts along, without CLONE_NEWNS',
+    misconception: 'a user namespace was thought to include a mount namespace, without CLONE_NEWNS',
     breaks: { 'own-mnt': 'CLONE_NEWNS is missing', mount: 'CLONE_NEWNS is missing' },
     change: step => withoutNamespace(step, 'mount'),
   },
   {
     name: 'no-uts',
-    misconception: 'CLONE_NEWUTS was forgotten, so its name is the machine’s name',
+    misconception: "CLONE_NEWUTS was forgotten, so its name is the machine's name",
     breaks: { 'own-uts': 'CLONE_NEWUTS is missing', hostname: 'CLONE_NEWUTS is missing' },
     change: step => withoutNamespace(step, 'uts'),
   },
   {
     name: 'no-ipc',
-    misconception: 'CLONE_NEWIPC was forgotten, so its queues are for everybody',
+    misconception: 'CLONE_NEWIPC was forgotten, so it shares its queues with the host',
     breaks: { 'own-ipc': 'CLONE_NEWIPC is missing', queue: 'CLONE_NEWIPC is missing' },
     change: step => withoutNamespace(step, 'ipc'),
   },
   {
     name: 'no-net',
-    misconception: 'CLONE_NEWNET was forgotten, so it works on the links of the host',
+    misconception: "CLONE_NEWNET was forgotten, so it uses the host's network interfaces",
     breaks: { 'own-net': 'CLONE_NEWNET is missing', link: 'CLONE_NEWNET is missing' },
     change: step => withoutNamespace(step, 'network'),
   },
   {
     name: 'no-cgroup',
-    misconception: 'the cgroup namespace, which comes after the clone, was forgotten',
-    breaks: { 'own-cgroup': 'Nobody called unshare(CLONE_NEWCGROUP)' },
+    misconception: 'the cgroup namespace, which is made after the clone, was forgotten',
+    breaks: { 'own-cgroup': 'unshare(CLONE_NEWCGROUP) was never called' },
     change: step => withoutNamespace(step, 'cgroup'),
   },
   {
@@ -90,8 +90,8 @@ export const mutants: Mutant<Made>[] = [
   },
   {
     name: 'no-map',
-    misconception: 'a new user namespace was thought to know its users: nobody wrote a map',
-    breaks: { 'uid-map': 'nobody wrote /proc/<pid>/uid_map', 'root-inside': 'nobody wrote it' },
+    misconception: 'a new user namespace was thought to have users: no map was written',
+    breaks: { 'uid-map': '/proc/<pid>/uid_map was not written', 'root-inside': 'it was never written' },
     change: step =>
       withoutCalls(
         changePart(step, 'namespaces', right => ({
@@ -110,15 +110,15 @@ export const mutants: Mutant<Made>[] = [
     name: 'host-ids',
     misconception: 'a user namespace was thought to be enough, and every id was mapped to itself',
     breaks: { 'uid-map': 'Every id is mapped to itself' },
-    rootOnly: 'others have only one id to map',
+    rootOnly: 'other users have only one id to map',
     change: step =>
       changeSpec(step, ({ linux }) => Object.assign(linux, { uidMappings: EVERYONE, gidMappings: EVERYONE })),
   },
   {
     name: 'never-root',
-    misconception: 'the map was thought to make it root: it never called setresuid',
+    misconception: 'the map alone was thought to make the process root: it never called setresuid',
     breaks: { 'root-inside': 'never became uid 0' },
-    rootOnly: 'the one id that others can map is their own, and they are that already',
+    rootOnly: 'other users can map only their own id, which they have already',
     change: step => withoutCalls(step, 'namespaces', ({ call }) => ['setresuid', 'setresgid'].includes(call)),
   },
   {
@@ -129,7 +129,7 @@ export const mutants: Mutant<Made>[] = [
   },
   {
     name: 'hostname-before-clone',
-    misconception: 'the host name was set before the clone, when there was only one',
+    misconception: 'the host name was set before the clone, when there was only one uts namespace',
     breaks: { hostname: 'set before the clone' },
     change: step =>
       changeAct(step, 'One clone, eight namespaces', async (experiment, right) => {
@@ -139,7 +139,7 @@ export const mutants: Mutant<Made>[] = [
   },
   {
     name: 'no-setns',
-    misconception: 'the visitor knew the container’s pid, and took that for being inside',
+    misconception: "knowing the container's pid was thought to be enough to act inside",
     breaks: {
       hostname: 'the visitor never joined',
       queue: 'the visitor never joined',
@@ -158,8 +158,8 @@ export const mutants: Mutant<Made>[] = [
   },
   {
     name: 'wrong-clock',
-    misconception: 'the offset was written for the monotonic clock, and the boot clock was meant',
-    breaks: { uptime: 'follows boottime, and not monotonic' },
+    misconception: 'the offset was written for the monotonic clock, but the boot clock was meant',
+    breaks: { uptime: 'follows boottime, not monotonic' },
     change: step =>
       changeSpec(step, ({ linux }) => {
         const { monotonic = {}, boottime = {} } = linux.timeOffsets ?? {}

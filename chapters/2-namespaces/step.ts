@@ -6,13 +6,13 @@ import { OFFSETS_REFUSED, offsetsPossible } from '../../lib/kernel/process/time-
 import { checks } from './checks.ts'
 import { leaveThings } from './visitor.ts'
 
-/** The names of what is made inside, to be looked for outside. */
+/** What is made inside and looked for outside, by name. */
 export interface Made {
   hostname: string
   queueKey: number
   mountSource: string
   link: string
-  /** how much longer than the machine the container believes to be up, in seconds */
+  /** how many seconds longer than the machine the container claims to be up */
   uptimeAhead: number
 }
 
@@ -21,7 +21,7 @@ const UPTIME_AHEAD = 86_400
 export const step: Step<Made> = {
   number: 2,
   name: 'namespaces',
-  title: 'The same kernel, seen through eight windows of its own',
+  title: 'The same kernel, seen through eight separate windows',
   parts: [namespaces, program],
   teaches: ['namespaces'],
   scene: () => {
@@ -36,7 +36,7 @@ export const step: Step<Made> = {
   },
 
   spec(spec, { rootless }) {
-    // as root we can hand out ids that nobody has; an ordinary user has only his own to give
+    // root can give out unused ids; an ordinary user has only their own to give
     if (!rootless) {
       const ids = { containerID: 0, size: 65_536 }
       Object.assign(spec.linux, {
@@ -86,10 +86,10 @@ export const step: Step<Made> = {
       impossible: () => !offsetsPossible(),
       predict: {
         question:
-          'We have written “boottime 86400” to that file: a day, in seconds. How long has the machine been up, as the container reads it in /proc/uptime?',
-        choices: ['as long as for the host', 'a few seconds', 'a day longer than for the host'],
+          'We wrote “boottime 86400” to that file: one day, in seconds. According to /proc/uptime inside the container, how long has the machine been up?',
+        choices: ['as long as on the host', 'a few seconds', 'a day longer than on the host'],
         answer: checks.uptime.inside,
-        why: 'An offset is added to the clock, and does not start it anew; /proc/uptime follows the reader’s time namespace.',
+        why: 'An offset is added to the clock; it does not restart it. /proc/uptime follows the time namespace of its reader.',
       },
       act: async experiment =>
         void (offsetsPossible() || experiment.limit(OFFSETS_REFUSED.reason, OFFSETS_REFUSED.remedy)),
@@ -98,6 +98,6 @@ export const step: Step<Made> = {
   ],
 
   recap:
-    'You have a process that believes to be alone: process 1, root, on a machine with a name, network and clock of its own. Yet `ls /` inside still shows the host’s files, and `ps` the host’s processes, because /proc is still the host’s. From step 3 on each id is mapped to itself, because the files of an image belong to such ids; what root may do with that, step 7 takes away.',
+    "You have a process that believes it is alone: process 1, root, on a machine with its own name, network and clock. Yet `ls /` inside still shows the host's files, and `ps` the host's processes, because /proc is still the host's. From step 3 on, each id is mapped to itself, because the files of an image belong to those ids. Step 7 takes away what root could do with that.",
   next: '`minilab step 3` gives it a root file system, and shows why chroot is not enough.',
 }

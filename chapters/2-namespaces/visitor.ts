@@ -7,8 +7,8 @@ import type { Made } from './step.ts'
 const IPC_CREAT = 0o1000
 
 /**
- * A visitor joins the container and leaves things behind. Where the kernel refuses one of them, the others are made all
- * the same: which are there, and where, is what the checks look at.
+ * A visitor joins the container and makes things there. If the kernel refuses one of them, the visitor still makes the
+ * others: the checks look at which exist, and where.
  */
 export async function leaveThings(
   experiment: Experiment<Made>,

@@ -14,7 +14,7 @@ import type { Roots } from './step.ts'
 
 const STEPS_UP = 32
 
-/** Which directory a path leads to for a process, as the kernel names it: device and inode. Filled when the tape has run. */
+/** The directory that a path leads to in a process, as device and inode. Filled when the tape has run. */
 export class DirectorySeen {
   readonly #stat = new Uint8Array(144) // struct stat: st_dev at 0, st_ino at 8, on x86-64 and arm64 alike
   readonly #path: string
@@ -34,16 +34,16 @@ export class DirectorySeen {
   }
 }
 
-/** Into the first jail, as chroot(8) does it. */
+/** Enters the first jail, as chroot(8) does. */
 function enter(tape: Tape, jail: string): void {
   tape.chdir(jail)
   tape.chroot('.')
 }
 
 /**
- * The classic way out of a chroot: chroot(2) leaves the working directory where it is. So enter a second jail deeper
- * inside without going there, and the working directory is outside: from there ".." knows no bounds, because the kernel
- * stops ".." only at the process's root, and that is now behind.
+ * The classic way out of a chroot. chroot(2) does not move the working directory: after a chroot into a second jail
+ * deeper inside, the working directory is outside the root. From there ".." leads all the way up, because the kernel
+ * stops ".." only at the process's root, which is now below.
  */
 export function breakOut(tape: Tape, second: string): void {
   tape.chroot(second)
@@ -51,7 +51,7 @@ export function breakOut(tape: Tape, second: string): void {
   tape.chroot('.')
 }
 
-/** A child goes into an empty jail, and out of it again; `second` is the name of a directory in there. */
+/** A child enters an empty jail and breaks out of it; `second` is the name of a directory in the jail. */
 export async function chrootAndOut(
   experiment: Experiment<Roots>,
   { into = enter, out = breakOut, second = 'second' } = {},
@@ -60,7 +60,7 @@ export async function chrootAndOut(
   into(tape, experiment.folder('jail'))
   const inJail = new DirectorySeen()
   inJail.look(tape)
-  tape.attempt.mkdirat(AT_FDCWD, second, 0o700) // whoever is in no jail may be where nothing can be made
+  tape.attempt.mkdirat(AT_FDCWD, second, 0o700) // outside a jail this directory may not be writable
   out(tape, second)
   const after = new DirectorySeen()
   after.look(tape)
@@ -74,7 +74,7 @@ export async function chrootAndOut(
   experiment.scene.afterBreakOut = after.toString()
 }
 
-/** A visitor stands where the container's process stands, and does the same. It makes nothing: /dev is its second jail. */
+/** A visitor at the root of the container's process makes the same calls. It creates nothing: /dev is its second jail. */
 export async function breakOutOfContainer(experiment: Experiment<Roots>): Promise<void> {
   // setns(2) would put it at the root of the mount namespace, whatever root the process has
   const root = experiment.keep(openSync(`/proc/${experiment.scene.pid}/root`, O_DIRECTORY))
@@ -98,7 +98,7 @@ export async function breakOutOfContainer(experiment: Experiment<Roots>): Promis
 }
 
 /**
- * A mount on “/” hides the tree below it, and does not take it away. So a visitor copies the container's mounts, unmounts the one on
+ * A mount on “/” hides the tree below it, but does not remove it. So a visitor copies the container's mounts, unmounts the one on
  * top, and enters the copy again: setns(2) leads to the topmost mount on the root of the namespace.
  */
 export async function lookUnderneath(experiment: Experiment<Roots>): Promise<void> {
@@ -113,7 +113,7 @@ export async function lookUnderneath(experiment: Experiment<Roots>): Promise<voi
     seen.look(tape)
   }
   await experiment.inside(
-    'can its root be unmounted, in a copy of its mounts? EINVAL: no other lies under it',
+    'can its root be unmounted, in a copy of its mounts? EINVAL: no other mount lies under it',
     ['user', 'mnt'],
     record,
     {

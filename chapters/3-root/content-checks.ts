@@ -11,7 +11,7 @@ import { counted } from '../../lib/guide/text.ts'
 /** What each device must be: major:minor, from the kernel's Documentation/admin-guide/devices.txt. */
 const DEVICES = { null: '1:3', zero: '1:5', full: '1:7', random: '1:8', urandom: '1:9', tty: '5:0' }
 
-/** Where each link must lead, by whatever way. */
+/** Where each link must lead, directly or through other links. */
 const LINKS = {
   fd: '/proc/self/fd',
   stdin: '/proc/self/fd/0',
@@ -19,13 +19,13 @@ const LINKS = {
   stderr: '/proc/self/fd/2',
 }
 
-/** Files of the host's /proc that have something to tell, and must be empty in the container. */
+/** Files of the host's /proc that reveal something, and must be empty in the container. */
 const MASKED = ['/proc/interrupts', '/proc/timer_list', '/proc/keys', '/proc/acpi', '/sys/firmware']
 
 /** Where a path of the container is, seen from the host. Only for paths without absolute links. */
 const inside = (pid: number, path: string) => `/proc/${pid}/root${path}`
 
-/** What /proc, /dev and /sys have, and what they do not. */
+/** What /proc, /dev and /sys contain, and what they must not. */
 export const contentChecks = {
   proc: {
     id: 'own-proc',
@@ -48,8 +48,8 @@ export const contentChecks = {
         !container
           ? 'There is no /proc: the mount was left out.'
           : container.device === host?.device
-            ? 'It shows the host’s processes, because it is the host’s /proc, bound: a new one must be mounted inside.'
-            : 'It shows the processes of another pid namespace: that of whoever mounted it.',
+            ? "It shows the host's processes, because it is the host's /proc, bind-mounted: a new one must be mounted inside."
+            : 'It shows the processes of another pid namespace: that of the process that mounted it.',
       )
     },
   },
@@ -72,10 +72,10 @@ export const contentChecks = {
           found.map(([name, is]) => `${name} ${is}`).join(', '),
         ),
         bound || blocks.length
-          ? `The host’s /dev was bound whole, all its devices with it: ${(blocks.length ? blocks : names).slice(0, 5).join(' ')} …`
+          ? `The host's whole /dev was bind-mounted, with all its devices: ${(blocks.length ? blocks : names).slice(0, 5).join(' ')} …`
           : wrong.every(([, is]) => is === 'no device')
-            ? `Plain files were left in place of ${wrong.map(([name]) => name).join(' ')}: in a user namespace nobody can make a device, so the host’s are to be bound over them.`
-            : `Left out or another device: ${wrong.map(([name, is]) => `${name} (${is})`).join(' ')}.`,
+            ? `Plain files were left in place of ${wrong.map(([name]) => name).join(' ')}: a user namespace cannot make devices, so bind-mount the host's over these files.`
+            : `Missing, or the wrong device: ${wrong.map(([name, is]) => `${name} (${is})`).join(' ')}.`,
       )
     },
   },
@@ -89,7 +89,7 @@ export const contentChecks = {
       const ptmx = readlinkIf(inside(pid, '/dev/ptmx'))
       const leads = leadsTo(pid, '/dev/ptmx') === '/dev/pts/ptmx'
       const mode = modeOf(inside(pid, '/dev/pts/ptmx'))
-      // the mode holds back all but root, MS_NODEV holds back root too
+      // the mode stops all but root; MS_NODEV stops root too
       const opened = await shell.run('(: <> /dev/ptmx)')
       return finding(
         at(pid) !== 'none' && at(pid) !== at('self') && leads && mode === '666' && opened.status === 0,
@@ -97,19 +97,19 @@ export const contentChecks = {
         at(pid) === 'none'
           ? 'There is no /dev/pts: devpts was not mounted.'
           : at(pid) === at('self')
-            ? 'These are the host’s terminals, bound: whoever is inside can open those of its users.'
+            ? "These are the host's terminals, bind-mounted: a process inside can open those of the host's users."
             : !leads
-              ? `/dev/ptmx, by which programs ask for a terminal, does not lead to pts/ptmx: ${ptmx}.`
+              ? `/dev/ptmx, which programs open to get a terminal, does not lead to pts/ptmx: ${ptmx}.`
               : mode !== '666'
-                ? `/dev/pts/ptmx has the mode ${mode}, so only root may ask for a terminal: devpts takes the option ptmxmode=0666.`
-                : `/dev/ptmx cannot be opened (${opened.output.split(': ').at(-1)}): a terminal is a device, so devpts is mounted without MS_NODEV.`,
+                ? `/dev/pts/ptmx has mode ${mode}, so only root can get a terminal: mount devpts with the option ptmxmode=0666.`
+                : `/dev/ptmx cannot be opened (${opened.output.split(': ').at(-1)}): a terminal is a device, so devpts must be mounted without MS_NODEV.`,
       )
     },
   },
 
   links: {
     id: 'fd-links',
-    claim: '/dev/fd, stdin, stdout and stderr lead to the process’s own descriptors',
+    claim: "/dev/fd, stdin, stdout and stderr lead to the process's own descriptors",
     look({ pid }) {
       const found = Object.entries(LINKS).map(([name, wanted]) => {
         const [target, end] = [readlinkIf(inside(pid, `/dev/${name}`)), leadsTo(pid, `/dev/${name}`)]
@@ -125,15 +125,15 @@ export const contentChecks = {
           found.map(({ name, target }) => `${name} → ${target}`).join(', '),
         ),
         isLeftOut
-          ? 'The symbolic links were left out: `echo x > /dev/stderr` and bash’s <(…) fail.'
-          : `${wrong.map(({ name, end, wanted }) => `${name} leads to ${end} in place of ${wanted}`).join(', ')}.`,
+          ? "The symbolic links were left out: `echo x > /dev/stderr` and bash's <(…) fail."
+          : `${wrong.map(({ name, end, wanted }) => `${name} leads to ${end} instead of ${wanted}`).join(', ')}.`,
       )
     },
   },
 
   masked: {
     id: 'masked',
-    claim: 'what speaks of the machine is covered',
+    claim: 'what reveals the machine is masked',
     async look(scene) {
       const there = MASKED.filter(path => existsSync(path))
       const sizes = await Promise.all(there.map(async path => [path, await size(scene, path)] as const))
@@ -149,7 +149,7 @@ export const contentChecks = {
           ),
         ),
         open.length > 0
-          ? `${open.map(([path]) => path).join(', ')} can be read: never covered, or before the new /proc was mounted over what covered them.`
+          ? `${open.map(([path]) => path).join(', ')} can be read: never masked, or masked before the new /proc was mounted over the masks.`
           : notReadOnly(writable),
       )
     },
@@ -173,14 +173,14 @@ export const contentChecks = {
           seen(`/proc/${pid}/mountinfo (/proc/sys)`, null, mount?.options.join(',') ?? 'no mount'),
         ],
         isAllReadOnly
-          ? 'All of /proc has become read-only, and a process cannot even change its own oom_score_adj: without MS_BIND a remount changes the file system, and not the one mount.'
+          ? 'All of /proc has become read-only, and a process cannot even change its own oom_score_adj: without MS_BIND, a remount changes the whole file system, not the one mount.'
           : read.status !== 0
             ? mount && mount.type !== 'proc'
-              ? `They cannot even be read: a ${mount.type} was mounted over /proc/sys. Bound on itself, /proc/sys is a mount that can be made read-only.`
+              ? `They cannot even be read: a ${mount.type} was mounted over /proc/sys. Bind-mount /proc/sys on itself instead: that mount can be made read-only.`
               : 'They cannot even be read: there is no /proc.'
             : mount
               ? 'The bind mount is there, but not read-only: mount(2) ignores MS_RDONLY together with MS_BIND; it takes a second call with MS_REMOUNT.'
-              : 'Nothing is mounted on /proc/sys: it was not bound on itself, or before the new /proc was mounted over it.',
+              : 'Nothing is mounted on /proc/sys: it was not bind-mounted on itself, or this was done before the new /proc was mounted over it.',
       )
     },
   },
@@ -217,20 +217,20 @@ function modeOf(path: string): string {
   return stat ? (stat.mode & 0o777).toString(8).padStart(3, '0') : 'missing'
 }
 
-/** How much a path of the container tells, in bytes or entries, a page at most: /dev/zero has no end. What is absent tells nothing. */
+/** How much a path of the container reveals, in bytes or entries: at most a page, as /dev/zero has no end. An absent path reveals nothing. */
 export async function size({ shell }: Scene, path: string): Promise<number> {
   const { output } = await shell.run(isFolder(path) ? `ls ${path} | wc -w` : `head -c 4096 ${path} | wc -c`)
-  return Number(output.trim().split('\n').at(-1)) // below what the command complained of
+  return Number(output.trim().split('\n').at(-1)) // error messages come before it
 }
 
-/** Whether a directory is covered by a mount to which one can write. */
+/** Whether a directory is masked by a writable mount. */
 export function isWritable(pid: number, path: string): boolean {
   const cover = isFolder(path) ? mountinfo(pid).findLast(m => m.target === path) : undefined
   return cover !== undefined && !cover.options.includes('ro')
 }
 
 export const notReadOnly = (paths: string[]) =>
-  `${paths.join(', ')} can be written to: a tmpfs that covers a directory is mounted read-only, with MS_RDONLY.`
+  `${paths.join(', ')} can be written to: mount the tmpfs that masks a directory read-only, with MS_RDONLY.`
 
 export const isFolder = (path: string) => statSync(path).isDirectory()
 

@@ -25,7 +25,7 @@ const CHROOT = 'chroot: one pointer'
 export const mutants: Mutant<Roots>[] = [
   {
     name: 'chdir-for-chroot',
-    misconception: 'going into a directory was thought to make it the root',
+    misconception: 'entering a directory was thought to make it the root',
     breaks: { 'chroot-jail': 'chroot was never called' },
     change: step =>
       changeAct(step, CHROOT, experiment =>
@@ -67,7 +67,7 @@ export const mutants: Mutant<Roots>[] = [
   },
   {
     name: 'no-pivot',
-    misconception: 'the new root was made ready, and nobody moved in',
+    misconception: 'the new root was prepared, but the process never moved into it',
     breaks: {
       'own-root': 'pivot_root was left out',
       'old-root-gone': 'pivot_root was left out',
@@ -78,7 +78,7 @@ export const mutants: Mutant<Roots>[] = [
   },
   {
     name: 'old-root-kept',
-    misconception: 'pivot_root was thought to do away with the old root, which nobody unmounted',
+    misconception: 'pivot_root was thought to remove the old root, so it was never unmounted',
     breaks: {
       'old-root-gone': 'umount2(".", MNT_DETACH) was forgotten',
       'pivot-holds': 'the old root was never unmounted',
@@ -103,8 +103,8 @@ export const mutants: Mutant<Roots>[] = [
   },
   {
     name: 'host-proc',
-    misconception: 'the host’s /proc was bound, and thought to show what the reader may see',
-    breaks: { 'own-proc': 'it is the host’s /proc, bound' },
+    misconception: "the host's /proc was bind-mounted, and thought to show only what its reader may see",
+    breaks: { 'own-proc': "it is the host's /proc, bind-mounted" },
     change: step => bound(step, '/proc'),
   },
   {
@@ -116,8 +116,8 @@ export const mutants: Mutant<Roots>[] = [
   },
   {
     name: 'host-dev',
-    misconception: 'the host’s /dev was bound whole, because it has all that is needed',
-    breaks: { devices: 'bound whole', 'own-terminals': 'the host’s terminals, bound' },
+    misconception: "the host's whole /dev was bind-mounted, because it has everything",
+    breaks: { devices: 'whole /dev was bind-mounted', 'own-terminals': "the host's terminals, bind-mounted" },
     change: step =>
       changeSpec(bound(step, '/dev'), spec => {
         spec.mounts = spec.mounts.filter(m => !m.destination.startsWith('/dev/'))
@@ -125,7 +125,7 @@ export const mutants: Mutant<Roots>[] = [
   },
   {
     name: 'plain-files',
-    misconception: 'the places for the devices were made, and nothing was mounted on them',
+    misconception: 'files for the devices were made, but nothing was mounted on them',
     breaks: { devices: 'Plain files were left' },
     change: step =>
       withoutCalls(
@@ -142,32 +142,32 @@ export const mutants: Mutant<Roots>[] = [
   },
   {
     name: 'host-terminals',
-    misconception: 'the host’s /dev/pts was bound, and thought to be the same for everybody',
-    breaks: { 'own-terminals': 'the host’s terminals, bound' },
+    misconception: "the host's /dev/pts was bind-mounted, and thought to be the same everywhere",
+    breaks: { 'own-terminals': "the host's terminals, bind-mounted" },
     change: step => bound(step, '/dev/pts'),
   },
   {
     name: 'terminals-nodev',
     misconception: 'nodev was thought to do no harm where there is no disk',
-    breaks: { 'own-terminals': 'devpts is mounted without MS_NODEV' },
+    breaks: { 'own-terminals': 'devpts must be mounted without MS_NODEV' },
     change: step => changeTerminals(step, options => [...options, 'nodev']),
   },
   {
     name: 'no-ptmxmode',
-    misconception: 'ptmx was thought to have the mode that it needs',
-    breaks: { 'own-terminals': 'devpts takes the option ptmxmode=0666' },
+    misconception: 'ptmx was thought to have the right mode by default',
+    breaks: { 'own-terminals': 'mount devpts with the option ptmxmode=0666' },
     change: step =>
       changeTerminals(step, options => options.filter(option => !option.startsWith('ptmxmode'))),
   },
   {
     name: 'no-links',
-    misconception: 'devices were thought to be all of /dev: the links in it were left out',
+    misconception: '/dev was thought to hold only devices: its links were left out',
     breaks: { 'fd-links': 'symbolic links were left out', 'own-terminals': 'does not lead to pts/ptmx' },
     change: step => withoutCalls(step, 'root', ({ call }) => call === 'symlinkat'),
   },
   {
     name: 'covered-early',
-    misconception: 'paths of /proc and /sys were covered before the new ones were mounted over them',
+    misconception: 'paths of /proc and /sys were masked before the new ones were mounted over them',
     breaks: {
       masked: 'before the new /proc was mounted over',
       'readonly-paths': 'before the new /proc was mounted over',
@@ -183,8 +183,8 @@ export const mutants: Mutant<Roots>[] = [
   },
   {
     name: 'writable-cover',
-    misconception: 'what is empty was thought to need no protection',
-    breaks: { masked: 'mounted read-only, with MS_RDONLY' },
+    misconception: 'an empty directory was thought to need no protection',
+    breaks: { masked: 'mount the tmpfs that masks a directory read-only, with MS_RDONLY' },
     change: step =>
       changeCalls(step, 'root', ops =>
         ops.map(op =>
@@ -208,7 +208,7 @@ export const mutants: Mutant<Roots>[] = [
   },
   {
     name: 'writable-root',
-    misconception: 'an image was thought to be safe from those who run it: it stayed writable',
+    misconception: 'an image was thought to be safe from its containers: it stayed writable',
     breaks: { 'readonly-root': 'never remounted' },
     change: step => changeSpec(step, spec => void (spec.root.readonly = false)),
   },
@@ -220,13 +220,13 @@ const inPlaceOfPivot = (ops: readonly Op[], record: (tape: Tape) => void) =>
 const keepOldRoot = (ops: readonly Op[]) =>
   ops.filter(({ call, args }) => !(call === 'umount2' && args[0] === '.'))
 
-/** As switch_root(8) does it for the kernel's first root, which cannot be pivoted. */
+/** As switch_root(8) does for the kernel's first root, which pivot_root cannot change. */
 function moveOver(tape: Tape): void {
   tape.mount('.', '/', null, MS_MOVE, null)
   tape.chroot('.')
 }
 
-/** The step with the host's directory bound in the place of a file system of its own, behind all others, as volumes are. */
+/** The step with the host's directory bind-mounted instead of the container's own file system; mounted last, as volumes are. */
 function bound(step: Step<Roots>, path: string): Step<Roots> {
   return changeSpec(step, spec => {
     const others = spec.mounts.filter(({ destination }) => destination !== path)

@@ -7,7 +7,7 @@ import { breakOutOfContainer, chrootAndOut, lookUnderneath } from './break-out.t
 import { checks } from './checks.ts'
 import { rootOf } from './root-checks.ts'
 
-/** Where "/" was, as device:inode, for whom. */
+/** Which directory "/" was in each experiment, as device:inode. */
 export interface Roots {
   host: string
   inJail: string
@@ -22,7 +22,7 @@ export interface Roots {
 const isCover = ({ part, call, args }: Replayed) =>
   part === root.name && call === 'mount' && /, "\/\.\.\/(proc|sys)\//.test(args)
 
-/** The calls by which the image becomes the root, and the old root goes. */
+/** The calls that make the image the root and unmount the old root. */
 const isPivot = ({ call, args }: Replayed) =>
   ['chdir', 'pivot_root'].includes(call) ||
   (call === 'umount2' && args.startsWith('"."')) ||
@@ -34,7 +34,7 @@ const isTree = (call: Replayed) => call.part === root.name && !isPivot(call) && 
 export const step: Step<Roots> = {
   number: 3,
   name: 'root',
-  title: 'A root file system that one cannot leave',
+  title: 'A root file system you cannot leave',
   parts: [namespaces, root, program],
   teaches: ['root'],
   matters: ({ call, args }) =>
@@ -43,7 +43,7 @@ export const step: Step<Roots> = {
     /^"(proc|sysfs|devpts)", /.test(args) ||
     (call === 'mount' && args.startsWith('NULL') && args.includes('/../proc/sys"')),
   expected: {
-    EEXIST: 'the image has this directory already, and that is no failure',
+    EEXIST: 'the image has this directory already; that is not an error',
     ENOENT: 'this kernel has no such file, so there is nothing to mask',
   },
   scene: () => ({
@@ -56,7 +56,7 @@ export const step: Step<Roots> = {
   }),
 
   spec(spec) {
-    spec.root.readonly = true // the image is shared with others; a layer of its own to write in comes with step 5
+    spec.root.readonly = true // the image is shared; a writable layer comes with step 5
   },
 
   stages: [
@@ -66,9 +66,9 @@ export const step: Step<Roots> = {
       source: { file: 'chapters/3-root/break-out.ts', symbol: 'breakOut' },
       predict: {
         question: 'Where is its “/” after these calls?',
-        choices: ['the jail', 'the second jail', 'the host’s root'],
+        choices: ['the jail', 'the second jail', "the host's root"],
         answer: checks.escape.where,
-        why: 'The kernel stops “..” only at the process’s own root. That root had moved below the working directory, so nothing stopped it.',
+        why: "The kernel stops “..” only at the process's own root. That root had moved below the working directory, so nothing stopped it.",
       },
       act: async experiment => chrootAndOut(experiment),
       checks: [checks.jail, checks.escape],
@@ -81,14 +81,14 @@ export const step: Step<Roots> = {
       checks: [checks.ownRoot, checks.oldRootGone, checks.propagation],
     },
     {
-      title: 'The same break-out once more',
+      title: 'The same break-out again',
       manual: ['setns(2)', 'path_resolution(7)'],
       predict: {
         question: 'Which of these calls is refused this time?',
         choices: ['the second chroot', 'chdir("..")', 'none of them'],
         answer: ({ refused }) =>
           refused === 'chroot' ? 'the second chroot' : refused === 'chdir' ? 'chdir("..")' : 'none of them',
-        why: 'It may make them all, and they lead nowhere: “..” also stops at the root of the mount namespace, and above the container’s root there is no mount left.',
+        why: "The kernel allows them all, but they lead nowhere: “..” also stops at the root of the mount namespace, and above the container's root there is no mount left.",
       },
       async act(experiment) {
         await breakOutOfContainer(experiment)
@@ -104,7 +104,7 @@ export const step: Step<Roots> = {
       checks: [checks.proc, checks.devices, checks.terminals, checks.links],
     },
     {
-      title: 'What it must not see',
+      title: 'What the container must not see',
       manual: ['mount(2)', 'proc(5)'],
       source: { file: 'lib/container/rootfs/cover.ts', symbol: 'cover' },
       shows: isCover,
@@ -113,6 +113,6 @@ export const step: Step<Roots> = {
   ],
 
   recap:
-    'You have a process whose root is an image and which cannot get out: not because a call is forbidden to it, but because there is no way from its mounts to yours. It may still eat all memory and every cpu.',
+    'You have a process whose root is an image, and it cannot get out: not because a call is forbidden, but because no path leads from its mounts to yours. It can still use all memory and every CPU.',
   next: '`minilab step 4` puts it into a cgroup and gives it limits.',
 }

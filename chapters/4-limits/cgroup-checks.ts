@@ -70,11 +70,11 @@ export function limitsSet(id: string, claim: string, some?: (keyof typeof readin
   }
 }
 
-/** Where it is, and what is asked for there. */
+/** Which cgroup it is in, and which limits that has. */
 export const cgroupChecks = {
   apart: {
     id: 'own-cgroup',
-    claim: 'it is in a cgroup of its own',
+    claim: 'it is in its own cgroup',
     look({ pid }) {
       const ours = readFileSync('/proc/self/cgroup', 'utf8')
       const its = readFileSync(`/proc/${pid}/cgroup`, 'utf8')
@@ -99,7 +99,7 @@ export const cgroupChecks = {
 
   fromBirth: {
     id: 'limited-from-the-first-instruction',
-    claim: 'it was in there before its program’s first instruction',
+    claim: "it joined before its program's first instruction",
     async look({ pid, shell }) {
       const outside = readFileSync(`/proc/${pid}/cgroup`, 'utf8')
       const inside = (await shell.run('cat /proc/self/cgroup')).output
@@ -109,7 +109,7 @@ export const cgroupChecks = {
           pathIn(outside, hierarchy) ?? 'none',
           pathIn(inside, hierarchy) ?? 'none',
         ),
-        // a cgroup namespace never changes its root: the cgroup that its maker was in then, cgroup_namespaces(7)
+        // the root of a cgroup namespace never changes: it is the cgroup its creator was in, cgroup_namespaces(7)
         root: pathIn(inside, hierarchy) === '/' && isApart(pid, controller),
       }))
       const evidence = rows.map(row => row.evidence)
@@ -117,17 +117,17 @@ export const cgroupChecks = {
         return finding(
           false,
           evidence,
-          'It shares our cgroup namespace, so nothing tells when it joined: unshare(CLONE_NEWCGROUP) never ran.',
+          'It shares our cgroup namespace, so nothing shows when it joined: unshare(CLONE_NEWCGROUP) never ran.',
         )
       return finding(
         rows.every(row => row.root),
         evidence,
         relevant().some(({ controller }) => isApart(pid, controller))
-          ? 'Its cgroup is not the root of its cgroup namespace, so that was made while it was still in ours. Either it joined too late (cgroup.procs was written after the gate was opened), or the namespace came too early (CLONE_NEWCGROUP in the flags of the clone).'
+          ? 'Its cgroup is not the root of its cgroup namespace, so the namespace was made while the process was still in ours. Either it joined too late (cgroup.procs was written after the gate was opened), or the namespace came too early (CLONE_NEWCGROUP in the flags of the clone).'
           : NOT_JOINED,
       )
     },
   },
 
-  limits: limitsSet('limits-set', 'the limits of that cgroup are those that we asked for'),
+  limits: limitsSet('limits-set', 'that cgroup has the limits that we asked for'),
 } satisfies Record<string, Check<Measured>>

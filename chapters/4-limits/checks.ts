@@ -7,35 +7,35 @@ import { type Measured, shareOf } from './experiments.ts'
 import { freezerChecks } from './freezer-checks.ts'
 import { ASKED, bandwidth, counter, isApart, LIMITS } from './readings.ts'
 
-/** A number of the kernel's before and now, as evidence. */
+/** A counter of the kernel before and now, as evidence. */
 const risen = (pid: number, what: Parameters<typeof counter>[1], before: number): Evidence =>
   seen(readCgroup(pid, what)?.source ?? what, null, `${before} → ${counter(pid, what)}`)
 
-/** Who has the right quota and uses less of it is held back by something else. */
+/** A process that has the right quota and uses less of it is held back by something else. */
 const quotaIsThere = (pid: number) =>
   bandwidth(pid).quota / bandwidth(pid).period === ASKED && isApart(pid, 'cpu')
 const TOO_BUSY =
-  'others keep this machine so busy that it cannot use up its quota (or a cgroup above it has a lower one)'
+  'other processes keep this machine so busy that it cannot use up its quota (or a cgroup above it has a lower one)'
 
 export const checks = {
   ...cgroupChecks,
 
   oomKill: {
     id: 'oom-kill',
-    claim: 'the kernel’s out-of-memory killer struck there, once',
+    claim: "the kernel's out-of-memory killer struck once in its cgroup",
     look({ pid, oom }) {
       const before = oom?.killsBefore ?? NaN
       return finding(counter(pid, 'oomKills') === before + 1, risen(pid, 'oomKills', before), () =>
         counter(pid, 'memoryLimit') === LIMITS.memory && isApart(pid, 'memory')
-          ? 'The limit is there, but the counter of kills did not rise by one. Likeliest: what did not fit went to swap.'
-          : `Nobody was killed. ${unlimited(pid, 'memory')}`,
+          ? 'The limit is right, but the kill counter did not rise by one. Most likely, what did not fit went to swap.'
+          : `No process was killed. ${unlimited(pid, 'memory')}`,
       )
     },
   },
 
   sigkill: {
     id: 'oom-sigkill',
-    claim: 'the program ended by SIGKILL; the shell that started it lives on',
+    claim: 'the program was killed by SIGKILL; the shell that started it lives on',
     async look({ pid, oom, shell }) {
       const { output } = await shell.run('echo here')
       return finding(
@@ -52,7 +52,7 @@ export const checks = {
 
   throttled: {
     id: 'cpu-throttled',
-    claim: 'the endless loop was held back: the kernel counted periods with throttling',
+    claim: 'the endless loop was held back: the kernel counted throttled periods',
     look({ pid, cpu }) {
       if (!cpu) return finding(false, seen('its periods', null, 'counted with ours'), otherBandwidth(pid))
       const held = counter(pid, 'cpuThrottled') > cpu.throttledBefore
@@ -67,7 +67,7 @@ export const checks = {
 
   share: {
     id: 'cpu-share',
-    claim: 'it used the share of a processor that its quota gives, within a fifth',
+    claim: 'it used the share of a CPU that its quota gives, to within a fifth',
     look({ pid, cpu }) {
       const { quota, period } = bandwidth(pid)
       const share = shareOf(cpu)
@@ -79,14 +79,14 @@ export const checks = {
         [
           seen('quota and period of its cgroup', null, given),
           seen(
-            cpu ? `${readCgroup(pid, 'cpuUsage')?.source}, over time` : 'its processor time',
+            cpu ? `${readCgroup(pid, 'cpuUsage')?.source}, over time` : 'its CPU time',
             null,
             used ? `${used} = ${fraction(share)}` : 'counted with ours',
           ),
         ],
         () =>
           quotaIsThere(pid)
-            ? 'It got more than its quota. Likeliest: it is counted with processes of other cgroups.'
+            ? 'It got more than its quota. Most likely, it is counted together with processes of other cgroups.'
             : otherBandwidth(pid),
       )
     },

@@ -14,21 +14,21 @@ export interface Measured {
   /** the first process of the container in which the fork loop ran */
   forker?: number
   freezer?: Stopped
-  /** the endless loop, as the container numbers it */
+  /** the pid of the endless loop inside the container */
   loop?: string
 }
 type Own = Scene & Measured
 
-/** A container that was told to stop, and then to go on: what the kernel called it, and its processor time in µs. */
+/** A container that was told to stop, and then to go on: the states that the kernel reported, and its CPU time in µs. */
 export interface Stopped {
   state: CgroupValue | undefined
-  /** whether it was told to */
+  /** whether it was told to freeze */
   asked: CgroupValue | undefined
-  /** of its first process, as /proc/<pid>/status has it */
+  /** the state of its first process, from /proc/<pid>/status */
   first: string
   stopped: number
   later: number
-  /** what the kernel called it when it should go on */
+  /** the state that the kernel reported when it should go on */
   after: CgroupValue | undefined
   thawed: number
 }
@@ -37,28 +37,28 @@ export interface Stopped {
 export const FORKS = 40
 
 const MEASURED = 1_000_000 // µs: ten periods
-const COUNTER_TIMEOUT = 60_000 // ms, against hanging: it takes a second where no other process wants the processor
+const COUNTER_TIMEOUT = 60_000 // ms, so that it cannot hang: it takes a second if no other process wants the CPU
 
-/** An act that needs a cgroup of its own; where the kernel gives none, its stage says so. */
+/** An act that needs its own cgroup; if the kernel gives none, its stage says so. */
 export const withCgroup =
   (act: (experiment: Experiment<Measured>) => Promise<void>) => async (experiment: Experiment<Measured>) => {
     if (experiment.whyNoLimits) experiment.limit(experiment.whyNoLimits.reason, experiment.whyNoLimits.remedy)
     await act(experiment)
   }
 
-/** A program inside touches twice the memory that its cgroup may have. */
+/** A program inside uses twice the memory that its cgroup may have. */
 export async function useTooMuchMemory({ scene }: Experiment<Measured>): Promise<void> {
   const killsBefore = counter(scene.pid, 'oomKills')
   const { status } = await scene.shell.run(`dd if=/dev/zero of=/dev/null bs=${2 * LIMITS.memory} count=1`)
   scene.oom = { killsBefore, status }
 }
 
-/** An endless loop inside, and how much processor time it gets. */
+/** An endless loop inside, and how much CPU time it gets. */
 export async function useAllProcessorTime({ scene }: Experiment<Measured>): Promise<void> {
   const throttledBefore = counter(scene.pid, 'cpuThrottled')
   scene.loop = (await scene.shell.run('while :; do :; done & echo $!')).output.trim()
-  if (!isApart(scene.pid, 'cpu')) return // what our own cgroup uses says nothing of it
-  // on a busy machine others take from it, and come between our look at the counter and at the clock: the best of four counts
+  if (!isApart(scene.pid, 'cpu')) return // what our own cgroup uses says nothing about it
+  // on a busy machine others take time from it, or run between our reads of counter and clock: the best of four tries counts
   const off = (cpu: Measured['cpu']) => Math.abs(shareOf(cpu) / ASKED - 1)
   for (let i = 0; i < 4; i++) {
     const measured = { throttledBefore, ...(await measure(scene)) }
@@ -68,10 +68,10 @@ export async function useAllProcessorTime({ scene }: Experiment<Measured>): Prom
   }
 }
 
-/** The share of one processor that was measured. */
+/** The share of one CPU that was measured. */
 export const shareOf = (cpu: Measured['cpu']) => (cpu?.microseconds ?? NaN) / (cpu?.wall ?? NaN)
 
-/** Processor time over whole periods, from the end of one to the end of another. */
+/** CPU time over whole periods, from the end of one to the end of another. */
 async function measure(scene: Own) {
   const first = await periodAfter(scene, 1)
   const last = await periodAfter(scene, MEASURED / bandwidth(scene.pid).period)
@@ -84,7 +84,7 @@ async function measure(scene: Own) {
 
 async function periodAfter({ pid }: Own, count: number) {
   const end = counter(pid, 'cpuPeriods') + count
-  // without a quota there are no periods, and a moment tells enough
+  // without a quota there are no periods, and a short time is enough
   if (bandwidth(pid).quota > 0) await until(() => counter(pid, 'cpuPeriods') >= end, COUNTER_TIMEOUT)
   else await setTimeout(LIMITS.cpu.period / 1000)
   return {
@@ -94,7 +94,7 @@ async function periodAfter({ pid }: Own, count: number) {
   }
 }
 
-/** A loop that starts process after process, in a container of its own: none of them outlives its first process. */
+/** A loop that starts process after process, in its own container: all of them end with its first process. */
 export async function forkTooOften(experiment: Experiment<Measured>): Promise<void> {
   const { pid, shell } = await experiment.another('a second container, for a loop that forks', {
     change: ({ spec }) => void delete spec.linux.resources?.cpu, // it need not be slow
@@ -104,8 +104,8 @@ export async function forkTooOften(experiment: Experiment<Measured>): Promise<vo
   const loop = shell.run(`(i=0; while [ $i -lt ${FORKS} ]; do sleep 100 & i=$((i + 1)); done)`)
   let over = false
   const end = () => (over = true)
-  loop.then(end, end) // some shells try again for long: then it ends with its container
-  if (!isApart(pid, 'pids')) return // our own cgroup counts more than these
+  loop.then(end, end) // some shells retry for a long time: then it ends with its container
+  if (!isApart(pid, 'pids')) return // our own cgroup also counts other processes
   // v1 has no event for it since Linux 6.11, kernel/cgroup/pids.c
   await until(() => over || counter(pid, 'pidsRefused') > 0, COUNTER_TIMEOUT)
 }
@@ -125,11 +125,11 @@ export async function freeze(experiment: Experiment<Measured>): Promise<void> {
     await cgroup.freeze(false) // a frozen process cannot end
     throw error
   }
-  experiment.requests('from outside, we stopped it and let it go on', cgroup.log)
+  experiment.requests('from outside, we froze it and thawed it', cgroup.log)
   await scene.shell.run(`kill -KILL ${scene.loop}`)
 }
 
-/** Stops a container and lets it go on, each in a way that is to be tried, and looks what its loop does meanwhile. */
+/** Stops a container and lets it go on, each in the given way, and watches what its loop does. */
 export async function stopAndGoOn(
   { pid }: Scene,
   stop: () => Promise<void>,
@@ -139,9 +139,9 @@ export async function stopAndGoOn(
   await stop()
   const [state, stopped] = [readCgroup(pid, 'frozen'), used()]
   const asked = readCgroup(pid, 'toldToFreeze')
-  // that nothing happens has no event; longer than a period, after which a throttled loop would go on
+  // no event says that nothing happens; so wait longer than a period, after which a throttled loop would go on
   await setTimeout((2.5 * LIMITS.cpu.period) / 1000)
-  // only now: on a busy machine a process takes its time to stop by a signal
+  // only now: on a busy machine a signal takes time to stop a process
   const [first, later] = [status(pid).State ?? '', used()]
   await goOn()
   const after = readCgroup(pid, 'frozen')
@@ -149,11 +149,11 @@ export async function stopAndGoOn(
   return { state, asked, first, stopped, later, after, thawed: used() }
 }
 
-/** Until the endless loop has used up its quota: it is then held back until the next period begins. */
+/** Waits until the endless loop has used up its quota: it is then held back until the next period begins. */
 export async function untilThrottled({ pid }: Scene): Promise<void> {
   const periods = counter(pid, 'cpuPeriods')
   await until(() => counter(pid, 'cpuPeriods') > periods, 1000)
-  // a quota that gives more than there are processors holds nothing back: so it is not waited for without end
+  // a quota larger than all CPUs together holds nothing back, so this does not wait forever
   let used = NaN
   for (let looks = 200; looks > 0 && used !== cpuUsageMicroseconds(pid); looks--) {
     used = cpuUsageMicroseconds(pid) ?? NaN

@@ -8,7 +8,7 @@ import { isFrozen } from './readings.ts'
 export const freezerChecks = {
   frozen: {
     id: 'frozen',
-    claim: 'the kernel called it frozen',
+    claim: 'the kernel reported it as frozen',
     look({ pid, freezer }) {
       if (!hierarchyOf('freezer')) return notHere('no mounted cgroup hierarchy can freeze')
       const { state, first = '' } = freezer ?? {}
@@ -20,14 +20,14 @@ export const freezerChecks = {
           ? NOT_JOINED
           : first.startsWith('T')
             ? stoppedBySignal(freezer)
-            : `The kernel called it ${state?.value}. ${notFrozen(freezer)}`,
+            : `The kernel reported ${state?.value}. ${notFrozen(freezer)}`,
       )
     },
   },
 
   still: {
     id: 'frozen-still',
-    claim: 'frozen, its endless loop used no processor time; thawed, it went on',
+    claim: 'frozen, its endless loop used no CPU time; thawed, it went on',
     look({ pid, freezer }) {
       if (!hierarchyOf('freezer')) return notHere('no mounted cgroup hierarchy can freeze')
       if (!freezer) return finding(false, seen('freezer', null, 'not tried: it is in ours'), NOT_JOINED)
@@ -40,10 +40,10 @@ export const freezerChecks = {
           seen(after?.source ?? 'freezer', null, `${state?.value} → ${after?.value}`),
         ],
         stopped < later
-          ? `It still ran after we had looked. ${first.startsWith('T') ? stoppedBySignal(freezer) : notFrozen(freezer)}`
+          ? `It still used CPU time after it should have stopped. ${first.startsWith('T') ? stoppedBySignal(freezer) : notFrozen(freezer)}`
           : isFrozen(after)
-            ? 'It did not go on, and the kernel still calls it frozen: the cgroup was never thawed.'
-            : 'It was thawed, and did not go on. Likeliest: a cgroup above it is frozen.',
+            ? 'It did not go on, and the kernel still reports it as frozen: the cgroup was never thawed.'
+            : 'It was thawed, but did not go on. Most likely, a cgroup above it is frozen.',
       )
     },
   },

@@ -53,7 +53,7 @@ export const mutants: Mutant<Measured>[] = [
   },
   {
     name: 'joined-late',
-    misconception: 'the process joined the cgroup after its program had begun',
+    misconception: 'the process joined the cgroup after its program had started',
     breaks: { 'limited-from-the-first-instruction': 'it joined too late' },
     change: step =>
       changeAct(
@@ -81,13 +81,13 @@ export const mutants: Mutant<Measured>[] = [
   },
   {
     name: 'no-cgroup-namespace',
-    misconception: 'a cgroup was thought to need no namespace, so the process sees it by the host’s path',
+    misconception: "a cgroup was thought to need no namespace, so the process sees it by the host's path",
     breaks: { 'limited-from-the-first-instruction': 'unshare(CLONE_NEWCGROUP) never ran' },
     change: step => withoutNamespace(step, 'cgroup'),
   },
   {
     name: 'no-limits',
-    misconception: 'a cgroup of its own was thought to be a limit by itself',
+    misconception: 'its own cgroup was thought to limit it, even without a number in it',
     breaks: unlimited('no limit was written'),
     change: step => changeSpec(step, spec => void delete spec.linux.resources),
   },
@@ -113,7 +113,7 @@ export const mutants: Mutant<Measured>[] = [
   },
   {
     name: 'rlimit-as',
-    misconception: 'memory was limited by RLIMIT_AS, for the first process and those it starts',
+    misconception: 'memory was limited with RLIMIT_AS, for the first process and those it starts',
     breaks: { 'limits-set': 'RLIMIT_AS', 'oom-kill': 'RLIMIT_AS', 'oom-sigkill': 'RLIMIT_AS' },
     change: step =>
       withResourceLimit(
@@ -124,7 +124,7 @@ export const mutants: Mutant<Measured>[] = [
   },
   {
     name: 'no-swap-limit',
-    misconception: 'a limit for memory was thought to hold for swap too',
+    misconception: 'a memory limit was thought to apply to swap too',
     breaks: { 'limits-set': 'swap is not' },
     change: step => {
       const unswapped = changeSpec(step, ({ linux }) => void delete linux.resources?.memory?.swap)
@@ -134,14 +134,14 @@ export const mutants: Mutant<Measured>[] = [
   },
   {
     name: 'other-period',
-    misconception: 'the quota was set, and nobody thought of the period that it is a part of',
+    misconception: 'the quota was set, but not the period that it is a part of',
     breaks: { 'limits-set': 'the period is not', 'cpu-share': 'the period is not' },
     change: step =>
       changeSpec(step, ({ linux }) => Object.assign(linux.resources?.cpu ?? {}, { period: 250_000 })),
   },
   {
     name: 'nice',
-    misconception: 'the process was made nice in place of getting a quota',
+    misconception: 'the process was made nice instead of getting a quota',
     breaks: { 'limits-set': 'made nice', 'cpu-throttled': 'made nice', 'cpu-share': 'made nice' },
     change: step =>
       changeLimits(
@@ -156,7 +156,7 @@ export const mutants: Mutant<Measured>[] = [
   },
   {
     name: 'rlimit-nproc',
-    misconception: 'the number of processes was limited by RLIMIT_NPROC',
+    misconception: 'the number of processes was limited with RLIMIT_NPROC',
     breaks: { 'limits-set': 'RLIMIT_NPROC', 'pids-stopped': 'RLIMIT_NPROC' },
     change: step =>
       withResourceLimit(
@@ -167,7 +167,7 @@ export const mutants: Mutant<Measured>[] = [
   },
   {
     name: 'first-not-counted',
-    misconception: 'the limit of processes was thought to count only those that the first one starts',
+    misconception: 'the process limit was thought not to count the first process',
     breaks: { 'limits-set': 'first process counts', 'pids-stopped': 'first process counts' },
     change: step =>
       changeSpec(step, ({ linux }) => Object.assign(linux.resources?.pids ?? {}, { limit: LIMITS.pids + 1 })),
@@ -188,7 +188,7 @@ export const mutants: Mutant<Measured>[] = [
   },
   {
     name: 'freezing-not-awaited',
-    misconception: 'FROZEN was written, and taken for done',
+    misconception: 'FROZEN was written, and the container was taken for frozen',
     breaks: { frozen: 'not waited for', ...(FREEZER === 1 && { 'frozen-still': 'not waited for' }) },
     change: step =>
       stopOtherwise(step, async ({ scene }) => {
@@ -202,7 +202,7 @@ export const mutants: Mutant<Measured>[] = [
         const goOn = () => cgroup.freeze(false)
         for (let attempts = 20; ; attempts--) {
           const early = await stopAndGoOn(scene, stop, goOn)
-          // on a busy machine it may happen between our write and our look
+          // on a busy machine it may freeze between our write and our read
           const seen = !isFrozen(early.state) && (version === 2 || early.stopped < early.later)
           if (!seen && attempts > 0) continue
           if (version === 1) return early
@@ -233,7 +233,7 @@ function unlimited(why: string): Record<string, string> {
 const changeLimits = (step: Own, changed: Partial<Part>) =>
   changePart(step, limits.name, right => ({ ...right, ...changed }))
 
-/** The last stage with another way to stop the container, and never anything but that. */
+/** The last stage with another way to stop the container. */
 function stopOtherwise(step: Own, stop: (experiment: Experiment<Measured>) => Promise<Stopped>): Own {
   const act = withCgroup(async experiment => {
     const { pid } = experiment.scene

@@ -5,12 +5,12 @@ import { FORKS, type Measured, shareOf } from './experiments.ts'
 import { counter, LIMITS, relevant } from './readings.ts'
 
 const ALL = `${FORKS + 1}: the loop and all that it starts`
-const ENDED = 'none: the kernel has ended all of them'
+const ENDED = 'none: the kernel killed all of them'
 const AT_LIMIT = `at most ${LIMITS.pids}: no more could be started`
 
 type Own = Scene & Measured
 
-/** What the predictions offer, and which of it the kernel made true. */
+/** The choices of the predictions, and which one the kernel made true. */
 export const predictions = {
   path: {
     choices: ['the path that the host sees', '/'],

@@ -11,11 +11,11 @@ import {
 /** What the step's containers may use. */
 export const LIMITS = {
   memory: 64 * 2 ** 20,
-  cpu: { quota: 20_000, period: 100_000 }, // microseconds: a fifth of one processor
+  cpu: { quota: 20_000, period: 100_000 }, // microseconds: a fifth of one CPU
   pids: 20,
 }
 
-/** The share of one processor that the quota gives. */
+/** The share of one CPU that the quota gives. */
 export const ASKED = LIMITS.cpu.quota / LIMITS.cpu.period
 
 /** The hierarchies that matter here: one on v2, one for each controller on v1. */

@@ -22,7 +22,7 @@ async function begin(experiment: Experiment<Measured>): Promise<void> {
   const { cgroup } = (await experiment.begin()).container
   if (cgroup)
     experiment.requests(
-      'and this is what we did on the host, all of it before it passed the gate',
+      'and this is what we did on the host, all before the child passed the gate',
       cgroup.log,
     )
 }
@@ -40,9 +40,9 @@ export const step: Step<Measured> = {
   spec(spec) {
     spec.root.readonly = true
     spec.linux.resources = {
-      // swap counts memory and swap together: equal to the limit, it means that there is none
+      // swap counts memory and swap together: equal to the limit, it means no swap
       memory: { limit: LIMITS.memory, swap: LIMITS.memory },
-      // many shares: also on a busy machine nothing but the quota shall hold it back
+      // many shares, so that only the quota holds it back, even on a busy machine
       cpu: { ...LIMITS.cpu, shares: 65_536 },
       pids: { limit: LIMITS.pids },
     }
@@ -57,7 +57,7 @@ export const step: Step<Measured> = {
       predict: {
         question: 'The shell inside reads /proc/self/cgroup. Which path does it find there?',
         ...predictions.path,
-        why: 'Its cgroup namespace has its own cgroup as the root. Had it joined later, another path would stand there.',
+        why: 'The root of its cgroup namespace is its own cgroup. If it had joined later, you would see another path.',
       },
       async act(experiment) {
         await begin(experiment)
@@ -73,20 +73,20 @@ export const step: Step<Measured> = {
       predict: {
         question: 'Which exit status does the shell report for dd?',
         ...predictions.status,
-        why: 'A shell shows a death by signal as 128 plus its number, and SIGKILL is 9. Docker shows the same 137.',
+        why: 'A shell reports a death by a signal as 128 plus the number of the signal, and SIGKILL is 9. Docker reports the same 137.',
       },
       act: withCgroup(useTooMuchMemory),
       checks: [checks.oomKill, checks.sigkill],
     },
     {
-      title: 'A quota of processor time',
+      title: 'A quota of CPU time',
       manual: ['cgroups(7)', 'linux/Documentation/scheduler/sched-bwc.rst'],
       source: { file: 'chapters/4-limits/experiments.ts', symbol: 'useAllProcessorTime' },
       impossible: cannotLimit,
       predict: {
-        question: 'No other process wants that processor, say. How much of it does the loop get?',
+        question: 'Suppose no other process wants that CPU. How much of it does the loop get?',
         ...predictions.share,
-        why: 'The quota divided by the period, and no more on an idle machine. With several processors a quota may exceed the period: 200 of 100 ms are two processors.',
+        why: 'The quota divided by the period, and no more, even on an idle machine. With several CPUs a quota may exceed the period: 200 ms of every 100 ms is two CPUs.',
       },
       act: withCgroup(useAllProcessorTime),
       checks: [checks.throttled, checks.share],
@@ -97,9 +97,9 @@ export const step: Step<Measured> = {
       source: { file: 'chapters/4-limits/experiments.ts', symbol: 'forkTooOften' },
       impossible: cannotLimit,
       predict: {
-        question: `How many processes are there in that container after ${FORKS} times “sleep &”?`,
+        question: `How many processes does that container have after it has run “sleep &” ${FORKS} times?`,
         ...predictions.pids,
-        why: 'At the limit fork is refused with EAGAIN, and nobody is killed: the shell says so and gives up, and those that run, run on.',
+        why: 'At the limit, fork fails with EAGAIN, and no process is killed: the shell reports the error and gives up; the running processes run on.',
       },
       act: withCgroup(forkTooOften),
       checks: [checks.pids],
@@ -115,5 +115,5 @@ export const step: Step<Measured> = {
 
   recap:
     'You have a process that sees its own little machine and can use only so much of the big one: too much memory ends it, too much work slows it down, too many processes are refused. None of it is magic: a directory, a few numbers, and a pid written in time.',
-  next: '`minilab step 5` replaces the one root file system by layers, so that many containers can share one image and each write to it.',
+  next: '`minilab step 5` replaces the single root file system with layers, so that many containers can share one image and each write to it.',
 }

@@ -7,9 +7,9 @@ import { codeOf } from '../../lib/common/error-code.ts'
 import { O_DIRECTORY, O_RDONLY, AT_FDCWD } from '../../lib/kernel/syscalls/constants.ts'
 import { now } from '../../lib/kernel/syscalls/now.ts'
 
-/** A number that nothing else has here, and that nobody would guess. */
+/** A descriptor number that nothing else uses here, and that is hard to guess. */
 const FAR_AWAY = 137
-/** Beyond what `ulimit -n` usually says, up to which number a process may open any. */
+/** Above the usual `ulimit -n`, which limits the numbers that a process can open. */
 const BEYOND = 1500
 
 /** Opens a directory without O_CLOEXEC, as runc did: CVE-2024-21626. Closed with the lab. */
@@ -24,7 +24,7 @@ export function leakDirectories<S>(experiment: Experiment<S>): void {
   closeSync(fd)
 }
 
-/** In the child it has more numbers: the first that is too much, which in us is Node's, and some that are open in the child only. */
+/** More numbers for it in the child: 3, the first that is too much (in us it is Node's), and some that are open only in the child. */
 const IN_THE_CHILD = [3, 301, 302, 303]
 export const leakMore: Part = {
   name: 'leak',
@@ -33,18 +33,18 @@ export const leakMore: Part = {
   },
 }
 
-/** That we are still where we were; to be called before the step begins. */
+/** A check that we are still where we were; call it before the step begins. */
 export function stayed<S>(): Check<S> {
   const before = process.cwd()
   return {
     id: 'we-stayed',
-    claim: 'we ourselves are where we were',
+    claim: 'our own working directory has not changed',
     look() {
       const here = process.cwd()
       return finding(
         here === before,
         seen('/proc/self/cwd', here, null),
-        `We were in ${before}, and are in ${here}: process.chdir() moves whoever runs this JavaScript, that is us; the child inherits it only because it comes later.`,
+        `We were in ${before}, and are now in ${here}: process.chdir() moves the process that runs this JavaScript, which is us; the child inherits that only because it is cloned later.`,
       )
     },
   }

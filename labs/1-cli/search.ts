@@ -11,7 +11,7 @@ import { refusalOf } from '../../lib/guide/refusal.ts'
 import type { Stage } from '../../lib/guide/step.ts'
 import type { Exit } from '../../lib/kernel/process/child.ts'
 
-/** What each folder of the PATH has by the name of the command; `status` is what it exits with. */
+/** What each folder of PATH has under the name of the command; `status` is what it exits with. */
 const FOLDERS = [
   { name: 'none' },
   { name: 'first', mode: 0o644, status: 6 },
@@ -19,23 +19,23 @@ const FOLDERS = [
   { name: 'third', mode: 0o755, status: 8 },
 ]
 const FOUND = 7
-/** With a blank and an empty one: a shell in between would split the first and drop the second. */
+/** One has a space and one is empty: a shell in between would split the first and drop the second. */
 const ARGS = ['tool', '-s', 'two words', '']
 const NOT_AS_GIVEN = 9
 const TOOL = (status: number) =>
   `#!/bin/sh\n[ "$#|$1|$2|$3" = '${ARGS.length - 1}|${ARGS.slice(1).join('|')}' ] || exit ${NOT_AS_GIVEN}\nexit ${status}\n`
 const AT = '/mnt'
 const PATH = FOLDERS.map(({ name }) => `${AT}/${name}`)
-/** The name PATH also ends another name, and begins a third one. */
+/** The name PATH is also the end of another name, and the beginning of a third. */
 const ENV = [`MANPATH=${AT}/man`, `PATHS=${AT}/paths`, `PATH=${PATH.join(':')}`]
-/** A path without a slash in front: from the working directory on. */
+/** A path without a leading slash: it starts at the working directory. */
 const RELATIVE = 'second/tool'
 const AS_GIVEN = `[${ARGS.map(arg => JSON.stringify(arg)).join(', ')}]`
 
-/** The first folder, where it is not. */
+/** The first folder, which does not have it. */
 export const NOT_FOUND_HERE = certain(PATH[0])
 
-/** A container with files of its own is told to run `tool`, which is in none of the host's folders of that name. */
+/** A container with its own files is told to run `tool`, which the host's folders of these names do not have. */
 export function searchStage(program: Part): Stage<Started> {
   let exit: Exit | undefined
   let refused: string | undefined
@@ -95,7 +95,7 @@ export function searchStage(program: Part): Stage<Started> {
       },
       {
         id: 'slash',
-        claim: 'a command with a slash is not searched for: it is a path, from the working directory on',
+        claim: 'a command with a slash is not searched for: it is a path, relative to the working directory',
         look: () =>
           exit?.status !== FOUND
             ? notHere('the search along PATH does not work yet')
@@ -106,7 +106,7 @@ export function searchStage(program: Part): Stage<Started> {
                   null,
                   direct.exit ? `status ${direct.exit.status}` : 'no program',
                 ),
-                `${direct.refused ?? 'Another one was started'}. \`${RELATIVE}\` has a slash, so it is a path, and PATH is not asked.`,
+                `${direct.refused ?? 'Another program was started'}. \`${RELATIVE}\` has a slash, so it is a path, and PATH is not searched.`,
               ),
       },
     ],
@@ -116,21 +116,21 @@ export function searchStage(program: Part): Stage<Started> {
 function whyNotFound(exit: Exit | undefined, refused: string, calls: readonly string[]): string {
   const other = calls.find(call => !call.includes(AS_GIVEN))
   if (exit?.status === FOUND && other)
-    return `The tool was found, and its arguments are not ${AS_GIVEN}, the name as it was typed first: execve(${other}).`
+    return `The tool was found, but its arguments are not ${AS_GIVEN}, with the name first as it was typed: execve(${other}).`
   if (exit?.status === 8)
-    return `The tool of ${PATH[3]} was taken, and that of ${PATH[2]} comes first: the folders count in their order.`
+    return `The tool of ${PATH[3]} was taken, but that of ${PATH[2]} comes first: try the folders in their order.`
   if (exit?.status === NOT_AS_GIVEN)
-    return `The tool was found, and its arguments are not ${JSON.stringify(ARGS)}: they are a list, and a command line that a shell takes apart again is not the same.`
+    return `The tool was found, but its arguments are not ${JSON.stringify(ARGS)}: they are a list, and a command line that a shell splits again is not the same.`
   const tried = calls.map(call => /^"([^"]*)"/.exec(call)?.[1] ?? '')
   const foreign = tried.find(path => !PATH.includes(dirname(path)))
   if (exit && foreign !== undefined)
-    return `${foreign} was tried: that is no folder of the PATH in spec.process.env, which is ${PATH.join(':')}.`
-  if (exit) return `Something else was started, which ended by ${exit.signal ?? `exit(${exit.status})`}.`
+    return `${foreign} was tried, which is not in a folder of the PATH in spec.process.env, ${PATH.join(':')}.`
+  if (exit) return `Another program was started, which ended by ${exit.signal ?? `exit(${exit.status})`}.`
   const last = /^execve\("([^"]*)"/.exec(refused)?.[1]
   if (last === undefined) return refused
   if (!last.includes('/'))
-    return `${refused}: execve takes a path, and searches nothing. The child has to try each folder of PATH; we cannot look for it, because its files are not ours.`
+    return `${refused}: execve takes a path and does not search. The child has to try each folder of PATH; we cannot look for it, because its files are not ours.`
   if (!PATH.includes(dirname(last)))
-    return `${refused}: that is no folder of the PATH in spec.process.env, which is ${PATH.join(':')}.`
-  return `${refused}: the search ended there. A call that is refused ends the child, unless it is recorded by tape.attempt.`
+    return `${refused}: that is not in a folder of the PATH in spec.process.env, ${PATH.join(':')}.`
+  return `${refused}: the search ended there. A call that is refused ends the child, unless it is recorded with tape.attempt.`
 }

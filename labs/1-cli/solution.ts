@@ -8,10 +8,10 @@ export const program: Part = {
   name: 'process',
   inside(tape, { spec }) {
     const { args, env, cwd } = spec.process
-    // before chdir: no working directory can then lead to an open directory of ours, through /proc/self/fd
+    // before chdir, so that no working directory can lead to an open directory of ours through /proc/self/fd
     tape.close_range(3, LAST_DESCRIPTOR, 0)
     tape.chdir(cwd)
-    // execve searches nothing. An attempt that is refused does not end the child, and one that succeeds never returns
+    // execve does not search. An attempt that is refused does not end the child, and one that succeeds never returns
     const places = placesOf(args[0] ?? '', env)
     for (const path of places.slice(0, -1)) tape.attempt.execve(path, args, env)
     tape.execve(places.at(-1)!, args, env)

@@ -8,7 +8,7 @@ import { refusalOf } from '../../lib/guide/refusal.ts'
 import type { Exit } from '../../lib/kernel/process/child.ts'
 
 const ENDS = ['exit 0', 'exit 42', 'exit 255', 'kill -TERM $$', 'kill -KILL $$']
-/** Others that kill, of which a shell alone tells; the numbers of some of them have two names. */
+/** Other signals that kill, tried only in a shell; some of their numbers have two names. */
 const SIGNALS = ['SIGABRT', 'SIGHUP', 'SIGUSR1', 'SIGSEGV', 'SIGPIPE', 'SIGXCPU'] as const
 
 interface Shown {
@@ -16,13 +16,13 @@ interface Shown {
   exit: Exit
   /** what a shell printed for the same */
   shell: number
-  /** what the learner's function says, or why it says nothing */
+  /** what the learner's function returned */
   mine: unknown
   /** what it threw */
   error?: string
 }
 
-/** Processes end in several ways; a real shell, and the learner's function, say what they make of it. */
+/** Processes end in several ways; a real shell and the learner's function each give a status for it. */
 export function statusStage(shellStatus: (exit: Exit) => number): Stage<Started> {
   const shown: Shown[] = []
   return {
@@ -46,7 +46,7 @@ export function statusStage(shellStatus: (exit: Exit) => number): Stage<Started>
     checks: [
       {
         id: 'shell-status',
-        claim: '`shellStatus` says what a shell shows',
+        claim: '`shellStatus` returns what a shell shows',
         look() {
           const wrong = shown.find(({ mine, shell }) => mine !== shell)
           return finding(
@@ -60,7 +60,7 @@ export function statusStage(shellStatus: (exit: Exit) => number): Stage<Started>
   }
 }
 
-/** An error is an answer as well: the other tasks can be looked at without this one. */
+/** An error counts as an answer, so that the other tasks can be checked without this one. */
 function said(shellStatus: (exit: Exit) => number, exit: Exit): Pick<Shown, 'mine' | 'error'> {
   try {
     return { mine: shellStatus(exit) }
@@ -74,17 +74,17 @@ function said(shellStatus: (exit: Exit) => number, exit: Exit): Pick<Shown, 'min
 function whyWrong({ exit: { status, signal }, shell, mine, error }: Shown): string {
   if (error !== undefined) return error
   const end = `{status: ${status}, signal: ${signal && `'${signal}'`}}`
-  if (mine instanceof Promise) return `For ${end} you give a promise: shellStatus must not be async.`
-  const given = `For ${end} you say ${typeof mine === 'string' ? `the text '${mine}'` : String(mine)}, a shell ${shell}`
+  if (mine instanceof Promise) return `For ${end} you return a promise: shellStatus must not be async.`
+  const given = `For ${end} you return ${typeof mine === 'string' ? `the text '${mine}'` : String(mine)}, a shell shows ${shell}`
   if (typeof mine === 'string') return `${given}: a status is a number.`
   const number = signal && constants.signals[signal]
   if (Number.isNaN(mine) && status === 0)
-    return `${given}. Likeliest: || was used, which takes 0 for nothing; ?? asks for null only.`
+    return `${given}. Most likely, you used ||, which takes 0 for nothing; ?? tests for null only.`
   if (status !== null) return `${given}: a status is shown as it is.`
   if (mine === number)
-    return `${given}: that is the number of the signal alone, which an exit status could be as well.`
-  if (mine === 128) return `${given}: that is the same for every signal; which one it was belongs to it.`
+    return `${given}: that is the number of the signal alone, which could also be an exit status.`
+  if (mine === 128) return `${given}: that is the same for every signal; add which one it was.`
   if (Number.isNaN(mine) || Number(mine) > 0)
-    return `${given}: it is 128 and the number of the signal, ${number}.`
+    return `${given}: it is 128 plus the number of the signal, ${number}.`
   return `${given}: a death by signal must not look like an exit, and least of all like success.`
 }

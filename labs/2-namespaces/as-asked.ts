@@ -6,7 +6,7 @@ import { refusalOf } from '../../lib/guide/refusal.ts'
 import type { Check, Stage } from '../../lib/guide/step.ts'
 import { namespaceInode, NAMESPACES } from '../../lib/kernel/process/procfs.ts'
 
-/** What calls of the part are about: not to be made where that kind is not asked for. */
+/** The kind of namespace that a call of the part is for: it must not be made if that kind is not asked for. */
 const ABOUT: Record<string, string> = { sethostname: 'uts', mount: 'mount', unshare: 'cgroup' }
 
 interface Other {
@@ -47,7 +47,7 @@ export function asAskedStage(): Stage<Made> {
   const checks: Check<Made>[] = [
     {
       id: 'only-asked',
-      claim: 'a container that asks for no network of its own shares ours',
+      claim: 'a container that asks for no network namespace shares ours',
       look: () =>
         finding(
           noNetwork.refused === undefined && !noNetwork.own.includes('net'),
@@ -55,13 +55,13 @@ export function asAskedStage(): Stage<Made> {
             ? seen(`/proc/${noNetwork.pid}/ns`, null, noNetwork.own.join(' '))
             : [],
           noNetwork.refused ??
-            'It has a net namespace of its own, and spec.linux.namespaces asks for none: the flags are always the same.',
+            'It has its own net namespace, but spec.linux.namespaces asks for none: the flags are always the same.',
         ),
     },
     {
       id: 'bare',
       claim:
-        'one that asks for a user namespace alone shares all others with us, and the machine keeps its name',
+        'one that asks for only a user namespace shares all others with us, and the machine keeps its name',
       look: () =>
         isMount(bare)
           ? notHere('it does not start: see the task about mounts')
@@ -78,7 +78,7 @@ export function asAskedStage(): Stage<Made> {
         finding(
           !clone.includes('CLONE_NEWCGROUP'),
           seen('clone3', null, /flags=([^,}]*)/.exec(clone)?.[1] ?? clone),
-          'CLONE_NEWCGROUP is among the flags of the clone: its root is then the cgroup that we were in. The child makes it by unshare(CLONE_NEWCGROUP).',
+          'CLONE_NEWCGROUP is among the flags of the clone: the root of that namespace is then our cgroup. The child must make it, with unshare(CLONE_NEWCGROUP).',
         ),
     },
     {
@@ -100,12 +100,12 @@ export function asAskedStage(): Stage<Made> {
       clone = experiment.box?.clone?.args ?? ''
       noNetwork = await start(
         experiment,
-        'a container that asks for no network of its own',
+        'a container that asks for no network namespace',
         type => type !== 'network',
       )
       bare = await start(
         experiment,
-        'a container that asks for a user namespace alone',
+        'a container that asks for only a user namespace',
         type => type === 'user',
       )
     },
@@ -115,10 +115,11 @@ export function asAskedStage(): Stage<Made> {
 
 function whyNotBare({ own, refused = '' }: Other): string {
   const kind = ABOUT[/^\w+/.exec(refused)?.[0] ?? '']
-  if (kind) return `${refused}. The specification asks for no ${kind} namespace, and so for no such call.`
+  if (kind)
+    return `${refused}. The specification asks for no ${kind} namespace, so the child must not make this call.`
   if (refused) return refused
   const more = own.filter(name => name !== 'user')
   if (more.length > 0)
-    return `It has namespaces of its own that spec.linux.namespaces asks for none of: ${more.join(' ')}.`
-  return 'It has no user namespace, and the specification asks for one.'
+    return `It has its own namespaces of kinds that spec.linux.namespaces does not ask for: ${more.join(' ')}.`
+  return 'It has no user namespace, but the specification asks for one.'
 }

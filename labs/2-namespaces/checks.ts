@@ -14,7 +14,7 @@ export function named(name: string): Check<Made> {
     claim: 'it has the name that the specification gives it, and the machine has another',
     async look({ pid, shell }) {
       const host = readFileSync(HOSTNAME, 'utf8').trim()
-      // by the shell itself: one that cannot fork can read, too
+      // read by the shell itself, because one that cannot fork can still read
       const container = (await shell.run(`read -r name <${HOSTNAME}; echo "$name"`)).output
       const own = namespaceInode(pid, 'uts') !== namespaceInode('self', 'uts')
       return finding(
@@ -22,10 +22,10 @@ export function named(name: string): Check<Made> {
         seen(HOSTNAME, host, container),
         host === name
           ? own
-            ? 'The machine has got that name: it was given before the new uts namespace was there, or by us.'
-            : 'The machine has got that name: they share one uts namespace, CLONE_NEWUTS is missing.'
+            ? 'The machine has that name now: it was set before the new uts namespace existed, or by us.'
+            : 'The machine has that name now: they share one uts namespace; CLONE_NEWUTS is missing.'
           : container !== '' && container !== host && name.startsWith(container)
-            ? `It should be ${name}, and the end is cut off: the length is in bytes, and é has two of them.`
+            ? `It should be ${name}, but the end is cut off: the length is in bytes, and é takes two.`
             : container !== host
               ? `It should be ${name}: the name comes from spec.hostname.`
               : `It should be ${name}. A new uts namespace begins as a copy of the old one, and keeps that name until sethostname is called in it.`,
@@ -38,7 +38,7 @@ export function named(name: string): Check<Made> {
 export function mapped(asked: () => Record<'uid_map' | 'gid_map', string>): Check<Made> {
   return {
     id: 'maps-asked',
-    claim: 'its users and groups are those that the specification says',
+    claim: 'its users and groups are mapped as the specification says',
     look({ pid }) {
       const maps = Object.entries(asked()).map(([file, wanted]) => {
         const got = readFileSync(`/proc/${pid}/${file}`, 'utf8')
@@ -52,8 +52,8 @@ export function mapped(asked: () => Record<'uid_map' | 'gid_map', string>): Chec
         maps.map(({ file, got }) => seen(`/proc/${pid}/${file}`, null, got)),
         wrong &&
           (wrong.got === '(empty)'
-            ? `${wrong.file} is empty: nobody wrote it while the child waited at its gate.`
-            : `${wrong.file} should be ${wrong.wanted}: inside, outside, how many, of each entry of the specification.`),
+            ? `${wrong.file} is empty: it was not written while the child waited at its gate.`
+            : `${wrong.file} should be ${wrong.wanted}: the ids inside and outside and the count, for each entry of the specification.`),
       )
     },
   }
@@ -62,7 +62,7 @@ export function mapped(asked: () => Record<'uid_map' | 'gid_map', string>): Chec
 /** No mount anywhere is tied to another. */
 export const allPrivate: Check<Made> = {
   id: 'all-private',
-  claim: 'none of its mounts is tied to one of ours, the root no more than those below it',
+  claim: 'none of its mounts is tied to one of ours, neither the root nor those below it',
   look({ pid }) {
     if (namespaceInode(pid, 'mnt') === namespaceInode('self', 'mnt'))
       return finding(false, [], 'It shares our mnt namespace: CLONE_NEWNS is missing from the clone flags.')
@@ -79,9 +79,9 @@ export const allPrivate: Check<Made> = {
       first &&
         (tied.some(({ target }) => target === '/')
           ? first.propagation.some(tie => tie.startsWith('shared'))
-            ? 'Its mounts are shared: what is mounted in one of those that share is mounted in all.'
+            ? 'Its mounts are shared: what is mounted in one member of a peer group is mounted in all.'
             : 'Its mounts follow ours (master): what the host mounts appears in the container. MS_PRIVATE cuts that.'
-          : `Only / itself was made private; ${tied.length} mounts below it are tied as before: MS_REC is missing.`),
+          : `Only / itself was made private; ${tied.length} mounts below it are still tied: MS_REC is missing.`),
     )
   },
 }

@@ -14,8 +14,8 @@ const lines = (mappings: IdMapping[] = []) =>
 export const exercise: Exercise<Made> = {
   number: 2,
   name: 'namespaces',
-  title: 'The same kernel, seen through windows of its own',
-  goal: 'You give a process namespaces: first one, in the end all eight. Afterwards you can say which come with the clone and which the child makes itself, who the container’s root is outside, and why a mount namespace alone does not keep mounts apart.',
+  title: 'The same kernel, seen through separate windows',
+  goal: "You give a process namespaces: first one, in the end all eight. Afterwards you can say which come with the clone and which the child makes itself, who the container's root is outside, and why a mount namespace alone does not keep mounts apart.",
   manPages: [
     'namespaces(7)',
     'clone(2)',
@@ -49,30 +49,30 @@ export const exercise: Exercise<Made> = {
   tasks: [
     {
       id: 'uts',
-      title: 'One window: a name of its own',
-      text: 'The host name belongs to the uts namespace. `flags` returns the flags of the clone by which we make the child: let it get a uts namespace of its own, and take the name `spec.hostname` in it. The machine keeps its name.',
+      title: 'One window: its own name',
+      text: 'The host name belongs to the uts namespace. `flags` returns the flags of the clone that makes the child: give the child its own uts namespace, and set the name `spec.hostname` in it. The machine keeps its name.',
       checks: ['own-uts', 'named', 'hostname'],
       hints: [
-        'Two things, at two moments: the new window is there as soon as the child is; the name is written by whoever stands inside.',
-        'The flag `CLONE_NEWUTS` in `flags`, and `sethostname` in `inside`. It wants the length in bytes as well.',
+        'Two things, at two moments: the new namespace exists as soon as the child does; a process inside sets the name.',
+        'The flag `CLONE_NEWUTS` in `flags`, and `sethostname` in `inside`. It also needs the length in bytes.',
         '`return CLONE_NEWUTS`, and `tape.sethostname(spec.hostname!, Buffer.byteLength(spec.hostname!))`.',
       ],
     },
     {
       id: 'pid',
       title: 'Process 1',
-      text: 'Add a pid namespace. The program shall be process 1 in it, while the host sees it under another number. When process 1 ends, the kernel kills all others in it.',
+      text: 'Add a pid namespace. The program must be process 1 in it, while the host sees it under another number. When process 1 ends, the kernel kills all others in it.',
       checks: ['own-pid', 'pid-one'],
       hints: [
         'A process keeps its number for life, so it cannot move to another pid namespace. When does it get its number?',
-        'A flag of the clone again; flags are put together by `|`. By `unshare` only the children that come later would be inside.',
+        'A flag of the clone again; combine flags with `|`. After `unshare`, only later children would be inside.',
         '`return CLONE_NEWUTS | CLONE_NEWPID`',
       ],
     },
     {
       id: 'all',
       title: 'All eight, if they are asked for',
-      text: '`spec.linux.namespaces` lists what a container shall have to itself: `user`, `pid`, `mount`, `uts`, `ipc`, `network`, `cgroup`, `time`. Make exactly those; a second container asks for one less. The cgroup namespace takes as its root the cgroup that one is in when it is made, and the child will be moved to its cgroup only after the clone: so that one is made by the child itself.',
+      text: '`spec.linux.namespaces` lists the namespaces that a container gets: `user`, `pid`, `mount`, `uts`, `ipc`, `network`, `cgroup`, `time`. Make exactly those; a second container asks for one less. The root of a cgroup namespace is the cgroup that its creator is in at that moment, and the child is moved to its cgroup only after the clone. So the child makes this namespace itself.',
       checks: [
         'own-user',
         'own-pid',
@@ -96,11 +96,11 @@ export const exercise: Exercise<Made> = {
     },
     {
       id: 'map',
-      title: 'Root inside, somebody else outside',
-      text: 'A new user namespace knows no users: all are 65534, nobody. While the child waits for us, we say who they are, in `/proc/<pid>/uid_map` and `gid_map`: a line `inside outside count` for each entry of `spec.linux.uidMappings` and `gidMappings`, each file in one write. Without root the kernel takes a `gid_map` only after `deny` was written to `/proc/<pid>/setgroups`; with root leave that alone. Then the child becomes user and group 0. A container without a user namespace gets no map.',
+      title: 'Root inside, another user outside',
+      text: 'A new user namespace has no users: every id is 65534, called `nobody`. While the child waits for us, we write who they are to `/proc/<pid>/uid_map` and `gid_map`: a line `inside outside count` for each entry of `spec.linux.uidMappings` and `gidMappings`, each file in one write. Without root, the kernel accepts a `gid_map` only after `deny` was written to `/proc/<pid>/setgroups`; as root, leave that file alone. Then the child becomes user and group 0. A container without a user namespace gets no map.',
       checks: ['uid-map', 'maps-asked', 'root-inside', 'other-maps', 'setgroups-root', 'setgroups-ordinary'],
       hints: [
-        'For more than one id nobody may write his own map: a process outside does it, when the child is there. The child can become somebody only after that.',
+        'A process may not write its own map of more than one id: a process outside does it, once the child exists. Only then can the child change its ids.',
         '`writeControl` in `attach`, twice, and `setresgid` and `setresuid` in `inside`: it runs when `attach` has ended. `process.getuid()` tells whether we are root.',
         "`writeControl('/proc/' + pid + '/uid_map', …)` with `containerID + ' ' + hostID + ' ' + size + '\\n'` for each entry, the same for `gid_map`; `tape.setresgid(0, 0, 0)` and `tape.setresuid(0, 0, 0)`, before all else.",
       ],
@@ -108,50 +108,50 @@ export const exercise: Exercise<Made> = {
     {
       id: 'private',
       title: 'Mounts that do not travel',
-      text: 'A new mount namespace is a copy, but the copies may still be tied: on most machines mounts are shared, and then what is mounted in one of them appears in the other. Cut the ties, of the root and of all mounts below it, in both directions.',
+      text: 'A new mount namespace is a copy, but the copies may still be tied: on most machines mounts are shared, so what is mounted in one namespace appears in the other. Cut the ties of the root and of all mounts below it, in both directions.',
       checks: ['own-mnt', 'mount', 'all-private', 'bare-mounts'],
       hints: [
         'Look at the end of the lines of `/proc/self/mountinfo`: `shared:1`, `master:1`, or nothing. What should be there in the container?',
-        '`mount` can change how a mount propagates: source, type and data are then `null`, the target is `/`. One flag says private, another one that it holds for all mounts below.',
+        '`mount` can change how a mount propagates: source, type and data are then `null`, the target is `/`. One flag says private, another applies it to all mounts below.',
         "`tape.mount(null, '/', null, MS_REC | MS_PRIVATE, null)`",
       ],
     },
   ],
 
   challenge:
-    'Two things more can be asked for. `spec.linux.timeOffsets` moves the clocks (`uptime` in `minilab step 2`): they are written to `/proc/<pid>/timens_offsets` before the first process has entered. And an entry of `namespaces` with a `path` is one to join, by setns(2).',
+    'A specification can ask for two more things. `spec.linux.timeOffsets` moves the clocks (`uptime` in `minilab step 2`): write the offsets to `/proc/<pid>/timens_offsets` before the first process enters. And if an entry of `namespaces` has a `path`, join that namespace with setns(2).',
 
   reasons: [
     {
       call: 'write("/proc/<pid>/uid_map"',
       task: 'map',
-      why: 'Only a process outside can say who the users inside are; until then all are nobody.',
+      why: 'Only a process outside can say who the users inside are; until then, every id is 65534 (nobody).',
     },
     {
       call: 'write("/proc/<pid>/gid_map"',
       task: 'map',
-      why: 'Groups have a map of their own: without it nobody can become group 0.',
+      why: 'Groups have their own map: without it, the child cannot become group 0.',
     },
     {
       call: 'write("/proc/<pid>/setgroups"',
       task: 'map',
-      why: 'Who could leave a group inside might get what that group is kept from: so without root the kernel asks for this first.',
+      why: 'A process that leaves a group may gain access that the group is denied. So without root, the kernel requires this first.',
     },
     { call: 'sethostname(', task: 'uts', why: 'A new uts namespace begins with the name of the old one.' },
     {
       call: 'unshare(',
       task: 'all',
-      why: 'The root of a cgroup namespace is the cgroup one is in at that moment; at the clone that was still ours.',
+      why: 'The root of a cgroup namespace is the cgroup its creator is in at that moment; at the clone, that was still ours.',
     },
     {
       call: 'setresgid(',
       task: 'map',
-      why: 'The map only says who its group 0 is; the child has to become that. While it is still nobody, files that it makes belong to nobody.',
+      why: 'The map only says who group 0 is; the child has to become it. Until then, the files that it makes belong to `nobody`.',
     },
     {
       call: 'setresuid(',
       task: 'map',
-      why: 'The map only says who its root is; the child has to become that.',
+      why: 'The map only says who root is; the child has to become root.',
     },
     {
       call: 'mount(',

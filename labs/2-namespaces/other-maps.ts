@@ -8,7 +8,7 @@ import { refusalOf } from '../../lib/guide/refusal.ts'
 import type { Stage } from '../../lib/guide/step.ts'
 
 const ROOT: IdMapping = { containerID: 0, hostID: 0, size: 1 }
-/** A map by which our root is another user inside. So user 0 does not exist there, and to become it is refused. */
+/** A map that makes our root another user inside. So user 0 does not exist there, and the kernel refuses to switch to it. */
 const ELSEWHERE: IdMapping = { containerID: 5, hostID: 0, size: 1 }
 /** Where we have more than one id to give: a second entry. */
 const OTHERS: IdMapping = { containerID: 20, hostID: 1000, size: 3 }
@@ -28,7 +28,7 @@ const lines = (map: readonly IdMapping[]) =>
 interface Tried {
   kind: (typeof KINDS)[number]
   asked: Record<File, string>
-  /** as the kernel has them; undefined where it did not come to that */
+  /** as the kernel shows them; undefined if it did not get that far */
   got?: Record<File, string>
   /** what was refused; undefined where the container was made */
   refused?: string
@@ -42,7 +42,7 @@ const readMap = (pid: number, file: File) =>
     .map(entry => entry.trim().replaceAll(/\s+/g, ' '))
     .join(', ') || 'empty'
 
-/** Makes a container with other maps, as far as that goes; they are read while the child waits at its gate. */
+/** Makes a container with other maps, as far as possible; they are read while the child waits at its gate. */
 async function tryOut(experiment: Experiment<Made>, kind: (typeof KINDS)[number]): Promise<Tried> {
   const { file, uid, gid } = kind
   const more = experiment.options.rootless ? [] : [OTHERS]
@@ -79,8 +79,7 @@ export function otherMapsStage(): Stage<Made> {
     checks: [
       {
         id: 'other-maps',
-        claim:
-          'maps in which our root is user 5, or group 5, are written as they are, all entries; 0 does not exist there',
+        claim: 'maps in which our root is user 5, or group 5, are written in full; 0 does not exist there',
         look() {
           const wrong = tried.find(one => !isRight(one))
           return finding(
@@ -105,11 +104,11 @@ function whyWrong({ kind: { file, call }, asked, got, refused }: Tried): string 
       : ''
     return `${refused}. The specification asks for ${asked[written]}: a line of a map is \`inside outside count\`, with a newline after it.${repeated}`
   }
-  if (!got) return refused ?? 'it came to no map'
+  if (!got) return refused ?? 'no map was written'
   const wrong = FILES.find(name => got[name] !== asked[name])
   if (wrong)
-    return `The specification asks for ${asked[wrong]} in ${wrong}: inside, outside, how many, of each entry. ${wrong} became ${got[wrong]}.`
+    return `The specification asks for ${asked[wrong]} in ${wrong}: the ids inside and outside and the count, for each entry. ${wrong} became ${got[wrong]}.`
   if (refused === undefined)
-    return `By its ${file} nobody is 0 in there, and the child went on: it never called ${call}(0, 0, 0).`
-  return `By its ${file} nobody is 0 in there, so ${call}(0, 0, 0) has to be refused. This was refused: ${refused}.`
+    return `Its ${file} has no id 0, but the child went on: it never called ${call}(0, 0, 0).`
+  return `Its ${file} has no id 0, so the kernel must refuse ${call}(0, 0, 0). It refused something else: ${refused}.`
 }

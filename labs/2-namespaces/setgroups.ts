@@ -7,7 +7,7 @@ import type { Stage } from '../../lib/guide/step.ts'
 
 const ORDINARY = 1000
 
-/** The part, whose `attach` takes us for an ordinary user: here we are root, at least of a user namespace. */
+/** The part with an `attach` that takes us for an ordinary user: here we are root, at least in a user namespace. */
 function asOrdinaryUser(part: Part): Part {
   return {
     ...part,
@@ -54,7 +54,7 @@ export function setgroupsStage(): Stage<Made> {
       claim: `where ${WHO[who]}, /proc/<pid>/setgroups says \`${SAYS[who]}\``,
       look: () =>
         (who === 'root' && rootless) || (got[who] === 'deny' && isInherited())
-          ? notHere('an ordinary user’s containers have inherited `deny`')
+          ? notHere("an ordinary user's containers have inherited `deny`")
           : finding(got[who] === SAYS[who], seen('/proc/<pid>/setgroups', null, got[who] ?? 'none'), () =>
               whyWrong(who, got[who] ?? 'none'),
             ),
@@ -67,8 +67,8 @@ const isInherited = () => readFileSync('/proc/self/setgroups', 'utf8').trim() ==
 
 function whyWrong(who: Who, got: string): string {
   if (who === 'root')
-    return 'It says deny: with root setgroups is left alone, else no program inside can set its groups.'
+    return 'It says deny: as root, leave setgroups alone, or no program inside can set its groups.'
   if (got === 'allow')
-    return 'It says allow: `deny` was never written to setgroups where `process.getuid()` is not 0, and the kernel takes no gid_map then.'
-  return `${got}. \`deny\` is written to setgroups before gid_map: afterwards the kernel refuses it.`
+    return 'It says allow: `deny` was not written to setgroups although `process.getuid()` is not 0, and then the kernel accepts no gid_map.'
+  return `${got}. Write \`deny\` to setgroups before gid_map: afterwards the kernel refuses it.`
 }

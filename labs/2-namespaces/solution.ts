@@ -14,7 +14,7 @@ import {
   writeControl,
 } from 'minilab'
 
-/** The kinds that come with the clone, by the names that the specification has for them. */
+/** The kinds that come with the clone, by their names in the specification. */
 const WITH_CLONE: Record<string, number> = {
   user: CLONE_NEWUSER,
   pid: CLONE_NEWPID,
@@ -36,7 +36,7 @@ export const namespaces: Part = {
 
   attach({ spec }, pid) {
     if (!has(spec, 'user')) return
-    // an ordinary user may write a gid_map only when nobody in there can leave a group any more
+    // an ordinary user may write a gid_map only after no process inside can leave a group any more
     if (process.getuid?.() !== 0) writeControl(`/proc/${pid}/setgroups`, 'deny')
     writeControl(`/proc/${pid}/uid_map`, lines(spec.linux.uidMappings))
     writeControl(`/proc/${pid}/gid_map`, lines(spec.linux.gidMappings))
@@ -47,14 +47,14 @@ export const namespaces: Part = {
       tape.setresgid(0, 0, 0)
       tape.setresuid(0, 0, 0)
     }
-    // its root is the cgroup that one is in, and only while it waited for us was the child moved into its own
+    // its root is the caller's current cgroup: the child was moved into its own only while it waited for us
     if (has(spec, 'cgroup')) tape.unshare(CLONE_NEWCGROUP)
     if (has(spec, 'mount')) tape.mount(null, '/', null, MS_REC | MS_PRIVATE, null)
     if (has(spec, 'uts') && spec.hostname) tape.sethostname(spec.hostname, Buffer.byteLength(spec.hostname))
   },
 }
 
-/** A map as the kernel reads it: a line for each range of ids, with the first one inside, the first one outside, how many. */
+/** A map as the kernel reads it: a line for each range of ids, with its first id inside, its first id outside, and the count. */
 function lines(mappings: Spec['linux']['uidMappings'] = []): string {
   return mappings.map(({ containerID, hostID, size }) => `${containerID} ${hostID} ${size}\n`).join('')
 }

@@ -12,7 +12,7 @@ import { stayed } from '../1-cli/leaks.ts'
 
 type Go = (tape: Tape, directory: string) => void
 
-/** A child goes into a jail, and does nothing else: what a break-out does wrong is not blamed on this. */
+/** A child enters a jail and does nothing else, so that mistakes of the break-out are not blamed on this. */
 export function jailStage(enterJail: Go): Stage<Roots> {
   let jail = ''
   const [root, standing] = [new DirectorySeen(), new DirectorySeen('.')]
@@ -37,10 +37,10 @@ export function jailStage(enterJail: Go): Stage<Roots> {
             is === jail && stands === jail,
             [seen('newfstatat("/")', host, is), seen('newfstatat(".")', null, stands)],
             is === host
-              ? 'Its “/” is the host’s: chdir moves only the working directory, and chroot was never called.'
+              ? "Its “/” is the host's: chdir moves only the working directory, and chroot was never called."
               : is !== jail
-                ? 'Its “/” is neither the host’s nor the jail: chroot was called with another directory.'
-                : 'Its “/” is the jail, but its working directory is still outside: chroot moves no process. From there “..” leads on through the host’s tree.',
+                ? "Its “/” is neither the host's nor the jail: chroot was called with another directory."
+                : "Its “/” is the jail, but its working directory is still outside: chroot does not move the process. From there “..” leads on through the host's tree.",
           )
         },
       },
@@ -49,12 +49,12 @@ export function jailStage(enterJail: Go): Stage<Roots> {
   }
 }
 
-/** In and out again, with a look at where the process stands in the end. */
+/** In and out again, with a look at where the process ends up. */
 export function outAgain(
   enterJail: Go,
   breakOut: Go,
 ): { act(experiment: Experiment<Roots>): Promise<void>; check: Check<Roots> } {
-  const name = `second-${randomBytes(3).toString('hex')}` // what is always called the same can be named without the argument
+  const name = `second-${randomBytes(3).toString('hex')}` // a fixed name could be used without the argument
   const second = new DirectorySeen(name)
   const standing = new DirectorySeen('.')
   return {
@@ -87,9 +87,9 @@ function whyInside({ host, inJail, afterBreakOut: root }: Roots, second: string,
   if (root === inJail)
     return 'Its “/” is still the jail: no chroot has moved its root below its working directory, so “..” stops at the jail.'
   if (root === second && standing === host)
-    return 'It stands at the top of the host’s tree, but its “/” is still `second`: the last chroot, to where it stands, is missing.'
+    return "It stands at the top of the host's tree, but its “/” is still `second`: the last chroot, to where it stands, is missing."
   if (root === second && standing === second)
-    return 'It ended in a jail: the working directory was moved into the second jail, and so “..” stopped there.'
+    return 'It ended in a jail: the working directory was moved into the second jail, so “..” stopped there.'
   if (root === second)
     return 'Its “/” is `second`, and it stands above that, but not at the top: more steps up are missing, and the last chroot.'
   return 'It came out of the jail, but not to the top: its “/” is a directory in between. Each “..” is one step, and at the top it stays.'

@@ -7,13 +7,13 @@ import { finding, seen } from '../../lib/guide/evidence.ts'
 import type { Check } from '../../lib/guide/step.ts'
 import { counted } from '../../lib/guide/text.ts'
 
-/** What every /proc has, and what is never empty; no engine covers it. */
+/** Paths that every /proc has and that are never empty; no engine masks them. */
 const FILES = ['/proc/filesystems', '/proc/devices', '/proc/misc', '/proc/version', '/proc/cmdline']
 const FOLDERS = ['/proc/tty', '/proc/fs', '/proc/driver', '/proc/irq', '/proc/sysvipc']
 
 const oneOf = (paths: string[]) => certain(paths[Math.floor(Math.random() * paths.length)])
 
-/** Two more paths to cover, a file and a directory, others each time. */
+/** Two more paths to mask, a file and a directory, different each time. */
 export function moreMasks(): { masks(spec: Spec): void; asked: Check<Roots> } {
   const isFull = (path: string) => existsSync(path) && readdirSync(path).length > 0
   const paths = [oneOf(FILES.filter(path => existsSync(path))), oneOf(FOLDERS.filter(isFull))]
@@ -21,7 +21,7 @@ export function moreMasks(): { masks(spec: Spec): void; asked: Check<Roots> } {
     masks: ({ linux }) => void (linux.maskedPaths = [...(linux.maskedPaths ?? []), ...paths]),
     asked: {
       id: 'masked-as-asked',
-      claim: 'all that the specification lists is covered',
+      claim: 'every path that the specification lists is masked',
       async look(scene) {
         const sizes = await Promise.all(paths.map(async path => [path, await size(scene, path)] as const))
         const open = sizes.filter(([, amount]) => amount > 0).map(([path]) => path)
@@ -33,8 +33,8 @@ export function moreMasks(): { masks(spec: Spec): void; asked: Check<Roots> } {
           open.length === 0
             ? notReadOnly(writable)
             : open.length === 1 && isFolder(first)
-              ? `${first} is in spec.linux.maskedPaths this time, and can be read: it is a directory, and a directory is covered by a tmpfs, wherever it lies.`
-              : `${open.join(', ')} is in spec.linux.maskedPaths this time, and can be read: the list of what is covered is another than that of the specification.`,
+              ? `${first} is in spec.linux.maskedPaths this time, but can be read: it is a directory, and a directory is masked with a tmpfs, wherever it is.`
+              : `${open.join(', ')} is in spec.linux.maskedPaths this time, but can be read: the list of masked paths is not that of the specification.`,
         )
       },
     },

@@ -40,14 +40,14 @@ const SAFE = MS_NOSUID | MS_NODEV | MS_NOEXEC
 export const root: Part = {
   name: 'root',
   inside(tape, { rootfs, spec }) {
-    // a user namespace makes no devices, so those of the host are bound: taken hold of while its paths can be reached
+    // a user namespace cannot make devices, so it attaches the host's: opened here, while their paths can be reached
     const devices = DEVICES.map(name =>
       tape.open_tree(AT_FDCWD, `/dev/${name}`, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC),
     )
     tape.mount(rootfs, rootfs, null, MS_BIND | MS_REC, null)
     tape.chdir(rootfs)
     tape.pivot_root('.', '.')
-    // a user namespace gets a new /proc only while the old one is still in sight
+    // a user namespace gets a new /proc only while the old one is still visible
     tape.mount('proc', '/proc', 'proc', SAFE, null)
     tape.mount('sysfs', '/sys', 'sysfs', SAFE | MS_RDONLY, null)
     tape.umount2('.', MNT_DETACH)
@@ -68,7 +68,7 @@ export const root: Part = {
   },
 }
 
-/** A directory cannot be covered by a file, nor a file by a directory: one of the two is refused. */
+/** A file cannot mask a directory, nor a directory a file: the kernel refuses one of the two calls. */
 function cover(tape: Tape, path: string): void {
   tape.attempt.mount('/dev/null', path, null, MS_BIND, null)
   tape.attempt.mount('tmpfs', path, 'tmpfs', MS_RDONLY, 'size=0k')

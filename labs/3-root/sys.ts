@@ -3,7 +3,7 @@ import { finding, seen } from '../../lib/guide/evidence.ts'
 import type { Check } from '../../lib/guide/step.ts'
 import { mountinfo } from '../../lib/kernel/mount/mountinfo.ts'
 
-/** A sysfs shows the links of the network namespace in which it was mounted: sysfs(5). */
+/** A sysfs shows the interfaces of the network namespace in which it was mounted: sysfs(5). */
 export const ownSys: Check<Roots> = {
   id: 'own-sys',
   claim: '/sys is a new sysfs, and read-only',
@@ -19,12 +19,12 @@ export const ownSys: Check<Roots> = {
         container ? `${container.device} ${container.type}, ${container.options.join(',')}` : 'none',
       ),
       !container
-        ? 'Nothing is mounted on /sys: programs find no devices there, and no network links.'
+        ? 'Nothing is mounted on /sys: programs find no devices there, and no network interfaces.'
         : container.type !== 'sysfs'
-          ? `A ${container.type} is mounted on /sys, and no sysfs.`
+          ? `A ${container.type} is mounted on /sys, not a sysfs.`
           : container.device === host?.device
-            ? 'It is the host’s /sys, bound, with the host’s network links: a new sysfs must be mounted inside.'
-            : 'It can be written to, and the machine is configured there: mount it with MS_RDONLY.',
+            ? "It is the host's /sys, bind-mounted, with the host's network interfaces: a new sysfs must be mounted inside."
+            : 'It can be written to, and it configures the machine: mount it with MS_RDONLY.',
     )
   },
 }

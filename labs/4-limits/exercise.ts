@@ -11,14 +11,11 @@ const FREEZE = 'Stop, and go on'
 
 /** Each limit by itself, where the step has one check for all of them. */
 const SET = [
-  limitsSet('memory-set', 'its limits of memory and swap are those that were asked for', [
+  limitsSet('memory-set', 'its limits of memory and swap are the ones that were asked for', [
     'memoryLimit',
     'swapLimit',
   ]),
-  limitsSet('cpu-set', 'its quota of processor time is the one that was asked for', [
-    'cpuQuota',
-    'cpuPeriod',
-  ]),
+  limitsSet('cpu-set', 'its quota of CPU time is the one that was asked for', ['cpuQuota', 'cpuPeriod']),
   limitsSet('pids-set', 'its limit of processes is the one that was asked for', ['pidsLimit']),
 ]
 
@@ -26,7 +23,7 @@ export const exercise: Exercise<Measured> = {
   number: 4,
   name: 'limits',
   title: 'How much it may use',
-  goal: 'You make a cgroup, write limits into it and put a process there: afterwards you can say what a container’s memory, processor and process limits are, what happens at each of them, and what `docker pause` does.',
+  goal: "You make a cgroup, write limits into it and put a process there. Afterwards you can say what a container's memory, CPU and process limits are, what happens at each of them, and what `docker pause` does.",
   manPages: ['cgroups(7)', 'cgroup_namespaces(7)', 'mkdir(2)', 'fork(2)', 'signal(7)'],
   image: 'as the root',
   exports: { limits: { part: 'limits' }, freeze: 'function' },
@@ -43,11 +40,11 @@ export const exercise: Exercise<Measured> = {
     {
       id: 'join',
       title: 'Make its cgroup, and put it in',
-      text: '`planCgroup(container)` says which directories a cgroup has on this machine. Make them in `prepare`. In `attach` the child waits at its gate: put it into each of them. It must be in there before its program begins; what it starts later is then born in there.',
+      text: '`planCgroup(container)` says which directories a cgroup has on this machine. Make them in `prepare`. In `attach` the child waits at its gate: put it into each of them. It must be there before its program starts; what the program starts later is then born there.',
       checks: ['own-cgroup', 'limited-from-the-first-instruction'],
       hints: [
-        'A cgroup is a directory: it comes into being like any other, and its files come with it. One of those files lists who is in it.',
-        '`mkdirSync` for each of `planCgroup(container).folders`; then write the child’s pid to the file `cgroup.procs` in each.',
+        'A cgroup is a directory: you make it like any other, and its files come with it. One of those files lists the processes in it.',
+        "`mkdirSync` for each of `planCgroup(container).folders`; then write the child's pid to the file `cgroup.procs` in each.",
         "`for (const { path } of planCgroup(container).folders) mkdirSync(path)`, and in `attach`, for each of `cgroup?.folders ?? []`: `writeControl(join(path, 'cgroup.procs'), String(pid))`.",
       ],
     },
@@ -55,22 +52,22 @@ export const exercise: Exercise<Measured> = {
       id: 'memory',
       title: 'Limit its memory, and swap with it',
       refused: /\/memory\.\w/,
-      text: '`spec.linux.resources.memory` has two numbers in bytes: `limit`, and `swap`, which counts memory and swap together. Write them to the cgroup. The two versions of cgroups count swap differently: the head of your file says how. What does not fit must end the program, and not go to a disk.',
+      text: '`spec.linux.resources.memory` has two numbers in bytes: `limit`, and `swap`, which counts memory and swap together. Write them to the cgroup. The two versions of cgroups count swap differently: the top of your file says how. What does not fit must end the program, not go to swap.',
       checks: ['memory-set', 'other-memory', 'oom-kill', 'oom-sigkill'],
       hints: [
-        'A limit is text in a file of the controller’s directory. Which of the two files can refuse a number because of what stands in the other?',
+        "A limit is text in a file of the controller's directory. Which of the two files can refuse a number because of the number in the other?",
         "Find the directory by `cgroup.controller('memory')`, then `writeControl`: memory first. On v1 `memsw` takes `swap` as it is, on v2 `memory.swap.max` takes what is beyond memory.",
         "`const { version, path } = cgroup.controller('memory')!`; on v1 `writeControl(join(path, 'memory.limit_in_bytes'), String(limit))` and `…memsw.limit_in_bytes` with `String(swap)`; on v2 `memory.max` with `limit`, and `memory.swap.max` with `swap - limit`.",
       ],
     },
     {
       id: 'cpu',
-      title: 'Give it a share of a processor',
+      title: 'Give it a share of a CPU',
       refused: /\/cpu\.\w/,
-      text: '`spec.linux.resources.cpu` has `quota` and `period` in microseconds: so much of each period it may run, then it waits for the next one. Write both.',
+      text: '`spec.linux.resources.cpu` has `quota` and `period` in microseconds: it may run for that quota in each period, then it waits for the next period. Write both.',
       checks: ['cpu-set', 'other-cpu', 'cpu-throttled', 'cpu-share'],
       hints: [
-        'Whoever is nice, or has few shares, still gets all that nobody else wants. A quota is a ceiling: which files does your version have for it?',
+        'A process that is nice, or has few shares, still gets all CPU time that no other process wants. A quota is an upper limit: which files does your version have for it?',
         'On v1 two files, `cpu.cfs_period_us` and `cpu.cfs_quota_us`; on v2 one, `cpu.max`, with both numbers and a space between them.',
         "On v1 `writeControl(join(path, 'cpu.cfs_quota_us'), String(quota))`, and the period likewise; on v2 `writeControl(join(path, 'cpu.max'), [quota, period].join(' '))`.",
       ],
@@ -79,10 +76,10 @@ export const exercise: Exercise<Measured> = {
       id: 'pids',
       title: 'Limit how many processes there are',
       refused: /\/pids\.\w/,
-      text: '`spec.linux.resources.pids.limit` says how many processes may be in it, the first one too. At the limit a `fork` shall be refused; nobody is killed.',
+      text: '`spec.linux.resources.pids.limit` says how many processes may be in the cgroup, including the first one. At the limit, the kernel must refuse a `fork`; no process is killed.',
       checks: ['pids-set', 'other-pids', 'pids-stopped'],
       hints: [
-        'There is an old limit of processes, RLIMIT_NPROC: it counts those of a user, and root is free of it. You want one that counts those in the cgroup.',
+        'There is an old process limit, RLIMIT_NPROC: it counts the processes of a user, and does not apply to root. You want one that counts the processes in the cgroup.',
         'The controller is called `pids`, and both versions call the file `pids.max`.',
         "`writeControl(join(cgroup.controller('pids')!.path, 'pids.max'), String(pids.limit))`.",
       ],
@@ -92,10 +89,10 @@ export const exercise: Exercise<Measured> = {
       title: 'Stop all of it, and let it go on',
       refused: /freeze/,
       writes: 'freeze',
-      text: '`freeze` is `docker pause` and `unpause`: it gets the freezer’s directory of a cgroup and whether its processes shall stop or go on. It must not say that it is done before it is: a process deep in the kernel, or one that is throttled, stops only a moment later. The kernel says when all have.',
+      text: "`freeze` is `docker pause` and `unpause`: it gets the freezer's directory of a cgroup and whether its processes must stop or go on. It must not return before that is done: a process deep in the kernel, or one that is throttled, stops only a moment later. The kernel says when all have stopped.",
       checks: ['frozen', 'frozen-still'],
       hints: [
-        'Writing to the file is a request. Where does the kernel tell what has come of it?',
+        'Writing to the file is a request. Where does the kernel say when it is done?',
         'On v1 write `FROZEN` or `THAWED` to `freezer.state` and read it again, until it no longer says `FREEZING`. On v2 write `1` or `0` to `cgroup.freeze`, and read `frozen 1` or `frozen 0` in `cgroup.events`.',
         "`writeControl(join(path, 'freezer.state'), state)` and `await until(() => readFileSync(join(path, 'freezer.state'), 'utf8').trim() === state, 5000)`; on v2 `await until(() => readFileSync(events, 'utf8').includes(frozen ? 'frozen 1' : 'frozen 0'), 5000, events)`.",
       ],
@@ -103,13 +100,13 @@ export const exercise: Exercise<Measured> = {
   ],
 
   challenge:
-    'Several containers compete: give each a weight in place of a ceiling (`resources.cpu.shares`; `cpu.shares` on v1, 2 to 262144; `cpu.weight` on v2, 1 to 10000), start two busy ones on the same processor, and compare their `cpu.stat` or `cpuacct.usage`.',
+    'Several containers compete: give each a weight instead of an upper limit (`resources.cpu.shares`; `cpu.shares` on v1, 2 to 262144; `cpu.weight` on v2, 1 to 10000), start two busy ones on the same CPU, and compare their `cpu.stat` or `cpuacct.usage`.',
 
   onHost: true,
   reasons: [],
 }
 
-/** The step with a check for each of the limits, in the place of the one for all. */
+/** The step with a check for each of the limits, instead of one for all. */
 const withChecks = (step: Step<Measured>): Step<Measured> => ({
   ...step,
   stages: step.stages.map(stage =>

@@ -21,7 +21,7 @@ interface Freezer {
 }
 export type Freeze = (freezer: Freezer, frozen: boolean) => Promise<void>
 
-/** What the kernel calls it this very moment: one read and nothing before it. */
+/** The state that the kernel reports right now: a single read. */
 function stateNow({ version, path }: Freezer): CgroupValue {
   const file = join(path, version === 1 ? 'freezer.state' : 'cgroup.events')
   const text = readFileSync(file, 'utf8')
@@ -29,24 +29,24 @@ function stateNow({ version, path }: Freezer): CgroupValue {
   return { file, source: file, value, version }
 }
 
-const FREEZE_TIMEOUT = 10_000 // ms, for what takes a second where no other process wants the processor
+const FREEZE_TIMEOUT = 10_000 // ms, for what takes a second if no other process wants the CPU
 
 const LOOK = 20 // ms
-/** So many looks after the kernel has said that it is done, what waits on does not wait for that. */
+/** A freeze that still waits this many looks after the kernel is done waits for something else. */
 const LOOKS = 100
 
 const WORDS =
   'which words does the kernel write to the file that you wait for? print what you read, with its newline; v1 has no event for it, so until gets no file there'
 
-/** What the kernel calls it when it is done. */
+/** The state that the kernel reports when it is done. */
 function wanted({ version }: Freezer, frozen: boolean): string {
   if (version === 1) return frozen ? 'FROZEN' : 'THAWED'
   return frozen ? '1' : '0'
 }
 
 /**
- * An error that freeze threw where it had waited for too long: whether it was only impatient, is seen by a second call, when the
- * kernel is done.
+ * An error that freeze threw after it had waited for too long. A second call, once the kernel is done, shows whether it was only
+ * impatient.
  */
 async function missed(error: unknown, freeze: Freeze, freezer: Freezer, frozen: boolean): Promise<unknown> {
   if (!isKind(error, 'refused') || !error.message.includes(THREW)) return error
@@ -54,15 +54,15 @@ async function missed(error: unknown, freeze: Freeze, freezer: Freezer, frozen: 
   if (!(await until(() => stateNow(freezer).value === state, FREEZE_TIMEOUT))) return error
   const { what, remedy } = await freeze(freezer, frozen).then(
     () => ({
-      what: `then the kernel was not done: it said ${state} a moment later`,
+      what: `but the kernel was not done: it said ${state} a moment later`,
       remedy: 'wait longer: a process in the middle of a system call stops only when that is over',
     }),
-    () => ({ what: `and so it does when the kernel says ${state} already`, remedy: WORDS }),
+    () => ({ what: `and it also does so when the kernel says ${state} already`, remedy: WORDS }),
   )
   return learnersError({ what: `${error.message}, ${what}`, ...(error.at && { at: error.at }), remedy })
 }
 
-/** Calls freeze, and looks meanwhile whether it goes on waiting for what has come already. */
+/** Calls freeze, and looks whether it goes on waiting after the kernel is done. */
 async function inTime(freeze: Freeze, freezer: Freezer, frozen: boolean): Promise<void> {
   let isOver = false
   const done = freeze(freezer, frozen)
@@ -73,10 +73,10 @@ async function inTime(freeze: Freeze, freezer: Freezer, frozen: boolean): Promis
   await Promise.race([done, overdue(freezer, frozen, () => isOver)])
 }
 
-/** Ends with the call of freeze; throws where that does not come to an end. */
+/** Ends when the call of freeze ends; throws if that does not end. */
 async function overdue(freezer: Freezer, frozen: boolean, isOver: () => boolean): Promise<void> {
   const end = Date.now() + FREEZE_TIMEOUT
-  // looks are counted, and not time: on a busy machine both of us get fewer
+  // count looks, not time: on a busy machine freeze and we both get fewer
   for (let settled = 0; Date.now() < end;) {
     await sleep(LOOK)
     if (isOver()) return
@@ -89,7 +89,7 @@ async function overdue(freezer: Freezer, frozen: boolean, isOver: () => boolean)
       })
   }
   throw learnersError({
-    what: `freeze had not come to an end after ${FREEZE_TIMEOUT / 1000} s`,
+    what: `freeze had not ended after ${FREEZE_TIMEOUT / 1000} s`,
     remedy: WORDS,
   })
 }
@@ -97,7 +97,7 @@ async function overdue(freezer: Freezer, frozen: boolean, isOver: () => boolean)
 /** Stops the container in the learner's way, first while one of its processes cannot stop yet. And lets it go on. */
 export async function freezeBy({ scene }: Experiment<Measured>, freeze: Freeze): Promise<void> {
   const { pid } = scene
-  if (!isApart(pid, 'freezer')) return // it would be us who stop
+  if (!isApart(pid, 'freezer')) return // we would stop ourselves
   const cgroup = cgroupOf(pid)
   const freezer = cgroup.controller('freezer')
   if (!freezer) return // its checks say so
@@ -115,12 +115,12 @@ export async function freezeBy({ scene }: Experiment<Measured>, freeze: Freeze):
   await scene.shell.run(`kill -KILL ${scene.loop}`)
 }
 
-/** In ms: how long a process stays in its system call. What waits for a while only, and not for the kernel, is back before. */
+/** In ms: how long a process stays in its system call. A freeze that does not wait for the kernel returns before. */
 const HELD = 700
-/** In seconds, where the code that we call gives our timer no turn: the kernel's own. */
+/** In seconds: a timeout of the kernel's, in case the code that we call blocks our timer. */
 const HELD_AT_MOST = 3
 
-/** In so many looks, one each millisecond: by then it is no short wait for something else. */
+/** In looks, one each millisecond: after these it is not a short wait for something else. */
 const ASLEEP = 20
 
 /**

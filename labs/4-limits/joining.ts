@@ -8,12 +8,12 @@ import { writeControl } from '../../lib/kernel/cgroup/control-file.ts'
 import { demandRoom, explained } from './refused.ts'
 import { join } from 'node:path'
 
-/** The stage in which the container comes into its cgroup. */
+/** The stage in which the container joins its cgroup. */
 export const JOIN = 'A directory, some numbers, a pid'
 
 /**
- * The step with a look at who has joined which cgroup. Another process than the child goes back at once, and the check says which
- * it was.
+ * The step with a look at which processes joined which cgroup. Any process but the child goes back at once, and the check names
+ * it.
  */
 export function watchJoining(step: Step<Measured>): Step<Measured> {
   const home = hierarchies()
@@ -70,7 +70,7 @@ export function watchJoining(step: Step<Measured>): Step<Measured> {
 }
 
 const wrongPid = (others: number[], pid: number) =>
-  `cgroup.procs was given ${others.map(other => (other === process.pid ? `our own pid (${other}; 0 means it, too)` : other)).join(', ')} in place of the child’s. A pid is written as the writer’s pid namespace numbers it: here the container’s first process is ${pid}, not 1.`
+  `cgroup.procs was given ${others.map(other => (other === process.pid ? `our own pid (${other}; 0 means it, too)` : other)).join(', ')} instead of the child's. Write a pid as the writer's pid namespace numbers it: here the container's first process is ${pid}, not 1.`
 
 /** Where a process is below the directories that were planned for its container. */
 function placesBelow({ cgroup }: Container, pid: number): string[] {

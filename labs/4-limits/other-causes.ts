@@ -3,7 +3,7 @@
 const MIB = 2 ** 20
 const PAGE = 4096
 
-/** How a limit of memory was calculated that is not the one of the specification; '' where the numbers do not tell. */
+/** How a wrong memory limit was calculated; '' if the numbers do not tell. */
 export function howCalculated(limit: number, asked: number): string {
   if (!(asked > MIB)) return '' // no bytes
   const off = Math.abs(limit - asked)
@@ -21,7 +21,7 @@ export function howCalculated(limit: number, asked: number): string {
 export interface Asked {
   wanted: string
   value: string
-  /** of the processor: microseconds, and what its cgroup has as the period, with a quota or without one */
+  /** of the CPU, in microseconds, with the period that its cgroup has: that is there even without a quota */
   cpu?: { quota: number; period: number; isPeriodGiven: boolean; found: number }
 }
 
@@ -30,12 +30,12 @@ const UNASKED = 'what is not in spec.linux.resources is not limited'
 
 /** Why its cgroup has another limit than it asks for. */
 export function whyOther({ wanted, value, cpu }: Asked): string {
-  const begin = `Another container asks for ${cpu ? inWords(cpu) : wanted}, and its cgroup has ${value}`
+  const begin = `Another container asks for ${cpu ? inWords(cpu) : wanted}, but its cgroup has ${value}`
   if (/^no /.test(wanted) || (value.includes('swap') && !wanted.includes('swap')))
     return `${begin}: ${UNASKED}.`
   if (!cpu) return `${begin}: ${TAKEN}.${howCalculated(parseInt(value), parseInt(wanted))}`
   if (value.startsWith('no '))
-    return `${begin}: ${cpu.isPeriodGiven && cpu.found === cpu.period ? 'only the period was written, and it limits nothing by itself' : 'no quota was written'}.`
+    return `${begin}: ${cpu.isPeriodGiven && cpu.found === cpu.period ? 'only the period was written, which limits nothing by itself' : 'no quota was written'}.`
   return value.startsWith(`${cpu.quota} `) && cpu.isPeriodGiven
     ? `${begin}: the quota is the one that it asks for, the period is not.`
     : `${begin}: ${TAKEN}.`
@@ -44,4 +44,4 @@ export function whyOther({ wanted, value, cpu }: Asked): string {
 const inWords = ({ quota, period, isPeriodGiven }: NonNullable<Asked['cpu']>) =>
   isPeriodGiven
     ? `a quota of ${quota} and a period of ${period}`
-    : `a quota of ${quota} and for no period (the kernel’s own is ${period})`
+    : `a quota of ${quota} and for no period (the kernel's own is ${period})`

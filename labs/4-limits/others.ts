@@ -13,7 +13,7 @@ const random = (from: number, to: number) => from + Math.floor(Math.random() * (
 
 /** Limits that no other container has. */
 const makeLimits = () => ({
-  // bytes: whole pages also where those have 64 KiB, and never whole MiB
+  // bytes: whole pages, even of 64 KiB, but never whole MiB
   memory: (16 * random(40, 60) + 1) * 2 ** 16,
   swap: (16 * random(70, 90) + 1) * 2 ** 16, // of both together
   pids: random(40, 90),
@@ -35,7 +35,7 @@ interface Other {
 
 const NO_QUOTA = 'no quota'
 const NO_LIMIT = 'no limit'
-const UNLIMITED = 2 ** 62 // v1 says more than that for none, v2 `max`
+const UNLIMITED = 2 ** 62 // without a limit v1 says more than that, v2 `max`
 const DEFAULT_PERIOD = 100_000 // microseconds: the kernel's own
 
 const OTHERS: Other[] = [
@@ -100,11 +100,11 @@ async function make(experiment: Experiment<Measured>, other: Other, limits: Limi
   }
 }
 
-/** What was refused, and in which line of the learner's. */
+/** What was refused, and in which line of the learner's code. */
 const withLine = (refusal: Refusal) =>
   refusal.at ? `${inWords(refusal)} (line ${refusal.at.line})` : inWords(refusal)
 
-/** What memory and swap together are limited to: v2 keeps swap by itself. A kernel may keep no account of it. */
+/** The limit of memory and swap together: v2 limits swap by itself. A kernel may not account for swap. */
 function swapOf(pid: number, { memory }: ResourcesSpec, limit: string): string {
   const { value, version } = readCgroup(pid, 'swapLimit') ?? {
     value: String(memory?.swap ?? 'max'),
@@ -131,7 +131,7 @@ function about({ message, at }: Refusal, { lacks }: Other): Limited {
 /** Why a container was not made, for the limit that is to blame. */
 function notMade({ asks, lacks }: Other, what: Limited, words: string): string {
   const refused = words.replace(/\.$/, '')
-  // what is not there is read as undefined, and calculated with as NaN
+  // a missing number is read as undefined, and becomes NaN in a calculation
   return lacks[what] !== undefined && (/undefined|NaN|null/.test(words) || words.includes(THREW))
     ? `A container whose specification has no ${lacks[what]} was not made. ${refused}. What is not in the specification is not limited.`
     : `Another container, with a limit of ${asks} only, was not made. ${refused}.`
@@ -143,7 +143,7 @@ function quotaOf({ cpu: { quota, period } = {} }: ResourcesSpec, found = NaN): A
   return { quota, period: period ?? DEFAULT_PERIOD, isPeriodGiven: period !== undefined, found }
 }
 
-/** More containers, with limits that are other numbers each time. Each leaves out what another one has. */
+/** More containers, with different numbers each time. Each leaves out what another one has. */
 export function otherLimitsStage(): Stage<Measured> {
   const limits = makeLimits()
   let made: Made[] = []

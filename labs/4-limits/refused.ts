@@ -6,9 +6,9 @@ import type { Container } from '../../lib/container/part.ts'
 import { readControl } from '../../lib/kernel/cgroup/control-file.ts'
 import { howCalculated } from './other-causes.ts'
 
-// What is said of a part that was refused something, or whose cgroup lets nothing run.
+// What to say when the kernel refused a call of a part, or its cgroup lets nothing run.
 
-/** The limit of memory that a cgroup has: NaN where it has none. */
+/** The memory limit of a cgroup: NaN if it has none. */
 function memoryLimit({ cgroup }: Container): number {
   const { version, path } = cgroup?.controller('memory') ?? {}
   const file = join(path ?? '', version === 1 ? 'memory.limit_in_bytes' : 'memory.max')
@@ -18,7 +18,7 @@ function memoryLimit({ cgroup }: Container): number {
 const NONE = 2 ** 62 // bytes; v1 says more than that where there is no limit
 const AS_IT_IS = 'write the number of the specification as it is'
 
-/** What the learner's code ran into, where the container's plan and its files say more of it. */
+/** The error that the learner's code ran into, with more about it if the container's plan and files tell more. */
 export const explained = (error: unknown, container: Container) =>
   unplanned(error, container) ?? otherMemory(error, container)
 
@@ -30,11 +30,11 @@ function unplanned(error: unknown, { cgroup }: Container): MinilabError<'refused
   return learnersError({
     what: `${error.message}: planCgroup plans no directory for ${name}`,
     ...(error.at && { at: error.at }),
-    remedy: `the limits of this lab are those of memory, cpu and pids${name === 'cpuset' ? '. A cpuset says which processors a process may use, and not how much of them' : ''}`,
+    remedy: `the limits of this lab are those of memory, cpu and pids${name === 'cpuset' ? '. A cpuset says which CPUs a process may use, not how much of them' : ''}`,
   })
 }
 
-/** v1 refuses a limit of both that is less than the limit of memory. Where that is more than was asked for, it is to blame. */
+/** v1 refuses a limit of both that is less than the memory limit. If the memory limit is more than was asked for, it is the cause. */
 function otherMemory(error: unknown, container: Container): unknown {
   const { limit: asked = NaN, swap = NaN } = container.spec.linux.resources?.memory ?? {}
   const limit = memoryLimit(container)
@@ -42,24 +42,24 @@ function otherMemory(error: unknown, container: Container): unknown {
   if (!new RegExp(`memory\\.memsw\\.limit_in_bytes", "${swap}\\s*"`).test(error.message)) return error
   const [call] = error.message.split(': ')
   return learnersError({
-    what: `${call}: the limit of memory is ${limit} bytes, and ${asked} were asked for.${howCalculated(limit, asked)} So the limit of both, ${swap}, is less than that of memory alone`,
+    what: `${call}: the limit of memory is ${limit} bytes, but ${asked} were asked for.${howCalculated(limit, asked)} So the limit of both, ${swap}, is less than that of memory alone`,
     remedy: AS_IT_IS,
   })
 }
 
-/** A cgroup with hardly any memory lets nothing run, and what fails then says no word of memory. Without a killer all waits. */
+/** With hardly any memory nothing runs, and the errors do not mention memory. Without the killer, everything waits. */
 export function demandRoom(container: Container): void {
   const killer = join(container.cgroup?.controller('memory')?.path ?? '', 'memory.oom_control')
   if (existsSync(killer) && readControl(killer).includes('oom_kill_disable 1'))
     throw learnersError({
-      what: 'the out-of-memory killer is switched off (1 in memory.oom_control): a program that finds no memory then waits for ever',
+      what: 'the out-of-memory killer is switched off (1 in memory.oom_control): a program that gets no memory then waits forever',
       remedy: 'leave it on: what does not fit must end the program',
     })
   const asked = container.spec.linux.resources?.memory?.limit ?? 0
   const limit = memoryLimit(container)
   if (!(limit <= asked / 1024)) return
   throw learnersError({
-    what: `${asked} bytes of memory are asked for, and its limit is ${limit} bytes: the file takes bytes`,
+    what: `${asked} bytes of memory are asked for, but the limit is ${limit} bytes: the file takes bytes`,
     remedy: AS_IT_IS,
   })
 }

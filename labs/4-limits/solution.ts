@@ -21,7 +21,7 @@ export const limits: Part = {
   },
 
   attach({ cgroup }, pid) {
-    // it still waits: so it is in there before its program's first instruction, and whatever it starts is born in there
+    // it still waits, so it joins before its program's first instruction; what it starts later is born there
     for (const { path } of cgroup?.folders ?? []) writeControl(join(path, 'cgroup.procs'), String(pid))
   },
 }
@@ -33,7 +33,7 @@ function set(cgroup: Cgroup, controller: string, v1: Setting, v2?: Setting): voi
   const { version, path } = cgroup.controller(controller)!
   const [file, value] = (version === 1 ? v1 : v2) ?? []
   if (file === undefined) return
-  // a kernel may keep no account of swap
+  // a kernel may not account for swap
   if (/swap|memsw/.test(file) && !existsSync(join(path, file))) return
   writeControl(join(path, file), String(value))
 }
@@ -45,7 +45,7 @@ export async function freeze(
   if (version === 1) {
     const [file, state] = [join(path, 'freezer.state'), frozen ? 'FROZEN' : 'THAWED']
     writeControl(file, state)
-    // until each process has come to a place where it can be stopped, it says FREEZING
+    // it says FREEZING until every process has reached a place where it can be stopped
     await until(() => readFileSync(file, 'utf8').trim() === state, 5000)
   } else {
     const [events, state] = [join(path, 'cgroup.events'), frozen ? '1' : '0']

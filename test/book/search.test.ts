@@ -174,7 +174,7 @@ describe('minilab book --search', () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
     expect(stdout).toMatch(/^\d+ places? for “umount2 old root”/)
     expect(stdout).toMatch(
-      /\npivot_root: nothing left to walk to\n3\. A root file system that one cannot leave · minilab book 3\n {4}.*\n/,
+      /\npivot_root: nothing left to walk to\n3\. A root file system you cannot leave · minilab book 3\n {4}.*\n/,
     )
     expect(stdout).not.toContain('\u001b')
   })

@@ -63,7 +63,7 @@ test('what the kernel answers to each prediction is one of the choices', async (
   const stages = [{ ...step.stages[0]!, checks: [{ id: 'answers', claim: '', look }] }]
   const options = { rootless: !isRoot, runtime: 'minilab', ask: false }
   await runStep({ ...step, stages }, options)
-  expect(answers).toEqual(['1', 'a day longer than for the host'])
+  expect(answers).toEqual(['1', 'a day longer than on the host'])
   const choices = step.stages.flatMap(({ predict }) => predict?.choices ?? [])
   expect(choices).toEqual(expect.arrayContaining(answers))
 })

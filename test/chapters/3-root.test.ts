@@ -86,7 +86,7 @@ test('what the kernel answers to each prediction is one of the choices', async (
     return { ...stage, checks: [{ id: 'answer', claim: '', look }] }
   })
   await run({ stages })
-  expect(answers).toEqual(['the host’s root', 'none of them'])
+  expect(answers).toEqual(["the host's root", 'none of them'])
   const choices = step.stages.flatMap(({ predict }) => predict?.choices ?? [])
   expect(choices).toEqual(expect.arrayContaining(answers))
 })

@@ -53,7 +53,7 @@ const lines = (tape: TapeEntry[]) => tape.map(({ call, args }) => `${call} ${arg
 const failed = (report: Report) => report.checks.filter(check => check.ok === false)
 
 describe.each(users)('as %s', user => {
-  test('every check holds, or the kernel’s refusal is told; nothing is left', async () => {
+  test("every check holds, or the kernel's refusal is told; nothing is left", async () => {
     const report = await document(user)
     expect(failed(report)).toEqual([])
     expect(report.ok).toBe(true)
@@ -94,7 +94,7 @@ describe.skipIf(!isRoot || !canLimit)(`as root${noLimits}`, () => {
     expect(left(report)).toEqual([])
   })
 
-  test.skipIf(!hasRunc)(`the same checks hold on runc’s container${noRunc}`, async () => {
+  test.skipIf(!hasRunc)(`the same checks hold on runc's container${noRunc}`, async () => {
     const report = await document('root', '--runtime', 'runc')
     expect(failed(report)).toEqual([])
     // a busy machine may leave it less than its quota
@@ -120,7 +120,7 @@ describe.skipIf(!isRoot || !canLimit)(`as root${noLimits}`, () => {
         pid = Number(/first process is (\d+)/.exec(line)?.[1] ?? 0)
         if (pid) break
       }
-      // another door than the step’s own: the kernel’s files of that process, read by us
+      // another door than the step's own: the kernel's files of that process, read by us
       const path =
         /\/minilab\/[0-9a-f]+-0/.exec(readFileSync(`/proc/${pid}/cgroup`, 'utf8'))?.[0] ?? 'no cgroup'
       expect(readCgroup(pid, 'memoryLimit')?.value).toBe(String(LIMITS.memory))

@@ -159,7 +159,7 @@ describe.skipIf(noTmux)(`in a real terminal${noTmux}`, () => {
     terminal.key('Space') // the first check is about the host’s own chroot: it holds
     terminal.key('Enter')
     await terminal.shows('You predicted 0 of ')
-    expect(terminal.screen()).toMatch(/✘ {2}the same calls end at the container’s own root/)
+    expect(terminal.screen()).toMatch(/✘ {2}the same calls end at the container's own root/)
     expect(terminal.screen()).toMatch(/checks see it, of[^]*^ +pivot-holds: the same calls end/m)
     await terminal.shows(/ready>\s*$/)
   })

@@ -143,7 +143,7 @@ test('before anything is written for a task, check says what to do, and not what
   learner.write('1-cli.ts', unset)
   expect(await stillBegun()).toEqual(['environment', ...isExplained])
   const { stdout } = await learner.run(['check', '1', '--plain'])
-  expect(stdout).toContain('An environment is not inherited by itself')
+  expect(stdout).toContain('An environment is not inherited automatically')
   expect(stdout).not.toContain('≠')
   learner.write('1-cli.ts', `${unset}\n// thought about it`)
   expect(await stillBegun()).toEqual(['environment', true, expect.stringContaining('the reference `execve(')])
@@ -157,7 +157,8 @@ test('what is said of the tapes has the values of the run that the checks speak 
   learner.write('1-cli.ts', solution('1-cli').replace('tape.chdir(cwd)', "tape.chdir('/tmp')"))
   const { tasks } = await learner.check(1)
   const { difference, checks } = tasks.find(({ id }) => id === 'directory')!
-  const [, asked] = /^Asked for (\S+):/.exec(checks.map(({ diagnosis }) => diagnosis ?? '').join('')) ?? []
+  const [, asked] =
+    /^It should be in (\S+), but/.exec(checks.map(({ diagnosis }) => diagnosis ?? '').join('')) ?? []
   expect(asked).not.toBe('/tmp')
   expect(difference).toContain(`the reference \`chdir("${asked}")\``)
 })
@@ -262,7 +263,7 @@ test('a /dev/null that is the endless /dev/zero is blamed on the devices, and ho
       .find(({ id }) => id === 'dev')
       ?.checks.map(({ diagnosis }) => diagnosis)
       .join(),
-  ).toContain('another device: null (')
+  ).toContain('the wrong device: null (')
 })
 
 test('what the type checker says comes with the verdict: the line, and a promise that nothing waits for', async () => {

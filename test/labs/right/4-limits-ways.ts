@@ -29,7 +29,7 @@ export const rightWays: RightAnswer[] = [
   },
   {
     task: 'join',
-    name: 'the plan kept by its container’s id',
+    name: "the plan kept by its container's id",
     edits: [
       ['export const limits', 'const plans = new Map<string, Cgroup>()\n\nexport const limits'],
       [MKDIR, `${MKDIR}    plans.set(container.id, cgroup)\n`],
@@ -39,7 +39,7 @@ export const rightWays: RightAnswer[] = [
   },
   {
     task: 'memory',
-    name: 'bytes as the kernel’s K, written by writeFileSync',
+    name: "bytes as the kernel's K, written by writeFileSync",
     edits: [
       ['import { existsSync,', 'import { existsSync, writeFileSync,'],
       [

@@ -20,7 +20,7 @@ export const unsolved: Unsolved[] = [
     edits: [
       [
         'return exit.status ?? 128 + constants.signals[exit.signal!]',
-        "throw new Error('shellStatus is still to be written')",
+        "throw new Error('shellStatus is not written yet')",
       ],
     ],
   },

@@ -47,7 +47,7 @@ export const wrongInputs: WrongAnswer[] = [
     edits: [
       [EXECVE, "    tape.execve(places.at(-1)!, [args[0]!.split('/').at(-1)!, ...args.slice(1)], env)\n"],
     ],
-    says: 'with its own name first',
+    says: "with the program's own name first",
   },
   {
     task: 'execve',
@@ -90,7 +90,7 @@ export const wrongInputs: WrongAnswer[] = [
     name: 'the one that the comment names',
     belief: 'the working directory is always /tmp',
     edits: [[CHDIR, "    tape.chdir('/tmp')\n"]],
-    says: 'it was sent elsewhere',
+    says: 'but was sent elsewhere',
   },
   {
     task: 'descriptors',
@@ -109,7 +109,7 @@ export const wrongInputs: WrongAnswer[] = [
   {
     task: 'path',
     name: 'the name replaced by the path',
-    belief: 'a program’s own name is the path at which it was found',
+    belief: "a program's own name is the path at which it was found",
     edits: [
       [ATTEMPT, ATTEMPT.replace('(path, args, env)', '(path, [path, ...args.slice(1)], env)')],
       [EXECVE, '    tape.execve(places.at(-1)!, [places.at(-1)!, ...args.slice(1)], env)\n'],
@@ -121,7 +121,7 @@ export const wrongInputs: WrongAnswer[] = [
     name: 'any entry with PATH in it',
     belief: 'only one variable has PATH in its name',
     edits: [[PATH, "env.find(entry => entry.includes('PATH='))?.split('=')[1]"]],
-    says: 'no folder of the PATH in spec.process.env',
+    says: 'not in a folder of the PATH in spec.process.env',
   },
   {
     task: 'path',
@@ -139,7 +139,7 @@ export const wrongInputs: WrongAnswer[] = [
       [ATTEMPT, ATTEMPT.replace('places.slice(0, -1)', 'places')],
       [EXECVE, '    tape.exit_group(127)\n'],
     ],
-    says: 'no folder of the PATH in spec.process.env',
+    says: 'not in a folder of the PATH in spec.process.env',
   },
   {
     task: 'status',
@@ -152,14 +152,14 @@ export const wrongInputs: WrongAnswer[] = [
       ],
       [NODE_OS, ''],
     ],
-    says: 'it is 128 and the number of the signal',
+    says: 'it is 128 plus the number of the signal',
   },
   {
     task: 'status',
     name: 'counted in a list',
     belief: 'the number of a signal is its place in the list',
     edits: [['constants.signals[exit.signal!]', 'Object.keys(constants.signals).indexOf(exit.signal!)']],
-    says: 'it is 128 and the number of the signal',
+    says: 'it is 128 plus the number of the signal',
   },
   {
     task: 'status',

@@ -78,7 +78,7 @@ export const wrong: WrongAnswer[] = [
         'const env = Object.entries(process.env).map(([name, value]) => `${name}=${value}`)',
       ),
     ],
-    says: 'our own environment was passed on',
+    says: 'our own environment was passed to execve',
   },
   {
     task: 'environment',
@@ -99,7 +99,7 @@ export const wrong: WrongAnswer[] = [
     name: 'one more',
     belief: 'a variable more does no harm',
     edits: [given('args, cwd, env: all', "const env = [...all, 'CONTAINER=minilab']")],
-    says: 'CONTAINER, which nobody has asked for',
+    says: 'CONTAINER, which it was not meant to get',
   },
 
   {
@@ -124,14 +124,14 @@ export const wrong: WrongAnswer[] = [
     name: 'ours',
     belief: 'process.chdir() is the same, as the child inherits it',
     edits: [[CHDIR, '    process.chdir(cwd)\n']],
-    says: 'process.chdir() moves whoever runs this JavaScript',
+    says: 'process.chdir() moves the process that runs this JavaScript',
   },
   {
     task: 'directory',
     name: 'another one',
     belief: 'a program starts where its files are',
     edits: [[CHDIR, "    tape.chdir('/proc')\n"]],
-    says: 'it was sent elsewhere',
+    says: 'but was sent elsewhere',
   },
 
   {
@@ -174,7 +174,7 @@ export const wrong: WrongAnswer[] = [
       [ATTEMPT, ''],
       [EXECVE, '    tape.execve(args[0]!, args, env)\n'],
     ],
-    says: 'execve takes a path, and searches nothing',
+    says: 'execve takes a path and does not search',
   },
   {
     task: 'path',
@@ -195,14 +195,14 @@ export const wrong: WrongAnswer[] = [
     name: 'ours',
     belief: 'the PATH is the one that we have ourselves',
     edits: [["env.find(entry => entry.startsWith('PATH='))?.slice('PATH='.length)", 'process.env.PATH']],
-    says: 'no folder of the PATH in spec.process.env',
+    says: 'not in a folder of the PATH in spec.process.env',
   },
   {
     task: 'path',
     name: 'no attempts',
     belief: 'the child goes on after a call that was refused',
     edits: [['tape.attempt.execve(path', 'tape.execve(path']],
-    says: 'unless it is recorded by tape.attempt',
+    says: 'unless it is recorded with tape.attempt',
   },
   {
     task: 'path',
@@ -228,7 +228,7 @@ export const wrong: WrongAnswer[] = [
     name: 'the last one',
     belief: 'what is found later takes the place of what was found before',
     edits: [["path.split(':')", "path.split(':').reverse()"]],
-    says: 'the folders count in their order',
+    says: 'try the folders in their order',
   },
 
   {

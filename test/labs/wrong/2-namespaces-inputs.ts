@@ -70,7 +70,7 @@ export const wrongInputs: WrongAnswer[] = [
   {
     task: 'all',
     name: 'the names under /proc/self/ns',
-    belief: 'the specification has the kernel’s names: mnt and net',
+    belief: "the specification has the kernel's names: mnt and net",
     edits: [
       ['  mount: CLONE_NEWNS,\n', '  mnt: CLONE_NEWNS,\n'],
       ['  network: CLONE_NEWNET,\n', '  net: CLONE_NEWNET,\n'],
@@ -130,7 +130,7 @@ export const wrongInputs: WrongAnswer[] = [
     belief: 'a map is one line',
     edits: [[JOINED, JOINED.replace('mappings.map', 'mappings.slice(0, 1).map')]],
     rootOnly: 'without root a map has one entry',
-    says: 'of each entry',
+    says: 'for each entry',
   },
   {
     task: 'map',
@@ -176,7 +176,7 @@ export const wrongInputs: WrongAnswer[] = [
     belief: 'the third number is where the range ends',
     edits: [['${hostID} ${size}', '${hostID} ${containerID + size - 1}']],
     rootOnly: 'without root a map has one entry',
-    says: 'how many',
+    says: 'and the count',
   },
   {
     task: 'map',

@@ -85,7 +85,7 @@ export const wrong: WrongAnswer[] = [
     name: 'no cgroup',
     belief: 'what cannot come with the clone comes by itself',
     edits: [[CGROUP, '']],
-    says: 'Nobody called unshare(CLONE_NEWCGROUP)',
+    says: 'unshare(CLONE_NEWCGROUP) was never called',
   },
   {
     task: 'all',
@@ -153,7 +153,7 @@ export const wrong: WrongAnswer[] = [
       [GROUP, ''],
       [USER, ''],
     ],
-    says: 'nobody wrote',
+    says: 'was not written',
   },
   {
     task: 'map',
@@ -172,7 +172,7 @@ export const wrong: WrongAnswer[] = [
   {
     task: 'map',
     name: 'somebody else',
-    belief: 'a container’s first user is 1000, as on a desktop',
+    belief: "a container's first user is 1000, as on a desktop",
     edits: [[USER, '      tape.setresuid(1000, 1000, 1000)\n']],
     says: 'setresuid',
   },
@@ -188,7 +188,7 @@ export const wrong: WrongAnswer[] = [
     name: 'the columns swapped',
     belief: 'outside comes first, as in `-p 8080:80`',
     edits: [['`${containerID} ${hostID} ${size}\\n`', '`${hostID} ${containerID} ${size}\\n`']],
-    says: '_map', // with root the map of the step’s own container is refused already
+    says: '_map', // with root the map of the step's own container is refused already
   },
   {
     task: 'map',

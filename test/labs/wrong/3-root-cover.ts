@@ -29,8 +29,8 @@ export const wrongCovers: WrongAnswer[] = [
       ],
       [MOUNT_SYS, ''],
     ],
-    says: 'It is the host’s /sys, bound',
-    rootOnly: 'without root the flags of the host’s mounts hold as well',
+    says: "It is the host's /sys, bind-mounted",
+    rootOnly: "without root the flags of the host's mounts hold as well",
   },
   {
     task: 'cover',

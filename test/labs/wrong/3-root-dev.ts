@@ -12,14 +12,14 @@ export const wrongDevices: WrongAnswer[] = [
     name: 'null and zero exchanged',
     belief: 'the order of two lists is the same',
     edits: [[MOVE, MOVE.replace('devices[i]!', 'devices[i < 2 ? 1 - i : i]!')]],
-    says: 'another device',
+    says: 'the wrong device',
   },
   {
     task: 'dev',
     name: 'the names sorted',
     belief: 'the order of two lists is the same',
     edits: [['of DEVICES.entries()', 'of DEVICES.toSorted().entries()']],
-    says: 'another device',
+    says: 'the wrong device',
   },
   {
     task: 'dev',

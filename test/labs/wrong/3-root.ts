@@ -123,7 +123,7 @@ export const wrong: WrongAnswer[] = [
       [PIVOT, "tape.mount('.', '/', null, MS_MOVE, null)\n    tape.chroot('.')"],
       [LEAVE, ''],
     ],
-    says: 'The host’s tree lies under its root',
+    says: "The host's tree lies under its root",
   },
   {
     task: 'proc',
@@ -137,7 +137,7 @@ export const wrong: WrongAnswer[] = [
   },
   {
     task: 'proc',
-    name: 'the host’s, bound',
+    name: "the host's, bound",
     belief: 'there is one /proc, and it shows what the reader may see',
     edits: [
       [PROC, ''],
@@ -147,7 +147,7 @@ export const wrong: WrongAnswer[] = [
       ],
       ['SAFE | MS_RDONLY, null)\n    tape.umount2', 'SAFE | MS_RDONLY, null)\n    tape.umount2'],
     ],
-    says: 'it is the host’s /proc, bound',
+    says: "it is the host's /proc, bind-mounted",
   },
   {
     task: 'proc',

@@ -104,14 +104,14 @@ export const wrongFiles: WrongAnswer[] = [
       [QUOTA, ''],
       [CPU, CPU.replace('${quota} ${period}', 'max ${period}')],
     ],
-    says: 'only the period was written, and it limits nothing by itself',
+    says: 'only the period was written, which limits nothing by itself',
   },
   {
     task: 'cpu',
     name: 'a quota only with a period',
     belief: 'who names no period wants no quota',
     edits: onlyWith('quota && period'),
-    says: 'and for no period (the kernel’s own is 100000), and its cgroup has no quota',
+    says: "and for no period (the kernel's own is 100000), but its cgroup has no quota",
   },
   {
     task: 'cpu',
@@ -144,14 +144,14 @@ export const wrongFiles: WrongAnswer[] = [
     name: 'nothing more where memory is not limited',
     belief: 'who limits anything limits memory',
     edits: [[PIDS, `    if (!limit) return\n${PIDS}`]],
-    says: 'and its cgroup has no limit',
+    says: 'but its cgroup has no limit',
   },
   {
     task: 'pids',
     name: 'nothing more without a quota',
     belief: 'who limits anything has a quota',
     edits: [[PIDS, `    if (!quota) return\n${PIDS}`]],
-    says: 'and its cgroup has no limit',
+    says: 'but its cgroup has no limit',
   },
   {
     task: 'pids',

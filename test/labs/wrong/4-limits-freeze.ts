@@ -29,7 +29,7 @@ const onV1: WrongAnswer[] = [
         "    const self = join(path, 'freezer.self_freezing')\n    await until(() => readFileSync(self, 'utf8').trim() === (frozen ? '1' : '0'), 5000)\n",
       ],
     ],
-    says: 'that was not waited for',
+    says: 'this was not waited for',
   },
   {
     task: 'freeze',
@@ -50,7 +50,7 @@ const onV1: WrongAnswer[] = [
     name: 'FREEZING is good enough',
     belief: 'what begins with FR is frozen',
     edits: [[DONE_V1, DONE_V1.replace('=== state', '.slice(0, 2) === state.slice(0, 2)')]],
-    says: 'The kernel called it FREEZING', // only on v1
+    says: 'The kernel reported FREEZING', // only on v1
   },
   {
     task: 'freeze',
@@ -90,7 +90,7 @@ export const wrongFreezes: WrongAnswer[] = [
       [DONE_V1, DONE_V1.replace('await ', 'void ')],
       [DONE_V2, DONE_V2.replace('await ', 'void ')],
     ],
-    says: 'that was not waited for',
+    says: 'this was not waited for',
   },
   {
     task: 'freeze',
@@ -100,7 +100,7 @@ export const wrongFreezes: WrongAnswer[] = [
       [DONE_V1, DONE_V1.replace('5000', '300')],
       [DONE_V2, DONE_V2.replace('5000', '300')],
     ],
-    says: 'that was not waited for',
+    says: 'this was not waited for',
   },
   {
     task: 'freeze',
@@ -119,7 +119,7 @@ export const wrongFreezes: WrongAnswer[] = [
     const [file,`,
       ],
     ],
-    says: 'Nobody has frozen the cgroup',
+    says: 'The cgroup was not frozen',
   },
   {
     task: 'freeze',
@@ -129,7 +129,7 @@ export const wrongFreezes: WrongAnswer[] = [
       [DONE_V1, ''],
       [DONE_V2, ''],
     ],
-    says: 'that was not waited for',
+    says: 'this was not waited for',
   },
   {
     task: 'freeze',
@@ -148,7 +148,7 @@ export const wrongFreezes: WrongAnswer[] = [
       ['=== state, 5000)', '=== state, 100)'],
       ['`), 5000, events)', '`), 100, events)'],
     ],
-    says: 'Nobody has told that cgroup to freeze',
+    says: 'The cgroup was never told to freeze',
   },
   {
     task: 'freeze',
@@ -158,7 +158,7 @@ export const wrongFreezes: WrongAnswer[] = [
       [DONE_V1, SLEEP],
       [DONE_V2, SLEEP],
     ],
-    says: 'that was not waited for',
+    says: 'this was not waited for',
   },
   {
     task: 'freeze',
@@ -168,7 +168,7 @@ export const wrongFreezes: WrongAnswer[] = [
       ["frozen ? 'FROZEN' : 'THAWED'", "frozen ? 'THAWED' : 'FROZEN'"],
       ["frozen ? '1' : '0'", "frozen ? '0' : '1'"],
     ],
-    says: 'exchanged',
+    says: 'swapped',
   },
   {
     task: 'freeze',
@@ -178,7 +178,7 @@ export const wrongFreezes: WrongAnswer[] = [
       [DONE_V1, SLEEP.replace('100', '500')],
       [DONE_V2, SLEEP.replace('100', '500')],
     ],
-    says: 'that was not waited for',
+    says: 'this was not waited for',
   },
   ...(hierarchyOf('freezer')?.version === 1 ? onV1 : []),
 ]

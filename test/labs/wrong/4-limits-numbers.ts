@@ -28,7 +28,7 @@ const onV1: WrongAnswer[] = [
     name: 'swap and memory added',
     belief: 'swap in the specification is swap alone',
     edits: [["['memory.memsw.limit_in_bytes', swap]", "['memory.memsw.limit_in_bytes', swap + limit]"]],
-    says: 'counts memory and swap together already',
+    says: 'already counts memory and swap together',
   },
   {
     task: 'memory',

@@ -34,7 +34,7 @@ export const wrong: WrongAnswer[] = [
     name: 'a directory only',
     belief: 'whoever makes a cgroup for a container has put it in',
     edits: [[JOIN, 'void path']],
-    says: 'It never joined one of its own',
+    says: 'It never joined its own',
   },
   {
     task: 'join',
@@ -48,7 +48,7 @@ export const wrong: WrongAnswer[] = [
     name: 'its own number',
     belief: 'the first process of a container is process 1, also for whoever writes it down outside',
     edits: [[JOIN, JOIN.replace('String(pid)', "'1'")], ...NO_LIMITS],
-    says: 'cgroup.procs was given 1 in place of the child’s',
+    says: "cgroup.procs was given 1 instead of the child's",
   },
   {
     task: 'join',
@@ -87,7 +87,7 @@ export const wrong: WrongAnswer[] = [
   {
     task: 'memory',
     name: 'in mebibytes',
-    belief: 'the kernel takes mebibytes, as Docker’s -m 64m',
+    belief: "the kernel takes mebibytes, as Docker's -m 64m",
     edits: [
       [
         "['memory.limit_in_bytes', limit], ['memory.max', limit]",
@@ -110,7 +110,7 @@ export const wrong: WrongAnswer[] = [
   },
   {
     task: 'cpu',
-    name: 'the period of the kernel’s own',
+    name: "the period of the kernel's own",
     belief: 'the period is always a tenth of a second',
     edits: [
       [CPU, "    if (quota) set(cgroup, 'cpu', ['cpu.cfs_quota_us', quota], ['cpu.max', `${quota}`])\n"],
@@ -141,7 +141,7 @@ export const wrong: WrongAnswer[] = [
   {
     task: 'cpu',
     name: 'nice',
-    belief: 'nice limits how much processor time one gets',
+    belief: 'nice limits how much CPU time a process gets',
     edits: [
       [CPU, ''],
       [QUOTA, ''],
@@ -169,7 +169,7 @@ export const wrong: WrongAnswer[] = [
     name: 'quota and period exchanged',
     belief: 'of the two numbers, the larger one must be what it may use',
     edits: [['const { quota, period = 100_000 } = cpu', 'const { quota: period, period: quota } = cpu']],
-    says: '100000 of every 20000 µs are 500.0 % of a processor',
+    says: '100000 of every 20000 µs are 500.0 % of a CPU',
   },
   {
     task: 'cpu',
@@ -203,7 +203,7 @@ export const wrong: WrongAnswer[] = [
   {
     task: 'pids',
     name: 'to the folder above',
-    belief: 'the number of containers’ processes is limited where they all are',
+    belief: "the number of containers' processes is limited where they all are",
     edits: [
       [
         'writeControl(join(path, file), String(value))',
