@@ -11,11 +11,11 @@ import { counted } from '../../lib/guide/text.ts'
 /** overlayfs.rst, "whiteouts and opaque directories" */
 const WHITEOUT = 'character device 0:0'
 
-/** What becomes of a change: of a file that is written to, of one that is deleted, of a directory that takes the place of another. */
+/** What happens to a change: a file is written to, a file is deleted, a directory replaces another. */
 export const changeChecks = {
   copyUp: {
     id: 'copy-up',
-    claim: 'the changed file was copied to its own layer, whole',
+    claim: 'the whole changed file was copied to its own layer',
     what(scene: Stack) {
       const [original, copy] = [
         text(below(scene, 'etc/os-release')),
@@ -54,7 +54,7 @@ export const changeChecks = {
         changed.length === 0 && !text(path).includes('VARIANT_ID=container'),
         seen(path, text(path).split('\n').find(Boolean) ?? '(empty)', null),
         () =>
-          `The image was written to. ${misbuilt(scene) ?? 'Likeliest: by something else than this container.'}`,
+          `The image was written to. ${misbuilt(scene) ?? 'Likeliest: by something other than this container.'}`,
       )
     },
   },
@@ -80,16 +80,16 @@ export const changeChecks = {
           image === 'gone'
             ? `It was deleted from the image, for every container. ${misbuilt(scene)}`
             : container === 'there'
-              ? `It is still there. ${misbuilt(scene) ?? 'Likeliest: it was to be deleted in the upper directory, where it never was, and not in the container.'}`
+              ? `It is still there. ${misbuilt(scene) ?? 'Likeliest: it was deleted in the upper directory, where it never was, and not in the container.'}`
               : (notInUpper(scene) ??
-                'Likeliest: the mark was removed from the upper directory behind overlay’s back.'),
+                "Likeliest: the mark was removed from the upper directory behind overlay's back."),
       )
     },
   },
 
   opaque: {
     id: 'opaque',
-    claim: 'the new directory shows nothing of the old one: it is marked opaque',
+    claim: 'the new directory shows nothing of the old: it is marked opaque',
     async look(scene) {
       const made = join(upperOf(scene), 'var')
       const xattrs = existsSync(made) ? [...readXattrs(made)] : []
@@ -106,8 +106,8 @@ export const changeChecks = {
           misbuilt(scene) ??
           notInUpper(scene) ??
           (value
-            ? 'It is marked, but entries of the image show. Likeliest: the mark is not of the kind that this overlay looks at.'
-            : 'It has no mark, so the two are merged. Likeliest: the new directory was made in the upper directory behind overlay’s back.'),
+            ? 'It is marked, but entries of the image are visible. Likeliest: this overlay does not look at this kind of mark.'
+            : "It has no mark, so the two are merged. Likeliest: the new directory was made in the upper directory behind overlay's back."),
       )
     },
   },

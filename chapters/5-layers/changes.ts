@@ -19,7 +19,7 @@ type Own = Step<Stack>
 export const STAGES = {
   mount: 'A stack of directories',
   delete: 'Whiteout: deleting what cannot be deleted',
-  anew: 'Opaque: a directory made anew',
+  anew: 'Opaque: a recreated directory',
   two: 'Two containers on the same layers',
   tar: 'A layer is a tar',
 }
@@ -53,7 +53,7 @@ export function withRootInUpper(step: Own): Own {
   })
 }
 
-/** The step on a copy of the image: what a mutant spoils must not be what all share. */
+/** The step on a copy of the image: a mutant must not spoil the image that all share. */
 export function onACopy(step: Own): Own {
   const copied = changeLayers(step, ({ layers }, { scene }) => ({
     lower: scene.lower.length > 0 ? [...scene.lower] : (layers?.lower ?? []),
@@ -101,7 +101,7 @@ export function insteadOfOverlay(step: Own, inside: NonNullable<Part['inside']>)
   return changePart(step, 'layers', right => ({ ...right, inside }))
 }
 
-/** Makes what is mounted there already one's own mount, which pivot_root(2) takes: mount_namespaces(7), "locked". */
+/** Bind-mounts again what is mounted there: pivot_root(2) accepts a mount that this namespace made. mount_namespaces(7), "locked". */
 export function bindOnItself(tape: Tape, { rootfs }: Container): void {
   tape.mount(rootfs, rootfs, null, MS_BIND | MS_REC, null)
 }

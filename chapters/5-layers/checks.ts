@@ -20,7 +20,7 @@ function isCopy({ before }: Stack, dirs: readonly string[]): boolean {
 export const checks = {
   overlay: {
     id: 'overlay-root',
-    claim: 'its `/` is an overlay: the image below, a directory of its own above',
+    claim: 'its `/` is an overlay: the image below, its own directory above',
     look(scene) {
       const { pid, lower, folder } = scene
       const top = rootMount(pid)
@@ -37,7 +37,7 @@ export const checks = {
           misbuilt(scene) ??
           (stack.join(':') === lower.join(':') ? otherUpper(scene) : undefined) ??
           (isCopy(scene, stack)
-            ? 'It stands on a copy of the image: the image was copied for each container in place of being shared.'
+            ? 'It uses a copy of the image: the image was copied for each container instead of being shared.'
             : `Expected ${lower.join(':')} under ${folder}/upper. Likeliest: the layers are in the wrong order (topmost first).`),
       )
     },
@@ -45,7 +45,7 @@ export const checks = {
 
   hidden: {
     id: 'overlay-hidden',
-    claim: 'the host has no such mount: where the container sees its root, the host sees an empty directory',
+    claim: 'the host has no such mount: it sees an empty directory where the container sees its root',
     async look(scene) {
       const top = rootMount(scene.pid)
       const mounts = (who: number | 'self') =>
@@ -62,7 +62,7 @@ export const checks = {
           mounts(scene.pid) === 0
             ? `There is no such mount in the container either. ${misbuilt(scene)}`
             : mounts('self')
-              ? 'It is mounted on the host as well: by the parent, before the clone, in place of by the child.'
+              ? 'It is mounted on the host as well: the parent mounted it before the clone, and not the child.'
               : 'Something was written to the merged directory on the host, where nothing is mounted: the container never sees it.',
       )
     },

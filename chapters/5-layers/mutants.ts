@@ -69,7 +69,7 @@ export const mutants: Mutant<Stack>[] = [
   },
   {
     name: 'one-upper',
-    misconception: 'all containers of an image were given one upper directory',
+    misconception: 'all containers of an image were given the same upper directory',
     breaks: {
       'nothing-copied': 'same upper directory',
       unseen: 'same upper directory',
@@ -144,7 +144,7 @@ export const mutants: Mutant<Stack>[] = [
   },
   {
     name: 'written-under-mount',
-    misconception: 'a file for the container was put into its merged directory, on the host',
+    misconception: 'a file for the container was put into its merged directory on the host',
     breaks: { 'overlay-hidden': 'where nothing is mounted' },
     change: step =>
       afterPrepare(step, ({ rootfs }) =>
@@ -169,7 +169,7 @@ export const mutants: Mutant<Stack>[] = [
   {
     name: 'made-in-upper',
     misconception: 'the new directory was made on the host, in the upper directory',
-    breaks: { opaque: 'made in the upper directory behind overlay’s back' },
+    breaks: { opaque: "made in the upper directory behind overlay's back" },
     change: step =>
       changeAct(step, STAGES.anew, async ({ scene }) => {
         mkdirSync(join(scene.folder, 'upper/var'))
@@ -201,7 +201,7 @@ export const mutants: Mutant<Stack>[] = [
   },
   {
     name: 'whiteouts-left-out',
-    misconception: 'a layer was unpacked like a whole root file system, below which nothing lies',
+    misconception: 'a layer was unpacked like a whole root file system, with nothing below it',
     breaks: { 'same-tree': 'left out when it was unpacked', 'same-view': 'left out when it was unpacked' },
     change: step => changeTar(step, { unpack: (tar, dir) => unpackLayer(tar, dir, { overlay: false }) }),
   },
@@ -209,9 +209,9 @@ export const mutants: Mutant<Stack>[] = [
     name: 'xattrs-lost',
     misconception: 'the upper directory was copied first, without its extended attributes',
     breaks: {
-      'oci-whiteouts': 'opaque was lost',
-      'same-tree': 'opaque was lost',
-      'same-view': 'opaque was lost',
+      'oci-whiteouts': 'is opaque was lost',
+      'same-tree': 'is opaque was lost',
+      'same-view': 'is opaque was lost',
     },
     change: step =>
       changeTar(step, {

@@ -41,7 +41,7 @@ export function directories(mount: Mount | undefined, option: 'lowerdir' | 'uppe
     .map(path => path.replace(/\\(.)/g, '$1'))
 }
 
-/** What a layer says, path by path: files, whiteouts and opaque directories; not directories that only lead there. */
+/** What a layer says, path by path: files, whiteouts and opaque directories, without the directories that only lead to them. */
 export function contents(dir: string): string[] {
   if (!existsSync(dir)) return []
   return treeDigest(dir)
@@ -60,7 +60,7 @@ export function changedLayers({ lower, before }: Stack): string[] {
   return lower.filter((dir, i) => treeDigest(dir).hash !== before[i])
 }
 
-/** What lies at a path, itself: a link is not followed. */
+/** What is at a path; a symbolic link is not followed. */
 export function describe(path: string): string {
   const stat = lstatSync(path, { throwIfNoEntry: false })
   if (!stat) return 'nothing'

@@ -41,8 +41,8 @@ export const sharingChecks = {
           misbuilt(scene) ??
           notItsOwn(scene) ??
           (one !== two
-            ? 'They stand on different directories: the image was copied for each container in place of being shared.'
-            : `One of them has a copy of its own. ${copiedAtStart(scene, upperOf(scene)) ?? ''}`),
+            ? 'They use different directories: the image was copied for each container instead of being shared.'
+            : `One of them has its own copy. ${copiedAtStart(scene, upperOf(scene)) ?? ''}`),
       )
     },
   },
@@ -92,7 +92,7 @@ export const sharingChecks = {
 
   ownUpper: {
     id: 'writes-in-upper',
-    claim: 'all that each has done is in its own upper directory, and nothing else is',
+    claim: 'each upper directory has what its container did, and nothing else',
     look(scene) {
       const rows = [
         { at: upperOf(scene), wanted: scene.touched },
@@ -121,7 +121,7 @@ export const sharingChecks = {
           seen(dir, `before ${short(scene.before[i])}  after ${short(after[i])}`, null),
         ),
         () =>
-          `Changed: ${changedLayers(scene).join(', ')}. ${misbuilt(scene) ?? 'Likeliest: by something else than these containers.'}`,
+          `Changed: ${changedLayers(scene).join(', ')}. ${misbuilt(scene) ?? 'Likeliest: by something other than these containers.'}`,
       )
     },
   },

@@ -36,7 +36,7 @@ export interface Stack {
   second?: Layered
   /** what the second was told to write */
   touchedBySecond: string[]
-  /** the first one's layer as a tar, the tree unpacked from that, and a container on top of it */
+  /** the first container's layer as a tar, the tree unpacked from that, and a container on top of it */
   tar: string
   unpacked: string
   third?: Layered
@@ -79,10 +79,11 @@ export const step: Step<Stack> = {
       title: 'Copy-up: writing to what is only read',
       manual: ['linux/Documentation/filesystems/overlayfs.rst'],
       predict: {
-        question: 'The container appends one line to a file of the image. What is then in its own layer?',
+        question:
+          'The container appends one line to a file of the image. What is in its own layer afterwards?',
         choices: ['nothing: the image was changed', 'only the line', 'the whole file, with the line'],
         answer: checks.copyUp.what,
-        why: 'Overlay stacks whole files: at the first open for writing it copies the file up, with owner, mode and times, and the copy hides the original. For a large file that takes long, so a database belongs in a volume and not in a layer.',
+        why: 'Overlay stacks whole files. At the first open for writing it copies the file up, with owner, mode and times, and the copy hides the original. Copying a large file takes long, so a database belongs in a volume and not in a layer.',
       },
       act: async experiment => {
         await tell(experiment, experiment.scene, 'echo VARIANT_ID=container >> /etc/os-release')
@@ -94,10 +95,10 @@ export const step: Step<Stack> = {
       title: 'Whiteout: deleting what cannot be deleted',
       manual: ['mknod(2)', 'linux/Documentation/filesystems/overlayfs.rst'],
       predict: {
-        question: 'rm /etc/group succeeds. What is then at etc/group in the upper directory?',
+        question: 'rm /etc/group succeeds. What is at etc/group in the upper directory afterwards?',
         choices: ['nothing', 'an empty file', 'a character device'],
         answer: checks.whiteout.what,
-        why: 'A character device with the numbers 0:0, which no driver has. It holds no data, and nothing is lost below.',
+        why: 'The mark is a character device with the numbers 0:0, which no driver has. It holds no data, and the layer below loses nothing.',
       },
       act: async experiment => {
         await tell(experiment, experiment.scene, 'rm /etc/group')
@@ -106,7 +107,7 @@ export const step: Step<Stack> = {
       checks: [checks.whiteout],
     },
     {
-      title: 'Opaque: a directory made anew',
+      title: 'Opaque: a recreated directory',
       manual: ['xattr(7)', 'linux/Documentation/filesystems/overlayfs.rst'],
       act: async experiment => {
         keepsXattrs(experiment)
@@ -120,10 +121,10 @@ export const step: Step<Stack> = {
       manual: ['linux/Documentation/filesystems/overlayfs.rst'],
       source: { file: 'lib/guide/image-layers.ts', symbol: 'onImageLayers' },
       predict: {
-        question: 'How many files of the image does the second container have copies of, once it runs?',
+        question: 'Once the second container runs, how many files of the image has it copied?',
         choices: ['all', 'those that it runs', 'none'],
         answer: checks.nothingCopied.what,
-        why: 'Reading and executing go straight to the lower file; only a write makes a copy. So a container starts in milliseconds whatever the size of its image, and a hundred of them need the disk space, and the page cache, of one.',
+        why: 'Reading and executing use the lower file directly; only a write makes a copy. So a container starts in milliseconds, whatever the size of its image, and a hundred containers need the disk space and the page cache of one.',
       },
       act: async experiment => {
         const second = layered(await experiment.another('a second container on the same layers', {}))
@@ -145,13 +146,13 @@ export const step: Step<Stack> = {
   ],
 
   recap:
-    'You have containers that share one image and cannot harm it: the kernel reads below and writes above, a deletion is a mark, and what a container has done is one directory that can be thrown away, or packed as the next layer. But nobody can reach them: their network namespace is empty.',
+    'You have containers that share one image and cannot harm it. The kernel reads below and writes above, and a deletion is a mark. All that a container has done is in one directory, which you can throw away or pack as the next layer. But no one can reach these containers: their network namespace is empty.',
   next: '`minilab step 6` connects them.',
 }
 
-/** Starts the step's own container, and notes what the image was before. */
+/** Starts the step's own container, and notes the state of the image before. */
 export async function beginStack(experiment: Experiment<Stack>): Promise<void> {
-  // unless there is a copy that stands in for it
+  // unless a copy stands in for it
   if (experiment.scene.lower.length === 0)
     experiment.scene.lower = (await findImage('default')).layers.toReversed()
   experiment.scene.before = experiment.scene.lower.map(dir => treeDigest(dir).hash)
@@ -166,7 +167,7 @@ const layered = ({ pid, shell, container }: Box): Layered => ({
   folder: container.layers?.folder ?? '',
 })
 
-/** The options of the overlay's mount call, one a line: the printed tape has no room for them. */
+/** The options of the overlay's mount call, one per line: the printed tape has no room for them. */
 function showOptions(experiment: Experiment<Stack>): void {
   const { args = '' } = experiment.tape.find(({ args }) => args.startsWith('"overlay"')) ?? {}
   const [, options] = /"(lowerdir=.*)"/.exec(args) ?? []
@@ -176,7 +177,7 @@ function showOptions(experiment: Experiment<Stack>): void {
   experiment.line()
 }
 
-/** A way of a layer through a tar: each of these can be done otherwise. */
+/** A layer's way through a tar; a mutant can replace each part. */
 interface Way {
   pack(upper: string, tar: string): Promise<unknown>
   unpack(tar: string, dir: string): Promise<unknown>

@@ -48,7 +48,7 @@ export const tarChecks = {
             null,
           ),
           seen(
-            'digest of the unpacked one',
+            'digest of the unpacked tree',
             `${counted(unpacked.entries.length, 'entry')}, ${short(unpacked.hash)}`,
             null,
           ),
@@ -86,14 +86,14 @@ export const tarChecks = {
               (await lost(scene)) ??
               (scene.third && copiedAtStart(scene, upperOf(scene.third))) ??
               (stack[0] === scene.unpacked
-                ? 'Likeliest: an opaque directory is marked for the other kind of overlay: trusted.overlay.opaque is not looked at where userxattr is.'
-                : 'The layers are in the wrong order: the new one lies below the image, and lowerdir has the topmost first.')),
+                ? 'Likeliest: an opaque directory is marked for the other kind of overlay: with userxattr, overlay ignores trusted.overlay.opaque.'
+                : 'The layers are in the wrong order: the new layer is below the image, and lowerdir has the topmost first.')),
       )
     },
   },
 } satisfies Record<string, Check<Stack>>
 
-/** The names that stand in a tar for an upper directory's whiteouts and opaque directories: image-spec, layer.md. */
+/** The names in a tar that represent an upper directory's whiteouts and opaque directories: image-spec, layer.md. */
 function marks(upper: string): string[] {
   return treeDigest(upper)
     .entries.flatMap(({ path, rdev, opaque }) => {
@@ -103,7 +103,7 @@ function marks(upper: string): string[] {
     .sort()
 }
 
-/** What a container sees of the directories in which the first has changed something; all others are the image's. */
+/** What a container sees in the directories that the first has changed; all others are the image's. */
 function view({ folder }: Stack, pid: number | undefined): { names: string; files: number; hash: string } {
   const mounted = mountinfo(pid).map(m => m.target)
   const names = readdirSync(upperOf({ folder }), { withFileTypes: true })

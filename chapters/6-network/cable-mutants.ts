@@ -21,7 +21,7 @@ export const say = (words: string, ...ids: string[]) => Object.fromEntries(ids.m
 export const mutants: Mutant<Wiring>[] = [
   {
     name: 'network-namespace-missing',
-    misconception: 'CLONE_NEWNET was left out of the clone flags, so every container has the host’s network',
+    misconception: "CLONE_NEWNET was left out of the clone flags, so every container has the host's network",
     breaks: say(
       'CLONE_NEWNET is missing',
       ...['empty-network', 'loopback-up', 'address', 'cable', 'bridge', 'default-route', 'two-addresses'],
@@ -31,13 +31,13 @@ export const mutants: Mutant<Wiring>[] = [
   },
   {
     name: 'loopback-left-down',
-    misconception: 'nobody set the loopback link up, because it is there in any case',
+    misconception: 'the loopback interface was left down, because it always exists',
     breaks: say('lo is down', 'mode-none', 'mode-bridge'),
     change: step => wired(step, without('loopback up')),
   },
   {
     name: 'no-cable',
-    misconception: 'the bridge was made, and no veth pair to connect the container to it',
+    misconception: 'the bridge was made, but no veth pair to connect the container to it',
     breaks: say(
       'the veth pair was never made',
       ...['address', 'cable', 'bridge', 'default-route', 'two-addresses', ...ALL, 'mode-bridge'],
@@ -46,7 +46,8 @@ export const mutants: Mutant<Wiring>[] = [
   },
   {
     name: 'eth0-left-on-host',
-    misconception: 'the veth pair was made on the host, and its second end never moved into the container',
+    misconception:
+      'the veth pair was made on the host, and its second end was never moved into the container',
     breaks: say(
       'the second end was never moved',
       ...['address', 'cable', 'bridge', 'default-route', 'two-addresses', ...ALL, 'mode-bridge'],
@@ -75,19 +76,19 @@ export const mutants: Mutant<Wiring>[] = [
   },
   {
     name: 'hosts-end-left-down',
-    misconception: 'only the container’s end of the cable was set up, and not the host’s',
-    breaks: say('only the container’s end was set up', 'cable', ...ALL),
-    change: step => wired(step, without('host’s end up')),
+    misconception: "only the container's end of the cable was set up, and not the host's",
+    breaks: say("only the container's end was set up", 'cable', ...ALL),
+    change: step => wired(step, without("host's end up")),
   },
   {
     name: 'not-plugged-in',
-    misconception: 'the host’s end of the cable was set up, but not made a port of the bridge',
+    misconception: "the host's end of the cable was set up, but not made a port of the bridge",
     breaks: say('never given a master', 'bridge', ...ALL),
     change: step => wired(step, without('plug')),
   },
   {
     name: 'bridge-left-down',
-    misconception: 'the bridge was made and plugged in, and never set up itself',
+    misconception: 'the bridge was made and the cable attached to it, but the bridge was never set up',
     breaks: say('made and never set up', 'bridge', ...ALL),
     change: step => wired(step, without('bridge up')),
   },
@@ -106,7 +107,7 @@ export const mutants: Mutant<Wiring>[] = [
   },
   {
     name: 'address-at-wrong-end',
-    misconception: 'the container’s address was given to the end of the cable that stays on the host',
+    misconception: "the container's address was given to the end of the cable that stays on the host",
     breaks: say('the end that stays on the host', ...['address', 'default-route', 'two-addresses', ...ALL]),
     change: step =>
       wired(
@@ -126,7 +127,7 @@ export const mutants: Mutant<Wiring>[] = [
   },
   {
     name: 'address-of-another-network',
-    misconception: 'eth0 was given an address of a network that the bridge is not in',
+    misconception: "eth0 was given an address in another network than the bridge's",
     breaks: say('are in two networks', 'address', 'default-route', 'two-addresses', ...ALL),
     change: step =>
       wired(
@@ -136,13 +137,14 @@ export const mutants: Mutant<Wiring>[] = [
   },
   {
     name: 'route-before-up',
-    misconception: 'the default route was added before eth0 was up, and the kernel’s refusal passed over',
+    misconception: "the default route was added before eth0 was up, and the kernel's error was ignored",
     breaks: say('added before eth0 was up', 'default-route', ...OUT, ...IN),
     change: step => wired(step, early('route', 'eth0 up')),
   },
   {
     name: 'route-without-gateway',
-    misconception: 'the default route leads into eth0, as if all the world were on the bridge',
+    misconception:
+      'the default route leads to eth0 without a gateway, as if every address were on the bridge',
     breaks: say('names no gateway', 'default-route', ...OUT, ...IN),
     change: step =>
       wired(
@@ -152,7 +154,7 @@ export const mutants: Mutant<Wiring>[] = [
   },
   {
     name: 'route-to-nobody',
-    misconception: 'the default route leads to an address where a router usually is, and here there is none',
+    misconception: 'the default route leads to an address that routers often have, but here no router has it',
     breaks: say('The default route leads to', 'default-route', ...OUT, ...IN),
     change: step =>
       wired(
@@ -164,14 +166,14 @@ export const mutants: Mutant<Wiring>[] = [
   },
   {
     name: 'address-taken-twice',
-    misconception: 'nobody noted which addresses are taken, so the second container got the first one’s',
-    breaks: say('so the first one talks to itself', 'two-addresses', ...TO_OTHER),
+    misconception: 'taken addresses were not recorded, so the second container got the address of the first',
+    breaks: say('so the first talks to itself', 'two-addresses', ...TO_OTHER),
     change: step =>
-      // whom of the two the host would find by ARP later is chance, so the second one ends before
+      // which of the two the host would later find by ARP is chance, so the second ends first
       changeAct(wired(step, without('note')), 'The host as a router', async (experiment, right) => {
         const second = experiment.boxes.find(({ pid }) => pid === experiment.scene.second)
         await second?.end()
-        // its namespace, which still answers, goes a moment after its last process, and with it the cable
+        // its namespace still answers until a moment after its last process ended; then the cable goes with it
         const hostLink = second?.container.cable?.hostLink ?? ''
         await until(() => !linkNames(process.pid).includes(hostLink), 5000)
         await right(experiment)

@@ -15,7 +15,7 @@ import type { Wiring } from './wiring.ts'
 
 /** Wrong ways to use a network namespace, to route, to translate addresses and to choose a mode. */
 
-/** What connections and datagrams that need an answer find out alike. */
+/** What connections and datagrams both find out when they need an answer. */
 const through = (words: string, ...more: string[]) =>
   say(words, 'masquerade', 'published-port', 'both-ways', ...more)
 const published = (words: string) => say(words, 'published-port', 'both-ways', 'rule-counter')
@@ -23,10 +23,11 @@ const published = (words: string) => say(words, 'published-port', 'both-ways', '
 export const mutants: Mutant<Wiring>[] = [
   {
     name: 'loopback-up-too-early',
-    misconception: 'the loopback link was set up as soon as there was a namespace, and only then looked at',
+    misconception:
+      'the loopback interface was set up as soon as the namespace existed, and looked at only then',
     breaks: {
-      'empty-network': 'only after somebody had set it up',
-      'loopback-up': 'It went through before already',
+      'empty-network': 'only after it had been set up',
+      'loopback-up': 'It already went through before',
     },
     change: step =>
       changeAct(step, 'An empty network namespace', async (experiment, right) => {
@@ -37,14 +38,14 @@ export const mutants: Mutant<Wiring>[] = [
   },
   {
     name: 'loopback-up-on-host',
-    misconception: 'the request to set lo up was sent from the host’s namespace, and so set up the host’s',
+    misconception: "the request to set lo up was sent from the host's namespace, so it set up the host's lo",
     breaks: { 'loopback-up': 'lo is still down' },
     change: step =>
-      changeAct(step, 'The loopback', experiment => loopback(experiment, experiment.scene.host)),
+      changeAct(step, 'The loopback interface', experiment => loopback(experiment, experiment.scene.host)),
   },
   {
     name: 'one-namespace-for-two',
-    misconception: 'the second program was started in the first one’s network namespace, as in a pod',
+    misconception: 'the second program was started in the network namespace of the first, as in a pod',
     breaks: {
       'two-addresses': 'joined that of the first',
       'container-counters': 'Both are in one network namespace',
@@ -60,31 +61,32 @@ export const mutants: Mutant<Wiring>[] = [
   },
   {
     name: 'no-forwarding',
-    misconception: 'a machine with two links was taken for a router, and nobody switched forwarding on',
-    breaks: through('Likeliest: nobody has switched it on', 'no-way-back', 'forwarding'),
+    misconception: 'a machine with two interfaces was taken for a router, and forwarding was left off',
+    breaks: through('Likeliest: it was never switched on', 'no-way-back', 'forwarding'),
     change: step => forwarding(step, () => []),
   },
   {
     name: 'forwarding-only-out',
-    misconception: 'forwarding was switched on for the link by which the container’s packets leave the host',
-    breaks: through('it is the one by which they come in that counts', 'no-way-back', 'forwarding'),
+    misconception:
+      "forwarding was switched on for the interface on which the container's packets leave the host",
+    breaks: through('what counts is the interface on which they arrive', 'no-way-back', 'forwarding'),
     change: step => forwarding(step, (_, out) => [out]),
   },
   {
     name: 'forwarding-only-in',
-    misconception: 'forwarding was switched on for the container’s packets, and not for the answers to them',
-    breaks: through('the outside’s packets come in by the other link', 'forwarding'),
+    misconception: "forwarding was switched on for the container's packets, and not for the answers to them",
+    breaks: through("the outside's packets arrive on the other interface", 'forwarding'),
     change: step => forwarding(step, bridge => [bridge]),
   },
   {
     name: 'masquerade-left-out',
-    misconception: 'the host was a router, and nobody told it to lend the container its address',
-    breaks: { masquerade: 'nobody has given the host a rule' },
+    misconception: 'the host was a router, but had no rule to lend the container its address',
+    breaks: { masquerade: 'the host was given no rule to masquerade' },
     change: step => rules(step, nat => ({ ...nat, masquerade: [] })),
   },
   {
     name: 'masquerade-other-network',
-    misconception: 'the rule to masquerade was written for docker’s network, and not for this bridge’s',
+    misconception: "the rule to masquerade was written for docker's network, and not for this bridge's",
     breaks: { masquerade: 'The rule is for packets from 172.17.0.0/16' },
     change: step =>
       rules(step, nat => ({
@@ -94,8 +96,8 @@ export const mutants: Mutant<Wiring>[] = [
   },
   {
     name: 'masquerade-other-link',
-    misconception: 'the rule to masquerade names the link by which packets come in, the bridge',
-    breaks: { masquerade: 'The rule is for packets that leave by mlb-' },
+    misconception: 'the rule to masquerade names the interface on which packets arrive, the bridge',
+    breaks: { masquerade: 'The rule is for packets that leave through mlb-' },
     change: step =>
       rules(step, (nat, { scene }) => ({
         ...nat,
@@ -105,7 +107,7 @@ export const mutants: Mutant<Wiring>[] = [
   {
     name: 'published-ports-confused',
     misconception:
-      'the two ports were confused: the rule is for the container’s port, and sends to the host’s',
+      "the two ports were confused: the rule is for the container's port, and sends to the host's",
     breaks: published('the two ports were confused'),
     change: step =>
       rules(step, nat => ({
@@ -118,7 +120,7 @@ export const mutants: Mutant<Wiring>[] = [
   },
   {
     name: 'published-to-the-bridge',
-    misconception: 'the rule sends connections to the bridge’s address in place of the container’s',
+    misconception: "the rule sends connections to the bridge's address in place of the container's",
     breaks: published('The rule sends to 10.44.0.1:80'),
     change: step =>
       rules(step, (nat, { box }) => ({
@@ -132,8 +134,8 @@ export const mutants: Mutant<Wiring>[] = [
   {
     name: 'published-in-output',
     misconception:
-      'the rule stands where the host’s own packets pass, and not where those from outside come in',
-    breaks: published('which only the host’s own packets pass'),
+      "the rule is where only the host's own packets pass, and not where packets from outside arrive",
+    breaks: published("which only the host's own packets pass"),
     change: step =>
       rewritten(step, {
         nft: text => text.replace('hook prerouting', 'hook output'),
@@ -142,7 +144,7 @@ export const mutants: Mutant<Wiring>[] = [
   },
   {
     name: 'no-connection-tracking',
-    misconception: 'only the packets that come in were rewritten, and the way back forgotten',
+    misconception: 'only incoming packets were rewritten, and the answers were forgotten',
     breaks: published('without connection tracking'),
     change: step =>
       rewritten(step, {
@@ -154,8 +156,8 @@ export const mutants: Mutant<Wiring>[] = [
   },
   {
     name: 'mode-none-with-cable',
-    misconception: 'mode none was taken for “nothing published”, and the container plugged in all the same',
-    breaks: { 'mode-none': 'it was given a cable all the same' },
+    misconception: 'mode none was taken for “nothing published”, so the container was connected anyway',
+    breaks: { 'mode-none': 'it was given a cable anyway' },
     change: step =>
       modes(step, ({ scene }) => ({
         none: container => (container.network = planNetwork('bridge', scene.bridge)),
@@ -169,13 +171,13 @@ export const mutants: Mutant<Wiring>[] = [
   },
   {
     name: 'mode-host-with-namespace',
-    misconception: 'in mode host no cable was made, and CLONE_NEWNET given to clone all the same',
+    misconception: 'in mode host no cable was made, but CLONE_NEWNET was passed to clone anyway',
     breaks: { 'mode-host': 'CLONE_NEWNET was among the clone flags' },
     change: step => modes(step, () => ({ host: container => (container.network = planNetwork('host')) })),
   },
 ]
 
-/** The step with forwarding switched on for other links, and off for the rest. */
+/** The step with forwarding switched on for other interfaces, and off for the rest. */
 function forwarding(step: Step<Wiring>, choose: (bridge: string, out: string) => string[]): Step<Wiring> {
   return changeAct(step, 'The host as a router', experiment =>
     beARouter(experiment, (bridge, out) => {
@@ -200,7 +202,7 @@ function rules(
   )
 }
 
-/** The step with rules of another text. */
+/** The step with the text of the rules changed. */
 function rewritten(
   step: Step<Wiring>,
   edit: Partial<Record<NatTool, (line: string) => string>>,
@@ -217,7 +219,7 @@ function rewritten(
   )
 }
 
-/** Takes rules away and gives the kernel others in their place. */
+/** Removes rules and gives the kernel others instead. */
 function replace({ tool, text, list: [program = ''] }: NatRules, table: string, others: string[]): void {
   const run = (args: string[], input = '') => {
     const { ok, said } = runRuleTool([program, ...args], input)
@@ -228,7 +230,7 @@ function replace({ tool, text, list: [program = ''] }: NatRules, table: string, 
     run(['-w', '-t', 'nat', ...rule.split(' ')])
 }
 
-/** The step with containers of other modes than those that are called for. */
+/** The step with containers in other modes than those asked for. */
 function modes(
   step: Step<Wiring>,
   change: (experiment: Experiment<Wiring>) => Partial<typeof MODES>,

@@ -12,12 +12,12 @@ import { bothEnds, cableOf, type End, packets } from './readings.ts'
 import { converse, exchange, type Place } from './sockets.ts'
 import type { Counted, Exchange, Wiring } from './wiring.ts'
 
-/** What the stages do; what they are given is what can be got wrong. */
+/** What the stages do. Mutants change the arguments. */
 
 export const DATAGRAMS = 20
 export const host: Place = { pid: process.pid, name: 'the host' }
 
-/** Where a container's sockets are opened, and the address that is meant to be its own. */
+/** Where a container's sockets are opened, and the address that it should have. */
 export const place = (box: Box | undefined, name: string) => ({
   pid: box?.pid ?? 0,
   name,
@@ -78,7 +78,7 @@ export async function sendToSecond(
   )
 }
 
-/** A machine outside, and the host as a router for what comes in by the chosen links; the container sends one datagram. */
+/** A machine outside, and the host as a router for packets that arrive on the chosen interfaces; the container sends one datagram. */
 export async function beARouter(
   experiment: Experiment<Wiring>,
   choose: (bridge: string, out: string) => string[],
@@ -118,7 +118,7 @@ export async function translate(
   scene.masqueraded = await exchange(experiment, inside, outside, 1)
 }
 
-/** What a container's description becomes in the two other modes. */
+/** A container's description in the two other modes. */
 export const MODES = {
   none(container: Plan) {
     container.network = planNetwork('none')

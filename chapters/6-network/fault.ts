@@ -8,10 +8,10 @@ import { areEnds, ask, cableOf, defaultRoute, find, ipv4, plain } from './readin
 
 /**
  * Why packets do not get through: what the kernel shows of the way from a container to the host, from its network
- * namespace to its address, and beyond. The first thing that is wrong stops them, whatever else may be.
+ * namespace to its address, and beyond. The first fault on the way stops them, so it is the one reported.
  */
 
-/** A container, the host's side of its network, and what the kernel says of both. */
+/** A container, the host's side of its network, and what the kernel says about both. */
 interface Way {
   pid: number
   host: number
@@ -25,33 +25,33 @@ interface Look {
   inside: Link[]
   outside: Link[]
   bridge: Link | undefined
-  /** addresses with the lengths of their networks, or `none`: eth0's, the bridge's, that of the cable's other end */
+  /** addresses with the lengths of their networks, or `none`: of eth0, of the bridge, of the cable's other end */
   own: string
   gateway: string
   farOwn: string
 }
 
-/** Two links here that are the ends of one cable: it was never divided. */
+/** Two interfaces here that are the ends of one cable: neither end was moved. */
 const wholeCable = (links: Link[]) =>
   links.filter(a => a.linkNetnsId === null && links.some(b => areEnds(a, b))).map(({ name }) => name)
 
 const SHARED =
-  'It is in the host’s own network namespace. Likeliest: CLONE_NEWNET is missing from the clone flags.'
+  "It is in the host's own network namespace. Likeliest: CLONE_NEWNET is missing from the clone flags."
 
-/** What to say of a process that is in the host's network namespace. */
+/** The diagnosis for a process that is in the host's network namespace. */
 export function sharing(pid: number, host: number): string | undefined {
   return namespaceInode(pid, 'net') === namespaceInode(host, 'net') ? SHARED : undefined
 }
 
 type Fault = readonly [wrong: (look: Look) => boolean, words: (look: Look) => string]
 
-/** In the order of the way: what is wrong, and the words for it. First the cable … */
+/** In the order of the way: what is wrong, and how to say it. First the cable … */
 const CABLE_FAULTS: readonly Fault[] = [
   [({ shared }) => shared, () => SHARED],
   [
     ({ near, outside }) => !near && wholeCable(outside).length > 0,
     ({ outside }) =>
-      `There is no eth0 inside: both ends of the cable, ${wholeCable(outside).join(' and ')}, are on the host. Likeliest: the second end was never moved into the container’s network namespace.`,
+      `There is no eth0 inside: both ends of the cable, ${wholeCable(outside).join(' and ')}, are on the host. Likeliest: the second end was never moved into the container's network namespace.`,
   ],
   [
     ({ near }) => !near,
@@ -61,27 +61,27 @@ const CABLE_FAULTS: readonly Fault[] = [
   [
     ({ inside }) => wholeCable(inside).length > 0,
     ({ inside }) =>
-      `Both ends of the cable, ${wholeCable(inside).join(' and ')}, are in the container. Likeliest: the pair was made in there, and no end moved out to the host.`,
+      `Both ends of the cable, ${wholeCable(inside).join(' and ')}, are in the container. Likeliest: the pair was made there, and no end moved out to the host.`,
   ],
   [
     ({ near }) => !near?.up,
     () =>
-      'eth0 is down. Likeliest: it was given an address and never set up; a link that is down has no routes either.',
+      'eth0 is down. Likeliest: it was given an address but never set up; an interface that is down has no routes either.',
   ],
   [
     ({ far }) => !far?.up,
     ({ far }) =>
-      `The host’s end of the cable, ${far?.name}, is down. Likeliest: only the container’s end was set up, and a cable carries only while both are.`,
+      `The host's end of the cable, ${far?.name}, is down. Likeliest: only the container's end was set up, and a cable carries only while both are.`,
   ],
 ]
 
-/** … and then what it is plugged into, and the addresses. */
+/** … and then what it is attached to, and the addresses. */
 const NETWORK_FAULTS: readonly Fault[] = [
   [({ bridge }) => !bridge, () => 'The host has no such bridge. Likeliest: it was never made.'],
   [
     ({ far }) => !far?.master,
     ({ far }) =>
-      `The host’s end of the cable, ${far?.name}, is plugged into no bridge. Likeliest: it was never given a master.`,
+      `The host's end of the cable, ${far?.name}, is not attached to a bridge. Likeliest: it was never given a master.`,
   ],
   [
     ({ bridge }) => !bridge?.up,
@@ -95,21 +95,22 @@ const NETWORK_FAULTS: readonly Fault[] = [
   [
     ({ own }) => own === 'none',
     () =>
-      'eth0 has no address. Likeliest: it was never given one, or before the link was moved into the container: a move takes addresses away.',
+      'eth0 has no address. Likeliest: it never got one, or it got one before the interface was moved into the container: a move takes addresses away.',
   ],
   [
     ({ own }) => own.endsWith('/32'),
     ({ own, gateway }) =>
-      `${own} is a network of one address, and the bridge’s is ${networkOf(gateway)}. Likeliest: the address was given without the length of its network.`,
+      `${own} is a network of one address, and the bridge's is ${networkOf(gateway)}. Likeliest: the address was given without the length of its network.`,
   ],
   [
     ({ gateway }) => gateway === 'none',
     ({ bridge }) =>
-      `The bridge ${bridge?.name} has no address. Likeliest: none was given to it, so the host itself is not on that network.`,
+      `The bridge ${bridge?.name} has no address. Likeliest: it was given none, so the host itself is not on that network.`,
   ],
   [
     ({ own, gateway }) => networkOf(own) !== networkOf(gateway),
-    ({ own, gateway }) => `${own} and the bridge’s ${gateway} are in two networks, which no switch connects.`,
+    ({ own, gateway }) =>
+      `${own} and the bridge's ${gateway} are in two networks, which a bridge does not connect.`,
   ],
 ]
 
@@ -129,10 +130,10 @@ async function look({ pid, host, bridge: name }: Way): Promise<Look> {
   }
 }
 
-/** What is wrong with the cable alone; undefined where nothing is to be seen. */
+/** What is wrong with the cable alone; undefined if nothing is. */
 export const cableFault = (way: Way) => firstOf(CABLE_FAULTS, way)
 
-/** What keeps a container's packets from the host; undefined where nothing is to be seen that would. */
+/** What keeps a container's packets from the host; undefined if nothing visible does. */
 export const fault = (way: Way) => firstOf([...CABLE_FAULTS, ...NETWORK_FAULTS], way)
 
 async function firstOf(faults: readonly Fault[], way: Way): Promise<string | undefined> {
@@ -140,22 +141,22 @@ async function firstOf(faults: readonly Fault[], way: Way): Promise<string | und
   return faults.find(([wrong]) => wrong(seen))?.[1](seen)
 }
 
-/** What keeps a container's packets from all that is not on its bridge. */
+/** What keeps a container's packets from everything that is not on its bridge. */
 export async function routeFault(way: Way): Promise<string | undefined> {
   const found = await fault(way)
   if (found) return found
   const gateway = plain(ipv4(await ask(way.host, net => net.addresses()), way.bridge))
   const route = defaultRoute(way.pid)
   if (!route)
-    return 'There is no default route. Likeliest: it was added before eth0 was up (the kernel answers ENETUNREACH then), or never.'
+    return 'There is no default route. Likeliest: it was added before eth0 was up (the kernel then answers ENETUNREACH), or never.'
   if (route.via === '0.0.0.0')
-    return 'The default route names no gateway, so eth0 asks by ARP for addresses that nobody on the bridge has.'
+    return 'The default route names no gateway, so eth0 asks by ARP for addresses that no interface on the bridge has.'
   return route.via === gateway
     ? undefined
     : `The default route leads to ${route.via}, and the bridge is ${gateway}.`
 }
 
-/** Whether the host is a router for what comes in by a link: `1` or `0`; undefined where it has no such link. */
+/** Whether the host forwards packets that arrive on an interface: `1` or `0`; undefined if it has no such interface. */
 export function forwarding(link: string): string | undefined {
   const links = readFileSync('/proc/self/net/dev', 'utf8')
   if (!new RegExp(`^ *${link}:`, 'm').test(links)) return undefined
@@ -163,18 +164,18 @@ export function forwarding(link: string): string | undefined {
 }
 export const forwardingKnob = (link: string) => `/proc/sys/net/ipv4/conf/${link}/forwarding`
 
-/** What keeps packets from their way through the host, there or back. */
+/** What stops packets on their way through the host, there or back. */
 export function forwardFault(bridge: string, out: string): string | undefined {
   const [there, back] = [forwarding(bridge), forwarding(out)]
   if (there === '1' && back === '1') return undefined
   if (there !== '1' && back !== '1')
-    return 'The host is no router: forwarding is off for both links. Likeliest: nobody has switched it on.'
+    return 'The host is not a router: forwarding is off for both interfaces. Likeliest: it was never switched on.'
   return there === '1'
-    ? `The host passes nothing on that comes in by ${out}. Likeliest: only the container’s side was thought of, and the outside’s packets come in by the other link.`
-    : `The host passes nothing on that comes in by ${bridge}. Likeliest: only the link by which packets leave was switched; it is the one by which they come in that counts.`
+    ? `The host forwards no packet that arrives on ${out}. Likeliest: only the container's side was considered, and the outside's packets arrive on the other interface.`
+    : `The host forwards no packet that arrives on ${bridge}. Likeliest: forwarding was switched on only for the interface on which packets leave; what counts is the interface on which they arrive.`
 }
 
-/** A finding whose diagnosis is looked for only where the claim does not hold; `otherwise`: where nothing is found. */
+/** A finding whose diagnosis is looked for only when the claim does not hold; `otherwise` is used when none is found. */
 export async function judged(
   ok: boolean,
   evidence: Evidence | Evidence[],

@@ -22,16 +22,16 @@ import {
 import type { Wiring } from './wiring.ts'
 import { counted } from '../../lib/guide/text.ts'
 
-/** Checks of what is there: links, addresses, routes, and the three modes. */
+/** Checks of what exists: interfaces, addresses, routes, and the three modes. */
 
 const state = (link?: Link) => (link ? `${link.name}, ${link.up ? 'up' : 'down'}` : 'none')
 
 const LOOKS = 300
 
 /**
- * The cable once it carries, or as it is after some seconds. That an end went up is passed on to the other by a work queue
- * (net/core/link_watch.c), at most once a second where both have the same index, each in its namespace. And each namespace tells
- * its own changes only, so there is no one event to wait for.
+ * The cable once it has a carrier, or as it is after some seconds. A work queue tells one end that the other went up
+ * (net/core/link_watch.c), at most once a second if both have the same index, each in its namespace. And each namespace reports
+ * only its own changes, so there is no single event to wait for.
  */
 async function carrying(pid: number, host: number): ReturnType<typeof cableOf> {
   for (let looks = LOOKS; ; looks--) {
@@ -43,7 +43,7 @@ async function carrying(pid: number, host: number): ReturnType<typeof cableOf> {
   }
 }
 
-/** The links of a namespace in the words of a prediction. */
+/** The interfaces of a namespace in the words of a prediction. */
 export async function linksInside(pid: number): Promise<string> {
   const links = await linksOf(pid)
   if (links.length > 1) return 'lo and eth0'
@@ -53,20 +53,20 @@ export async function linksInside(pid: number): Promise<string> {
 export const links = {
   empty: {
     id: 'empty-network',
-    claim: 'a new network namespace has one link, `lo`, and that is down',
+    claim: 'a new network namespace has one interface, `lo`, and it is down',
     async look({ bare, host }) {
       const links = await linksOf(bare)
       return judged(
         links.length === 1 && state(links[0]) === 'lo, down',
         seen(
           `RTM_GETLINK in ${bare}`,
-          counted(linkNames(host).length, 'link'),
+          counted(linkNames(host).length, 'interface'),
           links.map(link => state(link)).join(', '),
         ),
         () => sharing(bare, host),
         find(links, 'lo')?.up
-          ? 'lo is up. Likeliest: it was looked at only after somebody had set it up.'
-          : 'It has other links already. Likeliest: it is not new, but another container’s.',
+          ? 'lo is up. Likeliest: it was looked at only after it had been set up.'
+          : "It already has other interfaces. Likeliest: it is not new, but another container's.",
       )
     },
   },
@@ -94,15 +94,15 @@ export const links = {
         ],
         () => sharing(bare, host),
         lo?.up
-          ? 'It went through before already. Likeliest: somebody had set lo up by then.'
-          : 'lo is still down. Likeliest: nobody has set it up in this namespace; every runtime has to do it.',
+          ? 'It already went through before. Likeliest: lo had been set up by then.'
+          : 'lo is still down. Likeliest: it was never set up in this namespace; every runtime has to do that.',
       )
     },
   },
 
   address: {
     id: 'address',
-    claim: '`eth0` has an address of its own in the bridge’s network',
+    claim: "`eth0` has its own address in the bridge's network",
     async look({ pid, bridge, host }) {
       const own = ipv4(await ask(host, net => net.addresses()), bridge)
       const container = await eth0(pid)
@@ -117,25 +117,25 @@ export const links = {
 
   cable: {
     id: 'cable',
-    claim: '`eth0` is one end of a veth pair, and the other end is a link of the host; both are up',
+    claim: '`eth0` is one end of a veth pair, and the other end is on the host; both are up',
     async look({ pid, bridge, host }) {
       const { near, far } = await carrying(pid, host)
       const end = (link?: Link) =>
-        link ? `${link.name} is ${link.index}, peer ${link.peerIndex}` : 'no such link'
+        link ? `${link.name} is ${link.index}, peer ${link.peerIndex}` : 'no such interface'
       return judged(
         near?.kind === 'veth' && far?.kind === 'veth' && near.running && far.running,
         seen('RTM_GETLINK (IFLA_LINK)', end(far), end(near)),
         () => cableFault({ pid, bridge, host }),
         near?.up && far?.up
-          ? 'Both ends are up, and the kernel says that one of them carries nothing (IFF_RUNNING).'
-          : 'eth0 is the end of no cable: its other end is a link of neither.',
+          ? 'Both ends are up, but the kernel says that one of them has no carrier (IFF_RUNNING).'
+          : 'eth0 is not one end of a veth pair between the container and the host.',
       )
     },
   },
 
   bridge: {
     id: 'bridge',
-    claim: 'the host’s end is plugged into the bridge',
+    claim: "the host's end is attached to the bridge",
     async look({ pid, bridge, host }) {
       const { far, outside } = await cableOf(pid, host)
       const master = outside.find(({ index }) => index === far?.master)
@@ -147,14 +147,14 @@ export const links = {
           null,
         ),
         () => fault({ pid, bridge, host }),
-        `It is plugged into ${master?.name}, which is another one.`,
+        `It is attached to ${master?.name}, which is another bridge.`,
       )
     },
   },
 
   route: {
     id: 'default-route',
-    claim: 'everything else goes to the bridge’s address: the default route',
+    claim: "everything else goes to the bridge's address: the default route",
     async look({ pid, bridge, host }) {
       const gateway = plain(ipv4(await ask(host, net => net.addresses()), bridge))
       const route = defaultRoute(pid)
@@ -171,7 +171,7 @@ export const links = {
           seen('RTM_GETROUTE', null, asked ? `default ${via}dev ${asked.dev}` : 'none'),
         ],
         () => routeFault({ pid, bridge, host }),
-        'It leads by another link than eth0.',
+        'It leads through another interface than eth0.',
       )
     },
   },
@@ -180,13 +180,13 @@ export const links = {
 /** One for each mode. */
 export const modes: Check<Wiring>[] = (
   [
-    ['none', 'a network namespace with nothing but the loopback, which is up'],
-    ['host', 'the host’s own network namespace, and so all its links'],
+    ['none', 'a network namespace with only the loopback interface, which is up'],
+    ['host', "the host's own network namespace, and so all its interfaces"],
     ['bridge', 'a network namespace with a cable to the bridge'],
   ] as const
 ).map(mode)
 
-/** A mode, as the namespace's inode and its links show it. */
+/** A mode, as the namespace's inode and its interfaces show it. */
 function mode([name, claim]: readonly ['none' | 'host' | 'bridge', string]): Check<Wiring> {
   const own = { none: ['lo, up'], bridge: ['eth0, up', 'lo, up'], host: undefined }[name]
   return {
@@ -196,22 +196,22 @@ function mode([name, claim]: readonly ['none' | 'host' | 'bridge', string]): Che
       const pid = modes[name]
       const [ours, theirs] = [namespaceInode(host, 'net'), namespaceInode(pid, 'net')]
       const links = (await linksOf(pid)).map(link => state(link)).sort()
-      const shown = own ? links.join(' · ') : counted(links.length, 'link')
+      const shown = own ? links.join(' · ') : counted(links.length, 'interface')
       return judged(
         own ? ours !== theirs && links.join() === own.join() : ours === theirs,
         [
           seen(`/proc/${pid}/ns/net`, ours, theirs),
-          seen(`RTM_GETLINK in ${pid}`, counted(linkNames(host).length, 'link'), shown),
+          seen(`RTM_GETLINK in ${pid}`, counted(linkNames(host).length, 'interface'), shown),
         ],
         async () => {
           if (!own)
-            return 'It has a network namespace of its own. Likeliest: CLONE_NEWNET was among the clone flags all the same.'
+            return 'It has its own network namespace. Likeliest: CLONE_NEWNET was among the clone flags anyway.'
           if (ours === theirs) return sharing(pid, host)
           if (links.includes('lo, down'))
-            return 'lo is down. Likeliest: whoever made the namespace did not set it up; no mode does without.'
+            return 'lo is down. Likeliest: it was never set up after the namespace was made; every mode needs that.'
           return name === 'bridge' ? fault({ pid, bridge, host }) : undefined
         },
-        `There are more links than ${own?.join(' and ')}. Likeliest: it was given a cable all the same.`,
+        `There are more interfaces than ${own?.join(' and ')}. Likeliest: it was given a cable anyway.`,
       )
     },
   }

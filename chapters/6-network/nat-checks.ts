@@ -7,29 +7,29 @@ import { ask, connections, eth0, ipv4, plain, show } from './readings.ts'
 import { type Rule, rulesThat } from './rules.ts'
 import type { Wiring } from './wiring.ts'
 
-/** Checks of the way to the world outside: routing, and the translation of addresses. */
+/** Checks of the way to the outside: routing and address translation. */
 
 type Whole = Scene & Wiring
 
-/** What keeps packets from the way through the host: in front of it, or on it. */
+/** What stops packets before the host, or in it. */
 async function onTheWay({ pid, host, bridge, outside }: Whole): Promise<string | undefined> {
   return (await routeFault({ pid, host, bridge })) ?? forwardFault(bridge, outside.hostLink)
 }
 
 const FIREWALL =
-  'Likeliest: the host’s firewall drops what it forwards (docker and ufw set it up so): sudo nft list ruleset shows it. With --rootless there is none.'
+  "Likeliest: the host's firewall drops forwarded packets (docker and ufw set it up this way): sudo nft list ruleset shows it. With --rootless there is none."
 
 export const routing = {
   forwarding: {
     id: 'forwarding',
-    claim: 'the host passes packets on from these two links, whatever it does with others',
+    claim: 'the host forwards packets that arrive on these two interfaces, whatever it does for others',
     look(scene) {
       const { bridge, outside } = scene
       const links = [bridge, outside.hostLink]
       return judged(
         links.every(link => forwarding(link) === '1'),
         [
-          ...links.map(link => seen(forwardingKnob(link), forwarding(link) ?? 'no such link', null)),
+          ...links.map(link => seen(forwardingKnob(link), forwarding(link) ?? 'no such interface', null)),
           seen(
             '/proc/sys/net/ipv4/ip_forward',
             readFileSync('/proc/sys/net/ipv4/ip_forward', 'utf8').trim(),
@@ -40,7 +40,7 @@ export const routing = {
           forwarding(bridge) === undefined
             ? routeFault({ pid: scene.pid, host: scene.host, bridge })
             : forwardFault(bridge, outside.hostLink),
-        'There is no such link.',
+        'There is no such interface.',
       )
     },
   },
@@ -71,32 +71,32 @@ export const routing = {
         !arrived
           ? FIREWALL
           : source.address === own
-            ? 'The outside knows a way to the container’s private address. Likeliest: it was given a default route.'
-            : `It came from ${source.address}. Likeliest: addresses are translated already.`,
+            ? "The outside has a route to the container's private address. Likeliest: it was given a default route."
+            : `It came from ${source.address}. Likeliest: addresses are already translated.`,
       )
     },
   },
 } satisfies Record<string, Check<Wiring>>
 
-/** What became of an answer, in the words of a prediction. */
+/** What happened to an answer, in the words of a prediction. */
 export function fate({ unanswered }: Wiring): string {
   if (unanswered.answered) return 'it reaches the container'
   return unanswered.refused ? 'it cannot even be sent' : 'it is lost on the way'
 }
 
-/** The rules for what comes to the host's address that is published. */
+/** The rules for packets to the host's published address. */
 const publishing = (scene: Wiring) =>
   rulesThat(scene.rules, ({ to }) => to !== undefined, scene.published.at.address)
 
-/** What keeps connections from the container, although packets could get there. */
+/** What keeps connections from the container although packets can get there. */
 function misdirected(scene: Wiring): string | undefined {
   const { at, to } = scene.published
   const [rule] = publishing(scene)
-  if (!rule) return `There is no rule for what comes to ${at.address}.`
+  if (!rule) return `There is no rule for packets to ${at.address}.`
   if (rule.stateless)
-    return 'The rule rewrites packets without connection tracking (notrack). So nobody puts the host’s address back into the answers: they come from the container’s own, and the outside has never heard of it.'
+    return "The rule rewrites packets without connection tracking (notrack). So the kernel does not put the host's address back into the answers: they come from the container's own address, which the outside did not connect to."
   if (rule.chain !== 'prerouting')
-    return `The rule is in a chain of the hook ${rule.chain}, which only the host’s own packets pass: what comes from outside passes prerouting.`
+    return `The rule is in a chain of the hook ${rule.chain}, which only the host's own packets pass: packets from outside pass prerouting.`
   if (rule.port !== at.port)
     return `The rule is for port ${rule.port}, and the outside asks for ${at.port}. Likeliest: the two ports were confused.`
   if (rule.to !== show(to)) return `The rule sends to ${rule.to}, and the container is ${show(to)}.`
@@ -108,7 +108,7 @@ const why = async (scene: Whole) => (await onTheWay(scene)) ?? misdirected(scene
 export const nat = {
   published: {
     id: 'published-port',
-    claim: 'a TCP connection from outside to the host’s port ends in the container',
+    claim: "a TCP connection from outside to the host's port ends in the container",
     look(scene) {
       const { pid, outside, published } = scene
       const client = connections(outside.pid).find(c => show(c.remote) === show(published.at))
@@ -129,7 +129,7 @@ export const nat = {
 
   messages: {
     id: 'both-ways',
-    claim: 'what each side says, the other one reads',
+    claim: 'each side reads what the other sends',
     look(scene) {
       const { client, server } = scene.conversation
       return judged(
@@ -160,7 +160,7 @@ export const nat = {
 
   masqueraded: {
     id: 'masquerade',
-    claim: 'outside, the container’s packets bear the host’s address, and answers find back',
+    claim: "outside, the container's packets have the host's address, and answers come back",
     async look(scene) {
       const { pid, outside, host } = scene
       const own = plain(await eth0(pid))
@@ -185,10 +185,10 @@ function unmasked({ rules, outside, masqueraded: { source } }: Wiring): string {
   const around = source.address.replace(/\d+$/, '') // iptables lists the rules of others too
   const [rule] = rulesThat(rules, ({ masquerade }) => masquerade, outside.hostLink, around)
   const came = `It came with its own address, ${source.address}.`
-  if (!rule) return `${came} Likeliest: nobody has given the host a rule to masquerade.`
+  if (!rule) return `${came} Likeliest: the host was given no rule to masquerade.`
   return rule.out === outside.hostLink
     ? `${came} The rule is for packets from ${rule.from}.`
-    : `${came} The rule is for packets that leave by ${rule.out}, and these leave by ${outside.hostLink}.`
+    : `${came} The rule is for packets that leave through ${rule.out}, and these leave through ${outside.hostLink}.`
 }
 
 /** How often the rule was looked up, in the words of a prediction. */

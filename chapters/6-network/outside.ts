@@ -13,7 +13,7 @@ import type { Outside } from './wiring.ts'
 /** Networks of two hosts each, from the addresses that are for documentation only: TEST-NET-2, RFC 5737. */
 const POOL = Array.from({ length: 64 }, (_, i) => `198.51.100.${4 * i}/30`)
 
-/** Makes it: it knows the host, and nothing behind it. */
+/** Makes the machine outside: it knows the host, and nothing behind it. */
 export async function makeOutside<S>(experiment: Experiment<S>): Promise<Outside> {
   const { pid } = await experiment.another('a machine outside', { parts: [namespaces, root, program] })
   const hostLink = `ml-${experiment.id}-out`
@@ -33,6 +33,6 @@ function cable(host: Rtnetlink, link: string, pid: number): string {
   const network = freeNetwork(host, POOL)
   host.addVeth(link, 'eth0', { pid })
   host.addAddress(link, `${nth(network, 1)}/30`)
-  host.setUp(link) // from now on the host has a route to it, so nobody else takes it
+  host.setUp(link) // from now on the host has a route to it, so no other process takes it
   return network
 }

@@ -12,7 +12,7 @@ export interface Rule {
   /** it changes addresses without remembering the connection */
   stateless: boolean
   masquerade: boolean
-  /** whose packets it is for, and the link that they leave by */
+  /** whose packets it is for, and the interface that they leave through */
   from: string | undefined
   out: string | undefined
 }

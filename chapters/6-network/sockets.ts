@@ -21,22 +21,22 @@ import { type Conversation, type Exchange, NOTHING } from './wiring.ts'
 
 /**
  * Traffic for the experiments. A visitor joins a network namespace and opens a socket there; it shares our descriptors,
- * so the socket stays ours. A socket belongs to the namespace in which it was opened, whoever uses it later.
+ * so the socket stays ours. A socket belongs to the namespace in which it was opened, whichever process uses it later.
  */
 
-/** Who opens a socket: a process in the network namespace that is meant, and what to call it. */
+/** Where a socket is opened: a process in that network namespace, and what to call it. */
 export interface Place {
   pid: number
   name: string
 }
 
-// over a veth a packet is delivered while it is sent (drivers/net/veth.c), unless ARP has to ask first: what has not come
-// in this many seconds does not come. Less than the second after which TCP would send its SYN again.
+// a veth delivers a packet while it is sent (drivers/net/veth.c), unless ARP has to ask first: what has not arrived
+// in this many seconds will not arrive. Less than the second after which TCP would send its SYN again.
 const SOCKET_TIMEOUT = timeval(0.3)
 const ANY = '0.0.0.0'
 const ADDRESS_LENGTH = Buffer.from(Uint32Array.of(SOCKADDR_IN).buffer)
 
-/** Several visits that are one story: what they did besides getting ready is shown together at the end. */
+/** Several visits that are one story: their calls, without the preparation, are shown together at the end. */
 class Story<S> {
   readonly #experiment: Experiment<S>
   readonly #telling: Replayed[] = []
@@ -45,7 +45,7 @@ class Story<S> {
     this.#experiment = experiment
   }
 
-  /** Calls in a place. One of those that tell the story may be refused: that ends them, and is for the checks to see. */
+  /** Calls in a place. A call of the story may be refused: that ends the story, and the checks see it. */
   async act({ pid, name }: Place, purpose: string, record: (tape: Tape) => void): Promise<Replayed[]> {
     const options = { pid, mayBeRefused: TELLING, quiet: true }
     const tape = await this.#experiment.inside(`${name} ${purpose}`, ['user', 'net'], record, options)
@@ -88,7 +88,7 @@ function send(tape: Tape, socket: Later | number, to: Endpoint, wanted: number):
   for (let i = 0; i < wanted; i++) tape.sendto(socket, TEXT, TEXT.length, 0, target, target.length)
 }
 
-/** `source` receives where the first one came from. */
+/** `source` receives the address of the first sender. */
 function receive(tape: Tape, socket: number, source: Uint8Array, wanted: number): void {
   for (let i = 0; i < wanted; i++) {
     const [from, length] = i === 0 ? [source, ADDRESS_LENGTH] : [null, null]
@@ -97,7 +97,7 @@ function receive(tape: Tape, socket: number, source: Uint8Array, wanted: number)
 }
 
 /**
- * Datagrams from one place to an address in another, each answered to the address that it seemed to come from. None where
+ * Datagrams from one place to an address in another. Each is answered to its source address. None if
  * there is no address to send them to.
  */
 export async function exchange<S>(
@@ -146,7 +146,7 @@ export async function exchange<S>(
   }
 }
 
-/** A connection from a client to an address where, it is hoped, a server's socket in another place is reached. */
+/** A connection from a client to an address that should lead to a server's socket in another place. */
 export async function converse<S>(
   experiment: Experiment<S>,
   client: Place,
@@ -165,7 +165,7 @@ export async function converse<S>(
     tape.connect(socket, sockaddr(at), SOCKADDR_IN)
     tape.sendto(socket, question, question.length, 0, null, 0)
   })
-  // one that has not come about would be tried again
+  // TCP would retry a connection that was not established
   if (refusal(caller.tape)) closeSync(caller.socket)
   else {
     experiment.keep(caller.socket)

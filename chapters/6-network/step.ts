@@ -27,7 +27,7 @@ import { unwired, type Wiring } from './wiring.ts'
 export const step: Step<Wiring> = {
   number: 6,
   name: 'network',
-  title: 'A cable, a switch, and the way out',
+  title: 'Virtual interfaces, a bridge, and the way out',
   parts: [namespaces, root, limits, network, program],
   teaches: ['network'],
   scene: unwired,
@@ -47,15 +47,15 @@ export const step: Step<Wiring> = {
       manual: ['network_namespaces(7)'],
       source: { file: 'lib/container/parts/namespaces.ts', symbol: 'namespaces' },
       predict: {
-        question: 'Which links does a new network namespace have?',
+        question: 'Which interfaces does a new network namespace have?',
         choices: ['none', 'lo, and it is down', 'lo, and it is up', 'lo and eth0'],
         answer: ({ bare }) => answers.linksInside(bare),
-        why: 'The kernel makes the loopback link with every network namespace. It does nothing until somebody sets it up.',
+        why: 'The kernel makes the loopback interface with every network namespace. It does nothing until a process sets it up.',
       },
       async act(experiment) {
         if (experiment.options.rootless)
           experiment.note(
-            'An ordinary user may not give the machine new links. So this step runs in a sandbox: a user and network namespace of its own, in which it is root. Where “the host” is said below, the sandbox is meant.',
+            'An ordinary user may not create network interfaces on the machine. So this step runs in a sandbox: its own user and network namespace, in which it is root. Below, “the host” means the sandbox.',
           )
         const box = await experiment.another('a container without a network', {
           parts: [namespaces, root, program],
@@ -65,14 +65,14 @@ export const step: Step<Wiring> = {
       checks: [checks.empty],
     },
     {
-      title: 'The loopback',
+      title: 'The loopback interface',
       manual: ['netlink(7)', 'rtnetlink(7)'],
       source: { file: 'lib/kernel/netlink/rtnetlink.ts', symbol: 'openRtnetlinkIn' },
       act: experiment => loopback(experiment, experiment.scene.bare),
       checks: [checks.loopback],
     },
     {
-      title: 'A cable and a switch',
+      title: 'A veth pair and a bridge',
       manual: ['veth(4)', 'ip-link(8)', 'bridge(8)'],
       source: { file: 'lib/container/parts/network.ts', symbol: 'plugIn' },
       async act(experiment) {
@@ -80,7 +80,7 @@ export const step: Step<Wiring> = {
         const { requests } = container
         experiment.requests('netlink requests on the host', changes(requests.host))
         experiment.requests(
-          'netlink requests in the container’s network namespace',
+          "netlink requests in the container's network namespace",
           changes(requests.container),
         )
       },
@@ -105,12 +105,12 @@ export const step: Step<Wiring> = {
         question:
           'The first container sends to the second. Whose hardware address does it write on the frame?',
         choices: [
-          'the host’s, that of the bridge',
-          'the second container’s',
-          'that of the cable’s end on the host',
+          "the bridge's, on the host",
+          "the second container's",
+          "the one of the cable's end on the host",
         ],
         answer: answers.whoseAddress,
-        why: 'A switch passes frames on as they are. The host is no stop on the way, so it does not route here, and its address is not needed.',
+        why: 'A bridge is a switch: it forwards frames unchanged. The host is not a hop on the way, so it does not route here, and its address is not needed.',
       },
       async act(experiment) {
         const second = await experiment.another('a second container', {})
@@ -123,10 +123,10 @@ export const step: Step<Wiring> = {
       manual: ['ip(7)', 'ip-route(8)'],
       source: { file: 'lib/container/net/firewall.ts', symbol: 'forwardFrom' },
       predict: {
-        question: 'The datagram arrives. What becomes of the answer?',
+        question: 'The datagram arrives. What happens to the answer?',
         choices: ['it reaches the container', 'it cannot even be sent', 'it is lost on the way'],
         answer: answers.fate,
-        why: 'The datagram says that it comes from the container’s address. That is a private one (RFC 1918): outside nobody has a route to it.',
+        why: "The datagram's source is the container's address. That address is private (RFC 1918): no machine outside has a route to it.",
       },
       act: experiment => beARouter(experiment, (bridge, out) => [bridge, out]),
       checks: [checks.forwarding, checks.unanswered],
@@ -140,7 +140,7 @@ export const step: Step<Wiring> = {
         question: 'How many packets will the rule for port 8080 have counted after the whole connection?',
         choices: ['0', '1', 'each packet of the connection'],
         answer: answers.lookups,
-        why: 'Only the first packet of a connection is looked up in the rules. Connection tracking remembers what was done to it, and does the same to all that follow.',
+        why: 'The kernel looks up only the first packet of a connection in the rules. Connection tracking remembers the result, and does the same to all later packets.',
       },
       act: experiment =>
         translate(experiment, nat => addNat(experiment.ledger, experiment.scene.bridge, nat)),
@@ -156,7 +156,7 @@ export const step: Step<Wiring> = {
   ],
 
   recap:
-    'A container’s network is a namespace, a cable and a switch; the way to the rest of the world is routing and two rewritten addresses. All of it was made by messages to the kernel, and nothing of it needs a program that keeps running.',
+    "A container's network is a namespace, a veth pair and a bridge. The way to the rest of the world is routing and two rewritten addresses. All of it was made by messages to the kernel, and none of it needs a program that keeps running.",
   next: '`minilab step 7` puts all of it together: `minilab run`.',
 }
 

@@ -20,7 +20,7 @@ import {
 import type { Wiring } from './wiring.ts'
 import { counted } from '../../lib/guide/text.ts'
 
-/** Checks of what went through the cables. */
+/** Checks of the traffic through the cables. */
 
 type Way = 'withHost' | 'withSecond'
 type Both = Scene & Wiring
@@ -31,14 +31,14 @@ async function between(way: Way, { pid, second, host, bridge }: Both): Promise<s
   if (first || way === 'withHost') return first
   const [one, two] = [await eth0(pid), await eth0(second)]
   if (namespaceInode(pid, 'net') === namespaceInode(second, 'net'))
-    return 'Both are in one network namespace, with one cable. Likeliest: the second one joined that of the first, as the containers of a pod do.'
+    return 'Both are in one network namespace, with one cable. Likeliest: the second joined that of the first, as the containers of a pod do.'
   if (one === two)
-    return `Both have the address ${one}, so the first one talks to itself. Likeliest: nobody had noted that it was taken.`
+    return `Both have the address ${one}, so the first talks to itself. Likeliest: it was not recorded as taken.`
   const other = await fault({ pid: second, host, bridge })
   if (other) return other
   const ends = [await cableOf(pid, host), await cableOf(second, host)].flatMap(({ far }) => far?.name ?? [])
   return (await ask(host, net => ends.every(name => net.isIsolated(name))))
-    ? 'Both ends on the bridge are isolated, and the switch passes nothing on between two such ends (bridge(8)).'
+    ? 'Both ends on the bridge are isolated, and the bridge forwards nothing between two isolated ports (bridge(8)).'
     : undefined
 }
 
@@ -60,14 +60,14 @@ export const arrived = (which: Way): Check<Wiring> => ({
             ),
       ],
       () => between(which, scene),
-      'Likeliest: a firewall of the host drops them (with br_netfilter also what only crosses a bridge): sudo nft list ruleset shows it. With --rootless there is none.',
+      'Likeliest: a firewall of the host drops them (with br_netfilter, also packets that only cross a bridge): sudo nft list ruleset shows it. With --rootless there is none.',
     )
   },
 })
 
 export const bothCounted = (which: Way): Check<Wiring> => ({
   id: which === 'withHost' ? 'host-counters' : 'container-counters',
-  claim: 'both ends of the cable counted them, and ARP’s few: what went in here came out there',
+  claim: 'both ends of the cable counted them and a few ARP packets: what went in here came out there',
   look(scene) {
     const { cables, sent: least } = scene.exchanges[which]
     const risen = cables.map(({ ends, before }) => {
@@ -88,7 +88,7 @@ export const bothCounted = (which: Way): Check<Wiring> => ({
         seen(name(here), null, shown(near)),
       ]),
       () => between(which, scene),
-      `Each counter must rise by ${least} or more (ARP takes a few besides), and as much on one end as on the other. Likeliest: the packets took another way, or these are not two ends of one cable.`,
+      `Each counter must rise by ${least} or more (ARP adds a few), and equally on both ends. Likeliest: the packets took another way, or these are not the two ends of one cable.`,
     )
   },
 })
@@ -115,7 +115,7 @@ export const second = {
 
   neighbour: {
     id: 'neighbour',
-    claim: 'the first reaches the second directly: its neighbour table has the second’s hardware address',
+    claim: "the first reaches the second directly: its neighbour table has the second's hardware address",
     async look(scene) {
       const { pid, second } = scene
       const ip = plain(await eth0(second))
@@ -128,7 +128,7 @@ export const second = {
           seen(`RTM_GETLINK in ${second} (eth0)`, null, mac),
         ],
         () => between('withSecond', scene),
-        'Likeliest: a router stands between the two: they are in different networks, or the host answers for the other (proxy_arp).',
+        'Likeliest: there is a router between the two: they are in different networks, or the host answers for the other (proxy_arp).',
       )
     },
   },
@@ -138,7 +138,7 @@ export const second = {
 export async function whoseAddress({ pid, second, host }: Wiring & { pid: number }): Promise<string> {
   const mac = neighbour(pid, plain(await eth0(second)))
   const { near, far, outside } = await cableOf(second, host)
-  if (mac === near?.mac) return 'the second container’s'
-  if (mac === far?.mac) return 'that of the cable’s end on the host'
-  return outside.some(link => link.mac === mac) ? 'the host’s, that of the bridge' : 'none'
+  if (mac === near?.mac) return "the second container's"
+  if (mac === far?.mac) return "the one of the cable's end on the host"
+  return outside.some(link => link.mac === mac) ? "the bridge's, on the host" : 'none'
 }

@@ -15,13 +15,13 @@ interface Ends {
   pid: number
 }
 
-/** What a cable is made with: its ends, and what the network part has chosen. */
+/** What a cable is made with: its ends, and the names and addresses that the network part chose. */
 interface Wires extends Ends, Cable {
   /** the address with the length of the network: `10.44.0.2/24` */
   full: string
 }
 
-/** One request of the wiring; by their names they can be left out, replaced and put elsewhere. */
+/** One request of the wiring. Mutants leave out, replace and move requests by name. */
 type Request = readonly [name: string, make: (wires: Wires) => void]
 
 /** The requests for one cable, in their order: what plugIn and configureInside in lib/container/parts/network.ts make. */
@@ -31,15 +31,15 @@ const REQUESTS: readonly Request[] = [
   ['cable', ({ host, hostLink, pid }) => host.addVeth(hostLink, 'eth0', { pid })],
   ['note', ({ host, hostLink, address }) => host.setAlias(hostLink, address)],
   ['plug', ({ host, hostLink, bridge }) => host.setMaster(hostLink, bridge)],
-  ['host’s end up', ({ host, hostLink }) => host.setUp(hostLink)],
+  ["host's end up", ({ host, hostLink }) => host.setUp(hostLink)],
   ['address', ({ inside, full }) => inside.addAddress('eth0', full)],
   ['eth0 up', ({ inside }) => inside.setUp('eth0')],
   ['route', ({ inside, gateway }) => inside.addRoute({ to: 'default', via: gateway })],
 ]
 
 /**
- * The step with every cable made by other requests than the right ones. Those that the kernel then refuses are passed
- * over, as by a script without `set -e`.
+ * The step with every cable made by wrong requests. If the kernel refuses one, the next follows,
+ * as in a script without `set -e`.
  */
 export function wired(
   step: Step<Wiring>,
@@ -66,7 +66,7 @@ export const without =
   (right: readonly Request[]) =>
     right.filter(([name]) => !names.includes(name))
 
-/** Another request in the place of one. */
+/** Another request instead of this request. */
 export const instead =
   (name: string, make: Request[1]) =>
   (right: readonly Request[]): Request[] =>
@@ -80,7 +80,7 @@ export const early =
     return without(name)(right).flatMap(request => (request[0] === before ? [...moved, request] : [request]))
   }
 
-/** Takes back what the network part has made, and makes it anew. */
+/** Undoes what the network part has made, and makes it again. */
 function remake(ends: Ends, cable: Cable | undefined, requests: readonly Request[]): void {
   const { host, inside } = ends
   const names = requests.map(([name]) => name)
@@ -96,7 +96,7 @@ function remake(ends: Ends, cable: Cable | undefined, requests: readonly Request
     } catch (error) {
       if (!(error instanceof NetlinkError)) throw error
     }
-  // what can carry packets does so a moment after it was set up: see untilRunning
+  // an interface can carry packets only a moment after it was set up: see untilRunning
   const far = find(host.links(), hostLink)
   if (!far?.up || !find(inside.links(), 'eth0')?.up) return
   untilRunning(host, [hostLink, ...(far.master && names.includes('bridge up') ? [bridge] : [])])

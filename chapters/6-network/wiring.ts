@@ -1,11 +1,11 @@
 import type { Endpoint } from '../../lib/kernel/syscalls/sockaddr.ts'
 import type { End, Packets } from './readings.ts'
 
-/** A machine outside, as far as the host can tell: a network namespace at the other end of a cable of its own. */
+/** A machine outside, as far as the host can tell: a network namespace at the other end of its own cable. */
 export interface Outside {
   pid: number
   address: string
-  /** the host's address and link on that cable */
+  /** the host's address and interface on that cable */
   hostAddress: string
   hostLink: string
 }
@@ -33,7 +33,7 @@ export interface Wiring {
   /** a process in the host's network namespace: ourselves */
   host: number
   bridge: string
-  /** the first process of a container without a network, and what became of packets to its loopback address */
+  /** the first process of a container without a network, and what happened to packets to its loopback address */
   bare: number
   loopback: { down: Exchange; up: Exchange; before: Packets }
   second: number
@@ -50,7 +50,7 @@ export interface Wiring {
   rules: string[]
 }
 
-/** An exchange, and the counters of both ends of the cables that it went through, from before it. */
+/** An exchange, and the counters of both ends of its cables before it. */
 export interface Counted extends Exchange {
   cables: { ends: [End, End]; before: [Packets, Packets] }[]
 }

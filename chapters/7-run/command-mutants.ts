@@ -1,7 +1,7 @@
 import { changeAct, type Mutant } from '../../lib/guide/mutant.ts'
 import { byCommandLine, COMMANDS, commands, type Ran, WHERE } from './commands.ts'
 
-/** Wrong ways to make the commands. Each types what comes to the same as the wrong command would. */
+/** Wrong ways to make the commands. Each types something that acts as the wrong command would. */
 
 const typed = (
   name: string,
@@ -21,19 +21,19 @@ const GONE = 'it ended with the command that had started it'
 export const commandMutants = [
   typed(
     'status-of-a-helper',
-    'run waited for a helper in between, and handed on how that ended',
-    { 'run-status': 'the status of a helper in between was handed on' },
+    'run waited for a helper in between, and passed on the exit status of the helper',
+    { 'run-status': 'the exit status of a helper in between was passed on' },
     { run: () => ['run', '--rm', 'default', 'sh', '-c', 'echo I am process $$; (exit 7); exit 0'] },
   ),
   typed(
     'shell-in-between',
-    'run started a shell, and that started the program',
+    'run started a shell, and the shell started the program',
     { 'run-status': 'a shell in between is' },
     { run: () => ['run', '--rm', 'default', 'sh', '-c', "sh -c 'echo I am process $$; exit 7'; exit $?"] },
   ),
   typed(
     'ends-with-its-command',
-    'the container in the background was told to die with its parent, and that was the command',
+    'the container in the background was set to die with its parent, which was the command',
     { 'run-detached': GONE, 'exec-joins': GONE, 'kill-rm': GONE },
     { start: name => ['run', '--name', name, 'default', 'true'] },
   ),
@@ -45,10 +45,10 @@ export const commandMutants = [
   ),
   typed(
     'exec-without-uts',
-    'exec gave setns the flags of some namespaces, and forgot CLONE_NEWUTS',
-    { 'exec-joins': 'It is not in the container’s own: uts' },
+    'exec gave setns the flags of some namespaces, but forgot CLONE_NEWUTS',
+    { 'exec-joins': "It is not in the container's: uts" },
     {
-      // in an uts namespace of its own, for which unshare needs a capability
+      // in its own uts namespace, for which unshare needs a capability
       start: name => ['run', '-d', '--name', name, '--cap-add', 'SYS_ADMIN', 'default', 'sleep', '1000'],
       exec: name => ['exec', name, 'unshare', '-u', 'sh', '-c', WHERE],
     },
@@ -61,7 +61,7 @@ export const commandMutants = [
   ),
   typed(
     'state-not-removed',
-    'rm ended the container, and did not take away what was remembered of it',
+    'rm ended the container, but did not remove its state',
     { 'kill-rm': 'ps -a still lists it' },
     { remove: () => ['ps', '-a'] },
   ),

@@ -8,7 +8,7 @@ import { ended, findProcess } from '../../lib/kernel/process/signal.ts'
 /** What setns(2) can join of a container, in the order in which `exec` is asked for it. */
 export const JOINED: readonly Namespace[] = ['user', 'pid', 'mnt', 'uts', 'ipc', 'net', 'cgroup']
 
-/** A container in the background, as ps tells it, and as the kernel does. */
+/** A container in the background, as ps shows it, and as the kernel does. */
 interface Listed {
   id: string
   name: string
@@ -49,9 +49,9 @@ export const unasked = (): Answers => ({
 export const WHERE = `for kind in ${JOINED.join(' ')}; do readlink /proc/self/ns/$kind; done`
 
 /** The title of the stage in which they are typed. */
-export const COMMANDS = 'The same by the command line'
+export const COMMANDS = 'The same from the command line'
 
-/** What is typed after `minilab`, by what it is for; `name` is that of the container in the background. */
+/** What is typed after `minilab`, by purpose; `name` is the name of the container in the background. */
 export const commands = {
   run: (): string[] => ['run', '--rm', 'default', 'sh', '-c', 'echo I am process $$; exit 7'],
   start: (name: string) => ['run', '-d', '--name', name, 'default', 'sleep', '1000'],
@@ -60,7 +60,7 @@ export const commands = {
   remove: (name: string) => ['rm', '-f', name],
 }
 
-const END_TIMEOUT = 5000 // ms: SIGKILL takes one or two where no other process wants the processor
+const END_TIMEOUT = 5000 // ms: SIGKILL takes one or two when no other process wants the CPU
 
 /** One container that runs to its end, and one in the background that is joined, killed and removed. */
 export async function byCommandLine(experiment: Experiment<Ran>, type: typeof commands): Promise<void> {
@@ -72,7 +72,7 @@ export async function byCommandLine(experiment: Experiment<Ran>, type: typeof co
     await ownCommand(line, type.start(name))
     const found = (await list('ps')).find(row => row.name === name)
     if (found) {
-      // it outlives its command, but it shall not outlive us, even where we are killed
+      // it outlives its command, but must not outlive us, even if we are killed
       ledger.add({ kind: 'folder', path: containerFolder(found.id) })
       ledger.add({ kind: 'process', pid: found.pid, started: startTime(found.pid) })
       scene.listed = { ...found, pids: nsPids(found.pid), namespaces: namespacesOf(found.pid) }

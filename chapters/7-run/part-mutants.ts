@@ -35,7 +35,7 @@ const wrongParts: Mutant<Ran>[] = [
   {
     name: 'capabilities-kept',
     misconception:
-      'root in a user namespace was thought to have no power, so its capabilities were left as they are',
+      'root in a user namespace was thought to be powerless, so its capabilities were left as they are',
     breaks: {
       capabilities: 'capset was never called',
       'bounding-set': 'prctl(PR_CAPBSET_DROP) was never called',
@@ -44,7 +44,7 @@ const wrongParts: Mutant<Ran>[] = [
   },
   {
     name: 'capset-alone',
-    misconception: 'capset alone was thought to take capabilities away from root, also across execve',
+    misconception: 'capset alone was thought to take capabilities away from root, even across execve',
     breaks: {
       capabilities: 'capset was called in vain',
       'bounding-set': 'prctl(PR_CAPBSET_DROP) was never called',
@@ -60,7 +60,7 @@ const wrongParts: Mutant<Ran>[] = [
   },
   {
     name: 'no-new-privs-left-out',
-    misconception: 'setuid programs were thought to be harmless where capabilities have been dropped',
+    misconception: 'setuid programs were thought to be harmless once capabilities are dropped',
     breaks: { 'no-new-privileges': 'prctl(PR_SET_NO_NEW_PRIVS, 1) was left out' },
     change: withoutNoNewPrivileges,
   },
@@ -86,7 +86,7 @@ const wrongParts: Mutant<Ran>[] = [
   },
   {
     name: 'filter-lets-all-pass',
-    misconception: 'a seccomp filter was installed that has no rules, and allows what it has no rule for',
+    misconception: 'a seccomp filter was installed that has no rules, and allows everything without a rule',
     breaks: { 'attempts-refused': 'it lets every call through' },
     change: step =>
       changeSpec(step, ({ linux }) => (linux.seccomp = { defaultAction: 'SCMP_ACT_ALLOW', syscalls: [] })),
@@ -97,11 +97,11 @@ const wrongParts: Mutant<Ran>[] = [
       'a user namespace was thought to protect the files of /proc/sys, and they were left writable',
     breaks: { 'attempts-refused': '/proc/sys was not remounted read-only' },
     change: step => changeSpec(step, ({ linux }) => (linux.readonlyPaths = [])),
-    rootOnly: 'the files of /proc/sys belong to the machine’s root, and nobody else can write to them',
+    rootOnly: "the files of /proc/sys belong to the machine's root, and no one else can write to them",
   },
   {
     name: 'descriptor-left-open',
-    misconception: 'a folder of the host was opened without O_CLOEXEC, and nothing closed before execve',
+    misconception: 'a folder of the host was opened without O_CLOEXEC, and not closed before execve',
     breaks: { 'no-descriptor-of-ours': 'close_range was left out' },
     change: step =>
       withoutCalls(
@@ -115,13 +115,13 @@ const wrongParts: Mutant<Ran>[] = [
   },
   {
     name: 'no-uts-namespace',
-    misconception: 'a container that nobody gives a name was thought to need no namespace for it',
+    misconception: 'a container without a host name was thought to need no uts namespace',
     breaks: { namespaces: 'Shared with the host: uts.' },
     change: step => withoutNamespace(step, 'uts'),
   },
   {
     name: 'no-network-namespace',
-    misconception: 'CLONE_NEWNET was left out, so the container has the host’s links',
+    misconception: "CLONE_NEWNET was left out, so the container has the host's interfaces",
     breaks: {
       namespaces: 'Shared with the host: net.',
       network: 'CLONE_NEWNET is missing',
@@ -131,19 +131,19 @@ const wrongParts: Mutant<Ran>[] = [
   },
   {
     name: 'no-network',
-    misconception: 'a network namespace was thought to bring its links along',
+    misconception: 'a network namespace was thought to come with its interfaces',
     breaks: { network: 'the network part is missing', isolated: 'the network part is missing' },
     change: step => withoutPart(step, 'network'),
   },
   {
     name: 'not-isolated',
-    misconception: 'containers on one bridge were thought to be out of each other’s reach',
+    misconception: "containers on one bridge were thought to be out of each other's reach",
     breaks: { isolated: 'the port was never isolated' },
     change: step => changePlan(step, ({ network }) => network && (network.isolated = false)),
   },
   {
     name: 'no-layer-of-its-own',
-    misconception: 'the image itself became the root, and all its containers share what they write',
+    misconception: 'the image itself became the root, so all its containers share what they write',
     breaks: { layers: 'the layers part is missing' },
     change: step =>
       changePlan(step, plan => {
@@ -155,19 +155,19 @@ const wrongParts: Mutant<Ran>[] = [
   },
   {
     name: 'never-joined',
-    misconception: 'the limit was written, and the process never moved into that cgroup',
+    misconception: 'the limit was written, but the process was never moved into that cgroup',
     breaks: { limits: 'its pid was never written to cgroup.procs' },
     change: step => changePart(step, 'limits', right => ({ ...right, attach() {} })),
   },
   {
     name: 'limit-not-written',
-    misconception: 'a cgroup of its own was thought to be a limit',
-    breaks: { limits: 'ours was written to another cgroup, or never' },
+    misconception: 'having its own cgroup was thought to be a limit',
+    breaks: { limits: 'our limit was written to another cgroup, or never' },
     change: step => changeSpec(step, ({ linux }) => (linux.resources = {})),
   },
 ]
 
-/** This one has to be unmounted, before the commands of the last stage. */
+/** This mutant's overlay has to be unmounted before the commands of the last stage. */
 const overlayOnHost: Mutant<Ran> = {
   name: 'overlay-on-host',
   misconception: 'the overlay was mounted on the host, before the container was there',
@@ -193,7 +193,7 @@ const overlayOnHost: Mutant<Ran> = {
     ),
 }
 
-/** The commands of the last stage make containers of their own, which are built right: they have nothing to say about these. */
+/** The commands of the last stage make their own containers, which are built right: they say nothing about these mutants. */
 const withoutCommands = wrongParts.map((mutant): Mutant<Ran> => ({
   ...mutant,
   change(step) {

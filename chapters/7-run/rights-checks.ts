@@ -16,7 +16,7 @@ const of = (pid: number, field: string) => status(pid)[field] ?? 'none'
 const names = (mask: string) => capabilityNames(BigInt(`0x${mask}`))
 const count = (mask: string) => names(mask).length
 
-/** Which capabilities are in a set besides those that should be: some by name, or all that there are. */
+/** Which capabilities a set has that it should not have: some by name, or all that exist. */
 function surplus(pid: number, set: 'CapEff' | 'CapBnd'): { all: boolean; besides: string[] } {
   const besides = names(of(pid, set)).filter(name => !defaultCapabilities.some(wanted => wanted === name))
   return { all: besides.length > 5, besides }
@@ -29,7 +29,7 @@ function whyCapable(pid: number): string {
   // capabilities(7): execve gives uid 0 all that the bounding set allows; with no_new_privs never more than it had
   return of(pid, 'NoNewPrivs') === '1'
     ? 'It holds every capability. Likeliest: capset was never called.'
-    : 'It holds every capability. Likeliest: capset was called in vain, or never: execve gives root back whatever the bounding set allows.'
+    : 'It holds every capability. Likeliest: capset was called in vain, or never: execve gives root back everything that the bounding set allows.'
 }
 
 /** What an intruder would try first; each must be refused by the kernel. */
@@ -53,18 +53,18 @@ async function attempts({ shell }: Scene): Promise<{ what: string; answer: strin
 function whyAllowed(pid: number, done: string[]): string {
   const said = `Not refused: ${done.join(', ')}.`
   if (names(of(pid, 'CapEff')).includes('CAP_SYS_ADMIN'))
-    return `${said} Likeliest: CAP_SYS_ADMIN was kept, which is nearly all of root’s power, and lets the filter pass as much.`
+    return `${said} Likeliest: CAP_SYS_ADMIN was kept, which is nearly all of root's power, and makes the filter allow as much.`
   if (!done.includes('a new user namespace'))
-    return `${said} Likeliest: /proc/sys was not remounted read-only; its files belong to the machine’s root, and that is whom they ask for.`
+    return `${said} Likeliest: /proc/sys was not remounted read-only. Its files belong to the machine's root.`
   return of(pid, 'Seccomp') === '2'
-    ? `${said} Likeliest: a filter is installed, and it lets every call through.`
-    : `${said} It needs no capability. Likeliest: no filter was installed, which alone would refuse it.`
+    ? `${said} Likeliest: a filter is installed, but it lets every call through.`
+    : `${said} It needs no capability: only a filter would refuse it. Likeliest: no filter was installed.`
 }
 
 export const rights = {
   capabilities: {
     id: 'capabilities',
-    claim: 'of root’s capabilities it holds Docker’s default set',
+    claim: "it holds Docker's default set of root's capabilities",
     count: ({ pid }: Scene) => {
       const held = count(of(pid, 'CapEff'))
       return held === 0 ? 'none' : held === defaultCapabilities.length ? String(held) : 'all'
@@ -85,7 +85,7 @@ export const rights = {
 
   bounding: {
     id: 'bounding-set',
-    claim: 'and can never gain another: the bounding set is the same',
+    claim: 'it can never gain another capability: the bounding set is the same',
     look({ pid }) {
       const container = of(pid, 'CapBnd')
       return finding(
@@ -100,7 +100,7 @@ export const rights = {
 
   noNewPrivileges: {
     id: 'no-new-privileges',
-    claim: 'a setuid program cannot raise it',
+    claim: 'a setuid program cannot give it more rights',
     look({ pid }) {
       return finding(
         of(pid, 'NoNewPrivs') === '1',
@@ -124,7 +124,7 @@ export const rights = {
 
   descriptors: {
     id: 'no-descriptor-of-ours',
-    claim: 'no descriptor of ours came along',
+    claim: 'it inherited none of our file descriptors',
     look({ pid }) {
       const open = Object.entries(descriptors(pid))
       const given = open.filter(([fd]) => Number(fd) < 3).map(([, file]) => file)
@@ -136,7 +136,7 @@ export const rights = {
           `${Object.keys(descriptors('self')).length} open`,
           ['0 1 2', ...others.map(([fd, file]) => `${fd} → ${file}`)].join(', '),
         ),
-        'Likeliest: close_range was left out, and something of ours was open. A directory left open is a way out (CVE-2024-21626).',
+        'Likeliest: close_range was left out, and one of our descriptors was open. A directory left open is a way out (CVE-2024-21626).',
       )
     },
   },

@@ -30,7 +30,7 @@ export const step: Step<Ran> = {
 
   plan(plan, experiment) {
     onImageLayers(plan)
-    // its neighbours on the bridge are no business of it: every other isolated link is out of reach
+    // it has no business with its neighbours on the bridge: it cannot reach any other isolated interface
     plan.network = { ...planNetwork('bridge', `mlb-${experiment.id}`), isolated: true }
   },
 
@@ -40,10 +40,10 @@ export const step: Step<Ran> = {
       manual: ['capabilities(7)', 'prctl(2)', 'seccomp(2)'],
       source: { file: 'lib/container/parts/hardening.ts', symbol: 'hardening' },
       predict: {
-        question: 'How many capabilities does the container’s root keep?',
+        question: "How many capabilities does the container's root keep?",
         choices: ['none', '14', 'all'],
         answer: checks.capabilities.count,
-        why: 'It is Docker’s default set: enough for package managers and servers, nothing that configures the host.',
+        why: "It keeps Docker's default set: enough for package managers and servers, and nothing that configures the host.",
       },
       act: async experiment => void (await experiment.begin()),
       checks: [
@@ -55,13 +55,13 @@ export const step: Step<Ran> = {
       ],
     },
     {
-      title: 'Root tries',
+      title: 'What root tries',
       manual: ['mount(2)', 'sethostname(2)', 'capabilities(7)'],
       predict: {
         question: 'How many of the four will succeed?',
         choices: ['0', '1', '4'],
         answer: checks.attempts.succeeded,
-        why: 'Capabilities stop the first two, the seccomp filter the third, the read-only /proc/sys the last; several of them are stopped twice.',
+        why: 'The missing capabilities stop the first two, the seccomp filter the third, and the read-only /proc/sys the last. Several are stopped twice.',
       },
       checks: [checks.attempts],
     },
@@ -80,6 +80,6 @@ export const step: Step<Ran> = {
   ],
 
   recap:
-    'You have seen every system call between a shell and a container: there was nothing else. A container is an ordered list of parts, and each part is a handful of calls.',
-  next: '`minilab run -it default sh` is yours to break; `minilab step 3 --runtime runc` shows that another runtime does the same.',
+    'You have seen every system call between a shell and a container; there is nothing else. A container is an ordered list of parts, and each part is a few calls.',
+  next: 'Try to break out of `minilab run -it default sh`; `minilab step 3 --runtime runc` shows that another runtime does the same.',
 }

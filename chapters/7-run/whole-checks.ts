@@ -9,7 +9,7 @@ import type { Link } from '../../lib/kernel/netlink/link.ts'
 import { type Address, openRtnetlink, openRtnetlinkIn } from '../../lib/kernel/netlink/rtnetlink.ts'
 import type { Ran } from './commands.ts'
 
-/** Checks of what the earlier chapters taught: all of it is in this container, too. */
+/** Checks of what the earlier chapters taught: this container has all of it. */
 
 /** The container's end of its cable. */
 async function eth0(pid: number): Promise<{ address: Address | undefined; link: Link | undefined }> {
@@ -22,16 +22,16 @@ async function eth0(pid: number): Promise<{ address: Address | undefined; link: 
 
 function whyNoNetwork(pid: number, link: Link | undefined): string | undefined {
   if (namespaceInode(pid, 'net') === namespaceInode('self', 'net'))
-    return 'It is in the host’s own network namespace. Likeliest: CLONE_NEWNET is missing.'
+    return "It is in the host's own network namespace. Likeliest: CLONE_NEWNET is missing."
   return link
     ? undefined
-    : 'There is no eth0. Likeliest: the network part is missing, or the veth end was left in the host.'
+    : 'There is no eth0. Likeliest: the network part is missing, or the veth end was left on the host.'
 }
 
 export const whole = {
   namespaces: {
     id: 'namespaces',
-    claim: 'eight namespaces of its own',
+    claim: 'it has its own eight namespaces',
     look({ pid }) {
       const kinds = NAMESPACES.filter(kind => namespaceInode('self', kind) !== null)
       const differ = kinds.filter(kind => namespaceInode(pid, kind) !== namespaceInode('self', kind))
@@ -53,7 +53,7 @@ export const whole = {
         top?.type === 'overlay' && !onHost,
         seen(`/proc/${pid}/mountinfo (/)`, onHost ? 'there too' : 'absent', top?.type ?? 'none'),
         onHost
-          ? 'The host has it mounted, too. Likeliest: it was mounted before the clone, and stays there when the container has gone.'
+          ? 'The host has it mounted, too. Likeliest: it was mounted before the clone, and stays when the container is gone.'
           : 'Its root is a plain directory. Likeliest: the layers part is missing, and what it writes goes into the image.',
       )
     },
@@ -67,20 +67,20 @@ export const whole = {
       const ours = readCgroup(process.pid, 'memoryLimit')
       const planned = planCgroup('/minilab', ['memory', 'cpu', 'pids'])
       if (!limit || !(planned instanceof Cgroup))
-        return notHere('no cgroup of its own can be had here: step 4 says why, and what would help')
+        return notHere('it cannot have its own cgroup here: step 4 says why, and what would help')
       return finding(
         limit.value === String(memory),
         seen(limit.source, ours?.value ?? null, limit.value),
         limit.source === ours?.source
           ? 'It is in the same cgroup as we are. Likeliest: its pid was never written to cgroup.procs.'
-          : 'It is in a cgroup of its own, with another limit. Likeliest: ours was written to another cgroup, or never.',
+          : 'It is in its own cgroup, with another limit. Likeliest: our limit was written to another cgroup, or never.',
       )
     },
   },
 
   network: {
     id: 'network',
-    claim: 'it has an eth0 with an address of its own',
+    claim: 'it has an eth0 with its own address',
     async look({ pid }) {
       const { address, link } = await eth0(pid)
       return finding(
@@ -92,15 +92,15 @@ export const whole = {
         ),
         whyNoNetwork(pid, link) ??
           (link?.up && !link.running
-            ? 'eth0 is up and has no carrier: the other end of its cable is down. Step 6 tells why.'
-            : 'eth0 is down, or has no address: step 6 tells why.'),
+            ? 'eth0 is up, but has no carrier: the other end of its cable is down. Step 6 says why.'
+            : 'eth0 is down, or has no address: step 6 says why.'),
       )
     },
   },
 
   isolated: {
     id: 'isolated',
-    claim: 'the other containers on its bridge are out of its reach',
+    claim: 'it cannot reach the other containers on its bridge',
     async look({ pid }) {
       const { link } = await eth0(pid)
       using host = openRtnetlink()
@@ -110,9 +110,9 @@ export const whole = {
       const isolated = end !== undefined && host.isIsolated(end.name)
       return finding(
         isolated,
-        seen(`RTM_GETLINK (IFLA_BRPORT_ISOLATED of ${end?.name ?? 'no link'})`, isolated ? 1 : 0, null),
+        seen(`RTM_GETLINK (IFLA_BRPORT_ISOLATED of ${end?.name ?? 'no interface'})`, isolated ? 1 : 0, null),
         whyNoNetwork(pid, link) ??
-          'The bridge passes everything on between its ports. Likeliest: the port was never isolated, as in a network of docker’s.',
+          "The bridge forwards everything between its ports. Likeliest: the port was never isolated, as in docker's networks.",
       )
     },
   },

@@ -3,10 +3,10 @@ import { treeDigest, type TreeEntry } from '../../lib/image/tree-digest.ts'
 import { readXattrs } from '../../lib/image/xattr.ts'
 import type { Files } from './changed.ts'
 
-// What a list of changes was made without. The first cause that fits is said.
+// What a wrong list of changes did not take into account. The first cause that fits is reported.
 
 interface Listed {
-  /** the lines that are not there, and those that should not be there */
+  /** the lines that are missing, and those that should not be there */
   lacking: readonly string[]
   more: readonly string[]
   listed: readonly string[]
@@ -55,7 +55,7 @@ export type Entries = ReadonlyMap<string, TreeEntry>
 export const entriesOf = (dir: string): Entries =>
   new Map(treeDigest(dir).entries.map(entry => [entry.path, entry]))
 
-/** The directories that a path leads through, the nearest first. */
+/** The directories that a path leads through, nearest first. */
 const above = (path: string): string[] => (path.includes('/') ? [dirname(path), ...above(dirname(path))] : [])
 
 export const WHITEOUT = 'a whiteout is a character device 0:0'
@@ -65,18 +65,17 @@ export const kindOf = ({ type, rdev = '' }: TreeEntry) => `${type.replace('-', '
 const FORM: Rule<Line>[] = [
   ({ line }) =>
     !/^[ACD] [^ ]/.test(line) &&
-    `“${line}” does not begin with A, C or D and one space. The path comes next.`,
+    `“${line}” does not begin with A, C or D and one space, followed by the path.`,
   ({ line, upper }) =>
-    line.includes(upper) && `“${line}” has a path of the host in it: a path begins at the container’s root.`,
+    line.includes(upper) && `“${line}” has a path of the host in it: a path begins at the container's root.`,
   ({ line }) => !line.startsWith('/', 2) && `“${line}” has no slash at the beginning of the path.`,
-  ({ line, path }) => path === '' && `“${line}” is about the container’s root, a directory that both have.`,
+  ({ line, path }) => path === '' && `“${line}” is the container's root, a directory that both have.`,
+  ({ line }) => line.endsWith('/') && `“${line}” ends with a slash: paths of directories do not.`,
   ({ line }) =>
-    line.endsWith('/') && `“${line}” ends in a slash: the paths of directories have none at the end.`,
-  ({ line }) =>
-    /\/\.?\//.test(line) && `In the path of “${line}” is more than names and the slashes between them.`,
+    /\/\.?\//.test(line) && `The path in “${line}” has more than names and the slashes between them.`,
 ]
 
-/** Whether a directory has the attribute of those that are opaque, and is none. */
+/** Whether a directory has the attribute of an opaque directory, but is not opaque. */
 const isMarked = (upper: string, entries: Entries, dir: string) =>
   entries.get(dir)?.opaque === undefined &&
   entries.get(dir)?.type === 'directory' &&
@@ -94,12 +93,14 @@ const SURPLUS: Rule<Line>[] = [
     const link = above(path).find(dir => entries.get(dir)?.type === 'symlink')
     return (
       link &&
-      `/${link} is a link, and it was followed, as \`recursive\` of readdirSync does, too. What a link leads to is not in this layer.`
+      `/${link} is a symbolic link, and it was followed (\`recursive\` of readdirSync does that, too). What a link leads to is not in this layer.`
     )
   },
   ({ path, image }) => {
     const link = above(path).find(dir => image.get(dir)?.type === 'symlink')
-    return link && `In the image /${link} is a link, and it was followed: the image has nothing below it.`
+    return (
+      link && `In the image /${link} is a symbolic link, and it was followed: the image has nothing below it.`
+    )
   },
   ({ mark, entry }) =>
     mark !== 'D' &&
@@ -108,9 +109,11 @@ const SURPLUS: Rule<Line>[] = [
   ({ mark, entry }) =>
     mark === 'D' &&
     entry?.type === 'symlink' &&
-    `/${entry.path} is a link, and the link itself counts (\`lstatSync\`): ${WHITEOUT}.`,
+    `/${entry.path} is a symbolic link, and the link itself counts (\`lstatSync\`): ${WHITEOUT}.`,
   ({ mark, entry }) =>
-    mark === 'D' && entry?.size === 0 && `/${entry.path} is an empty file and was not deleted: ${WHITEOUT}.`,
+    mark === 'D' &&
+    entry?.size === 0 &&
+    `/${entry.path} is an empty file, so it was not deleted: ${WHITEOUT}.`,
   ({ mark, entry, path }) =>
     mark === 'D' &&
     entry &&
@@ -120,13 +123,13 @@ const SURPLUS: Rule<Line>[] = [
     return (
       mark === 'D' &&
       more.every(marked) &&
-      `/${marked(`D /${path}`)} is not opaque, though it has the attribute: only the value y says so.`
+      `/${marked(`D /${path}`)} is not opaque, though it has the attribute: only the value y means opaque.`
     )
   },
   ({ mark, path, root }) =>
     mark === 'D' &&
     root.has(path) &&
-    `/${path} can still be seen in the container. Only an opaque directory hides what the image has in it.`,
+    `/${path} is still visible in the container. Only an opaque directory hides what the image has in it.`,
   ({ mark, path, root }) => {
     const gone = above(path).findLast(dir => root.get(dir)?.type !== 'directory')
     return (
@@ -139,7 +142,7 @@ const SURPLUS: Rule<Line>[] = [
       mark === 'A' &&
       image.has(path) &&
       more.every(opaque) &&
-      `The image has /${path}, too, if only out of sight: /${opaque(`A /${path}`)} is opaque. The name was there: it was changed, not added.`
+      `The image has /${path}, too, though /${opaque(`A /${path}`)} is opaque and hides it. The name was there: it was changed, not added.`
     )
   },
   ({ path, image, root }) =>
@@ -150,28 +153,28 @@ const SURPLUS: Rule<Line>[] = [
 const hasSameBytes = (path: string, image: Files, root: Files) =>
   image.get(path)?.sha256 !== undefined && image.get(path)?.sha256 === root.get(path)?.sha256
 
-/** Lines that are not there. */
+/** Lines that are missing. */
 const LACKING: Rule<Line>[] = [
   ({ mark, path, entry, entries }) =>
     mark === 'D' &&
     !entry &&
     entries.get(dirname(path))?.opaque &&
-    `/${dirname(path)} is opaque (its user.overlay.opaque is y): nothing that the image has in it can be seen any more.`,
+    `/${dirname(path)} is opaque (its user.overlay.opaque is y): it hides everything that the image has in it.`,
   ({ mark, path, entry, entries }) => {
     const opaque = above(path).find(dir => entries.get(dir)?.opaque)
     return (
       mark === 'D' &&
       !entry &&
-      `/${opaque} is opaque, so also in /${dirname(path)}, below it, nothing of the image can be seen.`
+      `/${opaque} is opaque, so it also hides what the image has in /${dirname(path)}, below it.`
     )
   },
   ({ mark, path }) => mark === 'D' && `A character device 0:0 in upper is a deletion: /${path}.`,
   ({ lacking, path, image }) =>
     lacking.every(line => image.get(line.slice(3))?.type === 'symlink') &&
-    `The image has /${path}, a link, and it is there wherever it leads (\`lstatSync\`): it was changed, not added.`,
+    `The image has /${path}, a symbolic link, which exists wherever it leads (\`lstatSync\`): it was changed, not added.`,
   ({ lacking, path, image, root }) =>
     lacking.every(line => line.startsWith('C') && hasSameBytes(line.slice(3), image, root)) &&
-    `/${path} has the same bytes as in the image, and it is still C: it was written, or its mode was changed, and so it was copied up. That it is in upper counts, not what is in it.`,
+    `/${path} has the same bytes as in the image, but it is still C: it was written to, or its mode was changed, so it was copied up. What counts is that it is in upper, not its content.`,
   ({ mark, path, image, root }) =>
     mark === 'C' &&
     image.get(path)?.type === root.get(path)?.type &&

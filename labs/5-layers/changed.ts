@@ -9,8 +9,8 @@ import { MNT_DETACH, MS_BIND } from '../../lib/kernel/syscalls/constants.ts'
 import { mountinfo } from '../../lib/kernel/mount/mountinfo.ts'
 import { now } from '../../lib/kernel/syscalls/now.ts'
 
-// An image, what a container changes in it, and what the two trees then differ in. Each run has other names, so that no list
-// of them can be known before.
+// An image, what a container changes in it, and how the two trees then differ. Each run has other names, so that no list
+// of changes can be known in advance.
 
 /** A run's own names for the files that are written as `@gone` here. */
 type Names = (path: string) => string
@@ -32,13 +32,13 @@ function newNames(): Names {
 interface Plan {
   image: string
   script: string[]
-  /** where upper has a device, and a directory that is marked and not opaque: `disguised` makes them */
+  /** where upper has a device, and a directory that is marked but not opaque: `disguised` makes them */
   devices: string[]
   marked: string[]
 }
 
 /**
- * Makes an image in a folder: a copy of another one, with more in it. Returns its directory, and commands that change much of
+ * Makes an image in a folder: a copy of another image, with more in it. Returns its directory, and commands that change much of
  * it. `elsewhere`: a directory of the host, to which a link in the container leads.
  */
 export function planChanges(from: string, folder: string, elsewhere: string): Plan {
@@ -86,7 +86,7 @@ const CHANGES = [
   'rm @gone',
   'rm -r @gone-dir',
   'rm @same/same',
-  // of another kind than before
+  // of another type than before
   'rm @to-dir && mkdir -p @to-dir/sub && echo 1 > @to-dir/1 && echo 2 > @to-dir/sub/2',
   'rm -r @to-file && echo 1 > @to-file',
   'rm @to-real && echo 1 > @to-real',
@@ -107,9 +107,9 @@ const CHANGES = [
 ]
 
 /**
- * Does something while upper has what a container of ours cannot make there. Character devices: /dev/null, bound, as mknod(2)
- * of those needs real root. Directories whose user.overlay.opaque is x: it says that whiteouts may be attributes in there
- * (overlayfs.rst), and hides nothing.
+ * Does something while upper has what our container cannot make there. Character devices: /dev/null, bind-mounted, as mknod(2)
+ * of those needs real root. Directories whose user.overlay.opaque is x: whiteouts in them may be attributes
+ * (overlayfs.rst), and they hide nothing.
  */
 export function disguised<T>(upper: string, { devices, marked }: Plan, act: () => T): T {
   for (const dir of marked) writeXattr(join(upper, dir), 'user.overlay.opaque', Buffer.from('x'))
@@ -135,7 +135,7 @@ export function filesOf(tree: string, names: readonly string[]): Files {
     const { entries } = treeDigest(join(tree, name))
     return entries.map(({ path, ...rest }) => {
       const at = join(name, path)
-      // who writes the same bytes once more has changed nothing else
+      // writing the same bytes again changes nothing else
       const written = String(lstatSync(join(tree, at), { bigint: true }).mtimeNs)
       return [at, { ...rest, written }] as const
     })
@@ -152,7 +152,7 @@ export function changedNames(pid: number, upper: string): string[] {
   return readdirSync(upper).filter(name => !mounted.includes(`/${name}`))
 }
 
-/** What differs between two trees, as `docker diff` writes it: read from what can be seen, and not from an upper directory. */
+/** What differs between two trees, in the format of `docker diff`: read from the visible files, and not from an upper directory. */
 export function differences(before: Files, after: Files): string[] {
   const found: string[] = []
   for (const [path, entry] of after) {

@@ -14,7 +14,7 @@ import type { Stage, Step } from '../../lib/guide/step.ts'
 import { firstStage } from './first.ts'
 import { explained, type Latest, noteCalls, NotStarted } from './refused.ts'
 
-// What the lab tries with the learner's part besides the step: an image of several layers, with names that must be escaped.
+// What the lab tries with the learner's part, besides the step: an image of several layers, with names that must be escaped.
 
 /** The step, whose own container says what is wrong with its overlay where it cannot start, and after it one on three layers. */
 export function withLayers(step: Step<Stack>): Step<Stack> {
@@ -27,7 +27,7 @@ export function withLayers(step: Step<Stack>): Step<Stack> {
     }
   })
   const [first, ...others] = noted.stages
-  const place = `root-${randomBytes(3).toString('hex')}` // no name that one could know
+  const place = `root-${randomBytes(3).toString('hex')}` // a name that no one can know in advance
   return {
     ...noted,
     async plan(plan, experiment) {
@@ -38,7 +38,7 @@ export function withLayers(step: Step<Stack>): Step<Stack> {
   }
 }
 
-/** A name in which all that has to be escaped is there, more than once and side by side. */
+/** A name with every character that has to be escaped, more than once and side by side. */
 const awkward = () => `${randomBytes(3).toString('hex')}:v1,a\\b\\,c:d, e`
 
 /** The names of two layers over an image. Sorted upwards or downwards, the paths of the three are in another order. */
@@ -69,14 +69,14 @@ function threeLayers(latest: Latest): Stage<Stack> {
       } catch (error) {
         const refusal = isKind(error, 'limited') ? undefined : refusalOf(error)
         if (!refusal) throw error
-        // that the container cannot start is what is wrong with its layers
+        // if the container cannot start, its layers are the reason
         refused = `${error instanceof NotStarted ? error.cause : inWords(refusal)}. To do: ${refusal.remedy}`
       }
     },
     checks: [
       {
         id: 'three-layers',
-        claim: 'a container of an image of three layers has them all, the topmost first',
+        claim: 'a container of an image with three layers has them all, topmost first',
         look() {
           if (refused)
             return finding(
@@ -103,7 +103,7 @@ function threeLayers(latest: Latest): Stage<Stack> {
   }
 }
 
-/** A container on these layers, whose own folder has such a name, too; its root is called otherwise than that of others. */
+/** A container on these layers. Its own folder has such a name, too, and its root another name than usual. */
 async function anotherOn(lower: string[], experiment: Experiment<Stack>, latest: Latest) {
   const options: PlanOptions = {
     change(plan) {
@@ -127,10 +127,10 @@ function whyOtherStack(stack: readonly string[], wanted: readonly string[], uppe
     return 'The layers are in another order: lowerdir has the topmost first, and a layer hides what is below it.'
   return stack.join() === wanted.join()
     ? `Its upperdir is ${upper}, and not \`upper\` in \`layers.folder\`.`
-    : `lowerdir is ${stack.join(':')}, and not the image’s layers.`
+    : `lowerdir is ${stack.join(':')}, and not the image's layers.`
 }
 
-/** A layer in a folder of this name, with a file that both have, and below with one of its own. */
+/** A layer in a folder with this name. It has a file that both layers have, and its own file. */
 function layer(experiment: Experiment<Stack>, name: string, isTop: boolean): string {
   const dir = experiment.folder(name)
   mkdirSync(join(dir, 'etc'))

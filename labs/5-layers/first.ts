@@ -5,7 +5,7 @@ import { finding, seen } from '../../lib/guide/evidence.ts'
 import type { Check, Scene, Stage } from '../../lib/guide/step.ts'
 import { status } from '../../lib/kernel/process/procfs.ts'
 
-// What is asked of the first container's directories besides: each of these mistakes shows only later in what the container does.
+// Further questions about the first container's directories: each of these mistakes would show only later, in what the container does.
 
 /** The stage of the step's own container, with these questions. */
 export const firstStage = (stage: Stage<Stack>): Stage<Stack> => ({
@@ -17,7 +17,7 @@ export const firstStage = (stage: Stage<Stack>): Stage<Stack> => ({
   ],
 })
 
-/** The check, which fails also where the overlay is one that the container cannot use. */
+/** The check, which also fails if the container cannot use the overlay. */
 const stricter = (check: Check<Stack>): Check<Stack> => ({
   ...check,
   async look(scene) {
@@ -36,11 +36,11 @@ function unusable({ pid, folder }: Scene & Stack): string | undefined {
     top.superOptions.find(option => option.startsWith(`${name}=`))?.slice(name.length + 1) ?? ''
   const relative = ['lowerdir', 'upperdir', 'workdir'].find(name => !/^\//.test(value(name)))
   if (relative)
-    return `${relative} is ${value(relative) || 'not there'}, and that is no absolute path: it is looked for where the child happens to be.`
+    return `${relative} is ${value(relative) || 'not there'}, and that is not an absolute path: the kernel starts from the child's current directory.`
   const work = value('workdir')
   return work.startsWith(`${folder}/`) || directories(top, 'upperdir')[0] !== upperOf({ folder })
     ? undefined
-    : `Its workdir is ${work}, and not in \`layers.folder\`: each container needs one for itself, as two overlays cannot work in the same directory.`
+    : `Its workdir is ${work}, and not in \`layers.folder\`: each container needs its own, as two overlays cannot use the same workdir.`
 }
 
 const modeOf = (path: string) => {
@@ -56,12 +56,12 @@ const ownFolder: Check<Stack> = {
     return finding(
       mode === '0700',
       seen(`lstat ${folder}`, `mode ${mode}`, null),
-      `\`layers.folder\` has mode ${mode}: other users of the host can run what is setuid in the container. Likeliest: it was made by \`mkdirSync\`. \`makeFolder(container)\` makes \`layers.folder\`, with mode 0700: it comes first.`,
+      `\`layers.folder\` has mode ${mode}: other users of the host can run setuid programs of the container. Likeliest: it was made by \`mkdirSync\`. \`makeFolder(container)\` makes \`layers.folder\`, with mode 0700: it comes first.`,
     )
   },
 }
 
-/** What the directory at the top of an overlay has as its mode is the mode of the container's root. */
+/** The mode of the upper directory is the mode of the container's root. */
 const enterable: Check<Stack> = {
   id: 'root-enterable',
   claim: 'each user of the container may enter its `/`, and list it',
@@ -71,7 +71,7 @@ const enterable: Check<Stack> = {
     return finding(
       (Number.parseInt(mode, 8) & usual) === usual,
       seen(`lstat ${upperOf(scene)}`, `mode ${mode}`, null),
-      `\`upper\` has mode ${mode}, and so has \`/\` in the container: a user who is not root there reaches no file. Only \`layers.folder\` is to be closed; make \`upper\` without a mode.`,
+      `\`upper\` has mode ${mode}, and so has \`/\` in the container: a user who is not root there can reach no file. Only \`layers.folder\` must be closed to others; make \`upper\` without a mode.`,
     )
   },
 }

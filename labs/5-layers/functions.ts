@@ -11,7 +11,7 @@ import { type Entries, entriesOf, whyChanges } from './causes.ts'
 import { type Returned, whyNames } from './name-causes.ts'
 import { changedNames, differences, disguised, filesOf, planChanges } from './changed.ts'
 
-// What the learner's functions say of a live container, beside what can be seen in it.
+// What the learner's functions say about a live container, compared with what can be seen in it.
 
 export type Changes = (upper: string, image: string) => unknown
 export type TarNames = (upper: string, path: string) => unknown
@@ -33,7 +33,7 @@ export function readUpper(changes: Changes, tarNames: TarNames): Stage<Stack>[] 
           experiment.folder('elsewhere'),
         )
         const { image, script } = plan
-        // by our parts: it is the functions that are asked here
+        // built from our parts: only the functions are tested here
         const { pid, shell, container } = await experiment.another('a container that changes a lot', {
           parts: chapter.parts,
           change: ({ layers }) => void (layers && (layers.lower = [image])),
@@ -49,7 +49,7 @@ export function readUpper(changes: Changes, tarNames: TarNames): Stage<Stack>[] 
           read.entries = entriesOf(upper)
           const list = () => hinted(() => changes(upper, image))
           const first = list()
-          read.listed = isList(first) ? [...first] : first // it may be a list that grows with each call
+          read.listed = isList(first) ? [...first] : first // the list may grow with each call
           read.again = list()
         })
       },
@@ -76,7 +76,7 @@ export function readUpper(changes: Changes, tarNames: TarNames): Stage<Stack>[] 
   ]
 }
 
-/** What a function returns. Where a path is not what it took it for, the error says so. */
+/** What a function returns. If a path is not what the function expected, the error says so. */
 function hinted<T>(call: () => T): T {
   try {
     return call()
@@ -90,11 +90,12 @@ function hinted<T>(call: () => T): T {
 }
 
 const REMEDIES = {
-  'ENOENT: no such file or directory, stat': '`stat` follows a link, and this one leads nowhere: `lstatSync`',
-  ENOENT: 'look first whether it is there: the image does not have everything that upper has',
+  'ENOENT: no such file or directory, stat':
+    '`stat` follows a symbolic link, and this link leads nowhere: use `lstatSync`',
+  ENOENT: 'check first whether it exists: the image does not have everything that upper has',
   ENOTDIR:
-    'a part of this path is a file there: before you go into a directory, look what the image has there',
-  ELOOP: 'this is a link that leads to itself: do not follow links',
+    'a part of this path is a file there: before you go into a directory, check what the image has there',
+  ELOOP: 'this is a symbolic link that leads to itself: do not follow links',
 }
 
 const isList = (value: unknown): value is string[] =>
@@ -103,7 +104,7 @@ const isList = (value: unknown): value is string[] =>
 /** A `./` before the name and a `/` after it make no difference in a tar. */
 const bare = (name: string) => name.replace(/^(\.\/+)+/, '').replace(/\/+$/, '')
 
-/** Some lines without others: what is there twice is left over once. */
+/** Some lines without others: a line that is there twice is left over once. */
 function without(some: readonly string[], others: readonly string[]): string[] {
   const left = [...others]
   return some.filter(line => {
@@ -124,12 +125,12 @@ interface Listed {
 }
 
 const TWICE =
-  'Called for the same directories once more, it does not return the same: a variable outside the function keeps what was found before. Lines of the second call:'
+  'Called again for the same directories, it does not return the same: a variable outside the function keeps what was found before. Lines of the second call:'
 
 function changesCheck(of: () => Listed): Check<Stack> {
   return {
     id: 'changes-listed',
-    claim: 'what `changes` lists is what differs between the container’s files and the image’s',
+    claim: "what `changes` lists is what differs between the container's files and the image's",
     look() {
       const { pid, upper, entries, image, listed, again } = of()
       const changed = changedNames(pid, upper)
@@ -164,7 +165,7 @@ interface Named {
 function namesCheck(of: () => Named): Check<Stack> {
   return {
     id: 'names-in-tar',
-    claim: 'by the names of `tarNames`, the layer’s tar has just these entries',
+    claim: "by the names of `tarNames`, the layer's tar has exactly these entries",
     look() {
       const { theirs, returned, upper, entries } = of()
       const ours = returned.flatMap(({ names }) => (isList(names) ? names.map(bare) : []))
@@ -189,9 +190,8 @@ function namesCheck(of: () => Named): Check<Stack> {
 
 function notList(value: unknown): string | undefined {
   if (isList(value)) return value.length ? undefined : 'It returns an empty list.'
-  const what =
-    value instanceof Promise ? 'a promise: a function that is not async is needed' : few([String(value)])
-  return `It has to return a list of texts, and returned ${what}.`
+  const what = value instanceof Promise ? 'a promise: the function must not be async' : few([String(value)])
+  return `It must return a list of strings, but returned ${what}.`
 }
 
 const few = (lines: readonly string[]) =>

@@ -2,7 +2,7 @@ import { basename, dirname } from 'node:path'
 import type { TreeEntry } from '../../lib/image/tree-digest.ts'
 import { type Entries, firstOf, kindOf, type Rule, WHITEOUT } from './causes.ts'
 
-// What a list of names in a tar was made without. The first cause that fits is said.
+// What a wrong list of names in a tar did not take into account. The first cause that fits is reported.
 
 /** What `tarNames` returned for a path. */
 export interface Returned {
@@ -47,13 +47,13 @@ const noWhiteout =
     !name.endsWith(OPAQUE) &&
     entry &&
     isOther(entry) &&
-    `/${entry.path} is ${entry.type === 'symlink' ? 'a link, and the link itself counts (`lstatSync`)' : `a ${kindOf(entry)}`}: ${WHITEOUT}.`
+    `/${entry.path} is ${entry.type === 'symlink' ? 'a symbolic link, and the link itself counts (`lstatSync`)' : `a ${kindOf(entry)}`}: ${WHITEOUT}.`
 
 const NAME_FORM: Rule<Name>[] = [
   ({ name, upper }) =>
-    name.includes(upper) && `“${name}” is a path of the host: a name begins at the root of the layer.`,
+    name.includes(upper) && `“${name}” is a path of the host: names are relative to the root of the layer.`,
   ({ name }) =>
-    name.startsWith('/') && `“${name}” begins with a slash: names are relative to the layer’s root.`,
+    name.startsWith('/') && `“${name}” begins with a slash: names are relative to the layer's root.`,
   ({ name, entry }) =>
     name.includes('.wh.') &&
     !name.endsWith(OPAQUE) &&
@@ -71,16 +71,16 @@ const NAME_FORM: Rule<Name>[] = [
 const NAMES_LACKING: Rule<Name>[] = [
   ({ name }) =>
     basename(name) === OPAQUE &&
-    `/${dirname(name)} is opaque (its user.overlay.opaque is y): an empty file ${OPAQUE} in it says so, beside the entry of the directory itself.`,
+    `/${dirname(name)} is opaque (its user.overlay.opaque is y): an empty file ${OPAQUE} in it says so, besides the entry of the directory itself.`,
   ({ name }) =>
     basename(name).startsWith('.wh.') &&
-    'A tar has no whiteouts: an empty file stands for one, in the same directory, named .wh. and the name that is deleted.',
+    'A tar has no whiteouts: an empty file in the same directory represents it, named .wh. and then the deleted name.',
   ({ name }) => `What was added or changed has its own name: ${name}.`,
 ]
 
 const NAMES_SURPLUS: Rule<Name>[] = [
   ({ name, ours }) =>
     ours.indexOf(name) !== ours.lastIndexOf(name) &&
-    `“${name}” is named more than once. \`tarNames\` is asked for each path of the layer: it names what stands for that path, and nothing else.`,
-  ({ name }) => `“${name}” is not in this layer’s tar.`,
+    `“${name}” is named more than once. \`tarNames\` is called for each path of the layer: it names the entries for that path, and nothing else.`,
+  ({ name }) => `“${name}” is not in this layer's tar.`,
 ]

@@ -19,11 +19,11 @@ export interface Asked {
   rootfs: string
   lower: string[]
   folder: string
-  /** the error by which the kernel refused it, `EINVAL`; undefined where it was made, and a later call was refused */
+  /** the error with which the kernel refused it, `EINVAL`; undefined if it succeeded, and a later call was refused */
   refused: string | undefined
 }
 
-/** The first cause that fits; undefined where we would only be guessing. */
+/** The first cause that fits; undefined if we would only be guessing. */
 export function whyNotStarted(asked: Asked): Diagnosis | undefined {
   const rules = asked.refused ? [...OF_THE_CALL, ...OF_THE_OPTIONS, ...OF_THE_DIRECTORIES] : AFTER_THE_MOUNT
   for (const rule of rules) {
@@ -51,7 +51,7 @@ const VALUES = [
   ...['lowerdir+', 'datadir+', 'redirect_dir', 'index', 'uuid', 'nfs_export', 'xino', 'metacopy', 'verity'],
 ]
 
-/** A backslash takes the character after it as it is. */
+/** A backslash makes the character after it literal. */
 const parts = (text: string, separator: ',' | ':') =>
   text.match(new RegExp(String.raw`(?:\\.|[^\\${separator}])+`, 'gs')) ?? []
 export const optionsIn = (data: string): string[] => [...parts(data, ',')]
@@ -67,7 +67,7 @@ function named({ options }: Asked, name: Directory): string[] {
   return (name === 'lowerdir' ? parts(value, ':') : [value]).filter(Boolean).map(unescape)
 }
 
-/** Whether one of two directories is the other, or in it. */
+/** Whether two directories are the same, or one is inside the other. */
 const overlap = (one = '', other = '') =>
   `${one}/`.startsWith(`${other}/`) || `${other}/`.startsWith(`${one}/`)
 
@@ -76,7 +76,7 @@ const TARGET = 'the second argument of the mount says where it is mounted: `root
 const OF_THE_CALL: Rule[] = [
   ({ flags }) =>
     (flags & MS_BIND) !== 0 && [
-      'with MS_BIND the kernel mounts a directory that exists, and does not read the type and the options',
+      'with MS_BIND the kernel mounts an existing directory, and ignores the type and the options',
       'an overlay is a new mount: give 0 as the flags',
     ],
   ({ type }) =>
@@ -93,7 +93,7 @@ const OF_THE_CALL: Rule[] = [
   ({ options }) =>
     options.length === 0 && [
       'it has no options, so the kernel does not know the directories of the overlay',
-      'the options are the fifth argument of the mount: one text, with commas between them',
+      'the options are the fifth argument of the mount: one string, separated by commas',
     ],
 ]
 
@@ -102,14 +102,14 @@ const OF_THE_OPTIONS: Rule[] = [
     asked.lower.length > 1 &&
     named(asked, 'lowerdir')[0] === asked.lower.join(':') && [
       'the colons between the layers have a backslash before them, so the kernel reads all layers as one path',
-      'escape each path first, and join them afterwards',
+      'escape each path first, then join them',
     ],
   ({ options }) => {
     const path = options.find(option => option.startsWith('/'))
     return (
       path && [
         `a comma ends an option, so the kernel reads ${path} as the name of an option`,
-        'put a colon between the layers, and a backslash before a comma that belongs to a path',
+        'put a colon between the layers, and a backslash before a comma in a path',
       ]
     )
   },
@@ -119,7 +119,7 @@ const OF_THE_OPTIONS: Rule[] = [
       data.includes(before + path.slice(0, path.search(SPECIAL)))
     const isRead = (path: string, name: Directory) =>
       named(asked, name).some(read => `${read}/`.startsWith(`${path}/`))
-    // a path that is meant and written otherwise: what comes before its first special character is there
+    // a path that was meant but written differently: the text before its first special character is there
     const wrong = [
       ...asked.lower.map(path => ({ path, name: 'lowerdir' as const, before: '' })),
       { path: asked.folder, name: 'upperdir' as const, before: 'upperdir=' },
@@ -129,7 +129,7 @@ const OF_THE_OPTIONS: Rule[] = [
     const name = certain(wrong.path.split('/').find(name => SPECIAL.test(name)))
     const isTwice = data.includes('\\\\:') && !name.includes('\\:') // a colon behind two backslashes
     return [
-      `the name “${name}” in ${wrong.name} has to be written “${escape(name)}”, as a comma ends an option, a colon ends a path, and a backslash is not read as part of a name`,
+      `the name “${name}” in ${wrong.name} must be written “${escape(name)}”: a comma ends an option, a colon ends a path, and a backslash is not read as part of a name`,
       isTwice
         ? 'the backslashes that you have put there are escaped once more: replace the backslash first, or all three characters at once by one regular expression'
         : 'put a backslash before every comma, colon and backslash, in each path of lowerdir, upperdir and workdir',
@@ -151,7 +151,7 @@ const OF_THE_OPTIONS: Rule[] = [
     return (
       unknown !== undefined && [
         `overlay has no option "${unknown}"`,
-        'the kernel’s overlayfs.rst describes the options; put a comma between two of them, and no space',
+        "the kernel's overlayfs.rst describes the options; put a comma between two of them, and no space",
       ]
     )
   },
@@ -161,7 +161,7 @@ const OF_THE_OPTIONS: Rule[] = [
       refused === 'EPERM' &&
       other &&
       !options.includes('userxattr') && [
-        `${other} needs trusted.* attributes, and in a user namespace one may not write those`,
+        `${other} needs trusted.* attributes, and a process in a user namespace may not write those`,
         `leave out ${other}; \`userxattr\` lets overlay use user.* attributes`,
       ]
     )
@@ -234,7 +234,7 @@ const OF_THE_DIRECTORIES: Rule[] = [
 const AFTER_THE_MOUNT: Rule[] = [
   ({ target, rootfs }) =>
     resolve(target) !== rootfs && [
-      `the overlay is mounted on ${target}, and ${rootfs}, which becomes the container’s root, stays an empty directory`,
+      `the overlay is mounted on ${target}, and ${rootfs}, which becomes the container's root, stays an empty directory`,
       TARGET,
     ],
   asked => {

@@ -12,7 +12,7 @@ import { isKind, MinilabError, type SourceLine } from '../../lib/common/errors.t
 import { learnersError } from '../../lib/labs/problem.ts'
 import { type Asked, optionsIn, whyNotStarted } from './overlay-rules.ts'
 
-// A container with the learner's layers part that did not start: is it the machine, or what the part asked for?
+// A container with the learner's layers part did not start: is the machine the reason, or what the part asked for?
 
 /** What the learner's part recorded for the latest container. */
 export interface Latest {
@@ -51,7 +51,7 @@ export function noteCalls(step: Step<Stack>, latest: Latest): Step<Stack> {
   }))
 }
 
-/** The error of a `prepare` whose `mkdir` was refused says where the directory belongs. */
+/** If the `mkdir` of `prepare` was refused, the error says where the directory belongs. */
 function misplaced(error: unknown): unknown {
   if (!isKind(error, 'refused')) return error
   const { message: what, at } = error
@@ -63,12 +63,12 @@ const PLACES: readonly [refused: RegExp, remedy: string][] = [
   [/ENOENT.* mkdir/, '`makeFolder(container)` makes `layers.folder`: it comes first'],
   [
     /(EROFS|EACCES|EPERM).* mkdir/,
-    'it belongs in `layers.folder`, which goes with the container: upper and work must be on one file system',
+    'it belongs in `layers.folder`, which is removed with the container: upper and work must be on one file system',
   ],
 ]
 
 /**
- * The error of a container that did not start, with the cause and the line of the learner's mount. A MinilabError (limited) where
+ * The error of a container that did not start, with the cause and the line of the learner's mount. A MinilabError (limited) if
  * the reference cannot mount such an overlay here either.
  */
 export async function explained(
@@ -106,24 +106,24 @@ async function refusedToAll(
 }
 
 const NO_MOUNT: Diagnosis = {
-  cause: 'nothing is mounted on `rootfs`, which becomes the container’s root',
+  cause: "nothing is mounted on `rootfs`, which becomes the container's root",
   remedy: 'mount the overlay there in `inside`',
 }
 
 const isMounted = (path = '') => mountinfo().some(({ target }) => target === path)
 
-/** mount_namespaces(7): what comes along from a mount namespace of more rights is locked, and pivot_root refuses it. */
+/** mount_namespaces(7): mounts that come from a more privileged mount namespace are locked, and pivot_root refuses them. */
 const MOUNTED_BEFORE: Diagnosis = {
   cause:
     'the overlay was mounted on `rootfs` on the host, before the child was made: in its mount namespace that mount is locked, and cannot become the root',
   remedy: 'mount it in `inside`, where the child has its own mount namespace',
 }
 
-/** Whether this is the mount that was to be the overlay. */
+/** Whether this is the mount that should be the overlay. */
 const isOverlay = ({ call, args }: Op) =>
   call === 'mount' && [args[2], args[4]].some(arg => /overlay|dir=/.test(String(arg)))
 
-/** The mount that was to be the overlay. Undefined where there is none, or where a call before it was refused. */
+/** The mount that should be the overlay. Undefined if there is none, or if a call before it was refused. */
 function askedFor({ ops, first, container }: Latest, failed: SyscallError): Asked | undefined {
   const at = ops.findLastIndex(isOverlay)
   const number = first + at

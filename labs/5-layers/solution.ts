@@ -36,7 +36,7 @@ function changesIn(upper: string, image: string | undefined, path: string, hidde
   const opaque = hidden || isOpaque(upper)
   const names = readdirSync(upper)
   const old = image === undefined ? [] : readdirSync(image)
-  // upper says nothing of what an opaque directory hides
+  // upper does not mention what an opaque directory hides
   const lines = opaque ? old.filter(name => !names.includes(name)).map(name => `D ${path}/${name}`) : []
   for (const name of names) {
     const above = join(upper, name)
@@ -57,16 +57,16 @@ export function tarNames(upper: string, path: string): string[] {
   return isOpaque(at) ? [`${path}/`, `${path}/.wh..wh..opq`] : [`${path}/`]
 }
 
-/** A link is no directory, wherever it leads. */
+/** A symbolic link is not a directory, wherever it leads. */
 const isDirectory = (path: string) => lstatSync(path).isDirectory()
 
-/** overlayfs.rst: a character device 0:0 hides what has its name below. */
+/** overlayfs.rst: a character device 0:0 hides the entry of the same name below. */
 function isWhiteout(path: string): boolean {
   const stat = lstatSync(path)
   return stat.isCharacterDevice() && stat.rdev === 0
 }
 
-/** overlayfs.rst: a directory with this attribute hides all that is in the one below. */
+/** overlayfs.rst: a directory with this attribute hides everything in the directory below. */
 function isOpaque(path: string): boolean {
   return readXattrs(path).get('user.overlay.opaque')?.toString() === 'y'
 }

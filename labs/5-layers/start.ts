@@ -7,7 +7,7 @@ export const layers: Part = {
 
   /** On the host: the directories of this container. */
   prepare(container) {
-    // `makeFolder(container)` from 'minilab' makes the folder `container.layers.folder`, which goes with the container
+    // `makeFolder(container)` from 'minilab' makes the folder `container.layers.folder`, which is removed with the container
     // TODO 1a: make `upper` and `work` in it, and `container.rootfs`, on which the overlay will be mounted
   },
 
@@ -15,7 +15,7 @@ export const layers: Part = {
   inside(tape, { layers, rootfs }) {
     // `layers.lower` are the directories of the image, topmost first
     // TODO 1b: mount an overlay on `rootfs`
-    // TODO 2: let it keep its marks where a user namespace may write them
+    // TODO 2: let it store its marks where a user namespace may write them
     // TODO 3: stack all layers of the image; the name of a folder may contain `:`, `,` and `\`
   },
 }
@@ -26,8 +26,8 @@ export function changes(upper: string, image: string): string[] {
   return []
 }
 
-/** Task 5: the names of the entries that stand for `path` (such as `etc/passwd`) in the tar of a layer. */
+/** Task 5: the names of the entries that represent `path` (such as `etc/passwd`) in the tar of a layer. */
 export function tarNames(upper: string, path: string): string[] {
-  // TODO 5: mostly it is the path itself; a whiteout has another name, and an opaque directory has two
+  // TODO 5: usually it is the path itself; a whiteout has another name, and an opaque directory has two
   return []
 }

@@ -10,13 +10,13 @@ import type { Check, Scene, Stage } from '../../lib/guide/step.ts'
 import { openRtnetlink } from '../../lib/kernel/netlink/rtnetlink.ts'
 import { explained } from './explained.ts'
 
-/** What the container was to have: the addresses that withCable chose, and the bridge as it was made first. */
+/** What the container should have: the addresses that withCable chose, and the bridge as it was first made. */
 export interface Asked {
   cable?: Cable | undefined
   bridge?: number | undefined
 }
 
-/** Makes a bridge of the lab's; it is up where it has addresses. */
+/** Makes one of the lab's bridges; it is up if it has addresses. */
 export function addBridge(experiment: Experiment<Wiring>, name: string, addresses: readonly string[]): void {
   using host = openRtnetlink()
   experiment.ledger.add({ kind: 'link', name, netns: currentNetns() })
@@ -25,16 +25,16 @@ export function addBridge(experiment: Experiment<Wiring>, name: string, addresse
   if (addresses.length > 0) host.setUp(name)
 }
 
-/** Many hosts have an eth0, and a bridge of another program. Here it is one link: each kernel on which this lab runs has bridges. */
+/** Many hosts have an eth0, and another program's bridge. Here one interface is both: every kernel that runs this lab has bridges. */
 export const otherEth0 = (experiment: Experiment<Wiring>): void => addBridge(experiment, 'eth0', [])
 
-/** A network for the bridge, which is another one each time; its length is never that of the examples. */
+/** A network for the bridge, different each time; its length is never that of the examples. */
 export function newSubnet(): string {
   const lengths = [20, 21, 22, 23, 25]
   return `10.${randomInt(50, 250)}.${16 * randomInt(16)}.0/${lengths[randomInt(lengths.length)]}`
 }
 
-/** The first container's stage, with checks of what was asked for behind the step's own. */
+/** The first container's stage, with checks of what was asked for after the step's own. */
 export const firstStage = (stage: Stage<Wiring>, asked: Asked): Stage<Wiring> => ({
   ...stage,
   async act(experiment) {
@@ -55,7 +55,7 @@ export const firstStage = (stage: Stage<Wiring>, asked: Asked): Stage<Wiring> =>
 
 const loopbackToo: Check<Wiring> = {
   id: 'loopback-too',
-  claim: 'a container with a cable has its loopback up, too',
+  claim: 'a container with a cable has its loopback interface up, too',
   async look({ pid }) {
     const isUp = find(await linksOf(pid), 'lo')?.up === true
     return finding(
@@ -69,7 +69,7 @@ const loopbackToo: Check<Wiring> = {
 /** minilab knows the cable by the name of its end on the host. */
 const hostEnd = (asked: Asked): Check<Wiring> => ({
   id: 'host-end',
-  claim: 'the host’s end of the cable is called `hostLink`',
+  claim: "the host's end of the cable is called `hostLink`",
   async look({ pid, host }) {
     const { far } = await cableOf(pid, host)
     const wanted = asked.cable?.hostLink ?? 'none'
@@ -77,13 +77,13 @@ const hostEnd = (asked: Asked): Check<Wiring> => ({
       far?.name === wanted,
       seen('RTM_GETLINK (the other end of eth0)', far?.name ?? 'none', null),
       far
-        ? `The host’s end is called ${far.name}, and \`hostLink\` is ${wanted}: so minilab does not know this cable, and does not delete it.`
-        : 'No link of the host is the other end of eth0.',
+        ? `The host's end is called ${far.name}, and \`hostLink\` is ${wanted}: so minilab does not know this cable, and does not delete it.`
+        : 'No interface of the host is the other end of eth0.',
     )
   },
 })
 
-/** A link has the address that withCable has chosen for it. */
+/** An interface has the address that withCable has chosen for it. */
 function addressed(
   id: string,
   asked: Asked,
@@ -113,7 +113,7 @@ function addressed(
   }
 }
 
-/** What to say where an address is the right one, and only the length of its network is not. */
+/** What to say if an address is right, and only the length of its network is wrong. */
 function otherLength(link: string, got: string, wanted: string): string | undefined {
   if (plain(got) !== plain(wanted) || got === wanted) return undefined
   return `${link} has ${got}, and the length of its network is ${wanted.replace(/.*\//, '/')} this time. Likeliest: ${
@@ -126,18 +126,18 @@ function otherLength(link: string, got: string, wanted: string): string | undefi
 /** The checks of packets, which go to the address that was asked for. */
 const TRAFFIC = /datagrams|counters|neighbour/
 
-/** The stage, whose checks also know of mistakes that the step does not look for. */
+/** The stage, whose checks also recognize mistakes that the step does not look for. */
 export const withCauses = (stage: Stage<Wiring>, asked: Asked): Stage<Wiring> => ({
   ...stage,
   checks: stage.checks?.map(check => explained(check, scene => cause(check.id, scene, asked))) ?? [],
 })
 
-/** Two links of one switch that have the same hardware address: it sends what is for that address to one of them. */
+/** Two interfaces on one bridge with the same hardware address: the bridge sends the frames for it to only one of them. */
 async function sameMac({ pid, second, host, bridge }: Scene & Wiring): Promise<string | undefined> {
   const links = [
     { of: `the bridge ${bridge}`, link: find(await linksOf(host), bridge) },
     { of: 'eth0 of the first container', link: find(await linksOf(pid), 'eth0') },
-    { of: 'eth0 of the second one', link: second ? find(await linksOf(second), 'eth0') : undefined },
+    { of: 'eth0 of the second', link: second ? find(await linksOf(second), 'eth0') : undefined },
   ]
   const macOf = ({ link }: (typeof links)[number]) => link?.mac ?? undefined
   const twice = links.find(
@@ -150,7 +150,7 @@ async function sameMac({ pid, second, host, bridge }: Scene & Wiring): Promise<s
       .map(({ of }) => of)
       .join(
         ' and ',
-      )}. A bridge sends a frame to the one port of its address. Likeliest: setMac was given an address that is taken. The kernel chooses another for each link.`
+      )}. A bridge sends a frame to the one port of its address. Likeliest: setMac was given an address that is taken. The kernel chooses a different address for each interface.`
   )
 }
 
@@ -170,7 +170,7 @@ async function cause(
   const outside = await linksOf(host)
   const ofHost = find(outside, 'eth0')
   if (id === 'cable' && find(inside, 'eth0')?.up === false && ofHost?.up)
-    return 'eth0 is down in the container, and the host’s own eth0 was set up in its place. Likeliest: by `host`, which reaches the host’s links only.'
+    return "eth0 is down in the container, and the host's own eth0 was set up in its place. Likeliest: by `host`, which reaches only the host's interfaces."
   const routes = await ask(host, net => net.routes())
   if (id === 'default-route' && routes.some(({ to, via }) => to === 'default' && via === cable?.gateway))
     return `The host has a default route to ${cable?.gateway}, its own address. Likeliest: the route was added on the host, and not inside.`
@@ -180,13 +180,13 @@ async function cause(
     return `There is a route to ${way.to}, and no default route. Likeliest: \`to\` names a network; \`default\` is all addresses.`
   const end = find(outside, cable?.hostLink ?? '')
   if (id === 'two-addresses' && end && !end.alias)
-    return `${end.name} was not there when withCable had called your function, so its address counted as free. Likeliest: the cable was made after withCable.`
+    return `${end.name} did not exist when your function returned to withCable, so its address counted as free. Likeliest: the cable was made after withCable.`
   if (!TRAFFIC.test(id)) return undefined
   const same = await sameMac(scene)
   if (same) return same
   if (cable && own !== 'none' && plain(own) !== cable.address)
     return `The packets go to ${cable.address}, and eth0 has ${own}. Likeliest: it was given another address than \`address\`.`
   return made !== undefined && made !== find(outside, bridge)?.index
-    ? `The bridge ${bridge} is not the first container’s any more: it was taken away and made again. The first container’s cable is plugged into nothing.`
+    ? `The bridge ${bridge} is not the first container's any more: it was taken away and made again. The first container's cable is attached to no bridge.`
     : undefined
 }

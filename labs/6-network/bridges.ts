@@ -10,22 +10,22 @@ import { hostCalls } from '../../lib/labs/host-calls.ts'
 import { addBridge } from './asked.ts'
 import { closed, type Left, NOTHING_LEFT } from './closed.ts'
 
-/** What became of a cable to another bridge. */
+/** What happened to a cable to another bridge. */
 interface Tried {
   refused?: Refusal | undefined // by the kernel, or what the part threw
   /** whether the kernel was asked to make the bridge */
   made: boolean
-  /** whether the part had asked which links there are before another process made the bridge, and not since then */
+  /** whether the part listed the interfaces before another process made the bridge, and not again since then */
   askedBefore: boolean
-  /** the bridge that the cable's end on the host is plugged into */
+  /** the bridge that the cable's end on the host is attached to */
   master?: string | undefined
 }
 
 const ADDRESS = '10.43.0.1/25' // none of those that withCable chooses
 
 /**
- * The container without a cable gets one after all, by the learner's part, without a new container. Once to a bridge that is
- * there already, as if another process had made it while the part waited for its turn. And once to one that cannot be made, because of the slash in its name.
+ * The learner's part makes a cable for the container that had none; no new container is needed. Once to a bridge that is
+ * already there, as if another process had made it while the part waited for its turn. And once to a bridge that cannot be made, because of the slash in its name.
  */
 export function bridgesStage(part: Part, left: Left): Stage<Wiring> {
   const nothing: Tried = { made: false, askedBefore: false }
@@ -55,20 +55,20 @@ export function bridgesStage(part: Part, left: Left): Stage<Wiring> {
             !refused && master === names.there,
             seen('RTM_GETLINK (IFLA_MASTER)', master ?? 'none', null),
             !refused
-              ? `The bridge was there already, and the cable is plugged into ${master ?? 'none'}.`
+              ? `The bridge was already there, and the cable is attached to ${master ?? 'none'}.`
               : refused.message.startsWith('RTM_NEWLINK(bridge')
-                ? `The bridge was there already, made by another process: ${inWords(refused)}. Likeliest: ${
+                ? `The bridge was already there, made by another process: ${inWords(refused)}. Likeliest: ${
                     askedBefore
-                      ? 'it was asked before withCable, and the bridge was made meanwhile. Ask in the function that withCable calls.'
-                      : 'the part remembers which bridges it has made, or asked something that does not list all links: os.networkInterfaces leaves out links without a carrier. The kernel knows which there are.'
+                      ? 'it was asked before withCable, and the bridge was made after that. Ask in the function that withCable calls.'
+                      : 'the part remembers which bridges it has made, or asked something that does not list all interfaces: os.networkInterfaces leaves out interfaces without a carrier. The kernel knows them all.'
                   }`
-                : `A cable to a bridge that is there already could not be made: ${inWords(refused)}.`,
+                : `A cable to an existing bridge could not be made: ${inWords(refused)}.`,
           )
         },
       },
       {
         id: 'bridge-refused',
-        claim: 'where the bridge cannot be made the part says so',
+        claim: 'if the bridge cannot be made, the part fails',
         look() {
           const { refused, made } = tried.impossible
           const said = refused?.message ?? 'no error'
@@ -77,22 +77,22 @@ export function bridgesStage(part: Part, left: Left): Stage<Wiring> {
             refused !== undefined && !said.includes('ENODEV'),
             seen(`RTM_NEWLINK (${names.impossible})`, said, null),
             made
-              ? `The kernel refused to make a bridge, and the part went on. Then came: ${said}. Likeliest: the error was caught and dropped; a catch has to throw again what it does not expect.`
-              : `Another bridge was asked for, and the part did not make it. Then came: ${said}. Likeliest: a variable remembers that a bridge was made once. Ask the kernel which bridges there are.`,
+              ? `The kernel refused to make a bridge, but the part went on. Then came: ${said}. Likeliest: the error was caught and dropped; a catch must rethrow what it does not expect.`
+              : `Another bridge was asked for, but the part did not make it. Then came: ${said}. Likeliest: a variable remembers that a bridge was made once. Ask the kernel which bridges there are.`,
           )
         },
       },
       closed(
         'closed-anyway',
-        'where the part fails it closes what it has opened',
+        'if the part fails, it closes what it has opened',
         () => open,
-        '`close` is not called where something before it throws: it belongs into `finally`.',
+        '`close` is not called if something before it throws: it belongs in `finally`.',
       ),
     ],
   }
 }
 
-/** Lets the part make one cable, looks at it, and takes it away. */
+/** Lets the part make one cable, looks at it, and removes it. */
 async function plugIn(
   part: Part,
   host: Rtnetlink,
@@ -115,7 +115,7 @@ async function plugIn(
     refused = refusalOf(error)
     if (!refused) throw error
   }
-  delete meanwhile.act // where it never called withCable
+  delete meanwhile.act // if it never called withCable
   const calls = hostCalls.slice(before)
   const asks = (some: typeof calls) => some.some(({ call }) => call === 'RTM_GETLINK')
   const links = host.links()

@@ -32,16 +32,16 @@ export const noting = (part: Part, left: Left): Part => ({
       left.open = sockets().filter(socket => !before.includes(socket))
       left.promised = promised.length
     }
-    // what nothing waits for goes on while the container is looked at, or taken away
+    // what nothing waits for continues while the container is checked or removed
     if (left.promised > 0)
       throw learnersError({
         what: `\`attach\` has ended, and ${left.promised} of its connections were still being opened: nothing waits for the promise that openRtnetlinkIn gives`,
-        remedy: 'await it in an async `attach`, or return the promise of all that comes after it',
+        remedy: 'await it in an async `attach`, or return the promise of everything that comes after it',
       })
   },
 })
 
-/** Nothing is open any more; `look` tells what was, at the time that counts. */
+/** Nothing is open any more; `look` says what was open at the time that counts. */
 export const closed = (id: string, claim: string, left: () => Left, likeliest: string): Check<Wiring> => ({
   id,
   claim,
@@ -51,7 +51,7 @@ export const closed = (id: string, claim: string, left: () => Left, likeliest: s
       open.length + promised === 0,
       [
         seen('/proc/self/fd', open.join(', ') || 'no socket more than before', null),
-        ...(promised ? [seen('openRtnetlinkIn', `promised and not there yet: ${promised}`, null)] : []),
+        ...(promised ? [seen('openRtnetlinkIn', `promised and not yet there: ${promised}`, null)] : []),
       ],
       promised
         ? `At the end of attach ${promised} of its connections were still being opened: nothing waits for the promise that openRtnetlinkIn gives. Await it.`

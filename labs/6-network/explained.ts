@@ -1,6 +1,6 @@
 import type { Check, Scene } from '../../lib/guide/step.ts'
 
-/** A step's check that says more where it fails: `why` is looked for first, and undefined leaves the step's own words. */
+/** A step's check that says more when it fails: `why` is asked first, and if it returns undefined, the step's own words stay. */
 export const explained = <S>(
   check: Check<S>,
   why: (scene: Scene & S) => string | undefined | Promise<string | undefined>,

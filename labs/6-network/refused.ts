@@ -6,24 +6,24 @@ import type { Link } from '../../lib/kernel/netlink/link.ts'
 import { openRtnetlink } from '../../lib/kernel/netlink/rtnetlink.ts'
 import { hostCalls } from '../../lib/labs/host-calls.ts'
 
-// What a refusal means for one who writes this part.
+// What a refusal means for the author of this part.
 
-/** What was refused, and how the host was then. */
+/** What was refused, and the state of the host then. */
 interface Refused {
   message: string
   bridge: string
-  /** whether the part had asked which links there are */
+  /** whether the part had listed the interfaces */
   asked: boolean
-  /** the host's links, and the address of its own eth0, `none` where it has none */
+  /** the host's interfaces, and the address of its own eth0, `none` if it has none */
   links: Link[]
   address: string
-  /** whether a link was set up on the host, moved into the container, and not set up there */
+  /** whether an interface was set up on the host, moved into the container, and not set up there */
   movedWhileUp: boolean
 }
 
 type Rule = readonly [fits: (of: Refused) => boolean | undefined, remedy: string]
 
-/** The second end was to be made where there is an eth0 already; the first one's name is free. */
+/** The second end was made where an eth0 already exists; the name of the first is free. */
 const isSecondEth0 = ({ message, links }: Refused) => {
   const [, first] = /RTM_NEWLINK\(veth "([^"]*)" peer "eth0".* = -1 EEXIST/.exec(message) ?? []
   return first !== undefined && !find(links, first)
@@ -32,39 +32,39 @@ const isSecondEth0 = ({ message, links }: Refused) => {
 const isMissingBridge = ({ message, bridge, links }: Refused) =>
   !find(links, bridge) && message.includes(`RTM_GETLINK(dev "${bridge}") = -1 ENODEV`)
 
-/** Bridges that are there already are plugged into, and not made again. */
+/** An existing bridge is used, and not made again. */
 const isMadeUnasked = ({ message, asked }: Refused) =>
   !asked && /^RTM_NEWLINK\(bridge .* = -1 EEXIST/.test(message)
 
 const RULES: readonly Rule[] = [
   [
     isMadeUnasked,
-    'addBridge is called although the bridge is there: ask `host.links()` first, and then only plug in the cable',
+    'addBridge is called although the bridge exists: ask `host.links()` first, and then only attach the cable',
   ],
   [
     ({ message, movedWhileUp }) => message.includes('ENETUNREACH') && movedWhileUp,
-    'eth0 is down: it was set up on the host, and a link that moves into another namespace is set down. Set it up inside, after the move',
+    'eth0 is down: it was set up on the host, and an interface that moves into another namespace goes down. Set it up inside, after the move',
   ],
   [
     isSecondEth0,
-    'the host may have an eth0 of its own: make the second end where `pid` is, or under a free name, and rename it',
+    'the host may have its own eth0: make the second end where `pid` is, or under a free name, and rename it',
   ],
   [
     of => isMissingBridge(of) && of.asked,
-    'the bridge was not made: another bridge was taken for it. Look for a link whose name is `bridge`',
+    'the bridge was not made: another bridge was taken for it. Look for an interface whose name is `bridge`',
   ],
   [isMissingBridge, 'the bridge was not made, or not yet: setMaster needs it'],
   [
     ({ message, links }) => message.includes('ENETUNREACH') && find(links, 'eth0')?.up,
-    'the host’s own eth0 was set up: `inside` reaches the container’s',
+    "the host's own eth0 was set up: `inside` reaches the container's",
   ],
   [
     ({ message, address }) => message.includes('ENETUNREACH') && address !== 'none',
-    'the host’s own eth0 was given the address: `inside` reaches the container’s',
+    "the host's own eth0 was given the address: `inside` reaches the container's",
   ],
 ]
 
-/** The part; where it is refused something, the remedy is that of this lab. */
+/** The part; if the kernel refuses a request, the remedy is this lab's. */
 export const advised = (part: Part): Part => ({
   ...part,
   async attach(container, pid) {

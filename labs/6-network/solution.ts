@@ -5,15 +5,15 @@ export const network: Part = {
 
   async attach(container, pid) {
     const mode = container.network?.mode
-    if (mode === undefined || mode === 'host') return // it has the host's own links
-    // a netlink socket belongs for good to the network namespace in which it was opened: so one for each side
+    if (mode === undefined || mode === 'host') return // it has the host's own interfaces
+    // a netlink socket always belongs to the network namespace in which it was opened: so one for each side
     const inside = await openRtnetlinkIn(pid)
     const host = openRtnetlink()
     try {
       inside.setUp('lo')
       if (mode === 'none') return
       withCable(container, pid, ({ hostLink, bridge, bridgeAddress, address, gateway }) => {
-        // the switch is the host's, and there for all containers: the first one makes it
+        // the bridge is on the host, for all containers: the first container makes it
         if (!host.links().some(link => link.name === bridge)) {
           host.addBridge(bridge)
           host.addAddress(bridge, bridgeAddress)
@@ -24,7 +24,7 @@ export const network: Part = {
         host.setUp(hostLink)
         inside.addAddress('eth0', address)
         inside.setUp('eth0')
-        // a gateway must be on a network that one is on already: so the route comes last
+        // a gateway must be on a network that the container is already on: so the route comes last
         inside.addRoute({ to: 'default', via: gateway })
       })
     } finally {

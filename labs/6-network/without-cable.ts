@@ -10,7 +10,7 @@ import { startOver } from '../../lib/labs/host-calls.ts'
 import { otherEth0 } from './asked.ts'
 import { closed, type Left, NOTHING_LEFT } from './closed.ts'
 
-/** First of all, so that what goes wrong with the cable does not hide it. */
+/** This comes first, so that a mistake with the cable does not hide it. */
 export function withoutCable(part: Part, left: Left): Stage<Wiring> {
   let [open, openAfterThrow] = [NOTHING_LEFT, NOTHING_LEFT]
   return {
@@ -28,21 +28,21 @@ export function withoutCable(part: Part, left: Left): Stage<Wiring> {
       ...modes.filter(({ id }) => id === 'mode-none'),
       closed(
         'closed',
-        'what the part has opened it closes again',
+        'the part closes what it has opened',
         () => open,
         '`close` is never called, or not before the return in mode none.',
       ),
       closed(
         'closed-where-it-throws',
-        'it does so also where `lo` cannot be set up',
+        'it does so even if `lo` cannot be set up',
         () => openAfterThrow,
-        '`close` is not called where something before it throws: it belongs into `finally`.',
+        '`close` is not called if something before it throws: it belongs in `finally`.',
       ),
     ],
   }
 }
 
-/** Calls the part once more for a container whose loopback has another name, so that the kernel refuses to set `lo` up. */
+/** Calls the part again for a container whose loopback interface has another name, so that the kernel refuses to set `lo` up. */
 async function withoutLoopback({ container, pid }: Box, part: Part): Promise<void> {
   using inside = await openRtnetlinkIn(pid)
   const wasUp = inside.link('lo').up
@@ -51,7 +51,7 @@ async function withoutLoopback({ container, pid }: Box, part: Part): Promise<voi
   try {
     await part.attach?.(container, pid)
   } catch (error) {
-    if (!refusalOf(error)) throw error // only whether it has closed all is asked
+    if (!refusalOf(error)) throw error // the only question is whether it has closed everything
   }
   inside.rename('lo-away', 'lo')
   if (wasUp) inside.setUp('lo')

@@ -9,7 +9,7 @@ import { byProfile } from './filter.ts'
 import { explainRefused, type Latest } from './refused.ts'
 import { maskOf, whyBounding } from './why-not.ts'
 
-/** The refused calls that a check is about: an attempt that is refused does not end the child. */
+/** The refused calls that a check is about: a refused attempt does not end the child. */
 const REFUSED: Record<string, RegExp> = {
   capabilities: /^capset/,
   'bounding-set': /^prctl\(PR_CAPBSET_DROP.* EPERM/,
@@ -17,13 +17,13 @@ const REFUSED: Record<string, RegExp> = {
   seccomp: /^seccomp/,
 }
 
-/** The stage of the step's own container, with what the lab wants to know besides: which parts it never came to. */
+/** The stage of the step's own container, with one more question of the lab: which parts it never reached. */
 export function firstStage(stage: Stage<Ran>, step: Step<Ran>, latest: Latest): Stage<Ran> {
   let tape: readonly Replayed[] = []
   let unreached: string[] = []
   const allReached: Check<Ran> = {
     id: 'all-reached',
-    claim: 'the child came to the calls of every part: the program’s `execve` is the last one',
+    claim: "the child reached the calls of every part: the program's `execve` is the last",
     look: () =>
       finding(
         unreached.length === 0,
@@ -32,7 +32,7 @@ export function firstStage(stage: Stage<Ran>, step: Step<Ran>, latest: Latest): 
           null,
           `ends with ${tape.at(-1)?.call}, before ${unreached.join(' ') || 'nothing'}`,
         ),
-        `execve puts the program in the child’s place and does not return, so ${unreached.join(', ')} had no effect. Likeliest: the program does not stand last in \`parts\`.`,
+        `execve replaces the child's program and does not return, so ${unreached.join(', ')} had no effect. Likeliest: the program is not last in \`parts\`.`,
       ),
   }
   const why = (id: string, pid: number) => {
@@ -40,7 +40,7 @@ export function firstStage(stage: Stage<Ran>, step: Step<Ran>, latest: Latest): 
       .filter(({ part, errno }) => part === 'hardening' && errno)
       .map(({ call, args, errno }) => `${call}(${args}) = ${errno}`)
       .find(call => REFUSED[id]?.test(call))
-    if (refused) return `${refused}: it was refused, and an attempt does not end the child.`
+    if (refused) return `${refused}: it was refused, and a refused attempt does not end the child.`
     return id === 'bounding-set' ? whyBounding(maskOf(pid, 'CapBnd'), defaultCapabilities) : undefined
   }
   return {

@@ -21,9 +21,9 @@ type First = Scene & { umask: number }
 interface OtherCheck {
   id: string
   claim: string
-  /** what a refusal is about that this check has to name */
+  /** the calls whose refusal this check has to name */
   blame: RegExp
-  /** what it is that a container may lack, where the learner's code stumbles over that */
+  /** what a container may lack, if the learner's code fails because of that */
   lacking?: string
   look(others: Others, first: First): Finding
 }
@@ -37,7 +37,7 @@ const CHECKS: OtherCheck[] = [
     id: 'asked-capabilities',
     claim: 'containers that ask for other capabilities get those, and no inheritable ones',
     blame: /PR_CAPBSET|cap(set|Data|Header|abilit)|bounding|permitted|effective/,
-    lacking: 'This container lists no capabilities, and a list that is missing is empty.',
+    lacking: 'This container lists no capabilities, and a missing list is empty.',
     look({ user, root, filtered }, { pid: first }) {
       const [own, less] = [user.capabilities.bounding ?? [], root.capabilities]
       // capabilities(7): without no_new_privs execve gives root the whole bounding set
@@ -50,7 +50,7 @@ const CHECKS: OtherCheck[] = [
           'CapInh',
           [],
           () =>
-            'The first container has inheritable capabilities, and its specification lists none. Likeliest: the third argument of capData is another list than `inheritable`, or the sets stand in another order than effective, permitted, inheritable.',
+            'The first container has inheritable capabilities, but its specification lists none. Likeliest: the third argument of capData is another list than `inheritable`, or the sets are in another order than effective, permitted, inheritable.',
         ],
         [root.pid, 'CapPrm', kept, held => whyPermitted(held, less)],
       ]
@@ -64,7 +64,7 @@ const CHECKS: OtherCheck[] = [
   },
   {
     id: 'umask',
-    claim: 'a container has the umask that it asks for, and the usual one where it asks for none',
+    claim: 'a container has the umask that it asks for, and the usual umask if it asks for none',
     blame: /umask/,
     look({ user, root }, { pid: first, umask }) {
       const asked = `0${umask.toString(8).padStart(3, '0')}`
@@ -83,11 +83,11 @@ const CHECKS: OtherCheck[] = [
   },
   {
     id: 'own-user',
-    claim: 'user, group and further groups are those that were asked for; no other user has capabilities',
+    claim: 'user, group and further groups are those asked for; no user but root has capabilities',
     blame: /setres|setgroups|set[ug]id/,
     look({ alone, user, root, filtered }) {
       if (alone)
-        return notHere('a user namespace that an ordinary user makes has one id: there is no other user')
+        return notHere('a user namespace made by an ordinary user has only one id: there is no other user')
       const fields = ['Uid', 'Gid', 'Groups', 'CapPrm'] as const
       const rows = [user, root, filtered].flatMap(other => {
         const { pid, uid, gid, additionalGids } = other
@@ -111,12 +111,12 @@ const CHECKS: OtherCheck[] = [
       finding(
         of(pid, 'NoNewPrivs') === '0',
         status(pid, 'NoNewPrivs'),
-        'It got no_new_privs, and did not ask for it: sudo cannot work in it. Likeliest: `spec.process.noNewPrivileges` was not looked at, or taken for true where it has no value.',
+        'It got no_new_privs, but did not ask for it: sudo cannot work in it. Likeliest: `spec.process.noNewPrivileges` was not looked at, or taken for true when it has no value.',
       ),
   },
   {
     id: 'privileges-taken',
-    claim: 'a container that asks for no_new_privs gets it, also without a profile, and for another user',
+    claim: 'a container that asks for no_new_privs gets it, even without a profile, and for another user',
     blame: /PR_SET_NO_NEW_PRIVS/,
     look: ({ root, filtered }) =>
       finding(
@@ -124,8 +124,8 @@ const CHECKS: OtherCheck[] = [
         [root, filtered].map(({ pid }) => status(pid, 'NoNewPrivs')),
         () =>
           of(root.pid, 'NoNewPrivs') === '1'
-            ? 'It asks for no_new_privs, its user is not root, and it did not get it. Likeliest: the call was left out where `spec.process.user.uid` is not 0.'
-            : 'It asks for no_new_privs, has no profile, and did not get it. Likeliest: the call is made only where `spec.linux.seccomp` is given.',
+            ? 'It asks for no_new_privs, its user is not root, and it did not get it. Likeliest: the call was left out when `spec.process.user.uid` is not 0.'
+            : 'It asks for no_new_privs, has no profile, and did not get it. Likeliest: the call is made only if `spec.linux.seccomp` is given.',
       ),
   },
   {
@@ -137,23 +137,23 @@ const CHECKS: OtherCheck[] = [
       finding(
         of(pid, 'Seccomp') === '0',
         status(pid, 'Seccomp'),
-        'It has no profile, and got a filter. Likeliest: `spec.linux.seccomp` was not looked at.',
+        'It has no profile, but got a filter. Likeliest: `spec.linux.seccomp` was not looked at.',
       ),
   },
   {
     id: 'profile-of-user',
-    claim: 'a container with a profile gets a filter, also for another user than root',
+    claim: 'a container with a profile gets a filter, even if its user is not root',
     blame: /seccomp/i,
     look: ({ filtered: { pid } }) =>
       finding(
         of(pid, 'Seccomp') === '2',
         status(pid, 'Seccomp'),
-        'It has a profile, its user is not root, and it got no filter. Likeliest: seccomp was never called where `spec.process.user.uid` is not 0.',
+        'It has a profile, its user is not root, and it got no filter. Likeliest: seccomp was never called when `spec.process.user.uid` is not 0.',
       ),
   },
 ]
 
-/** Containers with other values than the step's: what `--cap-drop` and `minilab run -u` make. They are made of these parts. */
+/** Containers with other values than the step's, as `--cap-drop` and `minilab run -u` make them. They are made of these parts. */
 export function otherStage(umask: number, parts: readonly Part[], latest: Latest): Stage<Ran> {
   let others: Others
   return {
@@ -169,7 +169,7 @@ export function otherStage(umask: number, parts: readonly Part[], latest: Latest
   }
 }
 
-/** It did not start: the check that the refused call belongs to says why, those before it have nothing to look at. */
+/** It did not start: the check for the refused call says why; the checks before it have nothing to look at. */
 function notStarted({ message, cause, remedy, at }: Refusal, number: number): Finding {
   const isAbout = (words: string) => CHECKS.findIndex(({ blame }) => blame.test(words))
   const [call = ''] = message.split(' = -1') // its cause may name other calls

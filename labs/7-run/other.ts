@@ -15,11 +15,11 @@ import { namespaceInode, status } from '../../lib/kernel/process/procfs.ts'
 import type { Replayed } from '../../lib/kernel/tape/tape.ts'
 import { explainRefused, type Latest } from './refused.ts'
 
-/** A container besides the first, and what it asks for. */
+/** Another container, and what it asks for. */
 export interface Other {
   uid: number
   gid: number
-  /** none where its specification lists none */
+  /** none if its specification lists none */
   additionalGids: number[]
   capabilities: ProcessCapabilities
   pid: number
@@ -27,15 +27,15 @@ export interface Other {
   tape: Replayed[]
 }
 
-/** Together they differ from the first container in all that a specification may ask for. */
+/** Together they differ from the first container in everything that a specification may ask for. */
 export interface Others {
-  /** whether their user namespaces have one id: then their user stays root, and so does the group */
+  /** whether their user namespaces have only one id: then their user and group stay root */
   alone: boolean
-  /** another user, in further groups: asks neither for no_new_privs nor for a umask, and has no profile */
+  /** another user, in further groups; asks neither for no_new_privs nor for a umask, and has no profile */
   user: Other
-  /** root of another group, which asks for a umask of 0, and for less in each set than in the one before; no profile */
+  /** root with another group; asks for a umask of 0, and for fewer capabilities in each set than in the set before; no profile */
   root: Other
-  /** another user with the profile and no_new_privs, whose specification has no list of capabilities */
+  /** another user with the profile and no_new_privs; the specification lists no capabilities */
   filtered: Other
   /** why one of them did not start */
   refusal?: Refusal
@@ -46,8 +46,8 @@ const UMASKS = [0o012, 0o032, 0o042, 0o052, 0o062, 0o072]
 export const rareUmask = () => certain(UMASKS[randomInt(UMASKS.length)])
 
 /**
- * Those would hide mistakes: CAP_CHOWN, number 0, a loop that begins at 1, CAP_SETPCAP a capset before the drops; and a shell
- * that has the other two changes its user by itself.
+ * These would hide mistakes: CAP_CHOWN (number 0) a loop that begins at 1, CAP_SETPCAP a capset before the drops. And a shell
+ * that has the other two changes its user itself.
  */
 const NOT_ASKED = ['CAP_CHOWN', 'CAP_SETPCAP', 'CAP_SETUID', 'CAP_SETGID']
 const CHOICE = defaultCapabilities.filter(name => !NOT_ASKED.includes(name))
@@ -58,7 +58,7 @@ function someCapabilities(): Capability[] {
   return CHOICE.slice(from, from + KEPT)
 }
 
-/** Other values each time: so only the specification tells them. */
+/** Other values each time, so that only the specification has them. */
 function ask(alone: boolean): Others {
   const [uid, own, less] = [randomInt(2000, 30_000), someCapabilities(), someCapabilities()]
   const gid = uid + randomInt(1, 1000)
@@ -81,10 +81,10 @@ function ask(alone: boolean): Others {
   }
 }
 
-/** What each asks for besides; everything else is as in the first container. */
+/** What each asks for in addition; everything else is as in the first container. */
 const ASKS: Record<'user' | 'root' | 'filtered', (spec: Spec) => void> = {
   user({ process, linux }) {
-    // a key that is there and has no value: neither that it is there nor that it is not false asks for anything
+    // the key exists and its value is undefined: this asks for nothing
     process.noNewPrivileges = undefined
     delete process.user.umask
     delete linux.seccomp
@@ -99,7 +99,7 @@ const ASKS: Record<'user' | 'root' | 'filtered', (spec: Spec) => void> = {
 /** A group that only we are in, and that none of them asks for. */
 const OURS = 60_999
 
-/** Starts them, of these parts. A refused call is kept for the checks, which know the task that it belongs to. */
+/** Starts them from these parts. A refused call is kept for the checks, which know its task. */
 export async function startOthers(
   experiment: Experiment<Ran>,
   parts: readonly Part[],
@@ -108,7 +108,7 @@ export async function startOthers(
   const others = ask(experiment.options.rootless)
   const before = groups()
   try {
-    // only root may choose them, and only so it shows whether the child has left them
+    // only root may choose groups; without them no check could see whether the child has left them
     if (!others.alone) process.setgroups?.([...before, OURS])
     for (const name of ['user', 'root', 'filtered'] as const)
       others[name] = await start(experiment, parts, others[name], ASKS[name])
@@ -143,7 +143,7 @@ async function start(
   return { ...other, pid, tape: tape.filter(({ part }) => part === 'hardening') }
 }
 
-/** The namespaces part of a container that may not choose any groups, as one that an ordinary user makes: user_namespaces(7). */
+/** The namespaces part of a container that may not choose groups, as when an ordinary user makes it: user_namespaces(7). */
 export const withoutGroups = (part: Part): Part => ({
   ...part,
   async attach(container, pid) {

@@ -1,5 +1,5 @@
 // Lab 7: all parts together.   The tasks: minilab lab 7   Look again: minilab check 7
-// In the end it is a runtime of your own: minilab run --mine default /bin/sh
+// At the end it is your own runtime: minilab run --mine default /bin/sh
 import type { Part } from 'minilab'
 import { program } from './1-cli.ts'
 import { namespaces } from './2-namespaces.ts'
@@ -8,7 +8,7 @@ import { limits } from './4-limits.ts'
 import { layers } from './5-layers.ts'
 import { network } from './6-network.ts'
 
-/** Tasks 2 to 5: what the program may do. It comes from outside, and it is root in the container. */
+/** Tasks 2 to 5: what the program may do. It comes from outside, and is root in the container. */
 export const hardening: Part = {
   name: 'hardening',
   inside(tape, { spec }) {
@@ -20,5 +20,5 @@ export const hardening: Part = {
   },
 }
 
-/** Task 1: the parts in the order in which the child makes their calls. The order of the alphabet is wrong. */
+/** Task 1: the parts in the order in which the child makes their calls. The alphabetical order is wrong. */
 export const parts: Part[] = [hardening, layers, limits, namespaces, network, program, root]

@@ -61,7 +61,7 @@ describe.each(users)('as %s', user => {
     expect(imageLayers(data).map(dir => treeDigest(dir).hash)).toEqual(before)
   })
 
-  test('on an image of the host’s own programs', async context => {
+  test("on an image of the host's own programs", async context => {
     context.skip(!isRoot, 'hiding busybox takes a mount')
     const hide = 'for f in /bin/busybox /usr/bin/busybox; do [ ! -e $f ] || mount --bind /dev/null $f; done'
     const become = user === 'root' ? [] : ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups']

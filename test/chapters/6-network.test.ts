@@ -76,7 +76,7 @@ describe.skipIf(lacking || noNft).each(users)(`as %s${lacking || noNft}`, user =
       `RTM_SETLINK dev "${cable}" master "${bridge}"`,
       `RTM_SETLINK dev "${cable}" up`,
     ])
-    expect(made('netlink requests in the container’s network namespace')).toEqual([
+    expect(made("netlink requests in the container's network namespace")).toEqual([
       'RTM_SETLINK dev "lo" up',
       expect.stringMatching(/^RTM_NEWADDR \S+\.2\/24 dev "eth0"$/),
       'RTM_SETLINK dev "eth0" up',
@@ -163,7 +163,7 @@ describe.skipIf(asRoot || lacking || noNft)(
         expect.arrayContaining(['no-way-back', ...NAT.slice(0, 2)]),
       )
       expect(failed(report).map(({ diagnosis }) => diagnosis)).toEqual(
-        expect.arrayContaining([expect.stringContaining('firewall drops what it forwards')]),
+        expect.arrayContaining([expect.stringContaining('firewall drops forwarded packets')]),
       )
       const held = report.checks.filter(check => check.ok).map(({ id }) => id)
       expect(held).toEqual(

@@ -187,7 +187,7 @@ test.each([
     edits: [[GROUPS, GROUPS.replace('attempt.', '')]],
     working: 'user',
     at: GROUPS.replace('attempt.', ''),
-    says: /^setgroups\(.* EPERM .*: in a user namespace with one id it is refused$/,
+    says: /^setgroups\(.* EPERM .*: a user namespace with only one id refuses it$/,
   },
   {
     what: 'a loop up to 63',
@@ -204,7 +204,7 @@ test.each([
     ],
     working: 'order',
     at: undefined, // that part is ours
-    says: /: `layers` comes before `root`: nothing is mounted yet on what root pivots into$/,
+    says: /: `layers` comes before `root`: nothing is mounted yet where root pivots to$/,
   },
 ])(
   '$what: the call that stopped lab 7 is said with its line, in its task',

@@ -2,12 +2,12 @@
 
 export const NAMESPACES =
   '  namespaces, // first: without a user namespace, mounts made before it would also appear on the host\n'
-export const LAYERS = '  layers, // root pivots into what this one mounts\n'
-export const ROOT = '  root, // from here on no path of the host can be reached\n'
+export const LAYERS = '  layers, // root pivots into what this part mounts\n'
+export const ROOT = '  root, // after it no path of the host can be reached\n'
 export const LIMITS =
-  '  limits, // these two work on the host, while the child waits: they could stand anywhere\n'
+  '  limits, // these two work on the host while the child waits: they could be anywhere\n'
 export const NETWORK = '  network,\n'
-export const HARDENING = '  hardening, // what the parts before it need is gone from here on\n'
+export const HARDENING = '  hardening, // it takes away rights that the parts before it need\n'
 export const PROGRAM = '  program, // its execve does not return\n'
 export const UMASK = '    if (user.umask !== undefined) tape.umask(user.umask)\n'
 export const KEEP = '    const keep = capabilityMask(bounding)\n'

@@ -78,7 +78,7 @@ export const others: RightAnswer[] = [
   },
   {
     task: 'route',
-    name: 'by the bridge’s address, with its length',
+    name: "by the bridge's address, with its length",
     edits: [
       ['via: gateway', 'via: bridgeAddress'],
       ['bridgeAddress, address, gateway', 'bridgeAddress, address'],

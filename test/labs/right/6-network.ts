@@ -81,7 +81,7 @@ export const right: RightAnswer[] = [
   },
   {
     task: 'cable',
-    name: 'the container’s end up first',
+    name: "the container's end up first",
     edits: [
       [HOST_UP, ''],
       [UP, UP + HOST_UP],
@@ -92,10 +92,7 @@ export const right: RightAnswer[] = [
     name: 'the cable first, and then the bridge',
     edits: [
       [VETH, ''],
-      [
-        '        // the switch is the host’s'.replace('’', "'"),
-        VETH + '        // the switch is the host’s'.replace('’', "'"),
-      ],
+      ['        // the bridge is on the host', VETH + '        // the bridge is on the host'],
     ],
   },
   {
@@ -108,7 +105,7 @@ export const right: RightAnswer[] = [
   },
   {
     task: 'address',
-    name: 'its length from the bridge’s address',
+    name: "its length from the bridge's address",
     edits: [
       [
         "addAddress('eth0', address)",
@@ -118,7 +115,7 @@ export const right: RightAnswer[] = [
   },
   {
     task: 'route',
-    name: 'by the bridge’s address',
+    name: "by the bridge's address",
     edits: [['via: gateway', "via: bridgeAddress.split('/')[0]!"]],
   },
   {

@@ -28,7 +28,7 @@ export const wrongDiffs: WrongAnswer[] = [
     name: 'opaque as any other',
     belief: 'all that was deleted has a whiteout',
     edits: [['const opaque = hidden || isOpaque(upper)', 'const opaque = hidden']],
-    says: 'nothing that the image has in it can be seen any more',
+    says: 'it hides everything that the image has in it',
   },
   {
     task: 'diff',
@@ -67,7 +67,7 @@ export const wrongDiffs: WrongAnswer[] = [
         '    if (isWhiteout(above) || lstatSync(above).size === 0) lines.push(`D ${path}/${name}`)\n    else if',
       ],
     ],
-    says: 'is an empty file and was not deleted',
+    says: 'is an empty file, so it was not deleted',
   },
   {
     task: 'diff',
@@ -80,7 +80,7 @@ export const wrongDiffs: WrongAnswer[] = [
         '    if (existsSync(above) && statSync(above).isCharacterDevice()) lines.push(`D ${path}/${name}`)\n    else if',
       ],
     ],
-    says: 'is a link, and the link itself counts',
+    says: 'is a symbolic link, and the link itself counts',
   },
   {
     task: 'diff',
@@ -90,7 +90,7 @@ export const wrongDiffs: WrongAnswer[] = [
       STATS,
       [INTO, INTO.replace('isDirectory(above)', 'existsSync(above) && statSync(above).isDirectory()')],
     ],
-    says: 'is a link, and it was followed',
+    says: 'is a symbolic link, and it was followed',
   },
   {
     task: 'diff',
@@ -116,7 +116,7 @@ export const wrongDiffs: WrongAnswer[] = [
         'const below = image !== undefined && existsSync(join(image, name)) ? join(image, name) : undefined',
       ],
     ],
-    says: 'it is there wherever it leads',
+    says: 'which exists wherever it leads',
   },
   {
     task: 'diff',
@@ -138,7 +138,7 @@ export const wrongDiffs: WrongAnswer[] = [
     name: 'only the marked directory as opaque',
     belief: 'each directory that hides something is marked',
     edits: [['const opaque = hidden || isOpaque(upper)', 'const opaque = isOpaque(upper)']],
-    says: 'so also in',
+    says: 'so it also hides',
   },
   {
     task: 'diff',
@@ -150,7 +150,7 @@ export const wrongDiffs: WrongAnswer[] = [
         "  return ['C /etc/os-release', 'C /etc/passwd', 'D /etc/group', 'A /root/a', 'D /var/tmp']\n",
       ],
     ],
-    says: 'can still be seen in the container',
+    says: 'is still visible in the container',
   },
   {
     task: 'diff',
@@ -164,7 +164,7 @@ export const wrongDiffs: WrongAnswer[] = [
     name: 'a slash after directories',
     belief: 'a directory is written with a slash at the end',
     edits: [[LINE, "lines.push(`${below ? 'C' : 'A'} ${path}/${name}${isDirectory(above) ? '/' : ''}`)"]],
-    says: 'ends in a slash',
+    says: 'ends with a slash',
   },
   {
     task: 'diff',
@@ -216,7 +216,7 @@ export const wrongDiffs: WrongAnswer[] = [
         '    else if (below && lstatSync(above).isFile() && lstatSync(below).isFile() && readFileSync(above).equals(readFileSync(below))) continue\n    else if (!merged) lines',
       ],
     ],
-    says: 'has the same bytes as in the image, and it is still C',
+    says: 'has the same bytes as in the image, but it is still C',
   },
   {
     task: 'diff',

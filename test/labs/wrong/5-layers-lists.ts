@@ -16,7 +16,7 @@ export const wrongLists: WrongAnswer[] = [
 `,
       ],
     ],
-    says: 'is a link, and it was followed, as `recursive` of readdirSync does',
+    says: 'is a symbolic link, and it was followed (`recursive` of readdirSync does that, too)',
   },
   {
     task: 'diff',
@@ -43,14 +43,14 @@ export const wrongLists: WrongAnswer[] = [
         ),
       ],
     ],
-    says: 'has the same bytes as in the image, and it is still C',
+    says: 'has the same bytes as in the image, but it is still C',
   },
   {
     task: 'diff',
     name: 'the attribute of root',
     belief: 'overlay marks in trusted.*, whatever the options say',
     edits: [[IS_OPAQUE, IS_OPAQUE.replace('user.', 'trusted.')]],
-    says: 'nothing that the image has in it can be seen any more',
+    says: 'it hides everything that the image has in it',
   },
   {
     task: 'diff',
@@ -95,14 +95,14 @@ export const wrongLists: WrongAnswer[] = [
     name: 'the name itself, and the whiteout',
     belief: 'the mark comes besides what it marks',
     edits: [[WHITEOUT_NAME, WHITEOUT_NAME.replace('return [', 'return [path, ')]],
-    says: 'is not in this layer’s tar',
+    says: "is not in this layer's tar",
   },
   {
     task: 'names',
     name: 'wh without a dot before it',
     belief: 'the prefix is wh.',
     edits: [[WHITEOUT_NAME, WHITEOUT_NAME.replace('.wh.', 'wh.')]],
-    says: 'named .wh. and the name that is deleted',
+    says: 'named .wh. and then the deleted name',
   },
   {
     task: 'names',

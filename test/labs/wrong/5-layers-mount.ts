@@ -49,7 +49,7 @@ export const wrongMounts: WrongAnswer[] = [
       [WORK, "      `workdir=${escape(join(layers.lower[0]!, '../work'))}`,\n"],
       [MKDIR, `${MKDIR}    mkdirSync(join(container.layers.lower[0]!, '../work'), { recursive: true })\n`],
     ],
-    says: 'Upper and lower are exchanged',
+    says: 'Upper and lower are swapped',
   },
   {
     task: 'mount',

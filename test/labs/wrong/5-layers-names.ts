@@ -13,7 +13,7 @@ export const wrongNames: WrongAnswer[] = [
     name: 'the prefix before the path',
     belief: '.wh. marks a path',
     edits: [[WHITEOUT_NAME, '[`.wh.${path}`]']],
-    says: 'an empty file stands for one, in the same directory',
+    says: 'an empty file in the same directory represents it',
   },
   {
     task: 'names',
@@ -106,7 +106,7 @@ export const wrongNames: WrongAnswer[] = [
       ],
       ['  if (isWhiteout(at)) return', '  if (existsSync(at) && statSync(at).isCharacterDevice()) return'],
     ],
-    says: 'is a link, and the link itself counts',
+    says: 'is a symbolic link, and the link itself counts',
   },
   {
     task: 'names',
@@ -134,7 +134,7 @@ export const wrongNames: WrongAnswer[] = [
     name: 'a text in place of a list',
     belief: 'a path has one name',
     edits: [['  if (!isDirectory(at)) return [path]\n', '  if (!isDirectory(at)) return path as never\n']],
-    says: 'It has to return a list of texts',
+    says: 'It must return a list of strings',
   },
   {
     task: 'names',
@@ -157,6 +157,6 @@ export const wrongNames: WrongAnswer[] = [
     name: 'a whiteout and its name',
     belief: 'the mark stands beside what it marks',
     edits: [[NAMED, NAMED.replace('return [', 'return [path, ')]],
-    says: 'is not in this layer’s tar',
+    says: "is not in this layer's tar",
   },
 ]

@@ -43,7 +43,7 @@ export const addresses: WrongAnswer[] = [
   },
   {
     task: 'address',
-    name: 'the bridge’s',
+    name: "the bridge's",
     belief: 'a container has the address of its network',
     edits: [["addAddress('eth0', address)", "addAddress('eth0', bridgeAddress)"], ...without(ROUTE)],
     says: 'Both have the same address',
@@ -65,7 +65,7 @@ export const addresses: WrongAnswer[] = [
   {
     task: 'address',
     name: 'at the loopback',
-    belief: 'the loopback is the container’s own link',
+    belief: "the loopback is the container's own link",
     edits: [[ADDRESS, "        inside.addAddress('lo', address)\n"], ...without(ROUTE)],
     says: 'eth0 has no address',
   },

@@ -41,7 +41,7 @@ export const bridge: WrongAnswer[] = [
     edits: [
       [PLUG, ''],
       [VETH, ''],
-      ["        // the switch is the host's", `${VETH}${PLUG}        // the switch is the host's`],
+      ['        // the bridge is on the host', `${VETH}${PLUG}        // the bridge is on the host`],
     ],
     says: 'the bridge was not made, or not yet',
   },
@@ -83,7 +83,7 @@ export const bridge: WrongAnswer[] = [
   {
     task: 'switch',
     name: 'its address at the cable',
-    belief: 'the cable is the host’s link',
+    belief: "the cable is the host's link",
     edits: [
       [BRIDGE_ADDRESS, ''],
       [HOST_UP, HOST_UP + '        host.addAddress(hostLink, bridgeAddress)\n'],

@@ -24,7 +24,7 @@ export const cable: WrongAnswer[] = [
     name: 'one end up',
     belief: 'a cable is up when one of its ends is',
     edits: without(HOST_UP),
-    says: 'only the container’s end was set up',
+    says: "only the container's end was set up",
   },
   {
     task: 'cable',
@@ -38,7 +38,7 @@ export const cable: WrongAnswer[] = [
     name: 'set up on the wrong side',
     belief: 'the host can set up all links, wherever they are',
     edits: [[UP, "        host.setUp('eth0')\n"]],
-    says: 'the host’s own eth0 was set up',
+    says: "the host's own eth0 was set up",
   },
   {
     task: 'cable',
@@ -83,14 +83,14 @@ export const cable: WrongAnswer[] = [
     name: 'into our own namespace',
     belief: 'pid is the process that makes the request',
     edits: [['{ pid })', '{ pid: process.pid })']],
-    says: 'the host may have an eth0',
+    says: 'the host may have its own eth0',
   },
   {
     task: 'cable',
     name: 'both ends made on the host, as eth0',
     belief: 'eth0 is a name that the host does not have',
     edits: [[VETH, "        host.addVeth(hostLink, 'eth0')\n        host.moveTo('eth0', { pid })\n"]],
-    says: 'the host may have an eth0',
+    says: 'the host may have its own eth0',
   },
   {
     task: 'cable',

@@ -10,7 +10,7 @@ export const second: WrongAnswer[] = [
     name: 'one hardware address for all',
     belief: 'a hardware address matters only in its own machine',
     edits: [[UP, `        inside.setMac('eth0', '02:00:00:00:00:01')\n${UP}`]],
-    says: 'eth0 of the first container and eth0 of the second one',
+    says: 'eth0 of the first container and eth0 of the second',
   },
   {
     task: 'second',
@@ -24,12 +24,12 @@ export const second: WrongAnswer[] = [
     name: 'one address for all',
     belief: 'each namespace has its own addresses, so all containers can have the same',
     edits: [["addAddress('eth0', address)", "addAddress('eth0', address.replace(/\\d+\\//, '2/'))"]],
-    says: 'so the first one talks to itself',
+    says: 'so the first talks to itself',
   },
   {
     task: 'second',
     name: 'a name of its own choice',
-    belief: 'how the host’s end is called matters to nobody',
+    belief: "how the host's end is called matters to nobody",
     edits: [
       [VETH, "        host.addVeth('ml-cable', 'eth0', { pid })\n"],
       [PLUG, "        host.setMaster('ml-cable', bridge)\n"],
@@ -89,7 +89,7 @@ export const second: WrongAnswer[] = [
       ['    try {\n', '    {\n'],
       ['    } finally {\n', ''],
     ],
-    says: 'belongs into `finally`',
+    says: 'belongs in `finally`',
   },
   {
     task: 'second',

@@ -23,14 +23,14 @@ export const wrong: WrongAnswer[] = [
         '    host.close()\n    inside.close()\n',
       ],
     ],
-    says: 'belongs into `finally`',
+    says: 'belongs in `finally`',
   },
   {
     task: 'loopback',
     name: 'the try begins after lo',
     belief: 'a request that is made first does not fail',
     edits: [["    try {\n      inside.setUp('lo')\n", "    inside.setUp('lo')\n    try {\n"]],
-    says: 'belongs into `finally`',
+    says: 'belongs in `finally`',
   },
   {
     task: 'loopback',

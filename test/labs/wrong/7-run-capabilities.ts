@@ -62,14 +62,14 @@ export const capabilities: WrongAnswer[] = [
   },
   {
     task: 'capabilities',
-    name: 'Docker’s mask',
+    name: "Docker's mask",
     belief: 'every container keeps the same capabilities',
     edits: [['capabilityMask(bounding)', '0xa80425fbn']],
     says: 'this container asks for 4',
   },
   {
     task: 'capabilities',
-    name: 'Docker’s list',
+    name: "Docker's list",
     belief: 'every container keeps the same capabilities',
     edits: [
       [
@@ -154,7 +154,7 @@ export const capabilities: WrongAnswer[] = [
     name: 'the effective set for the bounding set',
     belief: 'all lists of the specification are the same',
     edits: [[KEEP, KEEP.replace('bounding', 'effective') + '    void bounding\n']],
-    says: 'Likeliest: all were dropped',
+    says: 'Likeliest: the drops used another set',
     rootOnly: 'a container whose user is root asks for the same in both sets',
   },
   {
@@ -165,7 +165,7 @@ export const capabilities: WrongAnswer[] = [
       [LISTS, LISTS.replace('bounding = []', 'bounding')],
       [KEEP, '    const keep = bounding ? capabilityMask(bounding) : ~0n\n'],
     ],
-    says: 'a list that is missing is empty',
+    says: 'a missing list is empty',
   },
   {
     task: 'capabilities',
@@ -175,7 +175,7 @@ export const capabilities: WrongAnswer[] = [
       [LISTS, LISTS.replace('bounding = []', 'bounding')],
       [KEEP, '    const keep = capabilityMask(bounding!)\n'],
     ],
-    says: 'a list that is missing is empty',
+    says: 'a missing list is empty',
   },
   {
     task: 'capabilities',
@@ -209,7 +209,7 @@ export const capabilities: WrongAnswer[] = [
   {
     task: 'capabilities',
     name: 'the bounding set alone',
-    belief: 'root’s execve follows at once, and gives just that',
+    belief: "root's execve follows at once, and gives just that",
     edits: [[CAPSET, '    void [effective, permitted, inheritable, capData, capHeader]\n']],
     says: 'capset was never called',
   },
@@ -236,7 +236,7 @@ export const capabilities: WrongAnswer[] = [
       [UID, ''],
       [KEEP, LIST + GROUPS + GID + UID + KEEP],
     ],
-    says: 'CAP_SETPCAP, which went with the change of user',
+    says: 'CAP_SETPCAP, which was lost with the change of user',
     rootOnly: ONE_ID,
   },
 ]

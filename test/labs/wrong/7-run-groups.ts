@@ -23,7 +23,7 @@ export const groups: WrongAnswer[] = [
   {
     task: 'user',
     name: 'the groups last',
-    belief: 'root’s groups can be left at any time',
+    belief: "root's groups can be left at any time",
     edits: [
       [GROUPS, ''],
       [UID, UID + GROUPS],
@@ -52,7 +52,7 @@ export const groups: WrongAnswer[] = [
     belief: 'who lists no groups is in none',
     edits: [[GROUPS, `    if (groups.length > 0) ${GROUPS.trim()}\n`]],
     says: 'our groups',
-    rootOnly: 'an ordinary user’s container cannot leave groups',
+    rootOnly: "an ordinary user's container cannot leave groups",
   },
   {
     task: 'user',

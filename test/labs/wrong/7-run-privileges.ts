@@ -45,7 +45,7 @@ export const privileges: WrongAnswer[] = [
     name: 'only with a profile',
     belief: 'it is there for the filter',
     edits: [['if (noNewPrivileges)', 'if (noNewPrivileges && spec.linux.seccomp)']],
-    says: 'made only where `spec.linux.seccomp` is given',
+    says: 'made only if `spec.linux.seccomp` is given',
   },
   {
     task: 'no-new-privs',
@@ -56,7 +56,7 @@ export const privileges: WrongAnswer[] = [
       [FILTER, ''],
       [UMASK, FILTER + UMASK],
     ],
-    says: 'it was refused, and an attempt does not end the child',
+    says: 'it was refused, and a refused attempt does not end the child',
   },
   {
     task: 'no-new-privs',

@@ -26,7 +26,7 @@ export const user: WrongAnswer[] = [
   {
     task: 'user',
     name: 'no umask',
-    belief: 'the umask is the shell’s matter',
+    belief: "the umask is the shell's matter",
     edits: [[UMASK, '']],
     says: 'umask was never called',
   },
@@ -72,7 +72,7 @@ export const user: WrongAnswer[] = [
     name: 'our own umask',
     belief: 'the child has the umask that we have',
     edits: [[UMASK, '    if (user.umask !== undefined) process.umask(user.umask)\n']],
-    says: 'changes the umask of minilab',
+    says: 'changes minilab and not the child',
   },
   {
     task: 'user',
@@ -84,7 +84,7 @@ export const user: WrongAnswer[] = [
   {
     task: 'user',
     name: 'the uid as the group',
-    belief: 'a user’s group has the same number',
+    belief: "a user's group has the same number",
     edits: [[GID, '    tape.setresgid(user.uid, user.uid, user.uid)\n']],
     says: 'setresgid was given the uid',
     rootOnly: ONE_ID,

@@ -24,7 +24,7 @@ export const wrong: WrongAnswer[] = [
       [HARDENING, ''],
       [LAYERS, HARDENING + LAYERS],
     ],
-    says: '`hardening` stands before `layers` in `parts`',
+    says: '`hardening` comes before `layers` in `parts`',
   },
   {
     task: 'order',
@@ -34,14 +34,14 @@ export const wrong: WrongAnswer[] = [
       [HARDENING, ''],
       [PROGRAM, PROGRAM + HARDENING],
     ],
-    says: 'the program does not stand last',
+    says: 'the program is not last',
   },
   {
     task: 'order',
     name: 'without layers',
     belief: 'an image is a directory, and root pivots into it',
     edits: [[LAYERS, '']],
-    says: 'there is no layers',
+    says: 'has no layers',
   },
   {
     task: 'order',
@@ -51,7 +51,7 @@ export const wrong: WrongAnswer[] = [
       [HARDENING, ''],
       [ROOT, HARDENING + ROOT],
     ],
-    says: '`hardening` stands before `root` in `parts`',
+    says: '`hardening` comes before `root` in `parts`',
   },
   {
     task: 'order',
