@@ -239,7 +239,7 @@ test('the page: what is passed, what was given up, and nobody failing', () => {
   const read = readClass(paths, labs)
   const [, map] = tables(parseHtml(classPage(read, new Date())))
   expect(map![1]!.slice(3, 5)).toEqual(['◆ solution read', '✔ passed'])
-  expect(textOf(parseHtml(classPage(readClass([paths[2]!], labs), new Date())))).toContain('Nobody fails')
+  expect(textOf(parseHtml(classPage(readClass([paths[2]!], labs), new Date())))).toContain('No one fails')
 })
 
 test('a page that cannot be written is one line, and no file', async () => {

@@ -199,7 +199,7 @@ describe('parts that their checks refuse', () => {
     const ran = await learner.run(['run', '--mine', ...words])
     expect(ran).toMatchObject({ status: 125, stdout: '' })
     expect(ran.stderr).toMatch(
-      /has not been checked as it is now: checking lab 7\nminilab: lab 7 does not pass, .*there is no root: .*--unsafe.*\n$/,
+      /has not been checked as it is now: checking lab 7\nminilab: lab 7 does not pass, .*`parts` has no root: .*--unsafe.*\n$/,
     )
     expect(existsSync(trace)).toBe(false)
     expect(left(learner)).toEqual([])

@@ -137,9 +137,7 @@ describe('its ./minilab', () => {
     expect(asked).toMatchObject({ status: 0, stderr: '' })
     expect(JSON.parse(asked.stdout)).toMatchObject({ workspace: at })
     const inside = call('./minilab', ['progress', '--plain'], {}, at)
-    expect(inside.stdout).toContain(
-      'Next: One window: a name of its own, in 2-namespaces.ts: ./minilab lab 2',
-    )
+    expect(inside.stdout).toContain('Next: One window: its own name, in 2-namespaces.ts: ./minilab lab 2')
     expect(inside.stdout).toContain(at)
     // one that is named wins, as everywhere
     const { folder: other } = workspace()
