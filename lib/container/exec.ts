@@ -42,7 +42,7 @@ const SIGKILL = 9
 /** How long a program may take to start after a signal that wants us to end: ms. */
 const PATIENCE = 1000
 
-/** The kinds that setns(2) can join here; a time namespace only a process with memory of its own may enter. */
+/** The kinds that setns(2) can join here; a time namespace only a process with its own memory may enter. */
 const JOINED: Namespace[] = ['user', 'pid', 'mnt', 'uts', 'ipc', 'net', 'cgroup']
 
 export interface ExecOptions {
@@ -75,7 +75,7 @@ export async function whileRunning<T>(state: State, act: (pidfd: number) => Prom
 
 /**
  * Starts another program in a running container. The first child joins the namespaces; a pid namespace takes in only
- * children of whoever joined it, so it makes a second one (which with CLONE_PARENT is ours too) and leaves.
+ * children of a process that has joined it, so it makes a second one (which with CLONE_PARENT is ours too) and leaves.
  * Throws a usage error with the status 126 or 127 where the program cannot be started.
  */
 export async function execIn(
@@ -99,7 +99,7 @@ export async function execIn(
   const pid = new Uint8Array(4)
   const tape = new Tape()
   tape.part = 'exec'
-  // in a session of its own no signal to our process group ends it while the second one shares our memory
+  // in its own session no signal to our process group ends it before the second one has become the program
   tape.setsid()
   tape.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
   gate.record(tape)
