@@ -2,7 +2,7 @@ import type { ChalkInstance } from 'chalk'
 import type { Report } from './step.ts'
 import { counted, joined } from './text.ts'
 
-/** What a step came to, in lines: what was on the host meanwhile, and how many checks and predictions held. */
+/** What a step came to, in lines: what was on the host while it ran, and how many checks and predictions held. */
 export function verdictLines(
   { checks, predictions, host, ms }: Report,
   ink: ChalkInstance,
@@ -18,7 +18,7 @@ export function verdictLines(
       ? green(`✔ ${counted(looked, 'check')} ${looked === 1 ? 'holds' : 'hold'}`)
       : yellow(`– none of the ${checks.length} checks could be made here`)
   const meanwhile = appeared(host.changed)
-  const after = host.left.length ? '' : '; it is as before'
+  const after = host.left.length ? '' : '; now it is as before'
   const [first = '', ...others] = [
     looked && looked < checks.length ? yellow(`${checks.length - looked} not possible here`) : '',
     predictions.length ? `${predicted} of ${predictions.length} predicted` : '',
@@ -26,7 +26,7 @@ export function verdictLines(
     dim(`${ms} ms`),
   ].filter(Boolean)
   return [
-    ...(meanwhile ? [dim(`      meanwhile on the host: ${meanwhile}${after}`)] : []),
+    ...(meanwhile ? [dim(`      while it ran, the host also had ${meanwhile}${after}`)] : []),
     ...joined([`${bold(verdict)}  ${first}`, ...others], width - 3).map(line => `   ${line}`),
   ]
 }
