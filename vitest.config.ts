@@ -63,7 +63,8 @@ export default defineConfig({
     pool: 'forks', // a test file may change its process: namespaces, signals, umask
     unstubEnvs: true, // so that no file finds what another has changed
     restoreMocks: true,
-    maxWorkers: 3, // two processors: a test often waits, for a container or a page
+    // two processors: a test often waits, for a container or a page. CI's are slower, and its waits are against hanging
+    maxWorkers: process.env.CI ? 3 : 4,
     sequence: { sequencer: LongestFirst },
     maxConcurrency: 2, // of the tests in one file that run side by side
     // not yet 0 in CI: what needed a second try is named at the end, and is to be mended
