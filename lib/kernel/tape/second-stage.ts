@@ -1,4 +1,4 @@
-import { closeSync, fchmodSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
+import { closeSync, fchmodSync, openSync, readSync, writeSync } from 'node:fs'
 import { AT_EMPTY_PATH, F_SETFD, FD_CLOEXEC, LOCK_EX, PR_SET_DUMPABLE } from '../syscalls/constants.ts'
 import { Arena } from '../syscalls/arena.ts'
 import { memoryFile, seal } from '../process/memory-file.ts'
@@ -62,7 +62,6 @@ export class SecondStage implements Disposable {
   /** Writes the arena to the file. */
   write(): void {
     const { used } = this.arena
-    ftruncateSync(this.theirs, used.length)
     for (let at = 0; at < used.length;) at += writeSync(this.theirs, used, at, used.length - at, at)
   }
 

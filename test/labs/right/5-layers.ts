@@ -200,8 +200,8 @@ export const right: RightAnswer[] = [
     edits: [
       ['export function tarNames(', 'function namesOf('],
       [
-        '/** A link is no directory',
-        'export const tarNames = (upper: string, path: string) => namesOf(upper, path).map(name => `./${name}`)\n\n/** A link is no directory',
+        '/** A symbolic link is not a directory',
+        'export const tarNames = (upper: string, path: string) => namesOf(upper, path).map(name => `./${name}`)\n\n/** A symbolic link is not a directory',
       ],
     ],
   },

@@ -82,7 +82,7 @@ export const wrongInputs: WrongAnswer[] = [
     name: 'a cgroup namespace for everybody',
     belief: 'what the child makes itself need not be asked for',
     edits: [[CGROUP, '    tape.unshare(CLONE_NEWCGROUP)\n']],
-    says: 'asks for none',
+    says: 'does not ask for',
   },
   {
     task: 'all',

@@ -147,7 +147,7 @@ export const capabilities: WrongAnswer[] = [
     name: 'a mask of 32 bits',
     belief: 'a number has room for every mask',
     edits: [['(keep >> BigInt(cap)) & 1n', '(Number(keep) >> cap) & 1']],
-    says: 'cut to 32 bits',
+    says: 'truncated to 32 bits',
   },
   {
     task: 'capabilities',

@@ -68,7 +68,7 @@ export const wrong: WrongAnswer[] = [
     name: 'without the program',
     belief: 'the program is started by minilab',
     edits: [[PROGRAM, '  // program\n']],
-    says: 'there is no program',
+    says: 'has no program',
   },
   {
     task: 'order',
