@@ -7,7 +7,7 @@ interface Row {
   solution(): Promise<Exported>
 }
 
-/** The labs, by the numbers and names of their chapters, each loaded only when it is needed. */
+/** The labs, by the numbers and names of their chapters; each is loaded only when it is needed. */
 export const exercises: Row[] = [
   {
     number: 1,
@@ -53,6 +53,6 @@ export const exercises: Row[] = [
   },
 ]
 
-/** All of them, or those that `wanted` picks by their rows. */
+/** All labs, or those whose rows `wanted` accepts. */
 export const loadLabs = (wanted: (row: Row) => boolean = () => true): Promise<Exercise[]> =>
   Promise.all(exercises.filter(wanted).map(({ load }) => load()))

@@ -12,11 +12,11 @@ const version = (): string =>
 const STARTING = ['run', 'exec', 'step', 'quiz']
 
 const [, , command = '', argument] = process.argv
-// what we write we must be able to read: a umask may keep others from it, not us
+// we must be able to read what we write: a umask may deny others access, but not us
 process.umask(process.umask(0o077) & 0o077)
 keepBlockingModes()
 
-/** Node decodes our arguments and variables, and puts U+FFFD where that cannot be done: the program would get other bytes than were meant. */
+/** Node decodes our arguments and variables, and replaces invalid bytes with U+FFFD: the program would get bytes that were not meant. */
 function refuseUndecoded(): void {
   const asked = process.argv.map(word => word.replace(/^(-e|--env=)/, '')).filter(word => word in process.env)
   if (![...process.argv, ...asked.map(name => process.env[name])].join('').includes('\ufffd')) return
@@ -40,8 +40,8 @@ function refuseUndecoded(): void {
 }
 
 /**
- * A pid that we make is another process's in a /proc of another pid namespace: what we wrote there would be a stranger's. Where there
- * is no /proc at all, others say so.
+ * In a /proc of another pid namespace, a pid of a process that we make is a different process: our writes there would hit a stranger.
+ * If there is no /proc at all, other code reports that.
  */
 function refuseForeignProc(): void {
   let own: string | undefined
@@ -62,15 +62,15 @@ async function start(): Promise<void> {
   if (!/^(book|help|--help|-h|)$/.test(command)) refuseForeignProc()
   refuseUndecoded()
   if (process.env.MINILAB_HANDED) {
-    ;(await import('../kernel/process/handed.ts')).receive() // before anything that could inherit it
-    // ourselves in the sandbox, for which code to try comes as jobs: jobs.ts
+    ;(await import('../kernel/process/handed.ts')).receive() // before anything that could inherit it is started
+    // this is minilab in the sandbox, which receives code to try as jobs: jobs.ts
     if (command === 'check') return (await import('./lab/run-trials.ts')).serveTrials(Number(argument))
   }
   if (STARTING.includes(command)) (await import('../kernel/process/inherited.ts')).keepInherited()
   await (await import('./program.ts')).main(process.argv, version())
 }
 
-// looked at first: commander alone costs as much as Node's own start
+// checked first: loading commander alone takes as long as Node's own start
 if (command === '--version' || command === '-V') {
   process.stdout.on(
     'error',

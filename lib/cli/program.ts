@@ -26,7 +26,7 @@ import { heedOutputErrors } from './unwritable.ts'
 export class MinilabCommand extends Command {
   readonly #ended: (status: number) => void
 
-  /** `ended` is told the exit status once the action of this command, or of one below it, is over. */
+  /** `ended` receives the exit status once the action of this command, or of a subcommand, has finished. */
   constructor(name: string, ended: (status: number) => void) {
     super(name)
     this.#ended = ended
@@ -37,8 +37,8 @@ export class MinilabCommand extends Command {
   }
 
   /**
-   * As commander's, which hands on what it leaves to others as `push(...args.slice(i))`: 130,000 words are too many for the stack.
-   * So it gets an empty rest, and what was asked for is put in its place.
+   * Replaces commander's version, which passes remaining arguments on with `push(...args.slice(i))`: 130,000 words overflow the stack.
+   * Commander gets an empty rest, and the real arguments are put in its place.
    */
   override parseOptions(args: string[]): ReturnType<Command['parseOptions']> {
     let rest: string[] = []
@@ -50,13 +50,13 @@ export class MinilabCommand extends Command {
       : { operands: operands.concat(rest), unknown }
   }
 
-  // oxlint-disable-next-line typescript/no-explicit-any -- as commander has it: an action knows its arguments and flags
+  // oxlint-disable-next-line typescript/no-explicit-any -- as in commander: an action knows its arguments and flags
   override action(act: (...args: any[]) => number | void | Promise<number | void>): this {
     return super.action(async (...args) => this.#ended((await act(...args)) ?? EXIT.ok))
   }
 }
 
-/** In the order in which a newcomer meets them. */
+/** In the order in which a newcomer needs them. */
 const COMMANDS = {
   'See how it works': [
     tourCommand,
@@ -73,7 +73,7 @@ const COMMANDS = {
   'Hand in, and teach': [reportCommand, classCommand, devCommand],
 }
 
-/** All commands with their flags and help: to be parsed with, or looked at. `ended` is told the exit status of the one that was run. */
+/** All commands with their flags and help, for parsing or for display. `ended` receives the exit status of the command that ran. */
 export function commandLine(
   version: string,
   ended: (status: number) => void = () => undefined,
@@ -84,7 +84,7 @@ export function commandLine(
       'Learn how containers work by building one: real system calls, proved against the live kernel.',
     )
     .version(version, '-V, --version')
-    .configureHelp({ minWidthToWrap: 30 }) // at 80 columns there are 38 beside the commands
+    .configureHelp({ minWidthToWrap: 30 }) // at 80 columns, 38 remain beside the commands
     .configureOutput({ outputError: (text, write) => write(oneLine(text)) })
     .enablePositionalOptions()
     .exitOverride()
@@ -106,7 +106,7 @@ Of run and exec: the program’s · 127 not found · 126 not executable · 125 i
 export async function main(argv: string[], version: string): Promise<void> {
   heedOutputErrors()
   const program = commandLine(version, status => {
-    // an error of stdout may have set it meanwhile: unwritable.ts
+    // an error on stdout may already have set it: unwritable.ts
     process.exitCode = Math.max(Number(process.exitCode ?? 0), status)
   })
   if (argv.length === 2) return program.outputHelp()
@@ -115,19 +115,19 @@ export async function main(argv: string[], version: string): Promise<void> {
     if (waiting.calls > 0)
       (await import('../kernel/syscalls/now.ts')).now.exit_group(Number(process.exitCode ?? 0))
   } catch (error) {
-    // a worker of libuv's may wait in a write(2), and process.exit() would wait for it: leave by the system call itself
+    // a libuv worker may be blocked in write(2), and process.exit() would wait for it: so exit by the system call itself
     if (error instanceof Interrupted)
       (await import('../kernel/syscalls/now.ts')).now.exit_group(128 + error.signal)
     if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : statusOf(EXIT.usage)
     else {
       const status = reportError(error)
-      // what could not be ended would keep us here for ever: it ends with us (PR_SET_PDEATHSIG)
+      // a job that could not be ended would keep us running for ever; it dies with us (PR_SET_PDEATHSIG)
       process.exit(status)
     }
   }
 }
 
-/** commander's `error: unknown command 'stpe'\n(Did you mean step?)` as one line that says what to do. */
+/** Turns commander's `error: unknown command 'stpe'\n(Did you mean step?)` into one line that says what to do. */
 function oneLine(text: string): string {
   const [, problem = text, hint] = /^error: (.*?)\.?\s*(?:\(Did you mean (.*?)\?\))?\s*$/s.exec(text) ?? []
   return `minilab: ${printable(problem)}: ${hint ? `did you mean ${hint}?` : asTyped('minilab --help shows what there is')}\n`

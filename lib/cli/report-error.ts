@@ -6,25 +6,25 @@ import { type Kind, MinilabError } from '../common/errors.ts'
 import { SyscallError } from '../kernel/syscalls/syscall-error.ts'
 import { EXIT, statusOf } from './exit.ts'
 
-/** Says in one line what is wrong and what to do about it; returns the exit status. A defect of ours keeps its stack. */
+/** Says in one line what is wrong and what to do; returns the exit status. A bug of ours keeps its stack trace. */
 export function reportError(error: unknown): number {
   const [status] = describe(error)
   process.stderr.write(forReader(lineOf(error)))
   return statusOf(status)
 }
 
-/** Says something on stderr beside what a command does: one line, with its commands as they are typed. */
+/** Prints a remark on stderr beside a command's output: one line, with commands as they are typed. */
 export const warn = (text: string): void =>
   void process.stderr.write(forReader(`minilab: ${printable(asTyped(text))}\n`))
 
-/** One line, and on a terminal broken between words; a defect's stack stays as it is. */
+/** One line, on a terminal wrapped between words; the stack trace of a bug stays as it is. */
 function forReader(line: string): string {
   const { isTTY, columns } = process.stderr
   if (!isTTY || !columns || line.trimEnd().includes('\n')) return line
   return fold(line.trimEnd(), columns).join('\n') + '\n'
 }
 
-/** What is said of an error; nothing where somebody has pressed Ctrl-C at a question. */
+/** The text for an error; nothing if the user pressed Ctrl-C at a question. */
 export function lineOf(error: unknown): string {
   const [status, line] = describe(error)
   return line && `minilab: ${status === EXIT.failed ? line : printable(asTyped(line))}\n`
@@ -32,7 +32,7 @@ export function lineOf(error: unknown): string {
 
 const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu
 
-/** A text with words of a stranger in it, fit for one line of a terminal: control characters escaped, endless words cut. */
+/** Makes a text with untrusted parts fit for one line of a terminal: control characters are escaped, endless words are cut. */
 export function printable(text: string): string {
   return text
     .replace(/\S{1000,}/g, word => `${word.slice(0, 200)}…${word.slice(-50)}`)
@@ -58,7 +58,7 @@ function describe(error: unknown): [status: number, line: string] {
     const { cause, remedy } = error.diagnosis ?? {}
     return [EXIT.machine, [error.message, cause, remedy ?? remedyFor(error.code)].filter(Boolean).join(': ')]
   }
-  // @inquirer/prompts throws these at Ctrl-C and where we abort it; their classes are not exported
+  // @inquirer/prompts throws these at Ctrl-C and when we abort it; their classes are not exported
   if (error instanceof Error && /^(Exit|Abort)PromptError$/.test(error.name)) return [EXIT.interrupted, '']
   const { code, path, syscall } = (error ?? {}) as NodeJS.ErrnoException
   if (syscall === 'uv_cwd')
@@ -75,11 +75,11 @@ function isData(path = ''): boolean {
   try {
     return `${path}/`.startsWith(`${dataFolder()}/`)
   } catch {
-    return false // it cannot be told, and that is another error's subject
+    return false // it cannot be determined here, and another error reports that
   }
 }
 
-/** What to do where nothing is known but the errno: errno(3). */
+/** What to do if only the errno is known: errno(3). */
 const remedyFor = (code: string) => REMEDIES[code] ?? 'minilab doctor tells what this machine offers'
 
 const REMEDIES: Record<string, string> = {

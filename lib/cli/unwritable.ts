@@ -2,18 +2,18 @@ import { constants } from 'node:os'
 import { MinilabError } from '../common/errors.ts'
 import { reportError } from './report-error.ts'
 
-/** Ends us where stdout cannot be written: quietly where its reader has gone, else with one line. */
+/** Ends this process when stdout cannot be written: silently if its reader has gone, otherwise with one line on stderr. */
 export function heedOutputErrors(): void {
   if (process.stdout.listeners('error').includes(unwritable)) return // a test has many commands in one process
   process.stdout.on('error', unwritable)
-  process.stderr.on('error', () => {}) // there is no other place to say it, and the exit status tells enough
+  process.stderr.on('error', () => {}) // there is nowhere else to report it, and the exit status says enough
 }
 
-let said = false // of the process, as stdout is
+let said = false // per process, as stdout is
 
-/** What follows where a write to stdout has failed. */
+/** What happens after a write to stdout has failed. */
 export function unwritable(error: NodeJS.ErrnoException): void {
-  // `minilab … | head`: what is under way takes back what it made, and ends
+  // `minilab … | head`: the running command undoes what it made, and exits
   if (error.code === 'EPIPE') {
     if (!process.emit('SIGPIPE', 'SIGPIPE')) process.exit(128 + constants.signals.SIGPIPE)
     return
@@ -27,6 +27,6 @@ export function unwritable(error: NodeJS.ErrnoException): void {
       'see that there is room where it goes',
     ),
   )
-  // a step goes on to its end, for what it has made; a server would never end
+  // a step runs to its end, to undo what it made; a server would never end
   if (process.listenerCount('SIGPIPE') === 0) process.exit()
 }

@@ -5,8 +5,8 @@ import type { ProcessSpec } from './spec.ts'
 type Limits = NonNullable<ProcessSpec['rlimits']>
 
 /**
- * How many files the caller may have open: Node has raised our own soft limit to the hard one, and programs that go through all
- * descriptors, or use select(2), expect a low one. `minilab` and bin.mjs note it before; nothing where Node was started directly.
+ * How many files the caller may have open. Node has raised our own soft limit to the hard one, but programs that go through all
+ * descriptors, or use select(2), expect a low one. `minilab` and bin.mjs save it first; if Node was started directly, it is not known.
  */
 export function callersRlimits(): Limits {
   const { MINILAB_OPEN_FILES = '' } = process.env
@@ -15,7 +15,7 @@ export function callersRlimits(): Limits {
   return [{ type: 'RLIMIT_NOFILE', soft: Math.min(Number(MINILAB_OPEN_FILES), hard), hard }]
 }
 
-/** Limits as far as ours let us: in a user namespace no process raises a hard limit, setrlimit(2). */
+/** Limits as far as ours allow: in a user namespace no process can raise a hard limit, setrlimit(2). */
 export const attainable = (limits: Limits): Limits =>
   limits.map(({ type, soft, hard }) => {
     const ours = hardLimit(rlimitNumber(type))

@@ -2,12 +2,12 @@ import { MinilabError } from '../common/errors.ts'
 import type { SyscallError } from '../kernel/syscalls/syscall-error.ts'
 import type { Replayed } from '../kernel/tape/tape.ts'
 
-/** What execve(2) says of a path that leads to no file: a part of it is missing, is no directory, or is too long. */
+/** What execve(2) reports for a path that leads to no file: a component is missing, is no directory, or is too long. */
 const NOT_FOUND = ['ENOENT', 'ENOTDIR', 'ENAMETOOLONG']
 
 /**
- * What the failed attempts to execve mean, as execvp(3) sums them up: something found but refused outweighs not found. Its status
- * is what a shell and docker give, 127 or 126.
+ * Sums up the failed attempts to execve, as execvp(3) does: "found but refused" outweighs "not found". The status
+ * is that of a shell and docker, 126 or 127.
  */
 export function commandError(
   command: string,

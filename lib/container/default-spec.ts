@@ -2,7 +2,7 @@ import { defaultCapabilities } from '../kernel/process/capabilities.ts'
 import { NAMESPACES } from '../kernel/process/procfs.ts'
 import type { IdMapping, MountSpec, NamespaceType, Spec } from './spec.ts'
 
-/** What Docker hides of /proc and /sys (moby oci/defaults.go): kernel memory, keys, timers, firmware. */
+/** What Docker hides in /proc and /sys (moby oci/defaults.go): kernel memory, keys, timers, firmware. */
 const MASKED_PATHS = [
   '/proc/acpi',
   '/proc/asound',
@@ -18,7 +18,7 @@ const MASKED_PATHS = [
   '/sys/firmware',
 ]
 
-/** What may be read but not written: through these the whole machine is configured. */
+/** What may be read but not written: these files configure the whole machine. */
 const READONLY_PATHS = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger']
 
 const MOUNTS: MountSpec[] = [
@@ -45,7 +45,7 @@ const MOUNTS: MountSpec[] = [
   { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', 'ro'] },
 ]
 
-/** Its own cgroups, to be looked at: how much memory and how many CPUs there are, a program reads there. */
+/** Its own cgroups, read-only: there a program reads how much memory and how many CPUs it has. */
 export const CGROUP_MOUNT: MountSpec = {
   destination: '/sys/fs/cgroup',
   type: 'cgroup',
@@ -57,17 +57,17 @@ export const CGROUP_MOUNT: MountSpec = {
 const SPEC_NAMES: Partial<Record<string, NamespaceType>> = { mnt: 'mount', net: 'network' }
 export const NAMESPACE_TYPES = NAMESPACES.map(kind => SPEC_NAMES[kind] ?? (kind as NamespaceType))
 
-/** Everyone's id mapped to itself: file owners stay what they are, while the rights of root end at the namespace. */
+/** Every id mapped to itself: file owners stay what they are, while root's rights end at the namespace. */
 const IDENTITY: IdMapping[] = [{ containerID: 0, hostID: 0, size: 4294967295 }]
 
 /**
- * Which ids the container's root may be outside: all as they are for root; only one's own, as root, in rootless mode.
+ * The ids outside that the container's ids stand for: for root, all as they are; in rootless mode, only your own id, as root.
  */
 function mappings(rootless: boolean, own: number): IdMapping[] {
   return rootless ? [{ containerID: 0, hostID: own, size: 1 }] : IDENTITY
 }
 
-/** The spec of a container as `minilab` makes it when nothing else is asked for. */
+/** The spec of a container as `minilab` makes it by default. */
 export function defaultSpec(rootfs: string, args: string[], rootless: boolean): Spec {
   return {
     ociVersion: '1.0.2',
@@ -91,7 +91,7 @@ export function defaultSpec(rootfs: string, args: string[], rootless: boolean): 
       uidMappings: mappings(rootless, process.getuid?.() ?? 0),
       gidMappings: mappings(rootless, process.getgid?.() ?? 0),
       resources: {},
-      rootfsPropagation: 'rprivate', // runc's own default is a slave of the host, in which the host's mounts appear
+      rootfsPropagation: 'rprivate', // runc's own default is a slave of the host, so mounts made on the host would appear in it
       maskedPaths: MASKED_PATHS,
       readonlyPaths: READONLY_PATHS,
     },

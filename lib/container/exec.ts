@@ -39,10 +39,10 @@ import { openNull, own, type Stdio } from './streams/streams.ts'
 import { dataFolder } from '../image/data-folder.ts'
 
 const SIGKILL = 9
-/** How long a program may take to start after a signal that wants us to end: ms. */
+/** How long a program may take to start after a signal that should end us: ms. */
 const PATIENCE = 1000
 
-/** The kinds that setns(2) can join here; a time namespace only a process with its own memory may enter. */
+/** The kinds of namespaces that setns(2) can join here; only a process with its own memory may enter a time namespace. */
 const JOINED: Namespace[] = ['user', 'pid', 'mnt', 'uts', 'ipc', 'net', 'cgroup']
 
 export interface ExecOptions {
@@ -53,7 +53,7 @@ export interface ExecOptions {
 const hasEnded = ({ name }: State) =>
   new MinilabError('usage', `${name} has ended`, 'minilab ps -a shows how')
 
-/** Does something with a running container, for which there is a pidfd as long; what is refused because it has ended is said so. */
+/** Does something with a running container, with a pidfd for it. If the reason of a refusal is that the container has ended, it says so. */
 export async function whileRunning<T>(state: State, act: (pidfd: number) => Promise<T>): Promise<T> {
   const pidfd = running(state)
   if (pidfd === undefined)
@@ -65,7 +65,7 @@ export async function whileRunning<T>(state: State, act: (pidfd: number) => Prom
   try {
     return await act(pidfd)
   } catch (error) {
-    // pid_namespaces(7): its end kills first who has joined it, and then it is over
+    // pid_namespaces(7): when the first process ends, it first kills those that joined, and only then is it gone
     if (codeOf(error) && (await ended(pidfd, PATIENCE))) throw hasEnded(state)
     throw error
   } finally {
@@ -74,9 +74,9 @@ export async function whileRunning<T>(state: State, act: (pidfd: number) => Prom
 }
 
 /**
- * Starts another program in a running container. The first child joins the namespaces; a pid namespace takes in only
- * children of a process that has joined it, so it makes a second one (which with CLONE_PARENT is ours too) and leaves.
- * Throws a usage error with the status 126 or 127 where the program cannot be started.
+ * Starts another program in a running container. The first child joins the namespaces. Only children of a process that has joined
+ * a pid namespace are in it, so the first child makes a second one (which is our child too, by CLONE_PARENT) and exits.
+ * Throws a usage error with the status 126 or 127 if the program cannot be started.
  */
 export async function execIn(
   state: State,
@@ -99,7 +99,7 @@ export async function execIn(
   const pid = new Uint8Array(4)
   const tape = new Tape()
   tape.part = 'exec'
-  // in its own session no signal to our process group ends it before the second one has become the program
+  // in its own session: a signal to our process group cannot end it before the second child has become the program
   tape.setsid()
   tape.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
   gate.record(tape)
@@ -109,7 +109,7 @@ export async function execIn(
   tape.setns(pidfd, foreignNamespaces(state.pid, JOINED))
   tape.become({ flags: CLONE_VM + CLONE_VFORK + CLONE_PARENT + CLONE_PARENT_SETTID, parentTid: pid })
   tape.setsid()
-  tape.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) // a change of user clears it: program sets it once more
+  tape.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) // a change of user clears it: program sets it again
   tape.umask(0o022)
   if (pair) tape.ioctl(0, TIOCSCTTY, 0)
   openNull(tape, stdio)
@@ -118,7 +118,7 @@ export async function execIn(
     tape.setresuid(0, 0, 0)
   }
   own(tape, process_.user.uid)
-  tape.part = program.name // so that what is wrong with the directory or the program is told as `run` tells it
+  tape.part = program.name // so that an error with the directory or the program is reported as by `run`
   workdir.inside?.(tape, container, gate)
   hardening.inside?.(tape, container, gate)
   program.inside?.(tape, container, gate)
@@ -139,11 +139,11 @@ export async function execIn(
   } = await launchGated(tape, gate, 0, [
     launched => {
       second = () => launched.pidIn(pid)
-      // into its cgroup first: what runs in the container counts as the container's
+      // into its cgroup first: what runs in the container counts towards the container's limits
       const { folders } = cgroupOf(state.pid)
       new Cgroup(folders.filter(({ path }) => path.includes(state.id))).join(launched.pid())
     },
-  ]).finally(() => going[Symbol.dispose]()) // from here on it is a program, which may be stopped as long as one likes
+  ]).finally(() => going[Symbol.dispose]()) // from here on it is a program, which may stay stopped for any time
   await first.exit
   const [made = 0] = int32s(pid)
   const child = made ? childOf(made) : undefined
@@ -156,7 +156,7 @@ export async function execIn(
         `${state.name} stops every process that joins it`,
         `look at what runs in it: minilab look ${state.name}`,
       )
-    if (failed.code === 'EINTR' && ended?.signal) return ended // what runs in the container has killed it
+    if (failed.code === 'EINTR' && ended?.signal) return ended // a process in the container has killed it
     if (failed.call === 'clone3' && failed.code === 'EAGAIN')
       throw new MinilabError(
         'machine',
@@ -167,13 +167,13 @@ export async function execIn(
   }
   if (!child) throw hasEnded(state)
   const exit = await connection.attend(child, pair)
-  // it became a program just when we had given up waiting for that, and killed it
+  // it became a program just when we had stopped waiting for it, and killed it
   if (interrupted && exit.signal === 'SIGKILL') throw new Interrupted(interrupted)
   await connection.finish()
   return exit
 }
 
-/** Undefined where it was ended, and is reaped already: launch.ts. */
+/** Undefined if it was ended, and is reaped already: launch.ts. */
 function childOf(pid: number): Child | undefined {
   try {
     return new Child(pid, now.pidfd_open(pid, 0))
@@ -184,8 +184,8 @@ function childOf(pid: number): Child | undefined {
 }
 
 /**
- * A new terminal of the container's own devpts, opened from outside. Whoever is inside may have put a symbolic link or
- * another file in its place: links are not followed, and what was opened must be the pseudo-terminal multiplexer, 5:2.
+ * A new terminal from the container's own devpts, opened from outside. A process inside may have put a symbolic link or
+ * another file in its place: links are not followed, and the opened file must be the pseudo-terminal multiplexer, 5:2.
  */
 async function openTerminal(pid: number): Promise<{ master: number; slave: number }> {
   const how = { flags: O_RDWR | O_NOCTTY | O_CLOEXEC, resolve: RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS }

@@ -7,11 +7,11 @@ import type { Spec } from './spec.ts'
 import type { Stdio } from './streams/streams.ts'
 
 /**
- * What one chapter teaches, and one piece of every container. Each hook acts at its own moment. `inside` only records, before the
- * clone: what the child then does comes after `attach`, but a value that `attach` makes is not there yet. See start.ts.
+ * What one chapter teaches, and one building block of every container. Each hook runs at its own time. `inside` only records, before
+ * the clone: the child makes those calls after `attach`, but a value that `attach` makes does not exist yet. See start.ts.
  */
 export interface Part {
-  /** by which its calls are told apart; a learner may add parts with other names than ours */
+  /** tells its calls apart on the tape; a learner may add parts with other names than ours */
   name: string
   /** 1. at the clone: which CLONE_NEW* flags it needs */
   flags?(spec: Spec): number
@@ -23,37 +23,37 @@ export interface Part {
   inside?(tape: Tape, container: Container, gate: Gate): void
 }
 
-/** What a container is to be made of. */
+/** What a container is made from. */
 export interface Plan {
   id: string
   spec: Spec
-  /** where the root file system lies on the host: the merged directory of an overlay, or a plain directory */
+  /** where the root file system is on the host: the merged directory of an overlay, or a plain directory */
   rootfs: string
-  /** the layers below the container's own, topmost first, and the folder of its own upper and work directories */
+  /** the layers below the container's own, topmost first, and the folder for its own upper and work directories */
   layers?: { lower: string[]; folder: string; keep?: boolean }
   network?: NetworkPlan
   ledger: Ledger
-  /** what becomes the program's 0, 1 and 2; our own unless given */
+  /** the program's descriptors 0, 1 and 2; our own unless given */
   stdio?: Stdio
   /** whether the container ends when we do */
   diesWithUs: boolean
-  /** whether its program is started from our own memory, without a second stage: what an attack is to be good for */
+  /** whether its program is started from our memory, without a second stage: only for showing an attack */
   oneStage?: boolean
 }
 
-/** What the parts of a container make for it, each for the hooks that come later. */
+/** What the parts of a container make for it, for the hooks that run later. */
 interface Made {
-  /** by limits: where it is limited */
+  /** by limits: if the container is limited */
   cgroup?: Cgroup
   /** by network: its names and addresses on the bridge, in mode bridge */
   cable?: Cable
-  /** by network: what was asked of the kernel, to be shown like a tape */
+  /** by network: the requests made to the kernel, to be shown like a tape */
   requests: NetworkRequests
-  /** by terminal: its own terminal, opened by the child, and our copy of the master */
+  /** by terminal: the container's terminal, opened by the child, and our copy of the master */
   terminal?: { opened: Later; master?: number }
   /** by workdir: the working directory is entered already, as root */
   entered?: boolean
 }
 
-/** A container, as the hooks of its parts find it. */
+/** A container, as the hooks of its parts see it. */
 export type Container = Plan & Made

@@ -2,8 +2,8 @@ import { MinilabError } from '../common/errors.ts'
 import { has, type NamespaceType, type Spec } from './spec.ts'
 
 /**
- * What the OCI specification knows and we do not do: config.md, config-linux.md. A runtime ignores what it does not know, and
- * refuses what it knows and cannot do: nobody may believe themselves protected by a field that does nothing.
+ * Fields of the OCI specification that we do not implement: config.md, config-linux.md. A runtime ignores fields that it does not know,
+ * and refuses those that it knows and cannot apply: no user may rely on a protection that has no effect.
  */
 const NOT_DONE = [
   'hooks',
@@ -32,7 +32,7 @@ const NOT_DONE = [
   'linux.seccomp.listenerPath',
 ]
 
-/** Throws a usage error that names a field that we know and do not do. Empty ones ask for nothing. */
+/** Throws a usage error that names a field that we know and do not implement. Empty fields ask for nothing. */
 export function refuseUndone(spec: Spec): void {
   for (const field of NOT_DONE) {
     const value = field
@@ -52,7 +52,7 @@ export function refuseUndone(spec: Spec): void {
   }
 }
 
-/** The settings that each container has for itself, and the namespace that divides them. */
+/** The settings that each container can have for itself, and the namespace that isolates each. */
 const DIVIDED: [RegExp, NamespaceType][] = [
   [/^net\./, 'network'],
   [/^fs\.mqueue\./, 'ipc'],

@@ -3,7 +3,7 @@ import type { Seccomp } from './seccomp/seccomp-profile.ts'
 
 /**
  * The OCI runtime specification's config.json, as far as minilab reads it: opencontainers/runtime-spec, config.md and
- * config-linux.md. The chapters, `minilab run` and `docker run --runtime minilab` all speak this one language.
+ * config-linux.md. The chapters, `minilab run` and `docker run --runtime minilab` all use this format.
  */
 export interface Spec {
   ociVersion: string
@@ -70,7 +70,7 @@ export interface DeviceSpec {
   gid?: number
 }
 
-/** Limits: bytes, microseconds, counts. 0 or absent means no limit of ours; -1 means explicitly unlimited. */
+/** Limits: bytes, microseconds, counts. 0 or absent means that we set no limit; -1 means explicitly unlimited. */
 export interface ResourcesSpec {
   memory?: { limit?: number; reservation?: number; swap?: number }
   cpu?: { shares?: number; quota?: number; period?: number; cpus?: string; mems?: string }
@@ -80,7 +80,7 @@ export interface ResourcesSpec {
   devices?: { allow: boolean; type?: string; major?: number; minor?: number; access?: string }[]
 }
 
-/** Whether the spec asks for a namespace of its own (or to join one by path). */
+/** Whether the spec asks for its own namespace of a kind (or to join one by path). */
 export function has(spec: Spec, type: NamespaceType): boolean {
   return spec.linux.namespaces.some(ns => ns.type === type)
 }

@@ -15,7 +15,7 @@ import { root } from './parts/root.ts'
 import type { ProcessSpec } from './spec.ts'
 import { terminal } from './parts/terminal.ts'
 
-/** What stands in the image in the way of a mount, by what the kernel says of its path. */
+/** What in the image prevents a mount, by the errno that the kernel gives for its path. */
 const IN_THE_WAY: Record<string, string> = {
   ELOOP: 'the image has a symbolic link there that cannot be followed',
   ENOENT: 'the image has nothing there, or a symbolic link that leads nowhere',
@@ -30,9 +30,9 @@ const ABSOLUTE = /"\/[^"]*"/
 const ENTERING = ['openat2', 'mkdirat', 'chdir', 'fchdir']
 
 /**
- * The call that was refused, as an error that says what to do where it was the image's or the user's doing: the program, its
- * working directory, or a place to mount on; the refusal is then its `cause`. Other refusals come back as they are. `on`: what
- * becomes its root, where it was not there already.
+ * Turns a refused call into an error that says what to do, if the image or the user is the reason: the program, its
+ * working directory, or a place to mount on. The refusal is then its `cause`. Other refusals are returned unchanged. `on`: the directory
+ * that becomes its root, if it was not the root already.
  */
 export function startError(
   process: Asked,
@@ -50,7 +50,7 @@ function mountedNoexec(
   { call, code }: SyscallError,
   { rootfs, layers }: Pick<Container, 'rootfs' | 'layers'>,
 ): MinilabError<'machine'> | undefined {
-  if (call !== 'execve' || code !== 'EACCES' || layers) return undefined // an overlay is a mount of its own
+  if (call !== 'execve' || code !== 'EACCES' || layers) return undefined // an overlay is a separate mount, with its own flags
   const mount = mountOf(rootfs)
   if (!mount?.options.includes('noexec')) return undefined
   const isOurs = rootfs.startsWith(`${dataFolder()}/`)
@@ -67,7 +67,7 @@ function inWords({ args, cwd, user }: Asked, replayed: readonly Replayed[], fail
   const { call, code } = failed
   const part = replayed.at(-1)?.part
   if (call === 'execve') return commandError(args[0] ?? '', replayed, failed)
-  // a volume is put on a place that was opened just before
+  // a volume is mounted on a place that was opened just before
   const opened = call === 'move_mount' ? replayed.findLast(entry => entry.call === 'openat2') : undefined
   const [place = ''] = ABSOLUTE.exec(failed.args) ?? ABSOLUTE.exec(opened?.args ?? '') ?? []
   const isOnTheWay = call === 'mkdirat' || (place && quote(cwd).startsWith(place.slice(0, -1)))
@@ -77,7 +77,7 @@ function inWords({ args, cwd, user }: Asked, replayed: readonly Replayed[], fail
       `${quote(cwd)} is no directory of the container that can be entered (${code})`,
       'choose another working directory: -w /',
     )
-  // -t, with a volume in place of the container's own devpts
+  // -t, with a volume at the place of the container's own devpts
   if (part === terminal.name && !failed.args.includes('/dev/console'))
     return new MinilabError(
       'usage',
@@ -94,7 +94,7 @@ function inWords({ args, cwd, user }: Asked, replayed: readonly Replayed[], fail
   const inside = replayed.some(entry => entry.call === 'pivot_root' && entry.result === 0)
   if (part !== root.name || !inside || place.length < 4 || !PLACING.includes(call) || !(code in IN_THE_WAY))
     return failed
-  // it was to be made, and that is only an attempt on the tape: most places are there already
+  // its mkdirat is only an attempt on the tape, because most places exist already
   const made = replayed.findLast(entry => entry.call === 'mkdirat' && entry.args.includes(place))
   if (code === 'ENOENT' && made?.errno && !['EEXIST', 'EROFS', 'ENOENT'].includes(made.errno))
     return new SyscallError(made.call, made.args, errnoNumber(made.errno))

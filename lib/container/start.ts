@@ -15,19 +15,19 @@ import { refuseUndone } from './spec-check.ts'
 import { startError } from './start-error.ts'
 import { takeTerminal } from './parts/terminal.ts'
 
-/** A container that runs: its first process, and the system calls by which it came to be. */
+/** A running container: its first process, and the system calls that made it. */
 export interface Started {
   container: Container
   child: Child
-  /** the clone3 that made it, by us */
+  /** the clone3 that made it, called by us */
   clone: Replayed
-  /** what it then did itself */
+  /** the calls that it then made itself */
   tape: Replayed[]
 }
 
 /**
- * What the child of a container does, recorded from its parts in the order in which it applies them, and the CLONE_NEW* flags
- * that they need: what `--dry-run` prints. Nothing is made, nothing is started. The order of all chapters that works:
+ * Records what the child of a container does, from its parts in the order in which it applies them, and the CLONE_NEW* flags
+ * that they need: `--dry-run` prints this. Nothing is made or started. The order of all chapters that works:
  * namespaces, layers, root, limits, network, hardening, program.
  */
 export function recordParts(
@@ -39,7 +39,7 @@ export function recordParts(
   refuseUndone(spec)
   const tape = new Tape()
   tape.part = 'process'
-  tape.setsid() // else /dev/tty is our terminal, into which TIOCSTI types, and kill(0) reaches who started us
+  tape.setsid() // otherwise /dev/tty is our terminal, which TIOCSTI could type into, and kill(0) would reach the process that started us
   tape.umask(0o022)
   handOnStdio(tape, stdio)
   gate.record(tape)
@@ -56,12 +56,12 @@ export function recordParts(
   return { tape, flags: parts.reduce((flags, part) => flags | (part.flags?.(spec) ?? 0), 0) }
 }
 
-/** The calls by which a child gives up its rights, or becomes a program: the part that makes the first of them begins the second stage. */
+/** The calls by which a child gives up its rights, or becomes a program. The part that makes the first of them begins the second stage. */
 const endsRights = ({ call, args: [first] }: Op) =>
   ['execve', 'seccomp', 'capset', 'prlimit64'].includes(call) ||
   (call === 'prctl' && [PR_CAPBSET_DROP, PR_SET_KEEPCAPS, PR_SET_NO_NEW_PRIVS].includes(first as number))
 
-/** Whether an op from `at` on has a result of one before as its argument: that is lost with the memory. */
+/** Whether an op from `at` on uses the result of an earlier op as an argument: it would be lost with the memory. */
 const reachesBack = ({ ops }: Tape, at: number) =>
   ops.slice(at).some(({ args }) => args.some(arg => arg instanceof Later && ops.indexOf(arg.op) < at))
 
@@ -69,8 +69,8 @@ const reachesBack = ({ ops }: Tape, at: number) =>
 export const nothingMade = (plan: Plan): Container => ({ ...plan, requests: { host: [], container: [] } })
 
 /**
- * Makes a container from its parts and starts its program; resolves at the child's execve.
- * Throws a SyscallError where a call is refused; the child is then gone, and what was made on the host is in the ledger.
+ * Makes a container from its parts and starts its program; resolves at the child's execve. Throws a SyscallError if a call
+ * is refused; the child is then gone, and the ledger lists what was made on the host.
  */
 export async function startParts(parts: readonly Part[], plan: Plan): Promise<Started> {
   return oneAtATime(async () => {
@@ -82,7 +82,7 @@ export async function startParts(parts: readonly Part[], plan: Plan): Promise<St
   })
 }
 
-/** A gate to which no child will come is closed at both ends. */
+/** Closes both ends of a gate to which no child will come. */
 function recorded<T>(record: () => T, gate: Gate): T {
   try {
     return record()
@@ -92,7 +92,7 @@ function recorded<T>(record: () => T, gate: Gate): T {
   }
 }
 
-/** Our share while the child waits: at its first gate that of each part, at the second the copy of its terminal. */
+/** Our work while the child waits: at the first gate that of each part, at the second the copy of its terminal. */
 async function launchParts(
   container: Container,
   parts: readonly Part[],
@@ -114,7 +114,7 @@ async function launchParts(
     : failed
 }
 
-/** Why a child came to the end of its tape, and is no program: an execve that succeeds does not return. */
+/** Why a child reached the end of its tape without becoming a program: an execve that succeeds does not return. */
 function noProgram(tape: readonly Replayed[], { ops }: Tape): Error | undefined {
   if (tape.at(-1)?.result === null) return undefined
   const at = tape.findLastIndex(({ call, errno }) => call === 'execve' && errno !== null)
@@ -136,12 +136,12 @@ function noProgram(tape: readonly Replayed[], { ops }: Tape): Error | undefined 
   )
 }
 
-// Containers of one process start one after the other. A child at its gate shares our memory: one that changes its credentials marks
-// the memory undumpable, and then another's uid_map could not be written. And it has copies of our descriptors, also of the
-// tape of another's second stage: we would not hear of the end of that before this child, too, has left.
+// The containers of one process start one after the other. A child at its gate shares our memory: if it changes its credentials, it
+// marks the memory undumpable, and then another child's uid_map could not be written. It also has copies of our descriptors, including
+// the tape of another child's second stage: we would not notice the end of that stage before this child, too, has left.
 let last: Promise<unknown> = Promise.resolve()
 function oneAtATime<T>(task: () => Promise<T>): Promise<T> {
   const run = last.then(task)
-  last = run.catch(() => undefined) // the caller hears of the failure
+  last = run.catch(() => undefined) // the caller handles the failure
   return run
 }

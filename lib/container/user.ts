@@ -2,11 +2,11 @@ import { readMerged } from '../image/merged-file.ts'
 import { isKind, MinilabError } from '../common/errors.ts'
 import { quote } from '../kernel/syscalls/kinds.ts'
 
-/** Of the four thousand million ids the last is none: setresuid(2) takes it, -1, as "leave it as it is". */
+/** The last of the 2^32 ids is not usable: setresuid(2) takes it, -1, as "leave it as it is". */
 const LAST_ID = 4294967294
 const MAX_SIZE = 1 << 20 // bytes of a passwd or group file
 
-/** Who a program runs as: ids, the groups that /etc/group has them in, and where their files are. */
+/** Who a program runs as: ids, the supplementary groups from /etc/group, and the home directory. */
 export interface Account {
   uid: number
   gid: number
@@ -15,8 +15,8 @@ export interface Account {
 }
 
 /**
- * `-u NAME|UID[:GROUP|GID]`: digits are an id, whatever an account may be called; names are those of the image's /etc/passwd and
- * /etc/group. An id that is not there has the home /, and no groups. Throws a usage error.
+ * `-u NAME|UID[:GROUP|GID]`: digits are an id, even if an account has such a name; names come from the image's /etc/passwd and
+ * /etc/group. An id without an account has the home / and no groups. Throws a usage error.
  */
 export function user(text: string, layersTopFirst: readonly string[]): Account {
   const [name = '', group, ...more] = text.split(':')
@@ -48,7 +48,7 @@ export function user(text: string, layersTopFirst: readonly string[]): Account {
   return {
     uid: id(uid, text),
     gid: id(gid, text),
-    // as Docker: a group that is asked for takes the place of those that are written down
+    // as Docker: a given group replaces those in the file
     additionalGids: group === undefined && account?.[0] ? groupsOf(account[0], gid, layersTopFirst) : [],
     home: account?.[5] || '/',
   }
@@ -58,7 +58,7 @@ const number = (text: string) => (/^\d+$/.test(text) ? text : undefined)
 
 const isId = (text: string) => /^\d{1,10}$/.test(text) && Number(text) <= LAST_ID
 
-/** An id as the kernel takes it: one more than the last would be cut to 32 bits, and mean root. */
+/** An id that the kernel accepts: a larger number would be cut to 32 bits, and could mean root. */
 function id(digits: string, text: string): number {
   if (isId(digits)) return Number(digits)
   throw new MinilabError(
@@ -68,7 +68,7 @@ function id(digits: string, text: string): number {
   )
 }
 
-/** The account of an id, for which nobody needs the file: one that is not as it should be has no accounts. */
+/** The account of an id. The id works without the file, so a damaged file counts as having no accounts. */
 function known(digits: string, layersTopFirst: readonly string[]): string[] | undefined {
   try {
     return lookUp('passwd', digits, layersTopFirst)
@@ -78,13 +78,13 @@ function known(digits: string, layersTopFirst: readonly string[]): string[] | un
   }
 }
 
-/** The line of an id, for digits, else of a name, in the image's own passwd or group. */
+/** The line with an id (if given as digits) or a name, in the image's own passwd or group file. */
 function lookUp(file: string, word: string, layersTopFirst: readonly string[]): string[] | undefined {
   const field = number(word) === undefined ? 0 : 2
   return lines(file, layersTopFirst).find(fields => fields[field] === word)
 }
 
-/** group(5): the groups with a user among their members, but for that user's own. A damaged line is none. */
+/** group(5): the groups that list a user as a member, except the user's own. A damaged line is skipped. */
 function groupsOf(name: string, own: string, layersTopFirst: readonly string[]): number[] {
   const found = lines('group', layersTopFirst).filter(
     ([, , gid = '', members = '']) => members.split(',').includes(name) && gid !== own && isId(gid),

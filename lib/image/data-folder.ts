@@ -16,13 +16,13 @@ import { inFirstUserNamespace } from '../kernel/process/procfs.ts'
 import { codeOf } from '../common/error-code.ts'
 import { fileError } from './error.ts'
 
-/** Root's data folder, unless $MINILAB_DATA names another. */
+/** Root's data folder, unless $MINILAB_DATA gives another. */
 export const ROOTS_DATA = '/var/lib/minilab'
 
 /**
- * Where images, layers and state are kept: `$MINILAB_DATA`; else /var/lib/minilab for root of the machine; else
- * `$XDG_DATA_HOME/minilab`, by default ~/.local/share/minilab. An absolute path without links: one folder has one name, however it
- * is spelled. Nothing is made.
+ * The folder for images, layers and state: `$MINILAB_DATA`; otherwise /var/lib/minilab for root of the machine; otherwise
+ * `$XDG_DATA_HOME/minilab`, by default ~/.local/share/minilab. An absolute path without links, so that a folder has one name, however
+ * it is spelled. Makes nothing.
  *
  * A process that is uid 0 only inside a user namespace cannot tell by its uid: its parent sets MINILAB_DATA.
  */
@@ -36,14 +36,14 @@ export function dataFolder(): string {
   return known.folder
 }
 
-let known: { asked: string; folder: string } | undefined // looked at once: a command asks many times
+let known: { asked: string; folder: string } | undefined // looked up once: a command asks many times
 
-/** Goes on in the data folder where it is by now, if it was moved while we ran. */
+/** Continues with the data folder at its present place, if it was moved while we ran. */
 export function followDataFolder(place: () => string): void {
   if (known && !existsSync(known.folder)) known = { ...known, folder: place() }
 }
 
-/** A path without links, as far as there is something; as it is where it cannot be told, or is not UTF-8. */
+/** A path without links, as far as it exists; unchanged if that cannot be determined, or if it is not UTF-8. */
 export function realPath(path: string): string {
   try {
     const real = realpathSync(path)
@@ -57,9 +57,9 @@ export function realPath(path: string): string {
 const FOLDERS = ['containers', 'images', 'layers', 'ledger', 'logs', 'names.lock', 'predictions', 'tmp']
 
 /**
- * What lies in the folder is acted on: cgroups and links are removed, files deleted, file systems mounted. So nobody but us (and
- * root) may have made it, or may write to it. In a folder such as /tmp, which all may write to and where all keep what is theirs,
- * that must be true of the folders in it. Throws a MinilabError (machine).
+ * We act on the content of the folder: we remove cgroups and links, delete files, mount file systems. So only we (or
+ * root) may have made it, and only we may write to it. In a folder such as /tmp, which all users may write to and keep files in,
+ * the same must hold for our folders inside it. Throws a MinilabError (machine).
  */
 function refuseStrangers(folder: string): void {
   const stat = readable(folder)
@@ -94,7 +94,7 @@ function readable(folder: string): Stats | undefined {
   }
 }
 
-const WRITABLE = 0o022 // by a group, by all
+const WRITABLE = 0o022 // by a group, by all users
 const STICKY = 0o1000
 
 function refuseStranger(folder: string, { uid }: Stats): void {
@@ -115,11 +115,11 @@ function whichFolder(): string {
   return join(base, 'minilab')
 }
 
-/** To root of a user namespace of its own the machine's folders belong to nobody: user_namespaces(7). */
+/** To root of its own user namespace the machine's folders appear to belong to nobody: user_namespaces(7). */
 const isOurs = (folder: string) =>
   (statSync(folder, { throwIfNoEntry: false })?.uid ?? 0) === process.geteuid?.()
 
-/** $HOME, or where that is no absolute path, what the account has: passwd(5). Throws a MinilabError (machine) where there is neither. */
+/** $HOME or, if that is not an absolute path, the account's home: passwd(5). Throws a MinilabError (machine) if there is neither. */
 function home(): string {
   const { HOME = '' } = process.env
   if (isAbsolute(HOME)) return HOME
@@ -135,14 +135,14 @@ function home(): string {
 }
 
 /**
- * Makes a directory with a mode, whatever the umask, and those missing above it, 0755: the processes of a user namespace look
+ * Makes a directory with a mode, whatever the umask, and missing parents with 0755: the processes of a user namespace look
  * up a layer's path with other rights than ours. Throws a MinilabError (machine).
  */
 export function makeDir(path: string, mode = 0o755): void {
   const exists = () => statSync(path, { throwIfNoEntry: false })?.isDirectory()
   try {
     if (exists()) return
-    makeDir(dirname(path)) // not mkdirSync's `recursive`: under /proc it tries for ever
+    makeDir(dirname(path)) // not mkdirSync's `recursive`, which tries for ever under /proc
     mkdirSync(path)
     chmodSync(path, mode)
   } catch (error) {

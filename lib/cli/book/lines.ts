@@ -5,7 +5,7 @@ import { fragments, search, type Section } from '../../book/search.ts'
 import type { Look } from '../../book/terminal.ts'
 import { printable } from '../report-error.ts'
 
-/** More than these nobody reads: another word finds fewer. */
+/** More results than this are not useful: a more specific word finds fewer. */
 const MAX_MATCHES = 20
 
 /** The table of contents. */
@@ -29,7 +29,7 @@ export function contentsLines(entries: readonly Entry[], { ink, width }: Look): 
   ]
 }
 
-/** What comes after a page. */
+/** What is printed after a page. */
 export function nextLines(entry: Entry, entries: readonly Entry[], { ink, width }: Look): string[] {
   const next = entries[entries.indexOf(entry) + 1]
   const tries = Number(entry.number) ? `Try it: minilab step ${entry.number}   ` : ''
@@ -37,7 +37,7 @@ export function nextLines(entry: Entry, entries: readonly Entry[], { ink, width 
   return ['', ink.cyan('━'.repeat(width)), ...wrapRuns([{ text, style: asItIs }], width)]
 }
 
-/** Where the words stand: section, page with the command that opens it, and some of the text. */
+/** Where the words occur: section, page with the command that opens it, and some of the text. */
 export function matchLines(
   entries: readonly Entry[],
   sections: readonly Section[],

@@ -1,22 +1,22 @@
-/** Prints a text: on a terminal through $PAGER or `less -R`, where there is one; otherwise as it is. */
+/** Prints a text: on a terminal through $PAGER or `less -R` if there is one, otherwise as it is. */
 export async function page(text: string, plain: boolean): Promise<void> {
   const { PAGER } = process.env
   const isPaged = !plain && process.stdout.isTTY && PAGER?.trim() !== ''
   if (!isPaged || !(await through(PAGER ?? 'less -R', text))) process.stdout.write(text)
 }
 
-/** What a shell gives for a command that is not there, or no program. */
+/** The exit status of a shell for a command that does not exist or cannot be executed. */
 const NO_PROGRAM = [127, 126]
 
-/** False where there is no such pager. */
+/** False if there is no such pager. */
 async function through(command: string, text: string): Promise<boolean> {
-  // $PAGER is a command line (environ(7)); LESS lets colours through where it says only `less`, and in the locale C it would
-  // show the bytes of what is no ASCII
+  // $PAGER is a command line (environ(7)). If it is just `less`, LESS lets colours through; in the C locale less would
+  // print non-ASCII text as byte values
   const { execa } = await import('execa')
-  const ignore = () => {} // Ctrl-C is for the pager, as in man
+  const ignore = () => {} // Ctrl-C goes to the pager, as in man
   process.on('SIGINT', ignore)
   const { exitCode, cause } = await execa('sh', ['-c', command], {
-    input: text, // you may quit before the pager has taken all of it
+    input: text, // you may quit before the pager has read all of it
     stdout: 'inherit',
     stderr: 'ignore',
     env: { LESS: 'R', LESSCHARSET: 'utf-8', ...process.env },

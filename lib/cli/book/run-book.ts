@@ -15,7 +15,7 @@ import { page } from './pager.ts'
 
 const PORT = 8780
 
-/** Shows the book as the flags say; without any in the terminal. */
+/** Shows the book as the flags say; without flags, in the terminal. */
 export async function book(word: string | undefined, flags: BookFlags): Promise<void> {
   const { plain = false } = flags
   const entries = contents(pages())
@@ -46,7 +46,7 @@ function entryOf(word: string, entries: readonly Entry[]): Entry {
   const found = entries.find(entry => handles(entry).includes(word.toLowerCase()))
   if (found) return found
   const all = `the pages are ${entries.map(handle).join(', ')}`
-  const names = entries.flatMap(handles).filter(name => !/^\d+$/.test(name)) // 8 is not meant to be 0
+  const names = entries.flatMap(handles).filter(name => !/^\d+$/.test(name)) // 8 is not a typing error for 0
   throw new MinilabError('usage', `the book has no page "${word}"`, hint(word, names, all))
 }
 
@@ -72,7 +72,7 @@ async function writeBook(entries: readonly Entry[], folder: string): Promise<voi
   const { site } = await import('../../book/site.ts')
   const { inTheWay, writeSite } = await import('../../book/write-site.ts')
   const files = site(entries.map(({ page }) => page))
-  // it is replaced as a whole, and a shell would be left in the old one
+  // the folder is replaced as a whole, and a shell in it would be left in the old one
   if (!relative(resolve(folder), process.cwd()).startsWith('..'))
     throw new MinilabError(
       'usage',

@@ -1,6 +1,6 @@
 import type { MinilabCommand } from '../program.ts'
 
-/** `minilab class`: for who teaches. */
+/** `minilab class`: for teachers. */
 export function classCommand(program: MinilabCommand): void {
   const group = program
     .command('class')

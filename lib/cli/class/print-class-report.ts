@@ -9,8 +9,8 @@ import { EXIT } from '../exit.ts'
 import { printable, warn } from '../report-error.ts'
 
 /**
- * Prints what the reports say together, and with `html` writes it as a page; what is no report is named on stderr. Resolves to the
- * exit status, which tells whether there was such a file.
+ * Prints a summary of the reports, and with `html` also writes it as a page. Files that are no reports are named on stderr. Resolves
+ * to the exit status, which says whether there was such a file.
  */
 export async function printClassReport(
   files: readonly string[],
@@ -32,7 +32,7 @@ function writePage(file: string, report: ClassReport): void {
   console.log(`The page: ${printable(file)}`)
 }
 
-/** The columns of right predictions: `12/17`. */
+/** The columns with correct predictions: `12/17`. */
 const QUIZ = 7
 
 function table({ exercises: labs, learners, failures }: ClassReport, plain: boolean): string {
@@ -41,7 +41,7 @@ function table({ exercises: labs, learners, failures }: ClassReport, plain: bool
   const head = ' minilab class report '
   const lines = [cyan('━━') + bold(head) + cyan('━'.repeat(width - head.length - 2)), '']
 
-  // in a narrow window the cells come closer, and the names are cut earlier; then there is no room for the time
+  // a narrow window gets narrower gaps and shorter names, and no column for the time
   const cell = width < 84 ? 4 : 6
   const time = width < 60 ? '' : 'last in labs'
   const quiz = width < 72 ? '' : 'quiz'
@@ -73,7 +73,7 @@ function table({ exercises: labs, learners, failures }: ClassReport, plain: bool
   return [...lines.flatMap(line => fold(line, width)), ''].join('\n')
 }
 
-/** A text in a column: what is too long is cut; a wide letter (Unicode's East Asian Width) takes two places, a mark none. */
+/** Pads or cuts a text to a column. A wide letter (Unicode's East Asian Width) takes two places, a combining mark none. */
 function fill(text: string, places: number): string {
   let [shown, used] = ['', 0]
   for (const { segment } of new Intl.Segmenter().segment(text)) {

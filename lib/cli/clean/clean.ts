@@ -1,6 +1,6 @@
 import type { MinilabCommand } from '../program.ts'
 
-/** `minilab clean`: takes back what killed commands left on this machine. */
+/** `minilab clean`: removes what killed commands left on this machine. */
 export function cleanCommand(program: MinilabCommand): void {
   program
     .command('clean')

@@ -3,7 +3,7 @@ import { inkFor } from '../../guide/printer.ts'
 import { dataFolder } from '../../image/data-folder.ts'
 import { EXIT } from '../exit.ts'
 
-/** Cleans, and says what went and what stays; resolves to the exit status, which tells whether something stays that should have gone. */
+/** Cleans up, and says what was removed and what stays. Resolves to the exit status: whether something stays that should have gone. */
 export async function printCleaned(json: boolean): Promise<number> {
   const cleaned = await clean(dataFolder())
   const { removed, kept, failed } = cleaned

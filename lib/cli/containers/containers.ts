@@ -4,7 +4,7 @@ import type { LogsFlags } from './logs.ts'
 const ofContainers = (command: MinilabCommand) =>
   command.argument('<container...>', 'name, id, or the beginning of an id')
 
-/** The commands about containers that `minilab run` has made. */
+/** The commands for containers that `minilab run` has made. */
 export function containerCommands(program: MinilabCommand): void {
   program
     .command('ps')

@@ -1,7 +1,7 @@
 import { EXIT } from '../exit.ts'
 import { reportError } from '../report-error.ts'
 
-/** Does it for each; what fails is said, and keeps the others from nothing. Resolves to the exit status of the last that failed. */
+/** Does something for each. A failure is reported and does not stop the rest. Resolves to the exit status of the last failure. */
 export async function each(
   containers: readonly string[],
   act: (word: string) => void | Promise<void>,

@@ -29,7 +29,7 @@ async function join(state: State, pidfd: number, command: string[], flags: ExecF
       'thaw it first, or minilab kill it',
     )
   const account = flags.user === undefined ? undefined : await accountIn(state.pid, flags.user)
-  process.title = 'minilab exec' // until its execve the program has our memory, and all in there could read our arguments
+  process.title = 'minilab exec' // until its execve the program has our memory, and every process in the container could read our arguments
   const { home, ...ids } = account ?? { home: '', ...main.user }
   return execIn(
     state,
@@ -50,13 +50,13 @@ async function join(state: State, pidfd: number, command: string[], flags: ExecF
   )
 }
 
-/** TERM is about the terminal that `run -t` made: this program has another, or none. */
+/** TERM describes the terminal that `run -t` made; this program has a different one, or none. */
 const isNotOurTerminals =
   ({ terminal }: Pick<ProcessSpec, 'terminal'>) =>
   (entry: string) =>
     !(terminal && entry.startsWith('TERM='))
 
-/** What `-u` means by the files of a container. */
+/** What `-u` means according to the container's own files. */
 async function accountIn(pid: number, text: string): Promise<Account> {
   using root = closing(await openInside(pid, '/', { flags: O_RDONLY | O_DIRECTORY | O_CLOEXEC }))
   return user(text, [`/proc/self/fd/${root.fd}`])

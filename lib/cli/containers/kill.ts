@@ -36,7 +36,7 @@ function signalNumber(name: string): number {
   )
 }
 
-/** On cgroup v1 nothing that is frozen dies. Without a cgroup of its own a container is in ours. */
+/** On cgroup v1 a frozen process does not die. A container without its own cgroup is in ours. */
 export function thawOwn({ id, pid }: State): void {
   const folders = unlessGone(() => cgroupOf(pid).folders) ?? []
   for (const { path } of folders) if (path.includes(id)) unlessGone(() => thawTree(path))

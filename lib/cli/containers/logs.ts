@@ -17,7 +17,7 @@ export interface LogsFlags {
   timestamps?: boolean
 }
 
-/** `minilab logs`: what it wrote to its stdout and stderr, in the order in which it came. */
+/** `minilab logs`: what the container wrote to its stdout and stderr, in order. */
 export async function logs(word: string, flags: LogsFlags): Promise<void> {
   const state = findState(word)
   const { log, name } = state
@@ -40,7 +40,7 @@ export async function logs(word: string, flags: LogsFlags): Promise<void> {
   if (flags.follow) await follow(state, log, print)
 }
 
-/** Prints what comes, until whoever writes it has ended. */
+/** Prints new output until the process that writes the log has ended. */
 async function follow({ keeper, boot }: State, log: string, print: () => Promise<void>): Promise<void> {
   const pidfd = boot === bootId() ? findProcess(keeper.pid, keeper.started) : undefined
   if (pidfd === undefined) return
@@ -53,7 +53,7 @@ async function follow({ keeper, boot }: State, log: string, print: () => Promise
   try {
     while (!over) {
       const change = once(changes, 'change')
-      await print() // watched first, then read: nothing comes in between unnoticed
+      await print() // first watch, then read: no output is missed in between
       await change
     }
     await print()
@@ -62,14 +62,14 @@ async function follow({ keeper, boot }: State, log: string, print: () => Promise
   }
 }
 
-/** No more is read than is taken: a log may be larger than our memory. */
+/** Reads no more than is consumed: a log may be larger than our memory. */
 async function put({ text, time, stream, starts, ends }: LogRecord, flags: LogsFlags): Promise<void> {
-  const to = process[stream] // as docker logs: what it wrote to stderr goes to ours
+  const to = process[stream] // as docker logs: the container's stderr goes to our stderr
   if (flags.timestamps && starts && time) to.write(`${time} `)
   await new Promise<void>((resolve, reject) =>
     to.write(text, error => {
       if (!error) resolve()
-      else if (codeOf(error) !== 'EPIPE') reject(error) // a reader that has gone ends us: unwritable.ts
+      else if (codeOf(error) !== 'EPIPE') reject(error) // if the reader has gone, unwritable.ts ends this process
     }),
   )
   if (ends) to.write('\n')
@@ -86,7 +86,7 @@ function count(text: string): number {
 
 const SECONDS: Record<string, number> = { s: 1, m: 60, h: 3600 }
 
-/** `10m` and `1h30m` before now, or a time such as 2026-11-30T12:00:00Z, or seconds since 1970: as a text that can be compared. */
+/** `10m` or `1h30m` ago, a time such as 2026-11-30T12:00:00Z, or seconds since 1970; as a string that can be compared. */
 function sinceTime(text: string): string {
   const parts = [...text.matchAll(/(\d+(?:\.\d+)?)([smh])/g)]
   const isDuration = parts.length > 0 && parts.map(([part]) => part).join('') === text

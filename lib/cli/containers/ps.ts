@@ -4,7 +4,7 @@ import { damagedIds, isRunning, states } from '../../container/state/state.ts'
 import type { State } from '../../container/state/state-shape.ts'
 import { printable, warn } from '../report-error.ts'
 
-/** `minilab ps`: what is there, from the state files and the kernel. */
+/** `minilab ps`: lists the containers, from the state files and the kernel. */
 export function ps(flags: { all?: boolean; json?: boolean }): void {
   for (const id of damagedIds())
     warn(`the state of container ${id} is damaged: minilab rm -f ${id} removes it`)

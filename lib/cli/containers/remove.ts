@@ -24,10 +24,10 @@ import { warn } from '../report-error.ts'
 import { each } from './each.ts'
 import { thawOwn } from './kill.ts'
 const KEEPER_TIMEOUT = 20_000 // ms
-/** How long it may hand on output before it is told to end, where nobody may want that any more: ms. */
+/** How long it may pass on output before it is told to end, in case nothing reads that output any more: ms. */
 const OUTPUT_TIMEOUT = 2000
 
-/** `minilab rm`: the container's own layer, its state, its log. Resolves to the exit status. */
+/** `minilab rm`: removes the container's own layer, its state and its log. Resolves to the exit status. */
 export async function rm(containers: string[], force = false): Promise<number> {
   const damaged = damagedIds()
   const status = await each(containers, async word =>
@@ -37,7 +37,7 @@ export async function rm(containers: string[], force = false): Promise<number> {
   return status
 }
 
-/** Takes a container away, with `force` also one that runs; resolves to its name. */
+/** Removes a container, with `force` even one that runs; resolves to its name. */
 export async function remove(word: string, force: boolean): Promise<string> {
   const state = findState(word)
   if (isRunning(state)) {
@@ -59,7 +59,7 @@ const keptElsewhere = (name: string) =>
     'remove it there, where minilab ps shows it',
   )
 
-/** Whether a command that we cannot see, but whose ledger is locked, looks after its first process. */
+/** Whether the first process is looked after by a command that we cannot see, but whose ledger is locked. */
 function isKeptElsewhere({ pid, started, keeper, exit }: State): boolean {
   if (exit || isAlive(keeper.pid, keeper.started)) return false
   return heldByOwners(dataFolder()).some(
@@ -68,8 +68,8 @@ function isKeptElsewhere({ pid, started, keeper, exit }: State): boolean {
 }
 
 /**
- * Of a container without a state we know its folder; from a ledger the process that looks after it, if there is one; from the
- * kernel its cgroup; and perhaps its first process. The folder goes last: nothing runs then that we know of.
+ * Of a container without a state we know its folder. Its ledger names the process that looks after it, if there is one; the kernel
+ * knows its cgroup; its first process may be recorded. The folder is removed last: by then nothing that we know of still runs.
  */
 async function removeDamaged(id: string, force: boolean): Promise<string> {
   if (!force)
@@ -100,18 +100,18 @@ async function removeDamaged(id: string, force: boolean): Promise<string> {
   return id
 }
 
-/** Whether what a command has noted is the folder or a cgroup of a container: both bear its id, wherever they are by now. */
+/** Whether a ledger entry is the folder or a cgroup of a container: both contain its id, even after they were moved. */
 const isOf = (entry: Entry, id: string) =>
   (entry.kind === 'folder' || entry.kind === 'cgroup') && basename(entry.path) === id
 
 type Kept = Pick<State, 'name' | 'boot'> & { keeper: { pid: number; started?: number } }
 
-/** Waits until whoever looks after a container has noted its end and taken back what was made for it. */
+/** Waits until the process that looks after a container has recorded its end and undone what was made for it. */
 async function keeperDone({ name, keeper, boot }: Kept, force: boolean): Promise<void> {
   const pidfd = boot === bootId() ? findProcess(keeper.pid, keeper.started) : undefined
   if (pidfd === undefined) return
   using _ = closing(pidfd)
-  // one whose reader does not read ends at a signal: Connection.finish
+  // if the reader of its output does not read, that process ends at a signal: Connection.finish
   if (force && !(await ended(pidfd, OUTPUT_TIMEOUT))) send(pidfd, 'SIGTERM')
   if (await ended(pidfd, KEEPER_TIMEOUT)) return
   if (!force)
@@ -120,7 +120,7 @@ async function keeperDone({ name, keeper, boot }: Kept, force: boolean): Promise
       `${name} has ended, and process ${keeper.pid} still hands on what it wrote`,
       `read its output, or minilab rm -f ${name}`,
     )
-  // what it had made, its ledger knows, and whoever comes next takes it back
+  // its ledger lists what it made, and the next command undoes that
   warn(`process ${keeper.pid}, which looks after ${name}, does not end: it is killed`)
   send(pidfd, 'SIGKILL')
   await ended(pidfd)

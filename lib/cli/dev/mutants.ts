@@ -44,7 +44,7 @@ export async function listMutants(numbers: readonly number[], flags: StepFlags):
   }
 }
 
-/** What `--mutant` and `--without` ask for. Throws a usage error with the nearest name. */
+/** The variant that `--mutant` and `--without` ask for. Throws a usage error with the nearest name. */
 export async function chooseWrong(number: number, flags: StepFlags, rootless: boolean): Promise<Wrong> {
   const { load, mutants } = certain(steps[number - 1])
   const right = await load()
@@ -78,7 +78,7 @@ function unknown(number: number, all: readonly Mutant[], wanted: string): never 
   )
 }
 
-/** Runs it, here in the sandbox; resolves to the exit status: 0 where it went as declared. */
+/** Runs a variant, already in the sandbox; resolves to the exit status: 0 if it went as declared. */
 export async function runWrongly(wrong: Wrong, flags: StepFlags, rootless: boolean): Promise<number> {
   const presenter = new MutantPresenter({ plain: flags.plain ?? false, quiet: flags.json ?? false })
   const report = await runMutant(wrong, { ...modeOf(rootless), presenter, ask: mayAsk(flags) })

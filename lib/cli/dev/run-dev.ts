@@ -14,10 +14,10 @@ import { EXIT } from '../exit.ts'
 import { isRootless } from '../rootless.ts'
 import { labsBefore, labNamed } from '../lab/which-lab.ts'
 
-/** So many answers are tried at the same time. */
+/** How many answers are tried in parallel. */
 const AT_ONCE = 2
 
-/** Runs every answer of a lab, or of all; resolves to the exit status, which says whether each did what it has to. */
+/** Runs every answer of one lab or of all; resolves to the exit status, which says whether each behaved as it should. */
 export async function devCheck(word: string | undefined, flags: DevFlags): Promise<number> {
   let status: number = EXIT.ok
   const labs = word === undefined ? await loadLabs() : [await labNamed(word)]
@@ -56,7 +56,7 @@ function firstOfEach({ right, wrong, unsolved }: Answers): Answers {
   return { right: first(right), wrong: first(wrong), unsolved }
 }
 
-/** The right and wrong answers of a lab lie with the tests. */
+/** The right and wrong answers of a lab are stored with the tests. */
 async function answersTo({ number, name }: Exercise): Promise<Answers> {
   const load = async <T>(kind: 'right' | 'wrong' | 'unsolved'): Promise<T> => {
     const file = join(ownFolder, 'test/labs', kind, `${number}-${name}.ts`)

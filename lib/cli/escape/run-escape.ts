@@ -17,11 +17,11 @@ import { EXIT } from '../exit.ts'
 import { isRootless } from '../rootless.ts'
 import { steps } from '../steps.ts'
 
-/** Told to the first process of the sandbox: that it is the host, and how it is attacked. */
+/** Tells the first process of the sandbox that it is the host, and how to attack it. */
 const ESCAPE = new Subject<{ rootless: boolean }>('escape')
 
 /**
- * Two processes of ours. This one looks after what outlives the sandbox; the first process of the sandbox is the host, and
+ * Two processes. This one cleans up what outlives the sandbox; the first process of the sandbox plays the host, and
  * attacks. Resolves to the exit status.
  */
 export async function escape(numbers: readonly number[], flags: EscapeFlags): Promise<number> {
@@ -37,7 +37,7 @@ async function fromOutside(flags: EscapeFlags): Promise<number> {
   try {
     const env = { ...process.env, MINILAB_DATA: dataFolder() }
     const told = ESCAPE.tell({ rootless })
-    // cgroups are the one thing that the sandbox shares
+    // cgroups are the only thing that the sandbox shares
     const cgroup = makeSandboxCgroup(ledger)
     const sandbox = { kind: 'host', root: !rootless, cgroup } as const
     return shellStatus(await runInSandbox(sandbox, { args: ourselves(), env, told }))
@@ -47,7 +47,7 @@ async function fromOutside(flags: EscapeFlags): Promise<number> {
 }
 
 async function asHost(rootless: boolean, numbers: readonly number[], flags: EscapeFlags): Promise<number> {
-  // everything in the sandbox ends with us, its first process
+  // every process in the sandbox ends with us, its first process
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGPIPE'] as const)
     process.on(signal, () => now.exit_group(128 + constants.signals[signal]))
   const host = makeAttackedHost(rootless)

@@ -14,7 +14,7 @@ const WHICH = '1 to 7, or its name; else the one that you are at'
 const ROOTLESS = ['--rootless', 'in a user namespace, also as root'] as const
 const PLAIN = ['--plain', 'no colour, no dependence on the window'] as const
 
-/** The commands of whoever writes the parts themselves; each is loaded only when it is used. */
+/** The commands for learners who write the parts themselves; each is loaded only when it is used. */
 export function labCommands(program: MinilabCommand): void {
   program
     .command('lab')

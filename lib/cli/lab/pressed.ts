@@ -1,11 +1,11 @@
-/** q, Ctrl-C and Ctrl-D, however often. */
+/** q, Ctrl-C and Ctrl-D, even several at once. */
 const END = 'q\x03\x04'
-/** Terminals put what is pasted between these, where they are asked to: xterm's ctlseqs, "Bracketed Paste Mode". */
+/** A terminal puts pasted text between these if asked to: xterm's ctlseqs, "Bracketed Paste Mode". */
 const PASTE = { on: '\x1b[?2004h', off: '\x1b[?2004l', begins: '\x1b[200~', ends: '\x1b[201~' }
 
 /**
- * Tells of each key; resolves at q, Ctrl-C, Ctrl-D, or when the terminal goes. What is pasted does nothing: text in brackets, and,
- * of a terminal without them, several characters at once. Rejects where the telling fails.
+ * Reports each key; resolves at q, Ctrl-C, Ctrl-D, or when the terminal goes away. Pasted text is ignored: text in brackets or, from
+ * a terminal without them, several characters at once. Rejects if the callback fails.
  */
 export async function pressed(tell: (key: string) => void): Promise<void> {
   const { stdin, stdout } = process

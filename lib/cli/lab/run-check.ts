@@ -21,8 +21,8 @@ export async function check(word: string | undefined, flags: CheckFlags): Promis
   const exercise = await whichLab(word, workspace)
   const rootless = isRootless(flags.rootless)
   await using trials = new Trials(exercise, rootless, 'once')
-  void trials.prepare() // its process starts while we read what there is to try
-  const mistakes = mistakesIn(workspace, exercise) // beside the trial
+  void trials.prepare() // its process starts while we read the tasks
+  const mistakes = mistakesIn(workspace, exercise) // runs in parallel with the trial
   const { verdict, progress } = await checkLab(workspace, exercise, rootless, trials)
   if (flags.json) process.stdout.write(JSON.stringify({ ...verdict, mistakes: await mistakes }) + '\n')
   else {
@@ -34,7 +34,7 @@ export async function check(word: string | undefined, flags: CheckFlags): Promis
   return verdict.tasks.some(({ state }) => state === 'failed') ? EXIT.failed : EXIT.machine
 }
 
-/** Tries a lab out, and notes what became of it. Rejects, and notes nothing, when `signal` ends it. */
+/** Runs the trial of a lab and records the result. If `signal` ends it, it rejects and records nothing. */
 export async function checkLab(
   workspace: Workspace,
   exercise: Exercise,
@@ -55,7 +55,7 @@ export async function checkLab(
     if (working !== null) written = isWritten(noted, exercise, working, { tried, content, start })
     if (tasks.every(({ state }) => state !== 'failed')) noteProven(noted, exercise, content, { rootless })
   })
-  // the reference's calls would be the answer where nothing is tried yet
+  // if the learner has tried nothing yet, the reference's calls would give the answer away
   if (!written) certain(tasks.find(({ id }) => id === working)).difference = null
   const passed = tasks.every(({ state }) => state === 'passed')
   const verdict: Verdict = {
@@ -76,12 +76,12 @@ export async function checkLab(
   return { verdict, progress, tried }
 }
 
-/** The chapters before that the learner has passed: their own container grows from lab to lab. */
+/** The earlier chapters that the learner has passed: their container grows from lab to lab. */
 export async function passedBefore(workspace: Workspace, exercise: Exercise): Promise<number[]> {
   const progress = readProgress(workspace)
   const before = await labsBefore(exercise)
   return before.filter(lab => isPassed(progress, lab)).map(({ number }) => number)
 }
 
-/** Mounts, links and names are the sandbox's, and go with it; processes and cgroups are worth a word. */
+/** Mounts, links and names belong to the sandbox and disappear with it; leftover processes and cgroups are reported. */
 const isOnMachine = (line: string) => /^\S (process|cgroup) /.test(line)

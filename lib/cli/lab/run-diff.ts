@@ -26,7 +26,7 @@ export async function diff(word: string | undefined, flags: CheckFlags): Promise
   return compared.stopped ? EXIT.failed : EXIT.ok
 }
 
-/** What was tried, and where the reference can be. */
+/** The trial, and where the reference can be found. */
 interface ToCompare {
   workspace: Workspace
   exercise: Exercise
@@ -36,16 +36,16 @@ interface ToCompare {
   signal?: AbortSignal
 }
 
-/** What the child does, and where there is such a thing what is done on the host, beside the reference. */
+/** Shows what the child does, and any work on the host, beside the reference. */
 interface Compared {
   task: Task
   child?: TapeDiff
   host?: TapeDiff
-  /** what stopped the learner's code before there was a tape */
+  /** the error that stopped the learner's code before there was a tape */
   stopped?: TriedOut['problem']
 }
 
-/** Compares what was tried with the reference, which is tried too where only that tells. Rejects when `signal` ends it. */
+/** Compares the trial with the reference, which is tried too if only that tells. Rejects when `signal` ends it. */
 export async function compare({
   workspace,
   exercise,
@@ -55,7 +55,7 @@ export async function compare({
   signal,
 }: ToCompare): Promise<Compared> {
   const failing = judgeTasks(exercise, tried).findIndex(({ state }) => state === 'failed')
-  // where none fails, the last of those about the part: by then the part is whole
+  // if no task fails, the last of the tasks about the part: by then the part is complete
   const task = exercise.tasks[failing] ?? certain(exercise.tasks.findLast(({ record }) => !record))
   if (tried.problem && !tried.tapes.part) return { task, stopped: tried.problem }
   const child = tapeDiffOf(exercise, task, tried)
@@ -67,7 +67,7 @@ export async function compare({
   return { ...compared, host: diffTapes(yours, ours.host, exercise, { id: task.id }) }
 }
 
-/** Shows what `compare` found. */
+/** Prints the result of `compare`. */
 export function showCompared(
   presenter: DiffPresenter,
   exercise: Exercise,

@@ -11,17 +11,17 @@ import { fileOf, solutionFileOf } from '../../labs/workspace.ts'
 import type { SolutionFlags } from './lab.ts'
 import { whichLab } from './which-lab.ts'
 
-/** `minilab lab N`: what there is to do, and what comes next. */
+/** `minilab lab N`: what there is to do, and the next step. */
 export async function showLab(word: string | undefined, plain: boolean): Promise<void> {
   const workspace = openWorkspace()
   const exercise = await whichLab(word, workspace)
   const progress = changeProgress(workspace, noted => noteOpened(noted, exercise))
   new LabPresenter({ plain }).lab(exercise, fileOf(workspace, exercise), progress)
-  // `minilab check` comes next, and should find its modules compiled
+  // `minilab check` comes next, and then finds its modules already compiled
   await (await import('./run-trials.ts')).loadTrials(exercise.number)
 }
 
-/** `minilab hint N`: one more hint each time, for the first task that is not passed; all of them once all are. */
+/** `minilab hint N`: each time one more hint for the first task that does not pass yet; all hints once all tasks pass. */
 export async function showHint(word: string | undefined): Promise<void> {
   const workspace = openWorkspace()
   const exercise = await whichLab(word, workspace)
@@ -30,7 +30,7 @@ export async function showHint(word: string | undefined): Promise<void> {
   presenter.hints(exercise, progress)
 }
 
-/** Notes that one more hint is read of the task that is worked on. */
+/** Records that one more hint was read for the current task. */
 export function nextHint(progress: Progress, exercise: Exercise, now = new Date().toISOString()): void {
   const task = taskAt(progress, exercise)
   if (!task) return
@@ -40,7 +40,7 @@ export function nextHint(progress: Progress, exercise: Exercise, now = new Date(
   if (noted.again !== undefined) noted.again = read
 }
 
-/** `minilab solution N`: our file, as it is. */
+/** `minilab solution N`: prints our file unchanged. */
 export async function showSolution(
   word: string | undefined,
   { giveUp = false }: SolutionFlags,

@@ -5,12 +5,12 @@ import { exercises } from '../exercises.ts'
 import { steps } from '../steps.ts'
 import { labsBefore } from './which-lab.ts'
 
-/** `minilab check N` in the sandbox: tries out what comes as jobs. */
+/** `minilab check N` in the sandbox: runs the trials that arrive as jobs. */
 export async function serveTrials(number: number): Promise<void> {
   await runTrials(await loadTrials(number), dataFolder())
 }
 
-/** All that a trial needs. Once loaded outside the sandbox it is in Node's compile cache, which cannot be written to in there. */
+/** Everything a trial needs. Loaded once outside the sandbox, it is in Node's compile cache, which is read-only inside the sandbox. */
 export async function loadTrials(number: number): Promise<TrialOf> {
   const { load, solution } = certain(exercises.find(row => row.number === number))
   const exercise = await load()

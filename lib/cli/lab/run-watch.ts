@@ -21,13 +21,13 @@ import { nextHint } from './run-lab.ts'
 import { type View, WatchScreen } from './watch-screen.ts'
 import { whichLab } from './which-lab.ts'
 
-/** `minilab watch N`: checks again on each save, and listens to single keys; goes to another lab only when told to. */
+/** `minilab watch N`: checks again on each save, and listens to single keys; changes to another lab only on request. */
 export async function watch(word: string | undefined, flags: CheckFlags): Promise<void> {
   if (!process.stdin.isTTY || !process.stdout.isTTY)
     throw new MinilabError('usage', 'watch needs a terminal', 'use minilab check N')
   const workspace = openWorkspace()
   const failure = Promise.withResolvers<never>()
-  failure.promise.catch(() => undefined) // it is heard below
+  failure.promise.catch(() => undefined) // the rejection is handled below
   const watched = new Watched({
     workspace,
     labs: await loadLabs(),
@@ -39,19 +39,19 @@ export async function watch(word: string | undefined, flags: CheckFlags): Promis
     watched.check()
     await Promise.race([pressed(key => watched.press(key)), failure.promise])
   } finally {
-    process.stdin.emit('end') // whoever listens for keys has heard enough
+    process.stdin.emit('end') // the code that listens for keys can stop
     await watched[Symbol.asyncDispose]()
     process.stdout.write('\n')
   }
 }
 
-/** What runs while keys are heard; to be ended, and then it is done soon. */
+/** A job that runs while keys are read; it can be ended, and then finishes soon. */
 interface Job {
   ended: AbortController
   done: Promise<void>
 }
 
-/** Ends jobs; resolves when they are done. */
+/** Ends jobs; resolves when they have finished. */
 async function end(jobs: (Job | undefined)[]): Promise<void> {
   const running = jobs.flatMap(job => job ?? [])
   for (const { ended } of running) ended.abort()
@@ -63,11 +63,11 @@ interface About {
   labs: readonly Exercise[]
   exercise: Exercise
   rootless: boolean
-  /** is told what ends the watch */
+  /** called with the reason when the watch has to end */
   fail(error: unknown): void
 }
 
-/** A lab that is watched. Keys are answered at once: what takes its time is a job beside them. */
+/** One watched lab. Keys are answered at once: anything slow is a job that runs beside them. */
 class Watched implements AsyncDisposable {
   readonly #about: About
   #exercise: Exercise
@@ -77,11 +77,11 @@ class Watched implements AsyncDisposable {
   #checking: Job | undefined
   #comparing: Job | undefined
   #tried: Promise<TriedOut> | undefined
-  /** what the latest check found */
+  /** the result of the latest check */
   #found: View | undefined
   /** x was pressed once */
   #armed = false
-  /** to be said after the next check, which comes by itself */
+  /** a message to show after the next check, which starts by itself */
   #notice = ''
   readonly #leaving: Promise<void>[] = []
 
@@ -101,14 +101,14 @@ class Watched implements AsyncDisposable {
     this.#keys[key]?.()
   }
 
-  /** Checks what is in the file now, in place of a check that still runs. */
+  /** Checks the current content of the file, and replaces a check that still runs. */
   check(): void {
     const exercise = this.#exercise
     const waiting: View = presenter => presenter.note(`checking lab ${exercise.number} …`)
     this.#screen.show(waiting)
     this.#found = undefined
     const tried = Promise.withResolvers<TriedOut>()
-    tried.promise.catch(() => undefined) // who compares hears of it
+    tried.promise.catch(() => undefined) // the comparing job handles the rejection
     this.#tried = tried.promise
     this.#checking = this.#begin([this.#checking, this.#comparing], async signal => {
       try {
@@ -122,8 +122,8 @@ class Watched implements AsyncDisposable {
 
   async #checked(exercise: Exercise, waiting: View, signal: AbortSignal): Promise<TriedOut> {
     const { workspace, rootless } = this.#about
-    const mistakes = mistakesIn(workspace, exercise, signal) // beside the trial
-    mistakes.catch(() => undefined) // it is heard below, unless the trial fails
+    const mistakes = mistakesIn(workspace, exercise, signal) // runs in parallel with the trial
+    mistakes.catch(() => undefined) // the rejection is handled below, unless the trial fails
     const { verdict, progress, tried } = await checkLab(workspace, exercise, rootless, this.#trials, signal)
     let told: Mistake[] = []
     const notice = this.#notice
@@ -153,7 +153,7 @@ class Watched implements AsyncDisposable {
     })
   }
 
-  /** Begins a job, once others have ended. */
+  /** Starts a job after others have ended. */
   #begin(others: (Job | undefined)[], work: (signal: AbortSignal) => Promise<void>): Job {
     const over = end(others)
     const ended = new AbortController()
@@ -235,7 +235,7 @@ class Watched implements AsyncDisposable {
     else this.#screen.add(presenter => presenter.note('It was the start file already.'))
   }
 
-  /** Ends what runs for this lab. */
+  /** Ends everything that runs for this lab. */
   async #leave(): Promise<void> {
     const trials = this.#trials
     this.#stop()

@@ -1,6 +1,6 @@
 import { DiffPresenter } from '../../labs/present-diff.ts'
 
-/** What is on the screen; drawn again when the window has another size. */
+/** The current screen; redrawn when the window size changes. */
 export type View = (presenter: DiffPresenter) => void
 
 const CLEAR = '\x1b[2J\x1b[3J\x1b[H'
@@ -16,7 +16,7 @@ const KEYS = [
   'q quit',
 ]
 
-/** The screen of `minilab watch`: one view, and below it the keys. */
+/** The screen of `minilab watch`: one view, with the keys below it. */
 export class WatchScreen {
   #view: View = () => {}
   #news = ''
@@ -38,7 +38,7 @@ export class WatchScreen {
     this.#draw()
   }
 
-  /** Below what is there. */
+  /** Adds text below the current view. */
   add(more: View): void {
     const view = this.#view
     this.show(presenter => {
@@ -47,7 +47,7 @@ export class WatchScreen {
     })
   }
 
-  /** Shows a view in the place of another that it belongs to; where another is looked at, only `news`. */
+  /** Replaces `other` by `view` if `other` is on the screen; otherwise shows only `news`. */
   replace(other: View, view: View, news = ''): void {
     if (this.#view === other) return this.show(view)
     this.#news = news || this.#news

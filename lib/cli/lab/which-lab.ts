@@ -7,7 +7,7 @@ import { MinilabError } from '../../common/errors.ts'
 import { hint } from '../../common/suggest.ts'
 import { exercises, loadLabs } from '../exercises.ts'
 
-/** The lab that a word means: `3`, `root`; without a word the one that comes next. Throws a usage error with the nearest. */
+/** The lab that a word means: `3`, `root`; without a word, the next lab to do. Throws a usage error with the nearest name. */
 export async function whichLab(word: string | undefined, workspace: Workspace): Promise<Exercise> {
   if (word === undefined) {
     const progress = readProgress(workspace)
@@ -17,7 +17,7 @@ export async function whichLab(word: string | undefined, workspace: Workspace): 
   return labNamed(word)
 }
 
-/** The lab of a number or name. */
+/** The lab with a given number or name. */
 export async function labNamed(word: string): Promise<Exercise> {
   const found = exercises.find(({ number, name }) => word === name || word === String(number))
   if (found) return found.load()
@@ -29,7 +29,7 @@ export async function labNamed(word: string): Promise<Exercise> {
   )
 }
 
-/** The labs before one. */
+/** The labs before a given lab. */
 export async function labsBefore({ number }: Exercise): Promise<Exercise[]> {
   return loadLabs(lab => lab.number < number)
 }

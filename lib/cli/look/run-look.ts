@@ -15,9 +15,9 @@ import { bytes, plural, shown } from '../../look/words.ts'
 import { printable } from '../report-error.ts'
 import type { LookFlags } from './look.ts'
 
-const NARROWEST = 60 // columns: what lies beyond a smaller window is cut off by it
+const NARROWEST = 60 // columns: in a narrower window the drawing is cut off
 
-/** `minilab look`: one container drawn; where several run and none is named, a line about each. */
+/** `minilab look`: draws one container; if several run and none is named, prints a line about each. */
 export async function look(word: string | undefined, flags: LookFlags): Promise<void> {
   const target = word === undefined ? await onlyOne(flags) : findTarget(word)
   if (!target) return
@@ -29,7 +29,7 @@ export async function look(word: string | undefined, flags: LookFlags): Promise<
   else show(seen, target.word, flags.plain ?? false)
 }
 
-/** The container that runs, where it is one; otherwise says what runs, and how to choose. */
+/** The running container, if there is exactly one; otherwise says what runs, and how to choose. */
 async function onlyOne({ json, svg }: LookFlags): Promise<Target | undefined> {
   const running = targets()
   const [target, ...more] = running
@@ -80,10 +80,10 @@ function show(seen: Snapshot, word: string, plain: boolean): void {
   console.log(ink.dim(asTyped(' live in a browser  minilab view')))
 }
 
-/** Writes the whole file or none. */
+/** Writes the whole file or nothing. */
 async function writeSvg(path: string, drawing: string): Promise<void> {
   if (path === '-') return void process.stdout.write(drawing)
-  // what is put in its place must not be the place of a device
+  // a rename must not replace a device
   const there = lstatSync(path, { throwIfNoEntry: false })
   if (there && !there.isFile())
     throw new MinilabError('usage', `"${path}" is no regular file`, 'name another for --svg')

@@ -27,7 +27,7 @@ interface Round {
   questions: Set<string>
 }
 
-/** Asks questions of some steps anew, and notes the answers; with `--json` prints what is noted. Resolves to the exit status. */
+/** Asks the questions of some steps again and records the answers; `--json` prints the record. Resolves to the exit status. */
 export async function quiz(numbers: readonly number[], typed: QuizFlags): Promise<number> {
   const flags = QUIZ.told ?? typed
   const workspace = openWorkspace()
@@ -50,7 +50,7 @@ export async function quiz(numbers: readonly number[], typed: QuizFlags): Promis
   const began = new Date().toISOString()
   for (const round of rounds) {
     const status = await play(workspace, round, flags, presenter)
-    if (status !== EXIT.ok) return status // it was left
+    if (status !== EXIT.ok) return status // the user left the quiz
   }
   if (!process.env.MINILAB_SANDBOX) presenter.note(score(workspace, rounds, began))
   return EXIT.ok
@@ -78,7 +78,7 @@ async function nothingToAsk(workspace: Workspace, numbers: readonly number[]): P
   return `${found} \`minilab quiz${which} --all\` asks all ${all} anew.`
 }
 
-/** Asks the questions of one step; where its host side needs the sandbox, by ourselves again there. Resolves to the exit status. */
+/** Asks the questions of one step; re-executes minilab in the sandbox if the step's host side needs it. Resolves to the exit status. */
 async function play(
   workspace: Workspace,
   { step, questions }: Round,
@@ -101,7 +101,7 @@ async function play(
   return EXIT.ok
 }
 
-/** By what is noted, as some of it was noted in the sandbox. What cannot be had here has no new answer. */
+/** Uses the recorded answers, because some were recorded in the sandbox. A question that cannot be asked here has no new answer. */
 function score(workspace: Workspace, rounds: readonly Round[], began: string): string {
   const { predictions } = readProgress(workspace)
   const asked = rounds.flatMap(({ questions }) => [...questions])

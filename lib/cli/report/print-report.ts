@@ -15,7 +15,7 @@ import { loadLabs } from '../exercises.ts'
 import { printable } from '../report-error.ts'
 import { isRootless } from '../rootless.ts'
 
-/** Prints what the workspace's progress says. Throws a usage error where there is no workspace. */
+/** Prints the progress recorded in the workspace. Throws a usage error if there is no workspace. */
 export async function printReport(
   { json, name, plain = false }: { json?: boolean; name?: string; plain?: boolean },
   version: string,
@@ -41,7 +41,7 @@ export async function printReport(
   console.log(json ? JSON.stringify(report, null, 2) : page(report, plain))
 }
 
-/** The report for its writer: what is done, what is not and why, and how to hand it in. */
+/** The report for the learner: what is done, what is not and why, and how to hand it in. */
 function page(
   { learner: who, made, machine, exercises: labs, files = [], predictions }: LabReport,
   plain: boolean,
@@ -98,7 +98,7 @@ function page(
   return lines.flatMap(line => fold(line, width)).join('\n')
 }
 
-/** What is known of a task, in a line. */
+/** What is known about a task, in one line. */
 function told({ state, passed, gaveUp, attempts, hints }: ReportedTask): string {
   if (state === 'untouched') return state
   const parts = [

@@ -1,6 +1,6 @@
 import type { MinilabCommand } from '../program.ts'
 
-/** `minilab report`: what a learner hands in. */
+/** `minilab report`: the file that a learner hands in. */
 export function reportCommand(program: MinilabCommand): void {
   program
     .command('report')

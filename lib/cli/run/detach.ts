@@ -18,8 +18,8 @@ import { ourselves } from '../../common/ourselves.ts'
 import { type Handed, RUN, WHY } from './handed.ts'
 
 /**
- * `-d`: ourselves once more, in a session of its own, with a log file in place of the terminal. It stays with the
- * container until that ends. We wait for the id; if the pipe is closed without one, its log says what is wrong. Resolves to the
+ * `-d`: re-executes minilab in its own session, with a log file instead of the terminal. That process stays with the container
+ * until it ends. We wait for the id; if the pipe is closed without one, the log says what is wrong. Resolves to the
  * exit status.
  */
 export async function detach(
@@ -40,30 +40,30 @@ export async function detach(
   }
 }
 
-/** One whose id could not be told is taken away again; why, `main` says, as of all that we print. Who reads no more wants no id. */
+/** Removes the container again if its id cannot be printed; `main` says why, as for all our output. A reader that has gone wants no id. */
 async function printId(id: string): Promise<number> {
-  const goOn = () => undefined // with a listener for SIGPIPE we are not ended where the id cannot be written: unwritable.ts
+  const goOn = () => undefined // a listener for SIGPIPE keeps us alive if the id cannot be written: unwritable.ts
   process.on('SIGPIPE', goOn)
   try {
     const error = await new Promise<Error | null | undefined>(done => process.stdout.write(`${id}\n`, done))
     if (codeOf(error) === 'EPIPE') return 128 + constants.signals.SIGPIPE
     if (error) await (await import('../containers/remove.ts')).remove(id, true)
-    return EXIT.ok // unwritable.ts has set another one where there was an error
+    return EXIT.ok // after an error unwritable.ts has set a different one
   } finally {
     process.off('SIGPIPE', goOn)
   }
 }
 
-/** The id of a container whose program runs; or why it does not run, where its log does not say that, and the exit status. */
+/** The id of a container whose program runs; or the exit status, with the reason if the log does not have it. */
 type Started = { id: string } | { why: string | undefined; status: number }
 
-/** Starts ourselves once more; resolves when that process has said what became of the container. */
+/** Re-executes minilab; resolves when that process has reported what became of the container. */
 async function startInBackground(
   output: number,
   log: string,
   listeningSockets: ListeningSocket[],
 ): Promise<Started> {
-  // descriptor 3 is the pipe by which it answers, 4 what it is told; the listening sockets follow
+  // descriptor 3 is the pipe for its answer, 4 holds what it is told; the listening sockets follow
   const begun: Handed = {
     notify: 3,
     log,
@@ -72,7 +72,7 @@ async function startInBackground(
   using handed = new Handover(RUN.tell(begun))
   const [program, ...args] = ourselves()
   needTasks(OURSELVES)
-  // not by execa: it outlives us, and inherits descriptors
+  // not with execa: the process outlives us, and inherits descriptors
   const child = spawn(program, args, {
     detached: true,
     stdio: ['ignore', output, output, 'pipe', handed.fd, ...listeningSockets.map(({ fd }) => fd)],

@@ -4,24 +4,24 @@ import { codeOf } from '../../common/error-code.ts'
 import type { ListeningSocket } from '../../container/net/publish.ts'
 import { Subject } from '../../kernel/process/handed.ts'
 
-/** What one process of ours tells the next that continues its work: in the sandbox, or in the background. */
+/** What one minilab process tells the next, which continues its work in the sandbox or in the background. */
 export interface Handed {
-  /** sockets that listen on the host already */
+  /** sockets that already listen on the host */
   listeningSockets: ListeningSocket[]
-  /** where the id goes once the program runs; closed without a word if it never does */
+  /** where the id is written once the program runs; closed without output if it never does */
   notify?: number
-  /** the file that takes its output */
+  /** the file that receives its output */
   log?: string
-  /** the process that takes back what is left: see RunRequest */
+  /** the process that undoes what is left: see RunRequest */
   keeper?: number
 }
 
 export const RUN = new Subject<Handed>('run')
 
-/** What begins the reason why there is no id. */
+/** Starts the message that says why there is no id. */
 export const WHY = '!'
 
-/** Says the id, or why there is none, to whoever started us. Who is gone by now has not heard it, and nobody will read the log: throws. */
+/** Writes the id, or why there is none, to the process that started us. Throws if that process has gone: then the log has no reader. */
 export function tell(notify: number, message: string, log?: string): void {
   using _ = closing(notify)
   try {

@@ -23,7 +23,7 @@ import { detach } from './detach.ts'
 import { type Handed, RUN, tell, WHY } from './handed.ts'
 import type { RunFlags } from './run.ts'
 
-/** What whoever asks for it should know. */
+/** Warnings about the chosen flags. */
 const OPENS =
   'CAP_SYS_ADMIN lets the container administer what the kernel has no other capability for, such as quotas and devices; ' +
   'mounting stays refused, for it would uncover what is hidden of /proc and /sys'
@@ -31,7 +31,7 @@ const OPENS =
 const UNCHECKED =
   '--unsafe runs your parts without their checks: if they do not change the root, the program works on this machine’s own root, with your rights'
 
-/** Checks everything that was asked for, and then runs it: here, in the sandbox, or in the background. Resolves to the exit status. */
+/** Checks all flags, and then runs the container: here, in the sandbox, or in the background. Resolves to the exit status. */
 export async function runFromFlags(image: string, command: string[], flags: RunFlags): Promise<number> {
   const begun = RUN.told
   const request: RunRequest = { ...requestFrom(image, command, flags), notTakenBack }
@@ -43,12 +43,12 @@ export async function runFromFlags(image: string, command: string[], flags: RunF
   try {
     return await runHere(request, flags, handed)
   } catch (error) {
-    if (handed.notify !== undefined) tell(handed.notify, WHY + lineOf(error)) // our log may have no room for it
+    if (handed.notify !== undefined) tell(handed.notify, WHY + lineOf(error)) // our log may be full
     throw error
   }
 }
 
-/** In this process, or in one of ours in the sandbox or with mounts that reach nobody. */
+/** Runs in this process, or in a minilab process in the sandbox or in a private mount namespace. */
 async function runHere(request: RunRequest, flags: RunFlags, handed: Handed): Promise<number> {
   const { notify, log, listeningSockets, keeper } = handed
   const needsSandbox =
@@ -61,7 +61,7 @@ async function runHere(request: RunRequest, flags: RunFlags, handed: Handed): Pr
     request.onStarted = id => {
       delete handed.notify
       tell(notify, id, log)
-      process.chdir('/') // its file system can be unmounted, however long the container runs
+      process.chdir('/') // so that its file system can be unmounted, however long the container runs
     }
   if (keeper !== undefined) request.keeper = keeper
   const runIt = flags.mine ? (await import('./run-mine.ts')).runMine : runContainer
@@ -69,8 +69,8 @@ async function runHere(request: RunRequest, flags: RunFlags, handed: Handed): Pr
 }
 
 /**
- * Has the learner's parts put to work by ourselves once more, where what they mount by mistake reaches nobody; takes back what
- * is left when that process has ended, and its mounts with it: else we might remove, below one of them, what is not ours.
+ * Re-executes minilab for the learner's parts in a private mount namespace, where a mistaken mount reaches no other process. Cleans
+ * up after that process has ended and its mounts are gone: otherwise we might remove, below such a mount, files that are not ours.
  */
 async function keep(handed: Handed, needsSandbox: boolean): Promise<number> {
   await recover(dataFolder(), [], notTakenBack)
@@ -78,16 +78,16 @@ async function keep(handed: Handed, needsSandbox: boolean): Promise<number> {
     { ...handed, keeper: process.pid },
     { kind: needsSandbox ? 'network' : 'mounts' },
   )
-  delete handed.notify // that process had it, and has closed ours
+  delete handed.notify // that process got it, and closed our copy
   await recover(dataFolder(), [], notTakenBack)
   return status
 }
 
-/** What cannot be taken back now keeps no container from running, and changes no exit status. */
+/** A failed cleanup neither stops a container from running nor changes the exit status. */
 const notTakenBack = (error: unknown) =>
   void process.stderr.write(lineOf(error).replace('minilab: ', 'minilab: something is left of a container: '))
 
-/** The same command line by ourselves again, in the sandbox or in other namespaces; listening sockets go along. */
+/** Re-executes the same command line in the sandbox or in other namespaces; listening sockets are passed along. */
 async function again(handed: Handed, sandbox: Sandbox): Promise<number> {
   const keep = [
     ...handed.listeningSockets.map(({ fd }) => fd),
@@ -98,7 +98,7 @@ async function again(handed: Handed, sandbox: Sandbox): Promise<number> {
   return shellStatus(await ended)
 }
 
-/** What the command line asks for, checked. Throws a usage error for what makes no sense, alone or together. */
+/** The checked command line. Throws a usage error for values that make no sense, alone or together. */
 function requestFrom(image: string, command: string[], flags: RunFlags): Omit<RunRequest, 'notTakenBack'> {
   const network = networkMode(flags.network)
   flags.publish?.forEach(port)

@@ -14,8 +14,8 @@ import { checkLab } from '../lab/run-check.ts'
 import { warn } from '../report-error.ts'
 
 /**
- * Lets no parts be run for real that their checks refuse: a container without its root would be the host. A file that has
- * changed since its checks held is checked first. Throws a usage error that says what does not hold.
+ * Refuses to run parts for real that fail their checks: a container without its root would be the host. A file that has
+ * changed since it passed is checked first. Throws a usage error that says what fails.
  */
 export async function refuseUnproven(rootless: boolean): Promise<void> {
   const workspace = ownWorkspace()
@@ -44,7 +44,7 @@ export async function refuseUnproven(rootless: boolean): Promise<void> {
   }
 }
 
-/** `minilab run --mine`: the same of the learner's parts. A call of theirs that is refused is said with its line. */
+/** `minilab run --mine`: the same with the learner's parts. If one of their calls is refused, the error names its line. */
 export async function runMine(request: RunRequest): Promise<number> {
   const parts = await ownParts(await certain(exercises.at(-1)).load())
   const root = ownRoot()

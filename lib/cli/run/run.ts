@@ -27,7 +27,7 @@ export interface RunFlags {
 
 const list = (value: string, before: string[] = []) => [...before, value]
 
-/** `minilab run`: everything the seven chapters teach, together. */
+/** `minilab run`: the content of all seven chapters together. */
 export function runCommand(program: MinilabCommand): void {
   program
     .command('run')

@@ -5,7 +5,7 @@ import { changeProgress } from '../../labs/progress.ts'
 import { findWorkspace } from '../../labs/workspace.ts'
 import { warn } from '../report-error.ts'
 
-/** Notes for `minilab quiz` what was predicted in a step; without a workspace, for the first one. A step does not fail for that. */
+/** Records a step's predictions for `minilab quiz`; without a workspace, for the first one made. The step does not fail because of this. */
 export function keepPredictions(report: Report): void {
   try {
     const workspace = findWorkspace()

@@ -23,13 +23,13 @@ import { mayAsk, type StepFlags } from './step.ts'
 import { steps } from '../steps.ts'
 import { STDOUT, traceTo } from './trace-file.ts'
 
-/** The first step whose host side needs rights over links: without root it runs in the sandbox. */
+/** The first step whose host side needs rights over network links: without root it runs in the sandbox. */
 export const NEEDS_SANDBOX = 6
 /** In the sandbox: the flags of the step. */
 const STEP = new Subject<StepFlags>('step')
 const OTHER_RUNTIME = [2, 3, 4]
 
-/** Runs steps one after the other; resolves to the exit status: that of the worst. */
+/** Runs steps one after the other; resolves to the exit status of the worst. */
 export async function runSteps(numbers: number[], command: string[], typed: StepFlags): Promise<number> {
   const flags = STEP.told ?? typed
   const rootless = isRootless(flags.rootless)
@@ -82,7 +82,7 @@ export async function runSteps(numbers: number[], command: string[], typed: Step
   return worst
 }
 
-/** Whether `--trace` and `--waterfall` have times to tell. Throws a usage error where not. */
+/** Whether there are times for `--trace` and `--waterfall`. Throws a usage error if not. */
 function expectTimes(numbers: number[], flags: StepFlags): void {
   if (flags.dryRun || flags.spec)
     throw new MinilabError(
@@ -118,7 +118,7 @@ function drawWaterfall(
   for (const line of [...lines, '']) presenter.line(line)
 }
 
-/** A step built wrongly, in the sandbox. Resolves to the exit status. */
+/** Runs a known-wrong variant of a step in the sandbox. Resolves to the exit status. */
 async function runWrong(
   numbers: number[],
   command: string[],
@@ -144,7 +144,7 @@ async function runWrong(
   return await inSandbox(sandbox, number, command, flags, rootless)
 }
 
-/** The same step by ourselves again, in a sandbox. */
+/** Re-executes minilab for the same step in a sandbox. */
 async function inSandbox(
   sandbox: Sandbox,
   number: number,
@@ -159,18 +159,18 @@ async function inSandbox(
   return shellStatus(await runInSandbox(sandbox, { args, env, keep, told }))
 }
 
-/** `--dry-run`: the calls that the child would make. Nothing is made. */
+/** `--dry-run`: prints the calls that the child would make. Makes nothing. */
 async function showCalls<S>(step: Step<S>, mode: StepMode, { json }: StepFlags): Promise<void> {
   const calls = (await recordStep(step, mode)).print()
   console.log(json ? JSON.stringify({ step: step.number, tape: calls }) : calls.join('\n'))
 }
 
-/** `--spec`: the container's config.json, as runc takes it. Nothing is made but the default image, so that it can be run. */
+/** `--spec`: the container's config.json in runc's format. Makes nothing but the default image, so that the spec can be run. */
 async function showSpec<S>(step: Step<S>, mode: StepMode): Promise<void> {
   const experiment = new Experiment(step, mode)
   try {
     const { spec, layers } = await experiment.plan({ image: true })
-    // an overlay is made by our engine, not by a runtime: what others can run is the image itself, read-only
+    // our engine makes an overlay, a runtime does not: others can run only the image itself, read-only
     if (layers) spec.root = { path: layers.lower[0] ?? '/', readonly: true }
     console.log(JSON.stringify(specFor(mode.runtime === 'minilab' ? 'runc' : mode.runtime, spec), null, 2))
   } finally {

@@ -21,7 +21,7 @@ export interface StepFlags {
   waterfall?: boolean
 }
 
-/** Whether there is somebody to be asked for predictions. */
+/** Whether there is a user who can be asked for predictions. */
 export function mayAsk({ yes, json, trace }: StepFlags): boolean {
   return !yes && !json && trace !== '-' && process.stdin.isTTY && process.stdout.isTTY
 }
@@ -80,7 +80,7 @@ export function whichSteps(word: string): number[] {
   )
 }
 
-/** `minilab step` alone: what there is to run. */
+/** `minilab step` alone: lists the steps. */
 async function list(): Promise<void> {
   for (const { load } of steps) {
     const { number, name, title } = await load()

@@ -9,20 +9,20 @@ import { MinilabError } from '../../common/errors.ts'
 import { type Ids, openNew, replaceFile } from '../../common/replace-file.ts'
 import { owner, sudoUser } from '../../labs/file-owner.ts'
 
-/** In the sandbox: which of our descriptors the trace goes to. */
+/** In the sandbox: the descriptor that the trace is written to. */
 const TRACE = new Subject<number>('trace')
 
-/** As FILE it means stdout, as everywhere. */
+/** As FILE it means stdout, as usual. */
 export const STDOUT = '-'
 
-/** Where the trace of a step goes: a file, which is there whole or not at all. */
+/** Where the trace of a step goes: a file that appears complete or not at all. */
 class TraceFile {
   readonly path: string
   readonly #partial: string
-  /** a file without a name in the same folder: if we are killed, nothing of it is left */
+  /** a file without a name in the same folder: if we are killed, nothing is left behind */
   readonly #draft: Descriptor
 
-  /** Throws a usage error where no file can be written there. */
+  /** Throws a usage error if no file can be written there. */
   constructor(path: string) {
     this.path = resolve(path)
     this.#partial = `${this.path}.${process.pid}.new`
@@ -43,7 +43,7 @@ class TraceFile {
     }
   }
 
-  /** For ourselves in the sandbox: another descriptor of the draft, and what to tell of it. */
+  /** For our process in the sandbox: another descriptor of the draft, and the message that names it. */
   forSandbox(): { keep: number[]; told: Told } {
     const fd = openSync(`/proc/self/fd/${this.#draft.fd}`, 'r+')
     return { keep: [fd], told: TRACE.tell(fd) }
@@ -53,7 +53,7 @@ class TraceFile {
     writeFileSync(this.#draft.fd, print(trace(timeline)))
   }
 
-  /** Puts what was written in its place, and nothing where nothing was. */
+  /** Moves the written trace to its final name; does nothing if nothing was written. */
   close(): void {
     using draft = this.#draft
     if (fstatSync(draft.fd).size === 0) return
@@ -62,13 +62,13 @@ class TraceFile {
   }
 }
 
-/** What root makes belongs to who called sudo; else to whom the folder belongs. */
+/** A file made by root belongs to the user who called sudo, otherwise to the owner of the folder. */
 const callerOrOwner = (path: string, made: Ids) => sudoUser() ?? owner(path, made)
 
-/** What a step has its trace written to. */
+/** The function that a step writes its trace with. */
 type Target = Pick<TraceFile, 'write' | 'close' | 'forSandbox'> & { path?: string }
 
-/** Where the trace goes that was asked for; undefined where none was. Throws a usage error where it cannot be written. */
+/** The trace file that was asked for; undefined if none was. Throws a usage error if it cannot be written. */
 export function traceTo(path: string | undefined): Target | undefined {
   if (path === undefined) return undefined
   const given = TRACE.told
@@ -84,7 +84,7 @@ export function traceTo(path: string | undefined): Target | undefined {
   }
 }
 
-/** One event a line. */
+/** One event per line. */
 function print({ traceEvents, ...rest }: Trace): string {
   const lines = traceEvents.map(event => JSON.stringify(event)).join(',\n')
   return `{"traceEvents":[\n${lines}\n],${JSON.stringify(rest).slice(1)}\n`

@@ -22,11 +22,11 @@ interface TourStep {
   number: number
   name: string
   title: string
-  /** as it can be typed here */
+  /** as you can type it here */
   command: string
   minutes: number
   see: string
-  /** whether one of its predictions is noted */
+  /** whether one of its predictions is recorded */
   done: boolean
   lab: TourLab
 }
@@ -35,11 +35,11 @@ interface TourStep {
 interface Tour {
   minutes: number
   steps: TourStep[]
-  /** the command that comes next */
+  /** the next command */
   next: string
 }
 
-/** Shows the way through the course, and how far the learner is. Makes no workspace. */
+/** Shows the route through the course, and the learner's progress. Makes no workspace. */
 export async function tour(flags: TourFlags): Promise<void> {
   const way = await readTour()
   if (flags.json) console.log(JSON.stringify(way))
@@ -72,7 +72,7 @@ async function readTour(): Promise<Tour> {
       },
     }
   })
-  // the step after the last that is done: what this machine cannot show is never done. Then the labs
+  // the step after the last finished one: a step that this machine cannot show is never finished. Then the labs
   const step = way[way.findLastIndex(({ done }) => done) + 1]
   const lab = nextLab(labs, progress)
   const next = step?.command ?? (lab ? labCommand(lab.number) : asTyped('minilab run --mine default'))

@@ -1,14 +1,14 @@
-/** What the tour says of a step. */
+/** What the tour says about a step. */
 export interface Stop {
-  /** to read what the step prints, without its system calls, at 200 words a minute, and to predict */
+  /** minutes to read what the step prints, without its system calls, at 200 words a minute, and to predict */
   minutes: number
-  /** what you see there, in one line of at most 74 columns; it gives no prediction away */
+  /** what the step shows, in one line of at most 74 columns, without giving a prediction away */
   see: string
-  /** why to write its lab on a first pass, or later, in one line of at most 57 columns */
+  /** why to write its lab on a first pass, or later; one line of at most 57 columns */
   why: string
 }
 
-/** The steps in their order. */
+/** The steps, in order. */
 export const stops: readonly Stop[] = [
   {
     minutes: 3,

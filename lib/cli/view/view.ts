@@ -21,7 +21,7 @@ From another machine:  ssh -L ${PORT}:127.0.0.1:${PORT} USER@THIS-MACHINE, and o
       await view(port, url =>
         console.log(`${url}\nOpen this in a browser on this machine. Ctrl-C ends the view.`),
       )
-      if (process.stdout.isTTY) console.log() // behind the ^C that the terminal has drawn
+      if (process.stdout.isTTY) console.log() // end the line on which the terminal has drawn ^C
     })
 }
 

@@ -10,7 +10,7 @@ import { defaultFolder, fileOf, findWorkspace, initWorkspace } from '../../labs/
 import { loadLabs } from '../exercises.ts'
 import { labNamed } from '../lab/which-lab.ts'
 
-/** Makes a workspace, or adds what one lacks; says what was made and what to do next. */
+/** Makes a workspace, or adds what is missing from it; says what was made and what to do next. */
 export function init(dir = defaultFolder()): void {
   const { workspace, made } = initWorkspace(dir)
   const { folder } = workspace
@@ -20,7 +20,7 @@ export function init(dir = defaultFolder()): void {
   const found = process.env.MINILAB_WORKSPACE ? folder : findWorkspace()?.folder
   presenter.line()
   if (found === folder) presenter.line('Next: minilab lab shows the first task.')
-  // as it is: a way to minilab that begins here is another one from there
+  // printed as it is: a path to minilab that is relative to this folder would be wrong in the other one
   else
     console.log(`Next: cd ${shorter(relative('', folder), folder)}, then ./minilab lab shows the first task.`)
 }
@@ -37,7 +37,7 @@ const PURPOSES: Record<string, string> = {
   'node_modules/@types/node': 'the types of Node',
 }
 
-/** Shows how far the learner is. */
+/** Shows the learner's progress. */
 export async function showProgress(flags: { json?: boolean; plain?: boolean }): Promise<void> {
   const workspace = openWorkspace()
   const labs = await loadLabs()
@@ -46,7 +46,7 @@ export async function showProgress(flags: { json?: boolean; plain?: boolean }): 
   else new ProgressPresenter(flags).overview(state)
 }
 
-/** Puts a lab's start file back, or with `all` that of each, once that is confirmed. */
+/** Restores a lab's start file, or with `all` every start file, after confirmation. */
 export async function reset(word: string, { yes = false }: { yes?: boolean }): Promise<void> {
   const workspace = openWorkspace()
   const labs = word === 'all' ? await loadLabs() : [await labNamed(word)]

@@ -21,8 +21,8 @@ const path = where(text, path => isAbsolute(path) && normalize(path) === path &&
 const inCgroups = where(path, path => hierarchies().some(({ mount }) => path.startsWith(`${mount}/`)))
 
 /**
- * What a line of a ledger must be like. A file may be damaged, and what it names is killed, deleted or written to: so every
- * entry must be of a kind that we make, and name something of a place where we make it.
+ * The required form of a ledger line. A file may be damaged, and we kill, delete or write to what it names. So every
+ * entry must be of a kind that we make, and name something in a place where we make it.
  */
 const isEntry = anyOf(
   object({ kind: oneOf('cgroup'), path: inCgroups, use: oneOf('container', 'parent', 'ourselves') }),
@@ -31,12 +31,12 @@ const isEntry = anyOf(
     path: where(inCgroups, path => basename(path) === 'cgroup.subtree_control'),
     enabled: texts,
   }),
-  // `unless`: a file in it with which it may stay, as a container of `minilab run` has once it has started
+  // `unless`: it may stay if it contains this file, as a container of `minilab run` does once it has started
   object({ kind: oneOf('folder'), path, unless: optional(text) }),
-  // `named`: it stays where the state of a container names it
+  // `named`: it stays if the state of a container names it
   object({ kind: oneOf('file'), path, unless: optional(oneOf('named')) }),
   object({ kind: oneOf('process'), pid: positive, started: positive }),
-  // what belongs to a network namespace names it by inode: with the namespace the thing is gone too
+  // what belongs to a network namespace includes its inode: it disappears with the namespace
   object({
     kind: oneOf('link'),
     name: where(text, name => /^(ml-|mlb-|minilab)/.test(name)),
@@ -52,19 +52,19 @@ const isEntry = anyOf(
   }),
 )
 
-/** One thing on the host that the kernel does not take back by itself when a container ends. */
+/** One thing on the host that the kernel does not undo by itself when a container ends. */
 export type Entry = Of<typeof isEntry>
 
-/** The entry that a line of a ledger is; undefined for one that is damaged. */
+/** The entry in a line of a ledger; undefined for a damaged line. */
 export const readEntry = (line: string): Entry | undefined => parseJson(line, isEntry)
 
-/** Where in a data folder what is deleted by its path must be. */
+/** The directory of a data folder in which a path must lie to be deleted. */
 const PLACES: Partial<Record<Entry['kind'], string>> = { folder: 'containers', file: 'logs' }
 
-/** Whether an entry can have been noted for this data folder: its folders are those of containers, its files logs, and nothing else. */
+/** Whether an entry can have been recorded for this data folder: its directories must be containers', its files logs. */
 export function belongsTo(entry: Entry, dataFolder: string): boolean {
   const name = PLACES[entry.kind]
-  if (!name || !('path' in entry) || !existsSync(entry.path)) return true // nothing to delete by its path
+  if (!name || !('path' in entry) || !existsSync(entry.path)) return true // there is no path to delete
   const place = join(dataFolder, name)
   return existsSync(place) && realpathSync(dirname(entry.path)) === realpathSync(place)
 }

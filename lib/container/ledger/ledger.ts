@@ -21,18 +21,18 @@ import { bootId, isAlive, namespaceInode, startTime, unlessGone } from '../../ke
 import { belongsTo, type Entry, readEntry } from './ledger-entry.ts'
 import { undo } from './undo.ts'
 
-/** What was removed, in words: `cgroup /sys/fs/cgroup/pids/minilab/x`. */
+/** What was removed, as text: `cgroup /sys/fs/cgroup/pids/minilab/x`. */
 export type Removed = string
 
 /**
- * The host-side changes of one command, each written to a file *before* it is made, so that whoever comes next can undo
- * them even after SIGKILL. The file's name says whose it is: pid and start time, which together are never reused.
+ * The host-side changes of one command, each written to a file *before* it is made, so that the next command can undo
+ * them even after SIGKILL. The file name identifies the owner: pid and start time, which together are never reused.
  */
 export class Ledger {
   readonly path: string
   readonly dataFolder: string
   readonly entries: Entry[] = []
-  /** stays open while we hold anything: by that the kernel itself tells whose ledgers live (held-changes.ts) */
+  /** stays open while we hold anything, so the kernel can tell which ledgers have a living owner (held-changes.ts) */
   #file: Descriptor | undefined
   #size = 0 // bytes
 
@@ -43,12 +43,12 @@ export class Ledger {
     this.path = join(folder, `${name}.jsonl`)
   }
 
-  /** Notes a change that is about to be made. What cannot be written whole is not noted at all. */
+  /** Records a change that is about to be made. An entry that cannot be written completely is removed again. */
   add(entry: Entry): void {
     const { fd } = (this.#file ??= this.#open())
     const line = JSON.stringify(entry) + '\n'
     try {
-      appendFileSync(fd, line) // write(2) may take only a part when the disk is almost full; this goes on
+      appendFileSync(fd, line) // write(2) may write only a part when the disk is almost full; this continues
     } catch (error) {
       this.#takeBack()
       throw error
@@ -57,34 +57,34 @@ export class Ledger {
     this.#size += Buffer.byteLength(line)
   }
 
-  /** Locked as long as its owner lives: that can be seen from every pid and time namespace. */
+  /** Locked as long as its owner lives: every pid and time namespace can see that. */
   #open(): Descriptor {
     makeDir(dirname(this.path))
     try {
-      return openLocked(this.path, 'a', 0o600) // who can open it can hold it
+      return openLocked(this.path, 'a', 0o600) // a process that can open it can hold its lock
     } catch (error) {
       rmSync(this.path, { force: true })
       throw error
     }
   }
 
-  /** Removes a line that was written in part, and a ledger that has no other. */
+  /** Removes a line that was written in part, and the ledger if it has no other line. */
   #takeBack(): void {
     if (this.#size > 0) return ftruncateSync(certain(this.#file).fd, this.#size)
     this.#close()
     rmSync(this.path, { force: true })
   }
 
-  /** Undoes everything, latest first, and forgets it. What another ledger still needs stays. */
+  /** Undoes all changes, latest first, and forgets them. What another ledger still needs stays. */
   async settle(): Promise<Removed[]> {
-    if (!this.#file) return [] // nothing was noted
+    if (!this.#file) return [] // nothing was recorded
     const removed = await settleFile(this.path, this.entries)
     this.#close()
     this.#size = 0
     return removed
   }
 
-  /** The data folder in which it lies by now, by what the kernel says of the open file: the folder may have been moved. */
+  /** The data folder that it lies in now, by the kernel's path of the open file: the folder may have been moved. */
   get place(): string {
     return this.#file ? join(readlinkSync(`/proc/self/fd/${this.#file.fd}`), '../..') : this.dataFolder
   }
@@ -95,11 +95,11 @@ export class Ledger {
   }
 }
 
-let counter = 0 // of the process, which is the beginning of a ledger's name: it tells the ledgers of one process apart
+let counter = 0 // part of the file name: tells the ledgers of one process apart
 
 /**
- * Undoes what commands left that ended without doing so: killed, or lost in a reboot. What is removed is added to `removed`
- * at once, so that it is known too where a later removal throws. `failed` hears of that instead, where it is given: the next command
+ * Undoes the changes of commands that ended without doing so: killed, or lost in a reboot. Each removed item is added to `removed`
+ * at once, so it is known even if a later removal throws. With `failed`, that function receives the error instead; the next command
  * tries again.
  */
 export async function recover(
@@ -110,13 +110,13 @@ export async function recover(
   for (const path of ledgers(dataFolder)) {
     if (ownerLives(path)) continue
     const mine = path.replace(/\.jsonl.*$/, `.jsonl.${process.pid}-${startTime('self')}`)
-    // only one of several commands that find this ledger gets to rename it
+    // if several commands find this ledger, only one succeeds in renaming it
     if (!unlessGone(() => (renameSync(path, mine), true))) continue
     using file = openToLock(mine)
     if (file) tryLock(file.fd)
     const { entries, damaged } = read(mine)
     const ours = entries.filter(entry => belongsTo(entry, dataFolder))
-    // of what was made before a reboot only the files are still there: a process, a link or a setting is another's by now
+    // after a reboot only files can be left: a pid, an interface or a setting now belongs to something else
     const there =
       bootOf(path) === bootId() ? ours : ours.filter(({ kind }) => ['folder', 'file'].includes(kind))
     await settleFile(mine, there, removed).catch((error: unknown) => {
@@ -140,7 +140,7 @@ async function settleFile(path: string, entries: Entry[], removed: Removed[] = [
       const what = await undo(entry, others)
       if (what) removed.push(what)
     } catch (error) {
-      failures.push(error) // the others are taken back all the same; the file stays, so the next command tries again
+      failures.push(error) // the rest is undone all the same; the file stays, so the next command tries again
     }
   }
   if (failures.length > 0) throw failures[0]
@@ -148,12 +148,12 @@ async function settleFile(path: string, entries: Entry[], removed: Removed[] = [
   return removed
 }
 
-/** All entries that commands have noted and not taken back yet. */
+/** All entries that commands have recorded and not undone yet. */
 export function held(dataFolder: string): Entry[] {
   return ledgers(dataFolder).flatMap(parse)
 }
 
-/** What running commands of this data folder have noted; what is being taken back by another is not theirs any more. */
+/** The changes recorded by running commands of this data folder; a ledger that another command is undoing is not theirs any more. */
 export const heldByOwners = (dataFolder: string): Entry[] =>
   ledgers(dataFolder)
     .filter(path => path.endsWith('.jsonl') && ownerLives(path))
@@ -169,15 +169,15 @@ export function ledgers(dataFolder: string): string[] {
 }
 
 /**
- * pid, start time, beginning of the boot id, count, and the namespaces in which pid and start time count; of one that is being
- * settled also its settler's pid and start time
+ * pid, start time, beginning of the boot id, count, and the namespaces in which pid and start time count; while another command
+ * undoes it, also that command's pid and start time
  */
 const LEDGER = /^\d+-\d+-[0-9a-f]{8}-\d+(-\d+_\d+)?\.jsonl(\.\d+-\d+)?$/
 
-/** A pid is another number in another pid namespace, and a start time in another time namespace. */
+/** A pid is a different number in another pid namespace, and a start time in another time namespace. */
 const ownNamespaces = () => `${namespaceInode('self', 'pid') ?? 0}_${namespaceInode('self', 'time') ?? 0}`
 
-/** The pid of the command that wrote a ledger; undefined where that is a number of another pid namespace, or of another time. */
+/** The pid of the command that wrote a ledger; undefined if that command is in another pid or time namespace. */
 export function writerOf(path: string): number | undefined {
   const [, pid = '', namespaces] = /(\d+)-\d+-[0-9a-f]+-\d+-?(\d+_\d+)?\.jsonl/.exec(basename(path)) ?? []
   return namespaces === undefined || namespaces === ownNamespaces() ? Number(pid) : undefined
@@ -185,7 +185,7 @@ export function writerOf(path: string): number | undefined {
 
 const bootOf = (path: string) => basename(path).split('-')[2]
 
-/** A ledger, or undefined where it is gone, or is damaged so that nobody can have locked it: a named pipe, a link. */
+/** A ledger; undefined if it is gone, or is something that cannot be locked: a named pipe, a link. */
 function openToLock(path: string): Descriptor | undefined {
   try {
     return openFile(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW)
@@ -201,12 +201,12 @@ function isLocked(path: string): boolean {
 }
 
 /**
- * Whether the command that wrote a ledger, or that is undoing it, still runs. In other namespaces than ours only the lock tells. In
- * ours its pid does, and at once: a child of a killed command may hold the lock a moment longer.
+ * Whether the command that wrote a ledger, or that is undoing it, still runs. From other namespaces only the lock tells. In
+ * ours the pid does, and without delay: a child of a killed command may hold the lock a moment longer.
  */
 export function ownerLives(path: string): boolean {
   if (bootOf(path) !== bootId()) return false
-  // a ledger being settled carries its settler's name behind a second dot
+  // while a ledger is undone, the name of that process follows a second dot
   const [, pid = '', started = '', namespaces] =
     /(\d+)-(\d+)-[0-9a-f]+-\d+-?(\d+_\d+)?\.jsonl$/.exec(path) ?? []
   const settler = /\.jsonl\.(\d+)-(\d+)$/.exec(path)
@@ -216,21 +216,21 @@ export function ownerLives(path: string): boolean {
     : isLocked(path)
 }
 
-/** The entries of a ledger; none where it is settled by now. */
+/** The entries of a ledger; none if it has been undone since. */
 export function parse(path: string): Entry[] {
   return read(path).entries
 }
 
-const MAX_SIZE = 2 ** 26 // bytes: nobody has noted as much
+const MAX_SIZE = 2 ** 26 // bytes: no command writes that many entries
 
-/** The entries of a ledger, and how many of its lines are none. */
+/** The entries of a ledger, and how many of its lines are damaged. */
 function read(path: string): { entries: Entry[]; damaged: number } {
   let text = ''
   try {
     const stat = statSync(path)
     if (stat.isFile() && stat.size < MAX_SIZE) text = readFileSync(path, 'utf8')
   } catch (error) {
-    if (codeOf(error) !== 'ENOENT') throw error // settled meanwhile
+    if (codeOf(error) !== 'ENOENT') throw error // undone since we listed it
   }
   // a line cut short by a kill belongs to a change that was not made yet
   const lines = text.split('\n').slice(0, -1)
@@ -238,7 +238,7 @@ function read(path: string): { entries: Entry[]; damaged: number } {
   return { entries, damaged: lines.length - entries.length }
 }
 
-/** The inode of the network namespace we are in: what a link's entry is bound to. */
+/** The inode of our network namespace: an interface's entry is bound to it. */
 export function currentNetns(): number {
   return namespaceInode('self', 'net') ?? 0
 }

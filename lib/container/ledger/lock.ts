@@ -4,13 +4,13 @@ import { codeOf } from '../../common/error-code.ts'
 import { openLocked } from '../../kernel/process/file-lock.ts'
 import { inFirstUserNamespace } from '../../kernel/process/procfs.ts'
 
-/** What only root can open: a lock on what everybody may open, such as a namespace, everybody can hold. */
+/** A file that only root can open: any process that can open a file, or a namespace, could hold its lock. */
 const ROOTS = '/run/minilab.lock'
 
 /**
- * Does something while no other minilab process changes the links of our network namespace: flock(2) on what all have in common
- * who may do that, whatever their data folder. For the machine's root that is a file of root's; for others, who have a network
- * namespace of their own, the namespace itself.
+ * Runs a function while no other minilab process changes the interfaces of our network namespace: flock(2) on a file shared by all
+ * processes that may change them, whatever their data folder. For the machine's root it is a file that belongs to root; other users
+ * have their own network namespace, and lock the namespace itself.
  */
 export function withNetworkLock<T>(task: () => T): T {
   using _ = lock()
@@ -22,7 +22,7 @@ function lock(): Descriptor {
   try {
     return openLocked(ROOTS, constants.O_RDONLY | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
   } catch (error) {
-    // a sandbox whose files are read-only; no other process has its network namespace
+    // a sandbox with read-only files; no other process has its network namespace
     if (codeOf(error) === 'EROFS') return openLocked('/proc/self/ns/net', 'r')
     throw error
   }

@@ -21,7 +21,7 @@ type Undo = {
   ) => Removed | undefined | Promise<Removed | undefined>
 }
 
-/** How each kind of change is taken back. All may be called twice: a thing that is gone already is not an error. */
+/** How to undo each kind of change. Each function may be called twice: it is no error if the thing is gone already. */
 const undoing: Undo = {
   async cgroup({ path, use }) {
     return (await removeCgroup(path, use)) ? `cgroup ${path}` : undefined
@@ -35,7 +35,7 @@ const undoing: Undo = {
         writeControl(path, `-${controller}`)
         off.push(controller)
       } catch (error) {
-        // EBUSY: a child cgroup that is not ours uses it by now
+        // EBUSY: it has a child cgroup that is not ours
         if (!(error instanceof SyscallError && ['EBUSY', 'ENOENT'].includes(error.code))) throw error
       }
     }
@@ -72,20 +72,20 @@ const undoing: Undo = {
     if (netns !== namespaceInode('self', 'net')) return undefined
     if (others().some(other => other.kind === 'sysctl' && other.path === path)) return undefined
     try {
-      if (readControl(path) !== set) return undefined // somebody else has changed it since
+      if (readControl(path) !== set) return undefined // another process has changed it since
       writeControl(path, before)
       return `${path} back to ${before}`
     } catch (error) {
-      if (isGone(error)) return undefined // and the link with it, perhaps just now
+      if (isGone(error)) return undefined // the interface is gone as well, perhaps just now
       throw error
     }
   },
 }
 
-/** Whether a container has such a log, or may have it: of one whose state is damaged we do not know. */
+/** Whether a container has such a log, or may have it: if its state is damaged, we do not know. */
 const isNamed = (path: string) => damagedIds().length > 0 || states().some(({ log }) => log === path)
 
-/** A bridge stays while others are plugged into it: whoever leaves last takes it away. */
+/** A bridge stays while other interfaces are attached to it: the last user removes it. */
 export function deleteLink(name: string): Removed | undefined {
   using rtnetlink = openRtnetlink()
   try {
@@ -95,13 +95,13 @@ export function deleteLink(name: string): Removed | undefined {
     rtnetlink.delete(name)
     return `link ${name}`
   } catch (error) {
-    // a cable goes with its container's network namespace, when the kernel comes to that: perhaps just now
+    // a veth pair goes with its container's network namespace, when the kernel gets to that: perhaps just now
     if (error instanceof SyscallError && error.code === 'ENODEV') return undefined
     throw error
   }
 }
 
-/** Takes one change back; says what was removed, undefined where there was nothing (or others still need it). */
+/** Undoes one change. Says what was removed; undefined if there was nothing (or others still need it). */
 export async function undo(entry: Entry, others: () => Entry[]): Promise<Removed | undefined> {
   const run = undoing[entry.kind] as (entry: Entry, others: () => Entry[]) => ReturnType<typeof undo>
   return run(entry, others)

@@ -5,10 +5,10 @@ import { currentNetns, type Ledger } from '../ledger/ledger.ts'
 import { type PacketRules, ruleCommand } from './packet-rules.ts'
 import { findProgram, runRuleTool } from './rule-tool.ts'
 
-/** What the host passes on between its links, and what its firewall says to that. */
+/** Which packets the host forwards between its interfaces, and what its firewall does with them. */
 
 /**
- * Makes the host a router for packets that come in by a link. The setting counts for each link by itself
+ * Makes the host a router for packets that come in on an interface. The setting is per interface
  * (ip-sysctl.rst, conf/<interface>/forwarding), so the others stay as they are. Throws a MinilabError (limited).
  */
 export function forwardFrom(ledger: Ledger, link: string): void {
@@ -29,8 +29,8 @@ export function forwardFrom(ledger: Ledger, link: string): void {
 }
 
 /**
- * Lets a container's packets through where the host's firewall drops by default what it forwards, as docker and ufw set
- * it up; with br_netfilter that concerns packets between two containers of one bridge, too.
+ * Lets a container's packets through if the host's firewall drops forwarded packets by default, as docker and ufw
+ * configure it. With br_netfilter this also concerns packets between two containers on one bridge.
  */
 export function letThrough(ledger: Ledger, bridge: string, address: string): void {
   const iptables = findProgram('iptables')
@@ -39,7 +39,7 @@ export function letThrough(ledger: Ledger, bridge: string, address: string): voi
   addIptables(ledger, iptables, 'filter', ['FORWARD', '-o', bridge, '-d', address, '-j', 'ACCEPT'])
 }
 
-/** Puts a rule before all others of its chain; noted in the ledger first. Throws a MinilabError (limited). */
+/** Inserts a rule before all others of its chain; the ledger records it first. Throws a MinilabError (limited). */
 export function addIptables(
   ledger: Ledger,
   path: string,
@@ -51,7 +51,7 @@ export function addIptables(
   refuse(runRuleTool(ruleCommand(rules, 'add', path)))
 }
 
-/** nft(8): a table of our own, made in one transaction and removed as a whole; noted in the ledger first. Throws a MinilabError (limited). */
+/** nft(8): our own table, made in one transaction and removed as a whole; the ledger records it first. Throws a MinilabError (limited). */
 export function addNftTable(ledger: Ledger, path: string, name: string, text: readonly string[]): void {
   ledger.add({ kind: 'rules', tool: 'nft', table: name, netns: currentNetns() })
   refuse(runRuleTool([path, '-f', '-'], text.join('\n') + '\n'))

@@ -5,27 +5,27 @@ import type { Ledger } from '../ledger/ledger.ts'
 import { findProgram } from './rule-tool.ts'
 
 /**
- * Network address translation: the kernel rewrites addresses of packets on their way, by rules that one of two programs
- * gives it. The first packet of a connection is looked up in the rules; connection tracking does the same to the rest.
+ * Network address translation: the kernel rewrites addresses in packets on their way, by rules that nft or iptables
+ * gives it. It matches the first packet of a connection against the rules; connection tracking treats the rest the same way.
  */
 export interface Nat {
-  /** who comes to this address and port of the host, is sent on to the container's */
+  /** packets to this address and port of the host are sent on to the container's */
   publish: { at: Endpoint; to: Endpoint }[]
-  /** who comes from this network (`10.44.0.0/24`) and leaves by this link, gets the host's address on it */
+  /** packets from this network (`10.44.0.0/24`) that leave by this interface get the host's address on it */
   masquerade: { from: string; out: string }[]
 }
 
 const TOOLS = ['nft', 'iptables'] as const
 export type NatTool = (typeof TOOLS)[number]
 
-/** The rules as they were given to a tool, and the command that shows them with their counters. */
+/** The rules as given to a tool, and the command that shows them with their counters. */
 export interface NatRules {
   tool: NatTool
   text: string[]
   list: string[]
 }
 
-/** The program for the rules, nft before iptables; undefined where there is neither. */
+/** The program for the rules, nft before iptables; undefined if neither is installed. */
 export function natTool(): { tool: NatTool; path: string } | undefined {
   for (const tool of TOOLS) {
     const path = findProgram(tool)
@@ -34,7 +34,7 @@ export function natTool(): { tool: NatTool; path: string } | undefined {
   return undefined
 }
 
-/** Gives the kernel rules, under a name that nobody else uses. TCP only. Throws a MinilabError (limited). */
+/** Adds rules to the kernel under a unique name. TCP only. Throws a MinilabError (limited). */
 export function addNat(ledger: Ledger, name: string, nat: Nat): NatRules {
   const found = natTool()
   if (!found)

@@ -5,24 +5,24 @@ import type { Spec } from '../spec.ts'
 export type NetworkMode = 'none' | 'host' | 'bridge'
 export const NETWORK_MODES: readonly NetworkMode[] = ['none', 'host', 'bridge']
 
-/** What the network part is asked for. */
+/** What the network part is configured with. */
 export interface NetworkPlan {
   mode: NetworkMode
   bridge: string
-  /** others that are isolated too cannot be reached over the bridge, only the host and what lies beyond */
+  /** two isolated containers cannot reach each other over the bridge, only the host and what lies beyond it */
   isolated?: boolean
-  /** the networks that a new bridge may have; ours, unless given */
+  /** the networks that a new bridge may get; ours unless given */
   pool?: readonly string[]
 }
 
-/** The names and addresses that a container's cable is made with. */
+/** The names and addresses for a container's veth pair. */
 export interface Cable {
   bridge: string
-  /** with the length of its network: `10.44.0.1/24` */
+  /** with its prefix length: `10.44.0.1/24` */
   bridgeAddress: string
   /** `10.44.0.0/24` */
   subnet: string
-  /** the bridge's address by itself, the way out */
+  /** the bridge's address without the prefix length: the container's default gateway */
   gateway: string
   /** the container's: `10.44.0.2` */
   address: string
@@ -30,7 +30,7 @@ export interface Cable {
   hostLink: string
 }
 
-/** The netlink requests that were made for a container. */
+/** The netlink requests made for a container. */
 export interface NetworkRequests {
   host: Requested[]
   container: Requested[]
@@ -42,8 +42,8 @@ export function planNetwork(mode: NetworkMode, bridge = 'minilab0'): NetworkPlan
 }
 
 /**
- * Mode host: the spec without a network namespace of its own. A new sysfs shows the links of one, so only whoever has
- * rights over it may mount it (fs/sysfs/mount.c). The host's own is bound instead; what is mounted below that stays hidden.
+ * Mode host: the spec without its own network namespace. A new sysfs shows the interfaces of one network namespace, so only a process
+ * with rights over that namespace may mount it (fs/sysfs/mount.c). The host's sysfs is bound instead; mounts below it stay hidden.
  */
 export function shareHostNetwork({ linux, mounts }: Spec): void {
   linux.namespaces = linux.namespaces.filter(({ type }) => type !== 'network')

@@ -12,7 +12,7 @@ const RULE = new RegExp(
 
 const word = where(text, word => !word.includes(' '))
 
-/** Whether rules are of a shape that we make: what a damaged file says is handed to a program with all rights. */
+/** Whether rules have a shape that we make: the content of a damaged file would go to a program that runs with all rights. */
 export const isPacketRules = anyOf(
   object({ tool: oneOf('nft'), table: where(text, name => /^(mlb-|minilab)[\w-]*$/.test(name)) }),
   object({
@@ -23,23 +23,23 @@ export const isPacketRules = anyOf(
 )
 
 /**
- * Rules of the packet filter, as the undo log keeps them: what they are, and never a program to run. A table of nft is removed as
- * a whole; of iptables one rule, in the words of its command line behind the action.
+ * Rules of the packet filter, as the undo log stores them: as data, never as a program to run. An nft table is removed as
+ * a whole; an iptables rule is removed by itself, and stored as the words that follow the action on the command line.
  */
 export type PacketRules = Of<typeof isPacketRules>
 
-/** The rules in words: `table ip minilab-x`. */
+/** The rules as text: `table ip minilab-x`. */
 export const nameOf = (rules: PacketRules): string =>
   rules.tool === 'nft' ? `table ip ${rules.table}` : `-t ${rules.table} ${rules.rule.join(' ')}`
 
-/** The command by which a tool is asked for rules, or removes them. */
+/** The command with which a tool lists rules, or removes them. */
 export function ruleCommand(rules: PacketRules, action: 'find' | 'remove' | 'add', path: string): string[] {
   if (rules.tool === 'nft') return [path, action === 'find' ? 'list' : 'delete', 'table', 'ip', rules.table]
   const letter = { find: '-C', remove: '-D', add: '-I' }[action]
   return [path, '-w', '-t', rules.table, letter, ...rules.rule]
 }
 
-/** Removes rules; false where they are not there. Throws a MinilabError (limited) where they stay. */
+/** Removes rules; false if they do not exist. Throws a MinilabError (limited) if they cannot be removed. */
 export function removeRules(rules: PacketRules): boolean {
   const path = findProgram(rules.tool)
   if (!path)

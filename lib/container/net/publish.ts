@@ -13,15 +13,15 @@ import { SOCKADDR_IN, sockaddr } from '../../kernel/syscalls/sockaddr.ts'
 import { SyscallError } from '../../kernel/syscalls/syscall-error.ts'
 import type { Port } from '../run/options.ts'
 
-/** A listening socket on the host, and the container's port that it stands for. */
+/** A listening socket on the host, and the container's port that it forwards to. */
 export interface ListeningSocket {
   fd: number
   port: number
 }
 
 /**
- * Opens the host's side of a published port. A socket stays in the network namespace where it was made, so one that is
- * opened here and handed on to the sandbox lets an ordinary user publish ports too. Throws a usage error where it is taken.
+ * Opens the host's side of a published port. A socket stays in the network namespace where it was made. So a socket that is
+ * opened here and passed to the sandbox lets an ordinary user publish ports too. Throws a usage error if the port is taken.
  */
 export function listen({ address, host, container }: Port): ListeningSocket {
   const fd = now.socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)
@@ -43,7 +43,7 @@ export function listen({ address, host, container }: Port): ListeningSocket {
   }
 }
 
-/** Passes on every connection to the container: what Docker's userland proxy does. Takes over the listening socket; ends with all its connections. */
+/** Forwards connections to the container, like Docker's userland proxy. Takes over the listening socket; closing ends all connections. */
 export function forward({ fd, port }: ListeningSocket, address: string): Disposable {
   const sockets = new Set<Socket>()
   const keep = (socket: Socket) => {
@@ -53,7 +53,7 @@ export function forward({ fd, port }: ListeningSocket, address: string): Disposa
   const server = createServer({ allowHalfOpen: true }, client => {
     const target = connect({ port, host: address, allowHalfOpen: true })
     for (const socket of [client, target]) keep(socket)
-    // a side that breaks off takes the other with it; who connected sees just that
+    // if one side breaks off, the other is closed too, and the client sees just that
     target.on('error', () => client.destroy())
     client.on('error', () => target.destroy())
     client.pipe(target).pipe(client)
@@ -62,7 +62,7 @@ export function forward({ fd, port }: ListeningSocket, address: string): Disposa
   return {
     [Symbol.dispose]() {
       server.close()
-      for (const socket of sockets) socket.destroy() // a client that says nothing more would keep us for ever
+      for (const socket of sockets) socket.destroy() // an idle client would keep us running for ever
     },
   }
 }

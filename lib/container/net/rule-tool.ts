@@ -5,24 +5,24 @@ import { join } from 'node:path'
 import { MinilabError } from '../../common/errors.ts'
 import { mayAccess } from '../../kernel/process/access.ts'
 
-// an ordinary user's PATH often lacks the folders of the administrator's programs
+// an ordinary user's PATH often lacks the directories with administration programs
 const FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin']
 
-/** The path of a program of the host, or undefined where it is not installed. */
+/** The path of a program on the host, or undefined if it is not installed. */
 export function findProgram(name: string): string | undefined {
   const folders = [...(process.env.PATH ?? '').split(':').filter(Boolean), ...FOLDERS]
   return folders.map(folder => join(folder, name)).find(path => mayAccess(path, constants.X_OK))
 }
 
 /**
- * Runs nft or iptables, with text for its stdin: what it printed, or the first line of its complaint. Throws a MinilabError (limited)
- * where it cannot be asked at all: that must not be taken for a "no".
+ * Runs nft or iptables, with text for its stdin. Returns its output, or the first line of its error message. Throws a MinilabError
+ * (limited) if it cannot be run at all: that must not be mistaken for a "no".
  */
 export function runRuleTool(
   [program = '', ...args]: readonly string[],
   input = '',
 ): { ok: boolean; said: string } {
-  // not by execa: nothing else may happen while the lock on the network is held
+  // not with execa: this must be synchronous, because we hold the lock on the network
   const { status, stdout, stderr, error } = spawnSync(program, args, { input, encoding: 'utf8' })
   if (status === 0) return { ok: true, said: stdout }
   const code = codeOf(error)

@@ -16,7 +16,7 @@ import type { ProcessSpec } from '../spec.ts'
 const PR_CAP_AMBIENT_RAISE = 2
 
 /**
- * Chapter 7. The container's root is not the machine's: fewer capabilities, no way to gain more, and a filter over the
+ * Chapter 7. The container's root is not the machine's: it has fewer capabilities, no way to gain more, and a filter over its
  * system calls. The order matters: each step takes away what an earlier one needed.
  */
 export const hardening: Part = {
@@ -42,7 +42,7 @@ export const hardening: Part = {
   },
 }
 
-/** The user, and the capabilities that he keeps: capabilities(7), "Transformation of capabilities during execve()". */
+/** The user, and the capabilities that it keeps: capabilities(7), "Transformation of capabilities during execve()". */
 function changeUser(tape: Tape, { user, capabilities: sets }: ProcessSpec): void {
   const keep = sets && {
     bounding: capabilityMask(sets.bounding ?? []),
@@ -54,9 +54,9 @@ function changeUser(tape: Tape, { user, capabilities: sets }: ProcessSpec): void
     const last = Number(readControl('/proc/sys/kernel/cap_last_cap'))
     for (let cap = 0; cap <= last; cap++)
       if (!((keep.bounding >> BigInt(cap)) & 1n)) tape.prctl(PR_CAPBSET_DROP, cap, 0, 0, 0)
-    tape.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) // else setresuid to an ordinary user clears the permitted set
+    tape.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) // otherwise setresuid to an ordinary user clears the permitted set
   }
-  // user_namespaces(7): where setgroups is denied (a map of one id) the groups stay as they are
+  // user_namespaces(7): if setgroups is denied (a map of one id), the groups stay as they are
   const groups = user.additionalGids ?? []
   tape.attempt.setgroups(groups.length, groups)
   tape.setresgid(user.gid, user.gid, user.gid)

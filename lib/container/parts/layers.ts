@@ -9,8 +9,8 @@ import type { Container, Part } from '../part.ts'
 import { has } from '../spec.ts'
 
 /**
- * Chapter 5. The root file system as a stack of layers: the image's below, read-only and shared by all its containers,
- * and one of the container's own on top, which takes every write.
+ * Chapter 5. The root file system as a stack of layers: the image's layers below, read-only and shared by all its containers,
+ * and the container's own layer on top, which receives every write.
  */
 export const layers: Part = {
   name: 'layers',
@@ -18,21 +18,21 @@ export const layers: Part = {
   prepare({ layers, rootfs, ledger }) {
     if (!layers) return
     const folder = notedFolder(layers, ledger)
-    // the mode of upper's top is that of the container's "/"
+    // the mode of upper's top directory is the mode of the container's "/"
     for (const path of [join(folder, 'upper'), join(folder, 'work'), rootfs]) makeFolder(path, 0o755)
   },
 
-  /** The mount is made in the container's own mount namespace: it was never on the host, and goes with the container. */
+  /** The mount is made in the container's own mount namespace: it never exists on the host, and goes with the container. */
   inside(tape, container) {
     if (container.layers) tape.mount('overlay', container.rootfs, 'overlay', 0, overlayOptions(container))
   },
 }
 
-/** Makes the folder that a container's own directories go into, and notes it. */
+/** Makes and records the folder for a container's own directories. */
 export function notedFolder({ folder, keep }: NonNullable<Container['layers']>, ledger: Ledger): string {
-  // `minilab run` without --rm keeps what was written; `minilab rm` takes it away
+  // without --rm, `minilab run` keeps what was written; `minilab rm` removes it
   ledger.add({ kind: 'folder', path: folder, ...(keep && { unless: 'state.json' }) })
-  // what is setuid in there must be out of reach of the host's other users
+  // other users of the host must not reach setuid files in there
   makeFolder(folder, 0o700)
   return folder
 }
@@ -45,17 +45,17 @@ function makeFolder(path: string, mode: number): void {
 const PAGE = 4096
 const OVERLAYFS_SUPER_MAGIC = 0x794c7630 // statfs(2)
 
-/** The options of an overlay mount: Documentation/filesystems/overlayfs.rst. Throws a usage error for too many layers. */
+/** The options of an overlay mount: Documentation/filesystems/overlayfs.rst. Throws a usage error if there are too many layers. */
 export function overlayOptions({ layers, spec }: Container): string {
   const { lower, folder } = layers ?? { lower: [], folder: '' }
   const options = [
     `lowerdir=${lower.map(escape).join(':')}`, // topmost first
     `upperdir=${escape(join(folder, 'upper'))}`,
     `workdir=${escape(join(folder, 'work'))}`, // scratch space on the same file system as upper
-    // trusted.overlay.* attributes need real root; in a user namespace overlay keeps its notes in user.overlay.*
-    ...(has(spec, 'user') ? ['userxattr'] : ['redirect_dir=off', 'metacopy=off']), // upper must be a layer by itself
+    // trusted.overlay.* attributes need real root; in a user namespace overlay uses user.overlay.*
+    ...(has(spec, 'user') ? ['userxattr'] : ['redirect_dir=off', 'metacopy=off']), // upper must be a complete layer by itself
   ].join(',')
-  // mount(2): data is one page at most; the kernel cuts off what is longer
+  // mount(2): data is at most one page; the kernel cuts off the rest
   if (Buffer.byteLength(options) < PAGE) return options
   throw new MinilabError(
     'usage',
@@ -64,14 +64,14 @@ export function overlayOptions({ layers, spec }: Container): string {
   )
 }
 
-/** A colon separates lower layers and a comma options: either one in a path needs a backslash. */
+/** A colon separates lower layers and a comma options: in a path, either needs a backslash. */
 function escape(path: string): string {
   return path.replace(/[\\:,]/g, '\\$&')
 }
 
 const isOverlayMount = ({ call, args }: SyscallError) => call === 'mount' && args.startsWith('"overlay"')
 
-/** Of a mount of an overlay that was refused because our data folder lies on one; undefined for any other error. */
+/** The reason if an overlay mount was refused because our data folder lies on an overlay; undefined for any other error. */
 export function liesOnOverlay(error: SyscallError): MinilabError<'machine'> | undefined {
   const folder = dataFolder()
   // fs/overlayfs/super.c, ovl_mount_dir_check(): "filesystem on … not supported as upperdir"
@@ -85,8 +85,8 @@ export function liesOnOverlay(error: SyscallError): MinilabError<'machine'> | un
 }
 
 /**
- * What it means that a container with layers could not be started: the error as a MinilabError (limited) where it says that overlay
- * cannot be had here; undefined for any other error.
+ * The reason why a container with layers could not be started: a MinilabError (limited) if the error says that overlay
+ * is not available here; undefined for any other error.
  */
 export function overlayRefused(error: unknown): MinilabError<'limited'> | undefined {
   const here = error instanceof Error && error.cause instanceof SyscallError && liesOnOverlay(error.cause)

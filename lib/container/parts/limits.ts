@@ -8,7 +8,7 @@ import { held, type Ledger } from '../ledger/ledger.ts'
 import type { Part } from '../part.ts'
 import type { ResourcesSpec } from '../spec.ts'
 
-/** One limit: the controller it needs, the value asked for, and the file that takes it on each cgroup version. */
+/** One limit: its controller, the value asked for, and the file that takes it on each cgroup version. */
 interface Limit {
   controller: string
   value(resources: ResourcesSpec): number | string | undefined
@@ -66,8 +66,8 @@ const LIMITS: Limit[] = [
 ]
 
 /**
- * cpu.shares of v1, 2 to 262144, as cpu.weight of v2, 1 to 10000, so that the least, the default (1024 and 100) and the most of both
- * are the same: opencontainers/cgroups, ConvertCPUSharesToCgroupV2Value().
+ * Converts v1's cpu.shares, 2 to 262144, to v2's cpu.weight, 1 to 10000, so that minimum, default (1024 and 100) and maximum
+ * correspond: opencontainers/cgroups, ConvertCPUSharesToCgroupV2Value().
  */
 export function weight(shares: number): number {
   if (shares <= 2) return 1
@@ -76,7 +76,7 @@ export function weight(shares: number): number {
   return Math.ceil(10 ** ((l * l + 125 * l) / 612 - 7 / 34))
 }
 
-/** Throws a usage error for a limit of memory and swap together that is below that of memory alone: it would limit nothing. */
+/** Throws a usage error if the limit of memory plus swap is below that of memory alone: it would have no effect. */
 function checkSwap({ memory: { limit = 0, swap = 0 } = {} }: ResourcesSpec): void {
   if (swap <= 0) return
   if (limit <= 0)
@@ -93,13 +93,13 @@ function checkSwap({ memory: { limit = 0, swap = 0 } = {} }: ResourcesSpec): voi
     )
 }
 
-/** What every container of ours is counted by, limited or not; and what is of use besides, where it is mounted. */
+/** The controllers that every container of ours has, limited or not; and optional ones, used if they are mounted. */
 const ALWAYS = ['memory', 'cpu', 'pids']
 const WHERE_THERE = ['cpuacct', 'freezer']
 
 /**
- * Chapter 4. Limits: a cgroup is a directory, a limit is a number written to a file in it, and a process obeys once its
- * pid is written to cgroup.procs. That happens while the child waits at the gate: before its program's first instruction.
+ * Chapter 4. Limits: a cgroup is a directory, a limit is a number written to a file in it, and a process is limited once its
+ * pid is written to cgroup.procs. That happens while the child waits at the gate, before its program's first instruction.
  */
 export const limits: Part = {
   name: 'limits',
@@ -119,8 +119,8 @@ export const limits: Part = {
 }
 
 /**
- * Makes a cgroup with the controllers that every container has, and some more, and notes it; with `last: false` all but its
- * own directories. Throws a MinilabError (limited) where there can be none.
+ * Makes and records a cgroup with the controllers that every container has, and some more; with `last: false` it leaves out the
+ * cgroup's own directories. Throws a MinilabError (limited) if none is possible.
  */
 export function notedCgroup(
   ledger: Ledger,
@@ -130,7 +130,7 @@ export function notedCgroup(
 ): Cgroup {
   const useful = WHERE_THERE.filter(controller => hierarchyOf(controller))
   const controllers = [...new Set([...ALWAYS, ...more, ...useful])]
-  // what is made by another hand is what was asked for, and no more
+  // if others make the cgroup, it gets only what was asked for
   const planned = planCgroup(name, controllers, { everywhere: options?.last !== false })
   if (!(planned instanceof Cgroup)) throw new MinilabError('limited', planned.reason, planned.remedy)
   makeCgroup(planned, controllers, noteIn(ledger), options)
@@ -138,8 +138,8 @@ export function notedCgroup(
 }
 
 /**
- * Notes each change once. Controllers that another command has handed down for itself, and would take back, are noted as ours
- * too: the kernel refuses that while we use them, and then it is on us, as those who end last.
+ * Records each change once. A controller that another command has handed down, and would undo, is recorded as ours
+ * too: the kernel refuses to undo it while we use it, so then it is up to us, as the last to end.
  */
 function noteIn(ledger: Ledger): (change: CgroupChange) => void {
   const noted = new Set(ledger.entries.map(entry => JSON.stringify(entry)))
@@ -158,7 +158,7 @@ function noteIn(ledger: Ledger): (change: CgroupChange) => void {
   }
 }
 
-/** Writes the limits that `resources` asks for to the files of a cgroup. Throws a SyscallError with the remedy. */
+/** Writes the limits in `resources` to the files of a cgroup. Throws a SyscallError with the remedy. */
 export function setLimits(cgroup: Cgroup, resources: ResourcesSpec): void {
   for (const { controller, value, v1, v2 } of LIMITS) {
     const wanted = value(resources)
@@ -167,7 +167,7 @@ export function setLimits(cgroup: Cgroup, resources: ResourcesSpec): void {
     const [file, format = String] = (place.version === 1 ? v1 : v2) ?? []
     if (!file) continue
     const path = join(place.path, file)
-    // swap accounting can be switched off (v1: swapaccount=0, v2: no swap): its file is not there then
+    // swap accounting can be off (v1: swapaccount=0, v2: no swap): then its file does not exist
     if (/swap|memsw/.test(file) && !existsSync(path)) continue
     cgroup.write(path, typeof wanted === 'number' ? format(wanted) : wanted)
   }

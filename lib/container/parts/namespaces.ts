@@ -32,7 +32,7 @@ const FLAGS: Record<NamespaceType, number> = {
 }
 
 /**
- * Chapter 2. Namespaces: most come into being with the clone itself; the child then finishes what only it can do.
+ * Chapter 2. Namespaces: most are created by the clone itself; the child then does what only it can do.
  */
 export const namespaces: Part = {
   name: 'namespaces',
@@ -47,7 +47,7 @@ export const namespaces: Part = {
     const { uidMappings, gidMappings } = spec.linux
     if (has(spec, 'user')) writeIdMaps(pid, format(uidMappings), format(gidMappings))
     // time_namespaces(7): the offsets can be set until the first process has entered, that is, until our execve
-    // those of zero are there already, also where the kernel takes none: time-offsets.ts
+    // offsets of zero are the default, also in kernels that accept none: time-offsets.ts
     for (const [clock, { secs = 0, nanosecs = 0 }] of Object.entries(spec.linux.timeOffsets ?? {}))
       if (secs || nanosecs) writeControl(`/proc/${pid}/timens_offsets`, `${clock} ${secs} ${nanosecs}`)
   },
@@ -57,11 +57,11 @@ export const namespaces: Part = {
       if (path) tape.setns(tape.openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0), FLAGS[type])
     }
     if (has(spec, 'user')) {
-      // now that the map is written: become root of the new user namespace, whoever that is outside
+      // now that the map is written: become root of the new user namespace, whatever our uid outside is
       tape.setresgid(0, 0, 0)
       tape.setresuid(0, 0, 0)
     }
-    // cgroup_namespaces(7): its root is the cgroup one is in at that moment, so we had to be moved there first
+    // cgroup_namespaces(7): its root is the caller's current cgroup, so we had to be moved there first
     if (has(spec, 'cgroup') && !spec.linux.namespaces.some(ns => ns.type === 'cgroup' && ns.path))
       tape.unshare(CLONE_NEWCGROUP)
     // mount_namespaces(7): a new mount namespace still propagates to its origin, until told otherwise

@@ -18,8 +18,8 @@ const POOL = [
 ]
 
 /**
- * Chapter 6. A network namespace starts with a loopback link that is down, and nothing else. A veth pair is a cable:
- * one end in the container, the other on a bridge of the host, which is a switch.
+ * Chapter 6. A network namespace starts with only a loopback interface, which is down. A veth pair is like a cable:
+ * one end in the container, the other attached to a bridge of the host, which works like a switch.
  */
 export const network: Part = {
   name: 'network',
@@ -30,7 +30,7 @@ export const network: Part = {
     if (network.mode === 'bridge') {
       using host = openRtnetlink()
       try {
-        // of several that start at once none may make the bridge twice, or take the same address
+        // if several start at once, the bridge must be made only once, and each needs a different address
         container.cable = withNetworkLock(() => plugIn(host, container, network, pid))
       } finally {
         requests.host.push(...host.log)
@@ -41,7 +41,7 @@ export const network: Part = {
   },
 }
 
-/** The host's side: the bridge, and the cable from it straight into the container's namespace. */
+/** The host's side: the bridge, and a veth pair from it straight into the container's namespace. */
 function plugIn(host: Rtnetlink, plan: Plan, network: NetworkPlan, pid: number): Cable {
   const cable = planCable(host, plan, network)
   const { bridge, bridgeAddress, hostLink, address } = cable
@@ -55,7 +55,7 @@ function plugIn(host: Rtnetlink, plan: Plan, network: NetworkPlan, pid: number):
   return cable
 }
 
-/** What the container's own administrator would do: links up, an address, the way out. */
+/** What an administrator inside the container would do: set interfaces up, add an address and the default route. */
 async function configureInside({ cable, requests }: Container, pid: number): Promise<void> {
   using inside = await openRtnetlinkIn(pid)
   try {
@@ -72,18 +72,18 @@ async function configureInside({ cable, requests }: Container, pid: number): Pro
   }
 }
 
-/** How long a link may take to hear that its other end is up: linkwatch delays changes by a second at most. */
+/** How long an interface may take to notice that its peer is up: linkwatch delays changes by a second at most. */
 const CARRIER_TIMEOUT = 3000 // ms
 
-/** Waits until the container's end of the cable has heard that the other one is up; it hears so by itself, and a moment later. */
+/** Waits until the container's end of the veth pair has noticed that its peer is up; the kernel reports that a moment later. */
 export async function untilCarrier(pid: number): Promise<void> {
   using inside = await openRtnetlinkIn(pid)
   await until(() => inside.links().find(({ name }) => name === 'eth0')?.running ?? true, CARRIER_TIMEOUT)
 }
 
 /**
- * Chooses names and addresses that nobody else has, and notes in the ledger what is about to be made with them. Nobody else
- * may choose meanwhile: withNetworkLock. Throws a MinilabError (limited) where no network or address is free.
+ * Chooses unused names and addresses, and records in the ledger what is about to be made with them. No other process
+ * may choose at the same time: withNetworkLock. Throws a MinilabError (limited) if no network or address is free.
  */
 export function planCable(host: Rtnetlink, { id, ledger }: Plan, network: NetworkPlan): Cable {
   const { bridge } = network
@@ -99,9 +99,9 @@ export function planCable(host: Rtnetlink, { id, ledger }: Plan, network: Networ
   return { bridge, bridgeAddress, ...chosen }
 }
 
-/** Where an address was another container's a moment ago, the host would send to that one's link-layer address, for minutes. */
+/** If an address belonged to another container a moment ago, the host would send to that container's link-layer address for minutes. */
 function forgetNeighbour(bridge: string, address: string): void {
-  using host = openRtnetlink() // not the one whose requests are shown: this belongs to what others have left
+  using host = openRtnetlink() // not the socket whose requests are shown: this cleans up after other containers
   try {
     host.delNeighbour(bridge, address)
   } catch (error) {
@@ -109,7 +109,7 @@ function forgetNeighbour(bridge: string, address: string): void {
   }
 }
 
-/** The bridge, made where it is missing. */
+/** The bridge; made if it does not exist. */
 function switchOn(host: Rtnetlink, bridge: string, address: string): void {
   if (ownAddress(host, bridge)) return
   if (!host.links().some(link => link.name === bridge)) host.addBridge(bridge)
@@ -117,13 +117,13 @@ function switchOn(host: Rtnetlink, bridge: string, address: string): void {
   host.setUp(bridge)
 }
 
-/** The address of a bridge with the length of its network: `10.44.0.1/24`. */
+/** The address of a bridge with its prefix length: `10.44.0.1/24`. */
 const ownAddress = (host: Rtnetlink, bridge: string) =>
   host.addresses().find(({ dev, address }) => dev === bridge && !address.includes(':'))?.address
 
 const firstAddress = (subnet: string) => subnet.replace(nth(subnet, 0), nth(subnet, 1))
 
-/** The first of some networks to which the host has no route, not even to a part of it. Throws a MinilabError (limited). */
+/** The first network to which the host has no route, not even to a part of it. Throws a MinilabError (limited). */
 export function freeNetwork(host: Rtnetlink, pool: readonly string[]): string {
   const taken = host.routes().flatMap(({ to }) => (to === 'default' || to.includes(':') ? [] : [to]))
   const free = pool.find(network => !taken.some(to => overlap(network, to)))
@@ -135,7 +135,7 @@ export function freeNetwork(host: Rtnetlink, pool: readonly string[]): string {
   )
 }
 
-/** The kernel itself keeps the register: each cable's end on the host bears its container's address as alias. */
+/** The kernel itself stores the list: each veth end on the host has its container's address as alias. */
 function freeAddress(host: Rtnetlink, gateway: string): string {
   const used = new Set([gateway.replace(/\/.*/, ''), ...host.links().map(link => link.alias)])
   for (let n = 1; n <= room(gateway); n++) if (!used.has(nth(gateway, n))) return nth(gateway, n)
@@ -146,7 +146,7 @@ function freeAddress(host: Rtnetlink, gateway: string): string {
   )
 }
 
-/** A name for the cable's end on the host: at most 15 characters (IFNAMSIZ), so a long id is shortened by its hash. */
+/** A name for the host's end of the veth pair: at most 15 characters (IFNAMSIZ), so a long id is shortened to a hash. */
 function linkName(id: string): string {
   return `ml-${id.length <= 12 ? id : createHash('sha256').update(id).digest('hex').slice(0, 12)}`
 }

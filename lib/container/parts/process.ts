@@ -22,14 +22,14 @@ const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 
 /**
  * Chapter 1. The program: its arguments, environment, working directory and the three descriptors it starts with.
- * Nothing is isolated by it. It stands last in every list of parts, because its last call does not return.
+ * It isolates nothing. It comes last in every list of parts, because its last call does not return.
  */
 export const program: Part = {
   name: 'process',
   inside(tape, { spec, diesWithUs, entered }, gate) {
     const { args, cwd, env } = spec.process
     if (diesWithUs) dieWithUs(tape, gate)
-    // whatever else is open is not the container's business; closed now, and not at the execve, so that no path (the
+    // the container needs no other open descriptor. They are closed now, not at the execve, so that no path (the
     // working directory, a link of the image) can lead there through /proc/self/fd: CVE-2024-21626
     tape.close_range(3, LAST_FD, 0)
     if (!entered) tape.chdir(cwd)
@@ -38,8 +38,8 @@ export const program: Part = {
 }
 
 /**
- * The working directory of a user other than root, entered while the child is still root: it may be a place that only root
- * may enter, as with runc. No magic link leads there: CVE-2024-21626.
+ * The working directory of a user other than root, entered while the child is still root: as with runc, it may be a directory that
+ * only root may enter. No magic link is followed: CVE-2024-21626.
  */
 export const workdir: Part = {
   name: 'process',
@@ -52,26 +52,26 @@ export const workdir: Part = {
   },
 }
 
-/** From here on the child ends when we do. prctl(2): cleared by a change of credentials, so it comes after them. */
+/** From here on the child dies when we do. prctl(2): a change of credentials clears the setting, so it comes after them. */
 export function dieWithUs(tape: Tape, gate: Gate): void {
   tape.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
   gate.recordLife(tape)
 }
 
 /**
- * Hands on our stdin, stdout and stderr, or the given descriptors (`null` is opened later: streams.ts), and undoes what Node has set for itself: 0–2 are marked
- * close-on-exec, and SIGPIPE and SIGXFSZ ignored, which execve(2) would pass on (`yes | head` would not end quietly).
+ * Passes on our stdin, stdout and stderr, or the given descriptors (`null` is opened later: streams.ts). Undoes what Node has set for
+ * itself: 0–2 are close-on-exec, and SIGPIPE and SIGXFSZ ignored. execve(2) would pass that on (`yes | head` would not end quietly).
  */
 export function handOnStdio(tape: Tape, stdio: Stdio = [0, 1, 2]): void {
   stdio.forEach((fd, target) => {
-    // ours for now, where it is opened later: else another file would get the number
+    // ours for now, if it is opened later: otherwise another file would get the number
     if (fd === target || fd === 'null') tape.fcntl(target, F_SETFD, 0)
     else tape.dup3(fd, target, 0)
   })
   for (const signal of [SIGPIPE, SIGXFSZ]) tape.rt_sigaction(signal, 'SIG_DFL', null, 8)
 }
 
-/** As execvp(3): a name without a slash is tried in each folder of the container's PATH; the last attempt must succeed. */
+/** Like execvp(3): a name without a slash is tried in each directory of the container's PATH; the last attempt must succeed. */
 function execvp(tape: Tape, args: string[], env: string[]): void {
   const candidates = searchPath(args[0] ?? '', env)
   candidates.forEach((path, i) => {

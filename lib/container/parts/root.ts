@@ -27,15 +27,15 @@ import { setAttributes } from '../rootfs/mount-attributes.ts'
 import type { MountSpec, Spec } from '../spec.ts'
 
 /**
- * Chapter 3. A root file system of one's own. The order matters:
+ * Chapter 3. The container's own root file system. The order matters:
  *
- * 1. take hold of what the host lends (devices, volumes), as descriptors, while its paths can still be reached;
+ * 1. open what the host lends (devices, volumes) as descriptors, while its paths can still be reached;
  * 2. make the new root a mount point and pivot to it;
- * 3. make /proc, /sys and /dev while the old root is still there (a user namespace gets a new /proc and /sys only then), where
- *    no image can interfere, cover in them what is dangerous, and take hold of them, too;
- * 4. let go of the old root: from here on every path, and every symbolic link in it, ends inside the container, so a
- *    hostile image cannot send a mount, a directory or a file elsewhere;
- * 5. attach all of that, and mount the rest.
+ * 3. make /proc, /sys and /dev while the old root is still there (only then can a user namespace get a new /proc and /sys), where
+ *    no image can interfere; cover the dangerous parts, and take copies of these mounts, too;
+ * 4. detach the old root: from here on every path, and every symbolic link in it, ends inside the container, so a
+ *    hostile image cannot redirect a mount, a directory or a file;
+ * 5. attach all of these copies, and mount the rest.
  */
 export const root: Part = {
   name: 'root',
@@ -52,7 +52,7 @@ export const root: Part = {
   },
 }
 
-/** What lies in the image itself: other file systems, volumes, covers, device files, the working directory. */
+/** What belongs in the image itself: other file systems, volumes, covers, device files, the working directory. */
 function attachRest(tape: Tape, spec: Spec, lent: Lent): void {
   const there = ['/', ...spec.mounts.map(m => m.destination)]
   for (const mount of spec.mounts) {
@@ -69,23 +69,23 @@ function attachRest(tape: Tape, spec: Spec, lent: Lent): void {
   makeWorkdir(tape, spec, there)
 }
 
-/** The working directory, where the image has none: runc and Docker make it, too. */
+/** Makes the working directory if the image has none, as runc and Docker do. */
 function makeWorkdir(tape: Tape, { process: { cwd } }: Spec, there: string[]): void {
   const { part } = tape
-  tape.part = program.name // what stands in its way, stands in the way of the program
+  tape.part = program.name // if anything prevents that, it prevents the program from starting
   if (!there.includes(cwd)) makePlace(tape, cwd, there, true, RESOLVE_NO_MAGICLINKS)
   tape.part = part
 }
 
-/** The root made read-only. */
+/** Makes the root read-only. */
 function closeRoot(tape: Tape, { layers, rootfs }: Container): void {
   const kept = layers ? 0 : plainFlags(rootfs)
   tape.mount(null, '/', null, MS_BIND | MS_REMOUNT | MS_RDONLY | kept, null)
 }
 
 /**
- * What the spec asks for besides a root: volumes, and that nobody may write to it. As two parts of their own, one before a root
- * part that knows nothing of them, the other after it.
+ * The root's options in a spec: volumes, and a read-only root. These are two separate parts, one before a root
+ * part that does not handle them, the other after it.
  */
 export function volumesAround(): [before: Part, after: Part] {
   const lent: Lent = new Map()
@@ -107,13 +107,13 @@ export function volumesAround(): [before: Part, after: Part] {
   ]
 }
 
-/** Makes the container's directory the root of its mount namespace; the old root stays stacked over it for now. */
+/** Makes the container's directory the root of its mount namespace; the old root stays stacked on top for now. */
 function pivotRoot(tape: Tape, { spec, rootfs, layers }: Container): void {
-  // pivot_root(2): new_root must be a mount point. An overlay is one; a plain directory becomes one, bound on itself
+  // pivot_root(2): new_root must be a mount point. An overlay is one; a plain directory becomes one by a bind mount on itself
   if (!layers) {
     tape.mount(rootfs, rootfs, null, MS_BIND | MS_REC, null)
     const below = restrictAll(tape, spec, rootfs)
-    // a stranger's device file must open nothing; the overlay of a user namespace has that by itself
+    // a device file in an untrusted image must not open anything; the overlay of a user namespace ensures that itself
     const kept = hasOwnDev(spec) ? plainFlags(rootfs) : lockedOn(rootfs)
     if (hasOwnDev(spec) || below) tape.mount(null, rootfs, null, MS_BIND | MS_REMOUNT | kept, null)
   }
@@ -122,8 +122,8 @@ function pivotRoot(tape: Tape, { spec, rootfs, layers }: Container): void {
 }
 
 /**
- * What was mounted below the directory came with it, each mount with attributes of its own: so all get those that are asked for, the
- * hidden ones too. The topmost is written to until the container stands. Tells whether there was anything to do.
+ * Mounts below the directory come with it, each with its own attributes. So all of them get the requested attributes,
+ * including hidden mounts. The topmost stays writable until the container is set up. Returns whether there was anything to do.
  */
 function restrictAll(tape: Tape, spec: Spec, rootfs: string): boolean {
   const attributes = (hasOwnDev(spec) ? MOUNT_ATTR_NODEV : 0) | (spec.root.readonly ? MOUNT_ATTR_RDONLY : 0)
@@ -133,10 +133,10 @@ function restrictAll(tape: Tape, spec: Spec, rootfs: string): boolean {
   return true
 }
 
-/** The flags of a root that is a plain directory. */
+/** The mount flags for a root that is a plain directory. */
 const plainFlags = (rootfs: string) => MS_NODEV | lockedOn(rootfs)
 
-/** The flags that a mount of what lies at a path of the host must keep. */
+/** The flags that a mount of a path on the host must keep. */
 function lockedOn(path: string): number {
   return lockedFlags(existsSync(path) ? (mountOf(realpathSync(path))?.options ?? []) : [])
 }

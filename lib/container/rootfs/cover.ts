@@ -12,7 +12,7 @@ import { attachCopy, type Lent } from './mount-copy.ts'
 import { hasOwnDev, inKernelTree, isDirectory } from './mount-kinds.ts'
 import type { Spec } from '../spec.ts'
 
-/** Masks files by /dev/null and directories by an empty read-only tmpfs, and makes paths read-only. Absent ones do not matter. */
+/** Masks files with /dev/null and directories with an empty read-only tmpfs, and makes paths read-only. Missing paths are skipped. */
 export function cover(
   tape: Tape,
   { masked, readonly }: Covered,
@@ -21,7 +21,7 @@ export function cover(
 ): void {
   for (const path of masked) {
     const copy = lent.get(path)
-    // a file masks a file, and a directory a directory: ENOTDIR. The kernel's trees have one shape; else both are tried
+    // a file masks a file, a directory a directory: ENOTDIR. In the kernel's trees we know which it is; elsewhere both are tried
     const attempts = isOfKernel(path) ? [isDirectory(path)] : [false, true]
     for (const asFolder of attempts) {
       const allowed = tape.allow('ENOENT', attempts.length > 1 ? 'ENOTDIR' : undefined)
@@ -33,7 +33,7 @@ export function cover(
   for (const path of readonly) {
     const there = tape.allow('ENOENT')
     there.mount(at(path), at(path), null, MS_BIND | MS_REC, null)
-    const kept = MS_NOSUID | MS_NODEV | MS_NOEXEC // a remount sets all flags anew: keep those that /proc and /sys have
+    const kept = MS_NOSUID | MS_NODEV | MS_NOEXEC // a remount replaces all flags: keep those that /proc and /sys have
     there.mount(null, at(path), null, MS_BIND | MS_REMOUNT | MS_RDONLY | kept, null)
   }
 }
@@ -43,7 +43,7 @@ interface Covered {
   readonly: string[]
 }
 
-/** What is to be covered: in the kernel's trees, and in the image. */
+/** The paths to cover: in the kernel's trees, and in the image. */
 export function covered(spec: Spec): { kernel: Covered; image: Covered } {
   const { maskedPaths = [], readonlyPaths = [] } = spec.linux
   const of = (isWanted: (path: string) => boolean): Covered => ({
@@ -53,12 +53,12 @@ export function covered(spec: Spec): { kernel: Covered; image: Covered } {
   return { kernel: of(path => inKernelTree(spec, path)), image: of(path => !inKernelTree(spec, path)) }
 }
 
-/** The masked paths that may be files, and for which no /dev/null of ours can be had by its path. */
+/** The masked paths that may be files, and for which our /dev/null cannot be reached by its path. */
 export function maskedFilesOfImage(spec: Spec): string[] {
   const { kernel, image } = covered(spec)
   const paths = hasOwnDev(spec) ? image.masked : [...kernel.masked, ...image.masked]
   return paths.filter(path => !isOfKernel(path) || !isDirectory(path))
 }
 
-// every procfs and sysfs has the same shape, so ours tells whether a path of them is a file or a directory
+// every procfs and sysfs has the same layout, so ours tells whether a path in them is a file or a directory
 const isOfKernel = (path: string) => /^[/](proc|sys)[/]/.test(path)

@@ -22,7 +22,7 @@ export const LINKS = {
   '/dev/ptmx': 'pts/ptmx',
 }
 
-/** Fills a new /dev: the default devices (bound in a user namespace, else made), those of the spec, and the usual links. */
+/** Fills a new /dev: the default devices (bind-mounted in a user namespace, otherwise made), those of the spec, and the usual links. */
 export function devices(tape: Tape, spec: Spec, lent: Lent, at: (path: string) => string): void {
   for (const { path } of DEVICES) {
     const copy = lent.get(path)
@@ -41,12 +41,12 @@ export function devices(tape: Tape, spec: Spec, lent: Lent, at: (path: string) =
 
 export const isInDev = ({ path }: DeviceSpec) => path.startsWith('/dev/')
 
-/** Makes device files, each with exactly its mode. */
+/** Makes device files, each with exactly the mode given. */
 export function makeNodes(tape: Tape, list: readonly DeviceSpec[], at = (path: string) => path): void {
   if (list.length) tape.umask(0)
   for (const { path, type, fileMode = 0o666, major = 0, minor = 0, uid = 0, gid = 0 } of list) {
     const kind = type === 'b' ? S_IFBLK : type === 'p' ? S_IFIFO : S_IFCHR
-    // makedev(3) for the small numbers that devices here have: 12 bits of major, 8 of minor
+    // makedev(3) for the small numbers used here: 12 bits of major, 8 of minor
     tape.allow('EEXIST').mknodat(AT_FDCWD, at(path), kind | fileMode, (major << 8) | minor)
     if (uid || gid) tape.fchownat(AT_FDCWD, at(path), uid, gid, 0)
   }

@@ -5,10 +5,10 @@ import { makeDir } from '../../image/data-folder.ts'
 import type { Part } from '../part.ts'
 import type { MountSpec } from '../spec.ts'
 
-/** The files by which programs know their own name, other hosts and who answers for their names: as Docker writes them. */
+/** The files that tell programs their own host name, other hosts and their name servers: written as Docker does. */
 const ETC_FILES = ['hosts', 'hostname', 'resolv.conf'] as const
 
-/** The mounts of the three over those of the image, from the folder of their container. */
+/** The bind mounts of the three files over those of the image, from the container's folder. */
 export const etcMounts = (folder: string, readOnly: boolean): MountSpec[] =>
   ETC_FILES.map(file => ({
     destination: `/etc/${file}`,
@@ -32,7 +32,7 @@ export function etcFiles(folder: string): Part {
         const path = join(folder, file)
         if (!mounts.some(({ source }) => source === path)) continue
         writeFileSync(path, contents[file])
-        chmodSync(path, 0o644) // for all who are in there, whatever our umask
+        chmodSync(path, 0o644) // readable for every user in the container, whatever our umask
       }
     },
   }
@@ -53,10 +53,10 @@ const hosts = (name: string, address?: string) =>
   ].join('\n')
 
 const STUB = '127.0.0.53'
-/** What systemd-resolved asks itself: systemd-resolved.service(8). */
+/** The file that systemd-resolved itself uses: systemd-resolved.service(8). */
 const UPSTREAM = '/run/systemd/resolve/resolv.conf'
 
-/** The host's resolv.conf(5); where that names only the stub of systemd-resolved, the servers behind it. */
+/** The host's resolv.conf(5); if that names only systemd-resolved's stub, the servers behind it. */
 function resolvConf(): string {
   const text = readIfThere('/etc/resolv.conf')
   const servers = [...text.matchAll(/^\s*nameserver\s+(\S+)/gm)].map(([, server]) => server)
@@ -65,7 +65,7 @@ function resolvConf(): string {
     : text
 }
 
-/** Without the servers that answer on the host's loopback: the container's own is another one. */
+/** Without the servers on the host's loopback: the container has a different loopback. */
 const reachable = (text: string) =>
   text
     .split('\n')

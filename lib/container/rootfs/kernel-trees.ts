@@ -23,12 +23,12 @@ import { mountOptions } from './mount-options.ts'
 import { open } from './mount-points.ts'
 import type { MountSpec, Spec } from '../spec.ts'
 
-/** A path of the container on the staging tmpfs. The root's ".." is what lies on top of it: follow_dotdot(), fs/namei.c. */
+/** A path of the container on the staging tmpfs. ".." of the root is the mount that lies on top of it: follow_dotdot(), fs/namei.c. */
 const staged = (path: string) => `/..${path}`
 
 /**
- * Makes /proc, /sys and /dev whole on a staging tmpfs, on top of the root: an image can be a directory that another process
- * writes to meanwhile, and no path there can be trusted. Returns a copy of each, by its place, for attachTrees().
+ * Makes /proc, /sys and /dev complete on a staging tmpfs, on top of the root: an image can be a directory that another process
+ * writes to at the same time, so no path in it can be trusted. Returns a copy of each, by its place, for attachTrees().
  */
 export function makeKernelTrees(tape: Tape, spec: Spec, lent: Lent): Map<string, Later> {
   tape.mount('tmpfs', '/', 'tmpfs', MS_NOSUID | MS_NODEV | MS_NOEXEC, 'mode=755')
@@ -53,17 +53,17 @@ export function makeKernelTrees(tape: Tape, spec: Spec, lent: Lent): Map<string,
   return trees
 }
 
-/** Attaches them in the image, once no path there can lead out of it. */
+/** Attaches them in the image, once no path in it can lead out of it. */
 export function attachTrees(tape: Tape, trees: Map<string, Later>): void {
   for (const [destination, copy] of trees) {
     tape.allow('EEXIST').mkdirat(AT_FDCWD, destination, 0o755)
-    // CVE-2019-19921: a link in place of /proc takes the masks elsewhere. Only /dev may be one, as with runc
+    // CVE-2019-19921: a link in place of /proc diverts the masks. Only /dev may be a link, as with runc
     const links = destination === '/dev' ? RESOLVE_NO_MAGICLINKS : RESOLVE_NO_SYMLINKS
     moveTo(tape, copy, open(tape, destination, links))
   }
 }
 
-/** The directories to be made for a mount: those below the mount that it lies in. */
+/** The directories to make for a mount: those below the mount that it lies in. */
 function foldersTo({ mounts }: Spec, { destination }: MountSpec): string[] {
   const folders = [destination]
   for (let above = posix.dirname(destination); above !== '/'; above = posix.dirname(above)) {
@@ -86,8 +86,8 @@ export function mountNew(
 }
 
 /**
- * The cgroups that the container is in, as they are on the host: a single tree on v2, else one folder for each hierarchy. In a
- * cgroup namespace each begins where the container is: cgroup_namespaces(7).
+ * The container's cgroups, as they are on the host: a single tree on v2, otherwise one directory for each hierarchy. In a
+ * cgroup namespace each one starts at the container's cgroup: cgroup_namespaces(7).
  */
 function mountCgroups(tape: Tape, destination: string, flags: number): void {
   const found = hierarchies()
@@ -104,7 +104,7 @@ function mountCgroups(tape: Tape, destination: string, flags: number): void {
   if (flags & MS_RDONLY) tape.mount(null, destination, null, MS_BIND | MS_REMOUNT | flags, null)
 }
 
-/** `net.ipv4.ip_forward` is /proc/sys/net/ipv4/ip_forward: written before that is read-only. */
+/** `net.ipv4.ip_forward` is /proc/sys/net/ipv4/ip_forward: written before that tree becomes read-only. */
 function setSysctls(tape: Tape, { linux }: Spec): void {
   for (const [name, value] of Object.entries(linux.sysctl ?? {})) {
     const file = tape.openat(

@@ -6,21 +6,21 @@ import { hasOwnDev, inUserNamespace, isBind } from './mount-kinds.ts'
 import { makeReadOnly } from './mount-attributes.ts'
 import type { Spec } from '../spec.ts'
 
-/** Takes hold of what the host lends, as long as its paths can be reached: open_tree(2). */
+/** Opens what the host lends, while its paths can still be reached: open_tree(2). */
 export function borrow(tape: Tape, spec: Spec): Lent {
   const lent: Lent = new Map()
   for (const mount of spec.mounts) if (isBind(mount)) lent.set(mount, take(tape, mount))
-  // user_namespaces(7): no device nodes can be made in one, but the host's can be bound
+  // user_namespaces(7): no device nodes can be made in a user namespace, but the host's can be bind-mounted
   if (inUserNamespace(spec) && hasOwnDev(spec))
     for (const { path } of DEVICES) lent.set(path, takeDevice(tape, path))
-  // a /dev/null of the image may be anything, even a link to what is to be covered: CVE-2025-31133
+  // the image's /dev/null may be anything, even a link to the file that it should mask: CVE-2025-31133
   for (const path of maskedFilesOfImage(spec)) lent.set(path, takeDevice(tape, '/dev/null'))
   return lent
 }
 
 /**
- * A device of the host, to be used and not to be changed: a read-only mount lets nobody chmod or chown the node, as root could
- * whose uid is the same outside; writing to the device is no writing to the file system.
+ * A device of the host that can be used but not changed: on a read-only mount no process can chmod or chown the node, which root with
+ * the same uid outside otherwise could. Writing to the device does not count as writing to the file system.
  */
 function takeDevice(tape: Tape, path: string): Later {
   const device = take(tape, { source: path })

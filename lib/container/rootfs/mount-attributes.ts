@@ -1,14 +1,14 @@
 import { AT_EMPTY_PATH, AT_FDCWD, MOUNT_ATTR_RDONLY } from '../../kernel/syscalls/constants.ts'
 import type { Later, Tape } from '../../kernel/tape/tape.ts'
 
-/** Makes a mount read-only, known by its path, or by a descriptor. */
+/** Makes a mount read-only, given its path or a descriptor. */
 export function makeReadOnly(tape: Pick<Tape, 'mount_setattr'>, mount: string | Later): void {
   setAttributes(tape, mount, MOUNT_ATTR_RDONLY)
 }
 
 /**
- * Sets attributes of a mount, and leaves the others as they are: mount_setattr(2). With `depth` AT_RECURSIVE of all mounts below
- * it, too. The kernel refuses nothing here that makes a mount stricter, not even where it is locked.
+ * Sets attributes of a mount, and leaves the others as they are: mount_setattr(2). With AT_RECURSIVE as `depth`, also of all mounts
+ * below it. The kernel allows everything that makes a mount stricter, even if the mount is locked.
  */
 export function setAttributes(
   tape: Pick<Tape, 'mount_setattr'>,

@@ -16,7 +16,7 @@ import { mountOptions } from './mount-options.ts'
 import { setAttributes } from './mount-attributes.ts'
 import type { MountSpec } from '../spec.ts'
 
-/** Detached copies of mounts, each by what it is for: a mount of the spec, or the path of a device or of a file to mask. */
+/** Detached copies of mounts. The key says what a copy is for: a mount of the spec, or the path of a device or of a file to mask. */
 export type Lent = Map<MountSpec | string, Later>
 
 /** A copy of a mount that is attached nowhere: open_tree(2). */
@@ -25,7 +25,7 @@ export function take(tape: Tape, { source = '', options }: Omit<MountSpec, 'dest
   return tape.open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | all)
 }
 
-/** Sets what the options ask for on a copy that is in nobody's sight yet, for all mounts below it too where they say so. */
+/** Sets the options on a copy that no process can see yet; for all mounts below it too, if the options say so. */
 export function restrict(tape: Tape, copy: Later, options: MountSpec['options']): void {
   const { flags, recursive, propagation } = mountOptions(options)
   const top = flags & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC) & ~recursive
@@ -35,7 +35,7 @@ export function restrict(tape: Tape, copy: Later, options: MountSpec['options'])
   if (propagation) setAttributes(tape, copy, 0, { depth, propagation: propagation & ~MS_REC })
 }
 
-/** Attaches a copy where a path leads: only where nobody else can change what lies on the way. */
+/** Attaches a copy at a path: only where no other process can change the directories on the way. */
 export function attachCopy(tape: Pick<Tape, 'move_mount'>, copy: Later, path: string): void {
   tape.move_mount(copy, '', AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH)
 }

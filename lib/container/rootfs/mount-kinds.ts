@@ -7,17 +7,17 @@ import { has, type MountSpec, type Spec } from '../spec.ts'
 
 export const isBind = ({ options }: MountSpec) => (mountOptions(options).flags & MS_BIND) !== 0
 
-/** What the user lends, with anything in it. The host's /sys (`--network host`) is not one. */
+/** A volume: lent by the user, with any content. The host's /sys (`--network host`) is not one. */
 export const isVolume = (mount: MountSpec) => isBind(mount) && mount.destination !== '/sys'
 
-/** Whether /dev is a new file system, with nothing in it but what we make. A spec may leave it out, or bind one. */
+/** Whether /dev is a new file system that holds only what we make. A spec may omit it, or bind an existing one. */
 export const hasOwnDev = ({ mounts }: Spec) =>
   mounts.some(mount => mount.destination === '/dev' && !isBind(mount))
 
-/** Its own user namespace, or one that we are in ourselves. */
+/** Its own user namespace, or one that we are already in. */
 export const inUserNamespace = (spec: Spec) => has(spec, 'user') || !inFirstUserNamespace()
 
-/** The trees of the kernel that have a place of their own in the root: usually /proc, /sys and /dev. */
+/** The kernel's trees that have their own place in the root: usually /proc, /sys and /dev. */
 export const kernelTrees = ({ mounts }: Spec) =>
   mounts.filter(
     mount =>
@@ -30,5 +30,5 @@ export const kernelTrees = ({ mounts }: Spec) =>
 export const inKernelTree = (spec: Spec, path: string) =>
   kernelTrees(spec).some(({ destination }) => `${path}/`.startsWith(`${destination}/`))
 
-/** Whether a path of the host is a directory, now. */
+/** Whether a path on the host is a directory at this moment. */
 export const isDirectory = (path: string) => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false

@@ -14,7 +14,7 @@ import {
   MS_UNBINDABLE,
 } from '../../kernel/syscalls/constants.ts'
 
-/** mount(8) options that are flags of mount(2): [to set, to clear]. Whatever is not here goes to the file system as data. */
+/** mount(8) options that are flags of mount(2): [to set, to clear]. Any other option goes to the file system as data. */
 const FLAGS: Record<string, [set: number, clear: number]> = {
   ro: [MS_RDONLY, 0],
   rw: [0, MS_RDONLY],
@@ -42,7 +42,7 @@ const PROPAGATION: Record<string, number> = {
   runbindable: MS_UNBINDABLE | MS_REC,
 }
 
-/** Of an OCI mount for all that is mounted below it, too: mount_setattr(2) with AT_RECURSIVE. */
+/** Options of an OCI mount that also apply to all mounts below it: mount_setattr(2) with AT_RECURSIVE. */
 const RECURSIVE: Record<string, number> = {
   rro: MS_RDONLY,
   rnosuid: MS_NOSUID,
@@ -51,8 +51,8 @@ const RECURSIVE: Record<string, number> = {
 }
 
 /**
- * Splits the options of an OCI mount into what mount(2) takes: flags, data, a propagation set by a call of its own, and the
- * flags that are for the mounts below it as well (the same bits as MOUNT_ATTR_*: linux/mount.h).
+ * Splits the options of an OCI mount into what mount(2) takes: flags, data, a propagation type (which needs a separate call), and the
+ * flags that also apply to the mounts below it (the same bits as MOUNT_ATTR_*: linux/mount.h).
  */
 export function mountOptions(options: readonly string[] = []): {
   flags: number

@@ -4,8 +4,8 @@ import { quote } from '../../kernel/syscalls/kinds.ts'
 import type { MountSpec } from '../spec.ts'
 
 /**
- * The volumes at the places that their paths mean in the image: its symbolic links followed, as `/var/run` is often one to
- * `/run`; and each before those that lie in it. Throws a usage error where a link leads to what the kernel shows, or to /dev.
+ * The volumes at the places that their paths mean in the image: symbolic links are followed, as `/var/run` is often a link to
+ * `/run`. Each comes before the volumes that lie in it. Throws a usage error if a link leads into a kernel tree, or to /dev.
  */
 export function placeVolumes(volumes: readonly MountSpec[], layersTopFirst: readonly string[]): MountSpec[] {
   const placed = volumes.map(volume => {
@@ -26,10 +26,10 @@ export function placeVolumes(volumes: readonly MountSpec[], layersTopFirst: read
       'leave out one, or choose another place for it',
     )
   const depth = ({ destination }: MountSpec) => destination.split('/').length
-  return placed.sort((one, other) => depth(one) - depth(other)) // stable: of the same depth in the order given
+  return placed.sort((one, other) => depth(one) - depth(other)) // stable: those of the same depth stay in the given order
 }
 
-/** The place that two of them are for; undefined where each has its own. The later one would cover the other. */
+/** The place that two volumes share; undefined if each has its own. The later one would cover the other. */
 export function sharedPlace(volumes: readonly MountSpec[]): string | undefined {
   const places = volumes.map(({ destination }) => destination)
   return places.find((place, i) => places.indexOf(place) !== i)

@@ -19,11 +19,11 @@ import { sharedPlace } from '../rootfs/volumes.ts'
 
 const UNITS: Record<string, number> = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 }
 
-/** `64m` → bytes, as docker reads it, and `64Mi` as Kubernetes writes it. Throws a usage error. */
+/** `64m` → bytes, as docker reads it; also `64Mi`, as Kubernetes writes it. Throws a usage error. */
 function parseSize(text: string): number {
   const [, digits = '', unit = ''] = /^(\d+(?:\.\d+)?)(?:([kmgt])i?b?|b?)$/i.exec(text) ?? []
   const bytes = Math.floor(Number(digits) * (UNITS[unit.toLowerCase()] ?? NaN))
-  const isNone = bytes === 0 && Number(digits) > 0 // half a byte: 0 would be no limit
+  const isNone = bytes === 0 && Number(digits) > 0 // half a byte: 0 would mean no limit
   if (digits && Number.isSafeInteger(bytes) && !isNone) return bytes
   throw new MinilabError(
     'usage',
@@ -32,10 +32,10 @@ function parseSize(text: string): number {
   )
 }
 
-/** Docker's smallest: below it no program can even start. */
+/** Docker's minimum: with less, no program can even start. */
 const SMALLEST_MEMORY = 6 * 1024 ** 2
 
-/** The limits of `run`; empty where none was asked for, and 0 is none. `--cpus 0.5` is half of each 100 ms, as is `500m`. */
+/** The limits of `run`; empty if none was asked for, and 0 means none. `--cpus 0.5` is half of each 100 ms, like `500m`. */
 export function resources(flags: { memory?: string; cpus?: string; pidsLimit?: string }): ResourcesSpec {
   const found: ResourcesSpec = {}
   if (flags.memory !== undefined) {
@@ -63,13 +63,13 @@ export function resources(flags: { memory?: string; cpus?: string; pidsLimit?: s
   return found
 }
 
-/** A decimal number, or thousandths as Kubernetes writes them. */
+/** A decimal number, or thousandths in the notation of Kubernetes. */
 function processors(text: string): number {
   if (/^\d+m$/.test(text)) return parseInt(text) / 1000
   return /^\d+(\.\d*)?$|^\.\d+$/.test(text) ? Number(text) : NaN
 }
 
-const PID_MAX_LIMIT = 4194304 // linux/threads.h: no machine has more pids, and no cgroup takes a higher limit
+const PID_MAX_LIMIT = 4194304 // linux/threads.h: no machine has more pids, and no cgroup accepts a higher limit
 
 function processes(text: string): number {
   if (/^[1-9]\d*$/.test(text) && Number(text) <= PID_MAX_LIMIT) return Number(text)
@@ -80,32 +80,32 @@ function processes(text: string): number {
   )
 }
 
-/** `--hostname NAME`. Throws a usage error for what sethostname(2) refuses, or no resolver understands: hostname(7). */
+/** `--hostname NAME`. Throws a usage error for a name that sethostname(2) refuses or no resolver understands: hostname(7). */
 export function hostName(text: string): string {
   if (/^[a-zA-Z0-9_]([a-zA-Z0-9_.-]{0,62}[a-zA-Z0-9_])?$/.test(text)) return text
   throw new MinilabError('usage', `${quote(text)} is no host name`, 'use letters, digits and . -, at most 64')
 }
 
-/** `-it`. Throws a usage error where our stdin is no terminal: what comes from it would be echoed, and its end would not come in. */
+/** `-it`. Throws a usage error if our stdin is no terminal: its content would be echoed, and its end would not reach the program. */
 export function refuseNoTerminal({ interactive, tty }: { interactive?: boolean; tty?: boolean }): void {
   if (tty && interactive && !process.stdin.isTTY)
     throw new MinilabError('usage', '-it needs a terminal, and stdin is none', 'leave out -t')
 }
 
-/** `-w PATH`. Whether the container has such a directory is seen when it starts. */
+/** `-w PATH`. Whether the container has such a directory turns out when it starts. */
 export function workdir(text: string): string {
   if (isAbsolute(text) && !text.includes('\0')) return text
   throw new MinilabError('usage', `-w ${quote(text)} is no absolute path`, 'begin it with /')
 }
 
-/** `-e NAME=value`; `-e NAME` takes it from our own environment, or away where that has none, as docker does. Later ones win. */
+/** `-e NAME=value`; `-e NAME` copies it from our own environment, or removes it if it is not set there, as docker does. Later ones win. */
 export function environment(base: string[], given: string[]): string[] {
   const variables = new Map(base.map(entry => split(entry)))
   for (const entry of given) {
     const [name, value] = split(entry)
     if (!name || entry.includes('\0'))
       throw new MinilabError('usage', `-e ${quote(entry)} is no variable`, 'write NAME=value')
-    // the launcher has put the caller's NODE_OPTIONS aside: see bin.mjs
+    // the launcher has moved the caller's NODE_OPTIONS to another variable: see bin.mjs
     const own = process.env[name === 'NODE_OPTIONS' ? 'MINILAB_NODE_OPTIONS' : name]
     if (entry.includes('=')) variables.set(name, value)
     else if (own === undefined) variables.delete(name)
@@ -119,7 +119,7 @@ function split(entry: string): [string, string] {
   return at === -1 ? [entry, ''] : [entry.slice(0, at), entry.slice(at + 1)]
 }
 
-/** All of `-v`. Throws a usage error, also where two are for one place: the second would cover the first. */
+/** All of `-v`. Throws a usage error, also if two have the same place: the second would cover the first. */
 export function volumes(texts: readonly string[]): MountSpec[] {
   const all = texts.map(volume)
   const twice = sharedPlace(all)
@@ -133,9 +133,9 @@ export function volumes(texts: readonly string[]): MountSpec[] {
 }
 
 /**
- * `-v HOST:CONTAINER[:ro]` as a bind mount, read-only with all that is mounted below it; devices in it open nothing. Throws a
- * MinilabError (usage) where there is no such path on the host, and for a place that is the container's own: all of "/", what the kernel
- * shows in /proc, /dev and /sys, and /dev/null, which is the program's stdin.
+ * `-v HOST:CONTAINER[:ro]` as a bind mount; `ro` includes all mounts below it, and devices in it cannot be opened. Throws a
+ * MinilabError (usage) if the host has no such path, and for places that belong to the container: "/" as a whole, the kernel's trees
+ * /proc, /dev and /sys, and /dev/null, which is the program's stdin.
  */
 function volume(text: string): MountSpec {
   const [source = '', place = '', mode = 'rw', ...more] = text.split(':')
@@ -169,7 +169,7 @@ function volume(text: string): MountSpec {
   }
 }
 
-/** The capabilities that stay: Docker's default, less --cap-drop, and more by --cap-add; ALL means every one. */
+/** The capabilities that stay: Docker's default, minus --cap-drop, plus --cap-add; ALL means every capability. */
 export function keptCapabilities(add: string[] = [], drop: string[] = []): string[] {
   const dropAll = drop.some(word => word.toUpperCase() === 'ALL')
   const base = dropAll ? 0n : capabilityMask(defaultCapabilities)

@@ -40,18 +40,18 @@ export interface RunRequest {
   readOnly: boolean
   hostname?: string
   capabilities: string[]
-  /** the file that takes its output, with -d */
+  /** the file that receives its output, with -d */
   log?: string
-  /** the process of ours that takes back what it leaves, where that is not this one: it may have lost its way among mounts */
+  /** the process of ours that undoes what it leaves, if that is not this one: mistaken mounts may hide our paths from us */
   keeper?: number
-  /** hears of what could not be taken back, of this container or another */
+  /** called if something could not be undone, of this container or another */
   notTakenBack(error: unknown): void
-  /** hears of the container's id when its program has started */
+  /** called with the container's id when its program has started */
   onStarted?(id: string): void
 }
 
 /**
- * What a container of `minilab run` is to be made of. Throws a usage error where there is no command, or the image has no such user
+ * The plan for a container of `minilab run`. Throws a usage error if there is no command, or if the image has no such user
  * or place.
  */
 export function planRun(request: RunRequest, source: RootSource, id: string, stdio: Stdio): Plan {
@@ -70,28 +70,28 @@ export function planRun(request: RunRequest, source: RootSource, id: string, std
 
   const spec = defaultSpec(rootfs, args, request.rootless)
   const { process, linux } = spec
-  linux.namespaces = linux.namespaces.filter(({ type }) => type !== 'time') // as Docker: the clocks are the machine's
+  linux.namespaces = linux.namespaces.filter(({ type }) => type !== 'time') // as Docker: containers use the machine's clocks
   linux.cgroupsPath = `/minilab/${id}`
   linux.resources = request.resources
-  // whoever may mount may take off what covers /proc and /sys: so the filter forbids it all the same
+  // a process that may mount may also unmount what covers /proc and /sys: so the filter forbids mounting all the same
   linux.seccomp = withoutMounting(defaultProfile(request.capabilities))
-  // as Docker: with the host's network, and its /etc/hosts, the host's name
+  // as Docker: with the host's network and its /etc/hosts comes the host's name
   spec.hostname = request.hostname ?? (request.network === 'host' ? hostname() : id)
   spec.root.readonly = request.readOnly
-  if (request.network !== 'host') spec.mounts.push(CGROUP_MOUNT) // else /sys is the host's, and covered there
-  // as Docker: no port is a privilege, and anybody may ping, in a network that is the container's own
+  if (request.network !== 'host') spec.mounts.push(CGROUP_MOUNT) // otherwise /sys is the host's, and covered there
+  // as Docker: in the container's own network no port needs a privilege, and every user may ping
   if (request.network !== 'host')
     linux.sysctl = {
       'net.ipv4.ip_unprivileged_port_start': '0',
       'net.ipv4.ping_group_range': request.rootless ? '0 0' : '0 2147483647',
     }
   const terminals = spec.mounts.find(({ type }) => type === 'devpts')
-  if (!request.rootless) terminals?.options?.push('gid=5') // tty, on every Linux; without root there is one group
+  if (!request.rootless) terminals?.options?.push('gid=5') // tty, on every Linux; without root there is only one group
   spec.mounts.push(...placeVolumes([...etcMountsFor(request, source, folder), ...request.volumes], lower))
   process.terminal = request.terminal
   const { home, ...ids } = user(request.user ?? (User || '0'), lower)
   process.user = ids
-  // as Docker: TERM comes with a terminal alone, or from the image
+  // as Docker: TERM is set only with a terminal, or by the image
   process.env = environment(
     [
       ...process.env.filter(entry => !entry.startsWith('TERM=')),
@@ -118,7 +118,7 @@ export function planRun(request: RunRequest, source: RootSource, id: string, std
   }
 }
 
-/** A volume takes the place of one of them; a directory that is a root file system is given none that it has not. */
+/** Leaves out a file whose place a volume takes and, if the root file system is a plain directory, a file that it lacks. */
 const etcMountsFor = (
   { volumes, readOnly }: RunRequest,
   { kind, layers: [dir = ''] }: RootSource,
@@ -130,7 +130,7 @@ const etcMountsFor = (
       (kind === 'image' || isNamed(dir, destination)),
   )
 
-/** Whether a directory has such a name, if only as a link that leads nowhere yet: its target is made then. */
+/** Whether a directory has an entry with this name, even a dangling link: then its target will be made. */
 function isNamed(dir: string, path: string): boolean {
   return resolveMerged([dir], path) !== path || existsSync(join(dir, path))
 }

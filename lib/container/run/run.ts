@@ -29,7 +29,7 @@ import { openSlave } from '../streams/our-terminal.ts'
 import { streams } from '../streams/streams.ts'
 import { planRun, type RunRequest } from './plan.ts'
 
-/** All seven chapters and what they have no room for, in the order in which the child applies them. */
+/** The parts of all seven chapters, and what does not fit into a chapter, in the order in which the child applies them. */
 const PARTS: readonly Part[] = [
   namespaces,
   layers,
@@ -44,8 +44,8 @@ const PARTS: readonly Part[] = [
 ]
 
 /**
- * Runs a container to its end, of our parts or of others; resolves to its exit status as a shell gives it. Nothing is left
- * behind when it fails, but what a `keeper` takes back.
+ * Runs a container to its end, with our parts or others; resolves to its exit status as a shell gives it. If it fails, nothing
+ * is left behind, except what a `keeper` undoes.
  */
 export async function runContainer(request: RunRequest, all = PARTS): Promise<number> {
   if (!request.keeper) await recover(dataFolder(), [], request.notTakenBack)
@@ -66,7 +66,7 @@ export async function runContainer(request: RunRequest, all = PARTS): Promise<nu
   }
 }
 
-/** Starts it, and writes down what it is. What never ran leaves nothing. */
+/** Starts it, and records what it is. A container that never ran leaves nothing behind. */
 async function start(
   request: RunRequest,
   source: RootSource,
@@ -89,20 +89,20 @@ async function start(
   } catch (error) {
     started?.child.kill('SIGKILL')
     await started?.child.exit
-    // without state.json the next command removes the folder: the ledger names it
+    // without state.json the next command removes the folder, which the ledger names
     if (request.keeper) rmSync(join(containerFolder(id), 'state.json'), { force: true })
     else removeTree(containerFolder(id))
     throw error
   }
 }
 
-/** Written while the child waits at its gate, as the last thing that is done for it: later its program may have filled the disk. */
+/** Written as the last step while the child waits at its gate: later its program may have filled the disk. */
 const remembered = (request: RunRequest, source: RootSource, name: string): Part => ({
   name: program.name,
   attach({ id, spec, cable, ledger }, pid) {
     const started = startTime(pid)
-    // a program may ask not to die with us: prctl(2), PR_SET_PDEATHSIG. Noted last, it is the first that the next command takes
-    // back, while its cgroup still limits it
+    // a program can clear the setting by which it dies with us: prctl(2), PR_SET_PDEATHSIG. Recorded last, so the next command undoes
+    // it first, while the cgroup still limits the program
     ledger.add({ kind: 'process', pid, started })
     prepareState({
       id,
@@ -124,14 +124,14 @@ const remembered = (request: RunRequest, source: RootSource, name: string): Part
 
 const keeperOf = ({ keeper: pid = process.pid }: RunRequest) => ({ pid, started: startTime(pid) })
 
-/** What it leaves in files, where no part notes that. */
+/** The files that it leaves, and that no part records. */
 function noteFiles({ keeper, remove, log }: RunRequest, { kind }: RootSource, { id, ledger }: Plan): void {
   if (kind !== 'image' || keeper)
     ledger.add({ kind: 'folder', path: containerFolder(id), ...(!remove && { unless: 'state.json' }) })
   if (log && remove) ledger.add({ kind: 'file', path: log })
 }
 
-/** Without a cgroup of our own there are no limits: no matter, unless some were asked for. */
+/** Without our own cgroup there are no limits: that is fine unless some were asked for. */
 function partsFor({ resources }: RunRequest, { id }: Plan, all: readonly Part[]): readonly Part[] {
   const planned = planCgroup(`/minilab/${id}`, ['memory', 'cpu', 'pids'])
   if (planned instanceof Cgroup) return all
@@ -140,7 +140,7 @@ function partsFor({ resources }: RunRequest, { id }: Plan, all: readonly Part[])
   return all.filter(part => part.name !== limits.name)
 }
 
-/** Looks after a running container, and its published ports; resolves to how it ended. */
+/** Looks after a running container and its published ports; resolves to how it ended. */
 async function attend(
   { listeningSockets }: RunRequest,
   { child, container: { cable, terminal } }: Started,
@@ -155,7 +155,7 @@ async function attend(
   )
 }
 
-/** Notes how it ended, unless it was removed meanwhile. */
+/** Records how it ended, unless it has been removed. */
 function recordExit(id: string, status: number): void {
   const state = states().find(other => other.id === id)
   if (state) writeState({ ...state, exit: { status, at: new Date().toISOString() } })

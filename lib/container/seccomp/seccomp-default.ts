@@ -1,5 +1,5 @@
-// What a container may ask of the kernel unless told otherwise. The rule is Docker's: everything but what is listed
-// here; the lists follow the default profile of github.com/moby/profiles, which says the same as a list of the allowed.
+// The system calls that a container may make by default. The rule is Docker's: everything but what is listed
+// here; the lists follow the default profile of github.com/moby/profiles, which lists the allowed calls instead.
 import { constants } from 'node:os'
 import type { Capability } from '../../kernel/process/capabilities.ts'
 import {
@@ -25,7 +25,7 @@ const MOUNTING: SyscallName[] = [
 
 /**
  * Calls that fail with EPERM, and why, unless the container holds one of the capabilities. ptrace and process_vm_* are
- * not here: since Linux 4.8 a tracer cannot lead a call past the filter.
+ * not listed: since Linux 4.8 a tracer cannot get a call past the filter.
  */
 // prettier-ignore
 export const refusals: { calls: SyscallName[]; why: string; unless?: Capability[] }[] = [
@@ -69,7 +69,7 @@ const NEW_NAMESPACES =
 
 /** Calls that depend on their arguments, unless the container holds the capability. */
 const conditions: { rules: Rule[]; unless?: Capability[] }[] = [
-  // clone3's flags lie in memory, where BPF cannot look; on ENOSYS the C library falls back to clone
+  // clone3's flags lie in memory, which BPF cannot read; on ENOSYS the C library falls back to clone
   {
     rules: [{ names: ['clone3'], action: 'SCMP_ACT_ERRNO', errnoRet: constants.errno.ENOSYS }],
     unless: ['CAP_SYS_ADMIN'],
@@ -80,15 +80,15 @@ const conditions: { rules: Rule[]; unless?: Capability[] }[] = [
     unless: ['CAP_SYS_ADMIN'],
   },
   // not 38, AF_ALG (the kernel's crypto, a history of holes), and not 40, AF_VSOCK (leads to the hypervisor). The
-  // kernel reads 32 bits of this argument: "not 40" in 64 bits would let 2^32 + 40 through, so the good ones are named.
+  // kernel reads 32 bits of this argument: "not 40" in 64 bits would let 2^32 + 40 through, so the allowed values are listed.
   { rules: allowIf('socket', { op: 'SCMP_CMP_LT', value: 38 }, ...[39, 41, 42, 43, 44, 45].map(equal)) },
-  // plain Linux, UNAME26 (0x20000), PER_LINUX32 (8), and 0xffffffff, which asks; not ADDR_NO_RANDOMIZE and the like
+  // plain Linux, UNAME26 (0x20000), PER_LINUX32 (8), and 0xffffffff, which only asks; not ADDR_NO_RANDOMIZE and the like
   { rules: allowIf('personality', ...[0, 8, 0x20000, 0x20008, 0xffffffff].map(equal)) },
 ]
 
 /**
  * The default profile for a container with these capabilities (of its bounding set, CAP_ names), as OCI `linux.seccomp`
- * for any runtime on this machine. It names the refused calls too: one newer than all that are named is ENOSYS.
+ * for any runtime on this machine. It names the refused calls too: a call newer than all named ones is ENOSYS.
  */
 export function defaultProfile(capabilities: string[]): Seccomp {
   const applies = ({ unless }: { unless?: Capability[] }) =>
@@ -98,7 +98,7 @@ export function defaultProfile(capabilities: string[]): Seccomp {
   const mentioned = new Set([...names, ...conditional.flatMap(({ names }) => names)])
   return {
     defaultAction: 'SCMP_ACT_ERRNO',
-    // runc 1.1 answers ENOSYS to newer calls only on an architecture that is listed
+    // runc 1.1 answers newer calls with ENOSYS only on an architecture that is listed
     architectures: [arch === 'x64' ? 'SCMP_ARCH_X86_64' : 'SCMP_ARCH_AARCH64'],
     syscalls: [
       { names: Object.keys(numbers).filter(name => !mentioned.has(name)), action: 'SCMP_ACT_ALLOW' },
@@ -109,8 +109,8 @@ export function defaultProfile(capabilities: string[]): Seccomp {
 }
 
 /**
- * A profile by which nothing is mounted or taken off. Root with CAP_SYS_ADMIN could else uncover what is hidden of /proc and /sys:
- * those covers are mounts of its own namespace.
+ * A profile that forbids all mounting and unmounting. Otherwise root with CAP_SYS_ADMIN could uncover the hidden parts of /proc and
+ * /sys, because the mounts that cover them are in its own namespace.
  */
 export function withoutMounting(profile: Seccomp): Seccomp {
   const mounting: string[] = MOUNTING
@@ -121,7 +121,7 @@ export function withoutMounting(profile: Seccomp): Seccomp {
   return { ...profile, syscalls: [...rules, { names: mounting, action: 'SCMP_ACT_ERRNO' }] }
 }
 
-/** Allow a call when its first argument passes any of the tests. */
+/** Allows a call if its first argument passes any of the tests. */
 function allowIf(name: SyscallName, ...tests: Test[]): Rule[] {
   return tests.map(test => ({ names: [name], action: 'SCMP_ACT_ALLOW', args: [{ index: 0, ...test }] }))
 }

@@ -1,5 +1,5 @@
-// OCI `linux.seccomp`: what a profile can say, and what its words mean for the kernel. runtime-spec config-linux.md#seccomp for the
-// words; where it is silent we do what runc and libseccomp do.
+// OCI `linux.seccomp`: what a profile can say, and what its words mean to the kernel. The words come from runtime-spec
+// config-linux.md#seccomp; where it is silent, we follow runc and libseccomp.
 import { constants } from 'node:os'
 import { MinilabError } from '../../common/errors.ts'
 import { hint } from '../../common/suggest.ts'
@@ -7,9 +7,9 @@ import { type Arch, numbers } from '../../kernel/syscalls/syscall-numbers.ts'
 
 const { EPERM } = constants.errno
 
-/** What the kernel does with a call: SECCOMP_RET_* of linux/seccomp.h. */
+/** The kernel's reaction to a call: SECCOMP_RET_* of linux/seccomp.h. */
 const actions = {
-  SCMP_ACT_KILL: 0x00000000, // the thread, for historical reasons
+  SCMP_ACT_KILL: 0x00000000, // kills the thread, for historical reasons
   SCMP_ACT_KILL_THREAD: 0x00000000,
   SCMP_ACT_KILL_PROCESS: 0x80000000,
   SCMP_ACT_TRAP: 0x00030000, // SIGSYS
@@ -20,7 +20,7 @@ const actions = {
   SCMP_ACT_ALLOW: 0x7fff0000,
 }
 
-/** SECCOMP_FILTER_FLAG_* of linux/seccomp.h. TSYNC does nothing where one thread is about to become the container. */
+/** SECCOMP_FILTER_FLAG_* of linux/seccomp.h. TSYNC has no effect, because the child that becomes the container has one thread. */
 const flags = {
   SECCOMP_FILTER_FLAG_TSYNC: 0,
   SECCOMP_FILTER_FLAG_LOG: 2,
@@ -41,7 +41,7 @@ const OPERATORS = [
 /** How an argument can be compared. */
 export type Operator = (typeof OPERATORS)[number]
 
-/** One comparison. MASKED_EQ: `value` is the mask, `valueTwo` what must be left. Beyond 2^53 use a bigint. */
+/** One comparison. MASKED_EQ: `value` is the mask, `valueTwo` the expected result. Beyond 2^53 use a bigint. */
 interface Comparison {
   index: number
   value: number | bigint
@@ -49,11 +49,11 @@ interface Comparison {
   op: Operator
 }
 
-/** OCI `linux.seccomp`. Without `args` a rule always holds; its args must all hold, or any when one index comes twice. */
+/** OCI `linux.seccomp`. Without `args` a rule always holds. Its args must all hold, or any of them if one index occurs twice. */
 export interface Seccomp {
   defaultAction: keyof typeof actions
   defaultErrnoRet?: number
-  /** Not looked at: the machine's own architecture is always filtered, any other always refused. */
+  /** Ignored: the machine's own architecture is always filtered, any other always refused. */
   architectures?: string[]
   flags?: (keyof typeof flags)[]
   syscalls?: { names: string[]; action: keyof typeof actions; errnoRet?: number; args?: Comparison[] }[]
@@ -67,7 +67,7 @@ export interface Rule {
 
 export type ExactComparison = Comparison & { value: bigint; valueTwo: bigint }
 
-/** The rules of each system call that the profile names and this architecture has, by its number. */
+/** The rules of each system call that the profile names and this architecture has, by call number. */
 export function rulesByNumber(profile: Seccomp, fallback: number, on: Arch): Map<number, Rule[]> {
   const calls = new Map<number, Rule[]>()
   for (const { names, action: word, errnoRet, args } of profile.syscalls ?? []) {
@@ -85,7 +85,7 @@ export function rulesByNumber(profile: Seccomp, fallback: number, on: Arch): Map
   return calls
 }
 
-/** libseccomp takes an argument once a rule; with one twice runc makes a rule of each comparison: "or" for "and". */
+/** libseccomp takes each argument once per rule; if one occurs twice, runc makes a rule of each comparison: "or" instead of "and". */
 function combine(args: Comparison[]): ExactComparison[][] {
   const comparisons = args.map(({ index, op, value, valueTwo }) => {
     checkWord('operator', op, OPERATORS)
@@ -104,7 +104,7 @@ function combine(args: Comparison[]): ExactComparison[][] {
 
 /** A value of the profile as 64 bits. */
 function exact(value: number | bigint): bigint {
-  // JSON.parse rounds what is beyond 2^53: a filter must not compare with a number that nobody wrote
+  // JSON.parse rounds numbers beyond 2^53: a filter must not compare with a number that is not in the profile
   const whole = typeof value === 'bigint' || Number.isSafeInteger(value)
   if (whole && value >= 0 && value < 2n ** 64n) return BigInt(value)
   throw new MinilabError(
@@ -114,7 +114,7 @@ function exact(value: number | bigint): bigint {
   )
 }
 
-/** The value that makes the kernel take this action. */
+/** The return value for an action. */
 export function returnValue(action: keyof typeof actions, errnoRet?: number): number {
   checkWord('action', action, Object.keys(actions))
   const value = actions[action]
@@ -148,7 +148,7 @@ export function flagValue(flag: keyof typeof flags): number {
   return flags[flag]
 }
 
-/** Throws a usage error for a word that a profile cannot have there. */
+/** Throws a usage error for a word that is not valid at this place of a profile. */
 function checkWord(kind: string, word: string, words: readonly string[]): void {
   if (words.includes(word)) return
   throw new MinilabError(

@@ -26,7 +26,7 @@ import {
 
 type Test = (at: number, value: bigint, yes: Label, no: Label, mask?: bigint) => Program
 
-/** Each comparison of an argument: the one it is made of, and whether that one must hold or must fail. */
+/** Each comparison of an argument: the BPF test that implements it, and whether that test must hold or must fail. */
 const operators: Record<Operator, [Test, boolean]> = {
   SCMP_CMP_EQ: [ifEqual64, true],
   SCMP_CMP_NE: [ifEqual64, false],
@@ -47,12 +47,12 @@ const { EPERM, ENOSYS } = constants.errno
 
 /**
  * A seccomp profile as a program for seccomp(SECCOMP_SET_MODE_FILTER): `struct sock_filter[]`, 8 bytes an instruction.
- * - A foreign architecture (i386 and x32 code on x64, 32-bit ARM on arm64) has numbers of its own, which we have no
- *   table for: every such call is EPERM, listed or not. (runc filters the listed ones and kills on the others.)
- * - A call newer than every call that the profile names is ENOSYS, unless the default lets it pass: programs fall
+ * - A foreign architecture (i386 and x32 code on x64, 32-bit ARM on arm64) has its own call numbers, for which we have
+ *   no table: every such call is EPERM, listed or not. (runc filters the listed ones and kills on the others.)
+ * - A call newer than every call that the profile names is ENOSYS, unless the default action allows it: programs fall
  *   back to an older call on ENOSYS, and give up on EPERM. As runc does.
  * - Names that this architecture does not have are ignored, as runc does.
- * - Of one call's rules, one without arguments wins; then the first that holds. A rule that says the default is none.
+ * - Among one call's rules, a rule without arguments wins; then the first that holds. A rule equal to the default is ignored.
  * @throws MinilabError (usage) for unknown words, numbers out of range, SCMP_ACT_NOTIFY (it needs a listener)
  */
 export function compileSeccomp(profile: Seccomp, on: Arch = arch): Uint8Array {
@@ -93,7 +93,7 @@ export function compileSeccomp(profile: Seccomp, on: Arch = arch): Uint8Array {
 }
 
 /**
- * The flags for seccomp(2). Without any in the profile SPEC_ALLOW, as runc: a filtered container need not be slowed by
+ * The flags for seccomp(2). If the profile gives none: SPEC_ALLOW, as with runc, because a filtered container need not be slowed by
  * the Speculative Store Bypass mitigation.
  * @throws MinilabError (usage) for an unknown flag
  */
@@ -107,7 +107,7 @@ interface Range {
   to: Label
 }
 
-/** Binary search for the range that the accumulator is in, in as many comparisons as it takes bits to number them. */
+/** Binary search for the range that contains the accumulator; it takes as many comparisons as bits are needed to number the ranges. */
 function search(ranges: Range[]): Program {
   if (ranges.length === 1) return [jump(certain(ranges[0]).to)]
   const middle = ranges.length >> 1
@@ -120,7 +120,7 @@ function search(ranges: Range[]): Program {
   return [ifAtLeast(certain(above[0]).from, entry(above), entry(below)), ...code(below), ...code(above)]
 }
 
-/** The rules of a call one after the other: the first whose comparisons all hold decides. */
+/** The rules of a call in order: the first rule whose comparisons all hold decides. */
 function chain(name: string, rules: Rule[], otherwise: Label): Program {
   const step = (rule: number, arg: number) => (rule === rules.length ? otherwise : `${name} ${rule}.${arg}`)
   const code = rules.flatMap(({ args, action }, i) =>

@@ -15,7 +15,7 @@ import { nameOf } from '../net/packet-rules.ts'
 import { containerFolder, damagedIds, states } from './state.ts'
 import { deleteLink, undo } from '../ledger/undo.ts'
 
-/** What `minilab clean` has taken away, and what is ours but stays, each with its reason. */
+/** What `minilab clean` has removed, and what is ours but stays, each with its reason. */
 export interface Cleaned {
   removed: Removed[]
   kept: { what: string; why: string }[]
@@ -24,20 +24,20 @@ export interface Cleaned {
 }
 
 /**
- * Takes back what commands left that ended without doing so: what their ledgers name; and what the kernel and the data
- * folder hold of ours besides, known by its name, where no running command has noted it.
+ * Undoes the changes of commands that ended without doing so: first what their ledgers name; then anything else of ours in the kernel
+ * and the data folder, recognized by its name, that no running command has recorded.
  */
 export async function clean(dataFolder: string): Promise<Cleaned> {
   const done: Cleaned = { removed: [], kept: [], failed: false }
-  // recover() throws at the first ledger that cannot be undone; that one is ours from then on, and left out the next time
+  // recover() throws at the first ledger that cannot be undone; that ledger is ours from then on, and is skipped the next time
   while (
     !(await attempt(done, 'what a ledger names', async () => void (await recover(dataFolder, done.removed))))
   );
 
-  // looked for first, then asked who holds it: every change was noted before it was made
+  // first search, then ask who holds it: every change is recorded before it is made
   const found = [...ourCgroups(), ...tables(), ...folders(dataFolder)].filter(isOwn)
   const damaged = damagedIds()
-  const logs = damaged.length ? [] : logFiles(dataFolder) // one of them may be theirs
+  const logs = damaged.length ? [] : logFiles(dataFolder) // a log may belong to a damaged container
   const open = openFiles()
   const held = heldByLiving(dataFolder, open)
   for (const entry of found) {
@@ -60,14 +60,14 @@ export async function clean(dataFolder: string): Promise<Cleaned> {
   return done
 }
 
-/** Names of ours, of which the middle is a step's or a container's id. */
+/** Names of ours; the middle is the id of a step or a container. */
 const CABLE = /^ml-[0-9a-f]{6}[0-9a-z-]*$/
 const SWITCH = /^(minilab0|mlb-[0-9a-f]{6})$/
 const TABLE = /^(minilab|mlb-[0-9a-f]{6}$)/
 
-/** The links of ours in this network namespace, the cables before the switches that they are plugged into. */
+/** Our interfaces in this network namespace, veth pairs before the bridges that they are attached to. */
 function links(): string[] {
-  if (!isRoot()) return [] // others' then: whoever made them had rights that we lack
+  if (!isRoot()) return [] // then they belong to others: only a process with rights that we lack can have made them
   using rtnetlink = openRtnetlink()
   const all = rtnetlink.links()
   const namesOf = (kind: string, pattern: RegExp) =>
@@ -75,7 +75,7 @@ function links(): string[] {
   return [...namesOf('veth', CABLE), ...namesOf('bridge', SWITCH)]
 }
 
-/** The name of a switch is used again and again: nobody may make one between the question and the removal. */
+/** The name of a bridge is reused: no process may make one between the check and the removal. */
 function sweepLink(done: Cleaned, dataFolder: string, name: string): Removed | undefined {
   return withNetworkLock(() => {
     const netns = currentNetns()
@@ -87,7 +87,7 @@ function sweepLink(done: Cleaned, dataFolder: string, name: string): Removed | u
   })
 }
 
-/** nft(8)'s tables of ours. Rules of iptables bear no name: those are known by their ledger alone. */
+/** Our nft(8) tables. iptables rules have no names: only their ledger lists them. */
 function tables(): Entry[] {
   const nft = findProgram('nft')
   if (!nft || !isRoot()) return []
@@ -100,14 +100,14 @@ function tables(): Entry[] {
   })
 }
 
-/** Folders of containers that did not come so far as to have a state: `minilab rm` is for those that did. */
+/** Folders of containers that never got a state: containers with a state are left to `minilab rm`. */
 function folders(dataFolder: string): Entry[] {
   return list(join(dataFolder, 'containers'))
     .filter(path => !existsSync(join(path, 'state.json')))
     .map(path => ({ kind: 'folder', path, unless: 'state.json' }))
 }
 
-/** What containers wrote that are gone. */
+/** The output of containers that no longer exist. */
 function logFiles(dataFolder: string): string[] {
   const theirs = new Set(states().map(({ log }) => log))
   return list(join(dataFolder, 'logs')).filter(path => !theirs.has(path))
@@ -124,14 +124,14 @@ function isOwn(entry: Entry): boolean {
   return !('path' in entry) || statSync(entry.path, { throwIfNoEntry: false })?.uid === process.geteuid?.()
 }
 
-/** Whether what a command has noted is what was found, or lies in it, or around it. */
+/** Whether a recorded change is the thing that was found, or lies in it, or contains it. */
 function holds(noted: Entry, found: Entry): boolean {
   if (noted.kind === 'link' && found.kind === 'link')
     return noted.name === found.name && noted.netns === found.netns
   if (noted.kind === 'rules' && found.kind === 'rules')
     return noted.netns === found.netns && nameOf(noted) === nameOf(found)
   if (noted.kind !== found.kind || !('path' in noted && 'path' in found)) return false
-  // the directory above the cgroups of several commands goes when it is empty, and not before
+  // the directory above the cgroups of several commands is removed once it is empty, not before
   if ([noted, found].some(entry => entry.kind === 'cgroup' && entry.use === 'parent')) return false
   return `${noted.path}/`.startsWith(`${found.path}/`) || found.path.startsWith(`${noted.path}/`)
 }
@@ -151,7 +151,7 @@ function runs({ pid }: Held): string {
   return `process ${pid} (${command.join(' ')}) has it`
 }
 
-/** Removes something, and says so; where that is refused, it is kept, with the reason. False only then. */
+/** Removes something, and reports it; if that is refused, reports that it stays and why. False only then. */
 async function attempt(
   done: Cleaned,
   what: string,
@@ -161,7 +161,7 @@ async function attempt(
     done.removed.push(...[(await act()) ?? []].flat())
     return true
   } catch (error) {
-    // typed errors, and those of Node's file system; anything else is a defect of ours
+    // typed errors, and those of Node's file system; anything else is a bug of ours
     if (!(error instanceof MinilabError || (error instanceof Error && 'code' in error))) throw error
     const why = error instanceof MinilabError ? `${error.message}: ${error.remedy}` : error.message
     done.kept.push({ what, why })

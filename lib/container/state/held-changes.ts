@@ -3,20 +3,20 @@ import { descriptors, ifReadable, pids } from '../../kernel/process/procfs.ts'
 import type { Entry } from '../ledger/ledger-entry.ts'
 import { ledgers, ownerLives, parse, writerOf } from '../ledger/ledger.ts'
 
-/** A change on the host, and the process of the running command that will take it back. */
+/** A change on the host, and the process of the running command that will undo it. */
 export interface Held {
   entry: Entry
-  /** undefined where it is in another pid namespace, in which we cannot see it */
+  /** undefined if it is in another pid namespace, which we cannot see */
   pid: number | undefined
-  /** the data folder in which that command's ledger is by now */
+  /** the data folder that contains that command's ledger now */
   folder: string
 }
 
 const LEDGER = /\/ledger\/\d+-\d+-[0-9a-f]{8}-\d+(-\d+_\d+)?\.jsonl( \(deleted\))?$/
 
 /**
- * What running commands hold. Those of this data folder are found by their ledgers. Those that use another, or whose
- * ledger was deleted, the kernel knows: a command keeps its ledger open, and through /proc/<pid>/fd it can be read.
+ * The changes that running commands hold. Commands of this data folder are found by their ledgers. The kernel knows the ones that use
+ * another data folder, or whose ledger was deleted: a command keeps its ledger open, so it can be read through /proc/<pid>/fd.
  */
 export function heldByLiving(dataFolder: string, open = openFiles()): Held[] {
   const own = ledgers(dataFolder)
@@ -31,7 +31,7 @@ export function heldByLiving(dataFolder: string, open = openFiles()): Held[] {
     }))
   return [
     ...own.flatMap(({ path, ...by }) => parse(path).map(entry => ({ ...by, entry }))),
-    // between our look at its descriptors and now it may have ended, or become one that only root may look at: ptrace(2)
+    // since we listed its descriptors it may have ended, or have become a process that only root may inspect: ptrace(2)
     ...others.flatMap(({ path, ...by }) =>
       (ifReadable(() => parse(path)) ?? []).map(entry => ({ ...by, entry })),
     ),
@@ -41,11 +41,11 @@ export function heldByLiving(dataFolder: string, open = openFiles()): Held[] {
 export interface OpenFile {
   pid: number
   fd: string
-  /** what the kernel says that it is: a path, also of a deleted file */
+  /** its path as the kernel gives it, also of a deleted file */
   target: string
 }
 
-/** Every file that a process has open, as far as we may look: an ordinary user only at their own processes. */
+/** Every file that a process has open, as far as we may look: an ordinary user may look only at their own processes. */
 export function openFiles(): OpenFile[] {
   return pids().flatMap(pid =>
     Object.entries(ifReadable(() => descriptors(pid)) ?? {}).map(([fd, target]) => ({ pid, fd, target })),

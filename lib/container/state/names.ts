@@ -8,14 +8,14 @@ import { quote } from '../../kernel/syscalls/kinds.ts'
 import { tryLockByte } from '../../kernel/process/file-lock.ts'
 import { states } from './state.ts'
 
-/** A name that no container has, and that nobody else can take while it is held. */
+/** A name that no container has, and that no other process can take while it is held. */
 export interface HeldName extends Disposable {
   name: string
 }
 
 /**
- * Holds the wanted name, or one made up, from now until the container's state says that it has it. Throws a usage error where it
- * is no name, or another container's: one that is there, or one that is being started at this moment.
+ * Holds the wanted name, or an invented one, from now until the container's state contains it. Throws a usage error if it
+ * is not a valid name, or belongs to another container that exists or is just being started.
  */
 export function holdName(wanted: string | undefined): HeldName {
   if (wanted !== undefined && !/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/.test(wanted))
@@ -45,7 +45,7 @@ export function holdName(wanted: string | undefined): HeldName {
   }
 }
 
-/** Locks one byte of a file that all commands share: which byte, the name says. Undefined where another process has it. */
+/** Locks one byte of a file that all commands share; the name determines the byte. Undefined if another process holds it. */
 function lockName(name: string): Descriptor | undefined {
   const folder = dataFolder()
   makeDir(folder)

@@ -14,7 +14,7 @@ import {
 } from '../../common/shape.ts'
 import type { Spec } from '../spec.ts'
 
-/** What `exec` needs of a spec; the rest of it had its use when the container was made. */
+/** The parts of a spec that `exec` needs; the rest was used only to make the container. */
 const spec = object({
   process: object({
     user: object({ uid: count, gid: count, umask: optional(count), additionalGids: optional(listOf(count)) }),
@@ -53,10 +53,10 @@ const spec = object({
   }),
 }) as Shape<Spec>
 
-/** Whether a value tells at least which process a container's first one is. */
+/** Whether a value at least identifies a container's first process. */
 export const isProcess = object({ id: text, boot: text, pid: positive, started: count })
 
-/** Whether a value is what writeState() has written: a file may be damaged, and everything in it is used. */
+/** Whether a value has the form that writeState() writes: a file may be damaged, and everything in it is used. */
 export const isState = object({
   id: text,
   name: text,
@@ -66,17 +66,17 @@ export const isState = object({
   ports: texts,
   address: nullable(text),
   log: nullable(text),
-  /** since when the machine runs: until its next start, a pid and a start time together are never reused */
+  /** identifies the current boot: until the next one, a pid and a start time together are never reused */
   boot: text,
   /** its first process */
   pid: positive,
-  /** when that began, in clock ticks since boot: proc_pid_stat(5), starttime */
+  /** when that process began, in clock ticks since boot: proc_pid_stat(5), starttime */
   started: count,
-  /** the process of ours that looks after it, until it has noted how it ended */
+  /** our process that looks after the container, until it has recorded how the container ended */
   keeper: object({ pid: positive, started: count }),
   spec,
   exit: optional(object({ status: count, at: text })),
 })
 
-/** What is remembered of a container that `minilab run` made: <data>/containers/<id>/state.json. */
+/** What is stored about a container that `minilab run` made: <data>/containers/<id>/state.json. */
 export type State = Of<typeof isState>

@@ -15,35 +15,35 @@ export function containerFolder(id: string): string {
   return join(dataFolder(), 'containers', id)
 }
 
-/** Room behind the first text for what is known at the container's end, when the disk may be full. */
+/** Spare room after the first text, for what is known when the container ends, as the disk may be full then. */
 const SPARE = 256 // bytes
 
 const stateFile = (id: string) => join(containerFolder(id), 'state.json')
 const partialFile = (id: string) => join(containerFolder(id), 'state.json.new')
 
 /**
- * Writes the state of a container that is about to start: nobody takes it for one that runs until `commitState` is called. Not by
- * `replaceFile`: between the two the container starts.
+ * Writes the state of a container that is about to start: it does not count as running until `commitState` is called. Not with
+ * `replaceFile`, because the container starts between the two steps.
  */
 export function prepareState(state: State): void {
   makeDir(containerFolder(state.id))
   writeFileSync(partialFile(state.id), JSON.stringify(state, null, 2) + ' '.repeat(SPARE))
 }
 
-/** The program runs: rename(2), which needs no room on the disk. */
+/** The program runs: rename(2), which needs no space on the disk. */
 export function commitState(id: string): void {
   renameSync(partialFile(id), stateFile(id))
 }
 
 /**
- * Writes another state, at once or not at all. Where there is no room for a new file any more, it is written over the old one,
- * which had some to spare.
+ * Writes a new state completely or not at all. If there is no space for a new file, it overwrites the old one, which
+ * has some spare room.
  */
 export function writeState(state: State): void {
   const text = JSON.stringify(state, null, 2)
   const path = stateFile(state.id)
   try {
-    replaceFile(path, text, { partial: partialFile(state.id), sync: false }) // no container outlives a loss of power
+    replaceFile(path, text, { partial: partialFile(state.id), sync: false }) // no container survives a loss of power
   } catch (error) {
     const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0
     if (!isFull(error) || size < Buffer.byteLength(text)) throw error
@@ -58,7 +58,7 @@ export function states(): State[] {
     .sort((a, b) => a.created.localeCompare(b.created))
 }
 
-/** The ids of containers whose state.json is damaged: we do not know any more what they are, nor whether they run. */
+/** The ids of containers whose state.json is damaged: we do not know what they are, or whether they run. */
 export function damagedIds(): string[] {
   return ids().filter(id => readState(id) === false)
 }
@@ -69,17 +69,17 @@ function ids(): string[] {
   return readdirSync(folder).filter(id => existsSync(join(folder, id, 'state.json')))
 }
 
-/** What is recorded of a container's first process, also where the rest of its state is damaged. */
+/** What is recorded about a container's first process, even if the rest of its state is damaged. */
 export function recordedProcess(id: string): Pick<State, 'pid' | 'started'> | undefined {
   const state = ifReadable(() => readJson(stateFile(id), isProcess))
   return typeof state === 'object' && state.id === id && state.boot === bootId() ? state : undefined
 }
 
-/** The state of a container; false where its file makes no sense, undefined where it has gone meanwhile. */
+/** The state of a container; false if its file is damaged, undefined if it has been removed. */
 function readState(id: string): State | false | undefined {
   try {
     const state = readJson(stateFile(id), isState)
-    // whose folder and log are removed, and whose process is killed, must not be another's
+    // we remove folder and log and kill the process: they must not belong to another container
     if (typeof state !== 'object' || state.id !== id) return false
     const log = ownLog(state.log)
     return log !== undefined && { ...state, log }
@@ -91,18 +91,18 @@ function readState(id: string): State | false | undefined {
 }
 
 /**
- * Where a container's log is: in our data folder, under whichever name it was known when the container began, or where it was
- * before it was moved. Undefined where it is another's, as in a copy of a data folder.
+ * Where a container's log is: in our data folder, by whichever name the folder had when the container started, or where it was
+ * before it was moved. Undefined if the log belongs to another data folder, as in a copy of a data folder.
  */
 function ownLog(log: string | null): string | null | undefined {
   if (log === null) return null
   const own = join(dataFolder(), 'logs', basename(log))
-  if (dirname(own) !== join(dataFolder(), 'logs')) return undefined // it was `..`
+  if (dirname(own) !== join(dataFolder(), 'logs')) return undefined // the name was `..`
   if (realPath(log) === own) return own
   return !existsSync(log) && lstatSync(own, { throwIfNoEntry: false })?.isFile() ? own : undefined
 }
 
-/** The container that a word means: a name, an id, or the beginning of one id. Throws a usage error with what there is. */
+/** The container that a word means: a name, an id, or the beginning of a single id. Throws a usage error that lists what exists. */
 export function findState(word: string): State {
   const all = states()
   const exact = all.find(state => state.name === word || state.id === word)
@@ -125,7 +125,7 @@ export function findState(word: string): State {
   )
 }
 
-/** A pidfd for the container's first process, which the caller closes; undefined where it has ended. */
+/** A pidfd for the container's first process, which the caller closes; undefined if it has ended. */
 export function running({ pid, started, boot }: State): number | undefined {
   return boot === bootId() ? findProcess(pid, started) : undefined
 }

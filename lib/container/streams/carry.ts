@@ -11,31 +11,31 @@ const readAsync = promisify(read)
 const writeAsync = promisify(write)
 const CHUNK = 65536
 
-/** One end of a stream. The mode of a descriptor that is ours alone may be changed; the caller's stays as they have it. */
+/** One end of a stream. We may change the mode of a descriptor that is only ours; the caller's stays as it is. */
 export interface End {
   fd: number
   ours: boolean
 }
 
-/** A descriptor of ours, which from now on never makes us wait. */
+/** Makes a descriptor of ours non-blocking. */
 export function ourEnd(fd: number): End {
   now.fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK) // fcntl(2): the access mode in it is ignored
   return { fd, ours: true }
 }
 
-/** What a terminal holds at most: TTYB_DEFAULT_MEM_LIMIT (tty_buffer.c) and N_TTY_BUF_SIZE (n_tty.c). */
+/** The most that a terminal holds: TTYB_DEFAULT_MEM_LIMIT (tty_buffer.c) and N_TTY_BUF_SIZE (n_tty.c). */
 const TERMINAL_SIZE = 65536 + 4096 // bytes
 
-/** How much can be read of a descriptor of ours while nobody writes to it: bytes. */
+/** How much can be read from a descriptor of ours while nothing is written to it: bytes. */
 const capacity = (fd: number) => (isatty(fd) ? TERMINAL_SIZE : now.fcntl(fd, F_GETPIPE_SZ, 0))
 
 /**
- * Copies from one end to the other, no faster than that takes it, until the first one ends, or `wake` is called; what can be
- * read at that moment is copied still. Throws the error of a read or a write.
+ * Copies from one end to the other, no faster than the other accepts it, until the first one ends, or `wake` is called; what is
+ * readable at that moment is still copied. Throws the error of a read or a write.
  */
 export async function carry(from: End, to: (bytes: Buffer) => Promise<void>, wake: Wake): Promise<void> {
   const buffer = Buffer.alloc(CHUNK)
-  let left = Infinity // bytes, from when `wake` was called: a program that writes on would keep us for ever
+  let left = Infinity // bytes, set when `wake` is called: a program that keeps writing would hold us for ever
   while (left > 0) {
     const count = await readSome(from, buffer, wake)
     if (count === 0) return
@@ -55,15 +55,15 @@ async function readWaiting(fd: number, buffer: Buffer): Promise<number> {
   }
 }
 
-/** The number of bytes read; 0 at the end of the stream, or where `wake` was called and there is nothing more for now. */
+/** The number of bytes read; 0 at the end of the stream, or if `wake` was called and there is nothing more to read now. */
 async function readSome(from: End, buffer: Buffer, wake: Wake): Promise<number> {
   for (;;) {
     try {
       if (from.ours) return readSync(from.fd, buffer)
-      // on a worker: another process may take what there is before us, and then a read waits
+      // on a worker: another process may read the data before us, and then our read blocks
       if (!wake.called && (await ready(from.fd, POLLIN, -1, wake))) return await readWaiting(from.fd, buffer)
     } catch (error) {
-      // pty(7): once the last descriptor of the other side is closed, a read gives EIO, not end of file
+      // pty(7): once the last descriptor of the other side is closed, a read fails with EIO instead of returning end of file
       if (codeOf(error) === 'EIO') return 0
       if (codeOf(error) !== 'EAGAIN') throw error
     }
@@ -72,11 +72,11 @@ async function readSome(from: End, buffer: Buffer, wake: Wake): Promise<number> 
   }
 }
 
-/** Writes all of it, however long that takes, unless `wake` is called. */
+/** Writes all bytes, however long that takes, unless `wake` is called. */
 export async function writeAll({ fd, ours }: End, bytes: Uint8Array, wake?: Wake): Promise<void> {
   for (let at = 0; at < bytes.length && !wake?.called;) {
     try {
-      // ours is never waited for; the caller's may be in either mode, and a worker may wait for it
+      // ours is non-blocking; the caller's may be in either mode, so a worker may have to wait for it
       at += ours ? writeSync(fd, bytes, at) : (await writeAsync(fd, bytes, at)).bytesWritten
     } catch (error) {
       if (codeOf(error) !== 'EAGAIN') throw error

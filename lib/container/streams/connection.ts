@@ -8,10 +8,10 @@ import { isStopped } from '../../kernel/process/procfs.ts'
 import { type Pumped, pump } from './pump.ts'
 import { type Stdio, Streams } from './streams.ts'
 
-/** How long a program may take to end when its terminal is closed: as `docker stop` gives it. */
+/** How long a program may take to end after its terminal is closed: the same as with `docker stop`. */
 const GRACE = 10_000 // ms
 const INTERRUPTS = 3
-/** How long its output may take to be read after the last of them: ms. */
+/** How long reading the rest of its output may take after the last of these interrupts: ms. */
 const PATIENCE = 1000
 const { SIGHUP, SIGINT, SIGTERM, SIGWINCH } = constants.signals
 const ENDING = new Set<number>([SIGHUP, SIGINT, SIGTERM])
@@ -23,15 +23,15 @@ export interface ConnectionOptions {
   log?: boolean
 }
 
-/** Both ends of a container's terminal. Taken over. */
+/** Both ends of a container's terminal. The connection closes them. */
 export interface Terminal {
   master: number
   slave: number
 }
 
 /**
- * What connects a program with whoever started it: the standard streams, or a terminal; and the signals that we are sent,
- * from before its first instruction on.
+ * Connects a program with the process that started it: the standard streams, or a terminal; and the signals sent to us,
+ * from before the program's first instruction.
  */
 export class Connection implements Disposable {
   readonly stdio: Stdio
@@ -46,7 +46,7 @@ export class Connection implements Disposable {
   #interrupts = 0
   #hasEnded = false
   readonly #interrupted = Promise.withResolvers<number>()
-  /** is told of a signal that wants us to end while there is no program yet to which it could be passed on */
+  /** called for a signal that should end us while there is no program yet to pass it on to */
   beforeStart: (signal: number) => void = () => {}
 
   constructor({ interactive, terminal, log }: ConnectionOptions) {
@@ -71,15 +71,15 @@ export class Connection implements Disposable {
       return await child.exit
     } finally {
       this.#hasEnded = true
-      // open until now: where a program closes its own, it can be opened again, and the terminal has not come to its end
+      // kept open until now: if a program closes its own, it can reopen it, and the terminal has not reached its end
       if (terminal) closeSync(terminal.slave)
       this.#pumped?.programEnded()
     }
   }
 
   /**
-   * Waits until all that the program has written is where it should be. Throws a MinilabError (machine) where that was refused, and
-   * Interrupted at a signal: a reader that does not read keeps us no longer.
+   * Waits until all output of the program has been delivered. Throws a MinilabError (machine) if that was refused, and
+   * Interrupted at a signal: a reader that does not read cannot hold us up any longer.
    */
   async finish(): Promise<void> {
     const signal = await Promise.race([
@@ -95,16 +95,16 @@ export class Connection implements Disposable {
       this.#early.push(signal)
       return void (ENDING.has(signal) && this.beforeStart(signal))
     }
-    if (signal === SIGWINCH && this.#pumped) return // our size: the kernel tells who uses the container's terminal
+    if (signal === SIGWINCH && this.#pumped) return // our window size changed: the kernel tells the processes on the container's terminal
     this.#child.kill(signal)
-    // the first process of a pid namespace ignores what it does not handle: who presses Ctrl-C three times wants it to end, as docker
+    // the first process of a pid namespace ignores signals that it does not handle: after three Ctrl-C we end it, as docker
     if (signal === SIGINT && ++this.#interrupts === INTERRUPTS) {
       this.#child.kill('SIGKILL')
-      setTimeout(() => this.#interrupted.resolve(SIGINT), PATIENCE).unref() // it may be that nobody reads
+      setTimeout(() => this.#interrupted.resolve(SIGINT), PATIENCE).unref() // its output may have no reader
     }
-    // one that is stopped hears it only when it goes on; to others SIGCONT would say what never happened
+    // a stopped process gets the signal only when it continues; for a running one SIGCONT would report what never happened
     if (ENDING.has(signal) && isStopped(this.#child.pid)) this.#child.kill('SIGCONT')
-    // our terminal has gone, and nobody reaches the container any more; pid_namespaces(7): its first process may ignore SIGHUP
+    // our terminal has gone, so the container cannot be reached; pid_namespaces(7): its first process may ignore SIGHUP
     if (signal === SIGHUP && this.#onTerminal)
       this.#deadline ??= setTimeout(() => this.#child?.kill('SIGKILL'), GRACE)
   }

@@ -1,16 +1,16 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 
 /**
- * The log of a container that runs in the background, in the format that Kubernetes' runtimes write (CRI): one record a line, with
- * when and where it was written, and whether a line of the program ends with it (F) or goes on (P).
+ * The log of a container that runs in the background, in the format of Kubernetes runtimes (CRI): one record per line, with the
+ * time and the stream, and whether the record ends a line of the program (F) or is a part of it (P).
  *
  *     2026-11-30T16:04:05.678Z stdout F a whole line
  */
 export interface LogRecord {
-  /** empty where a line is no record: one of ours, or a damaged one */
+  /** empty if the line is not a record: a message of ours, or damaged */
   time: string
   stream: Stream
-  /** a part of what was written: of a long line there may come several, and the last one has `ends` */
+  /** a part of the output: a long line may come in several parts, and the last one has `ends` */
   text: Buffer
   starts: boolean
   ends: boolean
@@ -19,13 +19,13 @@ export interface LogRecord {
 const HEADER = /^(\d{4}-\d\d-\d\dT[\d:.]{8,18}Z) (stdout|stderr) ([FP]) /
 const HEADER_MAX = 64 // bytes
 const CHUNK = 65536
-/** How far behind the last lines the beginnings of those are looked for that the other stream has interrupted: bytes. */
+/** How far before the last lines to search for the beginnings of lines that the other stream has interrupted: bytes. */
 const LOOK_BACK = 2 ** 24
 const NEWLINE = 10
 
 type Stream = 'stdout' | 'stderr'
 
-/** What a program has written at once, as records. */
+/** Turns what a program has written at once into records. */
 export function encodeLog(stream: Stream, bytes: Buffer, time = new Date().toISOString()): Buffer {
   const parts: Buffer[] = []
   for (let at = 0; at < bytes.length;) {
@@ -37,13 +37,13 @@ export function encodeLog(stream: Stream, bytes: Buffer, time = new Date().toISO
   return Buffer.concat(parts)
 }
 
-/** Reads a log piece by piece, however large it is, and however long its lines are. */
+/** Reads a log in pieces, however large it is, and however long its lines are. */
 export class LogReader implements Disposable {
   readonly #fd: number
   #at = 0
   #rest: Buffer = Buffer.alloc(0)
   #record: (Omit<LogRecord, 'text'> & { whole: boolean; isWanted: boolean }) | undefined
-  /** where the first record of each stream is that is wanted */
+  /** where the first wanted record of each stream is */
   readonly #from: Record<Stream, number> = { stdout: 0, stderr: 0 }
   readonly #open = new Set<string>() // streams whose last record was a P
 
@@ -55,7 +55,7 @@ export class LogReader implements Disposable {
     closeSync(this.#fd)
   }
 
-  /** What there is to read now, and was not read before. The text of a record is there until the next one is asked for. */
+  /** The records that were added since the last read. The text of a record is valid until the next one is asked for. */
   *records(): Generator<LogRecord> {
     const buffer = Buffer.alloc(CHUNK)
     for (let count; (count = readSync(this.#fd, buffer, 0, CHUNK, this.#at)) > 0;) {
@@ -66,14 +66,14 @@ export class LogReader implements Disposable {
     }
   }
 
-  /** `start`: where in the file the bytes are */
+  /** `start`: the position of the bytes in the file */
   *#parse(bytes: Buffer, start: number): Generator<LogRecord> {
     let at = 0
     while (at < bytes.length) {
       if (!this.#record) {
         const line = bytes.subarray(at, at + HEADER_MAX)
         const header = HEADER.exec(line.toString('latin1'))
-        // it may be cut off; what is no record is a line of ours about the container, or damaged
+        // it may be incomplete; a line that is no record is a message of ours about the container, or damaged
         if (!header && line.length < HEADER_MAX && !line.includes(NEWLINE)) break
         const [all, time, stream, kind] = parts(header)
         const starts = !this.#open.has(stream)
@@ -104,18 +104,18 @@ export class LogReader implements Disposable {
     this.#rest = Buffer.from(bytes.subarray(at))
   }
 
-  /** Skips all but the last `lines` lines of the program: a line counts where it ends, and is wanted with all of its records. */
+  /** Skips all but the last `lines` lines of the program. A line counts where it ends, and is wanted with all of its records. */
   skipToLast(lines: number): void {
     const { size } = fstatSync(this.#fd)
     const from = { stdout: size, stderr: size }
     const seen = new Set<Stream>()
-    const wanted = new Set<Stream>() // streams of which the record at hand belongs to a wanted line
+    const wanted = new Set<Stream>() // streams whose current record belongs to a wanted line
     let count = 0
-    let last = size // where the first of the wanted lines ends
+    let last = size // the end of the first wanted line
     for (const start of this.#recordsBackwards(size)) {
       if (count === lines && (wanted.size === 0 || last - start > LOOK_BACK)) break
       const [, , stream, kind] = this.#header(start)
-      const isEnd = kind === 'F' || !seen.has(stream) // the last line of a stream may not have its end yet
+      const isEnd = kind === 'F' || !seen.has(stream) // the last line of a stream may have no end yet
       seen.add(stream)
       if (isEnd && count === lines) wanted.delete(stream)
       else if (isEnd) {
@@ -129,7 +129,7 @@ export class LogReader implements Disposable {
     this.#at = Math.min(from.stdout, from.stderr)
   }
 
-  /** Where records start, the last one first. */
+  /** The positions where records start, last one first. */
   *#recordsBackwards(size: number): Generator<number> {
     const buffer = Buffer.alloc(CHUNK)
     for (let end = size; end > 0;) {
@@ -151,6 +151,6 @@ export class LogReader implements Disposable {
 
 type Header = [all: string, time: string, stream: Stream, kind: string]
 
-/** What is no record counts as a line of stdout. */
+/** A line that is no record counts as a line of stdout. */
 const parts = (header: RegExpExecArray | null): Header =>
   header ? (header.slice() as Header) : ['', '', 'stdout', 'F']

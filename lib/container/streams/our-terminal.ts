@@ -13,9 +13,9 @@ import {
 } from '../../kernel/syscalls/constants.ts'
 import { now } from '../../kernel/syscalls/now.ts'
 
-// struct termios of the kernel, asm-generic/termbits.h: four words of flags, the line discipline, 19 control characters
+// the kernel's struct termios, asm-generic/termbits.h: four words of flags, the line discipline, 19 control characters
 const TERMIOS = { size: 36, input: 0, output: 4, control: 8, local: 12, vtime: 17 + 5, vmin: 17 + 6 }
-// as cfmakeraw(3) does: nothing is translated, in either direction, and no key means anything to the kernel
+// like cfmakeraw(3): nothing is translated in either direction, and no key has a meaning to the kernel
 const CLEARED = {
   input: 0o2753, // IGNBRK BRKINT PARMRK ISTRIP INLCR IGNCR ICRNL IXON
   output: 0o1, // OPOST
@@ -24,7 +24,7 @@ const CLEARED = {
 }
 const CS8 = 0o60
 
-/** Has a terminal pass everything on as it is; returns what gives it back as it was, once. */
+/** Makes a terminal pass everything on unchanged; returns a function that restores it once. */
 export function makeRaw(fd: number): () => void {
   const before = new Uint8Array(TERMIOS.size)
   now.ioctl(fd, TCGETS, before)
@@ -48,7 +48,7 @@ export function makeRaw(fd: number): () => void {
   return restore
 }
 
-/** Gives another terminal the size of ours, now and whenever that changes; the kernel sends SIGWINCH to who uses it. */
+/** Gives another terminal the size of ours, now and at every change; the kernel then sends SIGWINCH to its foreground processes. */
 export function followSize(master: number): () => void {
   const follow = () => copySize(master)
   follow()
@@ -56,13 +56,13 @@ export function followSize(master: number): () => void {
   return () => process.off('SIGWINCH', follow)
 }
 
-/** The other end of a pseudo-terminal that has just been opened by its master, wherever its devpts is mounted: ioctl_tty(2). */
+/** The other end of a pseudo-terminal whose master was just opened, wherever its devpts is mounted: ioctl_tty(2). */
 export function openSlave(master: number): number {
   now.ioctl(master, TIOCSPTLCK, new Uint8Array(4))
   return now.ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC)
 }
 
-/** struct winsize: rows, columns, pixels. Where neither a size is given nor a terminal of ours has one, 24 lines of 80. */
+/** struct winsize: rows, columns, pixels. Without a given size, and without the size of a terminal of ours, 24 lines of 80. */
 export function copySize(master: number, given?: { width: number; height: number }): void {
   const ours = [0, 1, 2].find(fd => isatty(fd))
   const size = new Uint8Array(8)

@@ -5,19 +5,19 @@ import { Wake } from '../../kernel/process/poll.ts'
 import { carry, ourEnd, writeAll } from './carry.ts'
 import { followSize, makeRaw } from './our-terminal.ts'
 
-/** A container's terminal, connected with our stdin and stdout. */
+/** A container's terminal, connected to our stdin and stdout. */
 export interface Pumped {
   /** Settles when all output has been written: once the last program has closed the terminal, or `programEnded` was called. */
   done: Promise<void>
-  /** Other programs may still hold the terminal: what is in it by now is its output, and then it hangs up. */
+  /** Other programs may still have the terminal open: its present content is the rest of the output, and then it hangs up. */
   programEnded(): void
-  /** Ends it, and gives our terminal back as it was. */
+  /** Ends it, and restores our terminal. */
   end(): void
 }
 
 /**
- * Connects our terminal with a container's: keys go there untouched (so Ctrl-C is the container's matter), its output
- * comes here no faster than it is taken, and it follows our size. Takes over the descriptor of its master.
+ * Connects our terminal to a container's. Keys go there unchanged (so Ctrl-C is for the container), its output
+ * arrives no faster than it is consumed, and it follows our window size. Takes over the descriptor of its master.
  */
 export function pump(master: number, interactive: boolean): Pumped {
   const theirs = ourEnd(master)
@@ -32,9 +32,9 @@ export function pump(master: number, interactive: boolean): Pumped {
     .catch(readerGone)
     .finally(() => {
       unfollow()
-      keys.call() // from here on nothing is written to the master
+      keys.call() // from here on we write nothing to the master
       ended[Symbol.dispose]()
-      closeSync(master) // for a program that still runs the terminal hangs up: SIGHUP, EIO
+      closeSync(master) // for a program that still runs, the terminal hangs up: SIGHUP, EIO
       void input.finally(() => keys[Symbol.dispose]())
     })
   return {
@@ -47,7 +47,7 @@ export function pump(master: number, interactive: boolean): Pumped {
   }
 }
 
-/** EIO: the terminal has gone, ours or the container's. EPIPE: nobody reads our output. Both are no fault, and the end of it. */
+/** EIO: our terminal or the container's has gone. EPIPE: our output has no reader. Neither is an error; both end the connection. */
 function readerGone(error: unknown): void {
   if (!['EIO', 'EPIPE'].includes(codeOf(error) ?? '')) throw error
 }

@@ -23,15 +23,15 @@ import { carry, ourEnd, writeAll } from './carry.ts'
 import { encodeLog } from './log.ts'
 import type { Part } from '../part.ts'
 
-/** What becomes the program's 0, 1 or 2: a descriptor of ours, or the /dev/null of the container. */
+/** What becomes the program's 0, 1 or 2: one of our descriptors, or the container's /dev/null. */
 export type Stream = number | 'null'
 export type Stdio = [Stream, Stream, Stream]
 
 export interface StreamsOptions {
   interactive: boolean
-  /** 1 and 2 are a log of ours. What finds no room on a full disk is lost, and the program goes on */
+  /** 1 and 2 are a log of ours. Output that does not fit on a full disk is lost, and the program goes on */
   log?: boolean
-  /** what of ours they are connected with: our own three unless given */
+  /** our descriptors that they are connected with: our own three unless given */
   from?: [number, number, number]
 }
 
@@ -39,15 +39,15 @@ const DEV_NULL = (1 << 8) | 3 // its device number, 1:3
 const OPEN_HOW_SIZE = 24
 
 /**
- * How the program's stdin, stdout and stderr are connected with ours: through pipes of ours, and nothing of the caller's is handed
- * on. A program can open its descriptors again through /proc/self/fd, with other rights than they were opened with. So it could
+ * Connects the program's stdin, stdout and stderr with ours through our own pipes; it never gets the caller's descriptors.
+ * A program can reopen its descriptors through /proc/self/fd with other access rights. So it could
  * write to its stdin what a shell of the host reads next, read from its stdout what a neighbour in the pipeline writes, change
- * the blocking mode for all who share the pipe, and mode and owner of a file.
+ * the blocking mode for all processes that share the pipe, and change mode and owner of a file.
  */
 export class Streams {
   readonly stdio: Stdio
   readonly #wake = new Wake()
-  /** the ends that only the program needs, and those that only we need until it runs */
+  /** the ends that only the program needs, and the ends that only we need until it runs */
   readonly #theirs: number[] = []
   #ours: number[] = []
   readonly #input: { from: number; to: number } | undefined
@@ -63,12 +63,12 @@ export class Streams {
     this.#log = log
     const hasInput = interactive && (log || !isNull(input, 'stdin'))
     const to = hasInput ? this.#pipe('write') : -1
-    // in the background nobody writes to it, but it stays open until the container has ended, as docker run -d -i does it
+    // in the background nothing is written to it, but it stays open until the container has ended, like docker run -d -i
     if (hasInput && log) this.#held = to
     else if (hasInput) this.#input = { from: input, to }
     const stdin = hasInput ? certain(this.#theirs.at(-1)) : 'null'
     const stdout = this.#output(output, 'stdout')
-    // one open file stays one: what is written to both keeps its order
+    // one open file stays one: output written to both keeps its order
     const isOne = !log && typeof stdout === 'number' && isSameFile(output, errors)
     this.stdio = [stdin, stdout, isOne ? stdout : this.#output(errors, 'stderr')]
   }
@@ -76,19 +76,19 @@ export class Streams {
   /** The program runs, so it has its ends. */
   start(): void {
     for (const fd of this.#theirs.splice(0)) closeSync(fd)
-    this.#ours = this.#ours.filter(fd => fd === this.#held) // each other is closed by who uses it
+    this.#ours = this.#ours.filter(fd => fd === this.#held) // the code that uses an end closes it
     if (this.#input) this.#feeding = this.#feed(this.#input.from, this.#input.to)
     this.#draining = this.#outputs.map(({ from, to, name }) => this.#drain(from, to, name))
   }
 
-  /** The program has ended: what it has written goes where it should. Throws a MinilabError (machine) where that was refused. */
+  /** The program has ended: flushes what it has written. Throws a MinilabError (machine) if that was refused. */
   async finish(): Promise<void> {
     this.#wake.call()
     await Promise.all(this.#draining)
     if (this.#failed) throw this.#failed
   }
 
-  /** To be called in any case. */
+  /** Must be called in any case. */
   close(): void {
     this.#wake.call()
     for (const fd of [...this.#theirs.splice(0), ...this.#ours.splice(0)]) closeSync(fd)
@@ -101,7 +101,7 @@ export class Streams {
     return certain(this.#theirs.at(-1))
   }
 
-  /** A pipe of which one end is for the program; the other one. */
+  /** Makes a pipe with one end for the program; returns the other end. */
   #pipe(ours: 'read' | 'write'): number {
     const { read, write } = pipe()
     const [our, their] = ours === 'read' ? [read, write] : [write, read]
@@ -115,7 +115,7 @@ export class Streams {
       const place = ourEnd(to)
       await carry({ fd: from, ours: false }, bytes => writeAll(place, bytes, this.#wake), this.#wake)
     } catch (error) {
-      if (codeOf(error) !== 'EPIPE') this.#failed ??= refused('read stdin', error) // else the program reads no more
+      if (codeOf(error) !== 'EPIPE') this.#failed ??= refused('read stdin', error) // otherwise the program reads no more
     } finally {
       closeSync(to)
     }
@@ -126,7 +126,7 @@ export class Streams {
     const place = { fd: to, ours: false }
     const put = async (bytes: Buffer) => {
       try {
-        // first of all the end of a record that was cut off
+        // first, the end of a record that was cut off
         const note = `\nminilab: a part of what it wrote to ${stream} is missing: there was no room for it\n`
         const records = Buffer.concat([Buffer.from(isCut ? note : ''), encodeLog(stream, bytes)])
         await writeAll(place, this.#log ? records : bytes)
@@ -140,11 +140,11 @@ export class Streams {
       await carry(ourEnd(from), put, this.#wake)
       if (isCut) await put(Buffer.alloc(0))
     } catch (error) {
-      // nobody reads any more, or our terminal has gone: no fault of ours, and the program learns of it as from a pipe of its own
+      // there is no reader any more, or our terminal has gone: not an error of ours, and the program notices it by its own pipe
       if (!['EPIPE', 'ECONNRESET', 'EIO'].includes(codeOf(error) ?? ''))
         this.#failed ??= refused(`write to ${stream}`, error)
     } finally {
-      closeSync(from) // a program that goes on writing is told so: EPIPE, SIGPIPE
+      closeSync(from) // a program that goes on writing gets EPIPE, SIGPIPE
     }
   }
 }
@@ -158,24 +158,24 @@ function refused(doing: string, error: unknown): MinilabError<'machine'> {
   )
 }
 
-/** Whether a descriptor of ours is the host's /dev/null: a container has its own. */
+/** Whether one of our descriptors is the host's /dev/null: a container has its own. */
 function isNull(fd: number, name: string): boolean {
   const stat = fstatSync(fd)
   if (stat.isDirectory()) throw new MinilabError('usage', `${name} is a directory`, 'give a file')
   return stat.isCharacterDevice() && stat.rdev === DEV_NULL
 }
 
-/** Whether two descriptors are one open file, with one position: kcmp(2). */
+/** Whether two descriptors are the same open file, with one position: kcmp(2). */
 function isSameFile(one: number, other: number): boolean {
   try {
     return now.kcmp(process.pid, process.pid, KCMP_FILE, one, other) === 0
   } catch (error) {
-    if (error instanceof SyscallError) return false // a kernel without it, or a filter against it
+    if (error instanceof SyscallError) return false // a kernel without it, or a filter that forbids it
     throw error
   }
 }
 
-/** The part that makes the three descriptors the program's own, once the container has its /dev. */
+/** The part that installs the program's three descriptors, once the container has its /dev. */
 export const streams: Part = {
   name: 'process',
   inside(tape, { spec: { process }, stdio = [0, 1, 2], terminal }) {
@@ -186,8 +186,8 @@ export const streams: Part = {
 }
 
 /**
- * The container's /dev/null in place of the host's, of which a program could change the mode. A path of the container may lead to
- * anything in it: a named pipe is not waited for.
+ * Replaces the host's /dev/null, whose mode a program could change, by the container's. At that path there may be
+ * anything, such as a named pipe, so opening it must not block.
  */
 export function openNull(tape: Tape, stdio: Stdio): void {
   const targets = [0, 1, 2].filter(target => stdio[target] === 'null')
@@ -200,8 +200,8 @@ export function openNull(tape: Tape, stdio: Stdio): void {
 }
 
 /**
- * /dev/stdout opens the pipe again, which its owner may do, and nobody else: so it becomes the user's (runc:
- * fixStdioPermissions). EINVAL: one who is not in the map of the user namespace.
+ * /dev/stdout opens the pipe again, which only its owner may do: so the user becomes its owner (runc:
+ * fixStdioPermissions). EINVAL: the user is not in the map of the user namespace.
  */
 export function own(tape: Tape, uid: number): void {
   for (const fd of [0, 1, 2]) tape.attempt.fchownat(fd, '', uid, -1, AT_EMPTY_PATH)

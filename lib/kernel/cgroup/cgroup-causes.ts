@@ -4,18 +4,18 @@ import { hierarchyOf, readings } from './cgroupfs.ts'
 import { schedulingPolicy, unlessGone } from '../process/procfs.ts'
 import type { Diagnosis } from '../syscalls/syscall-error.ts'
 
-/** Why a file of a cgroup is refused, as far as the cgroup tells by now: admin-guide/cgroup-v1/*.rst, cgroup-v2.rst. */
+/** Why a write to a cgroup file is refused, as far as the cgroup's state tells: admin-guide/cgroup-v1/*.rst, cgroup-v2.rst. */
 export function diagnoseCgroup(path: string, code: string, value: string): Diagnosis | undefined {
   if (code === 'EINVAL')
     return noNumber(path, value) ?? otherFile(path) ?? lessThanMemory(path) ?? realTime(path, value)
-  if (code === 'EACCES') return otherFile(path) // such a file nobody may write, but root may open it
+  if (code === 'EACCES') return otherFile(path) // no process may write such a file, but root may open it
   if (code !== 'ENOENT') return undefined
   return existsSync(dirname(path)) ? otherName(path) : notMade(path)
 }
 
 const isOfCgroup = (path: string) => path.startsWith('/sys/fs/cgroup/')
 
-/** The directory itself is not there. */
+/** The directory itself does not exist. */
 function notMade(path: string): Diagnosis | undefined {
   if (!isOfCgroup(path)) return undefined
   return {
@@ -41,7 +41,7 @@ function otherFile(path: string): Diagnosis | undefined {
   return undefined
 }
 
-/** What a program writes that takes a value for granted, or has calculated with it. */
+/** What a program writes if it takes a value for granted, or has calculated with it. */
 function noNumber(path: string, value: string): Diagnosis | undefined {
   if (!isOfCgroup(path)) return undefined
   const [word] = /undefined|NaN|null/.exec(value) ?? []
@@ -55,7 +55,7 @@ function noNumber(path: string, value: string): Diagnosis | undefined {
 
 const REAL_TIME = [1, 2] // SCHED_FIFO, SCHED_RR
 
-/** sched_rt_can_attach() of kernel/sched/rt.c: in a cgroup of the cpu controller only those that have time for it may be real-time. */
+/** sched_rt_can_attach() of kernel/sched/rt.c: a real-time process may join a cpu cgroup only if that has real-time CPU time. */
 function realTime(path: string, value: string): Diagnosis | undefined {
   const isJoining = isOfCgroup(path) && basename(path) === 'cgroup.procs' && /^\d+$/.test(value)
   if (!isJoining || !REAL_TIME.includes(unlessGone(() => schedulingPolicy(Number(value) || 'self')) ?? 0))
@@ -66,9 +66,9 @@ function realTime(path: string, value: string): Diagnosis | undefined {
   }
 }
 
-const NONE = 2 ** 62 // bytes; v1 says more than that where there is no limit
+const NONE = 2 ** 62 // bytes; v1 shows more than this if there is no limit
 
-/** The limit of memory is there, and that of memory and swap together would be less. */
+/** There is a limit of memory, and the limit of memory plus swap would be lower. */
 function lessThanMemory(path: string): Diagnosis | undefined {
   const memory = join(dirname(path), 'memory.limit_in_bytes')
   if (basename(path) !== 'memory.memsw.limit_in_bytes' || !existsSync(memory)) return undefined
@@ -80,7 +80,7 @@ function lessThanMemory(path: string): Diagnosis | undefined {
   }
 }
 
-/** A file that this cgroup does not have: it is another controller's, or the other version's. */
+/** A file that this cgroup does not have: it belongs to another controller, or to the other cgroup version. */
 function otherName(path: string): Diagnosis | undefined {
   const name = basename(path)
   const reading = Object.values(readings).find(({ v1, v2 }) => v1[0] === name || v2[0] === name)
@@ -94,7 +94,7 @@ function otherName(path: string): Diagnosis | undefined {
     }
   const { version } = hierarchy
   const [shown] = version === 1 ? reading.v1 : reading.v2
-  // the one that is read only says what was written to the other
+  // the file that is read only shows what was written to the other one
   const right = shown === 'freezer.self_freezing' ? 'freezer.state' : shown
   if (right !== name)
     return {

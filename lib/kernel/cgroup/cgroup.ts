@@ -10,26 +10,26 @@ import { findProcess, send } from '../process/signal.ts'
 import type { Replayed } from '../tape/tape.ts'
 import { until } from '../../common/until.ts'
 
-/** How long the kernel may take to stop or to end every process of a cgroup, in milliseconds. */
+/** How long the kernel may take to freeze or to kill every process of a cgroup, in milliseconds. */
 const STATE_TIMEOUT = 5000
 
-/** One directory of a cgroup, and the hierarchy it is in. */
+/** One directory of a cgroup, and its hierarchy. */
 export interface CgroupFolder {
   hierarchy: Hierarchy
   path: string
 }
 
-/** Directories that together are "the" cgroup of a container: one on v2, one for each hierarchy on v1. */
+/** The directories that together are "the" cgroup of a container: one on v2, one for each hierarchy on v1. */
 export class Cgroup {
   readonly folders: CgroupFolder[]
-  /** what was made and written for it, to be shown like a tape */
+  /** the changes and writes made for it, to be shown like a tape */
   readonly log: Omit<Replayed, 'part'>[] = []
 
   constructor(folders: CgroupFolder[]) {
     this.folders = folders
   }
 
-  /** The directory and version that hold a controller of this cgroup. */
+  /** The directory and version of a controller of this cgroup. */
   controller(name: string): { version: 1 | 2; path: string } | undefined {
     const hierarchy = hierarchyOf(
       name,
@@ -44,7 +44,7 @@ export class Cgroup {
     this.logged('write', [path, value], value.length, () => writeControl(path, value))
   }
 
-  /** Does a thing, and logs it as the call that it is. */
+  /** Runs a function, and logs it as the system call that it makes. */
   logged(call: string, args: string[], result: number, act: () => void): void {
     const began = process.hrtime.bigint()
     act()
@@ -62,8 +62,8 @@ export class Cgroup {
   }
 
   /**
-   * Stops every process in it, or lets them go on; resolves when the kernel says that it is so. Throws a usage error when it
-   * has not come to that after `timeout` milliseconds, and where there is no freezer, or we would stop ourselves.
+   * Freezes every process in it, or lets them continue; resolves when the kernel confirms that. Throws a usage error if it
+   * takes longer than `timeout` milliseconds, if there is no freezer, or if we would freeze ourselves.
    */
   async freeze(frozen: boolean, timeout = STATE_TIMEOUT): Promise<void> {
     const freezer = this.controller('freezer')
@@ -96,39 +96,39 @@ const FREEZER = {
   2: { file: 'cgroup.freeze', on: '1', off: '0' },
 }
 
-/** Waits until the kernel has stopped (or let go) every process; false where it does not come to that. */
+/** Waits until the kernel has frozen (or thawed) every process; false if that does not happen in time. */
 async function settled(version: 1 | 2, path: string, state: string, timeout: number): Promise<boolean> {
   const events = join(path, 'cgroup.events')
   if (version === 2) return until(() => readControl(events).includes(`frozen ${state}`), timeout, events)
-  // cgroup-v1/freezer-subsystem.rst: FREEZING until all have stopped. There is no event for it; each reading looks anew
+  // cgroup-v1/freezer-subsystem.rst: FREEZING until all are frozen. There is no event for it; each read checks again
   return until(() => readControl(join(path, FREEZER[1].file)) === state, timeout)
 }
 
-/** The cgroup that a process is in, whoever made it: /proc/<pid>/cgroup. */
+/** The cgroup that a process is in, whichever process made it: /proc/<pid>/cgroup. */
 export function cgroupOf(pid: number): Cgroup {
   return new Cgroup(hierarchies(pid).map(hierarchy => ({ hierarchy, path: hierarchy.own })))
 }
 
-/** Whether we are in a cgroup ourselves, or in one below it. */
+/** Whether we are in a cgroup ourselves, or in a descendant of it. */
 function holdsUs(path: string): boolean {
   return hierarchies().some(({ own }) => own === path || own.startsWith(path + '/'))
 }
 
-/** The processes in one cgroup directory; those of other pid namespaces, which the kernel lists as 0, left out. */
+/** The processes in one cgroup directory, without those of other pid namespaces, which the kernel lists as 0. */
 function members(path: string): number[] {
   return listFile(join(path, 'cgroup.procs')).map(Number).filter(Boolean)
 }
 
-/** What a directory is there for, which decides how it is removed. */
+/** The purpose of a directory, which decides how it is removed. */
 export type CgroupUse =
-  /** it holds a container: what still runs in it, or in cgroups below it, is ended */
+  /** it holds a container: processes that still run in it, or in cgroups below it, are killed */
   | 'container'
-  /** it holds cgroups of ours: removed when the last of them is gone */
+  /** it holds other cgroups of ours: removed when the last of them is gone */
   | 'parent'
-  /** it holds ourselves, on v2, so that the cgroup above can hand controllers down: we go back there */
+  /** it holds ourselves, on v2, so that the cgroup above can hand controllers down: we move back there */
   | 'ourselves'
 
-/** Removes a cgroup directory. True if it was there and is gone; throws a usage error where something in it does not go. */
+/** Removes a cgroup directory. True if it existed and is gone; throws a usage error if something in it cannot be removed. */
 export async function removeCgroup(path: string, use: CgroupUse): Promise<boolean> {
   if (!existsSync(path)) return false
   if (use === 'ourselves') return goBack(path) && remove(path)
@@ -140,9 +140,9 @@ export async function removeCgroup(path: string, use: CgroupUse): Promise<boolea
       if (entry.isDirectory()) await removeCgroup(join(path, entry.name), use)
     await empty(path)
   } catch (error) {
-    if (!isGone(error)) throw error // another command has removed it meanwhile
+    if (!isGone(error)) throw error // another command has removed it already
   }
-  // a process that has just died may be counted for a moment longer
+  // a process that has just died may still be counted for a moment
   if (await until(() => remove(path), STATE_TIMEOUT)) return true
   throw new MinilabError(
     'usage',
@@ -151,7 +151,7 @@ export async function removeCgroup(path: string, use: CgroupUse): Promise<boolea
   )
 }
 
-/** rmdir(2); false where it is in use. */
+/** rmdir(2); false if it is in use. */
 function remove(path: string): boolean {
   try {
     rmdirSync(path)
@@ -163,14 +163,14 @@ function remove(path: string): boolean {
   }
 }
 
-/** Ends every process in a cgroup, those too that are being forked meanwhile. */
+/** Kills every process in a cgroup, including those forked while this runs. */
 async function empty(path: string): Promise<void> {
-  const kill = join(path, 'cgroup.kill') // v2, from Linux 5.14 on: all at once
+  const kill = join(path, 'cgroup.kill') // v2, since Linux 5.14: all at once
   const dead = () => {
     const pids = members(path)
     if (pids.length > 0 && existsSync(kill)) {
       writeControl(kill, '1')
-      pids.forEach(thaw) // what v1's freezer holds does not die by that: cgroup-v1/freezer-subsystem.rst
+      pids.forEach(thaw) // a process that v1's freezer holds does not die of the signal: cgroup-v1/freezer-subsystem.rst
     } else for (const pid of pids) killMember(path, pid)
     return pids.length === 0
   }
@@ -186,24 +186,24 @@ function killMember(path: string, pid: number): void {
   const pidfd = findProcess(pid)
   if (pidfd === undefined) return
   using _ = closing(pidfd)
-  // the descriptor holds on to one process: is it still the one that is in there?
+  // the descriptor refers to one fixed process: check that it is still in this cgroup
   if (!members(path).includes(pid)) return
   send(pidfd, 'SIGKILL')
   thaw(pid)
 }
 
-/** A frozen process dies only once it is thawed: v1. On v2 it can be killed as it is. */
+/** A frozen process dies only once it is thawed: v1. On v2 it can be killed while frozen. */
 export function thaw(pid: number): void {
   try {
     const freezer = hierarchyOf('freezer', hierarchies(pid))
-    // of a dead one /proc says the root of the hierarchy: so we look afterwards whether it still lives
+    // for a dead process /proc gives the root of the hierarchy: so check afterwards that it still lives
     if (freezer && processExists(pid)) thawV1(freezer.own)
   } catch (error) {
-    if (!isGone(error)) throw error // it has died meanwhile
+    if (!isGone(error)) throw error // it has died already
   }
 }
 
-/** Whether the cgroup of a process is frozen, or is to be. */
+/** Whether the cgroup of a process is frozen, or is about to be. */
 export function isFrozenProcess(pid: number): boolean {
   const freezer = hierarchyOf('freezer', hierarchies(pid))
   if (!freezer) return false
@@ -212,7 +212,7 @@ export function isFrozenProcess(pid: number): boolean {
   return existsSync(path) && readControl(path) !== none
 }
 
-/** Thaws a cgroup and all below it: v1, where nothing frozen dies. */
+/** Thaws a cgroup and all below it: v1, where no frozen process dies. */
 export function thawTree(path: string): void {
   if (!existsSync(path)) return
   thawV1(path)
@@ -225,14 +225,14 @@ function thawV1(path: string): void {
   if (existsSync(file)) writeControl(file, FREEZER[1].off)
 }
 
-/** Moves every process of a leaf to the cgroup above; false where that one still hands controllers down for others. */
+/** Moves every process of a leaf to the cgroup above; false if that cgroup still hands controllers down for others. */
 function goBack(leaf: string): boolean {
   if (listFile(join(dirname(leaf), 'cgroup.subtree_control')).length > 0) return false
   move(leaf, dirname(leaf))
   return true
 }
 
-/** Moves every process from one cgroup directory to another; one that ends meanwhile does not matter. */
+/** Moves every process from one cgroup directory to another; a process that ends on the way is skipped. */
 export function move(from: string, to: string): void {
   for (const pid of members(from)) {
     try {

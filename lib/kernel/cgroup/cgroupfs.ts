@@ -2,24 +2,24 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type Mount, mountinfo } from '../mount/mountinfo.ts'
 
-/** One cgroup hierarchy: where it is mounted, which controllers it holds, and where a process is in it. */
+/** One cgroup hierarchy: where it is mounted, which controllers it has, and a process's place in it. */
 export interface Hierarchy {
   version: 1 | 2
   mount: string
-  /** on v2 with `CORE`, which has no controller of its own there */
+  /** on v2 with `CORE`, for what needs no controller there */
   controllers: string[]
-  /** the directory of the process that was asked about, below `mount` */
+  /** the cgroup directory of the process in question, below `mount` */
   own: string
 }
 
-/** What v1 has a controller for, and every cgroup of v2 can do by itself: cgroup.freeze, and usage_usec in cpu.stat. */
+/** What needs a controller on v1, but is built into every cgroup of v2: cgroup.freeze, and usage_usec in cpu.stat. */
 export const CORE = ['freezer', 'cpuacct']
 
-/** How this machine arranges its cgroups: everything on v2, everything on v1, or v1 controllers beside a v2 tree. */
+/** How this machine arranges its cgroups: all on v2, all on v1, or v1 controllers beside a v2 tree. */
 export type CgroupMode = 'v2' | 'v1' | 'hybrid' | 'none'
 
 /**
- * The hierarchies, from /proc/self/mountinfo (where) and /proc/<pid>/cgroup (which, and where in it): cgroups(7).
+ * The hierarchies, from /proc/self/mountinfo (where they are) and /proc/<pid>/cgroup (which, and the place in each): cgroups(7).
  * Nothing is assumed about /sys/fs/cgroup.
  */
 export function hierarchies(pid: number | 'self' = 'self'): Hierarchy[] {
@@ -28,7 +28,7 @@ export function hierarchies(pid: number | 'self' = 'self'): Hierarchy[] {
   )
 }
 
-/** As `hierarchies`, from the text of /proc/<pid>/cgroup; `controllersOf` tells those of a v2 mount. */
+/** Like `hierarchies`, from the text of /proc/<pid>/cgroup; `controllersOf` returns those of a v2 mount. */
 export function parseHierarchies(
   text: string,
   mounts: readonly Mount[],
@@ -44,7 +44,7 @@ export function parseHierarchies(
         ? m.type === 'cgroup2'
         : m.type === 'cgroup' && controllers.every(c => m.superOptions.includes(c)),
     )
-    // a hierarchy may be mounted more than once: the mount that shows all of it is the one to use
+    // a hierarchy may be mounted more than once: use the mount that shows all of it
     const mount = places.find(m => m.root === '/') ?? places[0]
     if (!mount) continue
     found.push({
@@ -57,7 +57,7 @@ export function parseHierarchies(
   return found
 }
 
-/** The path of /proc/<pid>/cgroup as a directory: a mount may show only a part of the hierarchy, its `root`. */
+/** Turns a path of /proc/<pid>/cgroup into a directory: a mount may show only a part of the hierarchy, its `root`. */
 function below({ target, root }: Mount, path: string): string {
   const shown = path === root || path.startsWith(root + '/')
   return resolve(join(target, root !== '/' && shown ? path.slice(root.length) : path))
@@ -69,7 +69,7 @@ export function cgroupMode(found = hierarchies()): CgroupMode {
   return v1 && v2 ? 'hybrid' : v1 ? 'v1' : v2 ? 'v2' : 'none'
 }
 
-/** The hierarchy that holds a controller; v1's if both could (a controller is bound to one only). */
+/** The hierarchy that has a controller; v1's if both could (a controller is bound to only one). */
 export function hierarchyOf(controller: string, found = hierarchies()): Hierarchy | undefined {
   return (
     found.find(h => h.version === 1 && h.controllers.includes(controller)) ??
@@ -77,7 +77,7 @@ export function hierarchyOf(controller: string, found = hierarchies()): Hierarch
   )
 }
 
-/** Where a process is in a hierarchy, from its /proc/<pid>/cgroup; the path is relative to the reader's cgroup namespace. */
+/** The place of a process in a hierarchy, from its /proc/<pid>/cgroup; the path is relative to the reader's cgroup namespace. */
 export function pathIn(text: string, { version, controllers }: Hierarchy): string | undefined {
   for (const line of text.trimEnd().split('\n')) {
     const [, names = '', ...rest] = line.split(':')
@@ -87,23 +87,23 @@ export function pathIn(text: string, { version, controllers }: Hierarchy): strin
   return undefined
 }
 
-/** Words of a one-line file such as cgroup.controllers; none if there is no such file. */
+/** The words of a one-line file such as cgroup.controllers; none if the file does not exist. */
 export function listFile(path: string): string[] {
   return existsSync(path) ? readFileSync(path, 'utf8').split(/\s+/).filter(Boolean) : []
 }
 
-/** Where to read what a controller says of one cgroup: the file, and the key in it, on v1 and on v2. */
+/** Where a controller shows a value of one cgroup: the file, and the key in it, on v1 and on v2. */
 interface Reading {
   controller: string
   v1: [file: string, key?: string]
   v2: [file: string, key?: string]
 }
 
-/** What can be asked about a process's cgroup. Documentation/admin-guide/cgroup-v1/*.rst and cgroup-v2.rst. */
+/** The values that can be read for a process's cgroup. Documentation/admin-guide/cgroup-v1/*.rst and cgroup-v2.rst. */
 export const readings = {
-  /** bytes; v2 says `max` for none */
+  /** bytes; v2: `max` for no limit */
   memoryLimit: { controller: 'memory', v1: ['memory.limit_in_bytes'], v2: ['memory.max'] },
-  /** bytes; v1: memory and swap together; v2: swap alone. No such file where swap is not accounted for */
+  /** bytes; v1: memory plus swap; v2: swap alone. The file is missing if swap is not accounted for */
   swapLimit: { controller: 'memory', v1: ['memory.memsw.limit_in_bytes'], v2: ['memory.swap.max'] },
   /** how many processes the OOM killer has killed in it */
   oomKills: {
@@ -113,7 +113,7 @@ export const readings = {
   },
   /** v1: microseconds, -1 for no limit; v2: `quota period`, and `max` for no limit */
   cpuQuota: { controller: 'cpu', v1: ['cpu.cfs_quota_us'], v2: ['cpu.max'] },
-  /** v1: microseconds; v2: beside the quota */
+  /** v1: microseconds; v2: in the same file as the quota */
   cpuPeriod: { controller: 'cpu', v1: ['cpu.cfs_period_us'], v2: ['cpu.max'] },
   cpuPeriods: { controller: 'cpu', v1: ['cpu.stat', 'nr_periods'], v2: ['cpu.stat', 'nr_periods'] },
   cpuThrottled: { controller: 'cpu', v1: ['cpu.stat', 'nr_throttled'], v2: ['cpu.stat', 'nr_throttled'] },
@@ -125,11 +125,11 @@ export const readings = {
   pidsRefused: { controller: 'pids', v1: ['pids.events', 'max'], v2: ['pids.events', 'max'] },
   /** v1: THAWED, FREEZING or FROZEN; v2: 0 or 1 */
   frozen: { controller: 'freezer', v1: ['freezer.state'], v2: ['cgroup.events', 'frozen'] },
-  /** 1 where it shall be frozen, whether or not it is by now */
+  /** 1 if it should be frozen, even if it is not frozen yet */
   toldToFreeze: { controller: 'freezer', v1: ['freezer.self_freezing'], v2: ['cgroup.freeze'] },
 } satisfies Record<string, Reading>
 
-/** A value, the file it was read from, and that with the key in it, as evidence names it. */
+/** A value, the file it was read from, and the file with the key in it, in the form used for evidence. */
 export interface CgroupValue {
   file: string
   source: string
@@ -138,7 +138,7 @@ export interface CgroupValue {
 }
 
 /**
- * Reads one of `readings` for the cgroup that a process is in; undefined where no such controller is mounted, or where the
+ * Reads one of `readings` for the cgroup of a process; undefined if the controller is not mounted, or if the
  * cgroup has no such file: the root of a hierarchy has no limits.
  */
 export function readCgroup(pid: number, what: keyof typeof readings): CgroupValue | undefined {
@@ -155,7 +155,7 @@ export function readCgroup(pid: number, what: keyof typeof readings): CgroupValu
   return line ? { file, source: `${file} (${key})`, value: line.slice(key.length + 1), version } : undefined
 }
 
-/** Processor time that the cgroup has used, in microseconds. */
+/** The CPU time that the cgroup has used, in microseconds. */
 export function cpuUsageMicroseconds(pid: number): number | undefined {
   const usage = readCgroup(pid, 'cpuUsage')
   if (!usage) return undefined

@@ -4,7 +4,7 @@ import { SyscallError } from '../syscalls/syscall-error.ts'
 import { errnoNumber } from '../../common/errno.ts'
 
 /**
- * Writes one value to a file by which the kernel is told something (uid_map, cgroup.procs, sysctls), in one write(2).
+ * Writes one value to a file that controls the kernel (uid_map, cgroup.procs, sysctls), in one write(2).
  * Throws a SyscallError with cause and remedy.
  */
 export function writeControl(path: string, value: string | number): void {
@@ -13,7 +13,7 @@ export function writeControl(path: string, value: string | number): void {
     writeFileSync(path, text, { flag: 'r+' }) // never creates: a missing control file is an error
   } catch (error) {
     const { code = '', syscall = 'write', errno } = error as NodeJS.ErrnoException
-    if (errno === undefined) throw error // the caller's: no text to write
+    if (errno === undefined) throw error // the caller's error: no text to write
     const args =
       syscall === 'open' ? JSON.stringify(path) : `${JSON.stringify(path)}, ${JSON.stringify(text)}`
     throw new SyscallError(syscall, args, errnoNumber(code), undefined, diagnoseWrite(path, code, text))

@@ -8,28 +8,28 @@ import { MinilabError } from '../../common/errors.ts'
 import { mountCommands } from './mount-cgroups.ts'
 import { isGone, unlessGone } from '../process/procfs.ts'
 
-/** A change on the host that the kernel does not take back by itself. `enabled` may be empty: handed down by others already. */
+/** A change on the host that the kernel does not undo by itself. `enabled` may be empty: others have handed the controllers down already. */
 export type CgroupChange =
   { kind: 'cgroup'; path: string; use: CgroupUse } | { kind: 'controllers'; path: string; enabled: string[] }
 
 type Note = (change: CgroupChange) => void
 
-/** What a cgroup cannot be made for: said in a sentence, with what would help. */
+/** Why no cgroup can be made for something, in a sentence, and the remedy. */
 export interface Refused {
   reason: string
   remedy: string
 }
 
-/** Directories of this name are ours alone; several commands may have cgroups in one at the same time. */
+/** Directories of this name are always ours; several commands may have cgroups in one at the same time. */
 const OURS = 'minilab'
-/** The leaf that we sit in ourselves, where v2 asks for it. */
+/** The leaf that we move into ourselves if v2 requires it. */
 const LEAF = 'minilab-self'
-/** The leaf that the first process of a sandbox is put into, in the cgroup that is around all that the sandbox does. */
+/** The leaf for the first process of a sandbox, in the cgroup that contains everything the sandbox does. */
 export const SANDBOX_LEAF = 'minilab-sandbox'
 
 /**
- * Where cgroups of ours go in one hierarchy: in a sandbox beside the leaf that we were put into; else below its root for root,
- * and below our own delegated cgroup for others.
+ * Where our cgroups go in a hierarchy: in a sandbox, beside the leaf that we were put into; otherwise, for root, below the
+ * hierarchy's root, and for others, below our own delegated cgroup.
  */
 function base({ mount, own }: Hierarchy): string {
   if (basename(own) === SANDBOX_LEAF) return dirname(own)
@@ -37,11 +37,11 @@ function base({ mount, own }: Hierarchy): string {
   return basename(own) === LEAF ? dirname(own) : own
 }
 
-/** Every cgroup of ours that is there, known by its place and name, in an order in which they can be removed. */
+/** Every existing cgroup of ours, known by its place and name, in an order in which they can be removed. */
 export function ourCgroups(): Extract<CgroupChange, { kind: 'cgroup' }>[] {
   return hierarchies().flatMap(hierarchy => {
     const start = base(hierarchy)
-    // another command, ending now, may take it away under our feet
+    // another command that is ending may remove it at the same time
     const below = (path: string) => unlessGone(() => readdirSync(path, { withFileTypes: true })) ?? []
     const containers = below(join(start, OURS)).filter(entry => entry.isDirectory())
     const places: [string, CgroupUse][] = [
@@ -58,9 +58,9 @@ const isRoot = () => process.getuid?.() === 0
 const writable = (folder: string) => mayAccess(folder, constants.W_OK)
 
 /**
- * Plans the directories of a cgroup named `name` for the wanted controllers, without making them.
- * Says why not where a controller is not mounted or not delegated to us. `everywhere`: also in the hierarchies that have none of
- * them, as far as we may. A cgroup namespace begins in each hierarchy where its first process is: else that is the machine's root.
+ * Plans the directories of a cgroup named `name` for the wanted controllers, without making them. Returns the reason
+ * if a controller is not mounted or not delegated to us. `everywhere`: also in the hierarchies without a wanted controller,
+ * as far as we may. In each hierarchy a cgroup namespace starts at its first process's cgroup: without one of ours, the machine's root.
  */
 export function planCgroup(
   name: string,
@@ -83,7 +83,7 @@ export function planCgroup(
   }
   for (const hierarchy of everywhere ? found : []) {
     const start = base(hierarchy)
-    // a cpuset without processors takes in no process, and none can inherit any from it
+    // a cpuset without CPUs accepts no process, and its children cannot inherit any CPUs from it
     if (!folders.has(start) && writable(start) && !lacksCpus(start))
       folders.set(start, { hierarchy, path: join(start, join('/', name)) })
   }
@@ -92,7 +92,7 @@ export function planCgroup(
 
 function refusal({ version, mount }: Hierarchy, start: string, controller: string): Refused | undefined {
   const errno = accessRefusal(start, constants.W_OK)
-  // not by our uid: who made a user namespace is 0 in it, and no root of the machine
+  // not by our uid: the creator of a user namespace is 0 in it, but not root of the machine
   if (errno === 'EROFS')
     return {
       reason: `${start} is read-only here (cgroup v${version}): we seem to be in a container`,
@@ -121,8 +121,8 @@ function available(folder: string): string[] {
 }
 
 /**
- * Makes the planned directories, handing the controllers down to them on v2. `note` hears of each change before it is made.
- * With `last: false` all but the directories themselves, which are noted: whoever wants them has only to make them.
+ * Makes the planned directories, and hands the controllers down to them on v2. `note` is called before each change.
+ * With `last: false`, the directories themselves are only recorded, and their user just has to make them.
  */
 export function makeCgroup(
   cgroup: Cgroup,
@@ -132,7 +132,7 @@ export function makeCgroup(
 ): void {
   for (const { hierarchy, path } of cgroup.folders) {
     const wanted = controllers.filter(c => hierarchy.controllers.includes(c))
-    // another minilab, ending now, may take the shared parent or its controllers away under our feet: then once more
+    // another minilab that is ending may remove the shared parent or its controllers at the same time: then try once more
     const made = [1, 2, 3, 4, 5].some(() => attempt(cgroup, hierarchy, path, wanted, note, last))
     if (!made)
       throw new MinilabError(
@@ -143,7 +143,7 @@ export function makeCgroup(
   }
 }
 
-/** True where the directory is there, with all its controllers; without `last`, where it will have them. */
+/** True if the directory exists with all its controllers; without `last`, if it will have them. */
 function attempt(
   cgroup: Cgroup,
   hierarchy: Hierarchy,
@@ -156,19 +156,19 @@ function attempt(
   const parents: string[] = []
   for (let at = dirname(path); at !== start; at = dirname(at)) parents.unshift(at)
   try {
-    // what every cgroup of v2 can do by itself needs not be handed down
+    // what every v2 cgroup can do by itself need not be handed down
     const handsDown = hierarchy.version === 2 && wanted.some(c => !CORE.includes(c))
     if (handsDown) handDown(cgroup, start, wanted, note)
     for (const parent of parents) {
       const foreign = existsSync(parent) && basename(parent) !== OURS
       if (!foreign) make(cgroup, parent, 'parent', note)
-      // what is handed down by a directory of ours ends with it
+      // what one of our directories hands down disappears with it
       if (handsDown) handDown(cgroup, parent, wanted, foreign ? note : () => {})
     }
     if (!last) note({ kind: 'cgroup', path, use: 'container' })
     else if (!existsSync(path)) make(cgroup, path, 'container', note)
     else inheritCpus(cgroup, path)
-    // the parent was made anew meanwhile, and had no processors yet to inherit
+    // the parent was made again in the meantime, and had no CPUs yet to inherit
     if (last && lacksCpus(path)) return false
   } catch (error) {
     if (isGone(error)) return false
@@ -182,13 +182,13 @@ function make(cgroup: Cgroup, path: string, use: CgroupUse, note: Note): void {
   note({ kind: 'cgroup', path, use })
   if (!existsSync(path))
     cgroup.logged('mkdir', [path], 0, () => mkdirSync(path, { recursive: use !== 'container' }))
-  inheritCpus(cgroup, path) // also where another minilab has made it this very moment
+  inheritCpus(cgroup, path) // even if another minilab made it at this moment
 }
 
-/** cgroup-v1/cpusets.rst: a new cpuset has no processors and no memory nodes, and no process may join it so. */
+/** cgroup-v1/cpusets.rst: a new cpuset has no CPUs and no memory nodes, and no process may join it in that state. */
 function inheritCpus(cgroup: Cgroup, path: string): void {
   for (const file of ['cpuset.cpus', 'cpuset.mems']) {
-    // v2 says by its cpuset.cpus.effective that there is nothing to do
+    // on v2, a cpuset.cpus.effective shows that there is nothing to do
     if (!existsSync(join(path, file)) || existsSync(join(path, `${file}.effective`))) continue
     if (readControl(join(path, file)) === '')
       cgroup.write(join(path, file), readControl(join(dirname(path), file)))
@@ -215,11 +215,11 @@ function handDown(cgroup: Cgroup, folder: string, wanted: string[], note: Note):
   if (missing.length > 0) cgroup.write(file, missing.map(c => `+${c}`).join(' '))
 }
 
-/** cgroups(7), no internal processes: where we sit in a cgroup, it can hand nothing down until we have left it for a leaf. */
+/** cgroups(7), no internal processes: a cgroup that contains our process cannot hand anything down until we have moved to a leaf. */
 function leaveForLeaf(folder: string, note: Note): void {
   const leaf = join(folder, LEAF)
   const there = hierarchies().some(({ own }) => own === leaf)
-  // the root of the hierarchy, the one cgroup without a type, is free of this rule
+  // the root of the hierarchy, the only cgroup without a type, is exempt from this rule
   const here = existsSync(join(folder, 'cgroup.type')) && hierarchies().some(({ own }) => own === folder)
   if (!there && !here) return
   note({ kind: 'cgroup', path: leaf, use: 'ourselves' })
@@ -229,7 +229,7 @@ function leaveForLeaf(folder: string, note: Note): void {
 }
 
 /**
- * What another runtime, as root, makes for a cgroupsPath and may leave: a directory in each hierarchy, its parent where that
+ * What another runtime, as root, makes for a cgroupsPath and may leave behind: a directory in each hierarchy, its parent if that
  * is ours, and on v2 controllers handed down at the root.
  */
 export function foreignChanges(name: string): CgroupChange[] {

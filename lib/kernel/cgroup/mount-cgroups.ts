@@ -5,14 +5,14 @@ import { mountinfo, mountOf } from '../mount/mountinfo.ts'
 const FOLDER = '/sys/fs/cgroup'
 
 /**
- * What to do for controllers that no mounted hierarchy has: a command that can be typed, as /proc/cgroups says, where each of them
- * is bound to a hierarchy of v1 by now; else on v2. cgroups(7).
+ * What to do about controllers that no mounted hierarchy has: a command to type. It mounts a v1 hierarchy if /proc/cgroups says that
+ * each of them is bound to one; otherwise v2. cgroups(7).
  */
 export function mountCommands(controllers: readonly string[]): string {
   const bound = parseCgroups(unlessGone(() => readFileSync('/proc/cgroups', 'utf8')) ?? '')
   const v1 = [...new Set(controllers.flatMap(name => bound.get(name) ?? []))]
   const isV2Mounted = mountinfo().some(({ type }) => type === 'cgroup2')
-  // Debian on a Raspberry Pi, for one, switches memory off
+  // for example, Debian on a Raspberry Pi disables memory
   if (v1.length === 0 && isV2Mounted)
     return `boot the kernel with cgroup_enable=${controllers.join(',')}, or use one that has it`
   if (v1.length === 0) return `sudo mount -t cgroup2 cgroup2 ${FOLDER}`
@@ -24,7 +24,7 @@ export function mountCommands(controllers: readonly string[]): string {
   ].join(' && ')
 }
 
-/** For each controller of v1 all that share its hierarchy, `cpu,cpuacct`. The kernel lets them be mounted only together. */
+/** For each v1 controller, all those that share its hierarchy: `cpu,cpuacct`. The kernel lets them be mounted only together. */
 function parseCgroups(text: string): Map<string, string> {
   const rows = text
     .split('\n')

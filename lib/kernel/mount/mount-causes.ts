@@ -9,7 +9,7 @@ const missing = (path: unknown) => typeof path === 'string' && !existsSync(path)
 const overlayFolders = (data: unknown) =>
   [...String(data).matchAll(/(?:lower|upper|work)dir=([^,]*)/g)].flatMap(([, paths = '']) => paths.split(':'))
 
-/** Why the kernel refuses a mount, and what is done with mounts: the ERRORS of section 2, fs/namespace.c. */
+/** Why the kernel refuses a mount, or an operation on mounts: the ERRORS of section 2, fs/namespace.c. */
 export const mountCauses: Record<string, Rule[]> = {
   'mount EPERM': [
     when(
@@ -48,7 +48,7 @@ export const mountCauses: Record<string, Rule[]> = {
   ],
   'mount ENOENT': [
     ([source, target, type, , data], earlier) => {
-      if (did('pivot_root', earlier) || did('chroot', earlier)) return undefined // other paths than ours
+      if (did('pivot_root', earlier) || did('chroot', earlier)) return undefined // the child's paths are not ours
       if (missing(target))
         return { cause: `there is no ${String(target)} to mount on`, remedy: `mkdir -p ${String(target)}` }
       if (typeof source === 'string' && source.startsWith('/') && missing(source))

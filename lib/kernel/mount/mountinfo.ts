@@ -8,7 +8,7 @@ export interface Mount {
   device: string
   /** the directory of the file system that is mounted here */
   root: string
-  /** where, as the reader's root sees it */
+  /** the mount point, as seen from the reader's root */
   target: string
   options: string[]
   /** `shared:N`, `master:N`, `propagate_from:N`, `unbindable`; none for a private mount */
@@ -48,7 +48,7 @@ export function parseMountinfo(text: string): Mount[] {
 }
 
 /**
- * The mount that an absolute path without symbolic links lies on: walked from the root mount downwards, at each mount
+ * The mount that contains an absolute path without symbolic links: from the root mount downwards, at each mount take
  * the first mount point on the way. (The order of the lines does not tell: an initramfs mounts /proc before "/".)
  */
 export function mountOf(path: string, mounts = mountinfo()): Mount | undefined {
@@ -56,7 +56,7 @@ export function mountOf(path: string, mounts = mountinfo()): Mount | undefined {
     .filter(({ target }) => path === target || path.startsWith(target === '/' ? '/' : target + '/'))
     .toSorted((a, b) => a.target.length - b.target.length)
   const listed = new Set(mounts.map(m => m.id))
-  // the root mount's parent is out of sight, or itself
+  // the root mount's parent is not visible, or is the mount itself
   let found = onTheWay.find(m => !listed.has(m.parent) || m.parent === m.id)
   for (let next = found; next; next = onTheWay.find(m => m.parent === found?.id && m !== found)) found = next
   return found

@@ -6,11 +6,11 @@ import { type Mount, mountinfo, parseMountinfo } from './mountinfo.ts'
 import { visit } from '../tape/visit.ts'
 
 /**
- * All mounts of the mount namespace that a process is in, also those above a chroot: proc_pid_mountinfo(5) shows each
- * process only what is below its own root, and whoever comes by setns(2) has the namespace's.
+ * All mounts of a process's mount namespace, including those above a chroot: proc_pid_mountinfo(5) shows each
+ * process only what is below its own root, but a process that joins by setns(2) gets the namespace's root.
  */
 export async function namespaceMounts(pid: number): Promise<Mount[]> {
-  using proc = openFile('/proc', O_DIRECTORY) // ours: inside there may be another, or none
+  using proc = openFile('/proc', O_DIRECTORY) // ours: inside there may be a different one, or none
   const replayed = await visit(pid, ['user', 'mnt'], tape => {
     tape.openat(proc.fd, 'self/mountinfo', O_RDONLY | O_CLOEXEC, 0)
   })
@@ -18,7 +18,7 @@ export async function namespaceMounts(pid: number): Promise<Mount[]> {
   return parseMountinfo(readFileSync(opened.fd, 'utf8'))
 }
 
-/** The mount that a process's "/" is; undefined where that is a directory below one, as after chroot(2). */
+/** The mount that is a process's "/"; undefined if "/" is a directory below a mount, as after chroot(2). */
 export function rootMount(pid: number): Mount | undefined {
   using root = openFile(`/proc/${pid}/root`, O_DIRECTORY)
   const id = Number(/^mnt_id:\s*(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${root.fd}`, 'utf8'))?.[1])

@@ -7,8 +7,8 @@ type How = Args<'openat2'>[2]
 const SIZE = 24 // bytes of a struct open_how
 
 /**
- * Opens a path of the mount namespace that a process is in, from the root of that namespace: /proc/<pid>/root is the root of the
- * process, which it may have changed by chroot(2). The descriptor is the caller's to close. Throws the SyscallError.
+ * Opens a path in the mount namespace of a process, from the root of that namespace: /proc/<pid>/root is the root of the
+ * process, which it may have changed by chroot(2). The caller closes the descriptor. Throws the SyscallError.
  */
 export async function openInside(pid: number, path: string, how: How): Promise<number> {
   const replayed = await visit(pid, ['user', 'mnt'], tape => void tape.openat2(AT_FDCWD, path, how, SIZE))

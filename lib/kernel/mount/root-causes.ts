@@ -10,14 +10,14 @@ import { mountinfo } from './mountinfo.ts'
 import { did, flag, isFile, type Rule, when } from '../syscalls/rule.ts'
 import { hint } from '../../common/suggest.ts'
 
-// Why the kernel refuses what makes a root file system: fs/namespace.c, fs/namei.c, and the ERRORS of section 2.
+// Why the kernel refuses the calls that set up a root file system: fs/namespace.c, fs/namei.c, and the ERRORS of section 2.
 
 const FILE_ON_FILE = 'a directory can only be mounted on a directory, a file only on a file'
 const S_IFMT = 0o170000
 
 const isInProc = (path: unknown) => /^\/(proc|sys)\//.test(String(path))
 
-/** mount_too_revealing(), fs/namespace.c: a user namespace gets a new one only beside one that shows as much. */
+/** mount_too_revealing(), fs/namespace.c: a user namespace gets a new one only if it can already see one that shows as much. */
 const sights: Rule[] = ['proc', 'sysfs'].map(type =>
   when(
     (args, earlier) =>
@@ -41,7 +41,7 @@ const readOnlySys = when(
   'mount yours with MS_RDONLY',
 )
 
-/** What is often taken for a type of file system, and what it is. */
+/** Words that are often mistaken for a file system type, and what they are. */
 const NO_TYPE: Record<string, string> = {
   bind: 'a bind mount is no file system but a flag: MS_BIND, with null for the type',
   rbind: 'a bind mount is no file system but a flag: MS_BIND | MS_REC, with null for the type',
@@ -53,13 +53,13 @@ function unknownType(type: string) {
   const more = '/proc/filesystems lists those that are known'
   return {
     cause: `this kernel does not know the file system "${type}"`,
-    // one that is listed by now was loaded meanwhile, or is refused for another reason
+    // a type that is listed now was loaded since, or is refused for another reason
     remedy:
       NO_TYPE[type] ?? `${known.includes(type) ? load : hint(type, known, load)}; ${more}`.replace('?;', '?'),
   }
 }
 
-/** These come before what is said of a mount in general. */
+/** These are checked before the general reasons for a refused mount. */
 export const rootCauses: Record<string, Rule[]> = {
   'mount EPERM': [...sights, readOnlySys],
   'mount ENODEV': [([, , type]) => unknownType(String(type))],

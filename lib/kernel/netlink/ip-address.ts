@@ -4,7 +4,7 @@ import { AF_INET, AF_INET6 } from '../syscalls/constants.ts'
 import { MinilabError } from '../../common/errors.ts'
 import { quote } from '../syscalls/kinds.ts'
 
-/** An address and how many of its bits name its network: `10.1.2.3/24`; without a length all of them. Throws a usage error. */
+/** An address and its prefix length: `10.1.2.3/24`; without a length, all bits. Throws a usage error. */
 export function parseNetwork(text: string): { family: number; ip: string; length: number } {
   const [ip = '', length, ...rest] = text.split('/')
   const most = certain({ 0: -1, 4: 32, 6: 128 }[isIP(ip)])
@@ -21,7 +21,7 @@ export function parseNetwork(text: string): { family: number; ip: string; length
 /** An address in network order: 4 bytes of IPv4, or 16 of IPv6. */
 export function encodeIP(address: string): Buffer {
   if (isIPv4(address)) return Buffer.from(address.split('.').map(Number))
-  // the URL parser writes every form of an IPv6 address as groups of hexadecimal digits with at most one `::`
+  // the URL parser writes every form of an IPv6 address as hexadecimal groups with at most one `::`
   const [before = '', after] = new URL(`http://[${address}]`).hostname.slice(1, -1).split('::')
   const groups = (text = '') => (text ? text.split(':') : [])
   const zeros = after === undefined ? 0 : 8 - groups(before).length - groups(after).length
@@ -29,7 +29,7 @@ export function encodeIP(address: string): Buffer {
   return Buffer.from(all.map(group => group.padStart(4, '0')).join(''), 'hex')
 }
 
-/** The address that 4 or 16 bytes stand for. */
+/** The address in 4 or 16 bytes. */
 export function decodeIP(bytes: Buffer): string {
   if (bytes.length === 4) return bytes.join('.')
   const groups = bytes.toString('hex').match(/.{4}/g) ?? []

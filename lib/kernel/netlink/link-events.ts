@@ -16,20 +16,20 @@ import { SyscallError } from '../syscalls/syscall-error.ts'
 const CHANGE_TIMEOUT = 3 // seconds between two changes of any link
 
 /**
- * Waits until links of our own network namespace are running. That a cable's other end went up is passed on by a work
- * queue (net/core/link_watch.c), so a moment after the request: before it a bridge drops what comes in by the link.
- * Throws a SyscallError (EAGAIN) where that never happens.
+ * Waits until links of our own network namespace are running. A work queue reports that a veth's peer went up
+ * (net/core/link_watch.c), so a moment after the request: until then a bridge drops packets that come in on the link.
+ * Throws a SyscallError (EAGAIN) if that never happens.
  */
 export function untilRunning(here: Rtnetlink, names: readonly string[]): void {
   using events = closing(now.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE))
   const timeout = timeval(CHANGE_TIMEOUT)
   now.setsockopt(events.fd, SOL_SOCKET, SO_RCVTIMEO, timeout, timeout.length)
   now.bind(events.fd, changesOfLinks, changesOfLinks.length)
-  // subscribed first, then asked: no change can come between unnoticed
+  // first subscribe, then ask: no change is missed in between
   while (!names.every(name => here.link(name).running)) nextChange(events.fd)
 }
 
-/** signal(7): with a time limit a socket's calls are interrupted by any signal, such as SIGCHLD, and not restarted. */
+/** signal(7): a socket call with a timeout is interrupted by any signal, such as SIGCHLD, and not restarted. */
 function nextChange(events: number): void {
   try {
     now.recvfrom(events, anyEvent, 1, 0, null, null)
@@ -42,4 +42,4 @@ function nextChange(events: number): void {
 const changesOfLinks = Buffer.alloc(12)
 changesOfLinks.writeUInt16LE(AF_NETLINK)
 changesOfLinks.writeUInt32LE(RTMGRP_LINK, 8)
-const anyEvent = new Uint8Array(1) // which one does not matter: the rest of the datagram is cut off
+const anyEvent = new Uint8Array(1) // its content does not matter: the rest of the datagram is cut off

@@ -4,7 +4,7 @@ import { decodeStruct } from './netlink-attributes.ts'
 import type { Answer } from './netlink.ts'
 import { type messages, stats64 } from './rtnetlink-messages.ts'
 
-/** A network interface, as the kernel tells of it: rtnetlink(7), netdevice(7). */
+/** A network interface, as the kernel describes it: rtnetlink(7), netdevice(7). */
 export interface Link {
   index: number
   name: string
@@ -14,15 +14,15 @@ export interface Link {
   running: boolean
   mtu: number
   mac: string | null
-  /** a note for whoever reads `ip link`, and for us: what `setAlias` wrote */
+  /** a note for people who read `ip link`, and for us: written by `setAlias` */
   alias: string | null
   /** `veth`, `bridge` …; null for hardware and the loopback */
   kind: string | null
   /** the index of the bridge it belongs to */
   master: number | null
-  /** of a veth: the index of its other end, in that one's network namespace */
+  /** of a veth: the index of its peer, in the peer's network namespace */
   peerIndex: number | null
-  /** the other end's network namespace, by the number that this one knows it by; null while it is the same */
+  /** the peer's network namespace, by the number that this namespace has for it; null if it is the same */
   linkNetnsId: number | null
   stats: { rxPackets: number; txPackets: number; rxBytes: number; txBytes: number }
 }

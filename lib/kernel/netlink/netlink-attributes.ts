@@ -2,9 +2,9 @@ import { certain } from '../../common/certain.ts'
 import { decodeIP, encodeIP } from './ip-address.ts'
 
 /**
- * How values lie in a netlink message: a struct, then attributes of length, type and value (netlink(7)). The tables
+ * The layout of values in a netlink message: a struct, then attributes of length, type and value (netlink(7)). The tables
  * that use these formats (rtnetlink-messages.ts) give the TypeScript types, the encoding and the decoding at once.
- * Numbers are in the machine's byte order, little-endian on both of our architectures; addresses in network order.
+ * Numbers are in the machine's byte order, which is little-endian on both of our architectures; addresses are in network order.
  */
 interface Format<T> {
   encode(value: T): Buffer
@@ -43,18 +43,18 @@ const formats = {
     encode: (mac: string) => Buffer.from(mac.replaceAll(':', ''), 'hex'),
     decode: (bytes: Buffer) => [...bytes].map(byte => byte.toString(16).padStart(2, '0')).join(':'),
   },
-  /** an IPv4 or IPv6 address, told apart by its length */
+  /** an IPv4 or IPv6 address, distinguished by its length */
   ip: { encode: encodeIP, decode: decodeIP },
-  /** a struct, or what only some of the links have */
+  /** a struct, or data that only some links have */
   bytes: { encode: (bytes: Buffer) => bytes, decode: (bytes: Buffer) => bytes },
 }
 type Formats = typeof formats
 
-/** The members of a struct in order; none of ours has padding that is not a member. */
+/** The members of a struct in order; our structs have no padding except as members. */
 export type Struct = Readonly<Record<string, keyof typeof integers>>
 export type StructOf<S extends Struct> = { [Member in keyof S]: number }
 
-/** Attributes by name: the number of each, and the format of its value or the table of those nested in it. */
+/** Attributes by name: the number of each, and the format of its value or the table of the attributes nested in it. */
 export interface Attributes {
   readonly [name: string]: readonly [type: number, format: keyof Formats | Attributes]
 }
@@ -105,7 +105,7 @@ export function encodeAttributes<A extends Attributes>(table: A, values: Attribu
   return Buffer.concat(parts)
 }
 
-/** The attributes that the table knows; the kernel may send others. */
+/** The attributes that the table lists; the kernel may send others. */
 export function decodeAttributes<A extends Attributes>(table: A, bytes: Buffer): AttributesOf<A> {
   const known = walk(table, bytes).map(({ name, format, value }) => [
     name,
@@ -114,7 +114,7 @@ export function decodeAttributes<A extends Attributes>(table: A, bytes: Buffer):
   return Object.fromEntries(known) as AttributesOf<A>
 }
 
-/** The name of the attribute that starts at an offset, or else of the one around it. */
+/** The name of the attribute that starts at an offset, otherwise of the one that contains the offset. */
 export function attributeAt(table: Attributes, bytes: Buffer, offset: number): string | undefined {
   const found = walk(table, bytes).find(
     ({ at, value }) => offset >= at && offset < at + HEADER + value.length,

@@ -29,7 +29,7 @@ import { now } from '../syscalls/now.ts'
 import { type Diagnosis, SyscallError } from '../syscalls/syscall-error.ts'
 import type { Replayed } from '../tape/tape.ts'
 
-/** A kind of message: its number, what it holds, and what its errors mean (by errno name) where that is known. */
+/** A kind of message: its number, its format, and the meaning of its errors (by errno name) as far as known. */
 export interface Message {
   call: string
   type: number
@@ -38,7 +38,7 @@ export interface Message {
   causes: Readonly<Record<string, Diagnosis>>
 }
 
-/** What goes into a request, or came in an answer to it. */
+/** The content of a request, or of an object in an answer. */
 interface Content<M extends Message> {
   struct: Partial<StructOf<M['struct']>>
   attributes: AttributesOf<M['attributes']>
@@ -47,18 +47,18 @@ export interface Answer<M extends Message> extends Content<M> {
   struct: StructOf<M['struct']>
 }
 
-/** One request as it was made: an entry of a tape, with a message in place of a system call. */
+/** One request as it was made: like an entry of a tape, with a message instead of a system call. */
 export interface Requested extends Omit<Replayed, 'call' | 'part'> {
-  /** `RTM_NEWLINK` and so on */
+  /** such as `RTM_NEWLINK` */
   call: string
-  /** how many objects the kernel answered with: 0 for a plain ack; -1 with `errno` where it refused */
+  /** the number of objects in the kernel's answer: 0 for a plain ack; -1 with `errno` if it refused */
   result: number
 }
 
-/** A netlink request that the kernel refused, with the words that it found for the reason. */
+/** A netlink request that the kernel refused, with the kernel's explanation. */
 export class NetlinkError extends SyscallError {
   override name = 'NetlinkError'
-  /** the text of the extended ack, and the attribute that it points to; null where the kernel gave neither */
+  /** the text of the extended ack, and the attribute that it points to; null if the kernel gave neither */
   readonly extendedAck: string | null
 
   constructor(message: Message, args: string, errno: number, extendedAck: string | null) {
@@ -68,7 +68,7 @@ export class NetlinkError extends SyscallError {
   }
 }
 
-/** A connection was used, or closed once more, after it had been closed. Its `cause` is where that was. */
+/** A connection was used, or closed again, after it had been closed. Its `cause` is the place of the first close. */
 export class ClosedError extends MinilabError<'usage'> {
   override readonly cause: Error
 
@@ -93,7 +93,7 @@ const HEADER = sizeOf(nlmsghdr)
 // an ack is struct nlmsgerr {int error; struct nlmsghdr}, then attributes
 const ACK_ATTRIBUTES = 4 + HEADER
 const ackAttributes = { NLMSGERR_ATTR_MSG: [1, 'string'], NLMSGERR_ATTR_OFFS: [2, 'u32'] } as const
-// no message of a dump is longer than 32 KiB: net/netlink/af_netlink.c netlink_recvmsg
+// a message of a dump is at most 32 KiB long: net/netlink/af_netlink.c netlink_recvmsg
 const RECEIVE = 65536
 const YES = Buffer.from([1, 0, 0, 0])
 // struct sockaddr_nl with port 0, the kernel
@@ -107,7 +107,7 @@ interface Reply {
   interrupted: boolean
 }
 
-/** A netlink socket: asks the kernel, waits for the answer, and keeps a log of what it asked. */
+/** A netlink socket: sends requests to the kernel, waits for the answers, and keeps a log of the requests. */
 export class Netlink implements Disposable {
   readonly log: Requested[] = []
   readonly #fd: number
@@ -122,7 +122,7 @@ export class Netlink implements Disposable {
       now.setsockopt(fd, SOL_NETLINK, option, YES, YES.length)
   }
 
-  /** Closes the socket. Until then it keeps its network namespace alive, even after the last process has left that. */
+  /** Closes the socket. Until then it keeps its network namespace alive, even after the last process has left the namespace. */
   close(): void {
     const fd = this.#open()
     this.#closed = new Error('closed here')
@@ -133,7 +133,7 @@ export class Netlink implements Disposable {
     this.close()
   }
 
-  /** The descriptor. Once closed, its number may be that of another file. */
+  /** The descriptor. Once it is closed, its number may belong to another file. */
   #open(): number {
     if (this.#closed) throw new ClosedError(this.#closed)
     return this.#fd
@@ -141,7 +141,7 @@ export class Netlink implements Disposable {
 
   /**
    * Makes one request and returns the objects that the kernel answers with: all of them with NLM_F_DUMP, none for a
-   * change. `args` is the request as it is shown. Throws a NetlinkError where the kernel refuses.
+   * change. `args` is the request as it is displayed. Throws a NetlinkError if the kernel refuses.
    */
   request<M extends Message>(message: M, args: string, content: Partial<Content<M>>, flags = 0): Answer<M>[] {
     const body = Buffer.concat([
@@ -150,7 +150,7 @@ export class Netlink implements Disposable {
     ])
     const began = process.hrtime.bigint()
     let reply = this.#exchange(message.type, flags, body)
-    // what was dumped changed meanwhile, and entries may be missing: ask again
+    // the data changed during the dump, and entries may be missing: ask again
     while (reply.interrupted) reply = this.#exchange(message.type, flags, body)
     const ns = Number(process.hrtime.bigint() - began)
 
@@ -170,7 +170,7 @@ export class Netlink implements Disposable {
     }))
   }
 
-  /** Sends a request and reads messages until the one that ends the answer. The kernel works it off within sendto(2). */
+  /** Sends a request and reads messages until the end of the answer. The kernel processes the request within sendto(2). */
   #exchange(type: number, flags: number, body: Buffer): Reply {
     const header = {
       nlmsg_len: HEADER + body.length,
@@ -179,15 +179,15 @@ export class Netlink implements Disposable {
       nlmsg_seq: ++this.#sequence,
     }
     const request = Buffer.concat([encodeStruct(nlmsghdr, header), body])
-    // With an address the kernel looks at our capabilities alone, without one also at those the socket was opened with
+    // With an address the kernel checks only our capabilities, without one also those with which the socket was opened
     // (net/netlink/af_netlink.c __netlink_ns_capable). A child that opened it inside a container's user namespace had
-    // none outside: even root could then move no link from there to the host, nor to another container.
+    // none outside: then even root could not move an interface from there to the host, or to another container.
     now.sendto(this.#open(), request, request.length, 0, kernel, kernel.length)
 
     const reply: Reply = { errno: 0, extendedAck: {}, payloads: [], interrupted: false }
     for (;;) {
       for (const { header, payload } of this.#receive()) {
-        if (header.nlmsg_seq !== this.#sequence) continue // the rest of an answer that nobody read to its end
+        if (header.nlmsg_seq !== this.#sequence) continue // the rest of an answer that was not read to its end
         if (header.nlmsg_flags & NLM_F_DUMP_INTR) reply.interrupted = true
         const last = header.nlmsg_type === NLMSG_ERROR || header.nlmsg_type === NLMSG_DONE
         if (!last) {
@@ -203,7 +203,7 @@ export class Netlink implements Disposable {
     }
   }
 
-  /** One datagram, which holds one message or more. */
+  /** One datagram, which contains one or more messages. */
   #receive(): { header: StructOf<typeof nlmsghdr>; payload: Buffer }[] {
     const buffer = Buffer.alloc(RECEIVE)
     const end = now.recvfrom(this.#fd, buffer, RECEIVE, 0, null, null)

@@ -2,7 +2,7 @@ import type { Attributes, Struct } from './netlink-attributes.ts'
 import type { Message } from './netlink.ts'
 
 /**
- * The messages of NETLINK_ROUTE that we exchange, and of their attributes those that we use: rtnetlink(7),
+ * The messages of NETLINK_ROUTE that we exchange, and those of their attributes that we use: rtnetlink(7),
  * linux/rtnetlink.h, linux/if_link.h, linux/if_addr.h, linux/veth.h.
  */
 export const ifinfomsg = {
@@ -11,7 +11,7 @@ export const ifinfomsg = {
   ifi_type: 'u16',
   ifi_index: 'i32',
   ifi_flags: 'u32',
-  /** which of the flags a request wants to change */
+  /** which of the flags a request changes */
   ifi_change: 'u32',
 } as const satisfies Struct
 
@@ -22,19 +22,19 @@ export const linkAttributes = {
   /** of a veth: the index of its peer, in the peer's network namespace */
   IFLA_LINK: [5, 'u32'],
   IFLA_MASTER: [10, 'u32'],
-  /** the value of IFLA_INFO_DATA depends on the kind: of a veth it holds vethAttributes */
+  /** the format of IFLA_INFO_DATA depends on the kind: for a veth it holds vethAttributes */
   IFLA_LINKINFO: [
     18,
     {
       IFLA_INFO_KIND: [1, 'string'],
       IFLA_INFO_DATA: [2, 'bytes'],
-      /** the kind of the link that it belongs to, and what that one keeps for it: of a bridge these */
+      /** the kind of the master link, and the data that it keeps for this one: for a bridge, these */
       IFLA_INFO_SLAVE_KIND: [4, 'string'],
       IFLA_INFO_SLAVE_DATA: [5, { IFLA_BRPORT_ISOLATED: [33, 'u8'] }],
     },
   ],
   IFLA_NET_NS_PID: [19, 'u32'],
-  /** a note of whoever made the link, of at most 255 bytes */
+  /** a note from the link's creator, at most 255 bytes */
   IFLA_IFALIAS: [20, 'string'],
   IFLA_STATS64: [23, 'bytes'],
   IFLA_NET_NS_FD: [28, 'u32'],
@@ -61,7 +61,7 @@ const ifaddrmsg = {
 } as const satisfies Struct
 
 const addressAttributes = {
-  /** of a point-to-point link this is the other end's address; IFA_LOCAL is always our own */
+  /** for a point-to-point link this is the peer's address; IFA_LOCAL is always our own */
   IFA_ADDRESS: [1, 'ip'],
   IFA_LOCAL: [2, 'ip'],
 } as const satisfies Attributes

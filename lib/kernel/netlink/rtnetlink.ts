@@ -29,28 +29,28 @@ import { visit } from '../tape/visit.ts'
 
 export interface Address {
   dev: string
-  /** with the length of its network: `10.1.2.3/24` */
+  /** with its prefix length: `10.1.2.3/24` */
   address: string
 }
-/** To a network (`10.1.2.0/24`), or `default`; through a gateway, or where `via` is missing directly on the link. */
+/** A route to a network (`10.1.2.0/24`), or `default`; through a gateway, or without `via` directly on the link. */
 export interface Route {
   to: string
   via?: string
   dev?: string
 }
-/** A network namespace: that of a process, or the one behind a descriptor of ours for /proc/<pid>/ns/net. */
+/** A network namespace: that of a process, or given by a descriptor of ours for /proc/<pid>/ns/net. */
 export type Netns = { pid: number } | { fd: number }
 
-/** A connection to the network configuration of the network namespace that this thread is in. To be closed after use. */
+/** A connection to the network configuration of this thread's network namespace. Close it after use. */
 export function openRtnetlink(): Rtnetlink {
   return new Rtnetlink(now.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE))
 }
 
 /**
- * The same for the network namespace that a process is in. A socket belongs for good to the namespace in which it was
- * opened, so a child goes there and opens it. Root may go everywhere; an ordinary user only where the user namespace
- * was made by one of their own processes. What the socket may change there is asked of us for each request, and the
- * maker of a user namespace has all capabilities over it from outside too: user_namespaces(7).
+ * The same for the network namespace of a process. A socket always belongs to the namespace in which it was
+ * opened, so a child joins the namespace and opens it. Root may join any; an ordinary user only if one of their own processes
+ * made the user namespace. The kernel checks our own rights for each request, and the creator
+ * of a user namespace has all capabilities over it from outside too: user_namespaces(7).
  */
 export async function openRtnetlinkIn(pid: number): Promise<Rtnetlink> {
   const replayed = await visit(pid, ['user', 'net'], tape => {
@@ -59,7 +59,7 @@ export async function openRtnetlinkIn(pid: number): Promise<Rtnetlink> {
   return new Rtnetlink(certain(replayed.find(({ call }) => call === 'socket')?.result))
 }
 
-/** Sets up the loopback of the network namespace that a process is in: a new one has it down. */
+/** Sets up the loopback interface in the network namespace of a process: in a new namespace it is down. */
 export async function setLoopbackUp(pid: number): Promise<void> {
   using network = await openRtnetlinkIn(pid)
   network.setUp('lo')
@@ -67,7 +67,7 @@ export async function setLoopbackUp(pid: number): Promise<void> {
 
 /**
  * The links, addresses and routes of one network namespace: rtnetlink(7). Links are given by name. Each method makes
- * one request (those that need a link's index ask for it first) and throws a NetlinkError where the kernel refuses.
+ * one request (methods that need a link's index ask for it first) and throws a NetlinkError if the kernel refuses.
  */
 export class Rtnetlink extends Netlink {
   links(): Link[] {
@@ -79,7 +79,7 @@ export class Rtnetlink extends Netlink {
     return toLink(certain(answers[0]))
   }
 
-  /** Makes a cable with two ends; with `netns` the second end is made there. It goes when either end goes. */
+  /** Makes a veth pair; with `netns` the second end is made there. The pair disappears when either end does. */
   addVeth(name: string, peerName: string, netns?: Netns): void {
     const peer = { IFLA_IFNAME: peerName, ...(netns && target(netns)) }
     const link = Buffer.concat([encodeStruct(ifinfomsg, {}), encodeAttributes(linkAttributes, peer)])
@@ -89,16 +89,16 @@ export class Rtnetlink extends Netlink {
   }
 
   /**
-   * Makes a switch, to which `setMaster` connects links. It gets an address of its own: without one it has that of a port, and
-   * another when ports come and go, so that who has noted it sends to nobody (br_stp_recalculate_bridge_id, net/bridge).
+   * Makes a bridge, to which `setMaster` attaches links. It gets its own fixed link-layer address. Otherwise it would have the address of
+   * a port, and change it when ports come and go, so hosts would send to a stale address (br_stp_recalculate_bridge_id, net/bridge).
    */
   addBridge(name: string): void {
-    // 02: locally administered, and of one station
+    // 02: locally administered, unicast
     const mac = [0x02, ...randomBytes(5)].map(byte => byte.toString(16).padStart(2, '0')).join(':')
     this.#add('bridge', name, `bridge ${quote(name)}`, {}, { IFLA_ADDRESS: mac })
   }
 
-  /** Makes a link that swallows what it is sent. */
+  /** Makes a dummy link: it drops every packet sent to it. */
   addDummy(name: string): void {
     this.#add('dummy', name)
   }
@@ -112,15 +112,15 @@ export class Rtnetlink extends Netlink {
     this.#set(link, `master ${quote(bridge)}`, { IFLA_MASTER: this.link(bridge).index })
   }
 
-  /** Of a link on a bridge: it reaches the bridge itself and what lies behind it, but no other isolated link. */
+  /** Isolates a link on a bridge: it reaches the bridge itself and what lies behind it, but no other isolated link. */
   isolate(link: string): void {
     const slave = { IFLA_INFO_SLAVE_KIND: 'bridge', IFLA_INFO_SLAVE_DATA: { IFLA_BRPORT_ISOLATED: 1 } }
     const attributes = { IFLA_IFNAME: link, IFLA_LINKINFO: slave }
-    // what belongs to the bridge is changed by RTM_NEWLINK: rtnl_changelink() in net/core/rtnetlink.c
+    // bridge attributes are changed by RTM_NEWLINK: rtnl_changelink() in net/core/rtnetlink.c
     this.request(messages.RTM_NEWLINK, `${printDev(link)} type bridge_slave isolated on`, { attributes })
   }
 
-  /** Whether that was done. */
+  /** Whether a link is isolated. */
   isIsolated(link: string): boolean {
     const answers = this.request(messages.RTM_GETLINK, printDev(link), { attributes: { IFLA_IFNAME: link } })
     const { IFLA_INFO_SLAVE_KIND: kind, IFLA_INFO_SLAVE_DATA: data } =
@@ -137,12 +137,12 @@ export class Rtnetlink extends Netlink {
   }
 
   rename(link: string, name: string): void {
-    // the attribute is the new name here, so the old one has to be an index
+    // the name attribute holds the new name here, so the link must be given by its index
     const { index } = this.link(link)
     this.#set(link, `name ${quote(name)}`, { IFLA_IFNAME: name }, { ifi_index: index })
   }
 
-  /** The longest packet, in bytes without the link's own header. */
+  /** The maximum packet size, in bytes without the link's own header. */
   setMtu(link: string, mtu: number): void {
     this.#set(link, `mtu ${mtu}`, { IFLA_MTU: mtu })
   }
@@ -157,12 +157,12 @@ export class Rtnetlink extends Netlink {
     this.#set(link, `address ${mac}`, { IFLA_ADDRESS: mac })
   }
 
-  /** Notes something about a link; `ip link` shows it. */
+  /** Stores a note about a link; `ip link` shows it. */
   setAlias(link: string, alias: string): void {
     this.#set(link, `alias ${quote(alias)}`, { IFLA_IFALIAS: alias })
   }
 
-  /** Moves a link into another network namespace; it is down there, and without its addresses. */
+  /** Moves a link into another network namespace, where it is down and has no addresses. */
   moveTo(link: string, netns: Netns): void {
     this.#set(link, printNetns(netns), target(netns))
   }
@@ -189,7 +189,7 @@ export class Rtnetlink extends Netlink {
     }))
   }
 
-  /** Gives a link an address, like `10.1.2.3/24`, and with it the route to that network while the link is up. */
+  /** Gives a link an address, like `10.1.2.3/24`, and a route to its network while the link is up. */
   addAddress(link: string, address: string): void {
     const { family, ip, length } = parseNetwork(address)
     const struct = { ifa_family: family, ifa_prefixlen: length, ifa_index: this.link(link).index }
@@ -219,7 +219,7 @@ export class Rtnetlink extends Netlink {
   }
 
   delRoute(route: Route): void {
-    this.#route('RTM_DELROUTE', route, { rtm_scope: RT_SCOPE_NOWHERE }) // of whatever scope
+    this.#route('RTM_DELROUTE', route, { rtm_scope: RT_SCOPE_NOWHERE }) // any scope
   }
 
   #route(call: 'RTM_NEWROUTE' | 'RTM_DELROUTE', { to, via, dev }: Route, kind: object, flags = 0): void {
@@ -236,7 +236,7 @@ export class Rtnetlink extends Netlink {
     this.request(messages[call], args, { struct, attributes }, flags)
   }
 
-  /** Forgets which link-layer address an address on a link has: another may have it soon. */
+  /** Deletes the link-layer address stored for an address on a link, because another host may get that address soon. */
   delNeighbour(link: string, address: string): void {
     const { family, ip } = parseNetwork(address)
     const struct = { ndm_family: family, ndm_ifindex: this.link(link).index }
@@ -249,7 +249,7 @@ export class Rtnetlink extends Netlink {
   }
 }
 
-// requests are shown in the words of ip(8)
+// requests are displayed in the terms of ip(8)
 const printDev = (name: string) => `dev ${quote(name)}`
 const printNetns = (netns: Netns) => ('pid' in netns ? `netns ${netns.pid}` : `netns fd ${netns.fd}`)
 const target = (netns: Netns) =>

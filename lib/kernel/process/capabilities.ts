@@ -75,7 +75,7 @@ export const defaultCapabilities: readonly Capability[] = [
 ]
 
 /**
- * The capabilities that a word of the user means: `net_admin` and `CAP_NET_ADMIN` one, `ALL` every one.
+ * The capabilities that the user's word means: `net_admin` and `CAP_NET_ADMIN` mean one, `ALL` means all.
  * @throws MinilabError (usage) for an unknown word, with the nearest known name
  */
 export function parseCapability(word: string): readonly Capability[] {
@@ -91,7 +91,7 @@ export function parseCapability(word: string): readonly Capability[] {
 }
 
 /**
- * A set of capabilities as the kernel keeps it, bit n for capability number n (the `Cap…:` lines of /proc/pid/status).
+ * A set of capabilities in the kernel's format: bit n for capability number n (the `Cap…:` lines of /proc/pid/status).
  * @throws MinilabError (usage) for an unknown name
  */
 export function capabilityMask(set: Iterable<string>): bigint {
@@ -102,7 +102,7 @@ export function capabilityMask(set: Iterable<string>): bigint {
   return mask
 }
 
-/** The names in a mask, in the order of their numbers. Bits of a newer kernel that we have no name for are left out. */
+/** The names in a mask, in numerical order. Bits of a newer kernel for which we have no name are left out. */
 export function capabilityNames(mask: bigint): Capability[] {
   return names.filter((_, number) => (mask >> BigInt(number)) & 1n)
 }

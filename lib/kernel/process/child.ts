@@ -8,7 +8,7 @@ import { startTime } from './procfs.ts'
 export interface Exit {
   status: number | null
   signal: NodeJS.Signals | null
-  /** that of a signal that has no name in Node: a real-time one */
+  /** the number of a signal that has no name in Node: a real-time signal */
   number?: number
 }
 
@@ -19,16 +19,16 @@ const SIGINFO = { size: 128, code: 8, pid: 16, status: 24 } // offsets in siginf
 export class Child {
   readonly pid: number
   readonly pidfd: number
-  /** in clock ticks since boot: with the pid, a name that is never reused */
+  /** in clock ticks since boot: together with the pid, an identity that is never reused */
   readonly started: number
-  /** resolves once, when the process has ended and is reaped */
+  /** resolves when the process has ended and is reaped */
   readonly exit: Promise<Exit>
 
-  /** Takes over the pidfd: it is closed when the child is reaped. */
+  /** Takes over the pidfd, and closes it when the child is reaped. */
   constructor(pid: number, pidfd: number) {
     this.pid = pid
     this.pidfd = pidfd
-    this.started = startTime(pid) // as long as it is not reaped, it is there to be read
+    this.started = startTime(pid) // readable until the child is reaped
     this.exit = new Promise((resolve, reject) => {
       const look = () => {
         try {
@@ -43,7 +43,7 @@ export class Child {
         unwatch(look)
       }
       watch(look)
-      look() // it may have ended before we watched
+      look() // it may have ended before we listened
     })
   }
 
@@ -60,8 +60,8 @@ export class Child {
   }
 }
 
-// libuv reaps only its own children; SIGCHLD wakes us, and waitid tells for each whether it was that one. One list for the process,
-// as the signal is the process's: each child in it asks for itself alone
+// libuv reaps only its own children. At SIGCHLD, waitid tells for each of our children whether it has ended. There is one list per
+// process, because the signal goes to the process; each child in the list asks only for itself
 const watching = new Set<() => void>()
 const lookAtAll = () => watching.forEach(look => look())
 let keepAlive: NodeJS.Timeout | undefined
@@ -98,7 +98,7 @@ function signalName(number: number): NodeJS.Signals | null {
     null) as NodeJS.Signals | null
 }
 
-/** The exit status as a shell gives it: 128 + the signal's number for a process killed by one. */
+/** The exit status as a shell gives it: 128 + the signal's number for a process killed by a signal. */
 export function shellStatus(exit: Exit): number {
   return exit.status ?? 128 + (exit.signal ? constants.signals[exit.signal] : (exit.number ?? 0))
 }

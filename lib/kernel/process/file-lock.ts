@@ -4,9 +4,9 @@ import { F_OFD_SETLK, LOCK_EX, LOCK_NB } from '../syscalls/constants.ts'
 import { now } from '../syscalls/now.ts'
 import { SyscallError } from '../syscalls/syscall-error.ts'
 
-// A lock belongs to the open file: the kernel takes it back when the last process that has it open closes it or dies.
+// A lock belongs to the open file: the kernel releases it when the last process that has it open closes it or dies.
 
-/** Opens a file as openSync does, and waits for its lock: flock(2). */
+/** Opens a file like openSync, and waits for its lock: flock(2). */
 export function openLocked(path: string, flags: OpenMode, mode?: number): Descriptor {
   const file = openFile(path, flags, mode)
   try {
@@ -18,7 +18,7 @@ export function openLocked(path: string, flags: OpenMode, mode?: number): Descri
   }
 }
 
-/** Takes the lock of an open file; false where another has it. */
+/** Locks an open file; false if another process holds the lock. */
 export function tryLock(fd: number): boolean {
   return unlessHeld(() => now.flock(fd, LOCK_EX | LOCK_NB))
 }
@@ -26,9 +26,9 @@ export function tryLock(fd: number): boolean {
 const F_WRLCK = 1
 const SEEK_SET = 0
 
-/** Takes the lock of one byte of an open file, which may lie behind its end: fcntl(2). False where another has it. */
+/** Locks one byte of an open file, which may lie beyond its end: fcntl(2). False if another process holds the lock. */
 export function tryLockByte(fd: number, offset: bigint): boolean {
-  // struct flock: type and whence, where it begins, how many bytes, whose it is
+  // struct flock: type and whence, start, length, owner
   const lock = new DataView(new ArrayBuffer(32))
   lock.setInt16(0, F_WRLCK, true)
   lock.setInt16(2, SEEK_SET, true)

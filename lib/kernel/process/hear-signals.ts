@@ -7,16 +7,16 @@ import { int32s, now } from '../syscalls/now.ts'
 import { pipe } from './pipe.ts'
 
 /**
- * What is not heard: SIGKILL and SIGSTOP cannot be; SIGCHLD, SIGPIPE and SIGURG tell us of our own affairs, as they do
- * docker's client; faults of a program would come again at once; SIGTTIN and SIGTTOU stop us where the terminal is another
- * job's.
+ * Signals that are left out. SIGKILL and SIGSTOP cannot be caught; SIGCHLD, SIGPIPE and SIGURG concern only us, as with
+ * docker's client; a program's fault would recur at once; SIGTTIN and SIGTTOU stop us while another job has
+ * the terminal.
  */
 const UNHEARD = new Set(
   ['KILL STOP CHLD PIPE URG ILL TRAP BUS FPE SEGV TTIN TTOU'].flatMap(names =>
     names.split(' ').map(name => constants.signals[`SIG${name}` as NodeJS.Signals]),
   ),
 )
-/** Those with a name, once each: SIGPOLL is SIGIO, and SIGIOT is SIGABRT. */
+/** The signals with a name, each once: SIGPOLL is SIGIO, and SIGIOT is SIGABRT. */
 const SIGNAL_NAMES = new Map(
   Object.entries(constants.signals)
     .filter(([, number]) => !UNHEARD.has(number))
@@ -25,7 +25,7 @@ const SIGNAL_NAMES = new Map(
 /** Real-time signals: signal(7). glibc keeps the first two for itself, and Node knows no names for the others. */
 const REAL_TIME = Array.from({ length: 31 }, (_, i) => 34 + i)
 
-/** Tells of every signal that we are sent, until it is disposed of; without it most of them would end us. */
+/** Reports every signal sent to us, until it is disposed of; otherwise most signals would end us. */
 export function hearSignals(hear: (signal: number) => void): Disposable {
   const named = [...SIGNAL_NAMES].map(([number, name]) => [name, () => hear(number)] as const)
   for (const [name, listener] of named) process.on(name, listener)
@@ -38,10 +38,10 @@ export function hearSignals(hear: (signal: number) => void): Disposable {
   }
 }
 
-/** JavaScript cannot run in a signal handler: this one is machine code, and writes the signal's number to a pipe. */
+/** JavaScript cannot run in a signal handler: this handler is machine code that writes the signal's number to a pipe. */
 function hearRealTime(hear: (signal: number) => void): () => void {
   const { read, write } = pipe()
-  now.fcntl(write, F_SETFL, O_WRONLY | O_NONBLOCK) // a full pipe loses a signal, but never stops us in the handler
+  now.fcntl(write, F_SETFL, O_WRONLY | O_NONBLOCK) // if the pipe is full a signal is lost, but the handler never blocks us
   const code = codeWith(write)
   const action = { handler: code + BigInt(ENTRY.heard), restorer: code + BigInt(ENTRY.restorer) }
   for (const signal of REAL_TIME) now.rt_sigaction(signal, action, null, 8)

@@ -2,18 +2,18 @@ import { readFileSync } from 'node:fs'
 import { writeControl } from '../cgroup/control-file.ts'
 
 /**
- * Says who the users of a new user namespace are: user_namespaces(7). A process outside of it does, for one in it
- * (which may itself map one id at most, its maker's); each line of a map is `inside outside count`. Throws a SyscallError
+ * Writes the id maps of a new user namespace: user_namespaces(7). A process outside the namespace does it for a process inside
+ * (which itself may map only one id, its creator's). Each line of a map is `inside outside count`. Throws a SyscallError
  * with the remedy.
  */
 export function writeIdMaps(pid: number, uids: string, gids: string): void {
-  // without CAP_SETGID over the parent namespace a gid_map is accepted only once setgroups is denied
+  // without CAP_SETGID over the parent namespace, a gid_map is accepted only after setgroups is denied
   if (process.getuid?.() !== 0) writeControl(`/proc/${pid}/setgroups`, 'deny')
   writeControl(`/proc/${pid}/uid_map`, uids)
   writeControl(`/proc/${pid}/gid_map`, gids)
 }
 
-/** Whether a user and a group have ids in our user namespace; who has none is nobody there, and can be given nothing. */
+/** Whether a user and a group have ids in our user namespace. An unmapped id appears as nobody, and no file can be given to it. */
 export function areMapped({ uid, gid }: { uid: number; gid: number }): boolean {
   return isIn('uid_map', uid) && isIn('gid_map', gid)
 }

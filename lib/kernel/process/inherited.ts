@@ -5,7 +5,7 @@ import { now } from '../syscalls/now.ts'
 const [FIRST, LAST] = [3, 0xffffffff]
 
 /**
- * Marks all descriptors that we have inherited close-on-exec: none is a container's, nor its keeper's. Node does so itself, but
+ * Marks all descriptors that we have inherited close-on-exec: a container or its keeper needs none of them. Node does this itself, but
  * only up to the first gap in their numbers.
  */
 export function keepInherited(): void {

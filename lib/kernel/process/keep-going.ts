@@ -5,16 +5,16 @@ import { findProcess, send } from './signal.ts'
 import { SyscallError } from '../syscalls/syscall-error.ts'
 
 const MAX_STOPS = 100
-/** How often it is looked at: ms. */
+/** Polling interval: ms. */
 const LOOK_INTERVAL = 10
 
 /**
- * Lets a child of ours go on that is stopped before it has become another program. It shares our memory until then, and in the pid
- * namespace that it has joined everybody may stop it: signal(7), SIGSTOP. One that is stopped again and again is killed.
- * `pid` tells which child it is, once there is one. The caller disposes of it when the child has left our memory.
+ * Continues a child of ours that is stopped before it has become another program. Until then it shares our memory, and every process
+ * in the pid namespace that it has joined may stop it: signal(7), SIGSTOP. A child that is stopped again and again is killed.
+ * `pid` returns the child's pid, once there is one. The caller disposes of this when the child has left our memory.
  *
- * SIGCHLD does not tell: the kernel may give it to the thread that made the child, and that one waits in vfork(2) until the child
- * goes on.
+ * SIGCHLD does not help: the kernel may deliver it to the thread that made the child, which waits in vfork(2) until the child
+ * continues.
  */
 export function keepGoing(pid: () => number): Disposable & { readonly gaveUp: boolean } {
   let stops = 0
@@ -33,7 +33,7 @@ export function keepGoing(pid: () => number): Disposable & { readonly gaveUp: bo
   }
 }
 
-/** waitid(2): told once for each stop. */
+/** waitid(2): reports each stop once. */
 function isStopped(pidfd: number): boolean {
   try {
     const info = new Uint8Array(128)

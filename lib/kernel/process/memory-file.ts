@@ -9,12 +9,12 @@ import { MinilabError } from '../../common/errors.ts'
 import { now } from '../syscalls/now.ts'
 import { SyscallError } from '../syscalls/syscall-error.ts'
 
-/** F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW and F_SEAL_WRITE: linux/fcntl.h. No file has them by accident. */
+/** F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW and F_SEAL_WRITE: linux/fcntl.h. No file has these by accident. */
 export const SEALED = 0xf
 
 /**
- * A file that is only in memory: memfd_create(2). Its descriptor, close-on-exec; the caller closes it. Throws a machine error
- * where the kernel allows no program in such a file.
+ * A file that exists only in memory: memfd_create(2). Returns a close-on-exec descriptor; the caller closes it. Throws a machine error
+ * if the kernel does not allow executing such a file.
  */
 export function memoryFile(name: string, use: 'data' | 'program'): number {
   const flags = MFD_CLOEXEC | MFD_ALLOW_SEALING
@@ -33,7 +33,7 @@ export function memoryFile(name: string, use: 'data' | 'program'): number {
   }
 }
 
-/** From here on nobody can change the file: fcntl(2), "File Sealing". */
+/** From here on no process can change the file: fcntl(2), "File Sealing". */
 export function seal(fd: number): void {
   now.fcntl(fd, F_ADD_SEALS, SEALED)
 }

@@ -15,17 +15,17 @@ const c = {
 }
 const SEM_SIZE = 32 // bytes of a sem_t: bits/semaphore.h
 
-/** The threads of libuv's pool, all started at its first use: bin.mjs. */
+/** The threads of libuv's pool, all started when it is first used: bin.mjs. */
 export const POOL = Number(process.env.UV_THREADPOOL_SIZE) || 4
-/** What Node starts with: its main thread, four workers of V8, one for delayed tasks, one that waits for SIGUSR1. */
+/** Node's initial threads: its main thread, four V8 workers, one for delayed tasks, one that waits for SIGUSR1. */
 const NODE = 7
-/** What ourselves once more need to launch a child. */
+/** What a second minilab process needs to launch a child. */
 export const OURSELVES = NODE + POOL + 1
 
 /**
- * Throws the SyscallError of a clone3 where the limits on processes (setrlimit(2), RLIMIT_NPROC; pids.max) leave no room for so many
- * more processes and threads. Node and libuv do not say so: they abort, or wait for ever for a thread that was never started. What
- * counts in a limit is not to be read, so they are all started for a moment.
+ * Throws the SyscallError of a clone3 if the limits on processes (setrlimit(2), RLIMIT_NPROC; pids.max) do not allow this many
+ * more processes and threads. Node and libuv do not report that: they abort, or wait for ever for a thread that was never started. The
+ * current count towards a limit cannot be read, so all of them are started for a moment.
  */
 export function needTasks(count: number): void {
   const semaphore = Buffer.alloc(SEM_SIZE)

@@ -21,12 +21,12 @@ const splice = koffi
 const BLOCK = Buffer.alloc(64 * 1024)
 
 /**
- * Holds the kernel's lock of a pipe: a process that opens it by /proc/self/fd, or reads it, sleeps in the kernel meanwhile, and
- * neither a signal nor a freezer reaches it (state D). splice(2) from a pipe to a socket keeps the lock while it waits for room
- * in the socket (fs/splice.c, splice_to_socket); nothing reads from that socket before `release`.
+ * Holds the kernel's lock of a pipe. While it is held, a process that opens the pipe by /proc/self/fd, or reads it, sleeps in the
+ * kernel, and neither a signal nor a freezer reaches it (state D). splice(2) from a pipe to a socket keeps the lock while it waits for
+ * room in the socket (fs/splice.c, splice_to_socket); nothing reads from that socket before `release`.
  */
 export class PipeLock implements AsyncDisposable {
-  /** the pipe, to be handed to that process */
+  /** the pipe, to be passed to that process */
   readonly fd: number
   readonly #write: number
   readonly #full: number
@@ -34,7 +34,7 @@ export class PipeLock implements AsyncDisposable {
   readonly #ended: Promise<void>
   #released = false
 
-  /** The kernel itself ends it after so many seconds. */
+  /** The kernel ends it by itself after this many seconds. */
   constructor(seconds: number) {
     ;({ read: this.fd, write: this.#write } = pipe())
     const pair = new Uint8Array(8)
@@ -51,7 +51,7 @@ export class PipeLock implements AsyncDisposable {
     )
   }
 
-  /** Makes room in the socket: splice ends, and gives the lock back. */
+  /** Makes room in the socket: splice returns, and releases the lock. */
   release(): void {
     if (this.#released) return
     this.#released = true
@@ -65,7 +65,7 @@ export class PipeLock implements AsyncDisposable {
   }
 }
 
-/** Repeats a call until it would have to wait: EAGAIN. */
+/** Repeats a call until it would block: EAGAIN. */
 function untilRefused(call: () => number): void {
   try {
     while (call() > 0);

@@ -9,8 +9,8 @@ export const POLLIN = 1
 export const POLLOUT = 4
 
 /**
- * Waits on one of libuv's workers until a descriptor is ready for `events`, has an error or is closed at its other end:
- * poll(2). True then; false after `milliseconds`, or once `wake` was called. The descriptor's blocking mode stays as it is.
+ * Waits on a libuv worker until a descriptor is ready for `events`, has an error, or is closed at its other end:
+ * poll(2). Then true; false after `milliseconds`, or once `wake` was called. Does not change the descriptor's blocking mode.
  */
 export async function ready(fd: number, events: number, milliseconds = -1, wake?: Wake): Promise<boolean> {
   for (;;) {
@@ -20,13 +20,13 @@ export async function ready(fd: number, events: number, milliseconds = -1, wake?
         error ? reject(error) : resolve(count < 0 ? koffi.errno() : 0),
       ),
     )
-    // struct pollfd: the upper half of its second word has what was found
+    // struct pollfd: the upper half of its second word receives the result
     if (errno === 0) return Number(fds[1]) >> 16 !== 0
     if (errnoName(errno) !== 'EINTR') throw new SyscallError('poll', `[{fd=${fd}}]`, errno)
   }
 }
 
-/** What ends waiting with `ready`, now and from then on: a pipe of which the writing end is closed. */
+/** Ends a wait in `ready`, now and from then on: a pipe whose writing end gets closed. */
 export class Wake implements Disposable {
   readonly fd: number
   #end: number | undefined
@@ -46,7 +46,7 @@ export class Wake implements Disposable {
     return this.#end === undefined
   }
 
-  /** To be called when nobody waits any more. */
+  /** Call it when no wait uses it any more. */
   [Symbol.dispose](): void {
     this.call()
     closeSync(this.fd)

@@ -6,14 +6,14 @@ import type { Diagnosis } from '../syscalls/syscall-error.ts'
 const knob = (path: string) => (existsSync(path) ? readFileSync(path, 'utf8').trim() : undefined)
 const cloneFlags = (args: readonly unknown[]) => BigInt((args[0] as { flags: number }).flags)
 
-/** user_namespaces(7): an id that has no other outside cannot be taken. */
+/** user_namespaces(7): a process cannot take an id that is not mapped. */
 const notMapped = (file: string) =>
   say(
     `that id is not in the map of its user namespace: /proc/<pid>/${file} was not written yet, or lacks it`,
     `write ${file} while the child waits at its gate, before it becomes somebody`,
   )
 
-/** Why the kernel refuses to make a process, to give it namespaces, ids and a program: the ERRORS of section 2, kernel/fork.c. */
+/** Why the kernel refuses to make a process, to give it namespaces, ids or a program: the ERRORS of section 2, kernel/fork.c. */
 export const processCauses: Record<string, Rule[]> = {
   'clone3 EPERM': [
     args => userNamespaceRefused(cloneFlags(args)),
@@ -89,7 +89,7 @@ export const processCauses: Record<string, Rule[]> = {
   'msgget ENOSYS': [say('this kernel has no System V queues', 'leave this experiment out')],
 }
 
-/** Distributions restrict unprivileged user namespaces by three different knobs. */
+/** Distributions restrict unprivileged user namespaces in three different ways. */
 function userNamespaceRefused(flags: bigint): Diagnosis | undefined {
   if ((flags & BigInt(CLONE_NEWUSER)) === 0n) return undefined
   const cause = 'this system forbids user namespaces to ordinary users'

@@ -7,8 +7,8 @@ export type Namespace = (typeof NAMESPACES)[number]
 type Pid = number | 'self'
 
 /**
- * The inode that identifies a namespace of a process; null where this kernel has no such kind. `pid_for_children` is what
- * its next child will be in; null while nobody has ever been in that.
+ * The inode that identifies a namespace of a process; null if this kernel has no such kind. `pid_for_children` is the pid namespace
+ * of its next child; null as long as no process has been in it.
  */
 export function namespaceInode(pid: Pid, kind: Namespace | 'pid_for_children'): number | null {
   try {
@@ -19,7 +19,7 @@ export function namespaceInode(pid: Pid, kind: Namespace | 'pid_for_children'): 
   }
 }
 
-/** Whether we are in the user namespace that the machine began with: PROC_USER_INIT_INO of linux/proc_ns.h. */
+/** Whether we are in the machine's initial user namespace: PROC_USER_INIT_INO of linux/proc_ns.h. */
 export function inFirstUserNamespace(): boolean {
   return namespaceInode('self', 'user') === 0xeffffffd
 }
@@ -34,7 +34,7 @@ export function status(pid: Pid): Record<string, string> {
   return fields
 }
 
-/** The process's ids in every pid namespace it is in, outermost first. */
+/** The pids of the process in every pid namespace it is in, outermost first. */
 export function nsPids(pid: Pid): number[] {
   return (status(pid).NSpid ?? '').split(/\s+/).map(Number)
 }
@@ -46,40 +46,40 @@ function statField(pid: Pid, place: number): number {
   return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[place - 3])
 }
 
-/** When a process started, in clock ticks since boot: with the pid, a name that is never reused. */
+/** When a process started, in clock ticks since boot: together with the pid, an identity that is never reused. */
 export const startTime = (pid: Pid): number => statField(pid, 22)
 
 /** Its scheduling policy, by number: sched(7). */
 export const schedulingPolicy = (pid: Pid): number => statField(pid, 41)
 
-/** Whether a process has been stopped, and waits for SIGCONT. */
+/** Whether a process is stopped, and waits for SIGCONT. */
 export const isStopped = (pid: Pid): boolean =>
   unlessGone(() => (status(pid).State ?? '').startsWith('T')) ?? false
 
-/** The parent of a process; of one that is in no sight of ours, 0. */
+/** The parent of a process; 0 if the parent is not visible to us. */
 export const parentOf = (pid: Pid): number => statField(pid, 4)
 
-/** Whether the process is there and not merely waiting to be reaped. */
+/** Whether the process exists and is not a zombie that waits to be reaped. */
 export function processExists(pid: Pid): boolean {
   return unlessGone(() => !/^[ZX]/.test(status(pid).State ?? '')) ?? false
 }
 
-/** A name for the time since the machine was started, of 8 hexadecimal digits: start times before and after it are not to be compared. */
+/** An identifier of the current boot, 8 hexadecimal digits: start times from different boots cannot be compared. */
 export function bootId(): string {
   return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').slice(0, 8)
 }
 
-/** Whether exactly this process runs: its pid is not another's by now, and it does not merely wait to be reaped. */
+/** Whether exactly this process runs: its pid has not been reused, and it is not a zombie. */
 export function isAlive(pid: number, startTicks: number): boolean {
   return processExists(pid) && unlessGone(() => startTime(pid)) === startTicks
 }
 
-/** The processes whose parent a process is. */
+/** The children of a process. */
 export function children(pid: number): number[] {
   return pids().filter(other => unlessGone(() => parentOf(other)) === pid)
 }
 
-/** The names of the links in the network namespace of a process: proc_pid_net(5), `dev`. */
+/** The names of the interfaces in the network namespace of a process: proc_pid_net(5), `dev`. */
 export function linkNames(pid: Pid): string[] {
   const table = readFileSync(`/proc/${pid}/net/dev`, 'utf8')
   return Array.from(table.matchAll(/^ *(\S+):/gm), ([, name = '']) => name)
@@ -95,7 +95,7 @@ export function words(path: string): string[] {
   return readFileSync(path, 'utf8').split('\0').slice(0, -1)
 }
 
-/** Where a link leads; for a path that the kernel cannot name, as it is longer than a page, `(too long)`: d_path() of fs/d_path.c. */
+/** A link's target; `(too long)` for a path that the kernel cannot give, as it is longer than a page: d_path() of fs/d_path.c. */
 function linkTarget(path: string): string {
   try {
     return readlinkSync(path)
@@ -111,18 +111,18 @@ export function descriptors(pid: Pid): Record<string, string> {
   const found: Record<string, string> = {}
   for (const fd of readdirSync(folder)) {
     const target = unlessGone(() => linkTarget(`${folder}/${fd}`))
-    if (target !== undefined) found[fd] = target // of our own, the one by which the folder was just read has gone
+    if (target !== undefined) found[fd] = target // among ours, the one that read this directory is closed by now
   }
   return found
 }
 
-/** What says that something has gone: ESRCH of a process's own files, ENODEV of an open control file of a removed cgroup. */
+/** The errors for something that has gone: ESRCH for a process's own files, ENODEV for an open control file of a removed cgroup. */
 const GONE = ['ENOENT', 'ESRCH', 'ENODEV']
 
-/** Whether an error says that what was asked for has gone. */
+/** Whether an error means that the thing has gone. */
 export const isGone = (error: unknown): boolean => GONE.includes(codeOf(error) ?? '')
 
-/** What there is to read; undefined where that has gone meanwhile: a process may end between listing and reading. */
+/** The result of a read; undefined if its object has gone: a process may end between listing and reading. */
 export function unlessGone<T>(look: () => T): T | undefined {
   try {
     return look()
@@ -132,7 +132,7 @@ export function unlessGone<T>(look: () => T): T | undefined {
   }
 }
 
-/** What there is to read of a process; undefined where it has ended meanwhile, or is another user's. */
+/** The result of reading about a process; undefined if it has ended, or belongs to another user. */
 export function ifReadable<T>(look: () => T): T | undefined {
   try {
     return unlessGone(look)

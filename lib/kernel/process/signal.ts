@@ -6,31 +6,31 @@ import { POLLIN, ready } from './poll.ts'
 import { isAlive, processExists } from './procfs.ts'
 import { SyscallError } from '../syscalls/syscall-error.ts'
 
-/** Waits until a process that need not be our child has ended: a pidfd is then readable, pidfd_open(2). */
+/** Waits until a process has ended, which need not be our child: a pidfd is then readable, pidfd_open(2). */
 export async function ended(pidfd: number, milliseconds = -1): Promise<boolean> {
   return ready(pidfd, POLLIN, milliseconds)
 }
 
 /**
- * A pidfd for a process, or undefined where it has gone, or has ended and only waits for its parent to take note (for
- * ever, in a container whose first process does not reap). With a start time, also where the pid now belongs to another.
+ * A pidfd for a process; undefined if it has gone, or has ended and only waits for its parent to reap it (for
+ * ever, in a container whose first process does not reap). With a start time, also if the pid now belongs to another process.
  */
 export function findProcess(pid: number, startTicks?: number): number | undefined {
   let pidfd: number
   try {
     pidfd = now.pidfd_open(pid, 0)
   } catch (error) {
-    // ENOENT, and EINVAL before Linux 6.9: the number is that of a thread by now, and so no process's
+    // ENOENT, and EINVAL before Linux 6.9: the number now belongs to a thread, so to no process
     if (error instanceof SyscallError && ['ESRCH', 'ENOENT', 'EINVAL'].includes(error.code)) return undefined
     throw error
   }
-  // the descriptor holds on to one process; the comparison tells whether it is the one meant
+  // the descriptor refers to one fixed process; comparing the start time tells whether it is the right one
   if (startTicks === undefined ? processExists(pid) : isAlive(pid, startTicks)) return pidfd
   closeSync(pidfd)
   return undefined
 }
 
-/** Kills exactly this process and waits for its end. False where it had gone already. */
+/** Kills exactly this process and waits for its end. False if it was already gone. */
 export async function endProcess(pid: number, startTicks?: number, sent?: () => void): Promise<boolean> {
   const pidfd = findProcess(pid, startTicks)
   if (pidfd === undefined) return false
@@ -40,7 +40,7 @@ export async function endProcess(pid: number, startTicks?: number, sent?: () => 
   return await ended(pidfd)
 }
 
-/** Sends a signal through a pidfd. False where the process has gone. */
+/** Sends a signal through a pidfd. False if the process has gone. */
 export function send(pidfd: number, signal: NodeJS.Signals | number): boolean {
   try {
     now.pidfd_send_signal(pidfd, typeof signal === 'number' ? signal : constants.signals[signal], 0, 0)

@@ -1,6 +1,6 @@
 import { release } from 'node:os'
 
-/** Why a container of ours cannot have clocks that differ from the machine's. */
+/** Why a container cannot have clocks that differ from the machine's here. */
 export const OFFSETS_REFUSED = {
   reason:
     'before Linux 6.2 a child that shares our memory enters its time namespace at the clone, which settles its clocks',
@@ -8,8 +8,8 @@ export const OFFSETS_REFUSED = {
 }
 
 /**
- * Whether offsets can be written while our child waits at the gate. Its memory is ours until its execve, and only since
- * Linux 6.2 is it the execve with which it enters its time namespace: exec_task_namespaces() in kernel/nsproxy.c.
+ * Whether offsets can be written while our child waits at the gate. Until its execve it has our memory, and only since
+ * Linux 6.2 does a process enter its time namespace at the execve: exec_task_namespaces() in kernel/nsproxy.c.
  */
 export function offsetsPossible(kernel = release()): boolean {
   const [major = 0, minor = 0] = kernel.split('.').map(Number)

@@ -1,5 +1,5 @@
 /**
- * How many calls wait on libuv's workers for something that may never come, such as a read(2) of a pipe that another process has
- * emptied first. Node would wait for them at its end. Counted for the process, as the workers are the process's.
+ * How many calls wait on libuv workers for something that may never come, such as a read(2) from a pipe that another process emptied
+ * first. Node would wait for them when it exits. Counted per process, as the workers belong to the process.
  */
 export const waiting = { calls: 0 }

@@ -2,10 +2,10 @@
 // linux/filter.h; Documentation/networking/filter.rst
 import { MinilabError } from '../../common/errors.ts'
 
-/** A place in a program. Strings are for people; the assembler makes symbols for the places it adds. */
+/** A place in a program. Strings are written by people; the assembler makes symbols for the places it adds. */
 export type Label = string | symbol
 
-/** One `struct sock_filter` before assembly. Of a jump: where to go when it holds and when not; without: the next one. */
+/** One `struct sock_filter` before assembly. For a jump: where to go if it holds and if not; if omitted, to the next instruction. */
 interface Instruction {
   code: number
   k: number
@@ -13,7 +13,7 @@ interface Instruction {
   no?: Label
 }
 
-/** Instructions in order; a bare label names the place of the instruction after it. */
+/** Instructions in order; a bare label marks the place of the instruction after it. */
 export type Program = (Instruction | Label)[]
 
 // The opcodes are sums of linux/bpf_common.h: class | size or operation | mode or source.
@@ -37,9 +37,9 @@ export const ifAtLeast = (k: number, yes?: Label, no?: Label): Instruction => ({
 export const ret = (k: number): Instruction => ({ code: 0x06, k })
 
 // A has 32 bits. The 64 bits at `at` of the input (little-endian: the low half first) are compared in two halves, the
-// high one first; the low one decides where the high ones are equal.
+// high one first; the low one decides if the high ones are equal.
 
-/** Where to go when the 64 bits at `at`, as far as `mask` has them, equal those of `value`, and when not. */
+/** Where to go when the 64 bits at `at`, masked with `mask`, equal those of `value`, and when not. */
 export function ifEqual64(at: number, value: bigint, yes: Label, no: Label, mask = 2n ** 64n - 1n): Program {
   const half = (offset: number, value: number, mask: number, yes?: Label) => [
     load(offset),
@@ -69,14 +69,14 @@ const high = (value: bigint) => Number(value >> 32n)
 const low = (value: bigint) => Number(value & 0xffff_ffffn)
 
 /**
- * The program as the kernel takes it: `struct sock_filter[]`, 8 bytes each, little-endian as x64 and arm64 are.
+ * The program in the kernel's format: `struct sock_filter[]`, 8 bytes each, little-endian like x64 and arm64.
  * @throws MinilabError (usage) when it is longer than the kernel accepts
  */
 export function assemble(program: Program): Uint8Array {
   const places = locate(program)
   const instructions = program.filter(item => typeof item === 'object')
 
-  // A conditional jump has 8 bits for each way, the unconditional one 32. Widening moves what follows, so begin again.
+  // A conditional jump has 8 bits for each branch, the unconditional one 32. Widening moves what follows, so start over.
   let here = 0
   const widened = program.flatMap(item => {
     if (typeof item !== 'object') return [item]
@@ -104,7 +104,7 @@ export function assemble(program: Program): Uint8Array {
   return new Uint8Array(bytes.buffer)
 }
 
-/** The index of the instruction that each label stands before. */
+/** The index of the instruction that follows each label. */
 function locate(program: Program): Map<Label, number> {
   const places = new Map<Label, number>()
   let here = 0
@@ -116,14 +116,14 @@ function locate(program: Program): Map<Label, number> {
   return places
 }
 
-/** How many instructions a jump skips: the kernel counts from the one after it, and never backwards. */
+/** How many instructions a jump skips: the kernel counts from the one after the jump, and allows no backward jump. */
 function distance(places: Map<Label, number>, next: number, to: Label | undefined): number {
   const skip = to === undefined ? 0 : (places.get(to) ?? -1) - next
   if (skip < 0) throw new RangeError(`BPF label not found further on: ${String(to)}`)
   return skip
 }
 
-/** The same conditional jump by way of two unconditional ones beside it. */
+/** The same conditional jump, made of two unconditional jumps beside it. */
 function widen({ code, k, yes, no }: Instruction): Program {
   const otherwise = Symbol('otherwise')
   const after = Symbol('after')

@@ -1,18 +1,18 @@
 import { libc, koffi } from './libc.ts'
 
-const SIZE = 1 << 24 // takes no memory until it is written to; execve(2) allows 6 MiB of arguments at the most
+const SIZE = 1 << 24 // takes no memory until it is written to; execve(2) allows at most 6 MiB of arguments
 const PROT_READ_WRITE = 3
 const MAP_PRIVATE_ANONYMOUS = 0x22
 
 /**
- * Memory of ours that the kernel (and a child that shares it, CLONE_VM) can be pointed at: one mmap(2), filled from
- * the bottom, emptied all at once. JavaScript's own buffers will not do: the garbage collector may move or free them.
+ * Memory that we can pass pointers into to the kernel (and to a child that shares it, CLONE_VM): one mmap(2), filled from
+ * the bottom, emptied all at once. JavaScript's own buffers are unsuitable: the garbage collector may move or free them.
  * Never unmapped (koffi would crash on a view of it): finished arenas wait in `spare` for the next tape.
  */
 export class Arena {
   readonly bytes: Uint8Array
   readonly view: DataView
-  /** the address of its first byte: for us, or for the process that will have these bytes in its own memory */
+  /** the address of its first byte: for us, or for a process that will have these bytes in its own memory */
   base: bigint
   readonly #ours: bigint
   #next = 0
@@ -29,14 +29,14 @@ export class Arena {
 
   static spare: Arena[] = []
 
-  /** An empty arena; give it back with `release()`. `base`: where another process will have its bytes. */
+  /** An empty arena; return it with `release()`. `base`: where another process will have its bytes. */
   static take(base?: bigint): Arena {
     const arena = Arena.spare.pop() ?? new Arena()
     arena.base = base ?? arena.#ours
     return arena
   }
 
-  /** What is filled of it. */
+  /** The part of it that is filled. */
   get used(): Uint8Array {
     return this.bytes.subarray(0, this.#next)
   }
@@ -47,7 +47,7 @@ export class Arena {
       buffer.set(this.bytes.subarray(offset, offset + buffer.length))
   }
 
-  /** Collects, and makes the arena free for others. */
+  /** Collects, and frees the arena for reuse. */
   release(): void {
     this.collect()
     this.#outs = []
@@ -79,7 +79,7 @@ export class Arena {
     return this.put(Buffer.from(text + '\0'))
   }
 
-  /** A NULL-terminated array of strings, as execve(2) wants it; the same list only once: a search along PATH repeats it. */
+  /** A NULL-terminated array of strings, as for execve(2). An identical list is stored once: a search along PATH repeats it. */
   strings(list: readonly string[]): bigint {
     const known = this.#lists.get(list)
     if (known !== undefined) return known

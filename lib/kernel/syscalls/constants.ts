@@ -1,7 +1,7 @@
 import { constants as node } from 'node:fs'
 
 /**
- * The kernel's constants by their own names, from the uapi headers. A prefix is also a printing table: the argument
+ * The kernel's constants under their own names, from the uapi headers. A prefix is also a printing table: the argument
  * kinds `flags:MS_` and `enum:PR_` (syscalls.ts) turn numbers back into the names found here.
  */
 
@@ -50,7 +50,7 @@ export const CLONE_NEWPID = 0x20000000
 export const CLONE_NEWNET = 0x40000000
 export const CLONE_CLEAR_SIGHAND = 0x100000000
 
-// open(2), openat2(2); Node knows those that differ between x86-64 and arm64
+// open(2), openat2(2); Node has those that differ between x86-64 and arm64
 export const O_RDONLY = 0
 export const O_WRONLY = node.O_WRONLY
 export const O_RDWR = node.O_RDWR

@@ -4,7 +4,7 @@ import { namespaceInode } from '../process/procfs.ts'
 import { OFFSETS_REFUSED } from '../process/time-offsets.ts'
 import type { Diagnosis } from './syscall-error.ts'
 
-/** Writes to the kernel's control files fail with bare numbers too; `path` decides what they mean. */
+/** The kernel reports failed writes to its control files only by errno, too; what that means depends on `path`. */
 export function diagnoseWrite(path: string, code: string, value: string): Diagnosis | undefined {
   const found = code === 'EPERM' ? mapRefused(path) : diagnoseCgroup(path, code, value)
   if (found) return found
@@ -14,7 +14,7 @@ export function diagnoseWrite(path: string, code: string, value: string): Diagno
   return undefined
 }
 
-/** What can be seen of why a map is refused: whose namespace it is, and whether it has one. */
+/** The visible reasons why a map is refused: whose namespace it is, and whether it has a map already. */
 function mapRefused(path: string): Diagnosis | undefined {
   const [, who] = /^\/proc\/(\d+|self)\/[ug]id_map$/.exec(path) ?? []
   if (!who || !existsSync(path)) return undefined

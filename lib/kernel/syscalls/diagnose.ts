@@ -8,7 +8,7 @@ import type { Op } from '../tape/tape.ts'
 
 /**
  * Why the kernel refused a call, deduced from its arguments, from the calls before it on the same tape, and from the
- * state of the machine. Undefined where we would only be guessing.
+ * state of the machine. Undefined if we would only be guessing.
  */
 export function diagnose(
   call: string,
@@ -25,7 +25,7 @@ export function diagnose(
   return undefined
 }
 
-/** What a child has taken from itself it cannot use any more. */
+/** The child gave up the right to this call earlier on its tape. */
 const dropped = when(
   (_, earlier) => did('capset', earlier) || did('seccomp', earlier),
   'capset or seccomp, earlier on the same tape, took away the right to it',

@@ -11,14 +11,14 @@ const KILLED = {
   remedy: 'dmesg | tail tells whether the kernel sent it (out of memory, a seccomp filter)',
 }
 
-/** As KILLED, where nothing of the second stage has begun. */
+/** Like KILLED, if the second stage has not started anything. */
 const NO_SECOND_STAGE = {
   cause:
     'the second stage ended before its first call: a signal killed it, or it got no memory (ulimit -v, ulimit -s)',
   remedy: 'allow more memory, or look in dmesg | tail',
 }
 
-/** As KILLED, of a child's child: Tape.become. */
+/** Like KILLED, for a child's child: Tape.become. */
 const KILLED_WITH_ITS_MAKER = {
   cause:
     'a signal killed it when the process that made it had ended: with process 1 of a pid namespace end all others in it, pid_namespaces(7)',
@@ -26,8 +26,8 @@ const KILLED_WITH_ITS_MAKER = {
 }
 
 /**
- * The call that ended a replay, as an error: the last one that ran, where its result was below what its op demands, or
- * where the child was killed in it. Undefined where the tape ran to its end.
+ * The call that ended a replay, as an error: the last one that ran, if its result was below what its op demands, or
+ * if the child was killed in it. Undefined if the tape ran to its end.
  */
 export function failure(tape: Tape, replayed: readonly Replayed[]): SyscallError | undefined {
   const last = replayed.at(-1)

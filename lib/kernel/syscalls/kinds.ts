@@ -10,7 +10,7 @@ interface OpenHow {
   mode?: number
   resolve?: number
 }
-/** struct clone_args of clone3(2), the members that we use. `stack` is made where it is encoded. */
+/** struct clone_args of clone3(2), the members that we use. `stack` is allocated when it is encoded. */
 interface CloneArgs {
   flags: number
   exitSignal?: number
@@ -23,7 +23,7 @@ interface Rlimit {
 }
 const CLONE_STACK = 16384
 
-/** What a value must be, which a caller without types may not know. */
+/** The required type of a value, in words, for a caller without type checks. */
 interface Form {
   /** `a string` */
   description: string
@@ -133,7 +133,7 @@ const kinds = {
     (v, arena) => arena.words([v.length / 8, arena.put(v)]),
     v => `{len=${v.length / 8}, filter=/* BPF */}`,
   ),
-  // struct sigaction: handler, flags, restorer, mask. A handler is machine code, and none of ours can run in the child
+  // struct sigaction: handler, flags, restorer, mask. A handler is machine code, and the child can run none of ours
   sigaction: kind<'SIG_DFL' | 'SIG_IGN' | { handler: bigint; restorer: bigint }>(
     either(TEXT, OBJECT),
     (v, arena) =>
@@ -189,7 +189,7 @@ export function kindOf(name: string): Kind<unknown> {
   )
 }
 
-/** `MS_REC|MS_PRIVATE`, with what has no name in hexadecimal; 0 stays 0 (but O_RDONLY, which is 0, is named). */
+/** `MS_REC|MS_PRIVATE`; bits without a name in hexadecimal. 0 stays 0 (but O_RDONLY, which is 0, is named). */
 export function flags(prefix: string, value: number): string {
   const names: string[] = []
   let rest = BigInt(value)
@@ -208,12 +208,12 @@ function enumerator(prefix: string, value: number): string {
   return group(prefix).find(([, v]) => v === BigInt(value))?.[0] ?? String(value)
 }
 
-// lowest bit first, as strace has it
+// lowest bit first, as in strace
 const byValue = Object.entries(constants)
   .map(([name, value]) => [name, BigInt(value)] as const)
   .sort(([, a], [, b]) => Number(a - b))
 
-/** The constants of a prefix, or of several: `OPEN_TREE_|AT_`. */
+/** The constants with a prefix, or with several: `OPEN_TREE_|AT_`. */
 function group(prefix: string) {
   const prefixes = prefix.split('|')
   return byValue.filter(([name]) => prefixes.some(one => name.startsWith(one)))
@@ -224,7 +224,7 @@ export function quote(s: string): string {
   return JSON.stringify(s)
 }
 
-/** `{AF_INET, 10.44.0.2:80}`: shorter than strace has it, and all that matters. */
+/** `{AF_INET, 10.44.0.2:80}`: shorter than in strace, with everything that matters. */
 function printSockaddr(v: Uint8Array): string {
   const bytes = Buffer.from(v)
   const family = bytes.readUInt16LE()

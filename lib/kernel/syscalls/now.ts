@@ -8,8 +8,8 @@ import { type Args, type Call, parameters, printArgs, syscalls, type Syscalls } 
 type Now = { [C in keyof Syscalls]: (...args: Args<C>) => number }
 
 /**
- * The system calls of the table, performed at once in this thread: `now.mount('proc', '/proc', 'proc', 0, null)`.
- * Each returns the call's result, fills its `out` buffers, and throws a SyscallError where the kernel refuses.
+ * The system calls of the table, made at once in this thread: `now.mount('proc', '/proc', 'proc', 0, null)`.
+ * Each returns the call's result, fills its `out` buffers, and throws a SyscallError if the kernel refuses.
  */
 export const now = Object.fromEntries(
   Object.keys(syscalls).map(call => [call, (...args: unknown[]) => perform(call as Call, args)]),

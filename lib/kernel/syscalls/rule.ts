@@ -3,14 +3,14 @@ import { status } from '../process/procfs.ts'
 import type { Diagnosis } from './syscall-error.ts'
 import type { Op } from '../tape/tape.ts'
 
-/** Why a call was refused, as far as its arguments, the calls before it on the same tape and the machine tell. */
+/** Why a call was refused, as far as its arguments, the earlier calls on the same tape and the machine's state tell. */
 export type Rule = (args: readonly unknown[], earlier: readonly Op[]) => Diagnosis | undefined
 
 export const say =
   (cause: string, remedy: string): Rule =>
   () => ({ cause, remedy })
 
-/** `say`, where a condition on the arguments, the earlier calls or the machine holds. */
+/** Gives `say` if a condition on the arguments, the earlier calls or the machine holds. */
 export const when =
   (condition: (...given: Parameters<Rule>) => boolean, cause: string, remedy: string): Rule =>
   (args, earlier) =>

@@ -4,7 +4,7 @@ import { decodeIP, encodeIP } from '../netlink/ip-address.ts'
 /** The size of struct sockaddr_in, ip(7): family, port, address, padding. */
 export const SOCKADDR_IN = 16
 
-/** Where an IPv4 socket is: `10.44.0.2` and a port. */
+/** An IPv4 endpoint: `10.44.0.2` and a port. */
 export interface Endpoint {
   address: string
   port: number
@@ -19,7 +19,7 @@ export function sockaddr({ address, port }: Endpoint): Buffer {
   return bytes
 }
 
-/** The IPv4 endpoint that a struct sockaddr_in stands for. */
+/** The IPv4 endpoint in a struct sockaddr_in. */
 export function endpoint(bytes: Uint8Array): Endpoint {
   const buffer = Buffer.from(bytes)
   return { address: decodeIP(buffer.subarray(4, 8)), port: buffer.readUInt16BE(2) }

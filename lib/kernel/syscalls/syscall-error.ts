@@ -7,27 +7,27 @@ export interface Diagnosis {
   remedy: string
 }
 
-/** Where on a tape a call is, from 1, and the line that recorded it. */
+/** The position of a call on its tape, from 1, and the line that recorded it. */
 interface Place {
   number: number
   of: number
   at?: SourceLine | undefined
 }
 
-/** A system call that the kernel refused: which, with what arguments, where on its tape, why, and what to do. */
+/** A system call that the kernel refused: its name, its arguments, its place on the tape, the cause, and what to do. */
 export class SyscallError extends Error {
   override name = 'SyscallError'
   readonly call: string
   /** the arguments as strace prints them */
   readonly args: string
   readonly errno: number
-  /** `EPERM` and so on */
+  /** such as `EPERM` */
   readonly code: string
   readonly diagnosis: Diagnosis | undefined
-  /** of one that was replayed: the how-manieth of its tape it is, from 1 */
+  /** for a replayed call: its index on its tape, from 1 */
   readonly place: Place | undefined
 
-  /** `more`: its place, or what else the kernel said. */
+  /** `more`: its place, or further details from the kernel. */
   constructor(call: string, args: string, errno: number, more?: Place | string, diagnosis?: Diagnosis) {
     const place = typeof more === 'object' ? more : undefined
     const said = typeof more === 'object' ? ` (call ${more.number} of ${more.of})` : (more ?? '')

@@ -1,4 +1,4 @@
-// The system calls of Linux and their numbers, which never change once given:
+// The system calls of Linux and their numbers, which never change once assigned:
 // arch/x86/entry/syscalls/syscall_64.tbl and scripts/syscall.tbl (arm64 and every newer architecture), as of Linux 7.3.
 // test/kernel/syscall-numbers.test.ts compares them with the C headers of the machine.
 import { MinilabError } from '../../common/errors.ts'
@@ -116,7 +116,7 @@ function supported(name: string): Arch {
 }
 
 /**
- * The number of a system call on an architecture, this machine's unless told.
+ * The number of a system call on an architecture; by default this machine's.
  * @throws MinilabError (usage) where the architecture lacks the call
  */
 export function syscallNumber(name: SyscallName, on: Arch = arch): number {

@@ -1,9 +1,9 @@
 import { type ValueOf, kindOf } from './kinds.ts'
 
 /**
- * Every system call that minilab makes, once. `name:kind` for each argument, in order; the kinds are in kinds.ts, the
- * numbers in syscall-numbers.ts. From this table come the typed methods of `now` and of `Tape`, the encoding, the
- * strace-like printing and the dry run. The comment over an entry is what an editor shows on `tape.` and `now.`.
+ * Every system call that minilab makes, listed once. `name:kind` for each argument, in order; the kinds are in kinds.ts, the
+ * numbers in syscall-numbers.ts. The typed methods of `now` and of `Tape`, the encoding, the
+ * strace-like printing and the dry run all derive from this table. Editors show the comment over an entry on `tape.` and `now.`.
  */
 export const syscalls = {
   // files and descriptors
@@ -177,7 +177,7 @@ export type Args<C extends Call> = Kinds<Syscalls[C]>
 /** Each argument of a call: its name and its kind. */
 export const parameters = (call: Call) => parsed[call]
 
-// read once: a container's tape has some eighty calls
+// computed once: a container's tape has some eighty calls
 const parsed = Object.fromEntries(
   Object.entries(syscalls).map(([call, list]) => [
     call,
@@ -195,7 +195,7 @@ export function printArgs(call: Call, args: readonly unknown[]): string {
     .join(', ')
 }
 
-/** What is wrong with arguments that no compiler has looked at; undefined where each is of its kind. */
+/** What is wrong with arguments that were not type-checked; undefined if each is of its kind. */
 export function misfit(call: Call, args: readonly unknown[]): string | undefined {
   const wanted = parameters(call)
   const at = wanted.findIndex(({ kind }, i) => !kind.form.fits(args[i]))

@@ -3,7 +3,7 @@ import { entry } from './launchpad-code.ts'
 
 const ticks = entry(ENTRY.ticks, 'int64_t ticks()') as () => bigint | number
 
-/** Both clocks at one moment: of several readings that which took least, so that nothing came in between. */
+/** Both clocks at one moment: of several readings the fastest, so that nothing happened in between. */
 function read(): { ns: bigint; ticks: bigint } {
   const readings = Array.from({ length: 5 }, () => {
     const before = process.hrtime.bigint()
@@ -21,14 +21,14 @@ export function clock(): number {
   return Number(process.hrtime.bigint() - begin.ns)
 }
 
-/** What our clock showed at a time stamp of the launchpad's. */
+/** The time on our clock for a time stamp of the launchpad. */
 export function clockAt(stamp: bigint): number {
   return Math.round(Number(stamp - begin.ticks) * nsPerTick())
 }
 
 /**
- * How long a tick of the time stamp counter is, in nanoseconds: the counter beside CLOCK_MONOTONIC, over all the
- * time since this module was loaded. The longer that is, the more exact.
+ * The length of a tick of the time stamp counter, in nanoseconds: the counter compared with CLOCK_MONOTONIC over all the
+ * time since this module was loaded. The longer that is, the more exact is the result.
  */
 export function nsPerTick(): number {
   const end = read()

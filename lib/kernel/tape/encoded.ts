@@ -10,13 +10,13 @@ import { Later, type Op, type Replayed } from './tape.ts'
 
 const NOT_RUN = -(2n ** 63n) // no system call returns this
 
-/** Ops as the launchpad wants them, in an arena: written before a child replays them, and read afterwards. */
+/** Ops in an arena, in the launchpad's format: written before a child replays them, and read afterwards. */
 export class Encoded {
   readonly #ops: readonly Op[]
   readonly #arena: Arena
   readonly #start: number
 
-  /** Behind the ops stands an empty one, for the launchpad's time stamps. */
+  /** An empty op follows the ops, for the launchpad's time stamps. */
   constructor(ops: readonly Op[], arena: Arena) {
     this.#ops = ops
     this.#arena = arena
@@ -50,18 +50,18 @@ export class Encoded {
     return this.#start + OP.size * i
   }
 
-  /** The addresses of the first op, and of what is behind the last one. */
+  /** The address of the first op, and the address after the last one. */
   get bounds(): [first: bigint, end: bigint] {
     return [this.#arena.address(this.#at(0)), this.#arena.address(this.#at(this.#ops.length))]
   }
 
-  /** Tells the launchpad to wait for the end of a second stage, too. */
+  /** Tells the launchpad to wait for the end of a second stage as well. */
   isFollowedBy({ theirs, ours }: SecondStage): void {
     this.#arena.view.setBigInt64(this.#at(this.#ops.length) + END.theirs, BigInt(theirs), true)
     this.#arena.view.setBigInt64(this.#at(this.#ops.length) + END.ours, BigInt(ours), true)
   }
 
-  /** What the launchpad's clock showed: just before its clone3, when that came back, and at the end of the second stage. */
+  /** The launchpad's time stamps: just before its clone3, when that returned, and at the end of the second stage. */
   get began(): bigint {
     return this.#stamp(END.began)
   }
@@ -76,14 +76,14 @@ export class Encoded {
     return this.#arena.view.getBigUint64(this.#at(i) + which, true)
   }
 
-  /** What an op returned, so far. */
+  /** What an op has returned so far. */
   result(i: number): bigint {
     return this.#arena.view.getBigInt64(this.#at(i) + OP.result, true)
   }
 
   /**
-   * The children's children whose maker did not wait until they had left our memory: it was killed in its vfork. For each call its
-   * result is what the maker got; what the new child got, 0, stands there until then.
+   * The grandchildren whose parent was killed in its vfork, so it did not wait until they had left our memory. The result of each such
+   * call should be the parent's, the pid; until that is written, it is the new child's, 0.
    */
   orphans(): number[] {
     return this.#ops.flatMap(({ call, args: [args] }, i) => {
@@ -94,8 +94,8 @@ export class Encoded {
   }
 
   /**
-   * What the child did: the ops it reached, their results, when they began and how long they took. `cloned` is the time stamp
-   * from just before our clone3, `at` what our clock showed then, `ended` the time stamp of the end.
+   * What the child did: the ops it reached, their results, their start times and durations. `cloned` is the time stamp
+   * from just before our clone3, `at` the time on our clock then, `ended` the time stamp of the end.
    */
   read(cloned: bigint, at: number, ended: bigint): Replayed[] {
     const ops = this.#ops

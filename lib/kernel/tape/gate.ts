@@ -8,8 +8,8 @@ import type { Tape } from './tape.ts'
 const readAsync = promisify(read)
 
 /**
- * Where the child waits until the parent has done its share (uid_map, cgroup.procs, the veth end): libcontainer's init
- * pipe. The child writes a byte when it has come here and reads one to go on; end of file means that the parent died.
+ * Where the child waits until the parent has done its work (uid_map, cgroup.procs, the veth end): libcontainer's init
+ * pipe. The child writes a byte when it arrives and reads one to go on; end of file means that the parent died.
  */
 export class Gate {
   readonly #parent: number
@@ -22,9 +22,9 @@ export class Gate {
     ;[this.#parent = -1, this.#child = -1] = int32s(pair)
   }
 
-  /** Puts a gate onto the tape; several may follow each other. */
+  /** Adds a gate to the tape; several may follow each other. */
   record(tape: Tape): void {
-    // a copy of the parent's end in the child would keep end of file from ever coming
+    // with a copy of the parent's end in the child, it would never see end of file
     if (!this.#recorded) tape.close(this.#parent)
     this.#recorded = true
     tape.write(this.#child, Buffer.from('?'), 1)
@@ -32,16 +32,16 @@ export class Gate {
   }
 
   /**
-   * Behind PR_SET_PDEATHSIG, which tells nothing of a parent that is dead already: a write to an end that nobody has open
-   * any more is EPIPE, and ends the child. The byte is never read.
+   * Comes after PR_SET_PDEATHSIG, which does not notice a parent that is already dead: a write to a pipe without a reader
+   * fails with EPIPE, and ends the child. The byte is never read.
    */
   recordLife(tape: Tape): void {
     tape.write(this.#child, Buffer.from('!'), 1)
   }
 
   /**
-   * Puts the second stage onto the tape, here or before the op at `at`. `kept`: descriptors that it needs besides 0, 1, 2 and
-   * this gate. Throws a machine error where the kernel allows no program in memory.
+   * Adds the second stage to the tape, at the end or before the op at `at`. `kept`: descriptors that it needs besides 0, 1, 2 and
+   * this gate. Throws a machine error if the kernel does not allow executing a file in memory.
    */
   enterSecondStage(tape: Tape, kept: readonly number[] = [], at = tape.ops.length): void {
     const rest = tape.ops.splice(at)
@@ -51,18 +51,18 @@ export class Gate {
   }
   #second: SecondStage | undefined
 
-  /** Resolves when the child waits at the gate: true; false when it ended before. */
+  /** Resolves to true when the child waits at the gate; to false if it ended before. */
   async reached(): Promise<boolean> {
     return (await readAsync(this.#parent, Buffer.alloc(1), 0, 1, null)).bytesRead === 1
   }
 
-  /** Lets the child go on. Throws a SyscallError, EPIPE, where it has died at the gate. */
+  /** Lets the child go on. Throws a SyscallError, EPIPE, if it has died at the gate. */
   pass(): void {
-    // not write(2): that would be a SIGPIPE for us, too, by which a step ends
+    // not write(2): that would also send us SIGPIPE, which ends a step
     now.sendto(this.#parent, Buffer.from('g'), 1, MSG_NOSIGNAL, null, 0)
   }
 
-  /** The child has its copy: from here on, its death is an end of file for us. */
+  /** The child has its copy: from here on we see end of file when it dies. */
   closeChildEnd(): void {
     closeSync(this.#child)
   }
@@ -71,7 +71,7 @@ export class Gate {
     closeSync(this.#parent)
   }
 
-  /** Closes all of it, where no child will ever come. */
+  /** Closes everything, if no child will come. */
   abandon(): void {
     this.closeChildEnd()
     this.close()

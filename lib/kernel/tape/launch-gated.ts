@@ -8,17 +8,17 @@ import type { Replayed, Tape } from './tape.ts'
 /** A child that has left our memory: by its execve, by its exit, or because a call was refused. */
 export interface Arrived {
   child: Child
-  /** the clone3 that made it, by us */
+  /** the clone3 that made it, called by us */
   clone: Replayed
-  /** what it then did itself */
+  /** the calls that it then made itself */
   tape: Replayed[]
-  /** the call that was refused; the child is then ending, or has ended */
+  /** the refused call; the child is then ending, or has ended */
   failed: SyscallError | undefined
 }
 
 /**
- * Starts a child whose tape has gates, and does our share of the work while it waits at each of them. Where our share
- * fails, the child is ended, and the error thrown; where clone3 is refused, its SyscallError.
+ * Starts a child whose tape has gates, and does our work while it waits at each of them. If our work
+ * fails, it kills the child, and throws the error; if clone3 is refused, it throws that SyscallError.
  */
 export async function launchGated(
   tape: Tape,
@@ -28,7 +28,7 @@ export async function launchGated(
 ): Promise<Arrived> {
   const launched = begin(tape, gate, flags)
   let child: Child | undefined
-  // where clone3 is refused nobody comes to the gate: the end of file is our cue to look at the reason
+  // if clone3 is refused no child comes to the gate: at end of file we look for the reason
   const over = launched.replayed.catch(() => undefined).finally(() => gate.closeChildEnd())
   try {
     for (const share of shares) {
@@ -43,18 +43,18 @@ export async function launchGated(
   } catch (error) {
     child?.kill('SIGKILL')
     await child?.exit
-    // a child that had ended by itself is why our share failed, or nobody was left to pass the gate: that is the reason to give
+    // if the child had ended by itself, so that our work failed or no child was left to pass the gate, report that reason
     const failed = child && failure(tape, await launched.replayed)
     const byUs = failed?.code === 'EINTR' && !(error instanceof SyscallError && error.code === 'EPIPE')
     throw failed && !byUs ? failed : error
   } finally {
-    gate.close() // a child that still waits there ends by it
+    gate.close() // a child that still waits there ends because of this
     await over
     tape.second?.stage[Symbol.dispose]()
   }
 }
 
-/** Where nothing could be launched, the gate has nobody to wait for. */
+/** If nothing could be launched, no child will come to the gate. */
 function begin(tape: Tape, gate: Gate, flags: number): Launched {
   try {
     return launch(tape, flags)

@@ -35,27 +35,27 @@ const launchpad = entry(
   async(...args: [...Parameters<LaunchCode>, (error: Error | null, result: bigint | number) => void]): void
 }
 
-/** A child on its way: the tape is being replayed. */
+/** A launched child: the tape is being replayed. */
 export interface Launched {
-  /** the child's pid; 0 until clone3 made it */
+  /** the child's pid; 0 until clone3 has made it */
   pid(): number
-  /** a descriptor for the child; the caller closes it. Valid as soon as `pid()` is not 0 */
+  /** a pidfd for the child; the caller closes it. Valid as soon as `pid()` is not 0 */
   pidfd(): number
-  /** Settles when the child has left the shared memory: at its execve or its exit. Rejects where clone3 is refused. */
+  /** Settles when the child has left the shared memory: at its execve or its exit. Rejects if clone3 is refused. */
   replayed: Promise<Replayed[]>
-  /** What an earlier call returned, while the child waits at a gate: the memory is shared. */
+  /** What an earlier call returned, while the child waits at a gate: possible because memory is shared. */
   result(of: Later): number
-  /** The pid of the child's child, from the buffer in which its clone3 (`Tape.become`) left it; 0 until then. */
+  /** The pid of the child's child, from the buffer that its clone3 (`Tape.become`) fills; 0 until then. */
   pidIn(parentTid: Uint8Array): number
-  /** the clone3 itself, ours and so not on the child's tape: complete once `replayed` has resolved */
+  /** the clone3 itself, called by us and so not on the child's tape: complete once `replayed` has resolved */
   clone: Replayed
 }
 
-let hasPool = false // libuv's, which the first launch starts
+let hasPool = false // libuv's thread pool, which the first launch starts
 
 /**
  * Starts a child that replays `tape`. The call waits in vfork on one of libuv's workers; this thread goes on.
- * `flags` are clone3's CLONE_NEW*; CLONE_FILES gives the child our own descriptor table, so that what it opens is ours.
+ * `flags` are clone3's CLONE_NEW*; with CLONE_FILES the child uses our descriptor table, so that what it opens is ours.
  */
 export function launch(tape: Tape, flags = 0): Launched {
   if (!hasPool) needTasks(POOL + 1)
@@ -90,7 +90,7 @@ export function launch(tape: Tape, flags = 0): Launched {
   const known = { pid: 0, pidfd: -1, childsChild: 0 }
   const shown = `{flags=${printFlags('CLONE_', allFlags)}, exit_signal=SIGCHLD}`
   const clone: Replayed = { call: 'clone3', args: shown, result: null, errno: null, ns: 0, part: '' }
-  let over = false // then the arena is another's
+  let over = false // after that another tape may use the arena
   const look = () => {
     if (known.pid || over) return
     known.pid = arena.view.getInt32(identity + 8, true)
@@ -107,7 +107,7 @@ export function launch(tape: Tape, flags = 0): Launched {
       const made = Number(result) > 0
       if (made) second?.stage.theirsIsClosed()
       second?.stage.look()
-      first.orphans().forEach(endAtOnce) // those of a second stage have nothing of our memory
+      first.orphans().forEach(endAtOnce) // the children of a second stage have none of our memory
       replaying.delete(known.pid)
       replaying.delete(known.childsChild)
       stayDumpable()
@@ -140,7 +140,7 @@ export function launch(tape: Tape, flags = 0): Launched {
   }
 }
 
-/** What both stages have done. The execveat between them ends where the second one begins. */
+/** The calls of both stages. The execveat between them ends where the second stage begins. */
 function read(first: Encoded, second: Encoded | undefined, began: bigint, at: number): Replayed[] {
   const record = first.read(began, at, first.left)
   const after = second?.read(began, at, first.over) ?? []
@@ -149,7 +149,7 @@ function read(first: Encoded, second: Encoded | undefined, began: bigint, at: nu
   return [...record, ...after]
 }
 
-/** Ends a child before anything else is done: it stands in a container, and shares our memory (CVE-2016-9962). */
+/** Kills a child before anything else is done: it is inside a container, and shares our memory (CVE-2016-9962). */
 function endAtOnce(pid: number): void {
   const pidfd = findProcess(pid)
   if (pidfd === undefined) return
@@ -158,17 +158,17 @@ function endAtOnce(pid: number): void {
   closeSync(pidfd)
 }
 
-// children, and children of theirs, that still share our memory
+// our children and grandchildren that still share our memory
 const replaying = new Set<number>()
 
-/** Whether a process is a child of ours that has neither become another program nor ended yet: at its gate, say. */
+/** Whether a process is a child of ours that has neither executed another program nor ended: for example, one at its gate. */
 export function sharesOurMemory(pid: number): boolean {
   return replaying.has(pid)
 }
 
 /**
  * A change of credentials marks the memory undumpable (kernel/cred.c commit_creds), and the child's memory was ours.
- * Undumpable, we would look owned by root in /proc, and an ordinary user could not write the next child's uid_map.
+ * If we stay undumpable, root owns our files in /proc, and an ordinary user cannot write the next child's uid_map.
  */
 export function stayDumpable(): void {
   if (now.prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) !== 1) now.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)

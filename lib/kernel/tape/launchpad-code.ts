@@ -8,13 +8,13 @@ const PROT_READ_WRITE = 3
 const PROT_READ_EXEC = 5
 const MAP_PRIVATE_ANONYMOUS = 0x22
 
-/** The launchpad in a page of its own, with a descriptor for `heard` to write to; its address. It stays as long as we do. */
+/** Maps the launchpad into its own page, with a descriptor for `heard` to write to; returns its address. It is never unmapped. */
 export function codeWith(pipe: number): bigint {
   const code = libc.mmap(null, PAGE, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0)
   const bytes = koffi.view(code, PAGE)
   new Uint8Array(bytes).set(launchpad)
   new DataView(bytes).setInt32(ENTRY.pipe, pipe, true)
-  // W^X: written first, executable afterwards, never both (SELinux and hardened kernels insist)
+  // W^X: first writable, then executable, never both (SELinux and hardened kernels require this)
   if (libc.mprotect(code, PAGE, PROT_READ_EXEC) !== 0) throw new Error('mprotect refused an executable page')
   return koffi.address(code)
 }

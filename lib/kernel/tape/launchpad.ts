@@ -1,8 +1,8 @@
 import { arch } from '../syscalls/syscall-numbers.ts'
 
 /**
- * The bytes of launchpad.x64.S and launchpad.arm64.S, beside which this file lies; a test assembles those and compares.
- * `ENTRY` has the offsets of what is entered, and of the one word of data behind it: where `heard` writes to.
+ * The bytes of launchpad.x64.S and launchpad.arm64.S in this directory; a test assembles those and compares.
+ * `ENTRY` has the offsets of the entry points, and of the one word of data after them: the descriptor that `heard` writes to.
  */
 export const launchpads = {
   x64:
@@ -30,8 +30,8 @@ export const launchpads = {
 export const launchpad = Buffer.from(launchpads[arch], 'hex')
 export const ENTRY = { ticks: 0, launch: 16, heard: 288, restorer: 320, pipe: 336, standalone: 352 }
 
-/** Where the empty op behind the last one has what concerns the launch as a whole: launchpad.x64.S. */
+/** The fields of the empty op after the last one, for the launch as a whole: launchpad.x64.S. */
 export const END = { theirs: 8, ours: 16, began: 80, left: 88, over: 96 }
 
-/** An op that it replays: its size, and where in it each of its words is. */
+/** An op that it replays: its size, and the offset of each of its words. */
 export const OP = { size: 112, nr: 0, args: 8, result: 56, min: 64, save: 72, max: 80, tsc: 88, allowed: 96 }

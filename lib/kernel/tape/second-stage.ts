@@ -7,25 +7,25 @@ import { arch } from '../syscalls/syscall-numbers.ts'
 import { ENTRY, launchpad } from './launchpad.ts'
 import type { Tape } from './tape.ts'
 
-/** Where the tape lies in the memory of the second stage, and the descriptor by which it gets there: launchpad.*.S. In us it is one of libuv's. */
+/** Where the tape lies in the memory of the second stage, and the child's descriptor for it: launchpad.*.S. In us, libuv uses that number. */
 const BASE = 0x10000000n
 const TAPE_FD = 9
 
-/** In front of the ops: the addresses of the first one, and of what is behind the last one. */
+/** Before the ops: the address of the first op, and the address after the last one. */
 const HEADER = 16
 
 /**
- * The second stage of a child. In the first one it shares our memory, and so it still is Node's program to the kernel. Before
- * it gives up its rights and starts what may be hostile, it executes a program that is nothing but the rest of its tape: less than 600
- * bytes, in a sealed file in memory. From then on nothing of Node's is left in it, neither memory nor
- * program: `/proc/self/exe`, with which CVE-2019-5736 overwrote runtimes, is that file.
+ * The second stage of a child. In the first stage it shares our memory, so to the kernel it is still Node's program. Before
+ * it gives up its rights and starts a possibly hostile program, it executes a program that is just the rest of its tape: less than 600
+ * bytes, in a sealed file in memory. From then on neither Node's memory nor its program is left in it:
+ * `/proc/self/exe`, through which CVE-2019-5736 overwrote runtimes, is that file.
  *
- * The tape lies in a second file, which both of us have: so its results come back by themselves. And it has a lock, which the
- * child holds by its mapping, whatever it closes: it is free when the child has executed its program, or has ended.
+ * The tape lies in a second file, which both processes have open, so the results come back by themselves. The child holds
+ * a lock on it by its mapping, whatever it closes: the lock is released when the child has executed its program, or has ended.
  */
 export class SecondStage implements Disposable {
   readonly arena: Arena
-  /** our descriptor of the tape, and that which becomes the child's: with a lock each, as if two had opened the file */
+  /** our descriptor of the tape, and the one for the child: each with its own lock, as if two processes had opened the file */
   readonly ours: number
   readonly theirs: number
   #isTheirsClosed = false
@@ -33,13 +33,13 @@ export class SecondStage implements Disposable {
 
   constructor() {
     this.theirs = memoryFile('minilab-tape', 'data')
-    // opened once more: a lock that was taken by the one holds against the other
+    // opened a second time: then a lock taken by one descriptor excludes the other
     this.ours = orClose(this.theirs, () => openSync(`/proc/self/fd/${this.theirs}`, 'r+'))
     this.arena = Arena.take(BASE)
     this.arena.reserve(HEADER)
   }
 
-  /** The transition, as calls on the tape: the last ones of the first stage, and the first ones of the second. `kept`: what it needs besides 0, 1 and 2. */
+  /** Records the transition: the last calls of the first stage, the first ones of the second. `kept`: descriptors it needs besides 0, 1 and 2. */
   record(tape: Tape, kept: readonly number[]): void {
     for (const fd of kept) tape.fcntl(fd, F_SETFD, 0)
     tape.dup3(this.theirs, TAPE_FD, 0)
@@ -51,12 +51,12 @@ export class SecondStage implements Disposable {
     tape.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
   }
 
-  /** Fills the file in, from the arena: the ops lie there between the two addresses. */
+  /** Fills the file from the arena: with the ops between the two addresses. */
   fill([first, end]: readonly [bigint, bigint]): void {
     this.arena.view.setBigUint64(0, first, true)
     this.arena.view.setBigUint64(8, end, true)
     this.write()
-    now.flock(this.theirs, LOCK_EX) // until the child has let go of it
+    now.flock(this.theirs, LOCK_EX) // until the child has released it
   }
 
   /** Writes the arena to the file. */
@@ -65,7 +65,7 @@ export class SecondStage implements Disposable {
     for (let at = 0; at < used.length;) at += writeSync(this.theirs, used, at, used.length - at, at)
   }
 
-  /** Reads what the second stage has done so far into the arena, and into the buffers that its calls fill. */
+  /** Copies the results of the second stage so far into the arena, and into the buffers that its calls fill. */
   look(): void {
     if (!this.#isOpen) return
     const { used } = this.arena
@@ -74,7 +74,7 @@ export class SecondStage implements Disposable {
     this.arena.collect()
   }
 
-  /** To be told: the launchpad closes `theirs` when the child has its copy, and then waits for the lock. */
+  /** For the launchpad: it closes `theirs` when the child has its copy, and then waits for the lock. */
   theirsIsClosed(): void {
     this.#isTheirsClosed = true
   }
@@ -90,19 +90,19 @@ export class SecondStage implements Disposable {
 
 let made: number | undefined
 
-/** The program, as a descriptor: always the same, so made once. */
+/** The program, as a descriptor: always the same, so it is made once. */
 function program(): number {
   if (made !== undefined) return made
   const fd = memoryFile('minilab', 'program')
   return (made = orClose(fd, () => {
     writeSync(fd, elf())
-    fchmodSync(fd, 0o111) // a program that one may not read makes its process undumpable: execve(2)
+    fchmodSync(fd, 0o111) // a process whose program it may not read is undumpable: execve(2)
     seal(fd)
     return fd
   }))
 }
 
-/** Closes a descriptor where what is done with it throws. */
+/** Closes a descriptor if a function that uses it throws. */
 function orClose<T>(fd: number, use: () => T): T {
   try {
     return use()
@@ -112,7 +112,7 @@ function orClose<T>(fd: number, use: () => T): T {
   }
 }
 
-/** elf(5): a static program of one segment, the launchpad, which is entered at `standalone`. */
+/** elf(5): a static program with one segment, the launchpad; its entry point is `standalone`. */
 function elf(): Buffer {
   const [address, header, segment] = [0x400000n, 64, 56]
   const text = header + 2 * segment
@@ -122,8 +122,8 @@ function elf(): Buffer {
   file.writeUInt16LE(2, 16) // ET_EXEC
   file.writeUInt16LE({ x64: 62, arm64: 183 }[arch], 18) // EM_X86_64, EM_AARCH64
   file.writeUInt32LE(1, 20)
-  file.writeBigUInt64LE(address + BigInt(text + ENTRY.standalone), 24) // where it begins
-  file.writeBigUInt64LE(BigInt(header), 32) // where the segments are described
+  file.writeBigUInt64LE(address + BigInt(text + ENTRY.standalone), 24) // entry point
+  file.writeBigUInt64LE(BigInt(header), 32) // where the program headers are
   for (const [value, at] of [
     [header, 52],
     [segment, 54],

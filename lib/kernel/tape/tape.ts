@@ -4,7 +4,7 @@ import type { Recorder } from './recorder.ts'
 import type { SecondStage } from './second-stage.ts'
 import { type Args, type Call, parameters, syscalls } from '../syscalls/syscalls.ts'
 
-/** The result of a call that has not run yet: given as an argument of a later call, it flows there when it is known. */
+/** The result of a call that has not run yet. Passed as an argument of a later call, it is filled in when it is known. */
 export class Later {
   readonly op: Op
   constructor(op: Op) {
@@ -13,8 +13,8 @@ export class Later {
 }
 
 /**
- * One recorded call. The child goes on only while min <= result <= max: below it fails, above it leaves quietly. The
- * results that are `allowed`, such as -EEXIST, are as good as success.
+ * One recorded call. The child continues only if min <= result <= max: below min it fails, above max it exits silently. The
+ * `allowed` results, such as -EEXIST, count as success.
  */
 export interface Op {
   call: Call
@@ -24,22 +24,22 @@ export interface Op {
   allowed?: readonly bigint[]
   /** the name of the part that recorded it */
   part: string
-  /** where that is known: of what learners wrote */
+  /** set if known: for code that learners wrote */
   at?: SourceLine
 }
 
-/** One call as it was replayed: what `--json` prints as an entry of `tape`. */
+/** One call as it was replayed: `--json` prints it as an entry of `tape`. */
 export interface Replayed {
-  /** the system call; of a netlink request its message, such as `RTM_NEWLINK` */
+  /** the system call; for a netlink request, its message, such as `RTM_NEWLINK` */
   call: string
   /** as strace prints them */
   args: string
-  /** what the kernel returned; -1 with `errno` where it refused; null where it never returned */
+  /** the kernel's result; -1 with `errno` if it refused; null if the call never returned */
   result: number | null
   errno: string | null
-  /** nanoseconds from just before the clone3 that made its child; undefined where we made the call ourselves */
+  /** nanoseconds since just before the clone3 that made its child; undefined if we made the call ourselves */
   start?: number
-  /** when it began, in nanoseconds on our clock: clock.ts; undefined where that was not recorded */
+  /** when it began, in nanoseconds on our clock: clock.ts; undefined if that was not recorded */
   at?: number
   /** nanoseconds, until the next call began */
   ns: number
@@ -54,14 +54,14 @@ const MOST = 2n ** 63n - 1n
 export interface Tape extends Recorder {}
 
 /**
- * The system calls that a child will make, in order, recorded before it exists. See launch.ts for how they run:
- * no JavaScript can, between clone3 and execve.
+ * The system calls that a child will make, in order, recorded before the child exists. launch.ts says how they run:
+ * JavaScript cannot run between clone3 and execve.
  */
 export class Tape {
   readonly ops: Op[] = []
-  /** the part that records now */
+  /** the part that is recording */
   part = ''
-  /** from which op on the child is a program of its own, which is nothing but the rest of this tape */
+  /** the op from which on the child is a separate program: just the rest of this tape */
   second?: { at: number; stage: SecondStage }
 
   record(call: Call, args: unknown[], limits: Partial<Pick<Op, 'min' | 'max' | 'allowed'>> = {}): Later {
@@ -70,10 +70,10 @@ export class Tape {
     return new Later(op)
   }
 
-  /** The same methods, but a refusal does not end the child: for paths that need not exist, for a search along PATH. */
+  /** The same methods, but a refusal does not end the child: for paths that need not exist, or a search along PATH. */
   readonly attempt = recorder((call, args) => this.record(call, args, { min: LEAST }))
 
-  /** The same methods, but these refusals, two at the most, do not end the child: `tape.allow('EEXIST').mkdirat(…)`. */
+  /** The same methods, but at most two given refusals do not end the child: `tape.allow('EEXIST').mkdirat(…)`. */
   allow(...codes: [string, string?]): Recorder {
     const key = codes.join()
     const known = this.#allowing.get(key)
@@ -85,20 +85,20 @@ export class Tape {
   }
   readonly #allowing = new Map<string, Recorder>() // each has a method for every call of the table
 
-  /** The same methods, but what they are about need not be there: ENOENT does not end the child. */
+  /** The same methods, but their object need not exist: ENOENT does not end the child. */
   readonly ifThere = this.allow('ENOENT')
 
-  /** As read(2) for one byte, but end of file is a failure: whoever should have written is gone. */
+  /** Like read(2) for one byte, but end of file is a failure: the process that should have written is gone. */
   readByte(fd: number): Later {
     return this.record('read', [fd, new Uint8Array(1), 1], { min: 1n })
   }
 
-  /** A second clone3: the caller leaves quietly, its child goes on replaying. */
+  /** A second clone3: the caller exits silently, and its child goes on replaying. */
   become(args: Args<'clone3'>[0]): Later {
     return this.record('clone3', [args, 88], { max: 0n })
   }
 
-  /** The tape as text, before it ran; a result that is still to come as `<openat #3>`: the call that it will come from. */
+  /** The tape as text, before it ran. A result not yet known appears as `<openat #3>`, after the call that returns it. */
   print(): string[] {
     return this.ops.map(({ call, args }) => {
       const printed = parameters(call).map(({ kind }, i) => {

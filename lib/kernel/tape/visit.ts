@@ -30,7 +30,7 @@ const NAMESPACE_FLAGS: Record<Namespace, number> = {
   time: CLONE_NEWTIME,
 }
 
-/** Those of the given namespaces in which a process differs from us, as setns(2) flags. One may not join one's own again. */
+/** Those of the given namespaces in which a process differs from us, as setns(2) flags. A process may not rejoin its own namespace. */
 export function foreignNamespaces(pid: number, kinds: readonly Namespace[]): number {
   return kinds
     .filter(kind => namespaceInode(pid, kind) !== namespaceInode('self', kind))
@@ -38,10 +38,10 @@ export function foreignNamespaces(pid: number, kinds: readonly Namespace[]): num
 }
 
 /**
- * Runs a tape in a child that joins namespaces of a process, does not exec, and ends: a look, or an act, from inside.
+ * Runs a tape in a child that joins namespaces of a process, does not exec, and ends: to look, or to act, from inside.
  * The child shares our descriptor table, so a socket that it opens there is ours afterwards.
- * Where a call is refused (a tape's `attempt` calls aside) the child ends, and a SyscallError is thrown; not so for the calls
- * that `mayBeRefused`: that is then a result like any other.
+ * If a call is refused (except a tape's `attempt` calls), the child ends, and a SyscallError is thrown; for the calls
+ * that `mayBeRefused`, a refusal is a result like any other.
  */
 export async function visit(
   pid: number,
@@ -53,8 +53,8 @@ export async function visit(
   const pidfd = now.pidfd_open(pid, 0)
   try {
     const join = foreignNamespaces(pid, kinds)
-    // we share memory with this child: whoever is inside must not be able to ptrace it (CVE-2016-9962). One that waits
-    // at its gate shares that memory too; undumpable, an ordinary user could not join it
+    // this child shares our memory: no process in the namespace may ptrace it (CVE-2016-9962). But a child that waits
+    // at its gate shares that memory too; if it were undumpable, an ordinary user could not join its namespaces
     if (join && !sharesOurMemory(pid)) tape.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
     if (join) tape.setns(pidfd, join)
     record(tape)
@@ -64,7 +64,7 @@ export async function visit(
   }
 }
 
-/** Plays a tape to its end in a child of its own, which then exits; `flags` are clone3's. Throws as `visit` does. */
+/** Plays a tape to its end in a separate child, which then exits; `flags` are clone3's. Throws as `visit` does. */
 export async function play(tape: Tape, flags = 0, mayBeRefused: readonly string[] = []): Promise<Replayed[]> {
   tape.exit_group(0)
   const launched = launch(tape, flags)
