@@ -118,7 +118,7 @@ test('a workspace, and a lab of it', () => {
 
 test('a step, with all that it loads and says', () => {
   expect(minilab('step', '1', '--dry-run', '--plain')).toMatch(/execve\(/)
-  expect(minilab('step', '1', '--yes', '--plain')).toContain('Every container is an ordinary process first.')
+  expect(minilab('step', '1', '--yes', '--plain')).toContain('Every container starts as an ordinary process.')
 })
 
 test('the book, as a site with its search', () => {
