@@ -7,7 +7,10 @@ import { arch } from '../syscalls/syscall-numbers.ts'
 import { ENTRY, launchpad } from './launchpad.ts'
 import type { Tape } from './tape.ts'
 
-/** Where the tape lies in the memory of the second stage, and the child's descriptor for it: launchpad.*.S. In us, libuv uses that number. */
+/**
+ * Where the tape lies in the memory of the second stage, and the child's descriptor for it: launchpad.*.S. In us, libuv uses
+ * that number.
+ */
 const BASE = 0x10000000n
 const TAPE_FD = 9
 
@@ -39,7 +42,10 @@ export class SecondStage implements Disposable {
     this.arena.reserve(HEADER)
   }
 
-  /** Records the transition: the last calls of the first stage, the first ones of the second. `kept`: descriptors it needs besides 0, 1 and 2. */
+  /**
+   * Records the transition: the last calls of the first stage, the first ones of the second. `kept`: descriptors that it needs
+   * besides 0, 1 and 2.
+   */
   record(tape: Tape, kept: readonly number[]): void {
     for (const fd of kept) tape.fcntl(fd, F_SETFD, 0)
     tape.dup3(this.theirs, TAPE_FD, 0)
