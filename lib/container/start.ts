@@ -49,7 +49,8 @@ export function recordParts(
     part.inside?.(tape, container, gate)
     return start
   })
-  const last = starts.findLast(start => start <= tape.ops.findIndex(endsRights))
+  const end = tape.ops.findIndex(endsRights)
+  const last = starts.findLast(start => start <= end)
   tape.part = 'process'
   if (last !== undefined && !container.oneStage && !reachesBack(tape, last))
     gate.enterSecondStage(tape, [], last)

@@ -7,8 +7,8 @@ import { MinilabError } from '../../common/errors.ts'
 import { unlessGone } from '../../kernel/process/procfs.ts'
 import { send } from '../../kernel/process/signal.ts'
 import { hint } from '../../common/suggest.ts'
-
 import { each } from './each.ts'
+
 /** `minilab kill`: SIGKILL, or another by name or number. Resolves to the exit status. */
 export async function kill(containers: string[], signal: string): Promise<number> {
   const number = signalNumber(signal)

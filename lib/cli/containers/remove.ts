@@ -20,9 +20,9 @@ import { MinilabError } from '../../common/errors.ts'
 import { bootId, children, isAlive } from '../../kernel/process/procfs.ts'
 import { ended, endProcess, findProcess, send } from '../../kernel/process/signal.ts'
 import { warn } from '../report-error.ts'
-
 import { each } from './each.ts'
 import { thawOwn } from './kill.ts'
+
 const KEEPER_TIMEOUT = 20_000 // ms
 /** How long it may pass on output before it is told to end, in case nothing reads that output any more: ms. */
 const OUTPUT_TIMEOUT = 2000

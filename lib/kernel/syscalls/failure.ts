@@ -1,6 +1,6 @@
 import { diagnose } from './diagnose.ts'
 import { errnoNumber } from '../../common/errno.ts'
-import { SyscallError } from './syscall-error.ts'
+import { type Diagnosis, SyscallError } from './syscall-error.ts'
 import { Later, type Replayed, type Tape } from '../tape/tape.ts'
 
 /** Calls that do not return when they succeed. */
@@ -35,9 +35,8 @@ export function failure(tape: Tape, replayed: readonly Replayed[]): SyscallError
   if (!last || !op) return undefined
   const place = { number: replayed.length, of: tape.ops.length, at: op.at }
   if (last.result === null && NO_RETURN.includes(last.call)) return undefined
-  const isSecond = replayed.slice(0, -1).some(({ call }) => call === 'clone3')
-  const killed = isSecond ? KILLED_WITH_ITS_MAKER : last.call === 'execveat' ? NO_SECOND_STAGE : KILLED
-  if (last.result === null) return new SyscallError(last.call, last.args, errnoNumber('EINTR'), place, killed)
+  if (last.result === null)
+    return new SyscallError(last.call, last.args, errnoNumber('EINTR'), place, whyKilled(replayed))
   if (last.errno === null && BigInt(last.result) >= op.min) return undefined
   const negativeErrno = last.errno === null ? 0n : -BigInt(errnoNumber(last.errno))
   if (last.errno !== null && (negativeErrno >= op.min || op.allowed?.includes(negativeErrno)))
@@ -46,4 +45,10 @@ export function failure(tape: Tape, replayed: readonly Replayed[]): SyscallError
   const args = op.args.map(arg => (arg instanceof Later ? replayed[tape.ops.indexOf(arg.op)]?.result : arg))
   const earlier = tape.ops.slice(0, replayed.length - 1)
   return new SyscallError(last.call, last.args, errno, place, diagnose(last.call, args, errno, earlier))
+}
+
+/** Why a child ended in the midst of its last call. */
+function whyKilled(replayed: readonly Replayed[]): Diagnosis {
+  if (replayed.slice(0, -1).some(({ call }) => call === 'clone3')) return KILLED_WITH_ITS_MAKER
+  return replayed.at(-1)?.call === 'execveat' ? NO_SECOND_STAGE : KILLED
 }

@@ -32,8 +32,8 @@ export class Gate {
   }
 
   /**
-   * Comes after PR_SET_PDEATHSIG, which does not notice a parent that is already dead: a write to a pipe without a reader
-   * fails with EPIPE, and ends the child. The byte is never read.
+   * Comes after PR_SET_PDEATHSIG, which does not notice a parent that is already dead: a write to a socket whose other end is
+   * closed fails with EPIPE, and ends the child. The byte is never read.
    */
   recordLife(tape: Tape): void {
     tape.write(this.#child, Buffer.from('!'), 1)
@@ -75,6 +75,11 @@ export class Gate {
   abandon(): void {
     this.closeChildEnd()
     this.close()
+    this.closeSecondStage()
+  }
+
+  /** To be called when no child uses the second stage any more, and its results are read. */
+  closeSecondStage(): void {
     this.#second?.[Symbol.dispose]()
   }
 }

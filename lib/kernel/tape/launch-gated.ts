@@ -50,7 +50,7 @@ export async function launchGated(
   } finally {
     gate.close() // a child that still waits there ends because of this
     await over
-    tape.second?.stage[Symbol.dispose]()
+    gate.closeSecondStage()
   }
 }
 
