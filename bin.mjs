@@ -44,11 +44,21 @@ if (process.env.NODE_COMPILE_CACHE) module.enableCompileCache(process.env.NODE_C
 // Our own imports name whole files, so nothing has to be searched for: that is a fifth of the time to load a hundred modules.
 const own = `${pathToFileURL(here).href}/`
 const isOurs = (url = '') => url.startsWith(own) && /^(lib|chapters|labs)[/]/.test(url.slice(own.length))
+// And commander gets node:process without the getters of its streams, which an import calls: they would be made, and the caller's pipes
+// become non-blocking. Nor is node:child_process loaded for it: commander starts programs only for commands that are files of their own.
+const INSTEAD = { 'node:process': 'globalThis.process', 'node:child_process': '{}' }
+const isCommander = (url = '') => url.includes('/node_modules/commander/')
 module.registerHooks({
   resolve: (name, context, next) =>
     name[0] === '.' && name.endsWith('.ts') && isOurs(context.parentURL)
       ? { url: new URL(name, context.parentURL).href, format: 'module-typescript', shortCircuit: true }
-      : next(name, context),
+      : name in INSTEAD && isCommander(context.parentURL)
+        ? {
+            url: `data:text/javascript,export default ${INSTEAD[name]}`,
+            format: 'module',
+            shortCircuit: true,
+          }
+        : next(name, context),
 })
 
 // A checkout has the sources; the npm package has what `prepack` made of them (Node strips no types under node_modules).

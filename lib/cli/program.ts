@@ -3,22 +3,6 @@ import { asTyped } from '../guide/as-typed.ts'
 import { Interrupted } from '../common/errors.ts'
 import { waiting } from '../kernel/process/waiting.ts'
 import { printable, reportError } from './report-error.ts'
-import { bookCommand } from './book/book.ts'
-import { labCommands } from './lab/lab.ts'
-import { lookCommand } from './look/look.ts'
-import { classCommand } from './class/class.ts'
-import { cleanCommand } from './clean/clean.ts'
-import { containerCommands } from './containers/containers.ts'
-import { devCommand } from './dev/dev.ts'
-import { runCommand } from './run/run.ts'
-import { doctorCommand } from './doctor/doctor.ts'
-import { escapeCommand } from './escape/escape.ts'
-import { quizCommand } from './quiz/quiz.ts'
-import { reportCommand } from './report/report.ts'
-import { stepCommand } from './step/step.ts'
-import { tourCommand } from './tour/tour.ts'
-import { viewCommand } from './view/view.ts'
-import { workspaceCommands } from './workspace/workspace.ts'
 import { EXIT, statusOf } from './exit.ts'
 import { heedOutputErrors } from './unwritable.ts'
 
@@ -56,28 +40,47 @@ export class MinilabCommand extends Command {
   }
 }
 
-/** In the order in which a newcomer needs them. */
-const COMMANDS = {
+type Add = (program: MinilabCommand) => void
+
+/** The words of each command or group of commands, and how its flags are loaded; in the order in which a newcomer needs them. */
+const COMMANDS: Record<string, readonly [words: string, load: () => Promise<Add>][]> = {
   'See how it works': [
-    tourCommand,
-    stepCommand,
-    bookCommand,
-    quizCommand,
-    escapeCommand,
-    lookCommand,
-    viewCommand,
+    ['tour', async () => (await import('./tour/tour.ts')).tourCommand],
+    ['step', async () => (await import('./step/step.ts')).stepCommand],
+    ['book', async () => (await import('./book/book.ts')).bookCommand],
+    ['quiz', async () => (await import('./quiz/quiz.ts')).quizCommand],
+    ['escape', async () => (await import('./escape/escape.ts')).escapeCommand],
+    ['look', async () => (await import('./look/look.ts')).lookCommand],
+    ['view', async () => (await import('./view/view.ts')).viewCommand],
   ],
-  'Write it yourself': [labCommands, workspaceCommands],
-  'Use it': [runCommand, containerCommands],
-  'This machine': [doctorCommand, cleanCommand],
-  'Hand in, and teach': [reportCommand, classCommand, devCommand],
+  'Write it yourself': [
+    ['lab check watch hint diff solution', async () => (await import('./lab/lab.ts')).labCommands],
+    ['init progress reset', async () => (await import('./workspace/workspace.ts')).workspaceCommands],
+  ],
+  'Use it': [
+    ['run', async () => (await import('./run/run.ts')).runCommand],
+    ['ps exec kill rm logs', async () => (await import('./containers/containers.ts')).containerCommands],
+  ],
+  'This machine': [
+    ['doctor', async () => (await import('./doctor/doctor.ts')).doctorCommand],
+    ['clean', async () => (await import('./clean/clean.ts')).cleanCommand],
+  ],
+  'Hand in, and teach': [
+    ['report', async () => (await import('./report/report.ts')).reportCommand],
+    ['class', async () => (await import('./class/class.ts')).classCommand],
+    ['dev', async () => (await import('./dev/dev.ts')).devCommand],
+  ],
 }
 
-/** All commands with their flags and help, for parsing or for display. `ended` receives the exit status of the command that ran. */
-export function commandLine(
+/**
+ * All commands with their flags and help, for parsing or for display; or only the command that `word` names, if it names one: the others
+ * need not be loaded to run it. `ended` receives the exit status of the command that ran.
+ */
+export async function commandLine(
   version: string,
+  word?: string,
   ended: (status: number) => void = () => undefined,
-): MinilabCommand {
+): Promise<MinilabCommand> {
   const begin = asTyped('Begin with:  sudo minilab step 1')
   const program = new MinilabCommand('minilab', ended)
     .description(
@@ -95,17 +98,23 @@ ${begin}${begin.includes('sudo') ? '      (or without sudo)' : ''}
 Exit status: 0 all well · 1 a check failed · 2 wrong use · 3 the machine lacks something
 Of run and exec: the program’s · 127 not found · 126 not executable · 125 it was not started`,
     )
-  for (const [heading, commands] of Object.entries(COMMANDS)) {
+  const all = Object.entries(COMMANDS).flatMap(([heading, group]) =>
+    group.map(([words, load]) => ({ heading, words: words.split(' '), load })),
+  )
+  const named = all.filter(({ words }) => word !== undefined && words.includes(word))
+  const wanted = named.length > 0 ? named : all
+  const adds = await Promise.all(wanted.map(({ load }) => load()))
+  wanted.forEach(({ heading }, i) => {
     program.commandsGroup(`${heading}:`)
-    for (const add of commands) add(program)
-  }
+    adds[i]?.(program)
+  })
   return program
 }
 
 /** Parses the command line and runs the command; sets the exit status. */
 export async function main(argv: string[], version: string): Promise<void> {
   heedOutputErrors()
-  const program = commandLine(version, status => {
+  const program = await commandLine(version, argv[2], status => {
     // an error on stdout may already have set it: unwritable.ts
     process.exitCode = Math.max(Number(process.exitCode ?? 0), status)
   })

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { cpSync, existsSync, linkSync, mkdirSync, readdirSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { layers } from '../container/parts/layers.ts'
@@ -13,6 +12,7 @@ import type { Refused } from '../kernel/cgroup/make-cgroup.ts'
 import { isGone } from '../kernel/process/procfs.ts'
 import { SOCKET, VIEWER } from './feed.ts'
 import type { Step } from './step.ts'
+import { randomHex } from '../kernel/process/random.ts'
 
 /** What containers do with the image's layers: mount an overlay on them, or have them as their root. */
 export type ImageUse = 'below an overlay' | 'as the root'
@@ -42,7 +42,7 @@ export async function makeDataCopy(use: ImageUse): Promise<DataCopy> {
   const image = await findImage('default')
   const folder = dataFolder()
   const ledger = new Ledger(folder)
-  const copy = join(folder, 'containers', `sandbox-${randomBytes(3).toString('hex')}`)
+  const copy = join(folder, 'containers', `sandbox-${randomHex(3)}`)
   ledger.add({ kind: 'folder', path: copy })
   try {
     makeDir(copy)

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { closeSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { MinilabError } from '../common/errors.ts'
@@ -18,6 +17,7 @@ import type { LaunchEvent, StepListener } from './events.ts'
 import { PipedShell } from './shell.ts'
 import { planFor, type PlanOptions, type StepMode } from './step-plan.ts'
 import type { Scene, Step } from './step.ts'
+import { randomHex } from '../kernel/process/random.ts'
 
 /** What stands in a scene until the step's own container runs. */
 const NOT_BEGUN: Scene = {
@@ -27,7 +27,7 @@ const NOT_BEGUN: Scene = {
 
 /** What the stages of a step work with: they start containers by it, and look from inside. It tells of all that happens. */
 export class Experiment<S = object> {
-  readonly id = randomBytes(3).toString('hex')
+  readonly id = randomHex(3)
   readonly step: Step<S>
   readonly options: StepMode
   readonly ledger = new Ledger(dataFolder())

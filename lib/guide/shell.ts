@@ -1,9 +1,9 @@
-import { randomBytes } from 'node:crypto'
 import { closeSync, writeSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { MinilabError } from '../common/errors.ts'
 import { pipe } from '../kernel/process/pipe.ts'
 import type { Shell } from './step.ts'
+import { randomHex } from '../kernel/process/random.ts'
 
 /** The container's program is not there any more, or never listened. */
 function shellEnded(printed: string): MinilabError {
@@ -52,7 +52,7 @@ export class PipedShell implements Shell {
   #last: Promise<unknown> = Promise.resolve()
 
   async #ask(command: string): Promise<{ output: string; status: number }> {
-    const mark = randomBytes(6).toString('hex')
+    const mark = randomHex(6)
     // an empty here-document keeps the command from reading the commands that follow it; there may be no /dev/null yet
     this.write(`{ ${command}\n} <<${mark}\n${mark}\nprintf '\\n%s %s\\n' ${mark} $?\n`)
     const end = new RegExp(`\\n${mark} (\\d+)\\n`)

@@ -1,18 +1,17 @@
-import { pipeline, Readable, type Transform } from 'node:stream'
-import zlib from 'node:zlib'
+import { pipeline, Readable } from 'node:stream'
 import { MinilabError } from '../common/errors.ts'
 
 interface Format {
   name: string
   /** in hexadecimal */
   magic: string
-  decompress?: () => Transform
+  decompress?: 'createGunzip' | 'createZstdDecompress'
 }
 
-/** Compressed formats by their first bytes; without `decompress` where Node cannot read them (zstd: since Node 22.15). */
+/** Compressed formats by their first bytes; `decompress` is the function of node:zlib, where it has one. */
 const FORMATS: Format[] = [
-  { name: 'gzip', magic: '1f8b', decompress: zlib.createGunzip },
-  { name: 'zstd', magic: '28b52ffd', decompress: zlib.createZstdDecompress },
+  { name: 'gzip', magic: '1f8b', decompress: 'createGunzip' },
+  { name: 'zstd', magic: '28b52ffd', decompress: 'createZstdDecompress' },
   { name: 'xz', magic: 'fd377a58' },
   { name: 'bzip2', magic: '425a68' },
 ]
@@ -39,7 +38,8 @@ export async function decompressed(source: Readable, name: string): Promise<Read
   const whole = Readable.from(prepend(head, chunks))
   const format = compression(head)
   if (!format) return whole
-  if (format.decompress) return pipeline(whole, format.decompress(), () => {}) // an error shows to who reads
+  const make = format.decompress && (await import('node:zlib'))[format.decompress]
+  if (make) return pipeline(whole, make(), () => {}) // the reader gets the error
   throw new MinilabError(
     'usage',
     `${name} is compressed with ${format.name}, which this Node cannot read`,

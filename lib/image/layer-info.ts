@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { sha256 } from '../common/hash.ts'
 
 /** A layer's tar, measured as it was written or read. */
 export interface LayerInfo {
@@ -15,7 +15,7 @@ export const newLayerInfo = (): LayerInfo => ({ diffId: '', size: 0, entries: 0,
 
 /** Passes a tar on unchanged; its digest and size are in `info` when it ends. */
 export async function* measure(tar: AsyncIterable<Buffer>, info: LayerInfo): AsyncGenerator<Buffer> {
-  const hash = createHash('sha256')
+  const hash = sha256()
   for await (const chunk of tar) {
     hash.update(chunk)
     info.size += chunk.length

@@ -2,21 +2,10 @@ import { spawnSync } from 'node:child_process' // not execa: nothing else in a p
 import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { interpreter } from './elf.ts'
+import { MinilabError } from '../common/errors.ts'
+import { SKELETON, TOOLS } from './default-recipe.ts'
 import { type Plan, planHostFile } from './plan.ts'
 
-/** Where distributions put a busybox that is static, or may be. */
-export const BUSYBOX = ['/bin/busybox', '/usr/bin/busybox', '/usr/sbin/busybox', '/bin/busybox.static']
-
-/** The host's programs that the default image takes, as far as they exist: what the chapters and a curious learner use. */
-export const TOOLS = `
-  sh bash ls cat ps ip mount umount hostname id env sleep dd mkdir rmdir rm touch ln find grep sed awk head tail wc sort
-  uniq kill stat readlink realpath df du uname date expr seq chmod chown chgrp cp mv test [ printf echo true false tr cut
-  tee od xargs yes pwd basename dirname nproc mknod mkfifo mktemp truncate sync tty stty timeout nice setsid chroot which
-  whoami printenv sha256sum cmp diff top free pgrep pidof uptime sysctl mountpoint findmnt unshare nsenter setpriv capsh
-  ipcs ipcmk ipcrm ss ping nc getent clear
-`
-  .trim()
-  .split(/\s+/)
 const DIRECTORIES = ['/bin', '/usr/bin', '/sbin', '/usr/sbin']
 
 /** What an interactive program needs to know of the usual terminals (terminfo(5)). */
@@ -34,6 +23,24 @@ const TERMINFO = ['/lib/terminfo', '/usr/share/terminfo']
 
 /** Without these a root file system is of no use. */
 const REQUIRED = ['sh', 'ls', 'cat']
+
+/**
+ * Plans the image "default" from the first of the paths in `looked` that is a static busybox, else from the host's own programs; then
+ * `looked` gets every path that decided what is taken. Throws a MinilabError (machine) if the machine has neither.
+ */
+export function planDefault(looked: Set<string>): Plan {
+  let plan: Plan | undefined
+  for (const path of looked) plan ??= planBusybox(path)
+  plan ??= planHostPrograms(looked)
+  if (!plan)
+    throw new MinilabError(
+      'machine',
+      'this machine has neither a static busybox nor the programs sh, ls and cat to make a root file system from',
+      'install one: apt-get install busybox-static, dnf install busybox, or apk add busybox-static',
+    )
+  for (const [path, item] of SKELETON) plan.set(path, item)
+  return plan
+}
 
 /** Plans a static busybox with a link for each of its applets; undefined where `path` is no such thing. */
 export function planBusybox(path: string): Plan | undefined {

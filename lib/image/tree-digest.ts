@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { sha256 } from '../common/hash.ts'
 import { constants, readlinkSync, readSync } from 'node:fs'
 import { openFile } from '../common/descriptor.ts'
 import { belongsToFile, isOpaque } from './overlay.ts'
@@ -36,7 +36,7 @@ export interface TreeEntry {
 export function treeDigest(dir: string): { hash: string; entries: TreeEntry[] } {
   const firstNames = new Map<string, string>()
   const entries = Array.from(walk(dir), file => describe(file, firstNames))
-  const hash = createHash('sha256')
+  const hash = sha256()
   for (const entry of entries) hash.update(JSON.stringify(entry) + '\n')
   return { hash: `sha256:${hash.digest('hex')}`, entries }
 }
@@ -73,7 +73,7 @@ function describe({ path, at, stat }: TreeFile, firstNames: Map<string, string>)
 
 function sha256File(path: string): string {
   using file = openFile(path, constants.O_RDONLY | constants.O_NOFOLLOW)
-  const hash = createHash('sha256')
+  const hash = sha256()
   const buffer = Buffer.allocUnsafe(1 << 20)
   for (let n; (n = readSync(file.fd, buffer)) > 0;) hash.update(buffer.subarray(0, n))
   return hash.digest('hex')

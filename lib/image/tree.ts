@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { randomHex } from '../kernel/process/random.ts'
 import {
   type BigIntStats,
   chmodSync,
@@ -116,7 +116,7 @@ export function removeTree(path: string | Buffer): void {
         open.push(enter(found))
         continue
       }
-      const moved = Buffer.from(`.${randomUUID()}`)
+      const moved = Buffer.from(`.${randomHex(16)}`)
       renameSync(found, inside(top.at, moved))
       top.names.push(moved)
     }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { sha256 } from '../common/hash.ts'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { LabName } from './exercise.ts'
@@ -11,7 +11,7 @@ const keyOf = ({ number, name }: LabName, rootless: boolean) =>
 
 /** A digest of a lab's file, or of another in its place, and of the learner's other files, which it may import. */
 export function contentOf(workspace: Workspace, lab: LabName, file = fileOf(workspace, lab)): string {
-  const hash = createHash('sha256').update(readFileSync(file))
+  const hash = sha256().update(readFileSync(file))
   const others = readdirSync(workspace.folder).filter(
     name => /\.[cm]?[jt]s$/.test(name) && !/^\d-/.test(name),
   )

@@ -1,10 +1,10 @@
-import { randomBytes } from 'node:crypto'
 import { isKind } from '../common/errors.ts'
 import { type Cgroup, thawTree } from '../kernel/cgroup/cgroup.ts'
 import { SANDBOX_LEAF, type Refused } from '../kernel/cgroup/make-cgroup.ts'
 import { Subject } from '../kernel/process/handed.ts'
 import type { Ledger } from '../container/ledger/ledger.ts'
 import { notedCgroup, setLimits } from '../container/parts/limits.ts'
+import { randomHex } from '../kernel/process/random.ts'
 
 const MiB = 2 ** 20
 
@@ -33,7 +33,7 @@ export function makeSandboxCgroup(ledger: Ledger): SandboxCgroup | Refused {
 }
 
 function make(ledger: Ledger): SandboxCgroup {
-  const name = `/minilab/sandbox-${randomBytes(5).toString('hex')}`
+  const name = `/minilab/sandbox-${randomHex(5)}`
   const around = notedCgroup(ledger, name)
   setLimits(around, {
     memory: { limit: BOUNDS.memory, swap: BOUNDS.memory },

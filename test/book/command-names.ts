@@ -6,7 +6,7 @@ import { commands } from './command-words.ts'
 import { FLAGS } from './flags.ts'
 import { BookError } from './problem.ts'
 
-const program = commandLine('')
+const program = await commandLine('')
 const ALWAYS = ['--help', '-h']
 /** Words that stand for something else: N, IMAGE, <container>, … */
 const PLACEHOLDER = /^[A-Z]+$|^<.*>$|…/

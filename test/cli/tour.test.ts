@@ -99,8 +99,18 @@ test('what it says of a step and of a lab fits into one line of 80 columns each'
   }
 })
 
-test('every command is printed as it can be typed', () => {
-  const names = commandLine('').commands.map(command => command.name())
+test('a command is found by its word, without the flags of all others', async () => {
+  const names = (await commandLine('')).commands.map(command => command.name())
+  for (const name of names) {
+    const loaded = (await commandLine('', name)).commands.map(command => command.name())
+    expect(loaded).toContain(name)
+    expect(loaded.length, name).toBeLessThan(7)
+  }
+  expect((await commandLine('', 'runn')).commands).toHaveLength(names.length)
+})
+
+test('every command is printed as it can be typed', async () => {
+  const names = (await commandLine('')).commands.map(command => command.name())
   const script = `import { asTyped } from '${join(import.meta.dirname, '../../lib/guide/as-typed.ts')}'
     console.log(asTyped(process.argv.slice(1).map(name => 'minilab ' + name).join('\\n')))`
   const printed = execFileSync(process.execPath, ['--input-type=module', '-e', script, '--', ...names], {

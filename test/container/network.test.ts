@@ -21,6 +21,7 @@ function inside(net: Network, data: string, code: string): unknown {
     import { freeNetwork } from '${library}/container/parts/network.ts'
     import { forwardFrom, letThrough } from '${library}/container/net/firewall.ts'
     import { withNetworkLock } from '${library}/container/ledger/lock.ts'
+    import { mayFilterForwarded } from '${library}/kernel/netlink/netfilter.ts'
     import { addNat } from '${library}/container/net/nat.ts'
     import { execFileSync, spawnSync } from 'node:child_process'
     const ledger = new Ledger(${JSON.stringify(data)})
@@ -141,6 +142,20 @@ describe.skipIf(lacking)(`the host’s side${lacking}`, () => {
       expect(during).toContain('-A FORWARD -s 10.44.0.2/32 -i mlb-test -j ACCEPT')
       expect(during).toContain('-A FORWARD -d 10.44.0.2/32 -o mlb-test -j ACCEPT')
       expect(net.run('iptables', '-S')).toBe(before)
+    },
+  )
+
+  test.skipIf(noIptables).for(['iptables', 'iptables-legacy'])(
+    `%s is started only where its table filter has a chain FORWARD${noIptables}`,
+    async (program, context) => {
+      context.skip(missing(program) !== '', `${program} is not installed`)
+      const net = await hold(flag)
+      const asked = () => inside(net, userFolder(), 'return mayFilterForwarded()')
+      expect(asked()).toBe(false)
+      net.run(program, '-t', 'nat', '-A', 'POSTROUTING', '-j', 'ACCEPT')
+      expect(asked()).toBe(false)
+      net.run(program, '-P', 'FORWARD', 'DROP')
+      expect(asked()).toBe(true)
     },
   )
 })

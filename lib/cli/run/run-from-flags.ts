@@ -1,5 +1,4 @@
 import type { Sandbox } from '../../sandbox/sandbox.ts'
-import { runInSandbox } from '../../sandbox/start.ts'
 import { recover } from '../../container/ledger/ledger.ts'
 import { listen } from '../../container/net/publish.ts'
 import type { RunRequest } from '../../container/run/plan.ts'
@@ -19,7 +18,6 @@ import { shellStatus } from '../../kernel/process/child.ts'
 import { MinilabError } from '../../common/errors.ts'
 import { lineOf, warn } from '../report-error.ts'
 import { ourselves } from '../../common/ourselves.ts'
-import { detach } from './detach.ts'
 import { type Handed, RUN, tell, WHY } from './handed.ts'
 import type { RunFlags } from './run.ts'
 
@@ -39,7 +37,8 @@ export async function runFromFlags(image: string, command: string[], flags: RunF
   else if (!begun && flags.mine) await (await import('./run-mine.ts')).refuseUnproven(flags.rootless ?? false)
   if (!begun && request.capabilities.includes('CAP_SYS_ADMIN')) warn(OPENS)
   const handed = begun ?? { listeningSockets: (flags.publish ?? []).map(text => listen(port(text))) }
-  if (flags.detach && handed.notify === undefined) return detach(handed, notTakenBack)
+  if (flags.detach && handed.notify === undefined)
+    return (await import('./detach.ts')).detach(handed, notTakenBack)
   try {
     return await runHere(request, flags, handed)
   } catch (error) {
@@ -94,6 +93,7 @@ async function again(handed: Handed, sandbox: Sandbox): Promise<number> {
     ...(handed.notify === undefined ? [] : [handed.notify]),
   ]
   const env = { ...process.env, MINILAB_DATA: dataFolder() }
+  const { runInSandbox } = await import('../../sandbox/start.ts')
   const ended = runInSandbox(sandbox, { args: ourselves(), env, keep, told: RUN.tell(handed) })
   return shellStatus(await ended)
 }

@@ -1,5 +1,6 @@
 import { MinilabError } from '../../common/errors.ts'
 import { readControl, writeControl } from '../../kernel/cgroup/control-file.ts'
+import { mayFilterForwarded } from '../../kernel/netlink/netfilter.ts'
 import { SyscallError } from '../../kernel/syscalls/syscall-error.ts'
 import { currentNetns, type Ledger } from '../ledger/ledger.ts'
 import { type PacketRules, ruleCommand } from './packet-rules.ts'
@@ -33,6 +34,7 @@ export function forwardFrom(ledger: Ledger, link: string): void {
  * configure it. With br_netfilter this also concerns packets between two containers on one bridge.
  */
 export function letThrough(ledger: Ledger, bridge: string, address: string): void {
+  if (!mayFilterForwarded()) return
   const iptables = findProgram('iptables')
   if (!iptables || !runRuleTool([iptables, '-w', '-S', 'FORWARD']).said.startsWith('-P FORWARD DROP')) return
   addIptables(ledger, iptables, 'filter', ['FORWARD', '-i', bridge, '-s', address, '-j', 'ACCEPT'])

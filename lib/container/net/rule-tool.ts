@@ -1,5 +1,4 @@
 import { codeOf } from '../../common/error-code.ts'
-import { spawnSync } from 'node:child_process'
 import { constants } from 'node:fs'
 import { join } from 'node:path'
 import { MinilabError } from '../../common/errors.ts'
@@ -22,7 +21,8 @@ export function runRuleTool(
   [program = '', ...args]: readonly string[],
   input = '',
 ): { ok: boolean; said: string } {
-  // not with execa: this must be synchronous, because we hold the lock on the network
+  // not with execa: this must be synchronous, because we hold the lock on the network. Loaded here: few containers need rules
+  const { spawnSync } = process.getBuiltinModule('node:child_process')
   const { status, stdout, stderr, error } = spawnSync(program, args, { input, encoding: 'utf8' })
   if (status === 0) return { ok: true, said: stdout }
   const code = codeOf(error)

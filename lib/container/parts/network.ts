@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { sha256 } from '../../common/hash.ts'
 import { MinilabError } from '../../common/errors.ts'
 import { codeOf } from '../../common/error-code.ts'
 import { untilRunning } from '../../kernel/netlink/link-events.ts'
@@ -148,5 +148,5 @@ function freeAddress(host: Rtnetlink, gateway: string): string {
 
 /** A name for the host's end of the veth pair: at most 15 characters (IFNAMSIZ), so a long id is shortened to a hash. */
 function linkName(id: string): string {
-  return `ml-${id.length <= 12 ? id : createHash('sha256').update(id).digest('hex').slice(0, 12)}`
+  return `ml-${id.length <= 12 ? id : sha256().update(id).digest('hex').slice(0, 12)}`
 }

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { MinilabError } from '../../common/errors.ts'
@@ -28,6 +27,7 @@ import { Connection } from '../streams/connection.ts'
 import { openSlave } from '../streams/our-terminal.ts'
 import { streams } from '../streams/streams.ts'
 import { planRun, type RunRequest } from './plan.ts'
+import { randomHex } from '../../kernel/process/random.ts'
 
 /** The parts of all seven chapters, and what does not fit into a chapter, in the order in which the child applies them. */
 const PARTS: readonly Part[] = [
@@ -50,7 +50,7 @@ const PARTS: readonly Part[] = [
 export async function runContainer(request: RunRequest, all = PARTS): Promise<number> {
   if (!request.keeper) await recover(dataFolder(), [], request.notTakenBack)
   const source = await findImage(request.image)
-  const id = randomBytes(6).toString('hex')
+  const id = randomHex(6)
   using connection = new Connection({ ...request, log: request.log !== undefined })
   const plan = planRun(request, source, id, connection.stdio)
   try {

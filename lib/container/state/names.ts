@@ -1,5 +1,5 @@
+import { fnv1a } from '../../common/hash.ts'
 import { constants } from 'node:fs'
-import { createHash, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { dataFolder, makeDir } from '../../image/data-folder.ts'
 import { type Descriptor, openFile } from '../../common/descriptor.ts'
@@ -7,6 +7,7 @@ import { MinilabError } from '../../common/errors.ts'
 import { quote } from '../../kernel/syscalls/kinds.ts'
 import { tryLockByte } from '../../kernel/process/file-lock.ts'
 import { states } from './state.ts'
+import { randomHex } from '../../kernel/process/random.ts'
 
 /** A name that no container has, and that no other process can take while it is held. */
 export interface HeldName extends Disposable {
@@ -31,7 +32,7 @@ export function holdName(wanted: string | undefined): HeldName {
       'choose a name that cannot be mistaken',
     )
   for (;;) {
-    const name = wanted ?? `lab-${randomBytes(2).toString('hex')}`
+    const name = wanted ?? `lab-${randomHex(2)}`
     const lock = lockName(name)
     const other = states().find(state => state.name === name)
     if (lock && !other) return { name, ...lock }
@@ -49,7 +50,7 @@ export function holdName(wanted: string | undefined): HeldName {
 function lockName(name: string): Descriptor | undefined {
   const folder = dataFolder()
   makeDir(folder)
-  const byte = BigInt(`0x${createHash('sha256').update(name).digest('hex').slice(0, 12)}`)
+  const byte = fnv1a(name) & 0xffff_ffff_ffffn // an offset in a file: at most 63 bits
   const file = openFile(join(folder, 'names.lock'), constants.O_RDWR | constants.O_CREAT, 0o600)
   if (tryLockByte(file.fd, byte)) return file
   file[Symbol.dispose]()

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { Ledger } from '../../container/ledger/ledger.ts'
 import { containerProbes } from './container-probes.ts'
@@ -6,6 +5,7 @@ import { networkProbes } from './network-probes.ts'
 import { placeProbes } from './place-probes.ts'
 import type { Found, Machine, Probe } from './probe.ts'
 import { surroundings } from './surroundings.ts'
+import { randomHex } from '../../kernel/process/random.ts'
 
 /** A probe's answer. `untried`: something else has to be put right first. */
 export interface Probed extends Found {
@@ -34,7 +34,7 @@ const ORDER = [
 
 /** Looks at everything; what is made for that is gone afterwards. */
 export async function lookAtMachine(rootless: boolean, dataFolder: string): Promise<Probed[]> {
-  const id = `doctor-${randomBytes(3).toString('hex')}`
+  const id = `doctor-${randomHex(3)}`
   const ledger = new Ledger(dataFolder)
   const folder = join(dataFolder, 'containers', id)
   const machine: Machine = { rootless, dataFolder, id, folder, ledger, around: surroundings() }

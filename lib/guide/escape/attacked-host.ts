@@ -1,5 +1,4 @@
 import { execFileSync } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
 import {
   chmodSync,
   closeSync,
@@ -24,6 +23,7 @@ import { DEFAULT_IMAGE } from '../../image/default.ts'
 import { AT_FDCWD, O_CLOEXEC, O_NOCTTY, O_RDWR, TIOCSCTTY } from '../../kernel/syscalls/constants.ts'
 import { now } from '../../kernel/syscalls/now.ts'
 import { attachLoop, type LoopDevice } from './loop.ts'
+import { randomHex } from '../../kernel/process/random.ts'
 
 /**
  * The sandbox on whose containers all attacks are made. It has its own processes, mounts, links and names. Below, "the host"
@@ -54,7 +54,7 @@ export function makeAttackedHost(rootless: boolean): AttackedHost {
   process.env.MINILAB_DATA = join(HOME, 'data')
   const host: AttackedHost = {
     rootless,
-    token: randomBytes(8).toString('hex'),
+    token: randomHex(8),
     secret: join(HOME, 'host/secret'),
     scratch: join(HOME, 'tmp'),
     image: layerDir(stored?.layers[0] ?? ''),

@@ -1,5 +1,5 @@
 import { certain } from '../../common/certain.ts'
-import { randomBytes } from 'node:crypto'
+import { randomBytes } from '../process/random.ts'
 import {
   AF_INET,
   AF_NETLINK,

@@ -144,6 +144,7 @@ export const NETLINK_CAP_ACK = 10
 export const NETLINK_EXT_ACK = 11
 export const NETLINK_GET_STRICT_CHK = 12
 export const NETLINK_ROUTE = 0
+export const NETLINK_NETFILTER = 12
 export const RTMGRP_LINK = 1
 export const NLMSG_ERROR = 2
 export const NLMSG_DONE = 3

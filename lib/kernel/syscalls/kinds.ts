@@ -213,10 +213,17 @@ const byValue = Object.entries(constants)
   .map(([name, value]) => [name, BigInt(value)] as const)
   .sort(([, a], [, b]) => Number(a - b))
 
-/** The constants with a prefix, or with several: `OPEN_TREE_|AT_`. */
-function group(prefix: string) {
-  const prefixes = prefix.split('|')
-  return byValue.filter(([name]) => prefixes.some(one => name.startsWith(one)))
+const groups = new Map<string, typeof byValue>()
+
+/** The constants with a prefix, or with several: `OPEN_TREE_|AT_`. Looked for once: a tape prints some hundred arguments. */
+function group(prefix: string): typeof byValue {
+  let group = groups.get(prefix)
+  if (!group) {
+    const prefixes = prefix.split('|')
+    group = byValue.filter(([name]) => prefixes.some(one => name.startsWith(one)))
+    groups.set(prefix, group)
+  }
+  return group
 }
 
 /** A C string literal. */

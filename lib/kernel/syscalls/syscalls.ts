@@ -69,6 +69,8 @@ export const syscalls = {
   kill: ['pid:pid', 'sig:int'],
   /** rt_sigaction(2): what a signal does: its default, or nothing; size is that of a signal mask, 8 */
   rt_sigaction: ['sig:enum:SIG', 'act:sigaction?', 'oldact:out?', 'size:size'],
+  /** getrandom(2): fill a buffer with random bytes */
+  getrandom: ['buf:out', 'count:size', 'flags:flags:GRND_'],
   /** getpid(2): the caller's process id, as its own pid namespace counts */
   getpid: [],
   /** kcmp(2): whether two processes share something; for KCMP_FILE, whether two descriptors are one open file */

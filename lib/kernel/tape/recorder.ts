@@ -131,6 +131,8 @@ export interface Recorder {
     oldact: Arg<'rt_sigaction', 2>,
     size: Arg<'rt_sigaction', 3>,
   ): Later
+  /** getrandom(2): fill a buffer with random bytes */
+  getrandom(buf: Arg<'getrandom', 0>, count: Arg<'getrandom', 1>, flags: Arg<'getrandom', 2>): Later
   /** getpid(2): the caller's process id, as its own pid namespace counts */
   getpid(): Later
   /** kcmp(2): whether two processes share something; for KCMP_FILE, whether two descriptors are one open file */
