@@ -231,7 +231,7 @@ function unlimited(why: string): Record<string, string> {
 }
 
 const changeLimits = (step: Own, changed: Partial<Part>) =>
-  changePart(step, limits.name, right => ({ ...right, ...changed }))
+  changePart(step, 'limits', right => ({ ...right, ...changed }))
 
 /** The last stage with another way to stop the container. */
 function stopOtherwise(step: Own, stop: (experiment: Experiment<Measured>) => Promise<Stopped>): Own {

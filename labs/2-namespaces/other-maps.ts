@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { Made } from '../../chapters/2-namespaces/step.ts'
-import type { Part } from '../../lib/container/part.ts'
+import { isPart, type Part } from '../../lib/container/part.ts'
 import type { IdMapping } from '../../lib/container/spec.ts'
 import { finding, seen } from '../../lib/guide/evidence.ts'
 import type { Experiment } from '../../lib/guide/experiment.ts'
@@ -55,7 +55,7 @@ async function tryOut(experiment: Experiment<Made>, kind: (typeof KINDS)[number]
   }
   try {
     await experiment.another(`a container with another ${file}`, {
-      parts: experiment.step.parts.flatMap(part => (part.name === 'namespaces' ? [part, watch] : [part])),
+      parts: experiment.step.parts.flatMap(part => (isPart(part, 'namespaces') ? [part, watch] : [part])),
       change: ({ spec: { linux } }) => Object.assign(linux, maps),
     })
   } catch (error) {

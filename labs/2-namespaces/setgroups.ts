@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { Made } from '../../chapters/2-namespaces/step.ts'
-import type { Part } from '../../lib/container/part.ts'
+import { isPart, type Part } from '../../lib/container/part.ts'
 import { finding, notHere, seen } from '../../lib/guide/evidence.ts'
 import { refusalOf } from '../../lib/guide/refusal.ts'
 import type { Stage } from '../../lib/guide/step.ts'
@@ -40,7 +40,7 @@ export function setgroupsStage(): Stage<Made> {
       try {
         const box = await experiment.another('a container that an ordinary user makes', {
           parts: experiment.step.parts.map(part =>
-            part.name === 'namespaces' ? asOrdinaryUser(part) : part,
+            isPart(part, 'namespaces') ? asOrdinaryUser(part) : part,
           ),
         })
         got.ordinary = read(box.pid)

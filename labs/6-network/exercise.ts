@@ -1,4 +1,5 @@
 import { certain } from '../../lib/common/certain.ts'
+import { isPart } from '../../lib/container/part.ts'
 import type { Wiring } from '../../chapters/6-network/wiring.ts'
 import { changePart } from '../../lib/guide/mutant.ts'
 import { inSandbox } from '../../lib/labs/cable.ts'
@@ -29,7 +30,7 @@ export const exercise: Exercise<Wiring> = {
     const [first, ...others] = connected.stages
       .filter(({ title }) => ABOUT_CABLES.includes(title))
       .map(stage => withCauses(stage, asked))
-    const part = certain(connected.parts.find(({ name }) => name === 'network'))
+    const part = certain(connected.parts.find(part => isPart(part, 'network')))
     return {
       ...connected,
       async plan(plan, experiment) {

@@ -1,7 +1,7 @@
 import { certain } from '../../lib/common/certain.ts'
 import { learnersError } from '../../lib/labs/problem.ts'
 import { COMMANDS, type Ran } from '../../chapters/7-run/commands.ts'
-import type { Part } from '../../lib/container/part.ts'
+import { isPart, type Part } from '../../lib/container/part.ts'
 import { changePart, changeSpec } from '../../lib/guide/mutant.ts'
 import type { Step } from '../../lib/guide/step.ts'
 import { inSandbox } from '../../lib/labs/cable.ts'
@@ -60,7 +60,7 @@ export const exercise: Exercise<Ran> = {
     // the commands of the last stage make their own containers from our parts: they say nothing about these
     const [first, ...others] = ordered.stages.filter(({ title }) => title !== COMMANDS)
     // the questions about the others concern only their process
-    const inside = bounded.parts.filter(({ name }) => name !== 'network' && name !== 'limits')
+    const inside = bounded.parts.filter(part => !isPart(part, 'network') && !isPart(part, 'limits'))
     return {
       ...ordered,
       stages: [firstStage(certain(first), ordered, latest), ...others, otherStage(umask, inside, latest)],

@@ -6,13 +6,28 @@ import type { Cable, NetworkPlan, NetworkRequests } from './net/network-plan.ts'
 import type { Spec } from './spec.ts'
 import type { Stdio } from './streams/streams.ts'
 
+/** The names of our parts. */
+const PART_NAMES = [
+  'process',
+  'namespaces',
+  'root',
+  'limits',
+  'layers',
+  'network',
+  'hardening',
+  'terminal',
+] as const
+export type PartName = (typeof PART_NAMES)[number]
+
+export const isPartName = (name: string): name is PartName => PART_NAMES.some(ours => ours === name)
+
 /**
  * What one chapter teaches, and one building block of every container. Each hook runs at its own time. `inside` only records, before
  * the clone: the child makes those calls after `attach`, but a value that `attach` makes does not exist yet. See start.ts.
  */
 export interface Part {
   /** tells its calls apart on the tape; a learner may add parts with other names than ours */
-  name: string
+  name: PartName | (string & {}) // so that an editor still offers our names
   /** 1. at the clone: which CLONE_NEW* flags it needs */
   flags?(spec: Spec): number
   /** 2. on the host, before the clone: make a cgroup, the folders of a layer */
@@ -22,6 +37,9 @@ export interface Part {
   /** 4. in the child, after the gate: what it does to itself */
   inside?(tape: Tape, container: Container, gate: Gate): void
 }
+
+/** Whether a part, or a call on a tape, has this name; unlike `===` with any text, it takes only the name of a part of ours. */
+export const isPart = ({ name }: { name: string }, ours: PartName): boolean => name === ours
 
 /** What a container is made from. */
 export interface Plan {

@@ -2,8 +2,7 @@ import { closeSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { MinilabError } from '../common/errors.ts'
 import { Ledger } from '../container/ledger/ledger.ts'
-import type { Part, Plan } from '../container/part.ts'
-import { limits } from '../container/parts/limits.ts'
+import { isPart, type Part, type Plan } from '../container/part.ts'
 import { dataFolder } from '../image/data-folder.ts'
 import { Cgroup } from '../kernel/cgroup/cgroup.ts'
 import { planCgroup, type Refused } from '../kernel/cgroup/make-cgroup.ts'
@@ -76,7 +75,7 @@ export class Experiment<S = object> {
 
   /** The parts that can be had here: without a cgroup of our own, limits are left out, and their stages say so. */
   parts(wanted: readonly Part[] = this.step.parts): readonly Part[] {
-    return this.whyNoLimits ? wanted.filter(part => part.name !== limits.name) : wanted
+    return this.whyNoLimits ? wanted.filter(part => !isPart(part, 'limits')) : wanted
   }
 
   /** Starts the step's own container, the one that the checks are about. */

@@ -1,5 +1,5 @@
 import { certain } from '../common/certain.ts'
-import type { Container, Part } from '../container/part.ts'
+import { type Container, isPartName, type Part } from '../container/part.ts'
 import { nothingMade, recordParts } from '../container/start.ts'
 import type { NamespaceType } from '../container/spec.ts'
 import { MinilabError } from '../common/errors.ts'
@@ -60,7 +60,7 @@ export async function recordDry<S, T>(
  */
 export async function leaveOut<S>(step: Step<S>, name: string, options: StepMode): Promise<Step<S>> {
   const tape = await recordStep(step, options, true)
-  const parts = step.parts.map(part => part.name)
+  const parts = step.parts.map(part => part.name).filter(isPartName)
   const calls = [...new Set(tape.ops.map(({ call }) => String(call)))]
   const namespaces = parts.includes('namespaces') ? Object.keys(NAMESPACES) : []
   const all = [...parts, ...calls, ...namespaces].filter(known => !NEEDED.includes(known))
@@ -71,7 +71,7 @@ export async function leaveOut<S>(step: Step<S>, name: string, options: StepMode
       hint(name, all, `it has ${[...new Set(all)].join(', ')}`),
     )
   }
-  if (parts.includes(name)) return withoutPart(step, name)
+  if (isPartName(name) && parts.includes(name)) return withoutPart(step, name)
   if (calls.includes(name)) {
     return parts.reduce((changed, part) => withoutCalls(changed, part, ({ call }) => call === name), step)
   }

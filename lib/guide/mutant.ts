@@ -1,4 +1,4 @@
-import type { Part } from '../container/part.ts'
+import { isPart, type Part, type PartName } from '../container/part.ts'
 import type { Spec } from '../container/spec.ts'
 import { Later, type Op, Tape } from '../kernel/tape/tape.ts'
 import type { Experiment } from './experiment.ts'
@@ -18,18 +18,18 @@ export interface Mutant<S = object> {
 }
 
 /** The step with a part changed; parts are known by name, so that one can be changed twice. */
-export function changePart<S>(step: Step<S>, name: string, change: (part: Part) => Part): Step<S> {
-  if (!step.parts.some(part => part.name === name)) throw new Error(`step ${step.number} has no part ${name}`)
-  return { ...step, parts: step.parts.map(part => (part.name === name ? change(part) : part)) }
+export function changePart<S>(step: Step<S>, name: PartName, change: (part: Part) => Part): Step<S> {
+  if (!step.parts.some(part => isPart(part, name))) throw new Error(`step ${step.number} has no part ${name}`)
+  return { ...step, parts: step.parts.map(part => (isPart(part, name) ? change(part) : part)) }
 }
 
 /** The step without a part. */
-export function withoutPart<S>(step: Step<S>, name: string): Step<S> {
-  return { ...step, parts: step.parts.filter(part => part.name !== name) }
+export function withoutPart<S>(step: Step<S>, name: PartName): Step<S> {
+  return { ...step, parts: step.parts.filter(part => !isPart(part, name)) }
 }
 
 /** The step with other calls in the place of those that a part records. */
-export function changeCalls<S>(step: Step<S>, part: string, edit: (ops: Op[]) => Op[]): Step<S> {
+export function changeCalls<S>(step: Step<S>, part: PartName, edit: (ops: Op[]) => Op[]): Step<S> {
   return changePart(step, part, right => ({
     ...right,
     inside(tape, container, gate) {
@@ -41,7 +41,7 @@ export function changeCalls<S>(step: Step<S>, part: string, edit: (ops: Op[]) =>
 }
 
 /** Calls as a part would record them, to be put among its own. */
-export function callsOf(part: string, record: (tape: Tape) => void): Op[] {
+export function callsOf(part: PartName, record: (tape: Tape) => void): Op[] {
   const tape = new Tape()
   tape.part = part
   record(tape)
@@ -49,7 +49,7 @@ export function callsOf(part: string, record: (tape: Tape) => void): Op[] {
 }
 
 /** The step without some of the calls that a part records, nor those that need their results. */
-export function withoutCalls<S>(step: Step<S>, part: string, leftOut: (op: Op) => boolean): Step<S> {
+export function withoutCalls<S>(step: Step<S>, part: PartName, leftOut: (op: Op) => boolean): Step<S> {
   return changeCalls(step, part, ops => {
     const gone = new Set<Op>()
     return ops.filter(op => {

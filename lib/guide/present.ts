@@ -1,5 +1,5 @@
 import { explanation } from '../book/explanation.ts'
-import { namespaces } from '../container/parts/namespaces.ts'
+import { isPart } from '../container/part.ts'
 import type { Replayed } from '../kernel/tape/tape.ts'
 import { callText, lines, otherParts, type TapeLine } from './tape-lines.ts'
 import type { StepListener } from './events.ts'
@@ -63,7 +63,7 @@ export class Presenter extends Printer {
     this.head(` Step ${number} · ${name} `)
     this.line(bold(` ${title}`))
     const others = runtime === 'minilab' ? '' : `, containers made by ${runtime}`
-    const apart = parts.some(part => part.name === namespaces.name) ? ', in a user namespace' : ''
+    const apart = parts.some(part => isPart(part, 'namespaces')) ? ', in a user namespace' : ''
     this.line(dim(` ${mode === 'root' ? 'as root' : `without root${apart}`}${others}`))
   }
 

@@ -1,8 +1,6 @@
 import { defaultSpec } from '../container/default-spec.ts'
 import type { Ledger } from '../container/ledger/ledger.ts'
-import type { Part, Plan } from '../container/part.ts'
-import { hardening } from '../container/parts/hardening.ts'
-import { root } from '../container/parts/root.ts'
+import { isPart, type Part, type Plan } from '../container/part.ts'
 import { findImage, plannedLayers } from '../image/store.ts'
 import type { Step } from './step.ts'
 
@@ -40,12 +38,12 @@ export async function planFor(
   { parts = step.parts, args, dry, image }: PlanOptions,
 ): Promise<Plan> {
   // steps 1 and 2 use the host's own files; another runtime always needs a root file system
-  const ownRoot = step.parts.some(part => part.name === root.name) || runtime !== 'minilab' || image
+  const ownRoot = step.parts.some(part => isPart(part, 'root')) || runtime !== 'minilab' || image
   const layers = dry ? plannedLayers('default') : ownRoot ? (await findImage('default')).layers : []
   const spec = defaultSpec(ownRoot ? (layers.at(-1) ?? '/') : '/', ['/bin/sh'], rootless)
   spec.linux.cgroupsPath = `/minilab/${id}`
   // what no part of this step looks at must not be promised to another runtime either
-  if (!parts.some(part => part.name === hardening.name)) {
+  if (!parts.some(part => isPart(part, 'hardening'))) {
     delete spec.process.capabilities
     spec.process.noNewPrivileges = false
   }

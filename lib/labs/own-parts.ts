@@ -1,6 +1,6 @@
 import { existsSync, statSync } from 'node:fs'
 import { basename } from 'node:path'
-import type { Part } from '../container/part.ts'
+import { isPart, type Part } from '../container/part.ts'
 import { dieWithUs } from '../container/parts/process.ts'
 import { volumesAround } from '../container/parts/root.ts'
 import { streams } from '../container/streams/streams.ts'
@@ -78,7 +78,7 @@ function withOurs(parts: readonly Part[]): Part[] {
   const after: Record<string, Part[]> = { root: [placeVolumes, terminal, streams] }
   return parts.flatMap(part => [
     ...(before[part.name] ?? []),
-    part.name === 'network' ? untilConnected(inTime(part)) : inTime(part),
+    isPart(part, 'network') ? untilConnected(inTime(part)) : inTime(part),
     ...(after[part.name] ?? []),
   ])
 }

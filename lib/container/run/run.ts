@@ -10,7 +10,7 @@ import { type Exit, shellStatus } from '../../kernel/process/child.ts'
 import { bootId, startTime } from '../../kernel/process/procfs.ts'
 import { recover } from '../ledger/ledger.ts'
 import { forward } from '../net/publish.ts'
-import type { Part, Plan } from '../part.ts'
+import { isPart, type Part, type Plan } from '../part.ts'
 import { hardening } from '../parts/hardening.ts'
 import { layers } from '../parts/layers.ts'
 import { limits } from '../parts/limits.ts'
@@ -137,7 +137,7 @@ function partsFor({ resources }: RunRequest, { id }: Plan, all: readonly Part[])
   if (planned instanceof Cgroup) return all
   if (Object.keys(resources).length > 0)
     throw new MinilabError('limited', `limits cannot be set: ${planned.reason}`, planned.remedy)
-  return all.filter(part => part.name !== limits.name)
+  return all.filter(part => !isPart(part, 'limits'))
 }
 
 /** Looks after a running container and its published ports; resolves to how it ended. */

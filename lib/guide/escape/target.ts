@@ -7,8 +7,7 @@ import { hardening } from '../../container/parts/hardening.ts'
 import { layers, overlayRefused } from '../../container/parts/layers.ts'
 import { limits } from '../../container/parts/limits.ts'
 import { namespaces } from '../../container/parts/namespaces.ts'
-import type { Part, Plan } from '../../container/part.ts'
-import { program } from '../../container/parts/process.ts'
+import { isPart, type Part, type Plan } from '../../container/part.ts'
 import { root } from '../../container/parts/root.ts'
 import type { Replayed, Tape } from '../../kernel/tape/tape.ts'
 import type { AttackedHost } from './attacked-host.ts'
@@ -78,7 +77,7 @@ export class Target implements AsyncDisposable {
       },
     }
     const parts = this.parts.flatMap(part =>
-      part.name === program.name ? [attack, ...(thenRun ? [part] : [])] : [part],
+      isPart(part, 'process') ? [attack, ...(thenRun ? [part] : [])] : [part],
     )
     const box = await this.start({ parts, ...options })
     return { box, calls: box.tape.filter(({ part, call }) => part === 'attack' && call !== 'exit_group') }
