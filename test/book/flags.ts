@@ -7,10 +7,12 @@ export const FLAGS: Record<string, readonly string[]> = {
   runc: flags('bundle console-socket no-new-keyring no-pivot preserve-fds rootless'),
   crun: flags('bundle console-socket no-pivot'),
   unshare:
-    flags(`boottime cgroup fork ipc kill-child map-root-user map-users monotonic mount mount-proc net pid
+    flags(`boottime cgroup fork ipc kill-child map-auto map-root-user map-users monotonic mount mount-proc net pid
     propagation root setuid time user uts`),
-  nsenter: flags('all cgroup ipc mount net pid target time user uts'),
-  mount: flags('bind make-private make-rprivate make-rslave make-shared move rbind'),
+  nsenter: flags('all cgroup ipc mount net pid preserve-credentials target time user uts'),
+  mount: flags(
+    'bind make-private make-rprivate make-rslave make-shared make-slave make-unbindable move rbind',
+  ),
   tar: flags('list numeric-owner verbose xattrs'),
   'systemd-run': flags('pty scope user'),
 }
