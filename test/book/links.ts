@@ -6,6 +6,7 @@ import { BookError } from './problem.ts'
 
 /** Where links may lead outside: what is there stays there for years. Nobody looks whether it does. */
 const HOSTS = [
+  'bugs.openjdk.org',
   'crates.io',
   'cve.org',
   'datatracker.ietf.org',
@@ -14,6 +15,7 @@ const HOSTS = [
   'docs.podman.io',
   'git.kernel.org',
   'github.com',
+  'kubernetes.io',
   'lwn.net',
   'man7.org',
   'nodejs.org',
