@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import { self, sharedData } from '../support/minilab.ts'
 import { straced } from '../support/strace.ts'
 
@@ -40,18 +40,18 @@ function modules(args: string[]): { ours: string[]; packages: string[]; builtin:
 const SELDOM = ['crypto', 'zlib', 'child_process', 'process', 'http', 'worker_threads', 'stream/consumers']
 const KOFFI = ['@koromix/koffi-linux-x64', '@koromix/koffi-linux-arm64', 'koffi']
 
-describe.each([
+const COMMANDS = [
   { args: ['--version'], ours: 5, packages: [] },
   { args: ['run', '--help'], ours: 36, packages: ['commander', ...KOFFI] },
   { args: ['ps'], ours: 45, packages: ['commander', ...KOFFI] },
   { args: RUN, ours: 155, packages: ['commander', ...KOFFI] },
-])('$args.0 $args.1', ({ args, ours, packages }) => {
-  test('loads few modules, of few packages, and none of Node that are seldom needed', () => {
-    const loaded = modules(args)
-    expect(loaded.ours.length).toBeLessThanOrEqual(ours)
-    expect(loaded.packages.filter(name => !packages.includes(name))).toEqual([])
-    expect(loaded.builtin.filter(url => SELDOM.includes(url.slice('node:'.length)))).toEqual([])
-  })
+].map(command => ({ ...command, words: command.args.join(' ') }))
+
+test.each(COMMANDS)('$words loads few modules of few packages', ({ args, ours, packages }) => {
+  const loaded = modules(args)
+  expect(loaded.ours.length).toBeLessThanOrEqual(ours)
+  expect(loaded.packages.filter(name => !packages.includes(name))).toEqual([])
+  expect(loaded.builtin.filter(url => SELDOM.includes(url.slice('node:'.length)))).toEqual([])
 })
 
 const tried = spawnSync('strace', ['-o', '/dev/null', 'true'])
