@@ -26,6 +26,8 @@ const HOSTS = [
   'www.cve.org',
   'www.freedesktop.org',
   'www.rfc-editor.org',
+  'www.tuhs.org',
+  'www.usenix.org',
 ]
 
 /** Throws a BookError where a link of the page `file` leads to nowhere. Nothing is fetched. */
