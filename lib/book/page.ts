@@ -52,7 +52,7 @@ rules.heading_close = (tokens, i) => {
 rules.link_open = on(token => {
   const found = target(attribute(token, 'href'))
   if (found.to === 'source')
-    return open('span', { class: 'source', title: `${found.path}, in minilab’s sources` })
+    return open('span', { class: 'source', title: `${found.path}, in minilab's sources` })
   if (found.to === 'web') return open('a', { href: found.url, rel: 'noreferrer' })
   const page = found.page === undefined ? '' : `${found.page}.html`
   return open('a', { href: page + (found.anchor && `#${found.anchor}`) })

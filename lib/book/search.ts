@@ -47,7 +47,7 @@ export function fragments(text: string, query: string): Fragment[] {
 }
 
 function pattern(word: string): RegExp {
-  const literal = word.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&').replace(/['’]/g, "['’]")
+  const literal = word.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&').replace(/['\u2019]/g, "['\u2019]")
   return new RegExp(literal, 'giu')
 }
 

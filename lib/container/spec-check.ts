@@ -46,7 +46,7 @@ export function refuseUndone(spec: Spec): void {
     if (!namespace || !has(spec, namespace))
       throw new MinilabError(
         'usage',
-        `linux.sysctl: ${name} is the whole machine’s${namespace ? `, without a namespace of type ${namespace}` : ''}`,
+        `linux.sysctl: ${name} is the whole machine's${namespace ? `, without a namespace of type ${namespace}` : ''}`,
         'leave it out of the spec',
       )
   }

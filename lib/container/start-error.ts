@@ -88,7 +88,7 @@ function inWords({ args, cwd, user }: Asked, replayed: readonly Replayed[], fail
   if (part !== namespaces.name && /^setres[ug]id$/.test(call) && code === 'EINVAL')
     return new MinilabError(
       'limited',
-      `the container’s user namespace has no user ${user.uid}:${user.gid}: without root it has one, yourself as 0`,
+      `the container's user namespace has no user ${user.uid}:${user.gid}: without root it has one, yourself as 0`,
       'leave out -u, or run it with sudo',
     )
   const inside = replayed.some(entry => entry.call === 'pivot_root' && entry.result === 0)

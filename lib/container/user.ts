@@ -32,7 +32,7 @@ export function user(text: string, layersTopFirst: readonly string[]): Account {
   if (uid === undefined)
     throw new MinilabError(
       'usage',
-      `there is no user ${quote(name)} in the image’s /etc/passwd`,
+      `there is no user ${quote(name)} in the image's /etc/passwd`,
       'give a number',
     )
   const gid =
@@ -42,7 +42,7 @@ export function user(text: string, layersTopFirst: readonly string[]): Account {
   if (gid === undefined)
     throw new MinilabError(
       'usage',
-      `there is no group ${quote(group ?? '')} in the image’s /etc/group`,
+      `there is no group ${quote(group ?? '')} in the image's /etc/group`,
       'give a number',
     )
   return {

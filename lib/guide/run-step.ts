@@ -75,7 +75,7 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
       if (refusal && experiment.stillborn) break // nothing to look at any more
       if (refusal) continue
       if (lacking && experiment.stillborn)
-        missing = new MinilabError('limited', 'the step’s own container is not there', lacking.remedy)
+        missing = new MinilabError('limited', "the step's own container is not there", lacking.remedy)
       if (lacking) tell({ kind: 'limited', stage, reason: lacking.message, remedy: lacking.remedy })
       during = during.union(hostState(experiment.id))
       if (stage.shows) tell({ kind: 'calls', step, stage, tape: experiment.tape })

@@ -40,7 +40,7 @@ export function noteTimeline(step: Timeline['step']): { hear: StepListener; time
     if (event.kind !== 'launch') return
     const { purpose, tape, clone, own } = event
     if (!own) launches.push({ purpose, tape, clone })
-    else if (tape.length > 0) timeline.own = { purpose: 'the step’s own container', tape, clone }
+    else if (tape.length > 0) timeline.own = { purpose: "the step's own container", tape, clone }
   }
   return { hear, timeline }
 }

@@ -17,11 +17,11 @@ export interface Cable {
   bridge: string
   /** its address, with the length of the network: `10.44.0.1/24` */
   bridgeAddress: string
-  /** the name of the cable’s end that stays on the host */
+  /** the name of the cable's end that stays on the host */
   hostLink: string
-  /** the container’s address, with the length of the network: `10.44.0.2/24` */
+  /** the container's address, with the length of the network: `10.44.0.2/24` */
   address: string
-  /** the bridge’s address by itself: `10.44.0.1` */
+  /** the bridge's address by itself: `10.44.0.1` */
   gateway: string
 }
 
@@ -42,7 +42,7 @@ export function withCable(container: Container, pid: number, connect: (cable: Ca
     })
   if (namespaceInode(pid, 'net') === namespaceInode('self', 'net'))
     throw learnersError({
-      what: 'the container is in the host’s own network namespace: both ends of its cable would be on the host',
+      what: "the container is in the host's own network namespace: both ends of its cable would be on the host",
       remedy: 'its namespaces part needs CLONE_NEWNET: lab 2',
     })
   using host = openRtnetlink()

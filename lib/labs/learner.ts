@@ -14,7 +14,7 @@ export function learner(folder: string, given?: string): LabReport['learner'] {
     ...ids,
   })
   const signed = git.status === 0 ? git.stdout.trim() : ''
-  return signed ? { name: signed, from: 'git config user.name' } : { name, from: 'the account’s name' }
+  return signed ? { name: signed, from: 'git config user.name' } : { name, from: "the account's name" }
 }
 
 /** passwd(5): name:password:UID:GID:GECOS:directory:shell; the first part of GECOS is the full name. */

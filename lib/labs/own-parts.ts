@@ -92,7 +92,7 @@ export function ownRoot(): string {
 /** Why nothing of ours can be found any more. */
 export const rootLost = () =>
   learnersError({
-    what: 'your parts have changed the root directory of minilab itself, and not only the container’s',
+    what: "your parts have changed the root directory of minilab itself, and not only the container's",
     remedy: 'the namespaces part needs CLONE_NEWNS: minilab check 2',
   })
 

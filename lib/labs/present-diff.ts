@@ -58,7 +58,7 @@ export class DiffPresenter extends LabPresenter {
     }
     this.line()
     if (first) this.note(first)
-    this.note('Another tape than the reference’s may be right: the checks look at what came of it.')
+    this.note("Another tape than the reference's may be right: the checks look at what came of it.")
     this.line()
   }
 

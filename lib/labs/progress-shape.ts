@@ -33,7 +33,7 @@ export const isProgress = object({
   ),
   /** for labs of which no check failed the last time, by `3-root` or `3-root rootless`: a digest of the file as it was then */
   proven: optional(mapOf(text)),
-  /** when a lab’s tasks were last shown by `minilab lab`, by `3-root`; ISO 8601 */
+  /** when a lab's tasks were last shown by `minilab lab`, by `3-root`; ISO 8601 */
   opened: optional(mapOf(text)),
 })
 

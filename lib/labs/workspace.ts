@@ -59,7 +59,7 @@ export function findWorkspace(from = process.cwd()): Workspace | undefined {
     if (found && isStranger(found.folder))
       throw new MinilabError(
         'usage',
-        `the workspace ${found.folder} is another user’s`,
+        `the workspace ${found.folder} is another user's`,
         'leave that folder, or name it if you trust its files: MINILAB_WORKSPACE=…',
       )
     if (found) return found

@@ -11,7 +11,7 @@ const MOST_LAYERS = 6
 export function drawRoot({ mounts }: Snapshot, width: number): Piece {
   if (!isReadable(mounts)) return said(`not readable: ${mounts.notReadable}`, width)
   if (mounts.shared === true)
-    return said(`the mount namespace is the host’s: ${plural(mounts.count, 'mount')} of the machine`, width)
+    return said(`the mount namespace is the host's: ${plural(mounts.count, 'mount')} of the machine`, width)
   const [first] = mounts.overlays
   return stacked([...(first ? [stack(first, width)] : []), tree(mounts, width)], 24)
 }

@@ -13,7 +13,7 @@ export function drawRoot({ mounts }: Snapshot, room: number, ink: ChalkInstance)
     return paragraph(`not readable: ${mounts.notReadable}`, room).map(line => ink.yellow(line))
   if (mounts.shared === true)
     return paragraph(
-      `the mount namespace is the host’s: ${plural(mounts.count, 'mount')} of the machine`,
+      `the mount namespace is the host's: ${plural(mounts.count, 'mount')} of the machine`,
       room,
     ).map(line => ink.yellow(line))
   const stacks = mounts.overlays.slice(0, 1).flatMap(overlay => [...stack(overlay, room, ink), ''])

@@ -49,7 +49,7 @@ export function processesOf(pid: number): Processes {
     ? null
     : !isReadable(inode)
       ? `who is in its pid namespace is not readable: ${inode.notReadable}`
-      : 'the pid namespace is the host’s: shown are the process and its descendants'
+      : "the pid namespace is the host's: shown are the process and its descendants"
   return { scope: own ? 'namespace' : 'descendants', why, roots, count: nodes.size }
 }
 

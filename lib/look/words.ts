@@ -71,7 +71,7 @@ export const uidWords = (outside: number, inside: number | null) =>
 export function ownWords({ own, inode }: NamespaceView): [mark: string, word: string] {
   if (!isReadable(own)) return ['?', 'not readable']
   if (inode === null) return ['–', 'not here']
-  return own ? ['●', 'its own'] : ['○', 'the host’s']
+  return own ? ['●', 'its own'] : ['○', "the host's"]
 }
 
 /** Who else is in a namespace. */
@@ -82,7 +82,7 @@ export function othersWords(others: NamespaceView['others']): string {
 
 /** What a network namespace is, where it is not drawn. */
 export function networkWords({ own }: Network): string | null {
-  return own === false ? 'shared with the host: its links, addresses and ports are the container’s too' : null
+  return own === false ? "shared with the host: its links, addresses and ports are the container's too" : null
 }
 
 export const linkState = ({ up, running }: Pick<LinkView, 'up' | 'running'>) =>
@@ -173,7 +173,7 @@ export function summary(snapshot: Snapshot): string {
     `Container ${snapshot.name}, first process ${snapshot.pid}: ${plural(processes.count, 'process', 'processes')}.`,
     `Its own namespaces: ${own.join(', ') || 'none'}.`,
     `Memory ${shown(current, bytes)}, limit ${shown(limit, bytes)}.`,
-    network.own === false ? 'The network is the host’s.' : `Links: ${links.join('; ') || 'none'}.`,
+    network.own === false ? "The network is the host's." : `Links: ${links.join('; ') || 'none'}.`,
     `${plural(security.capabilities.length, 'capability', 'capabilities')}, seccomp ${security.seccomp}.`,
   ].join(' ')
 }

@@ -148,7 +148,7 @@ test.each([
     'nothing can be mounted on "/etc/resolv.conf/x" in the container (ENOTDIR): ',
   ],
   ['-v /tmp:/a -v /usr:/a/', 'two volumes are for /a: leave out one, or choose another place for it'],
-  ['-v /dev/null:/dev/null', '-v "/dev/null:/dev/null": /dev/null is the container’s own: '],
+  ['-v /dev/null:/dev/null', `-v "/dev/null:/dev/null": /dev/null is the container's own: `],
 ])('run %s: one line', (words, says) => {
   const { status, stderr } = script(`${minilab} ${ALONE} ${words} default true`)
   expect(status).toBe(125)
@@ -174,7 +174,7 @@ test.each([
   ),
 ])('MINILAB_HANDED=%s: one line', handed => {
   const { stderr } = script(`MINILAB_HANDED='${handed}' ${minilab} ${ALONE} default true`)
-  expect(stderr).toBe('minilab: MINILAB_HANDED is set, and makes no sense: unset it: it is minilab’s own\n')
+  expect(stderr).toBe("minilab: MINILAB_HANDED is set, and makes no sense: unset it: it is minilab's own\n")
 })
 
 const ofRoot = isRoot ? test : undefined

@@ -47,7 +47,7 @@ async function background(name: string, words: string[], { data = shared, flags 
   return (await listed(data)).find(state => state.name === name)!
 }
 
-describe('the caller’s pipes', () => {
+describe("the caller's pipes", () => {
   test('stdin cannot be written to: the shell that reads on would run it', () => {
     const trace = join(userFolder(), 'trace')
     const inside = `echo "touch ${trace}" >/proc/self/fd/0`
@@ -59,7 +59,7 @@ describe('the caller’s pipes', () => {
     expect(stdout).toBe('')
   })
 
-  test.each(['run', 'exec'])('%s: no descriptor is the caller’s own', async how => {
+  test.each(['run', 'exec'])("%s: no descriptor is the caller's own", async how => {
     if (how === 'exec') await background('pipes', ['sleep', '1000'])
     const words = how === 'exec' ? 'exec -i pipes' : `${ALONE} -i default`
     const look = 'for fd in 0 1 2; do readlink /proc/$$/fd/$fd; done'
@@ -171,7 +171,7 @@ ofRoot?.('a container that is frozen: exec is refused, kill ends it', async () =
 })
 
 describe('in the background', () => {
-  test('its keeper has nothing of the caller’s: a lock is free again', () => {
+  test("its keeper has nothing of the caller's: a lock is free again", () => {
     const lock = join(userFolder(), 'lock')
     onTestFinished(() => void script(`${minilab} rm -f locked`))
     const run = `${minilab} run -d --name locked --network none default sleep 1000`
@@ -225,7 +225,7 @@ describe('whatever the caller has set', () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: '7\n' })
   })
 
-  test('one worker of libuv’s is not enough, so it is not taken', () => {
+  test("one worker of libuv's is not enough, so it is not taken", () => {
     const { stdout } = script(`timeout 60 ${minilab} ${ALONE} default echo ok`, {
       env: { UV_THREADPOOL_SIZE: '1' },
     })

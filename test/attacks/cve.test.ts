@@ -166,7 +166,7 @@ test.skipIf(!isRoot)(
 )
 
 // Root inside is root outside where ids are the same, and the devices are the host's own nodes.
-test.runIf(isRoot)('root inside can use the host’s devices, and not change who may', async () => {
+test.runIf(isRoot)("root inside can use the host's devices, and not change who may", async () => {
   const node = join(userFolder(), 'null') // in the place of the machine's own, for these runs
   execFileSync('mknod', ['-m', '666', node, 'c', '1', '3'])
   const wrapper = ['unshare', '--mount', 'sh', '-c', `mount --bind ${node} /dev/null && exec "$@"`, 'sh']

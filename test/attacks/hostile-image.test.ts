@@ -77,7 +77,7 @@ describe('symbolic links lead nowhere else', () => {
     ['an absolute one', (to: string) => to],
     ['a relative one', () => '../outside'],
     ['one that climbs', () => '../../../../../../../../../..'],
-    ['by the process’s own descriptors', (to: string) => `/proc/self/root${to}`],
+    ["by the process's own descriptors", (to: string) => `/proc/self/root${to}`],
   ])('%s as a parent directory', async (_case, target) => {
     const link = { name: 'link', type: 'symlink', linkname: target(outside) } as const
     const file = { name: 'link/file', content: 'stolen' }
@@ -91,7 +91,7 @@ describe('symbolic links lead nowhere else', () => {
     expectUntouched(outcome)
   })
 
-  test('an absolute link means the tree’s own root: lib → /usr/lib', async () => {
+  test("an absolute link means the tree's own root: lib → /usr/lib", async () => {
     await unpack([
       { name: 'usr/lib', type: 'directory' },
       { name: 'lib', type: 'symlink', linkname: '/usr/lib' },
@@ -175,7 +175,7 @@ describe('whiteouts', () => {
     expectUntouched(REFUSED)
   })
 
-  test('overlayfs’s own attributes are not taken from a tar', async () => {
+  test("overlayfs's own attributes are not taken from a tar", async () => {
     const pax = { 'SCHILY.xattr.trusted.overlay.redirect': '/etc', 'SCHILY.xattr.user.overlay.opaque': 'y' }
     await unpack([{ name: 'dir/', type: 'directory', pax }])
     expect(treeDigest(`${dir}/out`).entries[1]).toEqual(expect.not.objectContaining({ opaque: true }))
@@ -382,7 +382,7 @@ describe('sizes beyond all measure', () => {
   )
 })
 
-test('setuid bits and owners are kept, out of reach of the host’s other users; devices open nothing there', async () => {
+test("setuid bits and owners are kept, out of reach of the host's other users; devices open nothing there", async () => {
   await writeTar(`${dir}/layer.tar`, [
     { name: 'su', mode: 0o6755, content: '#!/bin/sh' },
     { name: 'disk', type: 'block-device', devmajor: 254, devminor: 0, mode: 0o666 },

@@ -146,21 +146,21 @@ const CASES: Case[] = [
 
   ...leads('$R/data').flatMap(([how, make]) => [
     {
-      name: `a volume’s place is ${how}`,
+      name: `a volume's place is ${how}`,
       make,
       flags: ['-v', '$V:/data'],
       script: 'cat $(readlink -f /data)/file',
       expected: INSIDE,
     },
     {
-      name: `a volume’s place is in ${how}`,
+      name: `a volume's place is in ${how}`,
       make,
       flags: ['-v', '$V:/data/deep/down'],
       script: 'cat $(readlink -f /data/deep/down)/file',
       expected: INSIDE,
     },
     {
-      name: `a file’s place is in ${how}`,
+      name: `a file's place is in ${how}`,
       make,
       flags: ['-v', '$V/file:/data/file:ro'],
       script: 'cat $(readlink -f /data/file)',
@@ -168,14 +168,14 @@ const CASES: Case[] = [
     },
   ]),
   {
-    name: 'a volume’s place is a link inside that climbs to "/"',
+    name: `a volume's place is a link inside that climbs to "/"`,
     make: 'mkdir $R/var $R/run; ln -s ../run $R/var/run; ln -s /../../../run $R/again',
     flags: ['-v', '$V:/var/run/lent', '-v', '$V/file:/again/new/file:ro'],
     script: 'cat /run/lent/file /run/new/file; (echo x > /run/new/file) 2>&1 | grep -o Read-only',
     expected: 'lent\nlent\nRead-only',
   },
   {
-    name: 'a volume’s place above "/"',
+    name: `a volume's place above "/"`,
     flags: ['-v', '$V:/../../lent'],
     script: 'cat /lent/file',
     expected: 'lent',

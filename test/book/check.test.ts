@@ -185,7 +185,7 @@ const FALSEHOODS: Record<string, Falsehood> = {
     at: '`lib/demo.ts#last`',
     says: 'defines no last',
   },
-  'a file’s line': {
+  "a file's line": {
     edits: [[PAGE, '`lib/demo.ts`', '`lib/demo.ts:2`']],
     at: '`lib/demo.ts:2`',
     says: 'names a line, which will move',
@@ -225,7 +225,7 @@ const FALSEHOODS: Record<string, Falsehood> = {
     at: '## What it does',
     says: '"What it does" comes too early',
   },
-  'another title than the step’s': {
+  "another title than the step's": {
     edits: [[PAGE, '# 1. A demonstration', '# 1. Demonstration']],
     at: '# 1.',
     says: 'it is that of the step: "1. A demonstration"',

@@ -64,7 +64,7 @@ export class Recorder {
   }
 }
 
-/** Runs the command line in a sandbox of the book’s own, which leaves nothing behind: see record.sh and machine.sh. */
+/** Runs the command line in a sandbox of the book's own, which leaves nothing behind: see record.sh and machine.sh. */
 async function record(checkout: string, command: string, seconds: number): Promise<Recording> {
   // what whoever started us has left open would be in the containers, too, where a step lets it through
   now.close_range(3, LAST_FD, CLOSE_RANGE_CLOEXEC)

@@ -49,7 +49,7 @@ describe('ranking', () => {
 describe('a query', () => {
   const text = section(
     'Limits',
-    'The kernel’s memory.max (in bytes) is `64 MiB`; C++ costs $5 [sic] a|b \\ ÄPFEL',
+    'The kernel\u2019s memory.max (in bytes) is `64 MiB`; C++ costs $5 [sic] a|b \\ ÄPFEL',
   )
 
   test.each([
@@ -58,7 +58,7 @@ describe('a query', () => {
     'memory kernel',
     'kernel  bytes ',
     "kernel's",
-    'kernel’s',
+    'kernel\u2019s',
     'memory.max',
     'C++',
     '$5',
@@ -140,7 +140,7 @@ describe('what is searched', () => {
   })
 })
 
-test('the browser’s script finds exactly what the module finds', () => {
+test("the browser's script finds exactly what the module finds", () => {
   for (const book of [pages(), fixture]) {
     const files = site(book)
     const script = files.get('assets/search.js')! + files.get('assets/search-index.js')!

@@ -207,7 +207,7 @@ describe.skipIf(noChromium)(`in Chromium${noChromium}`, () => {
     )
   })
 
-  test('the colours: the system’s, then those that were chosen, on every page and the next time', async () => {
+  test("the colours: the system's, then those that were chosen, on every page and the next time", async () => {
     const page = await reader({ colorScheme: 'light' })
     await page.goto(`${urls.book}0-start.html`)
     const paper = () => page.evaluate('getComputedStyle(document.body).backgroundColor')

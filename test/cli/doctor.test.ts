@@ -205,7 +205,7 @@ const environments: Environment[] = [
     run: [2, 3],
   },
   {
-    name: 'a container with Docker’s capabilities and seccomp filter',
+    name: "a container with Docker's capabilities and seccomp filter",
     wrapper: () => [...unshared(MASKS), ...within({ confined: true })],
     expected: all('blocked', 1),
     because: ['kernel', 'blocked', /clone3 fails with ENOSYS .* seccomp filter/],

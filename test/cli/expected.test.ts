@@ -60,7 +60,7 @@ const outputs = (answers: { stdout: string; stderr: string }[]) =>
 describe.skipIf(noBusybox).each(users)(`places and people, as %s${noBusybox}`, user => {
   // without root a container has one user only
   const isUsers = user === 'root' ? test : undefined
-  isUsers?.('home and groups are those of the image’s files', async () => {
+  isUsers?.("home and groups are those of the image's files", async () => {
     const image = rootfs(user)
     const answers = await runs(user, image, [
       [['-u', 'app'], 'echo $HOME $(id -G)'],
@@ -120,7 +120,7 @@ describe.skipIf(noBusybox).each(users)(`places and people, as %s${noBusybox}`, u
     expect(answers.map(({ status }) => status)).toEqual([125, 125, 125, 126, 127, 125, 125, 2])
   })
 
-  test('hosts, hostname, resolv.conf; its own cgroups, read-only; the network’s settings', async () => {
+  test("hosts, hostname, resolv.conf; its own cgroups, read-only; the network's settings", async () => {
     const script = `tail -n 1 /etc/hosts; cat /etc/hostname; grep -c . /etc/resolv.conf; touch /sys/fs/cgroup/x 2>&1 | grep -o Read-only
       cat /proc/sys/net/ipv4/ip_unprivileged_port_start; stat -c %g /dev/pts/ptmx; grep -c '[^/]$' /proc/self/cgroup`
     const { stdout, stderr } = await runMinilab(
@@ -213,7 +213,7 @@ describe.each(users)('exec, as %s', user => {
 
   const noStrace = spawnSync('strace', ['-V']).error ? ' (strace is not installed)' : ''
   test.skipIf(noStrace)(
-    `nobody joins a container that has not started yet: it would be in the host’s root${noStrace}`,
+    `nobody joins a container that has not started yet: it would be in the host's root${noStrace}`,
     async () => {
       const data = userData(user)
       // the parent is held up before it lets the child go on

@@ -76,7 +76,7 @@ describe.each(users)('as %s', user => {
  * Here the machine's files are copies in a mount namespace of the test's: if they were harmed, nothing would be lost.
  */
 describe.skipIf(!isRoot)(
-  `the machine’s files are out of reach${isRoot ? '' : ' (only root could harm them)'}`,
+  `the machine's files are out of reach${isRoot ? '' : ' (only root could harm them)'}`,
   () => {
     const canary = `
     mount -t tmpfs canary /var; mkdir -p /var/lib /var/tmp; echo alive > /var/canary
@@ -123,7 +123,7 @@ test.each([
     'step 3 has no "pivotroot" that could be left out: did you mean pivot_root?',
   ],
   [['1', '--without', 'execve'], 'step 1 has no "execve" that could be left out: it has '],
-  [['all', '--mutant', 'chroot'], 'a mutant is one step’s: name the step'],
+  [['all', '--mutant', 'chroot'], "a mutant is one step's: name the step"],
   [['3', '--mutant', 'chroot', '--without', 'pid'], '--mutant and --without are two wrong ways: '],
   [['3', '--mutant', 'chroot', '--runtime', 'runc'], '--mutant and --without go with --yes'],
   [['3', '--mutant', 'chroot', '--', 'ls'], '--mutant and --without go with --yes'],

@@ -57,7 +57,7 @@ describe.each(users)('run as %s', user => {
     await minilab('rm -f env')
   })
 
-  test('its rights are Docker’s, less and more by flags', async () => {
+  test("its rights are Docker's, less and more by flags", async () => {
     const fields = 'grep -E "^(CapEff|CapBnd|NoNewPrivs|Seccomp):" /proc/self/status'
     const { stdout } = await sh(user, [], fields)
     expect(stdout.split(/\s+/).filter((_, i) => i % 2 === 1)).toEqual([
@@ -149,7 +149,7 @@ describe.each(users)('run as %s', user => {
     )
     expect(stderr).toBe('')
     const nc = await minilab('exec', 'web', 'sh', '-c', 'command -v nc')
-    skip(nc.status !== 0, 'the image is made of this machine’s tools, and there is no nc among them')
+    skip(nc.status !== 0, "the image is made of this machine's tools, and there is no nc among them")
     await expect.poll(() => fetchText(port), { timeout: 60_000 }).toBe('hello from 1\n')
     const taken = await minilab('run', '--rm', '-p', `${port}:80`, 'default', 'true')
     expect(taken).toMatchObject({

@@ -73,7 +73,7 @@ describe.each(users)('step, as %s', user => {
     expect(existsSync(data)).toBe(false)
   })
 
-  test('-- CMD runs it in a container like the step’s, and a missing one is 127', async () => {
+  test("-- CMD runs it in a container like the step's, and a missing one is 127", async () => {
     const ran = await runMinilab(['step', '3', '--yes', '--', 'sh', '-c', 'echo I am $$'], { user })
     expect(ran.stdout).toContain('I am 1\n')
     expect(ran.status).toBe(0)
@@ -173,7 +173,7 @@ describe.runIf(isRoot)('step, as root', () => {
   )
 })
 
-test('this machine’s cgroups are left as they were', async () => {
+test("this machine's cgroups are left as they were", async () => {
   expect(cgroupMode()).not.toBe('none')
   const ours = () =>
     hierarchies().flatMap(({ mount }) =>

@@ -239,7 +239,7 @@ test('a container in the background whose id cannot be told is taken away again'
   expect(readdirSync(join(own, 'logs'))).toEqual([])
 })
 
-test('a log is the owner’s alone, is told with its times, and its last lines', async () => {
+test("a log is the owner's alone, is told with its times, and its last lines", async () => {
   const user = users[0] ?? 'root'
   const minilab = (...args: string[]) => runMinilab(args, { user, data: data[user] })
   onTestFinished(async () => void (await minilab('rm', '-f', 'logged')))
@@ -264,7 +264,7 @@ test('a log is the owner’s alone, is told with its times, and its last lines',
   expect(statSync(join(log, '..')).mode & 0o7777).toBe(0o700)
 })
 
-test('options among a program’s arguments are its own, and NODE_OPTIONS of the caller do not reach us', async () => {
+test("options among a program's arguments are its own, and NODE_OPTIONS of the caller do not reach us", async () => {
   const env = { ...process.env, MINILAB_DATA: data[self], NODE_OPTIONS: '--not-an-option' }
   const launcher = join(import.meta.dirname, '../../minilab')
   const words = [

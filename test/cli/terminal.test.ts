@@ -78,7 +78,7 @@ describe.skipIf(noTmux)(`in a real terminal${noTmux}`, () => {
     expect(entries(join(data, 'ledger'))).toEqual([])
   })
 
-  test('run -it: a terminal of its own, resized with ours, and Ctrl-C is the container’s', async () => {
+  test("run -it: a terminal of its own, resized with ours, and Ctrl-C is the container's", async () => {
     const terminal = new Terminal({ MINILAB_DATA: userData() })
     terminal.minilab('run -it --rm -e PS1=inside# default sh; echo status=$?')
     await terminal.shows('inside#')
@@ -156,7 +156,7 @@ describe.skipIf(noTmux)(`in a real terminal${noTmux}`, () => {
     await terminal.shows('Which checks will see it?')
     expect(terminal.screen()).toMatch(/- pivot_root\("\.", "\."\)[^]*\+ chroot\("\."\)/)
     expect(terminal.screen()).toMatch(/pivot-holds: the same calls end at/)
-    terminal.key('Space') // the first check is about the host’s own chroot: it holds
+    terminal.key('Space') // the first check is about the host's own chroot: it holds
     terminal.key('Enter')
     await terminal.shows('You predicted 0 of ')
     expect(terminal.screen()).toMatch(/✘ {2}the same calls end at the container's own root/)

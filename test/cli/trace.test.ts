@@ -29,7 +29,7 @@ import { nanoseconds, rowsOf, type Slice, traceProblems, type TraceRow } from '.
 const tried = spawnSync('strace', ['-o', '/dev/null', 'true'])
 const noStrace = tried.status === 0 ? '' : ' (strace cannot trace here: apt-get install strace)'
 
-const OWN = 'the step’s own container'
+const OWN = "the step's own container"
 const load = (file: string) => JSON.parse(readFileSync(file, 'utf8')) as Trace
 
 /** A row of a trace as `--json` would tell it: without the slice around all and the clone3, times from that on. */

@@ -77,7 +77,7 @@ test('0 and what is absent is no limit of ours', () => {
   expect(written(2, { cpu: { quota: 0, shares: 0, cpus: '' }, pids: { limit: 0 } })).toEqual({})
 })
 
-test('a quota without a period gets the kernel’s own, a period without a quota limits nothing', () => {
+test("a quota without a period gets the kernel's own, a period without a quota limits nothing", () => {
   expect(written(2, { cpu: { quota: 5000 } })).toEqual({ 'cpu.max': '5000 100000' })
   expect(written(2, { cpu: { period: 50_000 } })).toEqual({ 'cpu.max': 'max 50000' })
 })

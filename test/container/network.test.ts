@@ -31,7 +31,7 @@ function inside(net: Network, data: string, code: string): unknown {
   return JSON.parse(net.run(process.execPath, '--input-type=module', '-e', script))
 }
 
-describe.skipIf(lacking)(`the host’s side${lacking}`, () => {
+describe.skipIf(lacking)(`the host's side${lacking}`, () => {
   test('a bridge gets a network to no part of which the host has a route', async () => {
     const net = await hold(flag)
     net.run('ip', 'link', 'add', 'v0', 'type', 'veth', 'peer', 'name', 'v1')

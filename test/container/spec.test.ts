@@ -67,11 +67,11 @@ test('a field of the specification that we do not do is refused by name, one tha
   expect(change(spec => (spec.somethingNew = true))).not.toThrow()
 })
 
-test('a setting that is the whole machine’s is refused', () => {
+test("a setting that is the whole machine's is refused", () => {
   const sysctl = (name: string) => change(spec => (spec.linux.sysctl = { [name]: '1' }))
   expect(sysctl('net.ipv4.ip_forward')).not.toThrow()
   expect(sysctl('kernel.msgmax')).not.toThrow()
-  expect(sysctl('kernel.panic')).toThrow(/kernel\.panic is the whole machine’s/)
+  expect(sysctl('kernel.panic')).toThrow(/kernel\.panic is the whole machine's/)
   const shared = change(spec => {
     spec.linux.namespaces = spec.linux.namespaces.filter(({ type }) => type !== 'network')
     spec.linux.sysctl = { 'net.core.somaxconn': '1' }

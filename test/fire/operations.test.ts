@@ -70,7 +70,7 @@ test.skipIf(!isRoot)(
 
 // where there is no cgroup by which to find them, the processes of a container have to end by themselves
 test.skipIf(!isRoot)(
-  'an ordinary user’s container ends with the command that is killed, wherever its first process is just then',
+  "an ordinary user's container ends with the command that is killed, wherever its first process is just then",
   async () => {
     const args = ['run', '-d', '--network', 'none', 'default', 'sleep', '1000']
     const ranges = await makeRanges(all ? PLACES : 2, [args], 'ordinary')

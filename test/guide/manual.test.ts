@@ -24,7 +24,7 @@ test('each stage of each step names what to read, and nothing twice', () => {
   }
 })
 
-test.skipIf(lacking)(`each manual page is in a package of Debian’s${lacking}`, () => {
+test.skipIf(lacking)(`each manual page is in a package of Debian's${lacking}`, () => {
   const files = new Set(PACKAGES.flatMap(name => readFileSync(listOf(name), 'utf8').split('\n')))
   const pages = stages.flatMap(({ manual = [] }) => manual.filter(name => PAGE.test(name)))
   const unknown = pages.filter(page => {

@@ -32,7 +32,7 @@ const inside = (user: User, root: string, command: string) =>
   )
 
 describe.each(users)('as %s', (_name, user) => {
-  test('from the host’s own programs: they run in it, with the libraries that they need', context => {
+  test("from the host's own programs: they run in it, with the libraries that they need", context => {
     const reason = hindrance(user, user.uid === 0 ? [] : ['unshare', '-r'])
     context.skip(!!reason, reason)
     const data = join(folder(user), 'data')
@@ -59,7 +59,7 @@ describe.each(users)('as %s', (_name, user) => {
         expect(lstatSync(root + path).isSymbolicLink(), path).toBe(true)
   })
 
-  test('what it holds: a skeleton, the user’s own, no setuid', context => {
+  test("what it holds: a skeleton, the user's own, no setuid", context => {
     const reason = hindrance(user)
     context.skip(!!reason, reason)
     const data = join(folder(user), 'data')
@@ -86,7 +86,7 @@ describe.each(users)('as %s', (_name, user) => {
     expect(entries.filter(({ type, mode }) => type === 'file' && parseInt(mode, 8) & 0o6000)).toEqual([])
     expect(entries.filter(({ type }) => /device|fifo/.test(type))).toEqual([])
     const { mode, gid } = statSync(`${data}/layers`)
-    expect(mode & 0o777).toBe(0o710) // a stranger’s image may have setuid files
+    expect(mode & 0o777).toBe(0o710) // a stranger's image may have setuid files
     if (user.uid === 0) expect([gid, mayBeTaken(gid)]).toEqual([LAYERS_GROUP, false])
     for (const path of [data, layer, `${layer}/diff`]) expect(statSync(path).mode & 0o777, path).toBe(0o755)
     // copies: whoever writes in the layer does not write in the host's programs

@@ -81,7 +81,7 @@ describe.each(users)('as %s', (_name, user) => {
 })
 
 describe('extended attributes', () => {
-  test('text and binary values are kept, the overlay’s own are not', async () => {
+  test("text and binary values are kept, the overlay's own are not", async () => {
     const dir = folder()
     shell(me, `mkdir ${dir}/tree; echo x > ${dir}/tree/file`)
     const binary = Buffer.from([0, 255, 10, 61, 128])
@@ -194,7 +194,7 @@ test('what is there already is not overwritten', async () => {
   expect(readdirSync(dir).sort()).toEqual(['empty', 'full', 'layer.tar'])
 })
 
-test('without root, devices are left out with a note and files are the user’s', context => {
+test("without root, devices are left out with a note and files are the user's", context => {
   context.skip(!!hindrance(ordinary), hindrance(ordinary))
   const dir = folder(ordinary)
   const script = `return lib.unpackLayer('${dir}/layer.tar', '${dir}/out', { overlay: true })`

@@ -36,8 +36,8 @@ describe('the digest of a tree', () => {
   test.each([
     ['a byte', 'printf tWo > t/g'],
     ['a mode', 'chmod 600 t/g'],
-    ['a directory’s mode', 'chmod 1755 t/a'],
-    ['a link’s target', 'ln -sf h t/l'],
+    ["a directory's mode", 'chmod 1755 t/a'],
+    ["a link's target", 'ln -sf h t/l'],
     ['a new file', ': > t/new'],
     ['a file less', 'rm t/p'],
     ['another name', 'mv t/g t/i'],

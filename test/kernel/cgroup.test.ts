@@ -85,7 +85,7 @@ describe.skipIf(!isRoot).each(freezers)(`cgroup v$version at $mount${needsRoot}`
     expect(await removeCgroup(path, 'container')).toBe(false) // a second time there is nothing
   })
 
-  test('a container’s own cgroups go with it', async () => {
+  test("a container's own cgroups go with it", async () => {
     const [{ path } = { path: '' }] = make(inTree(hierarchy), ['freezer']).folders
     mkdirSync(join(path, 'inner'))
     const child = loop()

@@ -35,7 +35,7 @@ describe('the cgroup hierarchies of a process', () => {
     expect(hierarchyOf('pids', trees)).toBeUndefined()
   })
 
-  test('hybrid: a controller is where it is bound, and v1’s freezer goes before that of v2', () => {
+  test("hybrid: a controller is where it is bound, and v1's freezer goes before that of v2", () => {
     const mounts = `${V1}\n33 24 0:29 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n34 24 0:30 / /fz rw - cgroup cgroup rw,freezer`
     const trees = found(mounts, '4:freezer:/\n3:cpu,cpuacct:/\n2:memory:/\n0::/x\n', ['hugetlb', 'pids'])
     expect(cgroupMode(trees)).toBe('hybrid')

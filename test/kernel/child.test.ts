@@ -37,7 +37,7 @@ async function program(tape: Tape, flags = 0): Promise<Child> {
   return child
 }
 
-test('a child’s end is told apart: by exit, by signal', async () => {
+test("a child's end is told apart: by exit, by signal", async () => {
   const ends = await Promise.all(
     ['exit 0', 'exit 42', 'kill -TERM $$', 'kill -KILL $$'].map(s => runToItsEnd(sh(s))),
   )

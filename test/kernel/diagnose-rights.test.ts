@@ -159,13 +159,13 @@ describe('a refusal of an ordinary user', () => {
       cause: /gid_map only after "deny" is in setgroups/,
       remedy: /write setgroups "deny" first/,
     },
-    'moving a process into a cgroup of root’s': {
+    "moving a process into a cgroup of root's": {
       code: `writeControl('${cgroup}/cgroup.procs', String(process.pid))`,
       error: 'open EACCES',
       cause: /write access to the cgroup it leaves, the one it joins/,
       remedy: /Delegate=yes .*, or sudo/,
     },
-    'setting a cgroup of root’s': {
+    "setting a cgroup of root's": {
       code: `writeControl('${cgroup}/${version === 2 ? 'cgroup.subtree_control' : 'notify_on_release'}', '0')`,
       error: 'open EACCES',
       cause: /not delegated to you/,

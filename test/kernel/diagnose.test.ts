@@ -136,7 +136,7 @@ const mistakes: Record<string, Mistake> = {
       tape.mount('overlay', root, 'overlay', 0, options)
     },
     error: 'mount ENOENT',
-    cause: /^there is no \/.*\/missing, one of overlay’s directories$/,
+    cause: /^there is no \/.*\/missing, one of overlay's directories$/,
     remedy: /^mkdir -p \/.*\/missing/,
   },
   'an overlay without a work directory': {

@@ -69,7 +69,7 @@ function run(user: UserName, cwd: string, commandLine: string) {
 const sha256 = (path: string) => createHash('sha256').update(readFileSync(path)).digest('hex')
 const parsed = <T>(path: string) => JSON.parse(readFileSync(path, 'utf8')) as T
 
-test('what is in it: what a learner needs, all root’s, at one time, and the sign that all is there last', () => {
+test("what is in it: what a learner needs, all root's, at one time, and the sign that all is there last", () => {
   expect(says).toContain(`tar -xf ${archive} && cd ${FOLDER} && ./minilab step 1`)
   expect(readdirSync(work).toSorted()).toEqual(['bin', 'class.tar.gz', 'data'])
   expect(readdirSync(join(work, 'data/tmp'))).toEqual([])
@@ -141,7 +141,7 @@ describe.each(users)('unpacked as %s, with no network, no npm and no Node', user
     expect(sha256(join(cwd, 'again.tar.gz'))).toBe(sha256(archive))
   })
 
-  test.skipIf(!isRoot)(`under sudo too, and its files stay the user’s${needsRoot}`, () => {
+  test.skipIf(!isRoot)(`under sudo too, and its files stay the user's${needsRoot}`, () => {
     const sudo = `SUDO_UID=${ORDINARY.uid} SUDO_GID=${ORDINARY.gid} MINILAB_DATA=${userFolder('root')}`
     const { status, stderr } = run('root', kit, `${sudo} ./minilab step 1 --yes --json`)
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })

@@ -53,7 +53,7 @@ const left = ({ data }: Learner) =>
   })
 
 /** What `--unsafe` says first, in a line. */
-const UNCHECKED = /^minilab: --unsafe runs your parts without their checks: .* this machine’s own root,.*\n/
+const UNCHECKED = /^minilab: --unsafe runs your parts without their checks: .* this machine's own root,.*\n/
 const afterWarning = (stderr: string) => {
   expect(stderr).toMatch(UNCHECKED)
   return stderr.replace(UNCHECKED, '')
@@ -62,12 +62,12 @@ const afterWarning = (stderr: string) => {
 const PART = "  name: 'hardening',\n"
 const INSIDE = '  inside(tape, { spec }) {\n'
 
-/** The reference’s last file with some code after one of its lines, and what that needs imported. */
+/** The reference's last file with some code after one of its lines, and what that needs imported. */
 const withCode = (after: string, code: string, imports = '') =>
   imports + solution('7-run').replace(after, `${after}    ${code}\n`)
 
 describe.each(modesOf(modes))('run --mine as %s', (_, user, flags) => {
-  test('starts an image with all seven of the learner’s parts, and hands on the exit status', async () => {
+  test("starts an image with all seven of the learner's parts, and hands on the exit status", async () => {
     const learner = await solved(user)
     const release = await learner.run([
       'run',
@@ -110,7 +110,7 @@ describe.each(modesOf(modes))('run --mine as %s', (_, user, flags) => {
       ({ device, target }) =>
         devices.has(device) && !/^\/((dev|sys|proc)\b|etc\/(hosts|hostname|resolv\.conf)$)/.test(target),
     )
-    expect(shared).toEqual([]) // of the host’s file systems nothing but devices, what covers, and three files of its own
+    expect(shared).toEqual([]) // of the host's file systems nothing but devices, what covers, and three files of its own
     const mask = capabilityMask(defaultCapabilities).toString(16).padStart(16, '0')
     expect(status(pid)).toMatchObject({ Seccomp: '2', NoNewPrivs: '1', CapEff: mask, CapBnd: mask })
     const cgroups = readFileSync(`/proc/${pid}/cgroup`, 'utf8')
@@ -191,7 +191,7 @@ describe('parts that their checks refuse', () => {
   const rootless = (learner: Learner) =>
     readFileSync(join(learner.folder, LAST), 'utf8').replace(/^  root,.*\n/m, '')
 
-  test('are not run for real: without `root` a container would be on the host’s root', async () => {
+  test("are not run for real: without `root` a container would be on the host's root", async () => {
     const learner = await solved(self)
     learner.write(LAST, rootless(learner))
     const trace = join(userFolder(self), 'trace')
@@ -264,7 +264,7 @@ describe('parts that their checks refuse', () => {
   )
 })
 
-test.skipIf(noTmux)(`a terminal of its own, by the learner’s parts${noTmux}`, async () => {
+test.skipIf(noTmux)(`a terminal of its own, by the learner's parts${noTmux}`, async () => {
   const learner = await solved(isRoot ? 'root' : 'ordinary')
   const terminal = new Terminal({ MINILAB_DATA: learner.data, MINILAB_WORKSPACE: learner.folder })
   terminal.minilab('run --mine --rm -it default sh')

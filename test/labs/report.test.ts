@@ -132,7 +132,7 @@ describe.each(users)('as %s', user => {
   })
 })
 
-test('the name: as they sign their commits in the workspace, else the account’s', async () => {
+test("the name: as they sign their commits in the workspace, else the account's", async () => {
   const user = self
   const folder = workspace(user)
   const none = { GIT_CONFIG_GLOBAL: '/dev/null', GIT_CONFIG_SYSTEM: '/dev/null', GIT_CONFIG_NOSYSTEM: '1' }
@@ -141,7 +141,7 @@ test('the name: as they sign their commits in the workspace, else the account’
   const [account = '', , , , gecos = ''] = execFileSync('getent', ['passwd', String(process.getuid!())], {
     encoding: 'utf8',
   }).split(':')
-  expect(await named()).toEqual({ name: gecos.split(',')[0] || account, from: 'the account’s name' })
+  expect(await named()).toEqual({ name: gecos.split(',')[0] || account, from: "the account's name" })
   execFileSync('git', ['init', '-q', folder])
   execFileSync('git', ['-C', folder, 'config', 'user.name', 'Grace Hopper'])
   expect(await named()).toEqual({ name: 'Grace Hopper', from: 'git config user.name' })

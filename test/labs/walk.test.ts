@@ -25,7 +25,7 @@ async function misconceptions(lab: string, tasks: { id: string }[]): Promise<{ i
   })
 }
 
-describe.skipIf(noTmux)(`from an empty workspace to a runtime of one’s own${noTmux}`, () => {
+describe.skipIf(noTmux)(`from an empty workspace to a runtime of one's own${noTmux}`, () => {
   const all = labs.map(({ number }) => number)
   const ways = [
     { mode: '', numbers: QUICK },

@@ -193,17 +193,17 @@ describe('find', () => {
     expect(findWorkspace(link)).toEqual(lab)
   })
 
-  test('another program’s progress.json makes no workspace', () => {
+  test("another program's progress.json makes no workspace", () => {
     const at = folder()
     mkdirSync(at)
     writeFileSync(join(at, 'progress.json'), '{"percent": 3}')
     expect(findWorkspace(at)?.folder).not.toBe(at)
   })
 
-  test.runIf(isRoot)('a stranger’s is not opened unless it is named', () => {
+  test.runIf(isRoot)("a stranger's is not opened unless it is named", () => {
     const { folder: at } = workspace()
     chownSync(at, 4321, 4321)
-    expect(refusal(() => findWorkspace(at))).toMatch(/another user’s: .*MINILAB_WORKSPACE/)
+    expect(refusal(() => findWorkspace(at))).toMatch(/another user's: .*MINILAB_WORKSPACE/)
     vi.stubEnv('MINILAB_WORKSPACE', at)
     expect(findWorkspace()).toEqual({ folder: at })
   })
@@ -341,7 +341,7 @@ describe.runIf(isRoot)('what root makes', () => {
   const owners = (at: string) =>
     new Set([statSync(at).uid, ...Array.from(walk(at), ({ stat }) => Number(stat.uid))])
 
-  test('by sudo is the invoking user’s', async () => {
+  test("by sudo is the invoking user's", async () => {
     const env = { SUDO_UID: '1000', SUDO_GID: '1000' }
     const at = join(realpathSync(userFolder('root')), 'new/lab')
     await runMinilab(['init', at], { user: 'root', env })
@@ -358,14 +358,14 @@ describe.runIf(isRoot)('what root makes', () => {
     expect(statSync(join(at, 'progress.json')).gid).toBe(1000)
   })
 
-  test('by sudo in a folder of root’s stays root’s', async () => {
+  test("by sudo in a folder of root's stays root's", async () => {
     const env = { SUDO_UID: '1000', SUDO_GID: '1000' }
     const at = realpathSync(userFolder('root'))
     await runMinilab(['init', at], { user: 'root', env, data: userData('root') })
     expect(owners(at)).toEqual(new Set([0]))
   })
 
-  test('in another user’s checkout is that user’s, and mine/ is made there when it is first needed', async () => {
+  test("in another user's checkout is that user's, and mine/ is made there when it is first needed", async () => {
     const checkout = join(realpathSync(userFolder('root')), 'minilab')
     mkdirSync(checkout)
     for (const name of ['bin.mjs', 'package.json', 'lib', 'book', 'chapters', 'labs'])

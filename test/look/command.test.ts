@@ -126,7 +126,7 @@ describe.skipIf(noTmux)(`in a terminal${noTmux}`, () => {
 test.each([60, 80, 120])(
   'of %i columns: whatever cannot be read, and however long its name is, it fits',
   async width => {
-    const notReadable = `/${'very-long'.repeat(40)} (EACCES): another user’s`
+    const notReadable = `/${'very-long'.repeat(40)} (EACCES): another user's`
     const seen = (await snapshot(process.pid, 'x'.repeat(300)))!
     const [first] = seen.processes.roots
     const link = {

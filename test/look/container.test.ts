@@ -87,7 +87,7 @@ describe.each(users)('what look reads of a container of %s', user => {
     })
   })
 
-  test('mounts: the tree that findmnt reads, and the overlay’s layers with what was written and deleted', async () => {
+  test("mounts: the tree that findmnt reads, and the overlay's layers with what was written and deleted", async () => {
     // a comma, a colon and a backslash have to be found again in the options of the mount
     const data = join(userFolder(user), 'a,b:c\\d e')
     const script = 'echo hello >/root/new; rm /etc/passwd; echo x >>/etc/group; mkdir -p /srv/x; sleep 1000'

@@ -100,7 +100,7 @@ describe('a step tells', () => {
     expect(own!.pidNamespace).not.toBe(namespaceInode('self', 'pid'))
   })
 
-  test('what a learner’s code does, in its sandbox', async () => {
+  test("what a learner's code does, in its sandbox", async () => {
     const data = userData()
     const { events } = await listener(data)
     const workspace = join(userFolder(), 'mine')
@@ -205,7 +205,7 @@ describe('a viewer', () => {
     expect(readdirSync(join(data, 'ledger'))).toEqual([])
   })
 
-  test('is found under a path that is longer than a socket’s name may be', async () => {
+  test("is found under a path that is longer than a socket's name may be", async () => {
     const data = join(userFolder(), 'x'.repeat(120))
     mkdirSync(data)
     const { events } = await listener(data)
@@ -273,7 +273,7 @@ test.skipIf(!isRoot)('a container in another pid namespace is found in ours', as
 
 const statMode = (path: string) => (statSync(path).mode & 0o777).toString(8)
 
-test('what has ended while nobody watched stands in nobody’s way', async () => {
+test("what has ended while nobody watched stands in nobody's way", async () => {
   vi.stubEnv('MINILAB_DATA', userFolder())
   let seen: Seen[] = []
   const defects: unknown[] = []

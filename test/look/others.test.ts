@@ -99,7 +99,7 @@ test.skipIf(!isRoot)(
   },
 )
 
-describe.skipIf(!isRoot)('another user’s container (as root: there are two users)', () => {
+describe.skipIf(!isRoot)("another user's container (as root: there are two users)", () => {
   test('an ordinary user is told what is not readable, and sees the rest', async () => {
     const { pid } = await container([], THREE, { user: 'root' })
     await expect.poll(() => children(pid), PATIENCE).toHaveLength(2)
@@ -114,7 +114,7 @@ describe.skipIf(!isRoot)('another user’s container (as root: there are two use
   })
 })
 
-describe.skipIf(!isRoot)('a step’s container that waits with --keep (as root: runc needs cgroups)', () => {
+describe.skipIf(!isRoot)("a step's container that waits with --keep (as root: runc needs cgroups)", () => {
   test.each(['minilab', 'runc'])('made by %s', async runtime => {
     const data = makeUserFolder('root')
     const child = spawn(

@@ -129,7 +129,7 @@ ofRoot?.('in a mount namespace', () => {
 describe.each(users)('as %s', user => {
   const as = isRoot && user === 'ordinary' ? ORDINARY : {}
 
-  test('Node’s own words on stderr are no part of what step 7 reads', async () => {
+  test("Node's own words on stderr are no part of what step 7 reads", async () => {
     const { status } = await runMinilab(['step', '7', '--yes', '--plain'], {
       user,
       env: { NODE_DEBUG: 'module' },

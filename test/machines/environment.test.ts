@@ -139,7 +139,7 @@ asOrdinary?.(
       expect(stderr).toMatch(/^minilab: [^\n]*(is not delegated to you|does not delegate)[^\n]*\n$/)
     })
 
-    test('what it makes in a folder of another’s stays its own', () => {
+    test("what it makes in a folder of another's stays its own", () => {
       const env = { SUDO_UID: '4242', SUDO_GID: '4242', MINILAB_WORKSPACE: '' }
       const script = `
       d=$(mktemp -d -u /tmp/minilab-userns-XXXX)
@@ -169,7 +169,7 @@ ofDocker?.('in a container of Docker, from a checkout that is read-only', () => 
   const RIGHTS =
     '--security-opt seccomp=unconfined --security-opt systempaths=unconfined --security-opt apparmor=unconfined --cap-add SYS_ADMIN --cap-add NET_ADMIN --tmpfs /data:exec -e MINILAB_DATA=/data'
 
-  test('Docker’s own filter: doctor and the steps say so', () => {
+  test("Docker's own filter: doctor and the steps say so", () => {
     const { probes } = JSON.parse(inDocker('doctor --json').stdout) as Diagnosis
     expect(probes.find(({ id }) => id === 'kernel')).toMatchObject({
       ok: 'blocked',

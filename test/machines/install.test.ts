@@ -90,7 +90,7 @@ describe('installs', () => {
     const env = { npm_config_omit: 'dev', npm_config_prefer_offline: 'true' } // what `npm cit` left in npm's cache
     const { status, stdout, stderr } = await run(launcher, [], { env })
     if (/ENOTFOUND|EAI_AGAIN|ENETUNREACH|ECONNREFUSED/.test(stderr))
-      ctx.skip('no network, and not in npm’s cache')
+      ctx.skip("no network, and not in npm's cache")
     expect(stderr).toMatch(/^minilab: first use: installing dependencies \(npm ci\)…\n/)
     expect({ status, stdout }).toEqual({
       status: 0,
@@ -106,12 +106,12 @@ describe.skipIf(noNpm)(`with the real npm${noNpm}`, () => {
 
   test.each([
     ['engine-strict', { npm_config_engine_strict: 'true' }, ''],
-    ['engine-strict of the user’s', {}, 'engine-strict=true'],
+    ["engine-strict of the user's", {}, 'engine-strict=true'],
     ['before', { npm_config_before: '2020-01-01' }, ''],
-    ['before of the user’s', {}, 'before=2020-01-01'],
+    ["before of the user's", {}, 'before=2020-01-01'],
     ['min-release-age', {}, 'min-release-age=30'],
     ['loglevel', { npm_config_loglevel: 'silent' }, ''],
-  ])('npm’s option %s does not keep it from what is locked', async (_, options, settings) => {
+  ])("npm's option %s does not keep it from what is locked", async (_, options, settings) => {
     const { launcher, env } = await checkoutForNpm({ settings, optional: false })
     expect(await run(launcher, ['x'], { env: { ...env, ...options } })).toMatchObject(started)
   })
@@ -186,7 +186,7 @@ describe.skipIf(noNpm)(`with the real npm${noNpm}`, () => {
     expect(await run(launcher, ['x'], { env })).toMatchObject(started)
   })
 
-  test('a cache of another’s', async ctx => {
+  test("a cache of another's", async ctx => {
     if (!isRoot) ctx.skip('only root can start a process as another user')
     const { launcher, root, env } = await checkoutForNpm({ optional: false })
     for (const file of find(root)) chownSync(file, nobody, nobody)

@@ -96,7 +96,7 @@ test('a name is none that could be taken for an id', () => {
   })
 })
 
-test('with the host’s network it has the host’s name, which its /etc/hosts knows', () => {
+test("with the host's network it has the host's name, which its /etc/hosts knows", () => {
   const { stdout } = script(`${minilab} run --rm --network host default hostname`)
   expect(stdout).toBe(`${hostname()}\n`)
 })

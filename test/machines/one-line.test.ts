@@ -46,7 +46,7 @@ describe('a name of more than 255 bytes', () => {
       symlinkSync(`/${LONG}`, join(folder, 'etc/passwd'))
     })
     expect(await said([...ALONE, '-u', 'root', folder, 'true'])).toEqual(
-      line('there is no user "root" in the image’s /etc/passwd: give a number'),
+      line(`there is no user "root" in the image's /etc/passwd: give a number`),
     )
   })
 })

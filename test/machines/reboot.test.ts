@@ -39,7 +39,7 @@ function folder(data: string, id: string): string {
 }
 
 const names = [
-  { why: 'its pid is another’s', change: { started: 1 } },
+  { why: "its pid is another's", change: { started: 1 } },
   {
     why: 'the machine was started anew, and pid and start time are the same by chance',
     change: { boot: EARLIER },

@@ -102,7 +102,7 @@ describe.each(users)('as %s', user => {
     )
   })
 
-  test('what protects the machine’s files cannot be undone there', async () => {
+  test("what protects the machine's files cannot be undone there", async () => {
     const script = `
       mount -o remount,bind,rw / 2>&1; mount -o remount,bind,rw "$1" 2>&1; umount /dev 2>&1; umount -l /dev 2>&1
       touch /dev/here && ls -d /dev/here`

@@ -28,7 +28,7 @@ function inSandbox(user: UserName, ...program: string[]) {
 }
 
 describe.skipIf(lacking).each(users)(`as %s${lacking}`, user => {
-  test('its only user is root there, and it has a loopback that is up, no other link and no firewall lock of the host’s', async () => {
+  test("its only user is root there, and it has a loopback that is up, no other link and no firewall lock of the host's", async () => {
     const look = 'id -u; cat /proc/self/uid_map; ip -br link; echo $MINILAB_SANDBOX $XTABLES_LOCKFILE'
     const { child } = inSandbox(user, '/bin/sh', '-c', look)
     const { uid } = isRoot && user === 'ordinary' ? ORDINARY : { uid: process.getuid!() }

@@ -27,7 +27,7 @@ export class GuestLink {
 
   /** Resolves when guest.ts runs: it answers a request 0 that nobody made. */
   async ready(seconds: number): Promise<void> {
-    await this.#answer(0, seconds, 'the guest’s login session')
+    await this.#answer(0, seconds, "the guest's login session")
   }
 
   /** Runs a command in the guest to its end. Where that does not come, the error shows what runs there. */

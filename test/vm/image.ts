@@ -26,7 +26,7 @@ function debianSources(): string {
   if (isRoot && indexes() === '')
     execFileSync('apt-get', ['update', '-qq'], { stdio: ['ignore', 'ignore', 'inherit'] })
   const lines = indexes().split('\n').filter(Boolean)
-  if (lines.length === 0) throw new VmProblem('apt has no index of Debian’s packages: sudo apt-get update')
+  if (lines.length === 0) throw new VmProblem("apt has no index of Debian's packages: sudo apt-get update")
   return [...new Set(lines)].sort().join('\n') + '\n'
 }
 

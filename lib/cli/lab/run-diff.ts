@@ -77,5 +77,5 @@ export function showCompared(
   if (stopped) return presenter.problem(stopped)
   if (!child && !host) return presenter.nothingToCompare(exercise, task)
   if (child) presenter.diff(exercise, child)
-  if (host) presenter.diff(exercise, host, 'on the host, for the step’s own container')
+  if (host) presenter.diff(exercise, host, "on the host, for the step's own container")
 }

@@ -27,7 +27,7 @@ const OPENS =
   'mounting stays refused, for it would uncover what is hidden of /proc and /sys'
 
 const UNCHECKED =
-  '--unsafe runs your parts without their checks: if they do not change the root, the program works on this machine’s own root, with your rights'
+  "--unsafe runs your parts without their checks: if they do not change the root, the program works on this machine's own root, with your rights"
 
 /** Checks all flags, and then runs the container: here, in the sandbox, or in the background. Resolves to the exit status. */
 export async function runFromFlags(image: string, command: string[], flags: RunFlags): Promise<number> {

@@ -127,7 +127,7 @@ async function runWrong(
 ): Promise<number> {
   const [number = 0, ...more] = numbers
   if (more.length > 0)
-    throw new MinilabError('usage', 'a mutant is one step’s', 'name the step: minilab step 3 --mutant chroot')
+    throw new MinilabError('usage', "a mutant is one step's", 'name the step: minilab step 3 --mutant chroot')
   if (flags.runtime !== 'minilab' || flags.keep || flags.spec || flags.dryRun || command.length > 0)
     throw new MinilabError(
       'usage',

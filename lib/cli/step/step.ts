@@ -32,7 +32,7 @@ export function stepCommand(program: MinilabCommand): void {
     .command('step')
     .description('run a step: 1 to 7, its name, or all')
     .argument('[step]', steps.map(({ name }, i) => `${i + 1} ${name}`).join(', ') + ', all')
-    .argument('[command...]', 'after --: a command to run in a container like the step’s own')
+    .argument('[command...]', "after --: a command to run in a container like the step's own")
     .option('-y, --yes', 'do not ask for predictions')
     .option('--json', 'print one JSON document for each step')
     .option('--plain', 'no colour, no dependence on the window')
@@ -46,7 +46,7 @@ export function stepCommand(program: MinilabCommand): void {
     .option('--trace <file>', 'write what it did, and when, for ui.perfetto.dev; - is stdout')
     .option('--list-mutants', 'the misconceptions that this step knows')
     .addOption(
-      new Option('--runtime <name>', 'who makes the step’s container')
+      new Option('--runtime <name>', "who makes the step's container")
         .choices(['minilab', 'runc', 'crun'])
         .default('minilab'),
     )

@@ -21,7 +21,7 @@ export function workspaceCommands(program: MinilabCommand): void {
     })
   program
     .command('reset')
-    .description('put a lab’s start file back, or all; what you wrote is kept beside it')
+    .description("put a lab's start file back, or all; what you wrote is kept beside it")
     .argument('<lab>', 'its number or name, or all')
     .option('-y, --yes', 'do not ask before all are reset')
     .action(async (word: string, flags: { yes?: boolean }) => {

@@ -63,7 +63,7 @@ function refuse({ ok, said }: { ok: boolean; said: string }): void {
   if (ok) return
   throw new MinilabError(
     'limited',
-    `the kernel’s packet filter cannot be given rules here: ${said}`,
+    `the kernel's packet filter cannot be given rules here: ${said}`,
     'see that it has its modules: sudo modprobe -a nf_tables nft_chain_nat nft_masq',
   )
 }

@@ -177,7 +177,7 @@ export function setLimits(cgroup: Cgroup, resources: ResourcesSpec): void {
     if (!/^[a-z0-9_.]+$/.test(file) || !place || !existsSync(join(place, file)))
       throw new MinilabError(
         'usage',
-        `linux.resources.unified: there is no ${file} on this machine’s cgroup v2`,
+        `linux.resources.unified: there is no ${file} on this machine's cgroup v2`,
         'leave it out, or run where its controller is on v2',
       )
     cgroup.write(join(place, file), value)

@@ -149,7 +149,7 @@ function volume(text: string): MountSpec {
   if (/^\/(dev(\/null)?|sys|proc(\/.*)?)?$/.test(destination))
     throw new MinilabError(
       'usage',
-      `-v ${quote(text)}: ${destination} is the container’s own`,
+      `-v ${quote(text)}: ${destination} is the container's own`,
       'choose another place',
     )
   try {

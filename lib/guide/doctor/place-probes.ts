@@ -45,7 +45,7 @@ export const placeProbes: Probe[] = [
       // proc(5): a process that changes its user belongs to root there, until it executes a program
       const [, mode = 'off'] = /\bhidepid=(\w+)/.exec(mountOf('/proc')?.superOptions.join(',') ?? '') ?? []
       if (!rootless || ['0', 'off'].includes(mode)) return ok('none')
-      const found = `/proc hides a container’s first process from an ordinary user who starts it (hidepid=${mode})`
+      const found = `/proc hides a container's first process from an ordinary user who starts it (hidepid=${mode})`
       return { ok: 'blocked', found, fix: 'sudo mount -o remount,hidepid=off /proc', sudo: true }
     },
   },
@@ -57,7 +57,7 @@ export const placeProbes: Probe[] = [
       if (packedImage()) return ok('those of the class pack, for the images')
       const busybox = BUSYBOX.find(path => planBusybox(path))
       if (busybox) return ok(`a static busybox for the images: ${busybox}`)
-      if (planHostPrograms(new Set())) return ok('the host’s own for the images, with their libraries')
+      if (planHostPrograms(new Set())) return ok("the host's own for the images, with their libraries")
       const found = 'neither a static busybox nor sh, ls and cat to make an image from'
       return { ok: 'blocked', found, fix: 'sudo apt-get install busybox-static' }
     },

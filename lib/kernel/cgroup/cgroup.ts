@@ -71,7 +71,7 @@ export class Cgroup {
       throw new MinilabError(
         'usage',
         'no mounted cgroup hierarchy can freeze',
-        'mount cgroup2, or v1’s freezer controller',
+        "mount cgroup2, or v1's freezer controller",
       )
     const { path, version } = freezer
     if (holdsUs(path))

@@ -29,7 +29,7 @@ export const mountCauses: Record<string, Rule[]> = {
     when(
       ([, , type]) => type === 'sysfs',
       'sysfs belongs to a network namespace, and this user namespace does not own the one we are in',
-      'ask for a network namespace too (CLONE_NEWNET), or bind-mount the host’s /sys read-only',
+      "ask for a network namespace too (CLONE_NEWNET), or bind-mount the host's /sys read-only",
     ),
     when(
       (args, earlier) => flag(args, MS_REMOUNT, 3) && !did('mount', earlier, a => a[1] === args[1]),
@@ -56,7 +56,7 @@ export const mountCauses: Record<string, Rule[]> = {
       const folder = type === 'overlay' && overlayFolders(data).find(missing)
       if (!folder) return undefined
       return {
-        cause: `there is no ${folder}, one of overlay’s directories`,
+        cause: `there is no ${folder}, one of overlay's directories`,
         remedy: `mkdir -p ${folder}, or correct lowerdir, upperdir and workdir`,
       }
     },

@@ -110,7 +110,7 @@ export const rootCauses: Record<string, Rule[]> = {
     when(
       ([, , mode]) => [S_IFCHR, S_IFBLK].includes(Number(mode) & S_IFMT),
       'a user namespace cannot make device nodes, not even for its root',
-      'make an empty file (S_IFREG), and put the host’s device there: open_tree before the pivot, then move_mount',
+      "make an empty file (S_IFREG), and put the host's device there: open_tree before the pivot, then move_mount",
     ),
   ],
   'chdir ENOENT': [

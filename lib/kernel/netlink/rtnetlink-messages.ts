@@ -132,7 +132,7 @@ const neighbour = family(ndmsg, neighbourAttributes, { EPERM })
 export const messages = {
   RTM_NEWLINK: link('RTM_NEWLINK', 16, {
     EEXIST: {
-      cause: 'a link of that name (of either end’s, for a veth) is there already',
+      cause: "a link of that name (of either end's, for a veth) is there already",
       remedy: 'choose another name, or delete it: ip link delete NAME',
     },
     EOPNOTSUPP: {
@@ -172,7 +172,7 @@ export const messages = {
     },
     ENETUNREACH: {
       cause: 'the gateway is in no network that this namespace reaches directly',
-      remedy: 'give a link an address in the gateway’s network and set it up first',
+      remedy: "give a link an address in the gateway's network and set it up first",
     },
     ENODEV: {
       cause: 'a route needs a gateway, or a link that reaches the network directly',

@@ -58,7 +58,7 @@ export const processCauses: Record<string, Rule[]> = {
   'setns EINVAL': [
     when(
       args => flag(args, CLONE_NEWUSER | CLONE_NEWPID, 1),
-      'one may not join the user namespace one is in already, nor a pid namespace outside one’s own',
+      "one may not join the user namespace one is in already, nor a pid namespace outside one's own",
       'leave those out that are the same already: compare /proc/self/ns with /proc/<pid>/ns',
     ),
   ],

@@ -104,6 +104,6 @@ const writes: [path: RegExp, codes: string[], cause: string, remedy: string][] =
     /\/sys\/fs\/cgroup\//,
     ['EINVAL'],
     'the kernel does not accept this value',
-    'see cgroups(7) and the controller’s documentation',
+    "see cgroups(7) and the controller's documentation",
   ],
 ]

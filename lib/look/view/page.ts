@@ -9,7 +9,7 @@ export function page(token: string): string {
   const others =
     process.geteuid?.() === 0
       ? 'What ordinary users run is in their own view.'
-      : asTyped('What root runs is in root’s own view: sudo minilab view.')
+      : asTyped("What root runs is in root's own view: sudo minilab view.")
   return html`<!doctype html>
     <html lang="en">
       <head>

@@ -15,7 +15,7 @@ const COMMAND = 'echo typed\n'
 
 export const typing: Attack = {
   id: 'typing',
-  title: 'type into its caller’s terminal',
+  title: "type into its caller's terminal",
   tries:
     'It opens /dev/tty, the terminal of its session, and puts a command into it as if it had been typed there: ioctl(TIOCSTI). A shell that waits outside would run it.',
   async act(target) {
@@ -60,9 +60,9 @@ function readWhatIsThere(fd: number): string {
 
 export const group: Attack = {
   id: 'kill-group',
-  title: 'signal its caller’s group',
+  title: "signal its caller's group",
   tries:
-    'kill(0, …) sends a signal to every process of the caller’s process group, also to those outside of its pid namespace. It sends SIGURG, which ends no process.',
+    "kill(0, …) sends a signal to every process of the caller's process group, also to those outside of its pid namespace. It sends SIGURG, which ends no process.",
   async act(target) {
     let heard = false
     const hear = () => void (heard = true)
@@ -104,8 +104,8 @@ export const stdin: Attack = {
       const what = printedCall(telling(calls, 'openat'))
       const left = readFileSync(file, 'utf8')
       return left === ''
-        ? gotThrough(`${what}; the host’s file is empty`)
-        : stopped(`${what}; the host’s file still says "${left}"${streams ? ': its stdin is a pipe' : ''}`)
+        ? gotThrough(`${what}; the host's file is empty`)
+        : stopped(`${what}; the host's file still says "${left}"${streams ? ': its stdin is a pipe' : ''}`)
     } finally {
       streams?.close()
       closeSync(descriptor)

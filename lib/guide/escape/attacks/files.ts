@@ -46,7 +46,7 @@ export const chroot: Attack = {
     })
     await box.end()
     const what = `${printedCall(telling(calls, 'chroot'))}, then ${printedCall(telling(calls, 'openat'))}`
-    return read() ? gotThrough(`it has read the host’s secret: ${what}`) : stopped(what)
+    return read() ? gotThrough(`it has read the host's secret: ${what}`) : stopped(what)
   },
 }
 
@@ -65,20 +65,20 @@ export const procRoot: Attack = {
     await box.end()
     const what = calls.filter(({ call }) => call === 'openat').map(printedCall)
     return reads.some(read => read())
-      ? gotThrough(`it has read the host’s secret: ${what[0]}`)
+      ? gotThrough(`it has read the host's secret: ${what[0]}`)
       : stopped(what.join(', '))
   },
 }
 
 export const disk: Attack = {
   id: 'disk',
-  title: 'mount the host’s disk',
+  title: "mount the host's disk",
   tries:
     'It makes a device node with the numbers of a disk of the host, mounts the file system on that disk, and reads in it. (The disk is a file of ours behind a loop device.)',
   async act(target) {
     const { host, scratch, number } = target
     const none = typeof host.disk === 'string' ? host.disk : undefined
-    // where even the host’s root has no disk, there is still the kernel’s answer to the attempt
+    // where even the host's root has no disk, there is still the kernel's answer to the attempt
     if (none && !host.rootless && target.seesProcesses) return cannotTell(none)
     const { path, device } =
       typeof host.disk === 'string' ? { path: '/dev/loop0', device: 7 << 8 } : host.disk
@@ -94,7 +94,7 @@ export const disk: Attack = {
     await box.end()
     if (read())
       return gotThrough(
-        `it has read the host’s disk: ${calls.filter(c => c.call === 'mount').map(printedCall)[0]}`,
+        `it has read the host's disk: ${calls.filter(c => c.call === 'mount').map(printedCall)[0]}`,
       )
     return stopped([telling(calls, 'mknodat'), telling(calls, 'mount')].map(printedCall).join(', '))
   },
@@ -137,7 +137,7 @@ export const descriptor: Attack = {
       const open = Object.entries(descriptors(box.pid))
       await box.end()
       const all = `/proc/${box.pid}/fd: ${open.map(([fd, path]) => `${fd} ${path.replace(/:.*/, '')}`).join(', ')}`
-      return output.includes(token) ? gotThrough(`it has read the host’s secret. ${all}`) : stopped(all)
+      return output.includes(token) ? gotThrough(`it has read the host's secret. ${all}`) : stopped(all)
     } finally {
       closeSync(leak)
     }

@@ -26,7 +26,7 @@ const SWITCHES = ['/proc/sysrq-trigger', '/proc/sys/kernel/panic']
 
 export const sysrq: Attack = {
   id: 'sysrq',
-  title: 'open the kernel’s switches',
+  title: "open the kernel's switches",
   tries:
     'One letter written to /proc/sysrq-trigger restarts the machine. It takes away what hides or protects the file, opens it for writing, and closes it: nothing is ever written. (Where the kernel has none, /proc/sys/kernel/panic is taken.)',
   async act(target) {

@@ -37,7 +37,7 @@ export const ptrace: Attack = {
     const tracer = other.field('TracerPid')
     await box.end()
     const what = `${printedCall(telling(calls, 'ptrace'))}; /proc/${other.pid}/status (TracerPid) on the host: ${tracer}`
-    return tracer === '0' ? stopped(what) : gotThrough(`${what}, the container’s program`)
+    return tracer === '0' ? stopped(what) : gotThrough(`${what}, the container's program`)
   },
 }
 
@@ -57,7 +57,7 @@ export const runtime: Attack = {
   id: 'runtime',
   title: 'overwrite the runtime',
   tries:
-    'Its entry point is a script that begins with `#!/proc/self/exe`: so it is the runtime’s own program that starts in the container, where it asks whether it may be written to. With that, runc’s file was replaced on hosts (CVE-2019-5736).',
+    "Its entry point is a script that begins with `#!/proc/self/exe`: so it is the runtime's own program that starts in the container, where it asks whether it may be written to. With that, runc's file was replaced on hosts (CVE-2019-5736).",
   async act(target) {
     const { image } = target.host
     const name = 'entry-point.js' // with a suffix, Node need not guess what it is
@@ -69,13 +69,13 @@ export const runtime: Attack = {
     await box.end()
     const errno = (exit?.status ?? -1) - ASKED
     if (isOurs && errno >= 0) {
-      const what = `/proc/${box.pid}/exe is the host’s ${process.argv0.replace(/.*\//, '')}; access("/proc/self/exe", W_OK) = `
+      const what = `/proc/${box.pid}/exe is the host's ${process.argv0.replace(/.*\//, '')}; access("/proc/self/exe", W_OK) = `
       return errno === 0 ? gotThrough(`${what}0`) : stopped(`${what}-1 ${errnoName(errno)}`)
     }
     if (isOurs || exit?.status !== EMPTY)
       throw new Error(`the attack was not made: isOurs=${isOurs}, ${JSON.stringify(exit)}`)
     return stopped(
-      'the runtime’s program there is its second stage, a sealed file in memory, and has nothing to do without its tape: exit status 127',
+      "the runtime's program there is its second stage, a sealed file in memory, and has nothing to do without its tape: exit status 127",
     )
   },
 }
