@@ -34,7 +34,7 @@ function refuseUndecoded(): void {
       throw new MinilabError(
         'usage',
         `the ${what} ${JSON.stringify(broken.toString())} is not UTF-8`,
-        'let a shell in the container make such bytes, as printf does',
+        'let a shell in the container produce these bytes, with printf',
       )
   }
 }
@@ -53,8 +53,8 @@ function refuseForeignProc(): void {
   if (own !== String(process.pid))
     throw new MinilabError(
       'machine',
-      '/proc is of another pid namespace than we are in',
-      'mount its own: unshare --mount-proc, or mount -t proc proc /proc',
+      '/proc belongs to a different pid namespace',
+      'mount a new one: unshare --mount-proc, or mount -t proc proc /proc',
     )
 }
 

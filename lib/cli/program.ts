@@ -95,8 +95,8 @@ export async function commandLine(
       'after',
       `
 ${begin}${begin.includes('sudo') ? '      (or without sudo)' : ''}
-Exit status: 0 all well · 1 a check failed · 2 wrong use · 3 the machine lacks something
-Of run and exec: the program's · 127 not found · 126 not executable · 125 it was not started`,
+Exit status: 0 all well · 1 a check failed · 2 usage error · 3 the machine lacks something
+For run and exec: the program's · 127 not found · 126 not executable · 125 not started`,
     )
   const all = Object.entries(COMMANDS).flatMap(([heading, group]) =>
     group.map(([words, load]) => ({ heading, words: words.split(' '), load })),

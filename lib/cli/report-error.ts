@@ -62,7 +62,7 @@ function describe(error: unknown): [status: number, line: string] {
   if (error instanceof Error && /^(Exit|Abort)PromptError$/.test(error.name)) return [EXIT.interrupted, '']
   const { code, path, syscall } = (error ?? {}) as NodeJS.ErrnoException
   if (syscall === 'uv_cwd')
-    return [EXIT.machine, 'the current folder has been removed: go to another one, such as with cd']
+    return [EXIT.machine, 'the current folder has been removed: change to another one (cd)']
   if (code && syscall)
     return [
       EXIT.machine,
@@ -80,7 +80,7 @@ function isData(path = ''): boolean {
 }
 
 /** What to do if only the errno is known: errno(3). */
-const remedyFor = (code: string) => REMEDIES[code] ?? 'minilab doctor tells what this machine offers'
+const remedyFor = (code: string) => REMEDIES[code] ?? 'minilab doctor shows what this machine can do'
 
 const REMEDIES: Record<string, string> = {
   ENOSPC: 'free some space (df, df -i), or set MINILAB_DATA to a folder on a larger disk',
@@ -90,6 +90,6 @@ const REMEDIES: Record<string, string> = {
     'the loopback interface has no address: sudo ip addr add 127.0.0.1/8 dev lo; sudo ip link set lo up',
   EMFILE: 'allow more open files (ulimit -n)',
   ENFILE: 'the whole machine has too many files open: end some programs',
-  ENOMEM: 'end some programs, or allow more memory (free, ulimit -v, and the limits of the cgroup we are in)',
-  EAGAIN: 'end some programs, or allow more processes (ulimit -u, and pids.max of the cgroup we are in)',
+  ENOMEM: 'end some programs, or allow more memory (free, ulimit -v, and the limits of our cgroup)',
+  EAGAIN: 'end some programs, or allow more processes (ulimit -u, and pids.max of our cgroup)',
 }

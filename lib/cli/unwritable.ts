@@ -24,7 +24,7 @@ export function unwritable(error: NodeJS.ErrnoException): void {
     new MinilabError(
       'machine',
       `cannot write to stdout: ${error.message}`,
-      'see that there is room where it goes',
+      'make sure that there is space to write to',
     ),
   )
   // a step runs to its end, to undo what it made; a server would never end

@@ -59,7 +59,7 @@ export async function whileRunning<T>(state: State, act: (pidfd: number) => Prom
   if (pidfd === undefined)
     throw new MinilabError(
       'usage',
-      `${state.name} does not run any more`,
+      `${state.name} is no longer running`,
       `start another: minilab run ${state.image}`,
     )
   try {
@@ -154,14 +154,14 @@ export async function execIn(
       throw new MinilabError(
         'machine',
         `${state.name} stops every process that joins it`,
-        `look at what runs in it: minilab look ${state.name}`,
+        `see what runs in it: minilab look ${state.name}`,
       )
     if (failed.code === 'EINTR' && ended?.signal) return ended // a process in the container has killed it
     if (failed.call === 'clone3' && failed.code === 'EAGAIN')
       throw new MinilabError(
         'machine',
         `no further process can be started in ${state.name}: a limit on processes is reached`,
-        'run it with a higher --pids-limit; your own limit is shown by ulimit -u',
+        'run it with a higher --pids-limit; ulimit -u shows your own limit',
       )
     throw startError(process_, replayed, failed)
   }

@@ -39,14 +39,14 @@ export function refuseUndone(spec: Spec): void {
       .split('.')
       .reduce<unknown>((at, name) => (at as Record<string, unknown>)?.[name], spec)
     if (asksForSomething(value))
-      throw new MinilabError('usage', `minilab does not do ${field}`, 'leave it out of the spec')
+      throw new MinilabError('usage', `minilab does not support ${field}`, 'leave it out of the spec')
   }
   for (const name of Object.keys(spec.linux.sysctl ?? {})) {
     const [, namespace] = DIVIDED.find(([pattern]) => pattern.test(name)) ?? []
     if (!namespace || !has(spec, namespace))
       throw new MinilabError(
         'usage',
-        `linux.sysctl: ${name} is the whole machine's${namespace ? `, without a namespace of type ${namespace}` : ''}`,
+        `linux.sysctl: ${name} would change the whole machine${namespace ? `, without a namespace of type ${namespace}` : ''}`,
         'leave it out of the spec',
       )
   }

@@ -19,10 +19,10 @@ import { terminal } from './parts/terminal.ts'
 const IN_THE_WAY: Record<string, string> = {
   ELOOP: 'the image has a symbolic link there that cannot be followed',
   ENOENT: 'the image has nothing there, or a symbolic link that leads nowhere',
-  ENOTDIR: 'a directory can only lie on a directory, and a file on a file',
-  EINVAL: 'a directory can only lie on a directory, a file on a file, and both inside',
-  EROFS: 'it is not there, and cannot be made on a read-only file system',
-  ENAMETOOLONG: 'the path is longer than one can be',
+  ENOTDIR: 'a directory can only be mounted on a directory, and a file on a file',
+  EINVAL: 'a directory can only be mounted on a directory, a file on a file, and only inside the container',
+  EROFS: 'it does not exist, and cannot be made on a read-only file system',
+  ENAMETOOLONG: 'the path is too long',
 }
 
 const PLACING = ['mkdirat', 'mknodat', 'openat2', 'move_mount', 'mount']
@@ -74,21 +74,21 @@ function inWords({ args, cwd, user }: Asked, replayed: readonly Replayed[], fail
   if (part === program.name && ENTERING.includes(call) && isOnTheWay)
     return new MinilabError(
       'usage',
-      `${quote(cwd)} is no directory of the container that can be entered (${code})`,
+      `the working directory ${quote(cwd)} of the container cannot be entered (${code})`,
       'choose another working directory: -w /',
     )
   // -t, with a volume at the place of the container's own devpts
   if (part === terminal.name && !failed.args.includes('/dev/console'))
     return new MinilabError(
       'usage',
-      `the container has no /dev/pts/ptmx that opens a terminal (${code})`,
-      'leave out -t, or the volume that lies on /dev or /dev/pts',
+      `/dev/pts/ptmx of the container does not open a terminal (${code})`,
+      'leave out -t, or the volume on /dev or /dev/pts',
     )
   // user_namespaces(7): an id that is not mapped cannot be taken
   if (part !== namespaces.name && /^setres[ug]id$/.test(call) && code === 'EINVAL')
     return new MinilabError(
       'limited',
-      `the container's user namespace has no user ${user.uid}:${user.gid}: without root it has one, yourself as 0`,
+      `the container's user namespace has no user ${user.uid}:${user.gid}: without root it has only one, you as 0`,
       'leave out -u, or run it with sudo',
     )
   const inside = replayed.some(entry => entry.call === 'pivot_root' && entry.result === 0)
@@ -101,6 +101,6 @@ function inWords({ args, cwd, user }: Asked, replayed: readonly Replayed[], fail
   return new MinilabError(
     'usage',
     `nothing can be mounted on ${place} in the container (${code}): ${IN_THE_WAY[code]}`,
-    'put that right in the image, or choose another place (-v)',
+    'correct the image, or choose another destination (-v)',
   )
 }

@@ -132,8 +132,8 @@ function noProgram(tape: readonly Replayed[], { ops }: Tape): Error | undefined 
   }
   return new MinilabError(
     'usage',
-    'the child made all its calls, and ended: none of them was an execve, so it never became a program',
-    'let `execve` be its last call: it does not return',
+    'the child made all its calls and exited: none of them was an execve, so it never became a program',
+    'make `execve` its last call: it does not return',
   )
 }
 

@@ -23,8 +23,8 @@ export function user(text: string, layersTopFirst: readonly string[]): Account {
   if (!name || group === '' || more.length)
     throw new MinilabError(
       'usage',
-      `-u ${quote(text)} is no user`,
-      'write a name or number, and :group behind it',
+      `-u ${quote(text)} is not a user`,
+      'write a name or a number, optionally followed by :group',
     )
   const account =
     number(name) === undefined ? lookUp('passwd', name, layersTopFirst) : known(name, layersTopFirst)
@@ -63,7 +63,7 @@ function id(digits: string, text: string): number {
   if (isId(digits)) return Number(digits)
   throw new MinilabError(
     'usage',
-    `-u ${quote(text)}: ${quote(digits)} is no id`,
+    `-u ${quote(text)}: ${quote(digits)} is not an id`,
     `give a number up to ${LAST_ID}`,
   )
 }

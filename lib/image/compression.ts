@@ -34,7 +34,7 @@ export async function decompressed(source: Readable, name: string): Promise<Read
     if (next.done) break
     head = Buffer.concat([head, next.value])
   }
-  if (head.length === 0) throw new MinilabError('usage', `${name} is empty`, 'fetch or make it again')
+  if (head.length === 0) throw new MinilabError('usage', `${name} is empty`, 'download or make it again')
   const whole = Readable.from(prepend(head, chunks))
   const format = compression(head)
   if (!format) return whole

@@ -67,15 +67,15 @@ function refuseStrangers(folder: string): void {
   if (!stat.isDirectory())
     throw new MinilabError(
       'usage',
-      `the data folder ${folder} is no directory`,
-      'set MINILAB_DATA to a folder of your own',
+      `the data folder ${folder} is not a directory`,
+      'set MINILAB_DATA to a folder that belongs to you',
     )
   refuseStranger(folder, stat)
   if ((stat.mode & WRITABLE) === 0) return
   if ((stat.mode & STICKY) === 0)
     throw new MinilabError(
       'machine',
-      `the data folder ${folder} may be written to by others: what lies in it cannot be trusted`,
+      `the data folder ${folder} is writable by others, so its content cannot be trusted`,
       `chmod go-w ${folder}`,
     )
   for (const path of FOLDERS.map(name => join(folder, name))) {
@@ -101,8 +101,8 @@ function refuseStranger(folder: string, { uid }: Stats): void {
   if (uid === process.geteuid?.() || uid === 0) return
   throw new MinilabError(
     'machine',
-    `the data folder ${folder} belongs to another user${inFirstUserNamespace() ? ` (uid ${uid})` : ''}: what lies in it cannot be trusted`,
-    'set MINILAB_DATA to a folder of your own',
+    `the data folder ${folder} belongs to another user${inFirstUserNamespace() ? ` (uid ${uid})` : ''}, so its content cannot be trusted`,
+    'set MINILAB_DATA to a folder that belongs to you',
   )
 }
 
@@ -129,7 +129,7 @@ function home(): string {
     throw new MinilabError(
       'machine',
       `HOME is not set, and uid ${process.geteuid?.()} has no account`,
-      'set MINILAB_DATA to a folder of yours',
+      'set MINILAB_DATA to a folder that belongs to you',
     )
   }
 }

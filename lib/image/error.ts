@@ -30,7 +30,7 @@ export function fileError(doing: string, error: unknown): unknown {
   return new MinilabError(
     'machine',
     message,
-    REMEDIES[code] ?? 'minilab doctor tells what this machine offers',
+    REMEDIES[code] ?? 'minilab doctor shows what this machine can do',
   )
 }
 

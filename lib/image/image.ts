@@ -57,7 +57,7 @@ export function readImage(name: string): Image | undefined {
   }
   throw new MinilabError(
     'usage',
-    `image "${name}" is damaged: ${file} is not JSON, or says something else`,
+    `image "${name}" is damaged: ${file} is not JSON, or does not describe an image`,
     `remove it: rm ${file}`,
   )
 }

@@ -79,7 +79,7 @@ function walk(all: Confined[], path: string): { at: string; found?: Merged; rest
       if (++links > MOST_LINKS)
         throw new MinilabError(
           'usage',
-          `${posix.join('/', path)} of the image is a link without end`,
+          `${posix.join('/', path)} of the image leads through too many symbolic links`,
           CORRECT,
         )
       const target = targetOf(top.at(next))
@@ -136,7 +136,8 @@ function read(at: string, path: string, most: number): string {
   using held = openFile(at, O_PATH | constants.O_NOFOLLOW)
   try {
     const stat = fstatSync(held.fd)
-    if (!stat.isFile()) throw new MinilabError('usage', `/${path} of the image is no regular file`, CORRECT)
+    if (!stat.isFile())
+      throw new MinilabError('usage', `/${path} of the image is not a regular file`, CORRECT)
     if (stat.size > most)
       throw new MinilabError('usage', `/${path} of the image is larger than ${most} bytes`, CORRECT)
     using file = openFile(`/proc/self/fd/${held.fd}`, 'r')
@@ -144,6 +145,6 @@ function read(at: string, path: string, most: number): string {
     return text.toString('utf8', 0, readSync(file.fd, text))
   } catch (error) {
     if (codeOf(error) !== 'EACCES') throw error
-    throw new MinilabError('usage', `/${path} of the image may not be read`, CORRECT)
+    throw new MinilabError('usage', `/${path} of the image is not readable for us`, CORRECT)
   }
 }

@@ -88,7 +88,7 @@ function* entriesFor(
 
   const type = FILE_TYPES.get(Number(stat.mode) & constants.S_IFMT)
   if (type === undefined || type === 'socket') {
-    notes.push(`${path}: left out; a socket is of use only to the process that made it`)
+    notes.push(`${path}: left out: a socket is useful only to the process that made it`)
     return
   }
   const xattrs = readXattrs(at)

@@ -58,7 +58,7 @@ export async function importRootfs(tar: string, name: string): Promise<{ image: 
     throw new MinilabError(
       'usage',
       `an image cannot be called "${name}"`,
-      'use small letters, digits and . _ - (not "default")',
+      'use lowercase letters, digits and . _ - (not "default")',
     )
   const { unpackLayer } = await import('./unpack.ts') // tar-stream, which is seldom needed
   const layer = await addLayer(async dir => {
@@ -73,7 +73,7 @@ export async function importRootfs(tar: string, name: string): Promise<{ image: 
   return { image, notes: layer.notes }
 }
 
-const FLATTEN = 'make one of it: docker create --name x IMAGE && docker export x -o rootfs.tar'
+const FLATTEN = 'convert it: docker create --name x IMAGE && docker export x -o rootfs.tar'
 
 function fromImage({ name, layers, config }: Image): RootSource {
   const lost = layers.find(diffId => !hasLayer(diffId))
@@ -89,8 +89,8 @@ function fromPath(path: string): RootSource {
     if (realpathSync(dir) === '/')
       throw new MinilabError(
         'usage',
-        'the root of this machine is no root file system for a container',
-        'name a directory that has a copy of it, or an image',
+        "this machine's own root cannot be a container's root file system",
+        'name a directory with a copy of it, or an image',
       )
     if (statSync(dir).isDirectory()) return { name: dir, kind: 'directory', layers: [dir], config: {} }
     if (!isArchive(dir))

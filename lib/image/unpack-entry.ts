@@ -26,7 +26,7 @@ import { writeXattr } from './xattr.ts'
 // linux/limits.h
 const XATTR_NAME_MAX = 255
 const XATTR_SIZE_MAX = 65536
-const MAKE_AGAIN = 'fetch or make it again'
+const MAKE_AGAIN = 'download or make it again'
 
 /** The bytes of an entry, as tar-stream gives them. */
 export type Content = AsyncIterable<Uint8Array> & { resume(): unknown }
@@ -114,7 +114,7 @@ export class Unpacking {
     }
     throw new MinilabError(
       'usage',
-      `${shown(path)}: an entry of a kind that a layer does not have`,
+      `${shown(path)}: a type of entry that layers do not have`,
       'make the tar again, without --sparse',
     )
   }
@@ -174,7 +174,7 @@ export class Unpacking {
     if (process.geteuid?.() === 0) {
       const [uid = 0, gid = 0] = [pax.uid ?? header.uid, pax.gid ?? header.gid].map(id => Number(id) || 0)
       this.#allowed(
-        `owner ${uid}:${gid} is not in this user namespace; such files stay yours`,
+        `owner ${uid}:${gid} has no id in this user namespace; such files belong to you`,
         ['EINVAL', 'EPERM'],
         () => lchownSync(at, uid, gid),
       )

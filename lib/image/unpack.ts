@@ -12,7 +12,7 @@ import { type LayerInfo, measure, newLayerInfo } from './layer-info.ts'
 import { removeTree } from './tree.ts'
 import { type Content, Unpacking } from './unpack-entry.ts'
 
-const MAKE_AGAIN = 'fetch or make it again'
+const MAKE_AGAIN = 'download or make it again'
 
 /**
  * Unpacks a layer's tar, plain or compressed with gzip or zstd, as the directory `dir`, which must not exist yet or be

@@ -91,7 +91,7 @@ function heatMap({ failures, learners }: ClassReport): Html {
     <div class="wide" role="region" aria-labelledby="map" tabindex="0">
       <table>
         <caption>
-          Failing checks and learners; what most fail at comes first.
+          Failing checks and learners; the checks that fail most come first.
         </caption>
         <thead>
           <tr>

@@ -174,7 +174,7 @@ function drawSecurity({ security }: Snapshot, room: number, ink: ChalkInstance):
       'capabilities',
       allCapabilities ? `all ${names.length}` : names.length ? `${names.length}: ${names.join(' ')}` : 'none',
     ),
-    ...row('no_new_privs', noNewPrivileges ? 'yes: no setuid program gives it more' : 'no'),
+    ...row('no_new_privs', noNewPrivileges ? 'yes: setuid programs give no rights' : 'no'),
     ...row('seccomp', seccomp === 'filter' ? plural(seccompFilters, 'filter') : seccomp),
     ...row('user ids', idWords(security.uidMap).join('; ')),
   ]

@@ -43,8 +43,8 @@ function ofState(state: State): Target {
   if (!isRunning(state))
     throw new MinilabError(
       'usage',
-      `${state.name} does not run`,
-      'minilab ps shows what does, minilab ps -a also the others',
+      `${state.name} is not running`,
+      'minilab ps lists those that are, minilab ps -a lists all',
     )
   return { pid: state.pid, name: state.name, word: state.name }
 }

@@ -104,7 +104,7 @@ function throttledWords({ throttled, periods, throttledTime }: CgroupView['cpu']
 /** The numbers of a directory are of all who are in it. */
 function common(others: Count, number: Count): Note[] {
   if (!positive(others) || number === null) return []
-  const text = `shared: the numbers are also of ${plural(others as number, 'other process', 'other processes')}`
+  const text = `shared: the numbers include ${plural(others as number, 'other process', 'other processes')}`
   return [{ key: 'others', text, tone: 'held' }]
 }
 

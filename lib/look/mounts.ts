@@ -71,13 +71,13 @@ const SOME = 6
 /** What is in the upper directory, by the path that mount(2) was given: it is another mount namespace's, as a rule ours. */
 function contentOf(path: string, lower: readonly string[]): Readable<Content> {
   if (!isAbsolute(path))
-    return { notReadable: `${path}: a path that only the process that mounted it can follow` }
+    return { notReadable: `${path}: a relative path: only the process that mounted it can follow it` }
   return reading(path, () => {
     const content: Content = { entries: 0, bytes: 0, whiteouts: 0, more: false, some: [] }
     try {
       count(path, '/', lower, content)
     } catch (error) {
-      if (isGone(error)) return { notReadable: `${path}: there is no such directory where we are` }
+      if (isGone(error)) return { notReadable: `${path}: there is no such directory in our mount namespace` }
       throw error
     }
     return content

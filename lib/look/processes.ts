@@ -48,8 +48,8 @@ export function processesOf(pid: number): Processes {
   const why = own
     ? null
     : !isReadable(inode)
-      ? `who is in its pid namespace is not readable: ${inode.notReadable}`
-      : "the pid namespace is the host's: shown are the process and its descendants"
+      ? `the processes in its pid namespace are not readable: ${inode.notReadable}`
+      : "the pid namespace is the host's: only the process and its descendants are shown"
   return { scope: own ? 'namespace' : 'descendants', why, roots, count: nodes.size }
 }
 

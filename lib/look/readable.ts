@@ -36,6 +36,6 @@ export async function readingAsync<T>(what: string, look: () => Promise<T>): Pro
 function refusal(what: string, error: unknown): NotReadable {
   const code = codeOf(error)
   if (code === 'EACCES' || code === 'EPERM')
-    return { notReadable: `${what} (${code}): another user's, or of a process with more rights than ours` }
+    return { notReadable: `${what} (${code}): it belongs to another user, or to a process with more rights` }
   throw error
 }

@@ -60,7 +60,7 @@ export const frozenWords = ({ frozen }: CgroupView) =>
     : frozen === null
       ? '–'
       : frozen
-        ? 'yes: none of its processes runs'
+        ? 'yes: its processes do not run'
         : 'no'
 
 /** `0`, or `100000 is 0`: as we see it, and what it is inside. */
@@ -91,7 +91,7 @@ export const linkState = ({ up, running }: Pick<LinkView, 'up' | 'running'>) =>
 /** `by 10.44.0.1 on eth0`. */
 export const routeWords = (route: RouteView | null) =>
   route === null
-    ? 'none: nothing outside can be reached'
+    ? 'none: it cannot reach anything outside'
     : [route.via && `by ${route.via}`, route.dev && `on ${route.dev}`].filter(Boolean).join(' ')
 
 /** One end of a cable, or the way on from there, as a box of the drawing. */

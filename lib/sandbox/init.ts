@@ -50,7 +50,7 @@ export const AGAIN = CLONE_VM + CLONE_VFORK + CLONE_PARENT + CLONE_PARENT_SETTID
 export async function startInit({ root, files, cgroup }: SandboxOf<'protected'>): Promise<Child> {
   const sleep = findProgram('sleep')
   if (!sleep)
-    throw new MinilabError('limited', 'there is no program sleep here', 'sudo apt-get install coreutils')
+    throw new MinilabError('limited', 'the program sleep is not installed', 'sudo apt-get install coreutils')
   const [uids, gids] = idMaps(root)
   const tape = new Tape()
   const gate = new Gate()
@@ -102,7 +102,7 @@ export async function second(first: Child, parentTid: Uint8Array, failed?: Error
   const child = pid ? new Child(pid, now.pidfd_open(pid, 0)) : undefined
   if (child && !failed) return child
   await child?.exit
-  throw failed ?? new Error(`process ${first.pid} ended before it had made another`)
+  throw failed ?? new Error(`process ${first.pid} ended before it made the second child`)
 }
 
 /** `0 1000 1` in the outer user namespace is `0 0 1` in the inner one. */

@@ -41,7 +41,7 @@ export class Jobs<Job> {
    */
   async serve(begin: () => (job: Job) => Promise<void>): Promise<void> {
     const fd = this.#socket.told
-    if (fd === undefined) throw new Error('no process of ours has started this one for jobs')
+    if (fd === undefined) throw new Error('this process was not started to do jobs')
     now.fcntl(fd, F_SETFD, FD_CLOEXEC) // no container inherits it
     const socket = new Socket({ fd })
     const act = begin()

@@ -85,7 +85,7 @@ describe.each(users)('as %s', user => {
       const { status, stderr } = await exec('-w', path, 'rooted', 'pwd')
       expect({ status, stderr }).toEqual({
         status: 125,
-        stderr: `minilab: "${path}" is no directory of the container that can be entered (${errno}): choose another working directory: -w /\n`,
+        stderr: `minilab: the working directory "${path}" of the container cannot be entered (${errno}): choose another working directory: -w /\n`,
       })
     }
   })
@@ -147,8 +147,11 @@ test.each([
     '-v /etc/passwd:/etc/resolv.conf/x',
     'nothing can be mounted on "/etc/resolv.conf/x" in the container (ENOTDIR): ',
   ],
-  ['-v /tmp:/a -v /usr:/a/', 'two volumes are for /a: leave out one, or choose another place for it'],
-  ['-v /dev/null:/dev/null', `-v "/dev/null:/dev/null": /dev/null is the container's own: `],
+  [
+    '-v /tmp:/a -v /usr:/a/',
+    'two volumes have the destination /a: leave one out, or choose another destination',
+  ],
+  ['-v /dev/null:/dev/null', `-v "/dev/null:/dev/null": the container has its own /dev/null: `],
 ])('run %s: one line', (words, says) => {
   const { status, stderr } = script(`${minilab} ${ALONE} ${words} default true`)
   expect(status).toBe(125)
@@ -174,7 +177,9 @@ test.each([
   ),
 ])('MINILAB_HANDED=%s: one line', handed => {
   const { stderr } = script(`MINILAB_HANDED='${handed}' ${minilab} ${ALONE} default true`)
-  expect(stderr).toBe("minilab: MINILAB_HANDED is set, and makes no sense: unset it: it is minilab's own\n")
+  expect(stderr).toBe(
+    'minilab: MINILAB_HANDED is set, but not by minilab: unset it: only minilab may set it\n',
+  )
 })
 
 const ofRoot = isRoot ? test : undefined
@@ -189,7 +194,7 @@ ofRoot?.('what cannot be taken back keeps no other container from running', () =
   const next = script(`${minilab} ${ALONE} default echo hi`, { folder })
   expect(next).toMatchObject({ status: 0, stdout: 'hi\n' })
   expect(next.stderr).toMatch(
-    /^minilab: something is left of a container: rmdir \S+busy failed with EBUSY: .+\n$/,
+    /^minilab: a container left something behind: rmdir \S+busy failed with EBUSY: .+\n$/,
   )
   script(`umount ${busy}`)
   expect(script(`${minilab} ${ALONE} default echo hi`, { folder })).toMatchObject({ status: 0, stderr: '' })
@@ -247,7 +252,7 @@ ofRoot?.(
 test('two volumes are for one place where a link of the image leads from one to the other', () => {
   const { stderr } = script(`${minilab} ${ALONE} -v /tmp:/x/a -v /usr:/y/a ${linked()} true`)
   expect(stderr).toBe(
-    'minilab: two volumes are for "/x/a", one of them by a link of the image: leave out one, or choose another place for it\n',
+    'minilab: two volumes have the destination "/x/a", one through a link in the image: leave one out, or choose another destination\n',
   )
 
   function linked(): string {

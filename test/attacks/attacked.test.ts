@@ -133,7 +133,7 @@ ofRoot?.('a command in another pid or time namespace leaves running containers a
     data: shared,
     wrapper: ['unshare', '-pf', '--mount-proc'],
   })
-  expect(removed.stderr).toMatch(/^minilab: elsewhere runs in another pid namespace than ours: .+\n$/)
+  expect(removed.stderr).toMatch(/^minilab: elsewhere runs in a different pid namespace: .+\n$/)
 })
 
 ofRoot?.('a device file on a file system that is mounted below a root directory opens nothing', () => {
@@ -279,7 +279,9 @@ describe('whatever the caller has set', () => {
 
   test.skipIf(!isRoot)('/proc of another pid namespace: nothing is done', () => {
     const { status, stderr } = script(`unshare -pf ${minilab} ${ALONE} default true`)
-    expect(stderr).toMatch(/^minilab: \/proc is of another pid namespace[^\n]* unshare --mount-proc[^\n]*\n$/)
+    expect(stderr).toMatch(
+      /^minilab: \/proc belongs to a different pid namespace[^\n]* unshare --mount-proc[^\n]*\n$/,
+    )
     expect(status).toBe(125)
     expect(script(`unshare -pf ${minilab} kill nobody`)).toMatchObject({ status: 3, stdout: '' })
   })
@@ -304,7 +306,7 @@ test.each<[words: string[], status: number, says: RegExp]>([
   [['default', 'x'.repeat(300)], 127, /there is no x+/],
   [['-v', '/etc/passwd:/tmp', 'default', 'true'], 125, /nothing can be mounted on "\/tmp"/],
   [['-v', '/tmp:/sys/new', 'default', 'true'], 125, /nothing can be mounted on "\/sys\/new" .*EROFS/],
-  [['/', 'true'], 125, /the root of this machine is no root file system/],
+  [['/', 'true'], 125, /this machine's own root cannot be a container's root/],
 ])('run %j: %i, and one line', async (words, status, says) => {
   const ran = await runMinilab(['run', '--rm', '--network', 'none', ...words], { data: shared })
   expect(ran).toMatchObject({ status, stdout: '' })

@@ -93,6 +93,6 @@ test('-it without a terminal is refused, as run refuses it', () => {
     expect(bash(`echo x | ${minilab} ${command}`)).toEqual({
       status: 125,
       stdout: '',
-      stderr: 'minilab: -it needs a terminal, and stdin is none: leave out -t\n',
+      stderr: 'minilab: -it needs a terminal, but stdin is not one: leave out -t\n',
     })
 })

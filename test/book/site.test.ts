@@ -412,9 +412,7 @@ describe('the server', () => {
     const { port } = other.address() as AddressInfo
     const { status, stdout, stderr } = await runMinilab(['book', '--serve', '--port', String(port)])
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
-    expect(stderr).toMatch(
-      new RegExp(`^minilab: port ${port} is in use: choose another one with --port.*\n$`),
-    )
+    expect(stderr).toMatch(new RegExp(`^minilab: port ${port} is in use: choose another with --port.*\n$`))
   })
 })
 
@@ -463,7 +461,7 @@ describe('--out', () => {
     const { status, stdout, stderr } = await out(folder)
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
     expect(stderr).toMatch(
-      /^minilab: \S+ is not of the book: give a folder that is empty, or not there yet\n$/,
+      /^minilab: \S+ is not part of the book: give an empty folder, or one that does not exist yet\n$/,
     )
     expect(readdirSync(folder, { recursive: true }).toSorted()).toEqual(before)
   })
@@ -471,7 +469,7 @@ describe('--out', () => {
   test.each(['', '.', './'])('does not replace the folder that one is in: %j', async folder => {
     const { status, stdout, stderr } = await out(folder)
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
-    expect(stderr).toBe('minilab: the book does not replace the folder that you are in: give another one\n')
+    expect(stderr).toBe('minilab: the book cannot replace your current folder: give another folder\n')
   })
 
   test('a page that the book no longer has does not stand in the way', () => {

@@ -83,7 +83,7 @@ test('on a kernel or a disk without overlay it is limited, with what to do', asy
   expect(report.checks.map(({ ok }) => ok)).toEqual(report.checks.map(() => null))
   expect(report.limited).toHaveLength(step.stages.length)
   expect(report.limited[0]).toMatchObject({
-    reason: expect.stringMatching(/merged\/data lies on an overlay itself/),
+    reason: expect.stringMatching(/merged\/data is itself on an overlay/),
     remedy: expect.stringMatching(/MINILAB_DATA=/),
   })
   expect(left(report)).toEqual([])

@@ -128,7 +128,7 @@ describe.skipIf(!isRoot)('what a killed step leaves (cgroups and links take root
       expect(removed).toEqual([])
       expect(kept.map(({ what }) => what)).toEqual(expect.arrayContaining([expect.stringContaining(id!)]))
       for (const { why } of kept)
-        expect(why, JSON.stringify(kept)).toBe(`process ${keeper.pid} (minilab step 4 --yes --keep) has it`)
+        expect(why, JSON.stringify(kept)).toBe(`process ${keeper.pid} (minilab step 4 --yes --keep) uses it`)
     }
     rmSync(join(options.data, 'ledger'), { recursive: true })
     expect((await clean(options)).removed).toEqual([])

@@ -163,7 +163,7 @@ const environments: Environment[] = [
         `cd ${join(data, '../..')}; mount -t overlay overlay merged -o lowerdir=lower,upperdir=upper,workdir=work`,
       ),
     expected: { ...all('ok', 1, 3), 5: 'limited' },
-    because: ['overlay', 'blocked', /lies on an overlay itself/],
+    because: ['overlay', 'blocked', /is itself on an overlay/],
     fix: [5, /MINILAB_DATA=\$\(mktemp -d -p \/dev\/shm\)/],
     run: [5, 7],
   },

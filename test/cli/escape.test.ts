@@ -194,5 +194,5 @@ test(
 test('a chapter that is not there', async () => {
   const { status, stderr } = await runMinilab(['escape', '8'])
   expect(status).toBe(2)
-  expect(stderr).toBe('minilab: there is no chapter "8": name one of 1 to 7, or none for all\n')
+  expect(stderr).toBe('minilab: there is no chapter "8": name one of 1 to 7, or leave it out for all\n')
 })

@@ -123,8 +123,8 @@ test.each([
     'step 3 has no "pivotroot" that could be left out: did you mean pivot_root?',
   ],
   [['1', '--without', 'execve'], 'step 1 has no "execve" that could be left out: it has '],
-  [['all', '--mutant', 'chroot'], "a mutant is one step's: name the step"],
-  [['3', '--mutant', 'chroot', '--without', 'pid'], '--mutant and --without are two wrong ways: '],
+  [['all', '--mutant', 'chroot'], 'a mutant belongs to one step: name the step'],
+  [['3', '--mutant', 'chroot', '--without', 'pid'], '--mutant and --without cannot be combined: '],
   [['3', '--mutant', 'chroot', '--runtime', 'runc'], '--mutant and --without go with --yes'],
   [['3', '--mutant', 'chroot', '--', 'ls'], '--mutant and --without go with --yes'],
 ])('%j: %s', async (args, message) => {

@@ -117,7 +117,7 @@ describe.each(users)('run as %s', user => {
 
     const again = await minilab('run', '-d', '--name', 'box', 'default', 'true')
     expect(again).toMatchObject({ status: 125, stderr: expect.stringContaining('is taken') as string })
-    expect((await minilab('rm', 'box')).stderr).toContain('still runs')
+    expect((await minilab('rm', 'box')).stderr).toContain('is still running')
     expect((await minilab('kill', 'box')).status).toBe(0)
     await expect
       .poll(async () => (await minilab('ps', '-a')).stdout, { timeout: 60_000 })
@@ -159,11 +159,11 @@ describe.each(users)('run as %s', user => {
   })
 
   test.each([
-    [['run', '--memory', '12q', 'default', 'true'], 125, '"12q" is no size'],
-    [['run', '--cpus', 'many', 'default', 'true'], 125, 'no number of CPUs'],
-    [['run', '--pids-limit', '-5', 'default', 'true'], 125, 'no positive whole number'],
-    [['run', '-p', '80', 'default', 'true'], 125, 'is no port'],
-    [['run', '-v', 'nope', 'default', 'true'], 125, 'is no volume'],
+    [['run', '--memory', '12q', 'default', 'true'], 125, '"12q" is not a valid size'],
+    [['run', '--cpus', 'many', 'default', 'true'], 125, 'not a number of CPUs'],
+    [['run', '--pids-limit', '-5', 'default', 'true'], 125, 'not a whole number from 1'],
+    [['run', '-p', '80', 'default', 'true'], 125, 'is not a port'],
+    [['run', '-v', 'nope', 'default', 'true'], 125, 'is not a volume'],
     [['run', '-v', '/not/here:/x', 'default', 'true'], 125, 'there is no /not/here'],
     [['run', '--network', 'brigde', 'default', 'true'], 125, 'did you mean bridge?'],
     [['run', '--cap-add', 'net_admn', 'default', 'true'], 125, 'CAP_NET_ADMIN'],

@@ -144,18 +144,21 @@ function expectRefused(ran: Ran, line: RegExp, data: string): void {
 
 describe('refused before the step runs', () => {
   test.each([
-    ['1 --trace /minilab/missing/x', /"\/minilab\/missing\/x" cannot be written \(ENOENT\): name a file/],
-    ['1 --trace /dev/null', /"\/dev\/null" is no regular file/],
-    ['1 --trace /', /"\/" is no regular file/],
+    [
+      '1 --trace /minilab/missing/x',
+      /"\/minilab\/missing\/x" cannot be written \(ENOENT\): give --trace a file/,
+    ],
+    ['1 --trace /dev/null', /"\/dev\/null" is not a regular file/],
+    ['1 --trace /', /"\/" is not a regular file/],
     ['1 --trace', /argument missing/],
-    ['all --trace x', /a trace is of one step/],
-    ['1 --json --trace -', /--json and --trace - both want stdout/],
+    ['all --trace x', /a trace covers one step/],
+    ['1 --json --trace -', /--json and --trace - both write to stdout/],
     ['1 --json --waterfall', /--waterfall draws in the terminal/],
     ['1 --trace - --waterfall', /--waterfall draws in the terminal/],
-    ['3 --mutant chroot --waterfall', /as we build it: leave out --runtime, --mutant and --without/],
-    ['3 --without pivot_root --trace x', /as we build it/],
-    ['2 --runtime runc --waterfall', /as we build it/],
-    ['1 --dry-run --waterfall', /of a step that ran/],
+    ['3 --mutant chroot --waterfall', /only the standard step: leave out --runtime, --mutant and --without/],
+    ['3 --without pivot_root --trace x', /only the standard step/],
+    ['2 --runtime runc --waterfall', /only the standard step/],
+    ['1 --dry-run --waterfall', /need a step that runs/],
   ])('step %s', async (words, line) => {
     const data = join(userFolder(), 'absent')
     expectRefused(await runMinilab(['step', ...words.split(' ')], { data }), line, data)
@@ -167,7 +170,7 @@ describe('refused before the step runs', () => {
     writeFileSync(file, 'before')
     symlinkSync(file, link)
     const data = join(folder, 'absent')
-    expectRefused(await runMinilab(['step', '1', '--trace', link], { data }), /is no regular file/, data)
+    expectRefused(await runMinilab(['step', '1', '--trace', link], { data }), /is not a regular file/, data)
     expect(readFileSync(file, 'utf8')).toBe('before')
   })
 

@@ -27,8 +27,8 @@ test.skipIf(!memory)('the name that a file has on the other version', () => {
   const [right, wrong] = memory!.version === 1 ? names : names.toReversed()
   const { code, diagnosis } = refusal(join(memory!.own, wrong!), '1')
   expect(code).toBe('ENOENT')
-  expect(diagnosis?.cause).toContain(`and memory is on v${memory!.version} here`)
-  expect(diagnosis?.remedy).toContain(`here it is ${right}`)
+  expect(diagnosis?.cause).toContain(`but memory is on v${memory!.version} here`)
+  expect(diagnosis?.remedy).toContain(`use ${right}`)
 })
 
 const cpu = hierarchyOf('cpu')
@@ -56,7 +56,7 @@ test.skipIf(!memory || !pids || memory.mount === pids.mount)(
     const { code, diagnosis } = refusal(join(memory!.own, 'pids.max'), 'max')
     expect(code).toBe('ENOENT')
     expect(diagnosis).toEqual({
-      cause: `this directory belongs to another hierarchy: that of pids is ${pids!.mount}`,
+      cause: `this directory is in the wrong hierarchy: the one for pids is ${pids!.mount}`,
       remedy: "look for it in cgroup.controller('pids').path",
     })
   },

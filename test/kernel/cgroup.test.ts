@@ -121,8 +121,8 @@ describe.skipIf(!isRoot).each(freezers)(`cgroup v$version at $mount${needsRoot}`
     await above.freeze(true)
     await expect(inner.freeze(false, 50)).rejects.toMatchObject({
       kind: 'usage',
-      message: expect.stringContaining('inner would not thaw within 50 ms') as string,
-      remedy: 'a cgroup above it is frozen: thaw that one',
+      message: expect.stringContaining('inner did not thaw within 50 ms') as string,
+      remedy: 'a cgroup above it is frozen: thaw that cgroup',
     })
   })
 

@@ -74,7 +74,11 @@ describe('a refusal here', () => {
     writeControl(`/proc/${pid()}/uid_map`, map)
     const error = thrown(() => writeControl(`/proc/${pid()}/uid_map`, map))
     expect(error.args).toBe(`"/proc/${pid()}/uid_map", "${map}"`)
-    expectSaid(error, { error: 'write EPERM', cause: /a map is written once/, remedy: /in one write/ })
+    expectSaid(error, {
+      error: 'write EPERM',
+      cause: /a map can be written only once/,
+      remedy: /in one write/,
+    })
   })
 
   test('a uid_map that is none', async () => {

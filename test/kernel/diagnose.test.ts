@@ -63,7 +63,7 @@ const mistakes: Record<string, Mistake> = {
       tape.pivot_root(root, root)
     },
     error: 'pivot_root EBUSY',
-    cause: /not a mount point/,
+    cause: /on the current root mount/,
     remedy: /bind-mount it on itself first/,
   },
   'pivot_root while mounts are shared': {
@@ -114,7 +114,7 @@ const mistakes: Record<string, Mistake> = {
     record: (tape, root) => tape.mount('none', root, 'tmpfs', 0, null),
     error: 'mount EPERM',
     // of an ordinary user we rather say that he is none
-    cause: isRoot ? /belongs to another user namespace/ : /needs CAP_SYS_ADMIN/,
+    cause: isRoot ? /belongs to a different user namespace/ : /needs CAP_SYS_ADMIN/,
     remedy: isRoot ? /CLONE_NEWUSER and CLONE_NEWNS/ : /--rootless/,
   },
   'a mount on nothing': {
@@ -173,7 +173,7 @@ const mistakes: Record<string, Mistake> = {
       tape.mount('sysfs', root, 'sysfs', 0, null)
     },
     error: 'mount EBUSY',
-    cause: /mounted exactly there already/,
+    cause: /already mounted there/,
     remedy: /leave this mount out/,
   },
   'umount of what is no mount': {
@@ -196,13 +196,13 @@ const mistakes: Record<string, Mistake> = {
     flags: CLONE_NEWUSER,
     record: tape => tape.sethostname('minilab-test', 12),
     error: 'sethostname EPERM',
-    cause: /uts namespace, and that one is not ours/,
+    cause: /uts namespace, and we have no rights over it/,
     remedy: /CLONE_NEWUTS/,
   },
   'joining the user namespace that one is in': {
     record: tape => tape.setns(tape.pidfd_open(tape.getpid(), 0), CLONE_NEWUSER),
     error: 'setns EINVAL',
-    cause: /may not join the user namespace one is in already/,
+    cause: /cannot join its current user namespace/,
     remedy: /compare \/proc\/self\/ns/,
   },
   'joining a process that is not ours to join': {

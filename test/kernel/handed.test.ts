@@ -33,7 +33,7 @@ test('one process tells the next, and nothing that this one starts', () => {
 
 test('a variable alone tells nothing: the file must be sealed', () => {
   const file = openSync(`${userFolder()}/told`, 'w+')
-  expect(told(file, { MINILAB_HANDED: '3' })).toContain('MINILAB_HANDED is set, and makes no sense')
+  expect(told(file, { MINILAB_HANDED: '3' })).toContain('MINILAB_HANDED is set, but not by minilab')
   expect(told(file, { MINILAB_HANDED: '' })).toEqual({ inherited: '0' })
 })
 

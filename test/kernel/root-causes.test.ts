@@ -61,8 +61,8 @@ const mistakes: Record<string, Said & { record(tape: Tape, root: string): void }
   'a link and what it holds, exchanged': {
     record: (tape, root) => tape.symlinkat(`${root}/fd`, c.AT_FDCWD, '/proc/self/fd'),
     error: 'symlinkat EEXIST',
-    cause: /first what the link holds/,
-    remedy: /exchange/,
+    cause: /first argument of symlinkat is the link's target/,
+    remedy: /swap/,
   },
   'a misspelt file system': {
     record: (tape, root) => tape.mount('proc', root, 'procfs', 0, null),

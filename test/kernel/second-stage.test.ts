@@ -130,6 +130,6 @@ test.skipIf(!isRoot)('where no program in memory is allowed, that is said, and w
   const ran = await runMinilab(['run', '--rm', '--network', 'none', 'default', 'true'], { wrapper })
   expect([ran.status, ran.stderr]).toEqual([
     125,
-    'minilab: this machine allows no program in memory (vm.memfd_noexec = 2), and a container begins as one: sysctl vm.memfd_noexec=1\n',
+    'minilab: this machine forbids programs in memory (vm.memfd_noexec = 2), and a container starts as one: sysctl vm.memfd_noexec=1\n',
   ])
 })

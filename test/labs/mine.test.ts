@@ -199,7 +199,7 @@ describe('parts that their checks refuse', () => {
     const ran = await learner.run(['run', '--mine', ...words])
     expect(ran).toMatchObject({ status: 125, stdout: '' })
     expect(ran.stderr).toMatch(
-      /has not been checked as it is now: checking lab 7\nminilab: lab 7 does not pass, .*`parts` has no root: .*--unsafe.*\n$/,
+      /has not been checked since its last change: checking lab 7\nminilab: lab 7 does not pass, .*`parts` has no root: .*--unsafe.*\n$/,
     )
     expect(existsSync(trace)).toBe(false)
     expect(left(learner)).toEqual([])
@@ -228,7 +228,7 @@ describe('parts that their checks refuse', () => {
     expect(first).toMatchObject({
       status: 0,
       stderr: expect.stringMatching(
-        /4-limits\.ts has not been checked as it is now: checking lab 4\n$/,
+        /4-limits\.ts has not been checked since its last change: checking lab 4\n$/,
       ) as string,
     })
     expect(await learner.run(words)).toMatchObject({ status: 0, stderr: '' })

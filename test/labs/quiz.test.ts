@@ -87,7 +87,7 @@ describe.skipIf(noTmux)(`in a real terminal${noTmux}`, () => {
     const noted = () => readProgress({ folder }).predictions[NAMESPACES]
     const terminal = new Terminal(env)
     terminal.minilab('quiz')
-    await terminal.shows('No prediction of yours is noted yet: minilab step 1 asks')
+    await terminal.shows('None of your predictions is recorded yet: minilab step 1 asks')
     terminal.minilab('step 1')
     await terminal.shows(NAMESPACES)
     terminal.key('Down')
@@ -108,7 +108,7 @@ describe.skipIf(noTmux)(`in a real terminal${noTmux}`, () => {
     // nothing of the step but the question and the answer
     expect(terminal.screen()).not.toMatch(/clone3\(|✔|━━/)
     terminal.minilab('quiz')
-    await terminal.shows('You predicted all 1 that you were asked. minilab quiz --all asks all')
+    await terminal.shows('You predicted 1 of 1 correctly. minilab quiz --all asks all')
   })
 
   test('no question has its answer above it, and each answer is one of the choices', async () => {

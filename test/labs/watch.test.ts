@@ -51,7 +51,7 @@ describe.skipIf(noTmux)(`watch${noTmux}`, () => {
     await terminal.shows(/✔ 3 {2}root +6 of 6/)
 
     terminal.key('x')
-    await terminal.shows('Press x once more')
+    await terminal.shows('Press x again')
     terminal.key('x')
     await terminal.shows('kept as 3-root.before-reset.ts')
     expect(readFileSync(join(learner.folder, '3-root.before-reset.ts'), 'utf8')).toBe(solution('3-root'))
@@ -77,7 +77,7 @@ describe.skipIf(noTmux)(`watch${noTmux}`, () => {
     terminal.key('h')
     await terminal.shows('1/3')
     terminal.key('v')
-    await terminal.shows('The check still runs.')
+    await terminal.shows('The check is still running.')
     terminal.key('d')
     await terminal.shows('comparing')
     terminal.key('t')

@@ -28,7 +28,7 @@ describe('which one', () => {
     const { stdout, status } = await runMinilab(['look'], of)
     expect(status).toBe(0)
     const lines = stdout.trimEnd().split('\n')
-    expect(lines[0]).toContain('2 containers run')
+    expect(lines[0]).toContain('2 containers are running')
     expect(
       lines.slice(1).map(line => /minilab look (\S+) +\S+ +(\d+) +1 process/.exec(line)?.slice(1)),
     ).toEqual([
@@ -42,7 +42,7 @@ describe('which one', () => {
     const unclear = await runMinilab(['look', '--json'], of)
     expect(unclear).toMatchObject({ stdout: '', status: 2 })
     expect(unclear.stderr).toContain(
-      '2 containers run: say which: minilab look first, or minilab look second',
+      '2 containers are running: say which: minilab look first, or minilab look second',
     )
     const wrong = await runMinilab(['look', 'secnd'], of)
     expect(wrong).toMatchObject({
@@ -56,7 +56,7 @@ describe('which one', () => {
     await runMinilab(['kill', name], { user, data })
     await expect
       .poll(async () => (await runMinilab(['look', name], { user, data })).stderr, PATIENCE)
-      .toMatch(/does not run: minilab ps/)
+      .toMatch(/is not running: minilab ps/)
     const none = await runMinilab(['look', '4194303'], { user, data })
     expect(none).toMatchObject({ stdout: '', status: 2 })
     expect(none.stderr).toMatch(/^minilab: there is no container and no process "4194303": .*\n$/)

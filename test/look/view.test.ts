@@ -162,7 +162,7 @@ describe('the door', () => {
     expect(await runMinilab(['view', '--port', String(port)], { data })).toMatchObject({
       status: 2,
       stdout: '',
-      stderr: `minilab: port ${port} is taken: choose another, such as --port 7071; --port 0 takes any that is free\n`,
+      stderr: `minilab: port ${port} is in use: choose another, such as --port 7071; --port 0 takes any free port\n`,
     })
     expect(readdirSync(join(data, 'containers'))).toEqual([])
     const ran = await runMinilab(['view', '--port', '70000'], { data })

@@ -80,9 +80,7 @@ ofRoot?.('in a mount namespace', () => {
       chmod 777 $MINILAB_DATA; ${minilab} ps --json
       remedy=$(${minilab} ps --json 2>&1 | sed 's/.*trusted: //'); eval "$remedy" && ${minilab} ps --json`
     const { stdout, stderr } = elsewhere(script, { MINILAB_DATA: userFolder() })
-    expect(stderr).toMatch(
-      /^minilab: the data folder \S+ may be written to by others: [^\n]+: chmod go-w \S+\n$/,
-    )
+    expect(stderr).toMatch(/^minilab: the data folder \S+ is writable by others, [^\n]+: chmod go-w \S+\n$/)
     expect(stdout).toBe('[]\n')
   })
 
@@ -93,13 +91,13 @@ ofRoot?.('in a mount namespace', () => {
   test('a data folder on an overlay: doctor, run and step 7 say so, and what they propose helps', () => {
     const env = { HOME: userFolder() }
     const { before, after } = mended(OVERLAY, 'overlay', env)
-    expect(before.found).toMatch(/^\S+ lies on an overlay itself/)
+    expect(before.found).toMatch(/^\S+ is itself on an overlay/)
     expect(after.ok).toBe('ok')
     const ran = elsewhere(`${OVERLAY} ${minilab} run --network none default true`, env)
-    expect(ran.stderr).toMatch(/^minilab: \S+ lies on an overlay itself [^\n]+ MINILAB_DATA=\S+[^\n]*\n$/)
+    expect(ran.stderr).toMatch(/^minilab: \S+ is itself on an overlay [^\n]+ MINILAB_DATA=\S+[^\n]*\n$/)
     const step = elsewhere(`${OVERLAY} ${minilab} step 7 --yes --plain`, env)
     expect(step.status).toBe(3)
-    expect(step.stderr).toMatch(/^minilab: \S+ lies on an overlay itself [^\n]+\n$/)
+    expect(step.stderr).toMatch(/^minilab: \S+ is itself on an overlay [^\n]+\n$/)
   })
 
   const NOEXEC =
@@ -171,7 +169,7 @@ describe('commands are printed as they can be typed', () => {
     [`${checkout}/minilab`, {}],
     ['minilab', onPath],
   ] as const)('%s', (name, env) => {
-    const line = `minilab: there is no container "nix": ${name} ps -a shows what there is\n`
+    const line = `minilab: there is no container "nix": ${name} ps -a lists them all\n`
     expect(said(`${name} exec nix true`, typeof env === 'function' ? env() : env)).toBe(line)
   })
 
@@ -222,7 +220,7 @@ ofRoot?.('a uid without an account', () => {
     expect({ status, stderr }).toEqual({
       status: 3,
       stderr:
-        'minilab: HOME is not set, and uid 4242 has no account: set MINILAB_DATA to a folder of yours\n',
+        'minilab: HOME is not set, and uid 4242 has no account: set MINILAB_DATA to a folder that belongs to you\n',
     })
   })
 })

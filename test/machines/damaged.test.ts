@@ -206,7 +206,7 @@ describe.each(users)('as %s', user => {
     expect((await minilab('ps')).stderr).toContain(`minilab rm -f ${id}`)
     expect(await minilab('rm', id)).toMatchObject({
       status: 2,
-      stderr: expect.stringContaining('may still run') as string,
+      stderr: expect.stringContaining('may still be running') as string,
     })
     const { kept } = JSON.parse((await minilab('clean', '--json')).stdout) as { kept: { what: string }[] }
     expect(kept.map(({ what }) => what)).toContain(`folder ${join(data, 'containers', id)}`)
@@ -305,7 +305,7 @@ describe.each(users)('as %s', user => {
     )
     const removed = (i: number) => (JSON.parse(answers[i]!.stdout) as { removed: string[] }).removed
     expect(removed(1)).toContain(`folder ${mine}`)
-    expect(removed(1)).toContain(`ledger ${name(0)}, of which 1 lines make no sense`)
+    expect(removed(1)).toContain(`ledger ${name(0)}, with 1 damaged line`)
     expect(removed(2)).toEqual([])
     expect(readdirSync(join(data, 'ledger')).filter(path => path.startsWith('4194303'))).toEqual([])
     expect(existsSync(mine)).toBe(false)

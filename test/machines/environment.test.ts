@@ -43,7 +43,7 @@ describe.each(users)('as %s', user => {
       ['quiz --json', 3],
     ])('minilab %s does, and what it proposes helps', (words, status) => {
       const env = { MINILAB_WORKSPACE: '' }
-      const line = 'minilab: the current folder has been removed: go to another one, such as with cd\n'
+      const line = 'minilab: the current folder has been removed: change to another one (cd)\n'
       expect(run(`${gone} ${minilab} ${words}`, { user, env })).toEqual({ status, stdout: '', stderr: line })
       const { stderr } = run(`${gone} cd; ${minilab} ${words.replace(/ [wx]$/, ' $(mktemp -d)/x')}`, {
         user,

@@ -54,7 +54,7 @@ describe('installs', () => {
     const { launcher, bin } = checkout()
     const { status, stdout, stderr } = await run(launcher, [], { env: { PATH: pathWithout(bin, 'npm') } })
     expect([status, stdout]).toEqual([3, ''])
-    expect(stderr).toMatch(/^minilab: first use, and there is no npm .*apt-get install npm\).*\n$/)
+    expect(stderr).toMatch(/^minilab: first use, but npm is missing.*apt-get install npm\).*\n$/)
   })
 
   test('or says that npm failed', async () => {
@@ -79,7 +79,7 @@ describe('installs', () => {
     const { launcher, path } = checkout()
     const { status, stderr } = await run(launcher, [], { env: { PATH: path }, uid: nobody })
     expect(status).toBe(3)
-    expect(stderr).toMatch(/^minilab: first use, and \S+ is not yours to write: .* uid 0\n$/)
+    expect(stderr).toMatch(/^minilab: first use, but you may not write to \S+: .* uid 0\n$/)
   })
 
   test.for(thorough(['npm']))('what package-lock.json names, with the real %s', async (_, ctx) => {
@@ -142,7 +142,7 @@ describe.skipIf(noNpm)(`with the real npm${noNpm}`, () => {
     const args = [...(isRoot ? ['-m'] : ['-mr']), 'sh', '-c', script, 'sh', root, join(parent, 'copy')]
     const { status, stderr } = await run('unshare', args, { env })
     expect(status).toBe(3)
-    expect(stderr).toMatch(/\nminilab: \S+\/bin\/node may not be executed: [^\n]+ not mounted noexec\n$/)
+    expect(stderr).toMatch(/\nminilab: \S+\/bin\/node cannot be executed: [^\n]+ not mounted noexec\n$/)
   })
 
   test('a Node that cannot run here', async () => {
@@ -193,7 +193,7 @@ describe.skipIf(noNpm)(`with the real npm${noNpm}`, () => {
     const { status, stderr } = await run(launcher, ['x'], { env, uid: nobody })
     expect(status).toBe(3)
     const last = stderr.trimEnd().split('\n').at(-1)
-    expect(last).toMatch(/^minilab: npm ci failed with EACCES .* npm may not write to \S+\/cache[^\n]*$/)
+    expect(last).toMatch(/^minilab: npm ci failed with EACCES .* npm cannot write to \S+\/cache[^\n]*$/)
     const own = { npm_config_cache: join(root, 'cache') } // as it proposes
     expect(last).toContain('set npm_config_cache')
     expect(await run(launcher, ['x'], { env: { ...env, ...own }, uid: nobody })).toMatchObject(started)

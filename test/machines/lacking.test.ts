@@ -51,7 +51,7 @@ limits?.('exec says when the container has all processes that it may have', () =
     status: 125,
     stdout: '',
     stderr:
-      'minilab: no further process can be started in full: a limit on processes is reached: run it with a higher --pids-limit; your own limit is shown by ulimit -u\n',
+      'minilab: no further process can be started in full: a limit on processes is reached: run it with a higher --pids-limit; ulimit -u shows your own limit\n',
   })
 })
 
@@ -59,7 +59,7 @@ test('-t with a volume in place of /dev/pts says that there is no terminal to op
   const run = `${minilab} run --rm -t --network none -v ${userFolder()}:/dev/pts default true`
   const { stdout } = script(`script -qec "${run}" /dev/null </dev/null; echo $?`)
   expect(stdout).toBe(
-    'minilab: the container has no /dev/pts/ptmx that opens a terminal (ENOENT): leave out -t, or the volume that lies on /dev or /dev/pts\r\n125\n',
+    'minilab: /dev/pts/ptmx of the container does not open a terminal (ENOENT): leave out -t, or the volume on /dev or /dev/pts\r\n125\n',
   )
 })
 
@@ -92,7 +92,7 @@ test('a name is none that could be taken for an id', () => {
   expect({ status, stderr }).toEqual({
     status: 125,
     stderr:
-      'minilab: "6fd8370cbf55" looks like the id of a container: choose a name that cannot be mistaken\n',
+      'minilab: "6fd8370cbf55" looks like the id of a container: choose a name that does not look like an id\n',
   })
 })
 
@@ -104,7 +104,7 @@ test("with the host's network it has the host's name, which its /etc/hosts knows
 test('a data folder that is a file or a device is told as such, and left as it is', () => {
   const { stderr } = script(`MINILAB_DATA=/dev/null ${minilab} ps`)
   expect(stderr).toBe(
-    'minilab: the data folder /dev/null is no directory: set MINILAB_DATA to a folder of your own\n',
+    'minilab: the data folder /dev/null is not a directory: set MINILAB_DATA to a folder that belongs to you\n',
   )
 })
 
@@ -146,5 +146,5 @@ test('the log of a container that never started goes with the next command, wher
     status: 0,
     stdout: expect.stringMatching(/^[0-9a-f]{12}\n$/) as string,
   })
-  expect(stderr).toMatch(/^minilab: something is left of a container: unlink [^\n]+\n$/)
+  expect(stderr).toMatch(/^minilab: a container left something behind: unlink [^\n]+\n$/)
 })

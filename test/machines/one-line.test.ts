@@ -30,11 +30,11 @@ describe('a name of more than 255 bytes', () => {
   test.each([
     [
       ['-w', `/${LONG}`],
-      `"/${LONG}" is no directory of the container that can be entered (ENAMETOOLONG): choose another working directory: -w /`,
+      `the working directory "/${LONG}" of the container cannot be entered (ENAMETOOLONG): choose another working directory: -w /`,
     ],
     [
       ['-v', `/tmp:/${LONG}`],
-      `nothing can be mounted on "/${LONG}" in the container (ENAMETOOLONG): the path is longer than one can be: put that right in the image, or choose another place (-v)`,
+      `nothing can be mounted on "/${LONG}" in the container (ENAMETOOLONG): the path is too long: correct the image, or choose another destination (-v)`,
     ],
   ])('run %s', async (flags, words) => {
     expect(await said([...ALONE, ...flags, 'default', 'true'])).toEqual(line(words))
@@ -64,7 +64,7 @@ test('an image that is a link to the root of the machine', async () => {
   symlinkSync('/', link)
   expect(await said([...ALONE, link, 'true'])).toEqual(
     line(
-      'the root of this machine is no root file system for a container: name a directory that has a copy of it, or an image',
+      "this machine's own root cannot be a container's root file system: name a directory with a copy of it, or an image",
     ),
   )
 })
@@ -132,7 +132,7 @@ describe('an argument that is not UTF-8, of which Node would make another', () =
     expect(script(`${minilab} x $'a\\xff'`)).toEqual({
       stdout: '',
       ...line(
-        'the argument "a\ufffd" is not UTF-8: let a shell in the container make such bytes, as printf does',
+        'the argument "a\ufffd" is not UTF-8: let a shell in the container produce these bytes, with printf',
       ),
     })
   })
@@ -141,7 +141,7 @@ describe('an argument that is not UTF-8, of which Node would make another', () =
     const handsOn = (flag: string) =>
       script(`export A=$'\\xffq'; ${minilab.replace(/ default echo$/, '')} ${flag} default true`)
     const said = line(
-      'the variable "A=\ufffdq" is not UTF-8: let a shell in the container make such bytes, as printf does',
+      'the variable "A=\ufffdq" is not UTF-8: let a shell in the container produce these bytes, with printf',
     )
     for (const flag of ['-e A', '-eA', '--env A', '--env=A'])
       expect(handsOn(flag)).toEqual({ stdout: '', ...said })

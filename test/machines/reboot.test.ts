@@ -97,10 +97,10 @@ describe.each(names)('$why', ({ change }) => {
 
       expect(JSON.parse((await minilab('ps', '--json')).stdout)).toEqual([])
       expect(JSON.parse((await minilab('ps', '--all', '--json')).stdout)).toMatchObject([
-        { id: state.id, status: 'ended by force', pid: null },
+        { id: state.id, status: 'ended (status unknown)', pid: null },
       ])
-      expect((await minilab('kill', state.id)).stderr).toContain('does not run')
-      expect((await minilab('exec', state.id, 'true')).stderr).toContain('does not run any more')
+      expect((await minilab('kill', state.id)).stderr).toContain('is not running')
+      expect((await minilab('exec', state.id, 'true')).stderr).toContain('is no longer running')
       // recovers on its way
       expect(await minilab('run', '--rm', '--network', 'none', 'default', 'true')).toMatchObject({
         status: 0,

@@ -15,9 +15,9 @@ export function bookCommand(program: MinilabCommand): void {
     .command('book')
     .description('read the book: the contents, a chapter, or all of it in a browser')
     .argument('[page]', 'its number, 0 to 7, or its name: root, appendix')
-    .option('--search <word...>', 'print where these words stand, in the book or on one page')
+    .option('--search <word...>', 'list where these words occur, in the book or on one page')
     .addOption(
-      new Option('--serve', 'serve it to browsers of this machine, until Ctrl-C').conflicts([
+      new Option('--serve', 'serve it to browsers on this machine, until Ctrl-C').conflicts([
         'search',
         'out',
       ]),
@@ -25,8 +25,8 @@ export function bookCommand(program: MinilabCommand): void {
     .addOption(
       new Option('--port <n>', 'with --serve: the port, or 0 for any free one').argParser(portNumber),
     )
-    .addOption(new Option('--out <dir>', 'write it as a site of static files').conflicts('search'))
-    .option('--plain', 'no colour, no pager, no dependence on the window')
+    .addOption(new Option('--out <dir>', 'write it as a static site').conflicts('search'))
+    .option('--plain', 'no colour, no pager; the same width in every window')
     .action(async (page: string | undefined, flags: BookFlags) => {
       const { book } = await import('./run-book.ts')
       await book(page, flags)

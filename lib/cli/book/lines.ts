@@ -50,7 +50,7 @@ export function matchLines(
     parts.map(({ text, hit }) => ({ text, style: hit ? text => underline(style(text)) : style }))
   const head =
     matches.length === 0
-      ? `Nothing in ${entries.length === 1 ? certain(entries[0]).page.title : 'the book'} has “${printable(query)}” in it.`
+      ? `“${printable(query)}” does not occur in ${entries.length === 1 ? certain(entries[0]).page.title : 'the book'}.`
       : `${matches.length} ${matches.length === 1 ? 'place' : 'places'} for “${printable(query)}”${matches.length > MAX_MATCHES ? `; the first ${MAX_MATCHES}` : ''}`
   return [
     ...wrapRuns([{ text: head, style: asItIs }], width),

@@ -21,9 +21,9 @@ export async function book(word: string | undefined, flags: BookFlags): Promise<
   const entries = contents(pages())
   const look = { ink: inkFor(plain), width: widthFor(plain) }
   if (flags.port !== undefined && !flags.serve)
-    throw new MinilabError('usage', '--port is for --serve', 'minilab book --serve --port N')
+    throw new MinilabError('usage', '--port goes with --serve', 'minilab book --serve --port N')
   if (word !== undefined && (flags.serve || flags.out !== undefined))
-    throw new MinilabError('usage', 'a site is of the whole book', `leave out "${word}"`)
+    throw new MinilabError('usage', 'a site always has the whole book', `leave out "${word}"`)
 
   if (flags.serve) return await serveBook(entries, flags.port ?? PORT)
   if (flags.out !== undefined) return await writeBook(entries, flags.out)
@@ -57,7 +57,7 @@ async function serveBook(entries: readonly Entry[], port: number): Promise<void>
   ])
   const { url, close } = await serve(site(entries.map(({ page }) => page)), port).catch((error: unknown) => {
     const code = codeOf(error)
-    const other = 'choose another one with --port, or --port 0 for any that is free'
+    const other = 'choose another with --port; --port 0 takes any free port'
     if (code === 'EADDRINUSE') throw new MinilabError('usage', `port ${port} is in use`, other)
     if (code === 'EACCES') throw new MinilabError('usage', `port ${port} is for root only`, other)
     throw error
@@ -74,17 +74,13 @@ async function writeBook(entries: readonly Entry[], folder: string): Promise<voi
   const files = site(entries.map(({ page }) => page))
   // the folder is replaced as a whole, and a shell in it would be left in the old one
   if (!relative(resolve(folder), process.cwd()).startsWith('..'))
-    throw new MinilabError(
-      'usage',
-      'the book does not replace the folder that you are in',
-      'give another one',
-    )
+    throw new MinilabError('usage', 'the book cannot replace your current folder', 'give another folder')
   const foreign = inTheWay(files, folder)
   if (foreign !== undefined)
     throw new MinilabError(
       'usage',
-      `${foreign} is not of the book`,
-      'give a folder that is empty, or not there yet',
+      `${foreign} is not part of the book`,
+      'give an empty folder, or one that does not exist yet',
     )
   writeSite(files, folder)
   print([`The book is in ${folder}: open ${folder.replace(/\/+$/, '')}/index.html in a browser.`])

@@ -4,13 +4,13 @@ import type { MinilabCommand } from '../program.ts'
 export function classCommand(program: MinilabCommand): void {
   const group = program
     .command('class')
-    .description('for who teaches: the reports of a class, and a pack for it')
+    .description('for teachers: the reports of a class, and a pack for it')
   group
     .command('report')
-    .description('what the reports of a class say together: who is stuck on what')
+    .description('summarize the reports of a class: who is stuck on what')
     .argument('<file...>', 'what learners handed in: minilab report --json > ada.json')
-    .option('--html <file>', 'write it as a page too, with all diagnoses')
-    .option('--plain', 'no colour, no dependence on the window')
+    .option('--html <file>', 'also write it as a page, with all diagnoses')
+    .option('--plain', 'no colour; the same width in every window')
     .action(async (files: string[], flags: { html?: string; plain?: boolean }) =>
       (await import('./print-class-report.ts')).printClassReport(files, flags),
     )

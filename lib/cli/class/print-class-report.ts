@@ -63,7 +63,7 @@ function table({ exercises: labs, learners, failures }: ClassReport, plain: bool
     for (const line of wrap(printable(text), width - 5)) lines.push(red(`   ${line}`))
   }
 
-  if (failures.length) lines.push('', bold(' What most fail at'))
+  if (failures.length) lines.push('', bold(' The checks that fail most'))
   for (const { exercise, check, cells, commonest } of failures) {
     const who = `${cells.size} of ${learners.length}`
     lines.push('', ` ${bold(who)}  ${exercise.number}-${exercise.name}: ${printable(check)}`)

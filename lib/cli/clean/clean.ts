@@ -4,7 +4,7 @@ import type { MinilabCommand } from '../program.ts'
 export function cleanCommand(program: MinilabCommand): void {
   program
     .command('clean')
-    .description('take back what killed commands left: cgroups, links, rules, files')
+    .description('remove what killed commands left behind: cgroups, links, rules, files')
     .option('--json', 'print one JSON document')
     .action(async (flags: { json?: boolean }) =>
       (await import('./print-cleaned.ts')).printCleaned(flags.json ?? false),

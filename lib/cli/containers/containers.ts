@@ -10,7 +10,7 @@ export function containerCommands(program: MinilabCommand): void {
     .command('ps')
     .description('list containers')
     .option('-a, --all', 'also those that have ended')
-    .option('--json', 'as one JSON document')
+    .option('--json', 'print one JSON document')
     .action(async (flags: { all?: boolean; json?: boolean }) => (await import('./ps.ts')).ps(flags))
   program
     .command('exec')
@@ -18,10 +18,10 @@ export function containerCommands(program: MinilabCommand): void {
     .argument('<container>', 'name, id, or the beginning of an id')
     .argument('<command...>', 'the program and its arguments')
     .option('-i, --interactive', 'keep stdin open')
-    .option('-t, --tty', 'give it a terminal of its own')
+    .option('-t, --tty', 'give it its own terminal')
     .option(
       '-e, --env <NAME=value>',
-      'set a variable (again for more)',
+      'set an environment variable; repeatable',
       (value: string, before: string[] = []) => [...before, value],
     )
     .option('-w, --workdir <path>', 'working directory inside')
@@ -31,23 +31,23 @@ export function containerCommands(program: MinilabCommand): void {
       (await import('./exec.ts')).exec(container, command, flags),
     )
   ofContainers(program.command('kill').description('send a signal to a container'))
-    .option('-s, --signal <signal>', 'which one', 'SIGKILL')
+    .option('-s, --signal <signal>', 'which signal', 'SIGKILL')
     .action(async (containers: string[], flags: { signal: string }) =>
       (await import('./kill.ts')).kill(containers, flags.signal),
     )
   ofContainers(program.command('rm').description('remove containers that have ended'))
-    .option('-f, --force', 'end them first')
+    .option('-f, --force', 'kill them first if they are running')
     .action(async (containers: string[], flags: { force?: boolean }) =>
       (await import('./remove.ts')).rm(containers, flags.force),
     )
   program
     .command('logs')
-    .description('print what a container that was started with -d has written')
+    .description('print the output of a container that was started with -d')
     .argument('<container>', 'name, id, or the beginning of an id')
-    .option('-f, --follow', 'go on until it has ended')
-    .option('-n, --tail <lines>', 'only the last lines, or all', 'all')
-    .option('--since <time>', 'only what was written since then: 10m ago, or 2026-11-30T12:00:00Z')
-    .option('-t, --timestamps', 'with the time of each line')
+    .option('-f, --follow', 'continue until it has ended')
+    .option('-n, --tail <lines>', 'how many of the last lines, or all', 'all')
+    .option('--since <time>', 'only output since then: 10m means 10 minutes ago; or 2026-11-30T12:00:00Z')
+    .option('-t, --timestamps', 'print the time of each line')
     .action(async (word: string, flags: LogsFlags) => (await import('./logs.ts')).logs(word, flags))
 }
 

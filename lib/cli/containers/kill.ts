@@ -16,7 +16,7 @@ export async function kill(containers: string[], signal: string): Promise<number
     const state = findState(word)
     const pidfd = running(state)
     if (pidfd === undefined)
-      throw new MinilabError('usage', `${state.name} does not run`, 'minilab ps shows what does')
+      throw new MinilabError('usage', `${state.name} is not running`, 'minilab ps lists those that are')
     using _ = closing(pidfd)
     send(pidfd, number)
     if (number === constants.signals.SIGKILL) thawOwn(state)

@@ -28,7 +28,7 @@ export async function logs(word: string, flags: LogsFlags): Promise<void> {
       'only containers started with -d have a log',
     )
   if (!existsSync(log))
-    throw new MinilabError('usage', `the log of ${name} is not there any more`, `minilab rm ${name}`)
+    throw new MinilabError('usage', `the log of ${name} no longer exists`, `minilab rm ${name}`)
   const lines = flags.tail === undefined || flags.tail === 'all' ? undefined : count(flags.tail)
   const since = flags.since === undefined ? undefined : sinceTime(flags.since)
   using reader = new LogReader(log)
@@ -79,7 +79,7 @@ function count(text: string): number {
   if (/^\d{1,9}$/.test(text)) return Number(text)
   throw new MinilabError(
     'usage',
-    `--tail ${quote(text)} is no number of lines`,
+    `--tail ${quote(text)} is not a number of lines`,
     'write a number such as 10, or all',
   )
 }
@@ -100,5 +100,9 @@ function sinceTime(text: string): string {
       ? Number(text) * 1000
       : Date.parse(text)
   if (!Number.isNaN(new Date(time).getTime())) return new Date(time).toISOString()
-  throw new MinilabError('usage', `--since ${quote(text)} is no time`, 'write 10m, or 2026-11-30T12:00:00Z')
+  throw new MinilabError(
+    'usage',
+    `--since ${quote(text)} is not a time`,
+    'write 10m, or 2026-11-30T12:00:00Z',
+  )
 }

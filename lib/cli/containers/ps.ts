@@ -58,9 +58,11 @@ export function ps(flags: { all?: boolean; json?: boolean }): void {
     )
   if (rows.length === 0)
     process.stderr.write(
-      asTyped(`no container ${flags.all ? 'is there' : 'runs'}: minilab run default /bin/sh starts one\n`),
+      asTyped(
+        `${flags.all ? 'there is no container' : 'no container is running'}: minilab run default /bin/sh starts one\n`,
+      ),
     )
 }
 
 const shorten = (text: string) => (text.length > 30 ? `${text.slice(0, 29)}…` : text)
-const status = (exit: State['exit']) => (exit ? `exited (${exit.status})` : 'ended by force')
+const status = (exit: State['exit']) => (exit ? `exited (${exit.status})` : 'ended (status unknown)')

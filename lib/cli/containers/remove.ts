@@ -42,7 +42,11 @@ export async function remove(word: string, force: boolean): Promise<string> {
   const state = findState(word)
   if (isRunning(state)) {
     if (!force)
-      throw new MinilabError('usage', `${state.name} still runs`, `minilab kill ${state.name}, or rm -f`)
+      throw new MinilabError(
+        'usage',
+        `${state.name} is still running`,
+        `minilab kill ${state.name}, or rm -f`,
+      )
     await endProcess(state.pid, state.started, () => thawOwn(state))
   }
   if (isKeptElsewhere(state)) throw keptElsewhere(state.name)
@@ -55,8 +59,8 @@ export async function remove(word: string, force: boolean): Promise<string> {
 const keptElsewhere = (name: string) =>
   new MinilabError(
     'usage',
-    `${name} runs in another pid namespace than ours`,
-    'remove it there, where minilab ps shows it',
+    `${name} runs in a different pid namespace`,
+    'remove it from there; minilab ps shows it there',
   )
 
 /** Whether the first process is looked after by a command that we cannot see, but whose ledger is locked. */
@@ -75,7 +79,7 @@ async function removeDamaged(id: string, force: boolean): Promise<string> {
   if (!force)
     throw new MinilabError(
       'usage',
-      `the state of ${id} is damaged, so it may still run`,
+      `the state of ${id} is damaged, so it may still be running`,
       `minilab rm -f ${id} removes it`,
     )
   const keepers = heldByLiving(dataFolder()).filter(({ entry }) => isOf(entry, id))
@@ -117,11 +121,11 @@ async function keeperDone({ name, keeper, boot }: Kept, force: boolean): Promise
   if (!force)
     throw new MinilabError(
       'usage',
-      `${name} has ended, and process ${keeper.pid} still hands on what it wrote`,
-      `read its output, or minilab rm -f ${name}`,
+      `${name} has ended, but process ${keeper.pid} is still passing on its output`,
+      `read the output, or minilab rm -f ${name}`,
     )
   // its ledger lists what it made, and the next command undoes that
-  warn(`process ${keeper.pid}, which looks after ${name}, does not end: it is killed`)
+  warn(`process ${keeper.pid}, the keeper of ${name}, did not end: it is killed now`)
   send(pidfd, 'SIGKILL')
   await ended(pidfd)
 }

@@ -38,9 +38,7 @@ export async function listMutants(numbers: readonly number[], flags: StepFlags):
         for (const [i, line] of wrap(`breaks ${titled(check)}`, width - 6).entries())
           console.log(dim(`    ${i ? '  ' : ''}${line}`))
     }
-    console.log(
-      asTyped(`\nTry one, in safety:  minilab step ${number} --mutant ${rows[0]?.name ?? 'NAME'}\n`),
-    )
+    console.log(asTyped(`\nTry one safely:  minilab step ${number} --mutant ${rows[0]?.name ?? 'NAME'}\n`))
   }
 }
 
@@ -50,7 +48,7 @@ export async function chooseWrong(number: number, flags: StepFlags, rootless: bo
   const right = await load()
   if (flags.mutant === undefined) return without(right, flags.without ?? [], rootless)
   if (flags.without)
-    throw new MinilabError('usage', '--mutant and --without are two wrong ways', 'try one after the other')
+    throw new MinilabError('usage', '--mutant and --without cannot be combined', 'use one at a time')
   const all = await mutants()
   const mutant = all.find(({ name }) => name === flags.mutant) ?? unknown(number, all, flags.mutant)
   if (mutant.rootOnly && rootless)

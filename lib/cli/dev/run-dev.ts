@@ -61,7 +61,11 @@ async function answersTo({ number, name }: Exercise): Promise<Answers> {
   const load = async <T>(kind: 'right' | 'wrong' | 'unsolved'): Promise<T> => {
     const file = join(ownFolder, 'test/labs', kind, `${number}-${name}.ts`)
     if (!existsSync(file))
-      throw new MinilabError('usage', `there is no ${file}`, 'dev check needs a checkout, with its tests')
+      throw new MinilabError(
+        'usage',
+        `there is no ${file}`,
+        'run dev check in a checkout, which has the tests',
+      )
     return certain(((await import(pathToFileURL(file).href)) as Record<string, T>)[kind])
   }
   return {

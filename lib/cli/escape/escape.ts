@@ -12,11 +12,11 @@ export interface EscapeFlags {
 export function escapeCommand(program: MinilabCommand): void {
   program
     .command('escape')
-    .description('try to break out of the container of each chapter, or of one: what stops it, and when')
+    .description("try to break out of each chapter's container, or of one: see which part stops what")
     .argument('[chapter]', `1 to ${steps.length}`)
     .option('--json', 'print one JSON document')
-    .option('--plain', 'no colour, no dependence on the window')
-    .option('--rootless', 'in a user namespace, also as root')
+    .option('--plain', 'no colour; the same width in every window')
+    .option('--rootless', 'use a user namespace, even as root')
     .action(async (word: string | undefined, flags: EscapeFlags) => {
       const numbers = which(word)
       const { escape } = await import('./run-escape.ts')
@@ -32,6 +32,6 @@ function which(word: string | undefined): number[] {
   throw new MinilabError(
     'usage',
     `there is no chapter "${word}"`,
-    `name one of 1 to ${steps.length}, or none for all`,
+    `name one of 1 to ${steps.length}, or leave it out for all`,
   )
 }

@@ -10,15 +10,15 @@ export interface SolutionFlags {
   giveUp?: boolean
 }
 
-const WHICH = '1 to 7, or its name; else the one that you are at'
-const ROOTLESS = ['--rootless', 'in a user namespace, also as root'] as const
-const PLAIN = ['--plain', 'no colour, no dependence on the window'] as const
+const WHICH = '1 to 7, or its name; default: your current lab'
+const ROOTLESS = ['--rootless', 'use a user namespace, even as root'] as const
+const PLAIN = ['--plain', 'no colour; the same width in every window'] as const
 
 /** The commands for learners who write the parts themselves; each is loaded only when it is used. */
 export function labCommands(program: MinilabCommand): void {
   program
     .command('lab')
-    .description('what to write: the tasks of a lab, and where you are')
+    .description('show what to write: the tasks of a lab, and where you are')
     .argument('[lab]', WHICH)
     .option(...PLAIN)
     .action(async (word: string | undefined, flags: { plain?: boolean }) =>
@@ -26,7 +26,7 @@ export function labCommands(program: MinilabCommand): void {
     )
   program
     .command('check')
-    .description('try out what you wrote, and see what the kernel says of it')
+    .description('run what you wrote, and see what the kernel says about it')
     .argument('[lab]', WHICH)
     .option('--json', 'print one JSON document')
     .option(...PLAIN)
@@ -36,7 +36,7 @@ export function labCommands(program: MinilabCommand): void {
     )
   program
     .command('watch')
-    .description('check again each time that you save')
+    .description('check again each time you save')
     .argument('[lab]', WHICH)
     .option(...ROOTLESS)
     .action(async (word: string | undefined, flags: CheckFlags) =>
@@ -44,12 +44,12 @@ export function labCommands(program: MinilabCommand): void {
     )
   program
     .command('hint')
-    .description('the next of three hints for the task that you are at')
+    .description('show the next of three hints for your current task')
     .argument('[lab]', WHICH)
     .action(async (word: string | undefined) => (await import('./run-lab.ts')).showHint(word))
   program
     .command('diff')
-    .description('your system calls beside those of the reference')
+    .description('compare your system calls with those of the reference')
     .argument('[lab]', WHICH)
     .option(...PLAIN)
     .option(...ROOTLESS)
@@ -58,9 +58,9 @@ export function labCommands(program: MinilabCommand): void {
     )
   program
     .command('solution')
-    .description('our way to write it, once you have passed the lab')
+    .description('show our solution, once you have passed the lab')
     .argument('[lab]', WHICH)
-    .option('--give-up', 'show it before that; it is noted')
+    .option('--give-up', 'show it before you have passed; this is recorded')
     .action(async (word: string | undefined, flags: SolutionFlags) =>
       (await import('./run-lab.ts')).showSolution(word, flags),
     )

@@ -177,7 +177,7 @@ class Watched implements AsyncDisposable {
     r: () => this.check(),
     v: () => {
       if (this.#found) this.#screen.show(this.#found)
-      else this.#screen.add(presenter => presenter.note('The check still runs.'))
+      else this.#screen.add(presenter => presenter.note('The check is still running.'))
     },
     t: () => this.#screen.show(this.#task()),
     l: () => {
@@ -225,7 +225,7 @@ class Watched implements AsyncDisposable {
       this.#armed = true
       return this.#screen.add(presenter =>
         presenter.note(
-          `Press x once more to put back the start file of lab ${number}; what is there is kept beside it.`,
+          `Press x again to put back the start file of lab ${number}; your file is kept beside it.`,
         ),
       )
     }

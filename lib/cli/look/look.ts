@@ -11,14 +11,14 @@ export interface LookFlags {
 export function lookCommand(program: MinilabCommand): void {
   program
     .command('look')
-    .description('draw a container as the kernel has it now: processes, namespaces, mounts, limits, network')
+    .description('draw the current state of a container: processes, namespaces, mounts, limits, network')
     .argument(
       '[container]',
-      'name, id, the beginning of an id, or the pid of any process; none: the one that runs',
+      'name, id, the beginning of an id, or the pid of any process; default: the running container',
     )
     .option('--svg <file>', 'write the drawing as SVG; - is stdout')
     .addOption(new Option('--json', 'print what was read as one JSON document').conflicts('svg'))
-    .option('--plain', 'no colour, no dependence on the window')
+    .option('--plain', 'no colour; the same width in every window')
     .action(async (word: string | undefined, flags: LookFlags) =>
       (await import('./run-look.ts')).look(word, flags),
     )

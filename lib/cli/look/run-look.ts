@@ -22,8 +22,7 @@ export async function look(word: string | undefined, flags: LookFlags): Promise<
   const target = word === undefined ? await onlyOne(flags) : findTarget(word)
   if (!target) return
   const seen = await snapshot(target.pid, target.name)
-  if (!seen)
-    throw new MinilabError('usage', `${target.name} has ended`, 'minilab ps -a shows what became of it')
+  if (!seen) throw new MinilabError('usage', `${target.name} has ended`, 'minilab ps -a shows how it ended')
   if (flags.json) process.stdout.write(JSON.stringify(seen) + '\n')
   else if (flags.svg !== undefined) await writeSvg(flags.svg, drawSvg(seen))
   else show(seen, target.word, flags.plain ?? false)
@@ -36,20 +35,22 @@ async function onlyOne({ json, svg }: LookFlags): Promise<Target | undefined> {
   if (!target)
     throw new MinilabError(
       'usage',
-      'no container runs',
+      'no container is running',
       'start one with minilab run -d default sleep 1000, or minilab step 3 --keep in another terminal',
     )
   if (more.length === 0) return target
   if (json || svg !== undefined)
     throw new MinilabError(
       'usage',
-      `${running.length} containers run`,
+      `${running.length} containers are running`,
       `say which: ${running.map(({ word }) => `minilab look ${word}`).join(', or ')}`,
     )
   const rows = (
     await Promise.all(running.map(async each => ({ ...each, seen: await snapshot(each.pid, each.name) })))
   ).flatMap(({ word, name, pid, seen }) => (seen ? [[word, name, String(pid), ...facts(seen)]] : []))
-  console.log(`${plural(rows.length, 'container runs', 'containers run')}; look at one of them:`)
+  console.log(
+    `${plural(rows.length, 'container is running', 'containers are running')}; look at one of them:`,
+  )
   const widths = (rows[0] ?? []).map((_, column) =>
     Math.max(...rows.map(row => printable(certain(row[column])).length)),
   )
@@ -86,7 +87,7 @@ async function writeSvg(path: string, drawing: string): Promise<void> {
   // a rename must not replace a device
   const there = lstatSync(path, { throwIfNoEntry: false })
   if (there && !there.isFile())
-    throw new MinilabError('usage', `"${path}" is no regular file`, 'name another for --svg')
+    throw new MinilabError('usage', `"${path}" is not a regular file`, 'choose another file for --svg')
   await writeWhole(path, async (out: Writable) => {
     out.end(drawing)
     await finished(out)

@@ -11,11 +11,11 @@ export interface QuizFlags {
 export function quizCommand(program: MinilabCommand): void {
   program
     .command('quiz')
-    .description('be asked again what you predicted wrongly; the kernel gives the answer')
+    .description('repeat the questions that you predicted wrongly; the kernel gives the answers')
     .argument('[step]', 'the questions of one step only')
-    .option('--all', 'ask everything, also what you predicted rightly or were not asked yet')
-    .option('--json', 'print what you predicted as one JSON document, and ask nothing')
-    .option('--plain', 'no colour, no dependence on the window')
+    .option('--all', 'ask all questions, also those predicted correctly or not asked yet')
+    .option('--json', 'print your predictions as one JSON document, and ask nothing')
+    .option('--plain', 'no colour; the same width in every window')
     .action(async (word: string | undefined, flags: QuizFlags) => {
       const numbers = whichSteps(word ?? 'all')
       const { quiz } = await import('./run-quiz.ts')

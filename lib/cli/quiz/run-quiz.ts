@@ -38,8 +38,8 @@ export async function quiz(numbers: readonly number[], typed: QuizFlags): Promis
   if (!process.stdin.isTTY || !process.stdout.isTTY)
     throw new MinilabError(
       'usage',
-      'the quiz asks, and there is no terminal to answer at',
-      'with --json it prints what you predicted',
+      'the quiz needs a terminal for your answers',
+      '--json prints your predictions without asking',
     )
   const rounds = await roundsOf(workspace, numbers, flags.all ?? false)
   const presenter = new Presenter({ plain: flags.plain ?? false })
@@ -73,9 +73,9 @@ async function nothingToAsk(workspace: Workspace, numbers: readonly number[]): P
   )
   const which = numbers.length === 1 ? ` ${numbers[0]}` : ''
   const found = known
-    ? `You predicted all ${known} that you were asked.`
-    : `No prediction of yours is noted yet: \`minilab step ${numbers[0]}\` asks for the first.`
-  return `${found} \`minilab quiz${which} --all\` asks all ${all} anew.`
+    ? `You predicted ${known} of ${known} correctly.`
+    : `None of your predictions is recorded yet: \`minilab step ${numbers[0]}\` asks for the first.`
+  return `${found} \`minilab quiz${which} --all\` asks all ${all} again.`
 }
 
 /** Asks the questions of one step; re-executes minilab in the sandbox if the step's host side needs it. Resolves to the exit status. */

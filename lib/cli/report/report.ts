@@ -4,10 +4,10 @@ import type { MinilabCommand } from '../program.ts'
 export function reportCommand(program: MinilabCommand): void {
   program
     .command('report')
-    .description('what you have done in the labs, on one page; as a file to hand in, with your code')
+    .description('show what you have done in the labs; with --json as a file to hand in, with your code')
     .option('--json', 'print one JSON document: minilab report --json > ada.json')
-    .option('--name <name>', 'who you are, for the report')
-    .option('--plain', 'no colour, no dependence on the window')
+    .option('--name <name>', 'your name in the report')
+    .option('--plain', 'no colour; the same width in every window')
     .action(async (flags: { json?: boolean; name?: string; plain?: boolean }) => {
       const { printReport } = await import('./print-report.ts')
       await printReport(flags, program.version() ?? '')

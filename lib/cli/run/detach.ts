@@ -90,8 +90,8 @@ async function startInBackground(
   if (signal)
     throw new MinilabError(
       'machine',
-      `process ${child.pid}, which was to look after the container, was killed by ${signal}`,
-      'minilab clean takes back what it had made',
+      `process ${child.pid}, the keeper of the container, was killed by ${signal}`,
+      'minilab clean removes what it had made',
     )
   return { why: said ? said.slice(WHY.length) : undefined, status: status ?? EXIT.failed }
 }

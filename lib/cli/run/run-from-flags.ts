@@ -23,8 +23,8 @@ import type { RunFlags } from './run.ts'
 
 /** Warnings about the chosen flags. */
 const OPENS =
-  'CAP_SYS_ADMIN lets the container administer what the kernel has no other capability for, such as quotas and devices; ' +
-  'mounting stays refused, for it would uncover what is hidden of /proc and /sys'
+  'CAP_SYS_ADMIN lets the container administer what no other capability covers, such as quotas and devices; ' +
+  'mounting stays refused, because it would uncover the masked parts of /proc and /sys'
 
 const UNCHECKED =
   "--unsafe runs your parts without their checks: if they do not change the root, the program works on this machine's own root, with your rights"
@@ -84,7 +84,9 @@ async function keep(handed: Handed, needsSandbox: boolean): Promise<number> {
 
 /** A failed cleanup neither stops a container from running nor changes the exit status. */
 const notTakenBack = (error: unknown) =>
-  void process.stderr.write(lineOf(error).replace('minilab: ', 'minilab: something is left of a container: '))
+  void process.stderr.write(
+    lineOf(error).replace('minilab: ', 'minilab: a container left something behind: '),
+  )
 
 /** Re-executes the same command line in the sandbox or in other namespaces; listening sockets are passed along. */
 async function again(handed: Handed, sandbox: Sandbox): Promise<number> {
@@ -105,9 +107,9 @@ function requestFrom(image: string, command: string[], flags: RunFlags): Omit<Ru
   if (flags.publish?.length && network !== 'bridge')
     throw new MinilabError('usage', `-p needs a bridge, and the network is ${network}`, 'leave out --network')
   if (flags.unsafe && !flags.mine)
-    throw new MinilabError('usage', '--unsafe is about parts of yours', 'leave it out, or add --mine')
+    throw new MinilabError('usage', '--unsafe applies only to your parts', 'leave it out, or add --mine')
   if (flags.tty && flags.detach)
-    throw new MinilabError('usage', '-t needs a terminal and -d leaves it', 'choose one of them')
+    throw new MinilabError('usage', '-t needs a terminal, and -d leaves it', 'use only one of them')
   refuseNoTerminal(flags)
   return {
     image,

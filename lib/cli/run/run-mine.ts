@@ -29,7 +29,7 @@ export async function refuseUnproven(rootless: boolean): Promise<void> {
   for (const lab of exercises) {
     const file = fileOf(workspace, lab)
     if (isProven(readProgress(workspace), workspace, lab, { rootless })) continue
-    warn(`${file} has not been checked as it is now: checking lab ${lab.number}`)
+    warn(`${file} has not been checked since its last change: checking lab ${lab.number}`)
     const exercise = await lab.load()
     await using trials = new Trials(exercise, rootless, 'once')
     const { tasks, problem } = (await checkLab(workspace, exercise, rootless, trials)).verdict
@@ -39,7 +39,7 @@ export async function refuseUnproven(rootless: boolean): Promise<void> {
     throw new MinilabError(
       'usage',
       `lab ${lab.number} does not pass, task “${failed.title}”: ${why}`,
-      `minilab check ${lab.number} tells more, and --unsafe runs your parts all the same`,
+      `minilab check ${lab.number} says more; --unsafe runs your parts anyway`,
     )
   }
 }

@@ -87,19 +87,19 @@ function expectTimes(numbers: number[], flags: StepFlags): void {
   if (flags.dryRun || flags.spec)
     throw new MinilabError(
       'usage',
-      '--trace and --waterfall tell of a step that ran',
+      '--trace and --waterfall need a step that runs',
       'leave out --dry-run and --spec',
     )
   if (flags.runtime !== 'minilab' || flags.mutant !== undefined || flags.without !== undefined)
     throw new MinilabError(
       'usage',
-      '--trace and --waterfall tell of the step as we build it',
+      '--trace and --waterfall show only the standard step',
       'leave out --runtime, --mutant and --without',
     )
   if (flags.trace !== undefined && numbers.length > 1)
-    throw new MinilabError('usage', 'a trace is of one step', 'name the step: minilab step 3 --trace FILE')
+    throw new MinilabError('usage', 'a trace covers one step', 'name the step: minilab step 3 --trace FILE')
   if (flags.json && flags.trace === STDOUT)
-    throw new MinilabError('usage', '--json and --trace - both want stdout', 'name a file for --trace')
+    throw new MinilabError('usage', '--json and --trace - both write to stdout', 'name a file for --trace')
   if (flags.waterfall && (flags.json || flags.trace === STDOUT))
     throw new MinilabError(
       'usage',
@@ -127,12 +127,16 @@ async function runWrong(
 ): Promise<number> {
   const [number = 0, ...more] = numbers
   if (more.length > 0)
-    throw new MinilabError('usage', "a mutant is one step's", 'name the step: minilab step 3 --mutant chroot')
+    throw new MinilabError(
+      'usage',
+      'a mutant belongs to one step',
+      'name the step: minilab step 3 --mutant chroot',
+    )
   if (flags.runtime !== 'minilab' || flags.keep || flags.spec || flags.dryRun || command.length > 0)
     throw new MinilabError(
       'usage',
       '--mutant and --without go with --yes, --json, --plain, --rootless',
-      'leave out the rest',
+      'leave out all other options',
     )
   const { chooseWrong, runWrongly } = await import('../dev/mutants.ts')
   const wrong = await chooseWrong(number, flags, rootless)

@@ -35,18 +35,18 @@ export function stepCommand(program: MinilabCommand): void {
     .argument('[command...]', "after --: a command to run in a container like the step's own")
     .option('-y, --yes', 'do not ask for predictions')
     .option('--json', 'print one JSON document for each step')
-    .option('--plain', 'no colour, no dependence on the window')
+    .option('--plain', 'no colour; the same width in every window')
     .option('--dry-run', 'print the system calls and make none')
     .option('--spec', 'print the container as an OCI config.json')
-    .option('--rootless', 'in a user namespace, also as root')
-    .option('--keep', 'let the container stay until Enter is pressed')
+    .option('--rootless', 'use a user namespace, even as root')
+    .option('--keep', 'keep the container until you press Enter')
     .option('--without <name>', 'build it without a part, a namespace or a system call', collect)
-    .option('--mutant <name>', 'build it by a misconception, and see which checks break')
-    .option('--waterfall', 'at the end, where the microseconds of its start went, drawn')
-    .option('--trace <file>', 'write what it did, and when, for ui.perfetto.dev; - is stdout')
-    .option('--list-mutants', 'the misconceptions that this step knows')
+    .option('--mutant <name>', 'build a known-wrong variant, and see which checks fail')
+    .option('--waterfall', 'draw where the time of the start went, at the end')
+    .option('--trace <file>', 'write a trace for ui.perfetto.dev; - is stdout')
+    .option('--list-mutants', 'list the known-wrong variants of this step')
     .addOption(
-      new Option('--runtime <name>', "who makes the step's container")
+      new Option('--runtime <name>', "which runtime makes the step's container")
         .choices(['minilab', 'runc', 'crun'])
         .default('minilab'),
     )
@@ -56,8 +56,8 @@ export function stepCommand(program: MinilabCommand): void {
       if (command.length > 0 && !process.argv.includes('--'))
         throw new MinilabError(
           'usage',
-          `"${command[0]}" is too much`,
-          `a command goes behind --: minilab step ${word} -- ${command.join(' ')}`,
+          `unexpected argument "${command[0]}"`,
+          `put a command after --: minilab step ${word} -- ${command.join(' ')}`,
         )
       if (flags.listMutants) return (await import('../dev/mutants.ts')).listMutants(numbers, flags)
       const { runSteps } = await import('./run-steps.ts')

@@ -29,7 +29,7 @@ class TraceFile {
     try {
       const there = lstatSync(this.path, { throwIfNoEntry: false })
       if (there && !there.isFile())
-        throw new MinilabError('usage', `"${path}" is no regular file`, 'name another for --trace')
+        throw new MinilabError('usage', `"${path}" is not a regular file`, 'choose another file for --trace')
       this.#draft = openNew(this.#partial, { owner: callerOrOwner })
       rmSync(this.#partial)
     } catch (error) {
@@ -38,7 +38,7 @@ class TraceFile {
       throw new MinilabError(
         'usage',
         `"${path}" cannot be written (${code})`,
-        'name a file in a folder of yours for --trace',
+        'give --trace a file that you may write',
       )
     }
   }

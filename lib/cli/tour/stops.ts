@@ -13,7 +13,7 @@ export const stops: readonly Stop[] = [
   {
     minutes: 3,
     see: 'What a process gets: arguments, environment, signals. And how it ends.',
-    why: 'It makes you used to the tape. No later lab needs it.',
+    why: 'You get used to the tape. No later lab needs it.',
   },
   {
     minutes: 4,
@@ -22,27 +22,27 @@ export const stops: readonly Stop[] = [
   },
   {
     minutes: 4,
-    see: 'A way out of `chroot`. Then `pivot_root`, and the same way once more.',
-    why: 'You write the way out, and then you close it.',
+    see: 'How to escape from `chroot`. Then `pivot_root`, and a second attempt.',
+    why: 'You write the escape, and then you prevent it.',
   },
   {
     minutes: 4,
-    see: 'Limits for memory, cpu and processes, and what happens at each of them.',
-    why: 'The step shows most of it: a directory and a few files.',
+    see: 'Limits for memory, CPU and processes, and what happens at each limit.',
+    why: 'The step shows most of it: one directory, a few files.',
   },
   {
     minutes: 5,
-    see: 'What a write and a deletion leave on the disk. Then a layer as a tar.',
+    see: 'What a write and a deletion leave on disk. Then a layer as a tar file.',
     why: 'Write it when you want to know what is in an image.',
   },
   {
     minutes: 7,
-    see: 'A cable, a switch, a router and a published port. Packets are counted.',
+    see: 'A veth pair, a bridge, routing, a published port. It counts the packets.',
     why: 'Write it to learn where packets can get lost.',
   },
   {
     minutes: 4,
-    see: 'All seven parts at once. Then root tries four things against the machine.',
+    see: 'All seven parts at once. Then root inside tries four attacks on the host.',
     why: 'You put the parts in order, and take rights from root.',
   },
 ]

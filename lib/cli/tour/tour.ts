@@ -11,6 +11,6 @@ export function tourCommand(program: MinilabCommand): void {
     .command('tour')
     .description('the seven steps in half an hour: what you see in each, and which labs matter most')
     .option('--json', 'print one JSON document')
-    .option('--plain', 'no colour, no dependence on the window')
+    .option('--plain', 'no colour; the same width in every window')
     .action(async (flags: TourFlags) => (await import('./run-tour.ts')).tour(flags))
 }

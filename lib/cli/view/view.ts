@@ -9,11 +9,11 @@ export function viewCommand(program: MinilabCommand): void {
   program
     .command('view')
     .description('show live, in a browser, what steps, labs and containers do in other terminals')
-    .option('--port <number>', 'where on 127.0.0.1; 0 takes any that is free', PORT)
+    .option('--port <number>', 'the port on 127.0.0.1; 0 takes any free one', PORT)
     .addHelpText(
       'after',
       `
-From another machine:  ssh -L ${PORT}:127.0.0.1:${PORT} USER@THIS-MACHINE, and open there what is printed here.`,
+From another machine:  ssh -L ${PORT}:127.0.0.1:${PORT} USER@THIS-MACHINE, then open the printed address there.`,
     )
     .action(async (flags: { port: string }) => {
       const port = portOf(flags.port)
@@ -29,7 +29,7 @@ function portOf(text: string): number {
   if (/^\d{1,5}$/.test(text) && Number(text) < 2 ** 16) return Number(text)
   throw new MinilabError(
     'usage',
-    `--port ${quote(text)} is no port`,
+    `--port ${quote(text)} is not a port`,
     `give a number up to 65535, such as ${PORT}`,
   )
 }

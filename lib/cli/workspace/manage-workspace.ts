@@ -15,7 +15,7 @@ export function init(dir = defaultFolder()): void {
   const { workspace, made } = initWorkspace(dir)
   const { folder } = workspace
   const presenter = new Presenter()
-  presenter.line(made.length > 0 ? `Made in ${folder}:` : `${folder} is a workspace, and lacks nothing.`)
+  presenter.line(made.length > 0 ? `Made in ${folder}:` : `${folder} is a complete workspace already.`)
   for (const name of made) presenter.line(`  ${name.padEnd(26)}${PURPOSES[name] ?? 'what you write'}`)
   const found = process.env.MINILAB_WORKSPACE ? folder : findWorkspace()?.folder
   presenter.line()
@@ -29,10 +29,10 @@ const shorter = (one: string, other: string) => (one.length < other.length ? one
 
 const PURPOSES: Record<string, string> = {
   'progress.json': 'which tasks you have passed',
-  minilab: 'the command, to be called there',
-  'package.json': 'so that Node takes your files for modules',
-  'tsconfig.json': 'so that your editor knows their types',
-  '.gitignore': 'if you keep them in git',
+  minilab: 'the command; call it there',
+  'package.json': 'makes your files modules for Node',
+  'tsconfig.json': 'tells your editor their types',
+  '.gitignore': 'for git, if you use it',
   'node_modules/minilab': 'what they import',
   'node_modules/@types/node': 'the types of Node',
 }
@@ -67,7 +67,7 @@ async function isConfirmed(count: number): Promise<boolean> {
   if (!process.stdin.isTTY || !process.stdout.isTTY)
     throw new MinilabError(
       'usage',
-      'reset all asks first, and there is no terminal to answer at',
+      'reset all asks first, and needs a terminal for your answer',
       'minilab reset all --yes',
     )
   return askWhether(`Put back the start files of all ${count} labs? What you wrote is kept beside them.`)

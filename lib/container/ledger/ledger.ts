@@ -124,7 +124,7 @@ export async function recover(
       failed(error)
     })
     const lost = damaged + entries.length - ours.length
-    if (lost > 0) removed.push(`ledger ${path}, of which ${lost} lines make no sense`)
+    if (lost > 0) removed.push(`ledger ${path}, with ${lost} damaged ${lost === 1 ? 'line' : 'lines'}`)
   }
   return removed
 }

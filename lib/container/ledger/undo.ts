@@ -74,7 +74,7 @@ const undoing: Undo = {
     try {
       if (readControl(path) !== set) return undefined // another process has changed it since
       writeControl(path, before)
-      return `${path} back to ${before}`
+      return `${path} set back to ${before}`
     } catch (error) {
       if (isGone(error)) return undefined // the interface is gone as well, perhaps just now
       throw error

@@ -23,8 +23,8 @@ export function forwardFrom(ledger: Ledger, link: string): void {
     if (!(error instanceof SyscallError)) throw error
     throw new MinilabError(
       'limited',
-      `the host cannot be made to pass packets on: ${error.message}`,
-      'run it where /proc/sys may be written: on the machine itself, or in a privileged container',
+      `IP forwarding cannot be enabled on the host: ${error.message}`,
+      'run it where /proc/sys is writable: on the machine itself, or in a privileged container',
     )
   }
 }
@@ -63,7 +63,7 @@ function refuse({ ok, said }: { ok: boolean; said: string }): void {
   if (ok) return
   throw new MinilabError(
     'limited',
-    `the kernel's packet filter cannot be given rules here: ${said}`,
-    'see that it has its modules: sudo modprobe -a nf_tables nft_chain_nat nft_masq',
+    `the kernel's packet filter refuses new rules: ${said}`,
+    'load its modules: sudo modprobe -a nf_tables nft_chain_nat nft_masq',
   )
 }

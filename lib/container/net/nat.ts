@@ -40,7 +40,7 @@ export function addNat(ledger: Ledger, name: string, nat: Nat): NatRules {
   if (!found)
     throw new MinilabError(
       'limited',
-      'neither nft nor iptables is installed here, and only they can give the kernel rules',
+      'neither nft nor iptables is installed, and one of them is needed for firewall rules',
       'sudo apt-get install nftables',
     )
   const { tool, path } = found

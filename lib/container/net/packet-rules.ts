@@ -45,7 +45,7 @@ export function removeRules(rules: PacketRules): boolean {
   if (!path)
     throw new MinilabError(
       'limited',
-      `rules of ours may be left, and there is no ${rules.tool} here to remove them: ${nameOf(rules)}`,
+      `some of our firewall rules may be left, and ${rules.tool} is not installed to remove them: ${nameOf(rules)}`,
       `install ${rules.tool} again, then: minilab clean`,
     )
   if (!runRuleTool(ruleCommand(rules, 'find', path)).ok) return false
@@ -54,7 +54,7 @@ export function removeRules(rules: PacketRules): boolean {
   if (ok) return true
   throw new MinilabError(
     'limited',
-    `firewall rules of ours are left: ${said}`,
+    `some of our firewall rules are left: ${said}`,
     `remove them: ${remove.join(' ')}`,
   )
 }

@@ -35,11 +35,11 @@ export function listen({ address, host, container }: Port): ListeningSocket {
     if (!(error instanceof SyscallError)) throw error
     const why =
       error.code === 'EADDRINUSE'
-        ? 'is taken'
+        ? 'is in use'
         : error.code === 'EACCES'
           ? 'is for root only'
-          : `cannot be had (${error.code})`
-    throw new MinilabError('usage', `port ${address}:${host} ${why}`, 'publish another one: -p 8080:80')
+          : `cannot be used (${error.code})`
+    throw new MinilabError('usage', `port ${address}:${host} ${why}`, 'publish another port: -p 8080:80')
   }
 }
 

@@ -32,7 +32,7 @@ export function runRuleTool(
       `${program} cannot be run: ${error?.message ?? 'it was killed'}`,
       code === 'EMFILE'
         ? 'allow more open files (ulimit -n), then: minilab clean'
-        : 'see that there are memory and processes enough, then: minilab clean',
+        : 'free some memory or end some processes, then: minilab clean',
     )
   return { ok: false, said: error?.message ?? (stderr.trim().split('\n')[0] || `exit status ${status}`) }
 }

@@ -79,7 +79,7 @@ export function liesOnOverlay(error: SyscallError): MinilabError<'machine'> | un
     return undefined
   return new MinilabError(
     'machine',
-    `${folder} lies on an overlay itself (are we in a container?), which cannot hold an upper directory`,
+    `${folder} is itself on an overlay (are we in a container?), and an overlay cannot hold an upper directory`,
     useOtherFolder(),
   )
 }
@@ -95,12 +95,12 @@ export function overlayRefused(error: unknown): MinilabError<'limited'> | undefi
   if (error.code === 'EPERM')
     return new MinilabError(
       'limited',
-      'the kernel lets no user namespace mount an overlay: it is older than Linux 5.11, or a security module forbids it',
-      'use Linux 5.11 or later, on a machine or VM of its own',
+      'the kernel does not allow an overlay in a user namespace: it is older than Linux 5.11, or a security module forbids it',
+      'use Linux 5.11 or later, and run outside a container',
     )
   return new MinilabError(
     'limited',
     error.diagnosis?.cause ?? error.message,
-    error.diagnosis?.remedy ?? 'dmesg | tail tells more',
+    error.diagnosis?.remedy ?? 'dmesg | tail says more',
   )
 }

@@ -82,13 +82,13 @@ function checkSwap({ memory: { limit = 0, swap = 0 } = {} }: ResourcesSpec): voi
   if (limit <= 0)
     throw new MinilabError(
       'usage',
-      'linux.resources.memory.swap needs a limit of memory',
-      'set memory.limit, too',
+      'linux.resources.memory.swap needs a memory limit',
+      'set memory.limit as well',
     )
   if (swap < limit)
     throw new MinilabError(
       'usage',
-      `linux.resources.memory.swap (${swap}) is for memory and swap together, and less than memory.limit (${limit})`,
+      `linux.resources.memory.swap (${swap}) counts memory and swap together, but is less than memory.limit (${limit})`,
       'give at least as much',
     )
 }

@@ -141,8 +141,8 @@ function freeAddress(host: Rtnetlink, gateway: string): string {
   for (let n = 1; n <= room(gateway); n++) if (!used.has(nth(gateway, n))) return nth(gateway, n)
   throw new MinilabError(
     'limited',
-    `no address is left in ${networkOf(gateway)}`,
-    'end some containers: minilab ps',
+    `no free address is left in ${networkOf(gateway)}`,
+    'stop some containers: minilab ps',
   )
 }
 

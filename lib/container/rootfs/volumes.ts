@@ -13,8 +13,8 @@ export function placeVolumes(volumes: readonly MountSpec[], layersTopFirst: read
     if (destination !== volume.destination && /^[/](proc|sys|dev)([/]|$)|^[/]$/.test(destination))
       throw new MinilabError(
         'usage',
-        `${quote(volume.destination)} leads to ${quote(destination)} by a link of the image`,
-        'choose another place, or correct the image',
+        `${quote(volume.destination)} leads to ${quote(destination)} through a link in the image`,
+        'choose another destination, or correct the image',
       )
     return { ...volume, destination }
   })
@@ -22,8 +22,8 @@ export function placeVolumes(volumes: readonly MountSpec[], layersTopFirst: read
   if (twice !== undefined)
     throw new MinilabError(
       'usage',
-      `two volumes are for ${quote(twice)}, one of them by a link of the image`,
-      'leave out one, or choose another place for it',
+      `two volumes have the destination ${quote(twice)}, one through a link in the image`,
+      'leave one out, or choose another destination',
     )
   const depth = ({ destination }: MountSpec) => destination.split('/').length
   return placed.sort((one, other) => depth(one) - depth(other)) // stable: those of the same depth stay in the given order

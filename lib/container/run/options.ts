@@ -27,8 +27,8 @@ function parseSize(text: string): number {
   if (digits && Number.isSafeInteger(bytes) && !isNone) return bytes
   throw new MinilabError(
     'usage',
-    `${quote(text)} is no size`,
-    'write a number with b, k, m or g behind it, such as 64m',
+    `${quote(text)} is not a valid size`,
+    'write a number followed by b, k, m or g, such as 64m',
   )
 }
 
@@ -53,7 +53,7 @@ export function resources(flags: { memory?: string; cpus?: string; pidsLimit?: s
     if (!(cpus === 0 || (cpus >= 0.01 && cpus <= 4096)))
       throw new MinilabError(
         'usage',
-        `${quote(flags.cpus)} is no number of CPUs`,
+        `${quote(flags.cpus)} is not a number of CPUs`,
         'write a decimal such as 0.5, or 500m',
       )
     if (cpus > 0) found.cpu = { quota: Math.round(cpus * 100_000), period: 100_000 }
@@ -75,7 +75,7 @@ function processes(text: string): number {
   if (/^[1-9]\d*$/.test(text) && Number(text) <= PID_MAX_LIMIT) return Number(text)
   throw new MinilabError(
     'usage',
-    `--pids-limit ${quote(text)} is no positive whole number up to ${PID_MAX_LIMIT}`,
+    `--pids-limit ${quote(text)} is not a whole number from 1 to ${PID_MAX_LIMIT}`,
     'write a number such as 100',
   )
 }
@@ -83,19 +83,23 @@ function processes(text: string): number {
 /** `--hostname NAME`. Throws a usage error for a name that sethostname(2) refuses or no resolver understands: hostname(7). */
 export function hostName(text: string): string {
   if (/^[a-zA-Z0-9_]([a-zA-Z0-9_.-]{0,62}[a-zA-Z0-9_])?$/.test(text)) return text
-  throw new MinilabError('usage', `${quote(text)} is no host name`, 'use letters, digits and . -, at most 64')
+  throw new MinilabError(
+    'usage',
+    `${quote(text)} is not a valid host name`,
+    'use at most 64 letters, digits, dots and hyphens',
+  )
 }
 
 /** `-it`. Throws a usage error if our stdin is no terminal: its content would be echoed, and its end would not reach the program. */
 export function refuseNoTerminal({ interactive, tty }: { interactive?: boolean; tty?: boolean }): void {
   if (tty && interactive && !process.stdin.isTTY)
-    throw new MinilabError('usage', '-it needs a terminal, and stdin is none', 'leave out -t')
+    throw new MinilabError('usage', '-it needs a terminal, but stdin is not one', 'leave out -t')
 }
 
 /** `-w PATH`. Whether the container has such a directory turns out when it starts. */
 export function workdir(text: string): string {
   if (isAbsolute(text) && !text.includes('\0')) return text
-  throw new MinilabError('usage', `-w ${quote(text)} is no absolute path`, 'begin it with /')
+  throw new MinilabError('usage', `-w ${quote(text)} is not an absolute path`, 'start it with /')
 }
 
 /** `-e NAME=value`; `-e NAME` copies it from our own environment, or removes it if it is not set there, as docker does. Later ones win. */
@@ -104,7 +108,7 @@ export function environment(base: string[], given: string[]): string[] {
   for (const entry of given) {
     const [name, value] = split(entry)
     if (!name || entry.includes('\0'))
-      throw new MinilabError('usage', `-e ${quote(entry)} is no variable`, 'write NAME=value')
+      throw new MinilabError('usage', `-e ${quote(entry)} is not a variable`, 'write NAME=value')
     // the launcher has moved the caller's NODE_OPTIONS to another variable: see bin.mjs
     const own = process.env[name === 'NODE_OPTIONS' ? 'MINILAB_NODE_OPTIONS' : name]
     if (entry.includes('=')) variables.set(name, value)
@@ -126,8 +130,8 @@ export function volumes(texts: readonly string[]): MountSpec[] {
   if (twice !== undefined)
     throw new MinilabError(
       'usage',
-      `two volumes are for ${twice}`,
-      'leave out one, or choose another place for it',
+      `two volumes have the destination ${twice}`,
+      'leave one out, or choose another destination',
     )
   return all
 }
@@ -142,15 +146,15 @@ function volume(text: string): MountSpec {
   if (!source || !isAbsolute(place) || more.length || !['ro', 'rw'].includes(mode) || text.includes('\0'))
     throw new MinilabError(
       'usage',
-      `-v ${quote(text)} is no volume`,
-      'write /on/the/host:/in/the/container, and :ro to protect it',
+      `-v ${quote(text)} is not a volume`,
+      'write /on/the/host:/in/the/container, with :ro to make it read-only',
     )
   const destination = normalize(place).replace(/(?<=.)\/$/, '')
   if (/^\/(dev(\/null)?|sys|proc(\/.*)?)?$/.test(destination))
     throw new MinilabError(
       'usage',
-      `-v ${quote(text)}: ${destination} is the container's own`,
-      'choose another place',
+      `-v ${quote(text)}: the container has its own ${destination}`,
+      'choose another destination',
     )
   try {
     return {
@@ -196,7 +200,7 @@ export function port(text: string): Port {
     return { address, host: Number(host), container: Number(container) }
   throw new MinilabError(
     'usage',
-    `-p ${quote(text)} is no port`,
+    `-p ${quote(text)} is not a port`,
     'write HOST:CONTAINER, such as 8080:80 (tcp)',
   )
 }
@@ -207,6 +211,6 @@ export function networkMode(word: string): NetworkMode {
   throw new MinilabError(
     'usage',
     `there is no network ${quote(word)}`,
-    hint(word, NETWORK_MODES, `there are ${NETWORK_MODES.join(', ')}`),
+    hint(word, NETWORK_MODES, `the networks are ${NETWORK_MODES.join(', ')}`),
   )
 }

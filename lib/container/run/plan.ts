@@ -64,7 +64,7 @@ export function planRun(request: RunRequest, source: RootSource, id: string, std
   if (args.length === 0)
     throw new MinilabError(
       'usage',
-      `no command, and ${source.name} names none`,
+      `no command was given, and ${source.name} has no default`,
       `minilab run ${source.name} /bin/sh`,
     )
 

@@ -121,7 +121,7 @@ export function returnValue(action: keyof typeof actions, errnoRet?: number): nu
   if (action === 'SCMP_ACT_NOTIFY') {
     throw new MinilabError(
       'usage',
-      'seccomp action SCMP_ACT_NOTIFY needs a listener, which minilab has not',
+      'seccomp action SCMP_ACT_NOTIFY needs a listener, and minilab has none',
       'use SCMP_ACT_ERRNO',
     )
   }

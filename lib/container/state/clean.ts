@@ -31,7 +31,11 @@ export async function clean(dataFolder: string): Promise<Cleaned> {
   const done: Cleaned = { removed: [], kept: [], failed: false }
   // recover() throws at the first ledger that cannot be undone; that ledger is ours from then on, and is skipped the next time
   while (
-    !(await attempt(done, 'what a ledger names', async () => void (await recover(dataFolder, done.removed))))
+    !(await attempt(
+      done,
+      'the entries of a ledger',
+      async () => void (await recover(dataFolder, done.removed)),
+    ))
   );
 
   // first search, then ask who holds it: every change is recorded before it is made
@@ -141,14 +145,14 @@ function name(entry: Entry): string {
   return `${entry.kind} ${'path' in entry ? entry.path : ''}`
 }
 
-/** `process 4711 (minilab step 4 --keep) has it` */
+/** `process 4711 (minilab step 4 --keep) uses it` */
 function runs({ pid }: Held): string {
-  if (pid === undefined) return 'a process of another pid namespace has it'
+  if (pid === undefined) return 'a process in another pid namespace uses it'
   const args = unlessGone(() => words(`/proc/${pid}/cmdline`))
-  if (!args) return `process ${pid} had it until just now`
+  if (!args) return `process ${pid} used it until just now`
   const program = args.findIndex(word => /(bin\.mjs|minilab)$/.test(word))
   const command = program === -1 ? args : ['minilab', ...args.slice(program + 1)]
-  return `process ${pid} (${command.join(' ')}) has it`
+  return `process ${pid} (${command.join(' ')}) uses it`
 }
 
 /** Removes something, and reports it; if that is refused, reports that it stays and why. False only then. */

@@ -22,14 +22,14 @@ export function holdName(wanted: string | undefined): HeldName {
   if (wanted !== undefined && !/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/.test(wanted))
     throw new MinilabError(
       'usage',
-      `${quote(wanted)} is no name for a container`,
-      'use letters, digits and _ . -, at most 128',
+      `${quote(wanted)} is not a valid container name`,
+      'use at most 128 letters, digits and _ . -',
     )
   if (wanted !== undefined && /^[0-9a-f]{12}$/.test(wanted))
     throw new MinilabError(
       'usage',
       `${quote(wanted)} looks like the id of a container`,
-      'choose a name that cannot be mistaken',
+      'choose a name that does not look like an id',
     )
   for (;;) {
     const name = wanted ?? `lab-${randomHex(2)}`

@@ -112,8 +112,8 @@ export function findState(word: string): State {
   if (first)
     throw new MinilabError(
       'usage',
-      `"${word}" begins the ids of ${more.length + 1} containers`,
-      'give more of it, or the name',
+      `${more.length + 1} containers have an id that begins with "${word}"`,
+      'give more of the id, or the name',
     )
   if (damagedIds().includes(word))
     throw new MinilabError('usage', `the state of ${word} is damaged`, `minilab rm -f ${word} removes it`)
@@ -121,7 +121,7 @@ export function findState(word: string): State {
   throw new MinilabError(
     'usage',
     `there is no container "${word}"`,
-    hint(word, names, 'minilab ps -a shows what there is'),
+    hint(word, names, 'minilab ps -a lists them all'),
   )
 }
 

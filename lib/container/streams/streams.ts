@@ -127,7 +127,7 @@ export class Streams {
     const put = async (bytes: Buffer) => {
       try {
         // first, the end of a record that was cut off
-        const note = `\nminilab: a part of what it wrote to ${stream} is missing: there was no room for it\n`
+        const note = `\nminilab: part of its output to ${stream} is missing: there was no space for it\n`
         const records = Buffer.concat([Buffer.from(isCut ? note : ''), encodeLog(stream, bytes)])
         await writeAll(place, this.#log ? records : bytes)
         isCut = false
@@ -154,7 +154,7 @@ function refused(doing: string, error: unknown): MinilabError<'machine'> {
   return new MinilabError(
     'machine',
     `cannot ${doing}: ${why}`,
-    'what the program read or wrote after that is lost',
+    'all further input or output of the program is lost',
   )
 }
 

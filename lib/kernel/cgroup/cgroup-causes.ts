@@ -30,13 +30,13 @@ function otherFile(path: string): Diagnosis | undefined {
   if (!isOfCgroup(path)) return undefined
   if (/\.(current|usage_in_bytes|events|stat)$/.test(name))
     return {
-      cause: `${name} says what there is now, and cannot be written`,
-      remedy: 'a limit has a file for itself',
+      cause: `${name} reports the current state, and cannot be written`,
+      remedy: 'a limit has its own file',
     }
   if (name.startsWith('cpu.rt_'))
     return {
-      cause: `${name} is for real-time processes, sched(7), and holds no others back`,
-      remedy: 'a quota for all of them is in cpu.cfs_quota_us',
+      cause: `${name} limits only real-time processes, sched(7)`,
+      remedy: 'the quota for all others is in cpu.cfs_quota_us',
     }
   return undefined
 }
@@ -46,11 +46,14 @@ function noNumber(path: string, value: string): Diagnosis | undefined {
   if (!isOfCgroup(path)) return undefined
   const [word] = /undefined|NaN|null/.exec(value) ?? []
   if (word !== undefined)
-    return { cause: `"${word}" is no number`, remedy: 'write nothing where the specification has no number' }
+    return {
+      cause: `"${word}" is not a number`,
+      remedy: 'write nothing where the specification has no number',
+    }
   const [fraction] = /\d+\.\d+/.exec(value) ?? []
   return fraction === undefined
     ? undefined
-    : { cause: `${fraction} is no whole number`, remedy: 'write the number of the specification as it is' }
+    : { cause: `${fraction} is not a whole number`, remedy: 'write the number of the specification as it is' }
 }
 
 const REAL_TIME = [1, 2] // SCHED_FIFO, SCHED_RR
@@ -62,7 +65,7 @@ function realTime(path: string, value: string): Diagnosis | undefined {
     return undefined
   return {
     cause: 'a real-time process cannot enter a cgroup of the cpu controller without cpu.rt_runtime_us',
-    remedy: 'start it as an ordinary one: chrt -o 0 minilab …',
+    remedy: 'start it as a normal process: chrt -o 0 minilab …',
   }
 }
 
@@ -89,7 +92,7 @@ function otherName(path: string): Diagnosis | undefined {
   const { controller } = reading
   if (!path.startsWith(`${hierarchy.mount}/`))
     return {
-      cause: `this directory belongs to another hierarchy: that of ${controller} is ${hierarchy.mount}`,
+      cause: `this directory is in the wrong hierarchy: the one for ${controller} is ${hierarchy.mount}`,
       remedy: `look for it in cgroup.controller('${controller}').path`,
     }
   const { version } = hierarchy
@@ -98,12 +101,12 @@ function otherName(path: string): Diagnosis | undefined {
   const right = shown === 'freezer.self_freezing' ? 'freezer.state' : shown
   if (right !== name)
     return {
-      cause: `${name} is its name on v${3 - version}, and ${controller} is on v${version} here`,
-      remedy: `here it is ${right}; cgroup.controller('${controller}').version tells which`,
+      cause: `${name} is the name on v${3 - version}, but ${controller} is on v${version} here`,
+      remedy: `use ${right}; cgroup.controller('${controller}').version is the version`,
     }
   if (!/swap|memsw/.test(name)) return undefined
   return {
-    cause: 'this kernel keeps no account of swap',
+    cause: 'this kernel does not count swap',
     remedy: 'leave this limit out where there is no such file',
   }
 }

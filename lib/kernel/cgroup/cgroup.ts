@@ -83,10 +83,10 @@ export class Cgroup {
     if (frozen) this.write(join(path, file), off)
     throw new MinilabError(
       'usage',
-      `${path} would not ${frozen ? 'freeze' : 'thaw'} within ${timeout} ms`,
+      `${path} did not ${frozen ? 'freeze' : 'thaw'} within ${timeout} ms`,
       frozen
         ? `a process in it hangs in the kernel: ps -o pid,stat,wchan -p ${members(path).join(',')}`
-        : 'a cgroup above it is frozen: thaw that one',
+        : 'a cgroup above it is frozen: thaw that cgroup',
     )
   }
 }

@@ -96,8 +96,7 @@ function refusal({ version, mount }: Hierarchy, start: string, controller: strin
   if (errno === 'EROFS')
     return {
       reason: `${start} is read-only here (cgroup v${version}): we seem to be in a container`,
-      remedy:
-        'run on a machine or VM of its own, or give this container writable cgroups (docker: --privileged)',
+      remedy: 'run outside the container, or give it writable cgroups (docker: --privileged)',
     }
   if (errno)
     return {

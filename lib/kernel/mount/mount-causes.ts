@@ -19,11 +19,11 @@ export const mountCauses: Record<string, Rule[]> = {
           m => m.target.startsWith('/proc/') && m.type !== 'binfmt_misc' && m.type !== 'autofs',
         ),
       'parts of /proc are covered by other mounts here (we seem to be inside a container), so a user namespace may not mount an uncovered one',
-      'run on a machine or VM of its own, or start this container with an unmasked /proc (docker: --security-opt systempaths=unconfined)',
+      'run outside the container, or start it with an unmasked /proc (docker: --security-opt systempaths=unconfined)',
     ),
     when(
       ([, , type]) => type === 'sysfs' && !mountinfo().some(m => m.type === 'sysfs' && m.target === '/sys'),
-      '/sys is not mounted here, and a user namespace may mount only a file system that is there already',
+      '/sys is not mounted here, and a user namespace may mount sysfs only if it is already mounted',
       'sudo mount -t sysfs sysfs /sys',
     ),
     when(
@@ -42,7 +42,7 @@ export const mountCauses: Record<string, Rule[]> = {
       NEEDS_ROOT,
     ),
     say(
-      'the mount namespace belongs to another user namespace than the one that the call is made in',
+      "the mount namespace belongs to a different user namespace from the caller's",
       'ask for both at once: CLONE_NEWUSER and CLONE_NEWNS',
     ),
   ],
@@ -76,7 +76,7 @@ export const mountCauses: Record<string, Rule[]> = {
   'mount EBUSY': [
     when(
       ([, , type]) => type === 'proc' || type === 'sysfs' || type === 'cgroup2',
-      'the same file system is mounted exactly there already',
+      'the same file system is already mounted there',
       'leave this mount out',
     ),
   ],
@@ -92,7 +92,7 @@ export const mountCauses: Record<string, Rule[]> = {
         }
       if (root === '.' && !did('chdir', earlier, () => true) && !did('fchdir', earlier, () => true))
         return {
-          cause: 'the process does not stand in the new root, so “.” is another directory',
+          cause: 'the working directory is not the new root, so “.” is another directory',
           remedy: 'chdir to the new root before pivot_root(".", ".")',
         }
       if (!did('mount', earlier, a => flag(a, (1 << 18) | (1 << 19), 3)))
@@ -107,10 +107,7 @@ export const mountCauses: Record<string, Rule[]> = {
     },
   ],
   'pivot_root EBUSY': [
-    say(
-      'the new root or put_old is the current root already, or not a mount point of its own',
-      'bind-mount it on itself first',
-    ),
+    say('the new root or put_old is on the current root mount', 'bind-mount it on itself first'),
   ],
   'pivot_root EPERM': [
     when(lacksSysAdmin, 'pivot_root needs CAP_SYS_ADMIN over the mount namespace', NEEDS_ROOT),
@@ -118,7 +115,7 @@ export const mountCauses: Record<string, Rule[]> = {
   'chroot EPERM': [say('chroot needs CAP_SYS_CHROOT in this user namespace', NEEDS_ROOT)],
   'umount2 EINVAL': [
     say(
-      'the target is not a mount point, or its mount came along locked from a more privileged mount namespace',
+      'the target is not a mount point, or its mount is locked: it came from a more privileged mount namespace',
       'unmount the whole tree it came with (MNT_DETACH on its top) instead',
     ),
   ],

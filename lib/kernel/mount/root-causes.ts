@@ -37,20 +37,20 @@ const readOnlySys = when(
       inSight.every(({ options, superOptions }) => [...options, ...superOptions].includes('ro'))
     )
   },
-  'the /sys in sight is read-only, and a user namespace gets no other one than that',
-  'mount yours with MS_RDONLY',
+  'the visible /sys is read-only, so a user namespace may only mount a read-only one',
+  'mount it with MS_RDONLY',
 )
 
 /** Words that are often mistaken for a file system type, and what they are. */
 const NO_TYPE: Record<string, string> = {
-  bind: 'a bind mount is no file system but a flag: MS_BIND, with null for the type',
-  rbind: 'a bind mount is no file system but a flag: MS_BIND | MS_REC, with null for the type',
+  bind: 'a bind mount is not a file system type but a flag: MS_BIND, with null for the type',
+  rbind: 'a bind mount is not a file system type but a flag: MS_BIND | MS_REC, with null for the type',
 }
 
 function unknownType(type: string) {
   const known = readFileSync('/proc/filesystems', 'utf8').split(/\s+/).filter(Boolean)
   const load = `modprobe ${type}`
-  const more = '/proc/filesystems lists those that are known'
+  const more = '/proc/filesystems lists those that it knows'
   return {
     cause: `this kernel does not know the file system "${type}"`,
     // a type that is listed now was loaded since, or is refused for another reason
@@ -67,30 +67,30 @@ export const rootCauses: Record<string, Rule[]> = {
     when(
       ([, target]) => isInProc(target) && !existsSync(String(target)),
       'this kernel has no such path',
-      'tape.attempt.mount(…) goes on where a path is absent',
+      'tape.attempt.mount(…) continues if a path does not exist',
     ),
     when(
       ([, target], earlier) => isInProc(target) && did('pivot_root', earlier),
-      'it is not there: nothing is mounted on /proc or /sys in the new root',
-      'mount it there before; a bind without MS_REC leaves out what is mounted below',
+      'it does not exist: nothing is mounted on /proc or /sys in the new root',
+      'mount it there first; a bind mount without MS_REC leaves out the mounts below it',
     ),
   ],
   'mount ENOTDIR': [
     when(
       ([source, target]) => isInProc(target) && isFile(source) !== isFile(target),
       FILE_ON_FILE,
-      'tape.attempt.mount(…) goes on where a call is refused: /dev/null fits on a file, a tmpfs on a directory',
+      'tape.attempt.mount(…) continues if a call is refused: mount /dev/null on a file, a tmpfs on a directory',
     ),
     when(
       ([source, target]) => isFile(source) !== isFile(target),
       FILE_ON_FILE,
-      'make the target of the same kind as the source (mkdir, or touch)',
+      'make a target of the same kind as the source (mkdir, or touch)',
     ),
   ],
   'move_mount EINVAL': [
     when(
       (_, earlier) => did('open_tree', earlier, args => !flag(args, OPEN_TREE_CLONE, 2)),
-      'without OPEN_TREE_CLONE open_tree makes no copy: the descriptor is the mount in its old place, and after pivot_root that is out of reach',
+      'without OPEN_TREE_CLONE open_tree makes no copy: the descriptor is the mount in its old place, which is out of reach after pivot_root',
       'give open_tree OPEN_TREE_CLONE as well',
     ),
     when(
@@ -109,7 +109,7 @@ export const rootCauses: Record<string, Rule[]> = {
   'mknodat EPERM': [
     when(
       ([, , mode]) => [S_IFCHR, S_IFBLK].includes(Number(mode) & S_IFMT),
-      'a user namespace cannot make device nodes, not even for its root',
+      'in a user namespace not even root can make device nodes',
       "make an empty file (S_IFREG), and put the host's device there: open_tree before the pivot, then move_mount",
     ),
   ],
@@ -117,15 +117,15 @@ export const rootCauses: Record<string, Rule[]> = {
     when(
       ([path], earlier) =>
         String(path).startsWith('/') && (did('chroot', earlier) || did('pivot_root', earlier)),
-      'a path that starts with / begins at the new root by now, and there is no such directory in it',
+      'a path that starts with / now begins at the new root, which has no such directory',
       'chdir("/") goes to the new root; or chdir before the root is changed',
     ),
   ],
   'symlinkat EEXIST': [
     when(
       ([, , link]) => String(link).startsWith('/proc/'),
-      'symlinkat takes first what the link holds, and last where it is made',
-      'exchange the two',
+      "the first argument of symlinkat is the link's target, the last is its path",
+      'swap the two',
     ),
   ],
 }

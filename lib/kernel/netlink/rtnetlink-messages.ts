@@ -100,18 +100,18 @@ const neighbourAttributes = { NDA_DST: [1, 'ip'] } as const satisfies Attributes
 const EPERM = {
   cause:
     'CAP_NET_ADMIN is needed over every network namespace that takes part, in the user namespace that owns it',
-  remedy: 'run it with sudo, or with --rootless: a user namespace gives you a network of your own',
+  remedy: 'run it with sudo, or with --rootless: a user namespace gives you your own network namespace',
 }
 const ERANGE = {
   cause: 'the name of a link has at most 15 bytes (IFNAMSIZ)',
   remedy: 'choose a shorter one',
 }
 const ESRCH = {
-  cause: 'the process whose network namespace was named has gone',
+  cause: 'the process whose network namespace was named has ended',
   remedy: 'look at minilab ps',
 }
 const ENODEV = {
-  cause: 'no link of that name is in this network namespace',
+  cause: 'this network namespace has no link of that name',
   remedy: 'see ip link there: it may have been moved to another namespace, or renamed',
 }
 
@@ -132,7 +132,7 @@ const neighbour = family(ndmsg, neighbourAttributes, { EPERM })
 export const messages = {
   RTM_NEWLINK: link('RTM_NEWLINK', 16, {
     EEXIST: {
-      cause: "a link of that name (of either end's, for a veth) is there already",
+      cause: 'a link of that name exists already (for a veth: one of its two names)',
       remedy: 'choose another name, or delete it: ip link delete NAME',
     },
     EOPNOTSUPP: {
@@ -145,7 +145,7 @@ export const messages = {
   RTM_GETLINK: link('RTM_GETLINK', 18),
   RTM_SETLINK: link('RTM_SETLINK', 19, {
     EEXIST: {
-      cause: 'a link of that name is there already, in the network namespace that the link is in or goes to',
+      cause: "a link of that name exists already, in the link's current or new network namespace",
       remedy: 'rename one of them first: ip link set NAME name OTHER',
     },
     EOPNOTSUPP: {
@@ -153,7 +153,7 @@ export const messages = {
       remedy: 'the link comes first, and then the bridge: setMaster(hostLink, bridge)',
     },
     EBUSY: {
-      cause: 'the link is in use as it is: it is up, or belongs to a bridge already',
+      cause: 'the link is in use: it is up, or belongs to a bridge already',
       remedy: 'set it down first: ip link set NAME down',
     },
     ESRCH,
@@ -171,12 +171,12 @@ export const messages = {
       remedy: 'delete it first: ip route delete NETWORK',
     },
     ENETUNREACH: {
-      cause: 'the gateway is in no network that this namespace reaches directly',
+      cause: 'this namespace does not reach the gateway directly',
       remedy: "give a link an address in the gateway's network and set it up first",
     },
     ENODEV: {
       cause: 'a route needs a gateway, or a link that reaches the network directly',
-      remedy: 'say via which address, or on which link',
+      remedy: 'give an address (via) or a link (on)',
     },
     ENETDOWN: { cause: 'the link is down', remedy: 'set it up first: ip link set NAME up' },
   }),
@@ -185,6 +185,6 @@ export const messages = {
   }),
   RTM_GETROUTE: route('RTM_GETROUTE', 26),
   RTM_DELNEIGH: neighbour('RTM_DELNEIGH', 29, {
-    ENOENT: { cause: 'nothing is known of that neighbour', remedy: 'see ip neighbour' },
+    ENOENT: { cause: 'there is no such neighbour', remedy: 'see ip neighbour' },
   }),
 }

@@ -15,7 +15,7 @@ export const capabilities = {
   CAP_SETPCAP: 'drop from the bounding set, add from it to the inheritable set, set securebits',
   CAP_LINUX_IMMUTABLE: 'set a file immutable or append-only',
   CAP_NET_BIND_SERVICE: 'listen on a port below 1024',
-  CAP_NET_BROADCAST: 'reserved: the kernel asks for it nowhere',
+  CAP_NET_BROADCAST: 'reserved: the kernel never checks it',
   CAP_NET_ADMIN: 'configure links, addresses, routes and the firewall',
   CAP_NET_RAW: 'open raw and packet sockets (an old ping needs it)',
   CAP_IPC_LOCK: 'lock memory beyond the limit',

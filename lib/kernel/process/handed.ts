@@ -66,7 +66,11 @@ function read(variable: string | undefined): Told {
   if (!variable) return {}
   const fd = Number(variable)
   if (!isSealed(fd))
-    throw new MinilabError('usage', `${VARIABLE} is set, and makes no sense`, "unset it: it is minilab's own")
+    throw new MinilabError(
+      'usage',
+      `${VARIABLE} is set, but not by minilab`,
+      'unset it: only minilab may set it',
+    )
   const text = readFileSync(fd, 'utf8')
   closeSync(fd)
   return JSON.parse(text) as Told

@@ -26,7 +26,7 @@ export function memoryFile(name: string, use: 'data' | 'program'): number {
     if (code === 'EACCES' && use === 'program')
       throw new MinilabError(
         'machine',
-        'this machine allows no program in memory (vm.memfd_noexec = 2), and a container begins as one',
+        'this machine forbids programs in memory (vm.memfd_noexec = 2), and a container starts as one',
         'sysctl vm.memfd_noexec=1',
       )
     throw error

@@ -10,7 +10,7 @@ const cloneFlags = (args: readonly unknown[]) => BigInt((args[0] as { flags: num
 const notMapped = (file: string) =>
   say(
     `that id is not in the map of its user namespace: /proc/<pid>/${file} was not written yet, or lacks it`,
-    `write ${file} while the child waits at its gate, before it becomes somebody`,
+    `write ${file} while the child waits at its gate, before it takes that id`,
   )
 
 /** Why the kernel refuses to make a process, to give it namespaces, ids or a program: the ERRORS of section 2, kernel/fork.c. */
@@ -32,7 +32,7 @@ export const processCauses: Record<string, Rule[]> = {
   'clone3 EINVAL': [
     when(
       args => (cloneFlags(args) & BigInt(CLONE_NEWTIME)) !== 0n,
-      'kernels before 6.1 give no time namespace to a child that shares our memory',
+      'before Linux 6.1, a child that shares our memory cannot have a time namespace',
       'leave the time namespace out of the spec on this kernel',
     ),
     say(
@@ -42,7 +42,7 @@ export const processCauses: Record<string, Rule[]> = {
   ],
   'clone3 ENOSYS': [
     say(
-      'clone3 is missing or filtered: a kernel before 5.3, or a seccomp filter around us',
+      'clone3 is missing or refused: a kernel before 5.3, or a seccomp filter',
       'run outside the container, on Linux 5.11 or later',
     ),
   ],
@@ -58,16 +58,16 @@ export const processCauses: Record<string, Rule[]> = {
   'setns EINVAL': [
     when(
       args => flag(args, CLONE_NEWUSER | CLONE_NEWPID, 1),
-      "one may not join the user namespace one is in already, nor a pid namespace outside one's own",
+      'a process cannot join its current user namespace, nor a pid namespace outside its own',
       'leave those out that are the same already: compare /proc/self/ns with /proc/<pid>/ns',
     ),
   ],
   'setresuid EINVAL': [notMapped('uid_map')],
   'setresgid EINVAL': [notMapped('gid_map')],
-  'setns ESRCH': [say('the process has gone', 'look at minilab ps')],
+  'setns ESRCH': [say('the process has ended', 'look at minilab ps')],
   'sethostname EPERM': [
     say(
-      'the hostname belongs to the uts namespace, and that one is not ours',
+      'the host name belongs to the uts namespace, and we have no rights over it',
       'ask for CLONE_NEWUTS; without root also for CLONE_NEWUSER',
     ),
   ],

@@ -4,7 +4,7 @@ import { release } from 'node:os'
 export const OFFSETS_REFUSED = {
   reason:
     'before Linux 6.2 a child that shares our memory enters its time namespace at the clone, which settles its clocks',
-  remedy: 'a kernel from 6.2 on; without one, leave the offsets out',
+  remedy: 'use Linux 6.2 or later, or leave the offsets out',
 }
 
 /**

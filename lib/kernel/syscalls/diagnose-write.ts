@@ -21,12 +21,12 @@ function mapRefused(path: string): Diagnosis | undefined {
   const pid = who === 'self' ? who : Number(who)
   if (namespaceInode(pid, 'user') === namespaceInode('self', 'user'))
     return {
-      cause: 'that process is in the same user namespace as we are, which has its map already',
-      remedy: 'clone it with CLONE_NEWUSER, and write the map of the new process, not ours',
+      cause: 'that process is in our own user namespace, which has its map already',
+      remedy: 'clone it with CLONE_NEWUSER, and write the map of the new process',
     }
   return readFileSync(path, 'utf8').trim()
     ? {
-        cause: 'a map is written once, and this one is there already',
+        cause: 'a map can be written only once, and this one is written already',
         remedy: 'write all its lines in one write',
       }
     : undefined
@@ -36,7 +36,7 @@ const writes: [path: RegExp, codes: string[], cause: string, remedy: string][] =
   [
     /\/[ug]id_map$/,
     ['EPERM'],
-    'without root a map may only send one id to your own, and gid_map only after "deny" is in setgroups',
+    'without root a map may only map one id to your own, and gid_map only after "deny" is in setgroups',
     'write setgroups "deny" first, then "0 <your id> 1"; for more ids install uidmap (newuidmap)',
   ],
   [
@@ -63,7 +63,7 @@ const writes: [path: RegExp, codes: string[], cause: string, remedy: string][] =
     'on cgroup v2 a cgroup that hands controllers to its children may hold no processes itself',
     'join a leaf below it',
   ],
-  [/cgroup\.procs$/, ['ESRCH'], 'the process has gone', 'look at minilab ps'],
+  [/cgroup\.procs$/, ['ESRCH'], 'the process has ended', 'look at minilab ps'],
   [
     /cgroup\.subtree_control$/,
     ['EBUSY'],

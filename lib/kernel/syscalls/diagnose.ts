@@ -28,6 +28,6 @@ export function diagnose(
 /** The child gave up the right to this call earlier on its tape. */
 const dropped = when(
   (_, earlier) => did('capset', earlier) || did('seccomp', earlier),
-  'capset or seccomp, earlier on the same tape, took away the right to it',
-  'make this call before: rights are dropped when nothing needs them any more',
+  'an earlier capset or seccomp on the same tape took away the right to make this call',
+  'make this call earlier: drop rights only when no later call needs them',
 )

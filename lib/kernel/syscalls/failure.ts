@@ -7,8 +7,8 @@ import { Later, type Replayed, type Tape } from '../tape/tape.ts'
 const NO_RETURN = ['execve', 'exit_group']
 
 const KILLED = {
-  cause: 'a signal killed the child in the midst of this call',
-  remedy: 'dmesg | tail tells whether the kernel sent it (out of memory, a seccomp filter)',
+  cause: 'a signal killed the child during this call',
+  remedy: 'dmesg | tail shows whether the kernel sent it (out of memory, a seccomp filter)',
 }
 
 /** Like KILLED, if the second stage has not started anything. */
@@ -21,7 +21,7 @@ const NO_SECOND_STAGE = {
 /** Like KILLED, for a child's child: Tape.become. */
 const KILLED_WITH_ITS_MAKER = {
   cause:
-    'a signal killed it when the process that made it had ended: with process 1 of a pid namespace end all others in it, pid_namespaces(7)',
+    'a signal killed it because its parent had ended: when process 1 of a pid namespace ends, the kernel kills all others in it, pid_namespaces(7)',
   remedy: 'leave out the second clone3: the first child is inside already',
 }
 

@@ -32,4 +32,4 @@ export const flag = (args: readonly unknown[], bit: number, at = 0) =>
 export const lacksSysAdmin = () => (BigInt('0x' + (status('self').CapEff ?? '0')) & (1n << 21n)) === 0n
 
 export const NEEDS_ROOT =
-  'run it with sudo, or with --rootless: a user namespace gives you the rights over its own'
+  'run it with sudo, or with --rootless: a user namespace gives you the rights over its own namespaces'

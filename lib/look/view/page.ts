@@ -31,7 +31,7 @@ export function page(token: string): string {
         <main>
           <section id="containers" aria-label="Containers" tabindex="0">
             <div id="nothing">
-              <h2>Nothing runs now.</h2>
+              <h2>Nothing is running now.</h2>
               <p>Type one of these in another terminal, and watch it here:</p>
               <dl>
                 <dt><code>${typed('minilab step 4')}</code></dt>

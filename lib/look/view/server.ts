@@ -69,12 +69,12 @@ export class ViewServer {
       return `http://${await listenOnLoopback(this.#server, port)}/?token=${this.#token}`
     } catch (error) {
       const code = codeOf(error)
-      const why = code === 'EADDRINUSE' ? 'is taken' : code === 'EACCES' ? 'is for root only' : undefined
+      const why = code === 'EADDRINUSE' ? 'is in use' : code === 'EACCES' ? 'is for root only' : undefined
       if (!why) throw error
       throw new MinilabError(
         'usage',
         `port ${port} ${why}`,
-        'choose another, such as --port 7071; --port 0 takes any that is free',
+        'choose another, such as --port 7071; --port 0 takes any free port',
       )
     }
   }

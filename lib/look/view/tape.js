@@ -45,7 +45,7 @@ const TOLD = {
   },
   broken(_, step) {
     step.stage = 'ended'
-    return [line('end failed', [sign('failed'), text('span', 'it ended before it was through')])]
+    return [line('end failed', [sign('failed'), text('span', 'it ended before it was finished')])]
   },
 }
 

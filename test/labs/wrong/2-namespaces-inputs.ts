@@ -153,7 +153,7 @@ export const wrongInputs: WrongAnswer[] = [
       ],
     ],
     rootOnly: 'without root a map has one entry',
-    says: 'a map is written once',
+    says: 'a map can be written only once',
   },
   {
     task: 'map',

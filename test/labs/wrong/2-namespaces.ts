@@ -49,7 +49,7 @@ export const wrong: WrongAnswer[] = [
       [UTS, ''],
       [NAME, `${NAME}    tape.unshare(CLONE_NEWUTS)\n`],
     ],
-    says: 'the hostname belongs to the uts namespace, and that one is not ours',
+    says: 'the host name belongs to the uts namespace, and we have no rights over it',
   },
 
   {
@@ -124,7 +124,7 @@ export const wrong: WrongAnswer[] = [
       ['  user: CLONE_NEWUSER,\n', ''],
       [INSIDE, `${INSIDE}    tape.unshare(CLONE_NEWUSER)\n`],
     ],
-    says: 'that process is in the same user namespace as we are',
+    says: 'that process is in our own user namespace',
   },
   {
     task: 'map',
@@ -181,7 +181,7 @@ export const wrong: WrongAnswer[] = [
     name: 'twice',
     belief: 'a map can be corrected',
     edits: [[UIDS, `${UIDS}${UIDS}`]],
-    says: 'a map is written once',
+    says: 'a map can be written only once',
   },
   {
     task: 'map',

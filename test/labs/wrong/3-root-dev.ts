@@ -53,7 +53,7 @@ export const wrongDevices: WrongAnswer[] = [
       ],
       [MOVE, ''],
     ],
-    says: 'a user namespace cannot make device nodes',
+    says: 'in a user namespace not even root can make device nodes',
   },
   {
     task: 'dev',
@@ -88,7 +88,7 @@ export const wrongDevices: WrongAnswer[] = [
         'tape.symlinkat(`/dev/${name}`, AT_FDCWD, target)',
       ],
     ],
-    says: 'symlinkat takes first what the link holds',
+    says: "the first argument of symlinkat is the link's target",
   },
   {
     task: 'dev',

@@ -93,14 +93,14 @@ export const wrongJails: WrongAnswer[] = [
         "    tape.mount('proc', `${rootfs}/proc`, 'proc', SAFE, null)\n    tape.mount(rootfs, rootfs, null, MS_BIND, null)\n",
       ],
     ],
-    says: 'a bind without MS_REC leaves out what is mounted below',
+    says: 'a bind mount without MS_REC leaves out the mounts below it',
   },
   {
     task: 'proc',
     name: 'sysfs with the flags of proc',
     belief: 'what holds for /proc holds for /sys',
     edits: [['SAFE | MS_RDONLY, null)\n    tape.umount2', 'SAFE, null)\n    tape.umount2']],
-    says: 'mount yours with MS_RDONLY',
+    says: 'mount it with MS_RDONLY',
   },
   {
     task: 'pivot',

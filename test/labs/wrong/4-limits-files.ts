@@ -49,7 +49,7 @@ const onV1: WrongAnswer[] = [
     name: 'the name on v2',
     belief: 'a freezer is a freezer',
     edits: [['if (version === 1) {', 'if (version === (3 as never)) {']],
-    says: 'here it is freezer.state',
+    says: 'use freezer.state',
   },
 ]
 
@@ -87,7 +87,7 @@ export const wrongFiles: WrongAnswer[] = [
     name: 'a number of M with a fraction',
     belief: 'the kernel takes 58.0625M',
     edits: rounded('`${limit / 2 ** 20}M`'),
-    says: 'is no whole number',
+    says: 'is not a whole number',
   },
   {
     task: 'memory',

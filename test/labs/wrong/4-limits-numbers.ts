@@ -50,7 +50,7 @@ ${MEMORY}`,
     name: 'the name on v2',
     belief: 'the files have the same names on both versions',
     edits: [["['memory.limit_in_bytes', limit]", "['memory.max', limit]"]],
-    says: 'here it is memory.limit_in_bytes',
+    says: 'use memory.limit_in_bytes',
   },
   {
     task: 'cpu',
@@ -62,7 +62,7 @@ ${MEMORY}`,
         "const { version, path } = cgroup.controller(controller === 'cpu' ? 'memory' : controller)!",
       ],
     ],
-    says: 'this directory belongs to another hierarchy: that of cpu',
+    says: 'this directory is in the wrong hierarchy: the one for cpu',
   },
 ]
 
