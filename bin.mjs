@@ -15,7 +15,7 @@ if (Number.parseInt(process.versions.node) < 24) {
   process.exit(3)
 }
 
-// As most programs, and not as Node, which says in a line of its own that it takes the one and ignores the other.
+// As most programs, and not as Node, which prints a line to say that it takes the one and ignores the other.
 if (process.env.NO_COLOR || process.env.NODE_DISABLE_COLORS) delete process.env.FORCE_COLOR
 
 // At SIGUSR1 Node opens its debugger, to all who reach 127.0.0.1. `run` and `exec` pass the signal on; else it ends us. (Node's
@@ -29,8 +29,8 @@ process.on('SIGUSR1', function end() {
 // A launch that waits at its gate holds a libuv worker. libuv reads this once, at the first asynchronous call.
 process.env.UV_THREADPOOL_SIZE = String(Math.max(8, Number(process.env.UV_THREADPOOL_SIZE) || 0))
 
-// Only the owner writes the checkout's cache: root's files would stand in the way of the owner's next `npm ci`. Everybody
-// else has one of their own; where that cannot be written to, Node does without. Root under sudo may have another's HOME.
+// Only the owner writes the checkout's cache: root's files would stand in the way of the owner's next `npm ci`. Everyone
+// else has their own cache; if that is not writable, Node does without. Root under sudo may have another's HOME.
 const here = import.meta.dirname
 const uid = process.getuid()
 const { HOME, XDG_CACHE_HOME = HOME && `${HOME}/.cache` } = uid === 0 ? { HOME: '/root' } : process.env

@@ -153,7 +153,7 @@ export const mutants: Mutant<Wiring>[] = [
       ),
   },
   {
-    name: 'route-to-nobody',
+    name: 'wrong-gateway',
     misconception: 'the default route leads to an address that routers often have, but here no router has it',
     breaks: say('The default route leads to', 'default-route', ...OUT, ...IN),
     change: step =>

@@ -125,7 +125,7 @@ export const exercise: Exercise<Made> = {
     {
       call: 'write("/proc/<pid>/uid_map"',
       task: 'map',
-      why: 'Only a process outside can say who the users inside are; until then, every id is 65534 (nobody).',
+      why: 'Only a process outside can say who the users inside are; until then, every id is 65534 (`nobody`).',
     },
     {
       call: 'write("/proc/<pid>/gid_map"',

@@ -114,7 +114,7 @@ function tooEarly(op: Op | undefined, earlier: readonly Op[], diagnosis?: Diagno
     remedy: 'put `hardening` after all parts that still need rights: just before `program`',
   }
 }
-const TAKEN_AWAY = 'took away the right to it'
+const TAKEN_AWAY = 'took away the right to make this call'
 
 /** The error of a container that did not start, with the cause. Other errors are returned unchanged. */
 export function explainRefused(error: unknown, { ops }: Latest): unknown {

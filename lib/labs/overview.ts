@@ -101,7 +101,7 @@ export class ProgressPresenter extends Printer {
     if (next) {
       const command = next.state === 'untouched' ? 'lab' : 'check'
       this.note(`Next: ${next.title}, in ${next.exercise}.ts: \`minilab ${command} ${next.number}\``)
-    } else this.note('All passed: `minilab run --mine default` runs a container of your own making.')
+    } else this.note('All passed: `minilab run --mine default` runs a container from your own parts.')
     if (right < asked) this.note('`minilab quiz` asks again what you predicted wrongly.')
     this.line()
   }

@@ -20,7 +20,7 @@ export function readProgress({ folder }: Workspace): Progress {
     throw new MinilabError(
       'usage',
       `${path} was written by a newer minilab`,
-      'use that one, or update this one (git pull)',
+      'use the newer one, or update this one (git pull)',
     )
   throw new MinilabError(
     'usage',
@@ -47,7 +47,7 @@ export function changeProgress(workspace: Workspace, change: (progress: Progress
     throw new MinilabError(
       'usage',
       `${path} cannot be written to with your rights`,
-      'work in a folder of your own: minilab init DIR',
+      'work in your own folder: minilab init DIR',
     )
   }
 }

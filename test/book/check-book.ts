@@ -9,6 +9,7 @@ import { attempt, type Problem } from './problem.ts'
 import { canRecord, type Recorder } from './recording.ts'
 import { checkSections } from './sections.ts'
 import { links, spans } from './spans.ts'
+import { checkWords } from './words.ts'
 
 export interface CheckOptions {
   /** names such as `3-root`; all pages where there is none */
@@ -25,7 +26,7 @@ export interface Checked {
   counts: { pages: number; blocks: number; recordings: number; links: number; names: number }
 }
 
-/** Looks at all that the book of a project says of the project: that it is so. Nothing is written. */
+/** Whether all that the book of a project says about the project is so, in words that we want. Nothing is written. */
 export async function checkBook(project: string, options: CheckOptions = {}): Promise<Checked> {
   const { only = [], recorder, chapters = await allChapters() } = options
   const pages = readPages(project, only)
@@ -45,7 +46,11 @@ export async function checkBook(project: string, options: CheckOptions = {}): Pr
     }),
   )
   return {
-    problems: [...(only.length === 0 ? missing(pages, chapters) : []), ...problems.flat()],
+    problems: [
+      ...(only.length === 0 ? missing(pages, chapters) : []),
+      ...problems.flat(),
+      ...checkWords(project, only),
+    ],
     counts: count(pages),
   }
 }

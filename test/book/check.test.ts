@@ -232,6 +232,22 @@ const FALSEHOODS: Record<string, Falsehood> = {
   },
 }
 
+/** Words that the book and the messages do without, and what is proposed. */
+const WORDS: Record<string, string> = {
+  whoever: 'name the person, such as "the caller"',
+  somebody: 'name the person, or write "someone"',
+  nobody: 'name the person, or write "no one"',
+  shall: 'write "must", "should" or "will"',
+  mend: 'write "fix", "repair" or "correct"',
+  mended: 'write "fix", "repair" or "correct"',
+  anew: 'write "again"',
+  therein: 'write "in it"',
+  'that one': 'name the thing',
+  'of its own': 'write "its own …", "your own …"',
+  'of their own': 'write "its own …", "your own …"',
+  '\u2019': "write the straight one: '",
+}
+
 describe('book:check', () => {
   it('finds nothing in a book that is true', async () => {
     const project = await filled()
@@ -245,6 +261,38 @@ describe('book:check', () => {
     const problems = await check(project)
     const place = `${PAGE}:${project.line(falsehood.at)}: `
     expect(problems.filter(problem => problem.startsWith(place)).join('\n')).toContain(falsehood.says)
+  })
+
+  it.for(Object.entries(WORDS))(
+    'sees the words "%s", in the book and in strings',
+    async ([words, remedy]) => {
+      const project = await filled()
+      const written = words.replace(' ', '\n')
+      project.edit(PAGE, 'It prints.', `It prints what\n${written} is.`)
+      project.write('chapters/demo.ts', 'export const said = `it is ${1}\n  ' + words + '`\n')
+      const says = `"${words}" is not in plain English: ${remedy}`
+      const places = [`${PAGE}:${project.line(written)}`, 'chapters/demo.ts:2']
+      expect(await check(project)).toEqual(places.map(place => `${place}: ${says}`))
+    },
+  )
+
+  it('leaves out code, names of programs and comments when it looks at words', async () => {
+    const project = await filled()
+    project.edit(
+      PAGE,
+      'It prints.',
+      'It prints `nobody`, an `id -u nobody` and <!-- nobody --> that `x` one.',
+    )
+    project.write('lib/other.ts', "const nobody = 'the user `nobody`, or that one of them' // nobody\n")
+    expect(await check(project)).toEqual([])
+  })
+
+  it('sees that an exception is no longer needed', async () => {
+    const project = await filled()
+    project.write('lib/image/default.ts', "export const passwd = 'root:x:0:0'\n")
+    expect(await check(project)).toEqual([
+      expect.stringMatching(/^lib\/image\/default\.ts:1: .*remove the exception/),
+    ])
   })
 
   it('names all problems, not only the first', async () => {

@@ -29,7 +29,7 @@ function compile(source: string, flags: string): RegExp {
   try {
     return new RegExp(source, `${flags.replace(/[gmy]/g, '')}m`) // ^ and $ are those of lines
   } catch (error) {
-    throw new BookError(`/${source}/${flags}: ${(error as Error).message}`, 'mend the regular expression')
+    throw new BookError(`/${source}/${flags}: ${(error as Error).message}`, 'correct the regular expression')
   }
 }
 

@@ -4,7 +4,7 @@ import { parse } from '../../lib/book/pages.ts'
 import { hint } from '../../lib/common/suggest.ts'
 import { BookError } from './problem.ts'
 
-/** Where links may lead outside: what is there stays there for years. Nobody looks whether it does. */
+/** Where links may lead outside: what is there stays there for years. No check fetches them. */
 const HOSTS = [
   'bugs.openjdk.org',
   'crates.io',
@@ -49,7 +49,7 @@ export function checkLink(project: string, file: string, target: string): void {
 }
 
 function checkOutside(target: string): void {
-  if (!URL.canParse(target)) throw new BookError(`${target} is no address`, 'mend the link')
+  if (!URL.canParse(target)) throw new BookError(`${target} is not an address`, 'correct the link')
   const { protocol, host } = new URL(target)
   if (protocol !== 'https:') throw new BookError(`the link to ${target} is not https`, 'use https')
   if (!HOSTS.includes(host))

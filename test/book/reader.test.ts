@@ -204,7 +204,7 @@ describe('minilab book', () => {
     [['8'], /no page "8": the pages are 0, 1, 2, 3, 4, 5, 6, 7/],
     [['rot'], /no page "rot": did you mean root\?/],
     [['../README'], /no page "\.\.\/README": the pages are/],
-    [['--port', '8000'], /--port is for --serve/],
+    [['--port', '8000'], /--port goes with --serve/],
     [['3', '--serve'], /leave out "3"/],
     [['--serve', '--port', '70000'], /0 to 65535/],
     [['--serve', '--out', 'x'], /cannot be used with/],

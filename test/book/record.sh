@@ -1,9 +1,9 @@
-# Runs a command line in a place of its own (machine.sh), and takes away what that leaves: record.sh CHECKOUT SECONDS COMMAND
-# Whoever started it may die meanwhile: it goes on to its end.
+# Runs a command line in a separate place (machine.sh), and takes away what that leaves: record.sh CHECKOUT SECONDS COMMAND
+# It runs to its end even if the process that started it dies.
 set -eu
 folder=$(mktemp -d /tmp/minilab-book-XXXXXX)
 name=${folder##*/}
-# not v1's freezer: its true root has no freezer.state, and so nobody tries to thaw it
+# not v1's freezer: its true root has no freezer.state, so no process tries to thaw it
 hierarchies=$(awk '$3 == "cgroup2" || $3 == "cgroup" && $4 !~ /(^|,)freezer/ { print $2 }' /proc/self/mounts)
 
 remove() {

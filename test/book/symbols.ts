@@ -20,7 +20,7 @@ type Named = [name: string, definition: Definition]
 export function definition(file: string, source: string, symbol: string): string[] {
   const { program, errors } = parseSync(file, source)
   if (errors.length > 0)
-    throw new BookError(`${file} is not TypeScript: ${errors[0]?.message}`, 'mend the file')
+    throw new BookError(`${file} is not TypeScript: ${errors[0]?.message}`, 'correct the file')
   let found: Definition = { start: 0, end: source.length, members: () => program.body.flatMap(ofStatement) }
   for (const [i, name] of symbol.split('.').entries()) {
     const members = found.members()

@@ -14,7 +14,7 @@ export interface SyncOptions {
 }
 
 export interface Synced {
-  /** the blocks that were filled in anew, as `book/3-root.md:12` */
+  /** the blocks that were filled in again, as `book/3-root.md:12` */
   written: string[]
   problems: Problem[]
 }

@@ -154,7 +154,7 @@ describe.each(users)('run as %s', user => {
     const taken = await minilab('run', '--rm', '-p', `${port}:80`, 'default', 'true')
     expect(taken).toMatchObject({
       status: 125,
-      stderr: expect.stringContaining(`:${port} is taken`) as string,
+      stderr: expect.stringContaining(`:${port} is in use`) as string,
     })
   })
 

@@ -65,7 +65,7 @@ describe('a refusal here', () => {
     tape.setns(pidfd, CLONE_NEWNS)
     const error = await refusal(tape, CLONE_NEWUSER)
     now.close(pidfd)
-    expectSaid(error, { error: 'setns ESRCH', cause: /^the process has gone$/, remedy: /minilab ps/ })
+    expectSaid(error, { error: 'setns ESRCH', cause: /^the process has ended$/, remedy: /minilab ps/ })
   })
 
   test('a uid_map that is written twice', async () => {
@@ -198,7 +198,7 @@ describe.skipIf(noCgroup || !isRoot)(
       const beyond = 2 ** 22 + 1 // pid_max(5)
       expectSaid(
         thrown(() => writeControl(`${cgroup}/cgroup.procs`, `${beyond}`)),
-        { error: 'write ESRCH', cause: /^the process has gone$/, remedy: /minilab ps/ },
+        { error: 'write ESRCH', cause: /^the process has ended$/, remedy: /minilab ps/ },
       )
     })
 

@@ -266,7 +266,7 @@ const mistakes: Record<string, Mistake> = {
       tape.become({ flags: c.CLONE_VM + c.CLONE_VFORK })
     },
     error: 'clone3 ENOSYS',
-    cause: /missing or filtered/,
+    cause: /missing or refused/,
     remedy: /outside the container/,
   },
 }

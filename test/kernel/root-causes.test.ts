@@ -46,7 +46,7 @@ const mistakes: Record<string, Said & { record(tape: Tape, root: string): void }
   'a device node in a user namespace': {
     record: (tape, root) => tape.mknodat(c.AT_FDCWD, `${root}/null`, c.S_IFCHR | 0o666, 0x103),
     error: 'mknodat EPERM',
-    cause: /cannot make device nodes/,
+    cause: /even root can make device nodes/,
     remedy: /open_tree before the pivot/,
   },
   'the old path after chroot': {

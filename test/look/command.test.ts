@@ -16,7 +16,7 @@ describe('which one', () => {
   test('none runs: one line that says what to do', async () => {
     const { stdout, stderr, status } = await runMinilab(['look'])
     expect({ stdout, status }).toEqual({ stdout: '', status: 2 })
-    expect(stderr).toMatch(/^minilab: no container runs: .*minilab run -d .*minilab step 3 --keep.*\n$/)
+    expect(stderr).toMatch(/^minilab: no container is running: .*minilab run -d .*minilab step 3 --keep.*\n$/)
   })
 
   test('the only one; of several a line each; by name, id, begin of the id, pid', async () => {

@@ -4,7 +4,7 @@ import { wrap } from '../text.ts'
 import type { Cell } from './attack.ts'
 import { attacks } from './attacks.ts'
 
-const WHAT = `A container runs another person's program on your kernel. Here that program is hostile: it makes the same ${attacks.length} attacks in the container of each chapter, which has all the parts that the chapters up to it have taught. Every attack is really made, and what came of it is read outside of the container. “The host” is a sandbox, with processes, files and a network of its own; yours is out of reach.`
+const WHAT = `A container runs another person's program on your kernel. Here that program is hostile: it makes the same ${attacks.length} attacks in the container of each chapter, which has all the parts that the chapters up to it have taught. Every attack is really made, and what came of it is read outside of the container. “The host” is a sandbox, with its own processes, files and network; yours is out of reach.`
 
 const RELAPSE =
   "Why can chapter 2 stop what chapter 3 cannot? As root, chapter 2 makes root inside a user outside who owns nothing. From chapter 3 on both are the same user, so that the files of an image belong to whom they should; what belongs to the host's root then has to be protected by other means."

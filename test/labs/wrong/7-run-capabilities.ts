@@ -223,7 +223,7 @@ export const capabilities: WrongAnswer[] = [
         'capabilityMask(effective), capabilityMask(effective), 0n),\n    )\n    tape.capset(capHeader(), capData(capabilityMask(effective), capabilityMask(permitted), capabilityMask(inheritable)',
       ],
     ],
-    says: 'took away the right to it',
+    says: 'took away the right to make this call',
   },
   {
     task: 'capabilities',

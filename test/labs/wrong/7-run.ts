@@ -61,7 +61,7 @@ export const wrong: WrongAnswer[] = [
       [NAMESPACES, ''],
       [PROGRAM, '  namespaces,\n' + PROGRAM],
     ],
-    says: 'took away the right to it',
+    says: 'took away the right to make this call',
   },
   {
     task: 'order',
@@ -87,7 +87,7 @@ export const wrong: WrongAnswer[] = [
         '  program, // its execve does not return\n].sort((a, b) => a.name.localeCompare(b.name))',
       ],
     ],
-    says: 'took away the right to it',
+    says: 'took away the right to make this call',
   },
   {
     task: 'order',
