@@ -132,7 +132,7 @@ describe.each(users)('without making anything, as %s', user => {
   )
 
   test.each([
-    [['step', '0'], /there is no step "0": they are 1 cli, 2 namespaces, .*7 run, or all$/m],
+    [['step', '0'], /there is no step "0": the steps are 1 cli, 2 namespaces, .*7 run, or all$/m],
     [['step', '-1'], /there is no step "-1"/],
     [['step', '1e0'], /there is no step "1e0"/],
     [['step', 'layer'], /did you mean layers\?/],

@@ -109,7 +109,7 @@ test('giving up shows the solution, and is noted', async () => {
 })
 
 test.each([
-  { words: ['check', '9'], says: /there is no lab "9": they are 1 cli/ },
+  { words: ['check', '9'], says: /there is no lab "9": the labs are 1 cli/ },
   { words: ['lab', 'roott'], says: /there is no lab "roott": did you mean root\?/ },
   { words: ['watch', '3'], says: /watch needs a terminal: use minilab check N/ },
   { words: ['check', '3'], env: { MINILAB_WORKSPACE: '/nowhere' }, says: /\/nowhere, which is no workspace/ },

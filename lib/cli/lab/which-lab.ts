@@ -25,7 +25,7 @@ export async function labNamed(word: string): Promise<Exercise> {
   throw new MinilabError(
     'usage',
     `there is no lab "${word}"`,
-    hint(word, names, `they are ${exercises.map(({ number, name }) => `${number} ${name}`).join(', ')}`),
+    hint(word, names, `the labs are ${exercises.map(({ number, name }) => `${number} ${name}`).join(', ')}`),
   )
 }
 

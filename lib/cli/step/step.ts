@@ -76,7 +76,7 @@ export function whichSteps(word: string): number[] {
   throw new MinilabError(
     'usage',
     `there is no step "${word}"`,
-    hint(word, names, `they are ${steps.map(({ name }, i) => `${i + 1} ${name}`).join(', ')}, or all`),
+    hint(word, names, `the steps are ${steps.map(({ name }, i) => `${i + 1} ${name}`).join(', ')}, or all`),
   )
 }
 

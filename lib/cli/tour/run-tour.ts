@@ -94,7 +94,7 @@ class TourPresenter extends Presenter {
     for (const step of steps) this.#step(step)
     this.line()
     if (steps.some(({ done, lab }) => done || isPassed(lab)))
-      this.line(this.ink.dim(" ✔ is what you have done: a step's predictions, all tasks of a lab."))
+      this.line(this.ink.dim(" ✔ marks what you have done: a step's predictions, all tasks of a lab."))
     this.#text(`Next: \`${next}\``)
   }
 

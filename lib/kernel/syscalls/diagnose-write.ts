@@ -67,7 +67,7 @@ const writes: [path: RegExp, codes: string[], cause: string, remedy: string][] =
   [
     /cgroup\.subtree_control$/,
     ['EBUSY'],
-    'processes still sit in this cgroup, and only an empty one may hand controllers down (no internal processes)',
+    'this cgroup still has processes, and only an empty one may hand controllers down (no internal processes)',
     'move them into a leaf first',
   ],
   [
