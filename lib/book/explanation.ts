@@ -10,7 +10,7 @@ export function explanation({ number, name }: { number: number; name: string }, 
   const file = `${number}-${name}.md`
   const text = readFileSync(join(bookFolder, file), 'utf8')
   const [, section] = text.split(`\n## ${title}\n`)
-  const paragraph = section?.trim().split('\n\n')[0]
+  const paragraph = section?.trim().split(/\n\n|\n<!--/)[0]
   if (!paragraph) throw new Error(`book/${file} has no section "${title}" that begins with a paragraph`)
   return paragraph.replaceAll('\n', ' ')
 }

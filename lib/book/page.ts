@@ -1,6 +1,8 @@
 import MarkdownIt, { type Token } from 'markdown-it'
 import { certain } from '../common/certain.ts'
-import { codeBlock } from './code-block.ts'
+import { codeBlock, type CodeBlock } from './code-block.ts'
+import { drawing } from './drawing.ts'
+import { isDrawing, pictureOf } from './drawing-cells.ts'
 import { highlight } from './highlight.ts'
 import { html, Html } from './html.ts'
 import { target } from './links.ts'
@@ -83,10 +85,14 @@ rules.table_open = (tokens, i) => {
   return `${open('div', { class: 'wide', ...box(`Table: ${names.join(', ')}`) })}<table>\n`
 }
 rules.table_close = () => '</table></div>\n'
-rules.fence = rules.code_block = on(token => figure(token))
+rules.fence = rules.code_block = (tokens, i) => {
+  const block = codeBlock(certain(tokens[i]))
+  if (!isDrawing(block)) return figure(block)
+  const svg = drawing(block.text, pictureOf(tokens[i - 1]) ?? 'Drawing')
+  return `<figure class="drawing">${open('div', { class: 'canvas', ...box('Drawing') })}${svg.text}</div></figure>\n`
+}
 
-function figure(token: Token): string {
-  const { language, caption, text, copy } = codeBlock(token)
+function figure({ language, caption, text, copy }: CodeBlock): string {
   const kind = language && language !== 'text' ? language : 'drawing'
   const label = caption || (kind === 'drawing' ? 'Drawing' : `Code: ${kind}`)
   const code = highlight(language, text).map(({ text, kind }) =>

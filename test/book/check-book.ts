@@ -1,6 +1,7 @@
 import type { Block } from './blocks.ts'
 import { chapters as allChapters, type Chapter } from './chapters.ts'
 import { checkCommands, type Context } from './command-names.ts'
+import { checkDrawings } from './drawings.ts'
 import { fillCode, fillRecordings, firstDifference, type Filling } from './fill.ts'
 import { checkLink } from './links.ts'
 import { checkErrnos, checkManPages, checkPath } from './names.ts'
@@ -39,6 +40,7 @@ export async function checkBook(project: string, options: CheckOptions = {}): Pr
         ...page.problems,
         ...(own ? checkSections(page, own) : []),
         ...empty(page),
+        ...checkDrawings(page),
         ...fillings.flatMap(filling => [...filling.problems, ...stale(page, filling)]),
         ...checkNames(project, page, own ? { chapters, own } : { chapters }),
         ...checkLinks(project, page),

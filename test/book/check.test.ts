@@ -52,6 +52,11 @@ interface Falsehood {
   root?: boolean
 }
 
+/** An edit that makes a drawing of the page's block of text. */
+const drawn = (...lines: string[]): Falsehood['edits'] => [
+  [PAGE, '```text\nas drawn', ['<!-- picture: A box. -->', '```text', ...lines].join('\n')],
+]
+
 const FENCE = '```ts lib/demo.ts#first'
 const CONSOLE = '```console echo limit'
 
@@ -206,6 +211,50 @@ const FALSEHOODS: Record<string, Falsehood> = {
     at: '```text',
     says: 'does not end',
   },
+  'a drawing without a picture comment': {
+    edits: [[PAGE, 'as drawn', '┌───┐\n└───┘']],
+    at: '```text',
+    says: 'a drawing without a picture comment',
+  },
+  'a picture comment without a drawing': {
+    edits: [[PAGE, '```text', '<!-- picture: A box. -->\n```text']],
+    at: '<!-- picture',
+    says: 'a picture comment without a drawing',
+  },
+  'a drawing that is too wide': {
+    edits: drawn(`┌${'─'.repeat(75)}┐`, `└${'─'.repeat(75)}┘`),
+    at: '┌───',
+    says: 'a line of a drawing has 77 columns: at most 76 fit',
+  },
+  'a box whose text has grown': {
+    edits: drawn('┌──────┐', '│ word  │', '│ word │', '└──────┘'),
+    at: '│ word  │',
+    says: 'the "│" in column 9 joins nothing below it',
+  },
+  'a box whose side has been written over': {
+    edits: drawn('┌──────┐', '│ a long one', '└──────┘'),
+    at: '└───',
+    says: 'the "┘" in column 8 joins nothing above it',
+  },
+  'a box that has lost a corner': {
+    edits: drawn('┌──────', '│ word │', '└──────┘'),
+    at: '┌───',
+    says: 'the "─" in column 7 joins nothing to its right',
+  },
+  'a divider that is too long': {
+    edits: drawn('┌──────┐', '│ word │', '├───────┤', '│ word │', '└──────┘'),
+    at: '├───',
+    says: 'the "┤" in column 9 joins nothing above it',
+  },
+  'a line that a box does not take up': {
+    edits: drawn('  │  ', '┌─┬─┐', '└───┘', '  │  ').map(([file, from, to]) => [
+      file,
+      from,
+      to.replace('┬', '─'),
+    ]),
+    at: '  │  \n┌',
+    says: 'the "│" in column 3 joins nothing below it',
+  },
   'a stage without a section': {
     edits: [[PAGE, '## What it does', '## What it did']],
     at: '## What it is',
@@ -293,6 +342,23 @@ describe('book:check', () => {
     expect(await check(project)).toEqual([
       expect.stringMatching(/^lib\/image\/default\.ts:1: .*remove the exception/),
     ])
+  })
+
+  it('takes a drawing as it may be: trees, arrows, crossing lines, words at the ends of lines', async () => {
+    const project = await filled()
+    const edits = drawn(
+      '   word              ─ ─ ─▶ word',
+      '    │     ┌─────┐',
+      ' ┌──▼──┬──┊──┐  │    root',
+      ' │ one │  ┊  ├──┘    ├── a',
+      ' └─┬───┴──▲──┘       │   └── b',
+      '   │      │          └── c → d',
+      ' a word   └──▶ x   ═════',
+      '┌─ host ─┐',
+      '└────────┘',
+    )
+    for (const edit of edits) project.edit(...edit)
+    expect(await check(project)).toEqual([])
   })
 
   it('names all problems, not only the first', async () => {

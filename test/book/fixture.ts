@@ -60,10 +60,16 @@ $ minilab step 3 --yes --plain
 [exit status 1]
 \`\`\`
 
+<!-- picture: A box ${EVIL} -->
+
 \`\`\`text
 ┌──────┐
 │ box  ├──▶ another one, far to the right of it, ${'so '.repeat(30)}wide
-└──────┘
+└──────┘ ${EVIL}
+\`\`\`
+
+\`\`\`text
+no box
 \`\`\`
 
 \`\`\`sh

@@ -120,7 +120,7 @@ test('marks stay where there is no colour, and give way to it', () => {
 
 test('quotations, rules, code with its source, and comments, which nobody sees', () => {
   const markdown =
-    '> a quotation that goes on and on\n> - e\n\n---\n\n```ts lib/a.ts#b:c…d | e\nlet x\n\n\tlet y\n```\n\n<!-- fact: /x/ -->\n\n```text\n┌┐\n```\n\n```console minilab doctor\n$ minilab doctor\n```'
+    '> a quotation that goes on and on\n> - e\n\n---\n\n```ts lib/a.ts#b:c…d | e\nlet x\n\n\tlet y\n```\n\n<!-- fact: /x/ -->\n\nText\n<!-- picture: A box. -->\n```text\n┌┐\n```\n\n```console minilab doctor\n$ minilab doctor\n```'
   expect(rendered(markdown, 24)).toEqual([
     '▎ a quotation that goes',
     '▎ on and on',
@@ -133,6 +133,8 @@ test('quotations, rules, code with its source, and comments, which nobody sees',
     '│ let x',
     '│',
     '│     let y',
+    '',
+    'Text',
     '',
     '  ┌┐',
     '',

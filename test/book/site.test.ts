@@ -15,15 +15,16 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import type { BrowserContextOptions, Page } from 'playwright-core'
+import type { BrowserContextOptions, Locator, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { drawing } from '../../lib/book/drawing.ts'
 import { pages } from '../../lib/book/pages.ts'
 import { serve } from '../../lib/book/serve.ts'
 import { site } from '../../lib/book/site.ts'
 import { inTheWay, writeSite } from '../../lib/book/write-site.ts'
 import { noChromium, openBrowser, quietPage, violations } from '../support/chromium.ts'
 import { modesOf, runMinilab, userFolder, thorough } from '../support/minilab.ts'
-import { fixture } from './fixture.ts'
+import { EVIL, fixture } from './fixture.ts'
 
 const ENTRY = join(import.meta.dirname, '../../bin.mjs')
 const PHONE = { width: 360, height: 740 }
@@ -187,6 +188,122 @@ describe.skipIf(noChromium)(`in Chromium${noChromium}`, () => {
     })
   })
 
+  describe('drawings', () => {
+    /** What a reader sees of a drawing: where its rectangles and words are on the screen, in pixels. */
+    const measured = (drawing: Locator) =>
+      drawing.evaluate(svg => {
+        const place = (element: Element) => {
+          const { left, right, top, bottom } = element.getBoundingClientRect()
+          return {
+            left,
+            right,
+            top,
+            bottom,
+            text: element.textContent,
+            isNote: element.matches('.note, .title'),
+          }
+        }
+        return {
+          whole: place(svg),
+          rects: [...svg.querySelectorAll('rect')].map(place),
+          texts: [...svg.querySelectorAll('text')].map(place),
+          type: 13.3 * (svg.querySelector('text')?.getScreenCTM()?.a ?? 0),
+        }
+      })
+    type Place = Awaited<ReturnType<typeof measured>>['whole']
+    const isIn = (inner: Place, outer: Place) =>
+      inner.left >= outer.left &&
+      inner.right <= outer.right &&
+      inner.top >= outer.top &&
+      inner.bottom <= outer.bottom
+
+    test.each([1280, 390])(
+      'of the book, %i pixels wide: words stay in their boxes, and can be read',
+      async width => {
+        const page = await reader({ viewport: { width, height: 900 } })
+        let drawings = 0
+        for (const { name } of BOOKS.book) {
+          await page.goto(`${urls.book}${name}.html`)
+          for (const drawing of await page.locator('.canvas svg').all()) {
+            drawings++
+            const { whole, rects, texts, type } = await measured(drawing)
+            const label = await drawing.getAttribute('aria-label')
+            expect(label).toMatch(/^[A-Zm].*\.$/)
+            expect(type, label!).toBeGreaterThanOrEqual(11)
+            for (const text of texts) {
+              expect(isIn(text, whole), `${label}: ${text.text}`).toBe(true)
+              if (rects.length)
+                expect(
+                  rects.some(rect => isIn(text, rect)),
+                  `${label}: ${text.text}`,
+                ).toBe(!text.isNote)
+              const overlaps = texts.filter(
+                ({ left, right, top }) =>
+                  top === text.top && left < text.right - 0.1 && right > text.left + 0.1,
+              )
+              expect(overlaps, label!).toHaveLength(1)
+            }
+          }
+        }
+        expect(drawings).toBeGreaterThan(10)
+      },
+    )
+
+    test('a rectangle, a line, its head and words; the rest of its words is text', async () => {
+      const page = await reader()
+      await page.goto(`${urls.fixture}3-root.html`)
+      expect(await page.locator('figure.drawing pre').innerText()).toBe('no box')
+      const drawing = page.getByRole('img', { name: `A box ${EVIL}` })
+      const count = (selector: string) => drawing.locator(selector).count()
+      expect([await count('rect'), await count('path.plain'), await count('path.head')]).toEqual([1, 1, 1])
+      expect(await drawing.locator('path.plain').getAttribute('d')).toBe('M60 27H80')
+      expect(await drawing.locator('text').first().textContent()).toBe('box')
+      expect(await drawing.locator('text').last().textContent()).toBe(EVIL)
+    })
+
+    test('its strokes are drawn as lines that are as long as they are', () => {
+      const path = (...lines: string[]) =>
+        [...drawing(lines.join('\n'), '').text.matchAll(/class="(\w+)" d="([^"]+)"/g)].map(([, look, d]) => [
+          look,
+          d,
+        ])
+      expect(path('───', '───')).toEqual([['plain', 'M0 9H24M0 27H24']])
+      expect(path('│', '│', '║')).toEqual([
+        ['plain', 'M4 0V36'],
+        ['heavy', 'M4 36V54'],
+      ])
+      expect(path('└─')).toEqual([['plain', 'M4 0V5M8 9H16M4 5Q4 9 8 9']])
+      expect(path('─┊─')).toEqual([
+        ['plain', 'M0 9H24'],
+        ['dashed', 'M12 0V18'],
+      ])
+      expect(path('─▶')).toEqual([
+        ['plain', 'M0 9H8'],
+        ['head', 'M16 9L8 5L8 13Z'],
+      ])
+      expect(path('─▶│')).toEqual([
+        ['plain', 'M0 9H11M20 0V18'],
+        ['head', 'M19 9L11 5L11 13Z'],
+      ])
+      expect(path('┌──┐', '└──┘')).toEqual([])
+      expect(path('┌─ a b ─┐', '└───────┘')).toEqual([])
+    })
+
+    test('at the width of a phone what is wider says that it scrolls', async () => {
+      const page = await reader({ viewport: { width: 390, height: 800 } })
+      await page.goto(`${urls.fixture}3-root.html`)
+      for (const box of ['.canvas', '.wide']) {
+        const hint = await page
+          .locator(box)
+          .first()
+          .evaluate(box => getComputedStyle(box, '::after').content)
+        expect(hint, box).toContain('scroll')
+      }
+      await page.goto(`${urls.fixture}0-start.html`)
+      expect(await page.locator('.scrolls').count()).toBe(0)
+    })
+  })
+
   test('copy buttons give the code, and of a recording the command', async () => {
     const page = await reader({ permissions: ['clipboard-read', 'clipboard-write'] })
     await page.goto(`${urls.fixture}3-root.html`)
@@ -279,7 +396,7 @@ describe.skipIf(noChromium)(`in Chromium${noChromium}`, () => {
     expect(await violations(page)).toEqual([])
     await page.keyboard.press('Escape')
     expect(await contents.isVisible()).toBe(false)
-    const drawing = page.locator('figure.drawing pre')
+    const drawing = page.locator('.canvas')
     await drawing.focus()
     await page.keyboard.press('ArrowRight')
     await expect.poll(() => drawing.evaluate(box => box.scrollLeft)).toBeGreaterThan(0)

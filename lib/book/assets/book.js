@@ -87,12 +87,14 @@ function copyButtons() {
   }
 }
 
-/** Only what does scroll is a stop for the Tab key. */
+/** Only what does scroll says so, and is a stop for the Tab key. */
 function scrollable() {
-  const boxes = document.querySelectorAll('pre, .wide')
+  const boxes = document.querySelectorAll('pre, .wide, .canvas')
   const look = () => {
     for (const box of boxes) {
-      if (box.scrollWidth > box.clientWidth) box.tabIndex = 0
+      const scrolls = box.scrollWidth > box.clientWidth
+      box.classList.toggle('scrolls', scrolls)
+      if (scrolls) box.tabIndex = 0
       else box.removeAttribute('tabindex')
     }
   }
