@@ -14,6 +14,8 @@ export interface Section {
 
 export interface Match {
   section: Section
+  /** its heading, in fragments */
+  heading: Fragment[]
   /** some words around what was found, in fragments */
   snippet: Fragment[]
 }
@@ -28,27 +30,61 @@ export interface Fragment {
 const SNIPPET = 160
 
 /**
- * The sections that have all words of the query, wherever in a word they stand; the page's title may have some of them.
- * Those found in a title come first, then headings, then texts; the begin of a word counts more than its middle.
+ * The sections that have all words of the query, each as the beginning of a word; the page's title may have some of them.
+ * Those found in a title come first, then headings, then texts; a whole word counts more than the beginning of a longer one.
+ * A word that the book does not have stands for those which differ from it by one typing error.
  */
 export function search(sections: readonly Section[], query: string): Match[] {
-  const words = [...new Set(query.toLowerCase().split(/\s+/).filter(Boolean))].map(pattern)
+  const words = [...new Set(query.toLowerCase().split(/\s+/).filter(Boolean))].map(word => {
+    const exact = pattern([word])
+    const isThere = sections.some(({ title, heading, text }) =>
+      [title, heading, text].some(text => text.search(exact) >= 0),
+    )
+    return isThere ? exact : pattern([word, ...similar(sections, word)])
+  })
   if (words.length === 0) return []
   return sections
     .map(section => ({ section, score: score(section, words) }))
     .filter(({ score }) => score > 0)
     .sort((a, b) => b.score - a.score)
-    .map(({ section }) => ({ section, snippet: snippet(section.text, words) }))
+    .map(({ section }) => ({
+      section,
+      heading: cut(section.heading, words),
+      snippet: snippet(section.text, words),
+    }))
 }
 
-/** A text in fragments: what was searched for, and what is between. */
-export function fragments(text: string, query: string): Fragment[] {
-  return cut(text, query.split(/\s+/).filter(Boolean).map(pattern))
+/** Finds words that begin as one of these. What is no letter or digit may stand anywhere. */
+function pattern(words: readonly string[]): RegExp {
+  const beginnings = words.map(word => {
+    const literal = word.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&').replace(/['\u2019]/g, "['\u2019]")
+    return /^[\p{L}\p{N}]/u.test(word) ? `(?<![\\p{L}\\p{N}])${literal}` : literal
+  })
+  return new RegExp(beginnings.join('|'), 'giu')
 }
 
-function pattern(word: string): RegExp {
-  const literal = word.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&').replace(/['\u2019]/g, "['\u2019]")
-  return new RegExp(literal, 'giu')
+/** The words of the book that begin as a word of five letters or more would without its one typing error. */
+function similar(sections: readonly Section[], word: string): string[] {
+  if (!/^[\p{L}\p{N}_]{5,}$/u.test(word)) return []
+  const all = sections.flatMap(
+    ({ heading, text }) => `${heading} ${text}`.toLowerCase().match(/[\p{L}\p{N}_]+/gu) ?? [],
+  )
+  const begins = (other: string) =>
+    [-1, 0, 1].map(more => other.slice(0, word.length + more)).filter(begin => differByOne(word, begin))
+  return [...new Set([...new Set(all)].flatMap(begins))]
+}
+
+/** A letter too many, too few, another one, or two that have changed places. */
+function differByOne(a: string, b: string): boolean {
+  let same = 0
+  while (same < a.length && a[same] === b[same]) same++
+  const [restA, restB] = [a.slice(same), b.slice(same)]
+  return (
+    restA.slice(1) === restB.slice(1) ||
+    restA.slice(1) === restB ||
+    restA === restB.slice(1) ||
+    (restA[0] === restB[1] && restA[1] === restB[0] && restA.slice(2) === restB.slice(2))
+  )
 }
 
 /** 0 where a word is missing. Only a heading that has all of the words counts as one. */
@@ -63,10 +99,12 @@ function score({ title, heading, text }: Section, words: RegExp[]): number {
 
 const sum = (numbers: readonly number[]) => numbers.reduce((sum, number) => sum + number, 0)
 
-/** From 0 to 1; a word that begins so counts more than one that has it somewhere, the first more than the tenth. */
+/** From 0 to 1; a whole word counts more than the beginning of one, the first more than the tenth. */
 function weight(text: string, word: RegExp): number {
   const found = sum(
-    [...text.matchAll(word)].map(({ index }) => (/[\p{L}\p{N}]/u.test(text[index - 1] ?? '') ? 0.25 : 1)),
+    [...text.matchAll(word)].map(({ index, 0: { length } }) =>
+      /[\p{L}\p{N}]/u.test(text[index + length] ?? '') ? 0.25 : 1,
+    ),
   )
   return found && 0.25 + 0.75 * (1 - 1 / (1 + found))
 }

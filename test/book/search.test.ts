@@ -2,7 +2,7 @@
 import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
 import { pages, parse } from '../../lib/book/pages.ts'
-import { fragments, search, type Section } from '../../lib/book/search.ts'
+import { search, type Section } from '../../lib/book/search.ts'
 import { sections } from '../../lib/book/sections.ts'
 import { site } from '../../lib/book/site.ts'
 import { runMinilab } from '../support/minilab.ts'
@@ -26,17 +26,25 @@ describe('ranking', () => {
   test('title before heading before text', () =>
     expect(found([nowhere, inText, inHeading, inTitle], 'cgroup')).toEqual([inTitle, inHeading, inText]))
 
-  test('a word before a part of one, and more often before once', () => {
+  test('a word before the beginning of one, and more often before once', () => {
     const [part, once, often] = [
-      section('A', 'chroot'),
+      section('A', 'rootless'),
       section('B', 'the root'),
       section('C', 'root, root, root'),
     ] as const
     expect(found([part, once, often], 'root')).toEqual([often, once, part])
   })
 
-  test('a part of a word in a heading is still before a text full of it', () => {
-    const [heading, text] = [section('chroot', ''), section('B', 'root '.repeat(50))] as const
+  test('the end of a word is not found: oom in no room', () =>
+    expect(
+      found(
+        [section('A', 'a room'), section('B', 'cgroup_oom, oom_kill'), section('C', 'the OOM killer')],
+        'oom',
+      ).map(({ heading }) => heading),
+    ).toEqual(['B', 'C']))
+
+  test('the beginning of a word in a heading is still before a text full of it', () => {
+    const [heading, text] = [section('rootless', ''), section('B', 'root '.repeat(50))] as const
     expect(found([text, heading], 'root')).toEqual([heading, text])
   })
 
@@ -98,20 +106,49 @@ describe('the snippet', () => {
     expect(shown('some text', 'h')).toEqual([{ text: 'some text', hit: false }]))
 
   test('is whole where a text has no blanks', () => {
-    const text = shown(`${'a'.repeat(500)}needle${'b'.repeat(500)}`, 'needle')
+    const text = shown(`${'a'.repeat(500)}.needle${'b'.repeat(500)}`, 'needle')
     expect(text.map(({ text }) => text).join('')).toContain('needle')
   })
 
-  test('a text stays the same in fragments', () => {
+  test('and the heading stay the same texts in fragments', () => {
     const text = 'a.b A.B axb'
-    expect(
-      fragments(text, 'a.b')
-        .map(({ text }) => text)
-        .join(''),
-    ).toBe(text)
-    expect(fragments(text, 'a.b').filter(({ hit }) => hit)).toHaveLength(2)
-    expect(fragments(text, '')).toEqual([{ text, hit: false }])
+    const [found] = search([section(text, text)], 'a.b')
+    for (const parts of [found!.heading, found!.snippet]) {
+      expect(parts.map(({ text }) => text).join('')).toBe(text)
+      expect(parts.filter(({ hit }) => hit)).toHaveLength(2)
+    }
   })
+})
+
+describe('a typing error', () => {
+  const [text, other] = [
+    section('Capabilities', 'what the kernel permits, by its capability sets'),
+    section('Rooms', 'a room'),
+  ] as const
+
+  test.each([
+    'capabilites',
+    'cpability',
+    'capabiltiy',
+    'capabillity',
+    'xapability',
+    'kernl',
+    'kernelx',
+    'capabilt',
+  ])('%s finds the word without it, and marks it', query => {
+    expect(found([text, other], query)).toEqual([text])
+    const [match] = search([text, other], query)
+    expect([...match!.heading, ...match!.snippet].some(({ hit }) => hit)).toBe(true)
+  })
+
+  test.each(['capblty', 'kern3ls', 'rom', 'room5', 'oom', 'ooms'])('%s finds none', query =>
+    expect(found([text], query)).toEqual([]),
+  )
+
+  test('in a word that is there is none', () =>
+    expect(
+      found([section('A', 'mounts'), section('B', 'counts')], 'count').map(({ heading }) => heading),
+    ).toEqual(['B']))
 })
 
 describe('what is searched', () => {

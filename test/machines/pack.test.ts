@@ -125,7 +125,7 @@ test('the book, as a site with its search', () => {
   const site = join(work, 'site')
   minilab('book', '--out', site)
   expect(readdirSync(site)).toEqual(expect.arrayContaining(['index.html', '3-root.html', 'appendix.html']))
-  expect(readFileSync(join(site, 'assets/search.js'), 'utf8')).toContain('return { search, fragments }')
+  expect(readFileSync(join(site, 'assets/search.js'), 'utf8')).toContain('return { search }')
   expect(readFileSync(join(site, 'index.html'), 'utf8')).toContain('assets/book.css')
 })
 

@@ -1,7 +1,7 @@
 import { certain } from '../../common/certain.ts'
 import { type Entry, handle } from '../../book/contents.ts'
 import { type Run, wrapRuns } from '../../book/lines.ts'
-import { fragments, search, type Section } from '../../book/search.ts'
+import { type Fragment, search, type Section } from '../../book/search.ts'
 import type { Look } from '../../book/terminal.ts'
 import { printable } from '../report-error.ts'
 
@@ -46,7 +46,7 @@ export function matchLines(
 ): string[] {
   const { bold, dim, underline } = ink
   const matches = search(sections, query)
-  const found = (parts: ReturnType<typeof fragments>, style: (text: string) => string): Run[] =>
+  const found = (parts: readonly Fragment[], style: (text: string) => string): Run[] =>
     parts.map(({ text, hit }) => ({ text, style: hit ? text => underline(style(text)) : style }))
   const head =
     matches.length === 0
@@ -54,12 +54,12 @@ export function matchLines(
       : `${matches.length} ${matches.length === 1 ? 'place' : 'places'} for “${printable(query)}”${matches.length > MAX_MATCHES ? `; the first ${MAX_MATCHES}` : ''}`
   return [
     ...wrapRuns([{ text: head, style: asItIs }], width),
-    ...matches.slice(0, MAX_MATCHES).flatMap(({ section, snippet }) => {
+    ...matches.slice(0, MAX_MATCHES).flatMap(({ section, heading, snippet }) => {
       const entry = certain(entries.find(({ page }) => page.name === section.page))
       const where = `${section.heading === section.title ? '' : `${section.title} · `}minilab book ${handle(entry)}`
       return [
         '',
-        ...wrapRuns(found(fragments(section.heading, query), bold), width),
+        ...wrapRuns(found(heading, bold), width),
         ...wrapRuns([{ text: where, style: dim }], width),
         ...wrapRuns(found(snippet, asItIs), width - 4).map(line => `    ${line}`),
       ]
