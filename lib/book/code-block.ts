@@ -7,7 +7,7 @@ export interface CodeBlock {
   /** where the code is from, or how the recording was made: '' where the block is the book's own */
   caption: string
   text: string
-  /** what a reader wants to paste: of a recording its commands, otherwise everything */
+  /** what a reader wants to paste: of a recording its commands, as root types them in the checkout; otherwise everything */
   copy: string
 }
 
@@ -20,8 +20,22 @@ export function codeBlock({ info, content }: Token): CodeBlock {
     language,
     caption: language === 'console' ? recorded(source) : shown(source),
     text,
-    copy: language === 'console' && commands.length ? commands.join('\n') : text,
+    copy: language === 'console' && commands.length ? commands.map(asRoot).join('\n') : text,
   }
+}
+
+/** The recordings were made as root, with minilab on the path. */
+const asRoot = (command: string): string =>
+  command
+    .replace(/^(?=(unshare|setpriv) )/, 'sudo ')
+    .replace(/(?<![\w/.-])minilab(?= [a-z])/g, 'sudo ./minilab')
+
+/** What a recorded command printed, moved to the left margin: in a narrow window each column counts. */
+export function atMargin(text: string): string {
+  const lines = text.split('\n')
+  const printed = lines.filter(line => line.trim() && !/^(\$ | *…$|\[exit status )/.test(line))
+  const margin = Math.min(...printed.map(line => line.search(/\S/)))
+  return lines.map(line => line.replace(/^ */, blanks => blanks.slice(margin))).join('\n')
 }
 
 /** `lib/container/parts/root.ts#root:first…last` is `lib/container/parts/root.ts · root, in part`. */

@@ -1,6 +1,6 @@
 import MarkdownIt, { type Token } from 'markdown-it'
 import { certain } from '../common/certain.ts'
-import { codeBlock, type CodeBlock } from './code-block.ts'
+import { atMargin, codeBlock, type CodeBlock } from './code-block.ts'
 import { drawing } from './drawing.ts'
 import { isDrawing, pictureOf } from './drawing-cells.ts'
 import { highlight } from './highlight.ts'
@@ -95,7 +95,7 @@ rules.fence = rules.code_block = (tokens, i) => {
 function figure({ language, caption, text, copy }: CodeBlock): string {
   const kind = language && language !== 'text' ? language : 'drawing'
   const label = caption || (kind === 'drawing' ? 'Drawing' : `Code: ${kind}`)
-  const code = highlight(language, text).map(({ text, kind }) =>
+  const code = highlight(language, language === 'console' ? atMargin(text) : text).map(({ text, kind }) =>
     kind ? `${open('span', { class: kind })}${lines(text)}</span>` : lines(text),
   )
   return [

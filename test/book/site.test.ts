@@ -313,7 +313,7 @@ describe.skipIf(noChromium)(`in Chromium${noChromium}`, () => {
       await button.filter({ hasText: 'Copied' }).waitFor()
       return page.evaluate('navigator.clipboard.readText()')
     }
-    expect(await copied('figure.console')).toBe('minilab step 3 --yes --plain')
+    expect(await copied('figure.console')).toBe('sudo ./minilab step 3 --yes --plain')
     expect(await copied('figure.ts')).toMatch(
       /^const hostname: string = `a\$\{1\}` .*\n…\nexport const .*'x'$/,
     )
@@ -365,6 +365,33 @@ describe.skipIf(noChromium)(`in Chromium${noChromium}`, () => {
     }
     await page.locator('[rel="prev"]').click()
     await page.waitForURL('**/index.html')
+  })
+
+  test('← and → turn the pages, but not while something else moves', async () => {
+    const page = await reader({ viewport: PHONE })
+    await page.goto(`${urls.fixture}0-start.html`)
+    await page.keyboard.press('ArrowRight')
+    await page.waitForURL('**/3-root.html')
+    await page.locator('.canvas').focus()
+    await page.keyboard.press('ArrowRight')
+    await page.getByRole('searchbox').fill('word')
+    await page.keyboard.press('ArrowLeft')
+    await page.keyboard.press('Escape')
+    expect(page.url()).toContain('3-root')
+    await page.locator('main').focus()
+    await page.keyboard.press('ArrowLeft')
+    await page.waitForURL('**/0-start.html')
+  })
+
+  test('on a wide screen the sections of the page stand beside its text', async () => {
+    const page = await reader({ viewport: { width: 1920, height: 1080 } })
+    await page.goto(`${urls.book}3-root.html`)
+    const outline = (await page.locator('nav#contents ol ol').boundingBox())!
+    const boxes = await page
+      .locator('article > *')
+      .evaluateAll(all => all.map(at => at.getBoundingClientRect().right))
+    expect(Math.max(...boxes)).toBeLessThan(outline.x)
+    expect(outline.x + outline.width).toBeLessThan(1920)
   })
 
   test('the headings of a page: in the contents, with the one that is read, and as anchors', async () => {

@@ -14,6 +14,7 @@ document.addEventListener('DOMContentLoaded', () => {
   copyButtons()
   scrollable()
   whereWeAre()
+  turnPages()
   search()
 })
 
@@ -120,6 +121,16 @@ function whereWeAre() {
   addEventListener('scroll', look, { passive: true })
 }
 
+/** ← and → turn the pages, unless they move something else: the text of a field, or a box that scrolls. */
+function turnPages() {
+  const links = { ArrowLeft: '.turn [rel="prev"]', ArrowRight: '.turn [rel="next"]' }
+  document.addEventListener('keydown', ({ key, target, ctrlKey, metaKey, altKey, shiftKey }) => {
+    if (!links[key] || ctrlKey || metaKey || altKey || shiftKey) return
+    if (target.closest('input, textarea, select, [contenteditable], .scrolls')) return
+    document.querySelector(links[key])?.click()
+  })
+}
+
 function search() {
   const field = document.getElementById('query')
   const found = document.getElementById('found')
@@ -142,7 +153,7 @@ function search() {
   const show = async () => {
     await load()
     const matches = bookSearch.search(bookSections, field.value)
-    found.replaceChildren(summary(matches.length), list(matches.slice(0, 20), field.value))
+    found.replaceChildren(summary(matches.length), list(matches.slice(0, 20)))
     found.hidden = field.value.trim() === ''
   }
 
@@ -194,13 +205,13 @@ function summary(count) {
 }
 
 /** Everything found goes into the page as text. */
-function list(matches, query) {
+function list(matches) {
   const list = document.createElement('ol')
-  for (const { section, snippet } of matches) {
+  for (const { section, heading, snippet } of matches) {
     const link = document.createElement('a')
     link.href = `${section.page}.html${section.id && `#${section.id}`}`
     const where = document.createElement('strong')
-    where.append(...marked(bookSearch.fragments(section.heading, query)))
+    where.append(...marked(heading))
     const page = document.createElement('small')
     if (section.heading !== section.title) page.textContent = section.title
     const text = document.createElement('span')
