@@ -338,9 +338,9 @@ describe('book:check', () => {
 
   it('sees that an exception is no longer needed', async () => {
     const project = await filled()
-    project.write('lib/image/default.ts', "export const passwd = 'root:x:0:0'\n")
+    project.write('lib/image/default-recipe.ts', "export const passwd = 'root:x:0:0'\n")
     expect(await check(project)).toEqual([
-      expect.stringMatching(/^lib\/image\/default\.ts:1: .*remove the exception/),
+      expect.stringMatching(/^lib\/image\/default-recipe\.ts:1: .*remove the exception/),
     ])
   })
 
