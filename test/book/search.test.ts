@@ -226,7 +226,7 @@ describe('minilab book --search', () => {
     const { status, stdout } = await runMinilab(['book', '--search', 'xyzzy\u001b[2J'])
     expect({ status, stdout }).toEqual({
       status: 0,
-      stdout: 'Nothing in the book has “xyzzy\\u001b[2J” in it.\n',
+      stdout: '“xyzzy\\u001b[2J” does not occur in the book.\n',
     })
   })
 })
