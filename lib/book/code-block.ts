@@ -6,6 +6,8 @@ export interface CodeBlock {
   language: string
   /** where the code is from, or how the recording was made: '' where the block is the book's own */
   caption: string
+  /** where the code is from, as the book writes it: '' of recordings and the book's own blocks */
+  source: string
   text: string
   /** what a reader wants to paste: of a recording its commands, as root types them in the checkout; otherwise everything */
   copy: string
@@ -19,6 +21,7 @@ export function codeBlock({ info, content }: Token): CodeBlock {
   return {
     language,
     caption: language === 'console' ? recorded(source) : shown(source),
+    source: language === 'console' ? '' : source,
     text,
     copy: language === 'console' && commands.length ? commands.map(asRoot).join('\n') : text,
   }

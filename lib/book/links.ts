@@ -6,7 +6,7 @@ export type Target =
   | { to: 'book'; page: string | undefined; anchor: string }
   /** the web */
   | { to: 'web'; url: string }
-  /** a file of minilab's sources, which readers of the site do not have: its path from the checkout */
+  /** a file of minilab's sources: its path from the checkout */
   | { to: 'source'; path: string }
 
 /** Reads the target of a link in a file of book/. */

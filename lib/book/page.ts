@@ -7,6 +7,7 @@ import { highlight } from './highlight.ts'
 import { html, Html } from './html.ts'
 import { target } from './links.ts'
 import { type Page, plain } from './pages.ts'
+import { readSource, sourceLink, sourceText } from './sources.ts'
 
 /** A page's text as HTML. All that the Markdown says is text in it: no HTML, no styles, no scripts. */
 export function pageHtml({ tokens }: Page): Html {
@@ -53,8 +54,11 @@ rules.heading_close = (tokens, i) => {
 
 rules.link_open = on(token => {
   const found = target(attribute(token, 'href'))
-  if (found.to === 'source')
+  if (found.to === 'source') {
+    const href = sourceLink({ path: found.path, symbol: '' })
+    if (href) return open('a', { href })
     return open('span', { class: 'source', title: `${found.path}, in minilab's sources` })
+  }
   if (found.to === 'web') return open('a', { href: found.url, rel: 'noreferrer' })
   const page = found.page === undefined ? '' : `${found.page}.html`
   return open('a', { href: page + (found.anchor && `#${found.anchor}`) })
@@ -62,7 +66,8 @@ rules.link_open = on(token => {
 rules.link_close = (tokens, i) => {
   // no link stands within a link: the last one opened is this one
   const opened = certain(tokens.slice(0, i).findLast(({ type }) => type === 'link_open'))
-  return target(attribute(opened, 'href')).to === 'source' ? '</span>' : '</a>'
+  const found = target(attribute(opened, 'href'))
+  return found.to === 'source' && sourceText(found.path) === undefined ? '</span>' : '</a>'
 }
 
 /** Alignment becomes a class: the page allows no styles but those of its sheet. */
@@ -92,17 +97,25 @@ rules.fence = rules.code_block = (tokens, i) => {
   return `<figure class="drawing">${open('div', { class: 'canvas', ...box('Drawing') })}${svg.text}</div></figure>\n`
 }
 
-function figure({ language, caption, text, copy }: CodeBlock): string {
+function figure({ language, caption, source, text, copy }: CodeBlock): string {
   const kind = language && language !== 'text' ? language : 'drawing'
   const label = caption || (kind === 'drawing' ? 'Drawing' : `Code: ${kind}`)
-  const code = highlight(language, language === 'console' ? atMargin(text) : text).map(({ text, kind }) =>
-    kind ? `${open('span', { class: kind })}${lines(text)}</span>` : lines(text),
-  )
+  const href = sourceLink(readSource(source))
+  const from = href ? html`<a href="${href}">${caption}</a>` : caption
+  const code = codeHtml(language, language === 'console' ? atMargin(text) : text)
   return [
     open('figure', { class: kind, ...(copy !== text && { 'data-copy': copy }) }),
-    caption && html`<figcaption>${caption}</figcaption>`.text,
-    `${open('pre', box(label))}<code>${code.join('')}</code></pre></figure>\n`,
+    caption && html`<figcaption>${from}</figcaption>`.text,
+    `${open('pre', box(label))}<code>${code.text}</code></pre></figure>\n`,
   ].join('')
+}
+
+/** Code in its colours. */
+export function codeHtml(language: string, text: string): Html {
+  const code = highlight(language, text).map(({ text, kind }) =>
+    kind ? `${open('span', { class: kind })}${lines(text)}</span>` : lines(text),
+  )
+  return new Html(code.join(''))
 }
 
 /** Text whose lines stay lines. */

@@ -9,6 +9,8 @@ import { html } from './html.ts'
 import { pageHtml } from './page.ts'
 import type { Page } from './pages.ts'
 import { sections } from './sections.ts'
+import { sourceHtml } from './source-page.ts'
+import { sourcePage, sourcesOf, sourceText } from './sources.ts'
 
 const ASSETS = join(ownFolder, 'lib/book/assets')
 
@@ -17,6 +19,10 @@ export function site(pages: readonly Page[]): Map<string, string> {
   const book = contents(pages)
   const files = new Map([['index.html', cover(book)]])
   for (const [i, entry] of book.entries()) files.set(`${entry.page.name}.html`, chapter(book, entry, i))
+  for (const [path, places] of Map.groupBy(sourcesOf(pages), ({ path }) => path)) {
+    const text = sourceText(path)
+    if (text !== undefined) files.set(sourcePage(path), sourceHtml(book, path, text, places))
+  }
   for (const asset of ['book.css', 'book.js', 'icon.svg'])
     files.set(`assets/${asset}`, readFileSync(join(ASSETS, asset), 'utf8'))
   files.set('assets/search.js', searchScript())

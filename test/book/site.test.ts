@@ -18,7 +18,7 @@ import { text } from 'node:stream/consumers'
 import type { BrowserContextOptions, Locator, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { drawing } from '../../lib/book/drawing.ts'
-import { pages } from '../../lib/book/pages.ts'
+import { pages, parse } from '../../lib/book/pages.ts'
 import { serve } from '../../lib/book/serve.ts'
 import { site } from '../../lib/book/site.ts'
 import { inTheWay, writeSite } from '../../lib/book/write-site.ts'
@@ -115,6 +115,28 @@ describe.skipIf(noChromium)(`in Chromium${noChromium}`, () => {
       expect(html, target).toBeDefined()
       if (hash) expect(html, target).toContain(`id="${decodeURIComponent(hash.slice(1))}"`)
     }
+  })
+
+  test('a caption leads to the source that it names, in the same site', async () => {
+    const page = await reader()
+    await page.goto(`${urls.book}3-root.html`)
+    const caption = page.locator('figcaption a', { hasText: 'lib/container/parts/root.ts · pivotRoot' })
+    await caption.first().click()
+    await page.waitForURL('**/source.lib.container.parts.root.ts.html#pivotRoot')
+    const source = readFileSync(join(import.meta.dirname, '../../lib/container/parts/root.ts'), 'utf8')
+    expect(await page.locator('pre').textContent()).toBe(source)
+    expect(await page.locator('[id="pivotRoot"]').textContent()).toMatch(/^(export )?function pivotRoot/)
+    expect(await violations(page)).toEqual([])
+    await page.setViewportSize(PHONE)
+    expect(await overflow(page)).toBe(0)
+  })
+
+  test('no link leads out of the checkout, or to a file that is not there', () => {
+    const links =
+      '[a](../../../etc/passwd) [b](../lib/none.ts) [c](../lib)\n\n```ts ../../etc/passwd\nx\n```\n'
+    const files = site([parse('0-start', `# A\n\n${links}`)])
+    expect([...files.keys()].filter(path => path.startsWith('source'))).toEqual([])
+    expect(files.get('0-start.html')!.match(/class="source"/g)).toHaveLength(3)
   })
 
   test('text of strangers stays text', async () => {

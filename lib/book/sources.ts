@@ -1,0 +1,67 @@
+import { readFileSync, statSync } from 'node:fs'
+import { join, normalize } from 'node:path'
+import { ownFolder } from '../common/own-folder.ts'
+import { codeBlock } from './code-block.ts'
+import { target } from './links.ts'
+import type { Page } from './pages.ts'
+
+/** A place in minilab's sources that the book shows or names. */
+export interface Source {
+  /** from the checkout */
+  path: string
+  /** a definition in it, as `Rtnetlink.setUp`; '' for the file */
+  symbol: string
+}
+
+/** Reads what a code block says it is from: `lib/container/parts/root.ts#root:first…last`. */
+export function readSource(text: string): Source {
+  const [, path = '', symbol = ''] = /^([^\s#]+)(?:#([\w$#.]*))?/.exec(text) ?? []
+  return { path, symbol }
+}
+
+/** All places of the sources that some pages lead to. */
+export function sourcesOf(pages: readonly Page[]): Source[] {
+  const tokens = pages.flatMap(({ tokens }) => tokens.flatMap(token => [token, ...(token.children ?? [])]))
+  return tokens.flatMap(token => {
+    if (token.type === 'fence') return readSource(codeBlock(token).source)
+    const found = token.type === 'link_open' ? target(String(token.attrGet('href') ?? '')) : undefined
+    return found?.to === 'source' ? { path: found.path, symbol: '' } : []
+  })
+}
+
+/** The text of a file of ours; undefined where it is not there: the npm package does not have all of them. */
+export function sourceText(path: string): string | undefined {
+  const file = join(ownFolder, path)
+  const isOurs = path !== '' && !normalize(path).startsWith('..')
+  const isFile = isOurs && (statSync(file, { throwIfNoEntry: false })?.isFile() ?? false)
+  return isFile ? readFileSync(file, 'utf8') : undefined
+}
+
+/** The name of the page that shows a file. All pages are in one folder: their links are the same everywhere. */
+export const sourcePage = (path: string): string => `source.${path.replaceAll('/', '.')}.html`
+
+/** Where a link to a place in the sources leads; undefined where the site does not have the file. */
+export function sourceLink({ path, symbol }: Source): string | undefined {
+  const text = sourceText(path)
+  if (text === undefined) return undefined
+  return sourcePage(path) + (definition(text, symbol) === undefined ? '' : `#${symbol}`)
+}
+
+const WORDS = '(?:(?:export|default|async|static|readonly|get|function[*]?|const|let|class|interface|type) +)'
+
+/** Where a definition begins in a file: of `Rtnetlink.setUp` that of setUp, behind that of Rtnetlink. */
+export function definition(text: string, symbol: string): number | undefined {
+  if (!symbol) return undefined
+  let at: number | undefined
+  for (const name of symbol.split('.')) {
+    // a statement may call what is defined at the margin, but it is indented
+    const line = new RegExp(
+      `^${at === undefined ? `${WORDS}+` : ` *${WORDS}*`}${RegExp.escape(name)}(?![\\w$.])`,
+      'gm',
+    )
+    line.lastIndex = at ?? 0
+    at = line.exec(text)?.index
+    if (at === undefined) return undefined
+  }
+  return at
+}
