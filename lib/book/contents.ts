@@ -3,7 +3,7 @@ import { type Page, plain } from './pages.ts'
 /** A line of the table of contents. */
 export interface Entry {
   page: Page
-  /** `3`, or '' for what is no step: the appendix */
+  /** `3`, or '' for what is behind the chapters, such as the appendix */
   number: string
   /** the title without its number */
   title: string

@@ -22,12 +22,19 @@ interface Heading {
 /** CommonMark with tables and no HTML but comments, which nothing shows. */
 const markdown = new MarkdownIt({ html: true })
 
-/** The book in its order: 0-start, the seven chapters, the appendix. `folder`: another one, for tests. */
+/** The pages behind the chapters, in their order. They are no steps, so they have no number. */
+const BEHIND = ['machines', 'teachers', 'appendix']
+
+/** Names of pages in the book's order: 0-start, the seven chapters, and what is behind them. */
+export function inOrder(names: readonly string[]): string[] {
+  const place = (name: string) => BEHIND.indexOf(name) // -1 for a chapter
+  return names.toSorted().toSorted((a, b) => place(a) - place(b))
+}
+
+/** The book in its order. `folder`: another one, for tests. */
 export function pages(folder = bookFolder): Page[] {
-  return readdirSync(folder)
-    .filter(file => file.endsWith('.md'))
-    .toSorted()
-    .map(file => parse(file.slice(0, -'.md'.length), readFileSync(join(folder, file), 'utf8')))
+  const names = readdirSync(folder).flatMap(file => /^(.*)\.md$/.exec(file)?.[1] ?? [])
+  return inOrder(names).map(name => parse(name, readFileSync(join(folder, `${name}.md`), 'utf8')))
 }
 
 /** One page, parsed when that is asked for: who reads one of them does not wait for the others. */

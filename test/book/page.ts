@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parse, type Page } from '../../lib/book/pages.ts'
+import { inOrder, parse, type Page } from '../../lib/book/pages.ts'
 import { readBlock, type Block } from './blocks.ts'
 import { readFacts, type Fact } from './facts.ts'
 import { hint } from '../../lib/common/suggest.ts'
@@ -30,9 +30,8 @@ export function readPages(project: string, only: readonly string[] = []): BookPa
       `the book has no page ${unknown}`,
       hint(unknown, names, `it has ${names.toSorted().join(', ')}`),
     )
-  return names
+  return inOrder(names)
     .filter(name => only.length === 0 || only.includes(name))
-    .toSorted()
     .map(name => readPage(project, name))
 }
 

@@ -14,7 +14,7 @@ export function bookCommand(program: MinilabCommand): void {
   program
     .command('book')
     .description('read the book: the contents, a chapter, or all of it in a browser')
-    .argument('[page]', 'its number, 0 to 7, or its name: root, appendix')
+    .argument('[page]', 'its number, 0 to 7, or its name: root, machines, teachers, appendix')
     .option('--search <word...>', 'list where these words occur, in the book or on one page')
     .addOption(
       new Option('--serve', 'serve it to browsers on this machine, until Ctrl-C').conflicts([
