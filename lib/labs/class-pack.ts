@@ -16,7 +16,7 @@ import { writeWhole } from './whole-file.ts'
 
 /** What a learner needs of a checkout; without tests, and without what is in `mine`. */
 const SOURCES = `
-  .npmrc CONTRIBUTING.md LICENSE README.md bin.mjs book chapters labs lib minilab package-lock.json package.json tsconfig.json
+  .npmrc CHANGELOG.md CONTRIBUTING.md LICENSE README.md bin.mjs book chapters labs lib minilab package-lock.json package.json tsconfig.json
 `
   .trim()
   .split(/\s+/)
