@@ -1,6 +1,6 @@
 #!/bin/sh
 ':' //; [ -z "${NODE_OPTIONS+x}" ] || { export MINILAB_NODE_OPTIONS="$NODE_OPTIONS"; unset NODE_OPTIONS; }
-':' //; [ -d "${NODE_COMPILE_CACHE:-/}" ] || mkdir -p "$NODE_COMPILE_CACHE" 2>/dev/null || unset NODE_COMPILE_CACHE
+':' //; unset NODE_CHANNEL_FD NODE_UNIQUE_ID; [ -d "${NODE_COMPILE_CACHE:-/}" ] || mkdir -p "$NODE_COMPILE_CACHE" 2>/dev/null || unset NODE_COMPILE_CACHE
 ':' //; export MINILAB_OPEN_FILES="$(ulimit -Sn)"
 ':' //; export MINILAB_CALLED="${MINILAB_CALLED-$0}"; exec node -- "$0" "$@"
 // For a shell the four lines above start Node; for Node they are four strings. The arguments stand behind `--`, and NODE_OPTIONS is

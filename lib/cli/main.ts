@@ -16,9 +16,14 @@ const [, , command = '', argument] = process.argv
 process.umask(process.umask(0o077) & 0o077)
 keepBlockingModes()
 
+/** The variables that name folders and files of ours. */
+const OURS = ['MINILAB_DATA', 'MINILAB_WORKSPACE', 'HOME', 'XDG_DATA_HOME', 'XDG_CACHE_HOME']
+
 /** Node decodes our arguments and variables, and replaces invalid bytes with U+FFFD: the program would get bytes that were not meant. */
 function refuseUndecoded(): void {
-  const asked = process.argv.map(word => word.replace(/^(-e|--env=)/, '')).filter(word => word in process.env)
+  const asked = [...process.argv.map(word => word.replace(/^(-e|--env=)/, '')), ...OURS].filter(
+    word => word in process.env,
+  )
   if (![...process.argv, ...asked.map(name => process.env[name])].join('').includes('\ufffd')) return
   const bytesOf = (file: string) =>
     readFileSync(`/proc/self/${file}`, 'latin1')
@@ -34,7 +39,9 @@ function refuseUndecoded(): void {
       throw new MinilabError(
         'usage',
         `the ${what} ${JSON.stringify(broken.toString())} is not UTF-8`,
-        'let a shell in the container produce these bytes, with printf',
+        OURS.some(name => broken.toString().startsWith(`${name}=`))
+          ? 'choose a folder whose name is UTF-8'
+          : 'let a shell in the container produce these bytes, with printf',
       )
   }
 }
@@ -69,6 +76,14 @@ async function start(): Promise<void> {
   if (STARTING.includes(command)) (await import('../kernel/process/inherited.ts')).keepInherited()
   await (await import('./program.ts')).main(process.argv, version())
 }
+
+// Whatever else is thrown, also in a promise that nothing awaits. Node's own exit would wait for libuv's workers; one of them may wait for a
+// child of ours, and that child for us.
+process.on('uncaughtException', error => {
+  void Promise.all([import('./report-error.ts'), import('./end.ts')]).then(([{ reportError }, { end }]) =>
+    end(reportError(error)),
+  )
+})
 
 // checked first: loading commander alone takes as long as Node's own start
 if (command === '--version' || command === '-V') {

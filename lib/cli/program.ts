@@ -1,7 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { asTyped } from '../guide/as-typed.ts'
 import { Interrupted } from '../common/errors.ts'
-import { waiting } from '../kernel/process/waiting.ts'
 import { printable, reportError } from './report-error.ts'
 import { EXIT, statusOf } from './exit.ts'
 import { heedOutputErrors } from './unwritable.ts'
@@ -111,7 +110,7 @@ For run and exec: the program's · 127 not found · 126 not executable · 125 no
   return program
 }
 
-/** Parses the command line and runs the command; sets the exit status. */
+/** Parses the command line, runs the command, and ends this process with its exit status. */
 export async function main(argv: string[], version: string): Promise<void> {
   heedOutputErrors()
   const program = await commandLine(version, argv[2], status => {
@@ -121,20 +120,16 @@ export async function main(argv: string[], version: string): Promise<void> {
   if (argv.length === 2) return program.outputHelp()
   try {
     await program.parseAsync(argv)
-    if (waiting.calls > 0)
-      (await import('../kernel/syscalls/now.ts')).now.exit_group(Number(process.exitCode ?? 0))
   } catch (error) {
-    // a libuv worker may be blocked in write(2), and process.exit() would wait for it: so exit by the system call itself
-    if (error instanceof Interrupted)
-      (await import('../kernel/syscalls/now.ts')).now.exit_group(128 + error.signal)
-    if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : statusOf(EXIT.usage)
-    else {
-      const status = reportError(error)
-      // a job that could not be ended would keep us running for ever; it dies with us (PR_SET_PDEATHSIG)
-      process.exit(status)
-    }
+    if (error instanceof Interrupted) (await import('./end.ts')).exitNow(128 + error.signal)
+    process.exitCode = error instanceof CommanderError ? statusOfUsage(error) : reportError(error)
   }
+  // a job that could not be ended would keep us running for ever; it dies with us (PR_SET_PDEATHSIG)
+  await (await import('./end.ts')).end(Number(process.exitCode ?? 0))
 }
+
+/** commander throws for --help, too. */
+const statusOfUsage = ({ exitCode }: CommanderError) => (exitCode === 0 ? EXIT.ok : statusOf(EXIT.usage))
 
 /** Turns commander's `error: unknown command 'stpe'\n(Did you mean step?)` into one line that says what to do. */
 function oneLine(text: string): string {

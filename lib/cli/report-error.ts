@@ -62,7 +62,10 @@ function describe(error: unknown): [status: number, line: string] {
   if (error instanceof Error && /^(Exit|Abort)PromptError$/.test(error.name)) return [EXIT.interrupted, '']
   const { code, path, syscall } = (error ?? {}) as NodeJS.ErrnoException
   if (syscall === 'uv_cwd')
-    return [EXIT.machine, 'the current folder has been removed: change to another one (cd)']
+    return [
+      EXIT.machine,
+      `the current folder ${code === 'ENOENT' ? 'has been removed' : `cannot be named (${code})`}: change to another one (cd)`,
+    ]
   if (code && syscall)
     return [
       EXIT.machine,

@@ -15,7 +15,7 @@ let said = false // per process, as stdout is
 export function unwritable(error: NodeJS.ErrnoException): void {
   // `minilab … | head`: the running command undoes what it made, and exits
   if (error.code === 'EPIPE') {
-    if (!process.emit('SIGPIPE', 'SIGPIPE')) process.exit(128 + constants.signals.SIGPIPE)
+    if (!process.emit('SIGPIPE', 'SIGPIPE')) leave(128 + constants.signals.SIGPIPE)
     return
   }
   if (said) return
@@ -28,5 +28,8 @@ export function unwritable(error: NodeJS.ErrnoException): void {
     ),
   )
   // a step runs to its end, to undo what it made; a server would never end
-  if (process.listenerCount('SIGPIPE') === 0) process.exit()
+  if (process.listenerCount('SIGPIPE') === 0) leave(Number(process.exitCode))
 }
+
+/** Not with process.exit(): see end.ts, which is loaded when it is needed. */
+const leave = (status: number) => void import('./end.ts').then(({ exitNow }) => exitNow(status))

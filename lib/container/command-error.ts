@@ -5,6 +5,15 @@ import type { Replayed } from '../kernel/tape/tape.ts'
 /** What execve(2) reports for a path that leads to no file: a component is missing, is no directory, or is too long. */
 const NOT_FOUND = ['ENOENT', 'ENOTDIR', 'ENAMETOOLONG']
 
+/** execve(2), ERRORS */
+const REFUSED: Record<string, string> = {
+  ENOEXEC: 'it is neither a program for this machine nor a script with #!',
+  ETXTBSY: 'a process has it open for writing: wait until it is written',
+  ELOOP: 'it is a symbolic link that leads to itself, or a script of a script of a script',
+  E2BIG: 'its arguments and variables are too long together',
+  ENOMEM: 'allow more memory (-m)',
+}
+
 /**
  * Sums up the failed attempts to execve, as execvp(3) does: "found but refused" outweighs "not found". The status
  * is that of a shell and docker, 126 or 127.
@@ -23,9 +32,8 @@ export function commandError(
     return new MinilabError(
       'usage',
       `${command} cannot be executed in the container (${notExecuted.errno})`,
-      notExecuted.errno === 'ENOEXEC'
-        ? 'it is neither a program for this machine nor a script with #!'
-        : 'it must be a file with permission to execute (chmod +x), not a directory',
+      REFUSED[notExecuted.errno ?? ''] ??
+        'it must be a file with permission to execute (chmod +x), not a directory',
       { status: 126 },
     )
   const remedy = command.includes('/')

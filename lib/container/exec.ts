@@ -21,7 +21,7 @@ import { keepGoing } from '../kernel/process/keep-going.ts'
 import { launchGated } from '../kernel/tape/launch-gated.ts'
 import { int32s, now } from '../kernel/syscalls/now.ts'
 import { isGone, namespaceInode, type Namespace } from '../kernel/process/procfs.ts'
-import { ended, endProcess } from '../kernel/process/signal.ts'
+import { ended } from '../kernel/process/signal.ts'
 import { openInside } from '../kernel/mount/open-inside.ts'
 import { Tape } from '../kernel/tape/tape.ts'
 import { foreignNamespaces } from '../kernel/tape/visit.ts'
@@ -39,7 +39,7 @@ import { openNull, own, type Stdio } from './streams/streams.ts'
 import { dataFolder } from '../image/data-folder.ts'
 
 const SIGKILL = 9
-/** How long a program may take to start after a signal that should end us: ms. */
+/** How long a container's processes may take to end when its first process has ended: ms. */
 const PATIENCE = 1000
 
 /** The kinds of namespaces that setns(2) can join here; only a process with its own memory may enter a time namespace. */
@@ -125,13 +125,7 @@ export async function execIn(
 
   let second = () => 0
   const going = keepGoing(() => second())
-  let interrupted = 0
-  connection.beforeStart = signal =>
-    void setTimeout(() => {
-      if (!second() || connection.isAttending) return
-      interrupted = signal
-      void endProcess(second())
-    }, PATIENCE).unref()
+  connection.starting = () => second()
   const {
     child: first,
     tape: replayed,
@@ -149,7 +143,7 @@ export async function execIn(
   const child = made ? childOf(made) : undefined
   if (failed) {
     const ended = await child?.exit
-    if (interrupted) throw new Interrupted(interrupted)
+    if (connection.gaveUpAt) throw new Interrupted(connection.gaveUpAt)
     if (going.gaveUp)
       throw new MinilabError(
         'machine',
@@ -168,7 +162,7 @@ export async function execIn(
   if (!child) throw hasEnded(state)
   const exit = await connection.attend(child, pair)
   // it became a program just when we had stopped waiting for it, and killed it
-  if (interrupted && exit.signal === 'SIGKILL') throw new Interrupted(interrupted)
+  if (connection.gaveUpAt && exit.signal === 'SIGKILL') throw new Interrupted(connection.gaveUpAt)
   await connection.finish()
   return exit
 }

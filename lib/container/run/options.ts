@@ -1,8 +1,7 @@
 import { codeOf } from '../../common/error-code.ts'
-import { realpathSync } from 'node:fs'
+import { existsSync, realpathSync } from 'node:fs'
 import { isIPv4 } from 'node:net'
 import { isAbsolute, normalize } from 'node:path/posix'
-import { fileError } from '../../image/error.ts'
 import {
   capabilityMask,
   capabilityNames,
@@ -164,7 +163,19 @@ function volume(text: string): MountSpec {
       options: ['rbind', 'rprivate', 'rnodev', mode === 'ro' ? 'rro' : 'rw'],
     }
   } catch (error) {
-    if (codeOf(error) !== 'ENOENT') throw fileError(`use -v ${quote(text)}`, error)
+    const code = codeOf(error)
+    if (code !== 'ENOENT')
+      throw new MinilabError(
+        'usage',
+        `-v: ${source} cannot be used (${code})`,
+        'choose a path that you may read',
+      )
+    if (existsSync(source))
+      throw new MinilabError(
+        'usage',
+        `-v: ${source} is a link that only the kernel can follow`,
+        'name a directory or a file',
+      )
     throw new MinilabError(
       'usage',
       `-v: there is no ${source} on the host`,

@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { MinilabError } from '../../common/errors.ts'
+import { Interrupted, MinilabError } from '../../common/errors.ts'
 import { dataFolder, followDataFolder } from '../../image/data-folder.ts'
 import { findImage, type RootSource } from '../../image/store.ts'
 import { removeTree } from '../../image/tree.ts'
@@ -55,10 +55,13 @@ export async function runContainer(request: RunRequest, all = PARTS): Promise<nu
   const plan = planRun(request, source, id, connection.stdio)
   try {
     noteFiles(request, source, plan)
-    const started = await start(request, source, plan, all)
-    const status = shellStatus(await attend(request, started, connection))
+    const started = await start(request, source, plan, all, connection)
+    const exit = await attend(request, started, connection)
+    const status = shellStatus(exit)
     followDataFolder(() => plan.ledger.place)
     recordExit(id, status)
+    // killed while its execve was waiting: for us it looks like a program that was killed
+    if (connection.gaveUpAt && exit.signal === 'SIGKILL') throw new Interrupted(connection.gaveUpAt)
     await connection.finish()
     return status
   } finally {
@@ -72,6 +75,7 @@ async function start(
   source: RootSource,
   plan: Plan,
   all: readonly Part[],
+  connection: Connection,
 ): Promise<Started> {
   const { id } = plan
   let started: Started | undefined
@@ -81,6 +85,7 @@ async function start(
       ...partsFor(request, plan, all),
       etcFiles(containerFolder(id)),
       remembered(request, source, held.name),
+      startOf(connection),
     ]
     started = await startParts(parts, plan)
     commitState(id)
@@ -92,9 +97,15 @@ async function start(
     // without state.json the next command removes the folder, which the ledger names
     if (request.keeper) rmSync(join(containerFolder(id), 'state.json'), { force: true })
     else removeTree(containerFolder(id))
-    throw error
+    throw connection.gaveUpAt ? new Interrupted(connection.gaveUpAt) : error
   }
 }
+
+/** Tells the connection which process is to become the program. */
+const startOf = (connection: Connection): Part => ({
+  name: program.name,
+  attach: (_, pid) => void (connection.starting = () => pid),
+})
 
 /** Written as the last step while the child waits at its gate: later its program may have filled the disk. */
 const remembered = (request: RunRequest, source: RootSource, name: string): Part => ({

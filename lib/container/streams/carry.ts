@@ -4,7 +4,6 @@ import { isatty } from 'node:tty'
 import { codeOf } from '../../common/error-code.ts'
 import { F_GETPIPE_SZ, F_SETFL, O_NONBLOCK, O_RDWR } from '../../kernel/syscalls/constants.ts'
 import { now } from '../../kernel/syscalls/now.ts'
-import { waiting } from '../../kernel/process/waiting.ts'
 import { POLLIN, POLLOUT, ready, type Wake } from '../../kernel/process/poll.ts'
 
 const readAsync = promisify(read)
@@ -46,14 +45,8 @@ export async function carry(from: End, to: (bytes: Buffer) => Promise<void>, wak
   }
 }
 
-async function readWaiting(fd: number, buffer: Buffer): Promise<number> {
-  waiting.calls++
-  try {
-    return (await readAsync(fd, buffer, 0, CHUNK, null)).bytesRead
-  } finally {
-    waiting.calls--
-  }
-}
+const readWaiting = async (fd: number, buffer: Buffer) =>
+  (await readAsync(fd, buffer, 0, CHUNK, null)).bytesRead
 
 /** The number of bytes read; 0 at the end of the stream, or if `wake` was called and there is nothing more to read now. */
 async function readSome(from: End, buffer: Buffer, wake: Wake): Promise<number> {

@@ -5,11 +5,14 @@ import type { Child, Exit } from '../../kernel/process/child.ts'
 import { Interrupted } from '../../common/errors.ts'
 import { hearSignals } from '../../kernel/process/hear-signals.ts'
 import { isStopped } from '../../kernel/process/procfs.ts'
+import { endProcess } from '../../kernel/process/signal.ts'
 import { type Pumped, pump } from './pump.ts'
 import { type Stdio, Streams } from './streams.ts'
 
 /** How long a program may take to end after its terminal is closed: the same as with `docker stop`. */
 const GRACE = 10_000 // ms
+/** How long a program may take to start after a signal that should end us: ms. */
+const START = 1000
 const INTERRUPTS = 3
 /** How long reading the rest of its output may take after the last of these interrupts: ms. */
 const PATIENCE = 1000
@@ -46,19 +49,16 @@ export class Connection implements Disposable {
   #interrupts = 0
   #hasEnded = false
   readonly #interrupted = Promise.withResolvers<number>()
-  /** called for a signal that should end us while there is no program yet to pass it on to */
-  beforeStart: (signal: number) => void = () => {}
+  /** the process that will become the program, if it has been made */
+  starting: () => number = () => 0
+  /** the signal for which we killed that process, because it did not become a program */
+  gaveUpAt: number | undefined
 
   constructor({ interactive, terminal, log }: ConnectionOptions) {
     this.#interactive = interactive
     this.#streams = terminal ? undefined : new Streams({ interactive, log })
     this.stdio = this.#streams?.stdio ?? ['null', 'null', 'null']
     this.#signals = hearSignals(signal => this.#hear(signal))
-  }
-
-  /** Whether its program has started. */
-  get isAttending(): boolean {
-    return this.#child !== undefined
   }
 
   /** Waits for the end of a program that has just started. */
@@ -93,7 +93,8 @@ export class Connection implements Disposable {
     if (this.#hasEnded) return void (ENDING.has(signal) && this.#interrupted.resolve(signal))
     if (!this.#child) {
       this.#early.push(signal)
-      return void (ENDING.has(signal) && this.beforeStart(signal))
+      if (ENDING.has(signal)) setTimeout(() => void this.#giveUp(signal), START).unref()
+      return
     }
     if (signal === SIGWINCH && this.#pumped) return // our window size changed: the kernel tells the processes on the container's terminal
     this.#child.kill(signal)
@@ -107,6 +108,13 @@ export class Connection implements Disposable {
     // our terminal has gone, so the container cannot be reached; pid_namespaces(7): its first process may ignore SIGHUP
     if (signal === SIGHUP && this.#onTerminal)
       this.#deadline ??= setTimeout(() => this.#child?.kill('SIGKILL'), GRACE)
+  }
+
+  /** The program has not started: its execve waits, perhaps for a file system that does not answer. */
+  async #giveUp(signal: number): Promise<void> {
+    if (this.#child || !this.starting()) return
+    this.gaveUpAt = signal
+    await endProcess(this.starting())
   }
 
   [Symbol.dispose](): void {

@@ -45,6 +45,7 @@ export class Child {
       watch(look)
       look() // it may have ended before we listened
     })
+    this.exit.catch(() => {}) // the code that awaits it gets the error; until then it is not an unhandled rejection
   }
 
   #alive = true
