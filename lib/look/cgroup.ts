@@ -13,6 +13,8 @@ const FILES = {
   memoryCurrent: { controller: 'memory', v1: ['memory.usage_in_bytes'], v2: ['memory.current'] },
   /** on v2 since Linux 5.19 */
   memoryPeak: { controller: 'memory', v1: ['memory.max_usage_in_bytes'], v2: ['memory.peak'] },
+  /** not on older kernels */
+  pidsPeak: { controller: 'pids', v1: ['pids.peak'], v2: ['pids.peak'] },
   /** v1: nanoseconds; v2: microseconds */
   throttledTime: {
     controller: 'cpu',
@@ -56,6 +58,7 @@ export function cgroupOf(pid: number, { roots }: Processes): CgroupView {
     pids: {
       ...place('pids'),
       current: scaled(text('pidsCurrent')),
+      peak: scaled(text('pidsPeak')),
       limit: limit(text('pidsLimit')),
       refused: scaled(text('pidsRefused')),
     },

@@ -15,9 +15,10 @@ export function drawLimits({ cgroup }: Snapshot, width: number): Piece {
         look: cgroup.frozen === true ? 'bold accent' : '',
         key: 'cgroup.frozen',
       }),
-      text(0, 64, `${cgroup.mode}  ${cgroup.memory.path ?? cgroup.folders[0]?.path ?? ''}`, 'small', {
+      text(0, 64, 'read on the host:', 'small', { look: 'dim' }),
+      text(198, 64, cgroup.memory.path ?? cgroup.folders[0]?.path ?? 'no cgroup', 'small', {
         look: 'dim',
-        room: width,
+        room: width - 198,
         path: true,
       }),
     ],
@@ -27,16 +28,23 @@ export function drawLimits({ cgroup }: Snapshot, width: number): Piece {
 
 const LOOKS = { well: 'accent', held: 'shared', alarm: 'alarm' } as const
 
-function drawGauge({ key, title, value, of, fill, mark, tone, notes, names }: Gauge, width: number): Piece {
+/** What is used at the left, the limit at the right end of the bar: that is where it is reached. */
+function drawGauge(gauge: Gauge, width: number): Piece {
+  const { key, title, used, limit, fill, mark, tone, notes, names } = gauge
   const [top, height] = [58, 26]
-  const used = 130 + widthOf(value, 'large') + 16
+  const left = 130 + widthOf(used, 'large') + 16
   const body: Html[] = [
     text(0, 40, title, 'name', { look: 'bold' }),
-    text(130, 40, value, 'large', {
+    text(130, 40, used, 'large', {
       look: `bold ${LOOKS[tone]}`,
-      key: `${key}.${names.value}`,
+      key: `${key}.${names.used}`,
     }),
-    text(used, 40, of, 'mono', { look: 'dim', key: `${key}.${names.of}`, room: width - used }),
+    text(width, 40, limit, 'name', {
+      look: 'bold',
+      anchor: 'end',
+      key: `${key}.${names.limit}`,
+      room: width - left,
+    }),
     box({ x: 0, y: top, width, height, look: fill === null ? 'track none' : 'track', round: 6 }),
   ]
   if (fill !== null) {
@@ -45,26 +53,34 @@ function drawGauge({ key, title, value, of, fill, mark, tone, notes, names }: Ga
     const filled = fill === 0 ? 0 : Math.max(6, Math.round(fill * width))
     body.push(box({ x: 0, y: top, width: filled, height, look, key: `${key}.bar`, round: 6 }))
   }
-  if (mark !== null && fill !== null)
-    body.push(
-      box({
-        x: Math.min(width - 4, Math.round(mark * width)),
-        y: top - 5,
-        width: 4,
-        height: height + 10,
-        look: 'mark',
-        round: 2,
-      }),
-    )
-  let [x, y] = [0, top + height + 30]
+  const peak = mark !== null && fill !== null ? notes.find(note => note.key === 'peak') : undefined
+  if (peak && mark !== null) body.push(...drawPeak(peak.text, key, mark, top, height, width))
+  let [x, y] = [0, top + height + (peak ? 62 : 30)]
   for (const note of notes) {
+    if (note === peak) continue
     const room = widthOf(note.text, 'note')
     if (x > 0 && x + room > width) [x, y] = [0, y + 30]
     const look = note.tone === 'well' ? 'dim' : LOOKS[note.tone]
     body.push(text(x, y, note.text, 'note', { look, key: `${key}.${note.key}`, room: width - x }))
     x += room + 28
   }
-  return { height: y + 6, body }
+  return { height: notes.length ? y + 6 : top + height + 6, body }
+}
+
+/** A line across the bar where the highest value was, and below it how high that was. */
+function drawPeak(words: string, key: string, mark: number, top: number, height: number, width: number) {
+  const x = Math.min(width - 4, Math.round(mark * width))
+  const half = widthOf(words, 'note') / 2
+  const [at, anchor] =
+    x < half ? ([0] as const) : x + half > width ? ([width, 'end'] as const) : ([x + 2, 'middle'] as const)
+  return [
+    box({ x, y: top - 6, width: 4, height: height + 14, look: 'mark', round: 2 }),
+    text(at, top + height + 30, words, 'note', {
+      look: 'bold',
+      key: `${key}.peak`,
+      ...(anchor && { anchor }),
+    }),
+  ]
 }
 
 /** Capabilities, seccomp, no_new_privs and who its users are: in lines. */

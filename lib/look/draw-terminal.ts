@@ -125,10 +125,10 @@ function drawNamespaces({ namespaces }: Snapshot, room: number, ink: ChalkInstan
 
 function drawLimits({ cgroup }: Snapshot, room: number, ink: ChalkInstance): string[] {
   const length = Math.max(10, Math.min(48, room - 2))
-  const lines = gauges(cgroup).flatMap(({ title, value, of, fill, mark, tone, notes }) => {
+  const lines = gauges(cgroup).flatMap(({ title, used, limit, fill, mark, tone, notes }) => {
     const colour = colourOf(tone === 'well' && (fill ?? 0) > 0.8 ? 'held' : tone, ink, ink.green)
     return [
-      `${ink.bold(title.padEnd(8))}${ink.bold.cyan(value)}  ${of}`,
+      `${ink.bold(title.padEnd(8))}${ink.bold.cyan(used)}  ${limit}`,
       fill === null ? ink.dim('·'.repeat(length)) : colour(bar(fill, mark, length)),
       ...flow(notes, room, ink),
       '',

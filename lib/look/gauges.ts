@@ -3,16 +3,17 @@ import { bytes, duration, plural, shown } from './words.ts'
 
 /** One gauge of the cgroup: what stands over, in and under its bar. */
 export interface Gauge {
-  /** the begin of its data-keys, `cgroup.memory`, and the last words of those of `value` and `of` */
+  /** the begin of its data-keys, `cgroup.memory`, and the last words of those of `used` and `limit` */
   key: string
-  names: { value: string; of: string }
+  names: { used: string; limit: string }
   title: string
-  /** the number that it is about, large */
-  value: string
-  of: string
+  /** what is used, large; never a limit */
+  used: string
+  /** `limit 64 MiB`, `no limit`; never a use */
+  limit: string
   /** 0 to 1; null where there is nothing to compare with: no limit */
   fill: number | null
-  /** where the highest value was, 0 to 1 */
+  /** where the highest value was, 0 to 1; the note `peak` says what it was */
   mark: number | null
   tone: Tone
   notes: Note[]
@@ -38,10 +39,10 @@ export function gauges({ memory, cpu, pids }: CgroupView): Gauge[] {
   return [
     {
       key: 'cgroup.memory',
-      names: { value: 'current', of: 'limit' },
+      names: { used: 'current', limit: 'limit' },
       title: 'memory',
-      value: shown(memory.current, bytes),
-      of: limitWords(memory.limit, bytes),
+      used: shown(memory.current, bytes),
+      limit: limitWords(memory.limit, bytes),
       fill: share(memory.current, memory.limit),
       mark: share(memory.peak, memory.limit),
       tone: oom,
@@ -53,30 +54,34 @@ export function gauges({ memory, cpu, pids }: CgroupView): Gauge[] {
     },
     {
       key: 'cgroup.cpu',
-      names: { value: 'quota', of: 'period' },
+      names: { used: 'used', limit: 'quota' },
       title: 'cpu',
-      value: cpuQuota(cpu),
-      of:
-        typeof cpu.quota === 'number' ? `${duration(cpu.quota)} in each ${shown(cpu.period, duration)}` : '',
+      used: shown(cpu.used, duration),
+      limit: limitWords(cpu.quota, quota => cpus(quota, cpu.period)),
       fill: typeof cpu.quota === 'number' ? throttled : null,
       mark: null,
       tone: held,
       notes: [
-        ...(typeof cpu.quota === 'number' ? [note('throttled', throttledWords(cpu), held)] : []),
-        note('used', `used ${shown(cpu.used, duration)}`),
+        ...(typeof cpu.quota === 'number'
+          ? [
+              note('throttled', throttledWords(cpu), held),
+              note('period', `${duration(cpu.quota)} in each ${shown(cpu.period, duration)}`),
+            ]
+          : []),
         ...common(cpu.others, cpu.used),
       ],
     },
     {
       key: 'cgroup.pids',
-      names: { value: 'current', of: 'limit' },
+      names: { used: 'current', limit: 'limit' },
       title: 'pids',
-      value: shown(pids.current),
-      of: limitWords(pids.limit, String),
+      used: shown(pids.current),
+      limit: limitWords(pids.limit, String),
       fill: share(pids.current, pids.limit),
-      mark: null,
+      mark: share(pids.peak, pids.limit),
       tone: refused,
       notes: [
+        ...(pids.peak === null ? [] : [note('peak', `peak ${shown(pids.peak)}`)]),
         note('refused', `forks refused ${shown(pids.refused)}`, refused),
         ...common(pids.others, pids.current),
       ],
@@ -87,12 +92,12 @@ export function gauges({ memory, cpu, pids }: CgroupView): Gauge[] {
 const positive = (value: Count) => typeof value === 'number' && value > 0
 
 const limitWords = (limit: Limit, as: (count: number) => string) =>
-  typeof limit === 'number' ? `of ${as(limit)}` : limit === 'max' ? 'no limit' : ''
+  typeof limit === 'number' ? `limit ${as(limit)}` : limit === 'max' ? 'no limit' : ''
 
-function cpuQuota({ quota, period }: CgroupView['cpu']): string {
-  if (typeof quota !== 'number') return shown(quota)
+/** `0.2 CPUs`: how many of them a quota is. */
+function cpus(quota: number, period: Count): string {
   const share = typeof period === 'number' && period > 0 ? quota / period : 0
-  return `${Number(share.toFixed(2))} cpu${share === 1 ? '' : 's'}`
+  return `${Number(share.toFixed(2))} CPU${share === 1 ? '' : 's'}`
 }
 
 function throttledWords({ throttled, periods, throttledTime }: CgroupView['cpu']): string {

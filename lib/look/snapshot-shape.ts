@@ -181,6 +181,8 @@ export interface CgroupView {
     others: Count
     /** processes and threads: each thread counts */
     current: Count
+    /** null on kernels without pids.peak */
+    peak: Count
     limit: Limit
     /** how often a fork was refused */
     refused: Count
