@@ -37,6 +37,7 @@ export interface Stopped {
 export const FORKS = 40
 
 const MEASURED = 1_000_000 // µs: ten periods
+const RETRY_TIMEOUT = 1000 // ms: most shells do not try again
 const COUNTER_TIMEOUT = 60_000 // ms, so that it cannot hang: it takes a second if no other process wants the CPU
 
 /** An act that needs its own cgroup; if the kernel gives none, its stage says so. */
@@ -108,6 +109,7 @@ export async function forkTooOften(experiment: Experiment<Measured>): Promise<vo
   if (!isApart(pid, 'pids')) return // our own cgroup also counts other processes
   // v1 has no event for it since Linux 6.11, kernel/cgroup/pids.c
   await until(() => over || counter(pid, 'pidsRefused') > 0, COUNTER_TIMEOUT)
+  await until(() => over, RETRY_TIMEOUT) // the subshell ends, and counts no more
 }
 
 /** Freezes the container while its loop runs, and lets it go on. */

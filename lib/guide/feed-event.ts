@@ -8,6 +8,7 @@ import {
   object,
   type Of,
   oneOf,
+  optional,
   text,
 } from '../common/shape.ts'
 
@@ -40,9 +41,23 @@ export const isFeedEvent = anyOf(
     claim: text,
     /** null where it could not be looked at here: `reason` says why */
     ok: nullable(flag),
-    evidence: listOf(object({ source: text, host: nullable(text), container: nullable(text) })),
+    evidence: listOf(
+      object({ source: text, host: nullable(text), container: nullable(text), note: optional(text) }),
+    ),
     /** the diagnosis of a check that failed, or why it was not looked at */
     reason: nullable(text),
+  }),
+  // the escape ladder: all attacks, and what came of them in one chapter
+  object({
+    kind: oneOf('ladder'),
+    rootless: flag,
+    chapters: listOf(object({ number: count, name: text })),
+    attacks: listOf(object({ id: text, title: text })),
+  }),
+  object({
+    kind: oneOf('cells'),
+    chapter: count,
+    cells: listOf(object({ attack: text, stopped: nullable(flag), evidence: text })),
   }),
   /** it ran to its end; where this is missing, the end of the stream came before */
   object({ kind: oneOf('end'), ok: flag }),

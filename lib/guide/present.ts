@@ -155,7 +155,7 @@ export class Presenter extends Printer {
     this.line(`   ${mark}  ${this.code(check.claim)}`)
     if (finding.limited && finding.limited !== this.#limitedReason)
       this.indented(`not looked at: ${finding.limited}`, yellow)
-    for (const { source, host, container } of finding.evidence) {
+    for (const { source, host, container, note } of finding.evidence) {
       const values = [host === null ? '' : `host ${host}`, container === null ? '' : `container ${container}`]
       const text = values.filter(Boolean).join('   ')
       const room = this.width - 8 - text.length - source.length
@@ -164,6 +164,7 @@ export class Presenter extends Printer {
         this.indented(text, line => line)
         this.line(dim(source.padStart(this.width - 2)))
       }
+      if (note) this.indented(note, dim)
     }
     if (finding.diagnosis) this.indented(finding.diagnosis, red)
   }

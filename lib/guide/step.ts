@@ -9,6 +9,8 @@ export interface Evidence {
   source: string
   host: string | null
   container: string | null
+  /** why it is not what one would expect */
+  note?: string
 }
 
 /** What a check found. `limited` says why it could not be looked at here; `ok` is then neither true nor false. */
