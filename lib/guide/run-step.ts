@@ -31,6 +31,8 @@ export interface StepOptions extends StepMode {
   quiet?: boolean
   /** the container stays at the end until Enter is pressed */
   keep?: boolean
+  /** seconds to stay at the end of each stage, so that an audience can look at it */
+  pace?: number
   /** what is tried out, in a sandbox: `mutant no-uts`, `lab`. Then what stops the step is no error, but in the report: `refused` */
   trial?: string
   /** the ids of the checks that are wanted: once all of them have been made, no later stage is run; all, unless given */
@@ -91,6 +93,7 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
           why,
         })
       }
+      thinking += await stay(options.pace)
       if (options.until?.every(wanted => heard.checks.some(({ id }) => id === wanted))) break
     }
     if (command.length > 0) await runCommand(experiment, command, options.quiet)
@@ -146,6 +149,13 @@ async function keepUntilEnter<S>({ scene: { pid }, options }: Experiment<S>): Pr
   process.stderr.write(`${asTyped(howToLook)}\nEnter ends it. `)
   await Promise.race([once(process.stdin, 'data'), once(process.stdin, 'end')])
   process.stdin.pause()
+}
+
+/** Waits so many seconds; resolves to the milliseconds that it took. */
+async function stay(seconds = 0): Promise<number> {
+  const began = performance.now()
+  if (seconds > 0) await setTimeout(seconds * 1000)
+  return performance.now() - began
 }
 
 /** What the step has left on the host. What other programs have there for a moment goes by itself. */

@@ -40,6 +40,8 @@ export async function runSteps(numbers: number[], command: string[], typed: Step
       'leave it out for the others',
     )
   if (flags.trace !== undefined || flags.waterfall) expectTimes(numbers, flags)
+  if (flags.pace && (flags.dryRun || flags.spec))
+    throw new MinilabError('usage', '--pace slows a step that runs', 'leave out --dry-run and --spec')
   const wrong = flags.mutant !== undefined || flags.without !== undefined
   if (wrong) return runWrong(numbers, command, flags, rootless)
   const quiet = (flags.json ?? false) || flags.trace === STDOUT
@@ -64,6 +66,7 @@ export async function runSteps(numbers: number[], command: string[], typed: Step
           ask: mayAsk(flags),
           command,
           keep: flags.keep ?? false,
+          pace: flags.pace ?? 0,
           quiet,
           listeners: [presenter.hear, hear],
         })
@@ -132,7 +135,14 @@ async function runWrong(
       'a mutant belongs to one step',
       'name the step: minilab step 3 --mutant chroot',
     )
-  if (flags.runtime !== 'minilab' || flags.keep || flags.spec || flags.dryRun || command.length > 0)
+  if (
+    flags.runtime !== 'minilab' ||
+    flags.keep ||
+    flags.pace ||
+    flags.spec ||
+    flags.dryRun ||
+    command.length > 0
+  )
     throw new MinilabError(
       'usage',
       '--mutant and --without go with --yes, --json, --plain, --rootless',

@@ -3,6 +3,7 @@ import { Option } from 'commander'
 import type { MinilabCommand } from '../program.ts'
 import { MinilabError } from '../../common/errors.ts'
 import { hint } from '../../common/suggest.ts'
+import { quote } from '../../kernel/syscalls/kinds.ts'
 import { steps } from '../steps.ts'
 
 export interface StepFlags {
@@ -13,6 +14,7 @@ export interface StepFlags {
   spec?: boolean
   rootless?: boolean
   keep?: boolean
+  pace?: number
   runtime: string
   without?: string[]
   mutant?: string
@@ -40,6 +42,7 @@ export function stepCommand(program: MinilabCommand): void {
     .option('--spec', 'print the container as an OCI config.json')
     .option('--rootless', 'use a user namespace, even as root')
     .option('--keep', 'keep the container until you press Enter')
+    .option('--pace <seconds>', 'wait this long at the end of each stage, for an audience', paceOf)
     .option('--without <name>', 'build it without a part, a namespace or a system call', collect)
     .option('--mutant <name>', 'build a known-wrong variant, and see which checks fail')
     .option('--waterfall', 'draw where the time of the start went, at the end')
@@ -63,6 +66,19 @@ export function stepCommand(program: MinilabCommand): void {
       const { runSteps } = await import('./run-steps.ts')
       return runSteps(numbers, command, flags)
     })
+}
+
+/** Seconds: less is no pause, and more is longer than an audience waits. */
+const PACE = { least: 0.5, most: 300 }
+
+function paceOf(text: string): number {
+  const seconds = /^\d{1,3}(\.\d{1,3})?$/.test(text) ? Number(text) : NaN
+  if (seconds >= PACE.least && seconds <= PACE.most) return seconds
+  throw new MinilabError(
+    'usage',
+    `--pace ${quote(text)} is no such time`,
+    `give a number of seconds from ${PACE.least} to ${PACE.most}, such as 10`,
+  )
 }
 
 const collect = (value: string, earlier: string[] = []) => [...earlier, value]
