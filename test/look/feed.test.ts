@@ -261,8 +261,8 @@ test.skipIf(!isRoot)('a container in another pid namespace is found in ours', as
   )
   onTestFinished(async () => watch.end())
   watch.watched = true
-  watch.told({ ...named, pidNamespace: 1 }) // in a namespace that is none: not found
-  watch.told(named)
+  watch.told(1, { ...named, pidNamespace: 1 }) // in a namespace that is none: not found
+  watch.told(1, named)
   await expect
     .poll(() => seen.map(({ name, found }) => [name, 'pid' in found && found.pid]), SOON)
     .toEqual([['elsewhere', sleep]])
@@ -287,7 +287,7 @@ test("what has ended while nobody watched stands in nobody's way", async () => {
     onTestFinished(() => void child.kill('SIGKILL'))
     const pid = child.pid!
     const pidNamespace = namespaceInode('self', 'pid')!
-    watch.told({ kind: 'container', name, pid, started: startTime(pid), pidNamespace })
+    watch.told(1, { kind: 'container', name, pid, started: startTime(pid), pidNamespace })
     return child
   }
   for (const child of Array.from({ length: 40 }, () => tell('before'))) {

@@ -1,65 +1,18 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { get, type IncomingMessage, request } from 'node:http'
 import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import type { BrowserContextOptions, Page } from 'playwright-core'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { FeedEvent } from '../../lib/guide/feed-event.ts'
 import type { Report } from '../../lib/guide/step.ts'
 import { cgroupOf } from '../../lib/kernel/cgroup/cgroup.ts'
 import { readCgroup } from '../../lib/kernel/cgroup/cgroupfs.ts'
 import { children, nsPids, unlessGone, words } from '../../lib/kernel/process/procfs.ts'
-import { noChromium, openBrowser, quietPage, violations } from '../support/chromium.ts'
-import {
-  isRoot,
-  modesOf,
-  ORDINARY,
-  runMinilab,
-  type UserName,
-  users,
-  self,
-  userData,
-} from '../support/minilab.ts'
-
-const ENTRY = join(import.meta.dirname, '../../bin.mjs')
-const SOON = { timeout: 60_000 } // against hanging, not for speed
-
-/** `minilab ARGS` as a process that goes on while we look. */
-function start(args: string[], data: string, user: UserName = self) {
-  const child = spawn(process.execPath, [ENTRY, ...args], {
-    cwd: '/',
-    stdio: ['pipe', 'pipe', 'pipe'],
-    env: { ...process.env, HOME: data, MINILAB_DATA: data },
-    ...(isRoot && user === 'ordinary' ? ORDINARY : {}),
-  })
-  onTestFinished(() => void child.kill('SIGKILL'))
-  const exit = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>
-  const errors = text(child.stderr)
-  return { child, exit, errors }
-}
-
-/** `minilab view`, and the address that it prints. */
-async function startView(data = userData(), user?: UserName) {
-  const started = start(['view', '--port', '0'], data, user)
-  const [said] = (await once(started.child.stdout, 'data')) as [Buffer]
-  const [url = ''] = String(said).split('\n')
-  expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/\?token=[\w-]{32}$/)
-  return { ...started, data, url: new URL(url) }
-}
-
-/** A container that runs in the background: its first process, and how it is removed. */
-async function background(data: string, name: string, flags: string[] = [], command = ['sleep', '300']) {
-  const ran = await runMinilab(['run', '-d', '--name', name, ...flags, 'default', ...command], { data })
-  expect(ran).toMatchObject({ status: 0, stderr: '' })
-  const remove = async () => void (await runMinilab(['rm', '-f', name], { data }))
-  onTestFinished(remove)
-  const listed = await runMinilab(['ps', '--json'], { data })
-  const rows = JSON.parse(listed.stdout) as { name: string; pid: number }[]
-  return { pid: rows.find(row => row.name === name)!.pid, remove }
-}
+import { noChromium, violations } from '../support/chromium.ts'
+import { isRoot, modesOf, runMinilab, users, userData } from '../support/minilab.ts'
+import { article, background, open, recorded, SOON, start, startView } from './view-support.ts'
 
 async function ask(
   url: URL,
@@ -69,44 +22,6 @@ async function ask(
   const [response] = (await once(asked, 'response')) as [IncomingMessage]
   return { status: response.statusCode ?? 0, body: await text(response) }
 }
-
-/** The page, and what it is seen to do from its first look on. */
-async function open(url: URL, options: BrowserContextOptions = {}) {
-  const quiet = await quietPage(await openBrowser(), {
-    viewport: { width: 1920, height: 1080 },
-    ...options,
-  })
-  await quiet.page.addInitScript(RECORD)
-  await quiet.page.goto(url.href)
-  return quiet
-}
-
-/** Notes what was new or changed, which containers there were, and at each look when the kernel was asked and what stood there. */
-const RECORD = `
-  window.seen = { flashes: new Set(), names: new Set(), looks: [] }
-  addEventListener('DOMContentLoaded', () => {
-    new MutationObserver(changes => {
-      for (const { addedNodes } of changes) for (const node of addedNodes) {
-        if (node.matches?.('.flash')) seen.flashes.add(node.className + ' ' + node.dataset.of)
-        if (node.matches?.('article')) seen.names.add(node.querySelector('h2').textContent)
-      }
-    }).observe(document.body, { childList: true, subtree: true })
-    new MutationObserver(() => {
-      for (const article of document.querySelectorAll('article'))
-        seen.looks.push({ taken: Date.parse(article.dataset.taken), text: article.textContent })
-    }).observe(document.body, { attributeFilter: ['data-look'] })
-  })`
-
-interface Recorded {
-  flashes: string[]
-  names: string[]
-  looks: { taken: number; text: string }[]
-}
-const recorded = (page: Page) =>
-  page.evaluate(`({ ...seen, flashes: [...seen.flashes], names: [...seen.names] })`) as Promise<Recorded>
-
-const article = (page: Page, name: string) =>
-  page.locator('article').filter({ has: page.getByRole('heading', { name, exact: true }) })
 
 describe('the door', () => {
   test('opens only with the token, for a browser on this machine, and only to read', async () => {
@@ -236,7 +151,7 @@ test.skipIf(!isRoot)('the kernel is asked nothing while nobody looks', async () 
   const { url, data } = await startView()
   await background(data, 'web')
   const looks = (page: ReturnType<typeof listen>) =>
-    page.events.filter(({ event }) => event === 'containers').map(({ data }) => Number(data.look))
+    page.events.filter(({ event }) => event === 'looked').map(({ data }) => Number(data.look))
   const first = listen(url)
   await expect.poll(() => looks(first).length, SOON).toBeGreaterThan(2)
   first.close()
@@ -293,8 +208,10 @@ describe.skipIf(noChromium || !isRoot)(`the page${noChromium}`, () => {
       await page.locator('#calls').boundingBox(),
     ]
     expect(end!.y + end!.height).toBeLessThanOrEqual(tape!.y + tape!.height)
-    await shown.waitFor({ ...SOON, state: 'detached' })
-    expect(await page.locator('#nothing').isVisible()).toBe(true)
+    // its last picture stays
+    await page.locator('article.ended').waitFor(SOON)
+    expect(await shown.isVisible()).toBe(true)
+    expect(await page.locator('#nothing').isVisible()).toBe(false)
     expect(noise).toEqual([])
   })
 
@@ -338,16 +255,16 @@ describe.skipIf(noChromium || !isRoot)(`the page${noChromium}`, () => {
     const { page, noise } = await open(url)
     const web = article(page, 'web')
     const shown = web.locator('[data-key="cgroup.memory.limit"]')
-    await expect.poll(() => shown.textContent(), SOON).toBe('of 64 MiB')
+    await expect.poll(() => shown.textContent(), SOON).toBe('limit 64 MiB')
 
     writeFileSync(limit!.file, String(48 * 2 ** 20))
     const changed = Date.now()
-    await expect.poll(() => shown.textContent(), SOON).toBe('of 48 MiB')
+    await expect.poll(() => shown.textContent(), SOON).toBe('limit 48 MiB')
     // the look that shows it may have been taken between the write and our look at the clock
     const lookedAfter = async () => (await recorded(page)).looks.filter(({ taken }) => taken > changed)
     await expect.poll(async () => (await lookedAfter()).length, SOON).toBeGreaterThan(0)
     const [after, { flashes }] = [await lookedAfter(), await recorded(page)]
-    expect(after.filter(({ text }) => !text.includes('of 48 MiB'))).toEqual([])
+    expect(after.filter(({ text }) => !text.includes('limit 48 MiB'))).toEqual([])
     expect(flashes).toContain('flash changed cgroup.memory.limit')
 
     // a process more

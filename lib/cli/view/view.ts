@@ -13,6 +13,8 @@ export function viewCommand(program: MinilabCommand): void {
     .addHelpText(
       'after',
       `
+Keys on the page:  ← and → go through the stages of a step, F or 1 to 6 shows one card full screen, Esc shows all.
+For an audience:   minilab step 4 --pace 10 waits 10 seconds at the end of each stage.
 From another machine:  ssh -L ${PORT}:127.0.0.1:${PORT} USER@THIS-MACHINE, then open the printed address there.`,
     )
     .action(async (flags: { port: string }) => {

@@ -1,25 +1,9 @@
 import type { ServerResponse } from 'node:http'
 import { certain } from '../../common/certain.ts'
-import type { FeedEvent } from '../../guide/feed-event.ts'
-import { drawSvg } from '../draw-svg.ts'
-import { drawColumn } from './draw-column.ts'
-import type { Teller } from './hear.ts'
+import type { Told } from './hear.ts'
+import { Pictures } from './pictures.ts'
+import { shortened } from './shortened.ts'
 import type { Seen } from './watch.ts'
-
-/** What a page hears of a step; `broken` where it ended in the middle. */
-export type Told = { teller: Teller } & (Exclude<FeedEvent, { kind: 'container' }> | { kind: 'broken' })
-
-/** A container on a page. */
-interface Shown {
-  id: string
-  name: string
-  /** ISO 8601: when the kernel was asked */
-  taken?: string
-  /** SVG documents: for a wide place and for a narrow one; left out where they are as they were in the look before */
-  drawings?: { wide: string; column: string }
-  /** why there is none */
-  problem?: string
-}
 
 /** So much is told to a viewer that comes later, or comes back. */
 const MOST_TOLD = { events: 3000, characters: 2 ** 24 }
@@ -28,8 +12,8 @@ const MOST_TOLD = { events: 3000, characters: 2 ** 24 }
 const MOST_UNREAD = 2 ** 23
 
 /**
- * The pages that are open: server-sent events, HTML standard 9.2. Three kinds: `told`, numbered, what a step told us; `containers`,
- * all that there are, and of those that changed a new drawing; both first with everything so far.
+ * The pages that are open: server-sent events, HTML standard 9.2. Two kinds: `told`, numbered, what a step told us; `looked`,
+ * all scenes, and the drawings in them that are new; both first with everything so far.
  */
 export class Audience {
   readonly #pages = new Set<ServerResponse>()
@@ -38,7 +22,7 @@ export class Audience {
   #count = 0
   #characters = 0
   #looks = 0
-  #shown: Shown[] = []
+  readonly #pictures = new Pictures()
 
   /** `watched` hears of the first page that opens, and of the last that closes. */
   constructor(watched: (watched: boolean) => void) {
@@ -48,7 +32,7 @@ export class Audience {
   /** A page opens, or comes back and has heard all up to `last`. Returns what is to be called when it closes. */
   enter(page: ServerResponse, last: number): () => void {
     for (const { number, text } of this.#told) if (number > last) page.write(text)
-    if (this.#looks > 0) page.write(message('containers', { look: this.#looks, containers: this.#shown }))
+    if (this.#looks > 0) page.write(this.#look(this.#pictures.drawings()))
     else page.write(': here\n\n') // so that the page learns at once that it has been let in
     this.#pages.add(page)
     if (this.#pages.size === 1) this.#watched(true)
@@ -60,7 +44,8 @@ export class Audience {
 
   tell(told: Told): void {
     const number = ++this.#count
-    const text = message('told', told, number)
+    this.#pictures.told(told)
+    const text = message('told', told.kind === 'broken' ? told : { ...told, ...shortened(told) }, number)
     this.#told.push({ number, text })
     this.#characters += text.length
     while (this.#told.length > MOST_TOLD.events || this.#characters > MOST_TOLD.characters)
@@ -70,14 +55,13 @@ export class Audience {
 
   /** One look at all containers. */
   show(seen: readonly Seen[]): void {
-    const before = new Map(this.#shown.map(shown => [shown.id, shown]))
-    this.#shown = seen.map(draw)
-    const containers = this.#shown.map(({ drawings, ...shown }): Shown => {
-      const old = before.get(shown.id)?.drawings
-      const isNew = drawings && (drawings.wide !== old?.wide || drawings.column !== old.column)
-      return isNew ? { ...shown, drawings } : shown
-    })
-    this.#send(message('containers', { look: ++this.#looks, containers }))
+    const drawings = this.#pictures.looked(seen)
+    this.#looks++
+    this.#send(this.#look(drawings))
+  }
+
+  #look(drawings: Record<number, string>): string {
+    return message('looked', { look: this.#looks, ...this.#pictures.scenes, drawings })
   }
 
   #send(text: string): void {
@@ -87,15 +71,6 @@ export class Audience {
     }
   }
 }
-
-function draw({ id, name, found }: Seen): Shown {
-  if (found instanceof Error) return { id, name, problem: found.message }
-  const { taken } = found
-  return { id, name, taken, drawings: { wide: withoutStyle(drawSvg(found)), column: drawColumn(found) } }
-}
-
-/** The page has it once for all: drawing.css. */
-const withoutStyle = (svg: string) => svg.replace(/<style>.*?<\/style>/s, '')
 
 /** JSON has no line breaks, so it is one `data` line. */
 function message(event: string, data: object, id?: number): string {

@@ -29,11 +29,10 @@ export function inCode(said) {
   return said.split('`').map((part, i) => (i % 2 ? text('code', part) : part))
 }
 
-export function sign(kind) {
-  const [drawn, word] = { held: ['✔', 'holds'], failed: ['✘', 'fails'], limited: ['–', 'not possible here'] }[
-    kind
-  ]
-  const shown = text('span', drawn, `sign ${kind}`)
+const SIGNS = { held: ['✔', 'holds'], failed: ['✘', 'fails'], limited: ['–', 'not possible here'] }
+
+export function sign(kind, word = SIGNS[kind][1]) {
+  const shown = text('span', SIGNS[kind][0], `sign ${kind}`)
   shown.setAttribute('role', 'img')
   shown.setAttribute('aria-label', word)
   return shown

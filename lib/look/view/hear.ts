@@ -12,6 +12,9 @@ import { parseJson } from '../../common/json.ts'
 /** Who tells of one step or lab: told apart by their connections. */
 export type Teller = number
 
+/** What a page hears of a step; `broken` where it ended in the middle. */
+export type Told = { teller: Teller } & (Exclude<FeedEvent, { kind: 'container' }> | { kind: 'broken' })
+
 interface Hearing {
   event(teller: Teller, event: FeedEvent): void
   /** no more will come from it */

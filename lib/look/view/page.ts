@@ -20,6 +20,8 @@ export function page(token: string): string {
         <link rel="icon" href="icon.svg?token=${token}" />
         <link rel="stylesheet" href="drawing.css?token=${token}" />
         <link rel="stylesheet" href="view.css?token=${token}" />
+        <link rel="stylesheet" href="pictures.css?token=${token}" />
+        <link rel="stylesheet" href="tape.css?token=${token}" />
         <script type="module" src="view.js?token=${token}"></script>
       </head>
       <body>
@@ -27,6 +29,12 @@ export function page(token: string): string {
           <h1>minilab <span>view</span></h1>
           <p id="now" role="status"></p>
           <p id="score"></p>
+          <nav id="way" aria-label="Stages" hidden>
+            <button id="back" type="button" aria-label="the stage before" title="the stage before (←)">
+              ‹
+            </button>
+            <button id="on" type="button" aria-label="the stage after" title="the stage after (→)">›</button>
+          </nav>
         </header>
         <main>
           <section id="containers" aria-label="Containers" tabindex="0">
@@ -40,9 +48,24 @@ export function page(token: string): string {
                 <dd>what you wrote for a lab</dd>
                 <dt><code>${typed('minilab run -it default /bin/sh')}</code></dt>
                 <dd>a container, for as long as its program runs</dd>
+                <dt><code>${typed('minilab escape')}</code></dt>
+                <dd>the same attacks on the container of each chapter</dd>
               </dl>
               <p>${others}</p>
+              <p class="keys">
+                <span><kbd>←</kbd> <kbd>→</kbd> stages of a step</span>
+                <span><kbd>F</kbd> or <kbd>1</kbd> to <kbd>6</kbd> one card, full screen</span>
+                <span><kbd>Esc</kbd> all cards</span>
+              </p>
             </div>
+            <div id="unseen" hidden>
+              <p id="unseen-begins">No container runs yet.</p>
+              <p id="unseen-over">
+                There is no picture of this stage. It was over before we could look, or this page was not
+                open. To see each stage for 5 seconds, type <code>${asTyped('minilab step 4 --pace 5')}</code>
+              </p>
+            </div>
+            <div id="ladder" hidden></div>
           </section>
           <section id="tape" aria-labelledby="tape-title">
             <h2 id="tape-title">The tape</h2>

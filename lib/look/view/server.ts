@@ -19,10 +19,20 @@ const HEADERS_TIMEOUT = 5000 // ms, for the first lines of a request
 /** Files, and once the style that every drawing has in it: the policy below allows none in the page. */
 const ASSETS: Record<string, () => string | Buffer> = {
   ...Object.fromEntries(
-    ['view.css', 'view.js', 'tape.js', 'containers.js', 'elements.js'].map(name => [
-      name,
-      () => ours(`look/view/${name}`),
-    ]),
+    [
+      ...['view.css', 'pictures.css', 'tape.css'],
+      ...[
+        'view.js',
+        'steps.js',
+        'tape.js',
+        'shown.js',
+        'containers.js',
+        'card.js',
+        'whole.js',
+        'ladder.js',
+        'elements.js',
+      ],
+    ].map(name => [name, () => ours(`look/view/${name}`)]),
   ),
   'icon.svg': () => ours('book/assets/icon.svg'),
   'drawing.css': () => STYLE.text,

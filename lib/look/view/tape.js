@@ -2,87 +2,103 @@
 
 // each file wants the token, which an import of its own would not have
 const { byId, element, inCode, line, sign, text } = await import(`./elements.js${location.search}`)
+const { attackSign, outcome } = await import(`./ladder.js${location.search}`)
 
 const calls = byId('calls')
 const MOST_LINES = 4000
 
-/** by teller: which step and stage it is at, and how many checks held and failed */
-const steps = new Map()
 /** the teller whose line was the last */
 let speaker
 
 const TOLD = {
-  step({ number, name, title, trial }, step) {
-    step.step = `Step ${number} · ${name}${trial === null ? '' : ` · ${trial}`}`
-    return [line('step', [text('b', step.step), text('span', title)])]
+  step({ title }, step) {
+    return [line('step', [text('b', step.title), text('span', title)])]
   },
-  stage({ number, of, title }, step) {
-    step.stage = `${number}/${of} ${title}`
-    return [line('stage', [text('b', `${number}/${of}`), text('span', title)])]
+  stage({ number, of, title }, { teller }) {
+    const begin = line('stage', [text('b', `${number}/${of}`), text('span', title)])
+    begin.dataset.of = `${teller}/${number}`
+    return [begin]
   },
   launch({ purpose, calls }) {
     return [line('launch', [text('span', purpose)]), ...calls.map(call)]
   },
-  check({ claim, ok, evidence, reason }, step) {
-    if (ok) step.held++
-    if (ok === false) step.failed++
-    const rows = evidence.map(row => {
-      const sides = ['host', 'container'].filter(side => row[side] !== null)
-      return element('div', 'evidence', [
-        ...sides.flatMap(side => [text('i', side), text('span', row[side])]),
-        text('cite', row.source),
-      ])
-    })
+  check({ claim, ok, evidence, reason }) {
+    const rows = evidence.flatMap(row => [seen(row), ...(row.note ? [text('div', row.note, 'note')] : [])])
     const kind = ok === null ? 'limited' : ok ? 'held' : 'failed'
     const said = element('div', 'claim', [sign(kind), ...inCode(claim)])
     return [line(`check ${kind}`, [said, ...rows, ...(reason ? [text('p', reason)] : [])])]
   },
+  ladder({ attacks }, step) {
+    return [line('step', [text('b', step.title), text('span', `${attacks.length} attacks on each chapter`)])]
+  },
+  cells({ chapter, cells }, { ladder }) {
+    const titles = new Map(ladder?.attacks.map(({ id, title }) => [id, title]))
+    const name = ladder?.chapters.find(({ number }) => number === chapter)?.name ?? ''
+    return [
+      line('stage', [text('b', String(chapter)), text('span', name)]),
+      ...cells.map(({ attack, stopped, evidence }) => {
+        const kind = outcome(stopped)
+        const said = element('div', 'claim', [attackSign(kind), titles.get(attack) ?? attack])
+        return line(`check ${kind}`, [said, text('div', evidence, 'note')])
+      }),
+    ]
+  },
   end({ ok }, step) {
-    const { held, failed } = step
-    step.stage = ok ? 'done' : 'failed'
-    const verdict = failed ? `${failed} of ${held + failed} checks failed` : `${held} checks hold`
+    const { held, failed, ladder } = step
+    const verdict = ladder
+      ? `the last chapter ${ok ? 'stops every attack that can be told here' : 'lets an attack through'}`
+      : failed
+        ? `${failed} of ${held + failed} checks failed`
+        : `${held} checks hold`
     return [line(`end ${ok ? 'held' : 'failed'}`, [sign(ok ? 'held' : 'failed'), text('span', verdict)])]
   },
-  broken(_, step) {
-    step.stage = 'ended'
+  broken() {
     return [line('end failed', [sign('failed'), text('span', 'it ended before it was finished')])]
   },
 }
 
-/** What a step tells, behind what was told before; returns what is to stand at the top. */
-export function told({ teller, kind, ...event }) {
-  const step = steps.get(teller) ?? { step: '', stage: '', held: 0, failed: 0 }
-  steps.set(teller, step)
+/** What a step tells, behind what was told before. */
+export function told({ teller, kind, ...event }, step) {
   const follows = atEnd()
   const lines = TOLD[kind](event, step)
   // of two steps at the same time each says again who it is
-  if (speaker !== teller && kind !== 'step' && step.step)
-    calls.append(line('step again', [text('b', step.step), text('span', step.stage)]))
+  if (speaker !== teller && kind !== 'step' && kind !== 'ladder' && step.title)
+    calls.append(line('step again', [text('b', step.title), text('span', step.stages.at(-1)?.title ?? '')]))
   speaker = teller
   calls.append(...lines)
   while (calls.childElementCount > MOST_LINES) calls.firstElementChild.remove()
   if (follows) calls.scrollTop = calls.scrollHeight
   byId('newest').hidden = atEnd()
-  byId('score').replaceChildren(
-    ...(step.held ? [sign('held'), text('span', `${step.held} hold`)] : []),
-    ...(step.failed ? [sign('failed'), text('span', `${step.failed} failed`)] : []),
-  )
-  if (kind === 'end' || kind === 'broken') steps.delete(teller)
-  return [step.step, step.stage].filter(Boolean).join(' · ')
 }
 
-function call({ summary, call, args, result, errno, ns }) {
+/** Brings a stage of a step to the top; the end, where none is named. */
+export function scrollTo(teller, stage) {
+  const begin = calls.querySelector(`[data-of="${teller}/${stage}"]`)
+  calls.scrollTop = begin ? begin.offsetTop - calls.offsetTop - 8 : calls.scrollHeight
+}
+
+/** What was read, and where: of a value that was read on the host, also that. */
+function seen({ host, container, source, full, onHost }) {
+  const sides = Object.entries({ host, container }).filter(([, value]) => value !== null)
+  const place = text('span', source, source.length < 36 ? 'short' : '')
+  const cite = element('cite', '', onHost ? [text('i', 'read on the host:'), ' ', place] : [place])
+  if (full) cite.title = full
+  return element('div', 'evidence', [
+    ...sides.map(([side, value]) => element('div', '', [text('i', side), ' ', text('span', value)])),
+    cite,
+  ])
+}
+
+function call({ summary, call, args, full, result, errno, ns }) {
   if (summary) return line('call summary', [text('code', summary)])
   // a long list of flags, or a path, is broken between its parts
   const parts = args
     .split(/(?<=[|/])/)
     .flatMap((part, i) => (i ? [document.createElement('wbr'), part] : [part]))
   const outcome = errno ? `= -1 ${errno}` : `= ${result ?? 0}`
-  return line('call', [
-    element('code', '', [text('b', call), '(', ...parts, ')']),
-    text('span', outcome, errno ? 'refused' : 'result'),
-    text('time', micro(ns)),
-  ])
+  const code = element('code', '', [text('b', call), '(', ...parts, ')'])
+  if (full) code.title = full
+  return line('call', [code, text('span', outcome, errno ? 'refused' : 'result'), text('time', micro(ns))])
 }
 
 /** `12 µs`, `1.3 ms` of nanoseconds. */

@@ -1,29 +1,23 @@
 // The page of `minilab view`: shows what the server sends.
 
 // each file wants the token, which an import of its own would not have
-const { byId } = await import(`./elements.js${location.search}`)
+const { noted } = await import(`./steps.js${location.search}`)
 const { told } = await import(`./tape.js${location.search}`)
-const { showContainers } = await import(`./containers.js${location.search}`)
-
-/** what is at the top: the step and its stage */
-let headline = ''
+const { follow, looked, sayNow, show } = await import(`./shown.js${location.search}`)
 
 const source = new EventSource(`events${location.search}`)
 source.addEventListener('told', ({ data }) => {
-  headline = told(JSON.parse(data))
-  sayNow(headline)
+  const event = JSON.parse(data)
+  if (event.kind === 'step' || event.kind === 'ladder') follow()
+  told(event, noted(event))
+  show()
 })
-source.addEventListener('containers', ({ data }) => showContainers(JSON.parse(data)))
+source.addEventListener('looked', ({ data }) => looked(JSON.parse(data)))
 source.addEventListener('open', () => {
   document.body.classList.remove('lost')
-  sayNow(headline)
+  show()
 })
 source.addEventListener('error', () => {
   document.body.classList.add('lost')
   sayNow('The view has ended, or cannot be reached. Start it again: minilab view')
 })
-
-/** Only what is new: it is read out, too. */
-function sayNow(said) {
-  if (byId('now').textContent !== said) byId('now').textContent = said
-}

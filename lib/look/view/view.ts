@@ -17,10 +17,11 @@ export async function view(port: number, ready: (url: string) => void): Promise<
   const open = new Set<Teller>()
   const deafen = await hear(dataFolder(), {
     event(teller, event) {
-      if (event.kind === 'container') return watch.told(event)
+      if (event.kind === 'container') return watch.told(teller, event)
       if (event.kind === 'end') open.delete(teller)
       else open.add(teller)
       audience.tell({ teller, ...event })
+      if (['step', 'stage', 'end'].includes(event.kind)) watch.turned()
     },
     gone(teller) {
       if (open.delete(teller)) audience.tell({ teller, kind: 'broken' })

@@ -11,6 +11,7 @@ import {
 } from '../../kernel/process/procfs.ts'
 import { snapshot } from '../snapshot.ts'
 import type { Snapshot } from '../snapshot-shape.ts'
+import type { Teller } from './hear.ts'
 
 /** Between two looks, in milliseconds. No event tells that a number in /proc or in a cgroup has changed: one must look. */
 const PAUSE = 200
@@ -23,6 +24,8 @@ export interface Seen {
   /** pid and start time of its first process: a name that is never reused */
   id: string
   name: string
+  /** the step that has started it; null where that was `minilab run` */
+  teller: Teller | null
   /** what it looks like, or what the kernel refused when we looked */
   found: Snapshot | NodeJS.ErrnoException
 }
@@ -31,6 +34,7 @@ interface Known {
   pid: number
   started: number
   name: string
+  teller: Teller | null
 }
 
 /** Which containers there are, and what they look like, a few times a second, but only while a viewer watches. */
@@ -43,6 +47,8 @@ export class Watch {
   #looking: Promise<void> | undefined
   /** something was told meanwhile */
   #due = false
+  /** when the last look was over */
+  #looked = -Infinity
 
   /** `failed` hears of a defect of ours. */
   constructor(show: (seen: Seen[]) => void, failed: (error: unknown) => void) {
@@ -51,13 +57,18 @@ export class Watch {
   }
 
   /** A container that a step has started. One that has ended by now, or never was, is not heard of again. */
-  told(named: ContainerEvent): void {
+  told(teller: Teller, named: ContainerEvent): void {
     const { name, started } = named
     for (const [id, known] of this.#told) if (!isAlive(known.pid, known.started)) this.#told.delete(id)
     const pid = this.#told.size < MOST_TOLD ? find(named) : undefined
     if (pid === undefined) return
-    this.#told.set(idOf(pid, started), { pid, started, name })
+    this.#told.set(idOf(pid, started), { pid, started, name, teller })
     this.#hurry()
+  }
+
+  /** A step has come to another stage, or to its end: how is it now? */
+  turned(): void {
+    if (performance.now() - this.#looked > PAUSE / 4) this.#hurry()
   }
 
   /** A viewer has come, or none is left. */
@@ -82,6 +93,7 @@ export class Watch {
       .catch(this.#failed)
       .finally(() => {
         this.#looking = undefined
+        this.#looked = performance.now()
         if (this.#due) this.#hurry()
       })
   }
@@ -89,11 +101,11 @@ export class Watch {
   async #look(): Promise<void> {
     const before = process.cpuUsage()
     const seen: Seen[] = []
-    for (const [id, { pid, name }] of this.#known()) {
+    for (const [id, { pid, name, teller }] of this.#known()) {
       const found = await snapshot(pid, name).catch(refusal)
       // its pid may be another's by now
       if (found && (found instanceof Error || idOf(found.pid, found.started) === id))
-        seen.push({ id, name, found })
+        seen.push({ id, name, teller, found })
       else this.#told.delete(id)
     }
     if (!this.#watched) return
@@ -107,7 +119,7 @@ export class Watch {
   #known(): Map<string, Known> {
     const running = states()
       .filter(isRunning)
-      .map(({ pid, started, name }) => [idOf(pid, started), { pid, started, name }] as const)
+      .map(({ pid, started, name }) => [idOf(pid, started), { pid, started, name, teller: null }] as const)
     return new Map([...running, ...this.#told])
   }
 }

@@ -1,0 +1,103 @@
+import { type Html, html } from '../../book/html.ts'
+import { drawLimits, drawSecurity } from '../draw-svg-limits.ts'
+import { drawNamespaces, drawProcesses } from '../draw-svg-processes.ts'
+import { drawRoot } from '../draw-svg-root.ts'
+import { isReadable } from '../readable.ts'
+import type { LinkView, Snapshot } from '../snapshot-shape.ts'
+import { box, card, inner, path, type Piece, stacked, text } from '../svg.ts'
+import { cableBoxes, linkState, networkWords, routeWords, traffic } from '../words.ts'
+
+/** In units of the view box. A card that is 560 pixels wide has no text below 14 pixels: the smallest is 18 units. */
+const WIDTH = 720
+
+type Draw = (snapshot: Snapshot, width: number) => Piece
+
+/** What changes most comes first. */
+const CARDS: Record<CardName, Draw> = {
+  processes: drawProcesses,
+  limits: drawLimits,
+  namespaces: drawNamespaces,
+  network: drawNetwork,
+  root: drawRoot,
+  rights: drawSecurity,
+}
+const TITLES: Partial<Record<CardName, string>> = {
+  root: 'root file system',
+  rights: 'rights of the first process',
+}
+export type CardName = 'processes' | 'limits' | 'namespaces' | 'network' | 'root' | 'rights'
+
+/** A container as cards, each an SVG document by itself: the page puts them where it has room. */
+export function drawCards(snapshot: Snapshot): { name: CardName; svg: string }[] {
+  return (Object.keys(CARDS) as CardName[]).map(name => ({ name, svg: drawCard(name, snapshot) }))
+}
+
+function drawCard(name: CardName, snapshot: Snapshot): string {
+  const title = TITLES[name] ?? name
+  const { height, body } = card(title, CARDS[name](snapshot, inner(WIDTH)), WIDTH)
+  const frame = html`class="minilab-look" viewBox="-1 -1 ${WIDTH + 2} ${height + 2}" role="img"
+  aria-label="${title} of ${snapshot.name}"`
+  return html`<svg xmlns="http://www.w3.org/2000/svg" ${frame}>${body}</svg>`.text
+}
+
+const ROW = 74
+
+/** From the inside out, from top to bottom: each cable, then the links without one. */
+function drawNetwork({ network }: Snapshot, width: number): Piece {
+  const shared = networkWords(network)
+  if (shared) return { height: 36, body: [text(0, 22, shared, 'note', { look: 'shared', room: width })] }
+  const { links, outside, limited, own, defaultRoute } = network
+  const cables = outside?.cables ?? []
+  const problem = limited ?? (isReadable(own) ? null : own.notReadable)
+  const rest = links.filter(({ name }) => !cables.some(({ inside }) => inside === name))
+  const [words, key] = problem
+    ? [problem, 'network.limited']
+    : [`default route: ${routeWords(defaultRoute)}`, 'network.defaultRoute']
+  return stacked(
+    [
+      ...cables.map(cable => ends(cableBoxes(cable, network), width)),
+      ...rest.map(link => alone(link, width)),
+      { height: 28, body: [text(0, 22, words, 'mono', { key, look: 'dim', room: width })] },
+    ],
+    14,
+  )
+}
+
+function ends(boxes: ReturnType<typeof cableBoxes>, width: number): Piece {
+  const body = boxes.flatMap((end, i): Html[] => {
+    const y = i * (ROW + 24)
+    const look = i === 0 ? 'tile own' : end.link === null ? 'tile' : 'tile lower'
+    const [first, ...others] = end.lines
+    return [
+      ...(i > 0 ? [path(`M 40 ${y - 21} V ${y - 3}`, end.link === null ? 'routed' : 'cable')] : []),
+      box({ x: 0, y, width, height: ROW, look, key: end.key }),
+      text(18, y + 32, end.name, 'name', { look: 'bold', room: 300 }),
+      text(width - 18, y + 32, end.title, 'note', { look: 'dim', anchor: 'end', room: 300 }),
+      text(18, y + 60, first?.text ?? '', 'small', { key: first?.key ?? end.key, room: 240 }),
+      ...others.map((words, n) =>
+        text(width - 18 - (others.length - 1 - n) * 190, y + 60, words.text, 'small', {
+          key: words.key,
+          look: 'dim',
+          anchor: 'end',
+          room: 180,
+        }),
+      ),
+    ]
+  })
+  return { height: boxes.length * (ROW + 24) - 24, body }
+}
+
+function alone(link: LinkView, width: number): Piece {
+  const { name, addresses, rxPackets, rxBytes, txPackets, txBytes } = link
+  const key = `network.${name}`
+  const words = [linkState(link), ...addresses.filter(address => !address.includes(':'))].join('  ')
+  const moved = `in ${traffic(rxPackets, rxBytes)}   out ${traffic(txPackets, txBytes)}`
+  return {
+    height: 28,
+    body: [
+      text(0, 22, name, 'mono', { look: 'bold', room: 110 }),
+      text(120, 22, words, 'mono', { key, room: 220 }),
+      text(width, 22, moved, 'small', { key: `${key}.traffic`, look: 'dim', anchor: 'end', room: 320 }),
+    ],
+  }
+}
