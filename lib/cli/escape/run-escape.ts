@@ -3,6 +3,9 @@ import { runInSandbox } from '../../sandbox/start.ts'
 import { Ledger, recover } from '../../container/ledger/ledger.ts'
 import { makeSandboxCgroup } from '../../sandbox/cgroup.ts'
 import type { Cell } from '../../guide/escape/attack.ts'
+import { attacks } from '../../guide/escape/attacks.ts'
+import { Feed } from '../../guide/feed.ts'
+import { certain } from '../../common/certain.ts'
 import { attackChapter } from '../../guide/escape/ladder.ts'
 import { makeAttackedHost, takeTerminal } from '../../guide/escape/attacked-host.ts'
 import { EscapePresenter } from '../../guide/escape/show.ts'
@@ -50,6 +53,7 @@ async function asHost(rootless: boolean, numbers: readonly number[], flags: Esca
   // every process in the sandbox ends with us, its first process
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGPIPE'] as const)
     process.on(signal, () => now.exit_group(128 + constants.signals[signal]))
+  const feed = tellViewers(rootless, numbers) // of the data folder that we leave now
   const host = makeAttackedHost(rootless)
   takeTerminal()
   const chapters = await Promise.all(steps.map(({ load }) => load()))
@@ -60,11 +64,25 @@ async function asHost(rootless: boolean, numbers: readonly number[], flags: Esca
   for (const number of numbers) {
     const attacked = await attackChapter(number, chapters, host)
     cells.push(...attacked)
+    feed.tell({ kind: 'cells', chapter: number, cells: attacked.map(told) })
     if (numbers.length > 1) presenter.chapter(number, attacked)
   }
   if (numbers.length > 1) presenter.matrix(cells, rootless)
   else presenter.column(cells)
   presenter.verdict(cells)
   if (flags.json) process.stdout.write(JSON.stringify({ mode: rootless ? 'rootless' : 'root', cells }) + '\n')
-  return cells.some(({ chapter, stopped }) => chapter === last && stopped === false) ? EXIT.failed : EXIT.ok
+  const failed = cells.some(({ chapter, stopped }) => chapter === last && stopped === false)
+  feed.tell({ kind: 'end', ok: !failed })
+  feed.close()
+  return failed ? EXIT.failed : EXIT.ok
 }
+
+/** Begins to tell each `minilab view` of the attacks. */
+function tellViewers(rootless: boolean, numbers: readonly number[]): Feed {
+  const feed = new Feed(dataFolder())
+  const chapters = numbers.map(number => ({ number, name: certain(steps[number - 1]).name }))
+  feed.tell({ kind: 'ladder', rootless, chapters, attacks: attacks.map(({ id, title }) => ({ id, title })) })
+  return feed
+}
+
+const told = ({ attack, stopped, evidence }: Cell) => ({ attack, stopped, evidence })
