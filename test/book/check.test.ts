@@ -17,7 +17,7 @@ describe('the book', () => {
   it('says nothing that is not true', async () => {
     const { problems, counts } = await checkBook(ownFolder)
     expect(problems.map(print)).toEqual([])
-    expect(counts.pages).toBe(9)
+    expect(counts.pages).toBe(11)
     expect(counts.blocks).toBeGreaterThan(20)
     expect(counts.names).toBeGreaterThan(100)
   })

@@ -1,6 +1,6 @@
 import type { MinilabCommand } from '../program.ts'
 
-/** `minilab class`: for teachers. */
+/** `minilab class`: for teachers. Their guide is book/teachers.md. */
 export function classCommand(program: MinilabCommand): void {
   const group = program
     .command('class')
