@@ -2,12 +2,12 @@ import type { Block } from './blocks.ts'
 import { chapters as allChapters, type Chapter } from './chapters.ts'
 import { checkCommands, type Context } from './command-names.ts'
 import { checkDrawings } from './drawings.ts'
-import { fillCode, fillRecordings, firstDifference, type Filling } from './fill.ts'
+import { fillCode, fillRecordings, fillShown, firstDifference, type Filling, isEmpty } from './fill.ts'
 import { checkLink } from './links.ts'
 import { checkErrnos, checkManPages, checkPath } from './names.ts'
-import { readPages, type BookPage } from './page.ts'
+import { type BookPage, madeInGuest, readPages } from './page.ts'
 import { attempt, type Problem } from './problem.ts'
-import { canRecord, type Recorder } from './recording.ts'
+import type { Recorder } from './recording.ts'
 import { checkSections } from './sections.ts'
 import { links, spans } from './spans.ts'
 import { checkWords } from './words.ts'
@@ -23,8 +23,15 @@ export interface CheckOptions {
 
 export interface Checked {
   problems: Problem[]
-  /** how many were looked at */
-  counts: { pages: number; blocks: number; recordings: number; links: number; names: number }
+  /** how many were looked at; `inGuest`: of the recordings, those that are made in the guest of test/vm */
+  counts: {
+    pages: number
+    blocks: number
+    recordings: number
+    inGuest: number
+    links: number
+    names: number
+  }
 }
 
 /** Whether all that the book of a project says about the project is so, in words that we want. Nothing is written. */
@@ -35,7 +42,8 @@ export async function checkBook(project: string, options: CheckOptions = {}): Pr
     pages.map(async page => {
       const own = chapters.find(({ number, name }) => page.name === `${number}-${name}`)
       const fillings = [fillCode(project, page)]
-      if (recorder && canRecord) fillings.push(await fillRecordings(page, recorder))
+      if (recorder?.cgroup === page.cgroup) fillings.push(await fillRecordings(page, recorder))
+      else if (page.cgroup === 2) fillings.push(fillShown(page))
       return [
         ...page.problems,
         ...(own ? checkSections(page, own) : []),
@@ -64,25 +72,28 @@ function missing(pages: readonly BookPage[], chapters: readonly Chapter[]): Prob
     .map(file => ({ file, line: 1, what: 'there is no such page', remedy: 'each step has its chapter' }))
 }
 
-function empty({ file, blocks }: BookPage): Problem[] {
-  return blocks.filter(isEmpty).map(({ line, asks }) => ({
-    file,
-    line,
+function empty(page: BookPage): Problem[] {
+  return page.blocks.filter(isEmpty).map(block => ({
+    file: page.file,
+    line: block.line,
     what: 'an empty block',
-    remedy: asks.kind === 'free' ? 'fill it in' : 'npm run book:sync fills it in',
+    remedy: block.asks.kind === 'free' ? 'fill it in' : `${syncOf(page, block)} fills it in`,
   }))
 }
 
-const isEmpty = ({ body }: Block) => body.every(line => line.trim() === '')
+/** The command that fills in a block. */
+const syncOf = (page: BookPage, { asks }: Block) =>
+  asks.kind === 'recording' && page.cgroup === 2 ? 'npm run test:vm -- --book sync' : 'npm run book:sync'
 
 /** The blocks whose bodies are not what they have to be. */
-function stale({ file }: BookPage, { bodies }: Filling): Problem[] {
+function stale(page: BookPage, { bodies }: Filling): Problem[] {
   return [...bodies].flatMap(([block, body]) => {
     const [is, wanted] = firstDifference(block.body, body)
     if (is === wanted || isEmpty(block)) return []
     const line = block.line + 1 + block.body.findIndex((text, i) => text !== body[i])
     const what = `the block has "${is}" where ${sourceOf(block)} has "${wanted}"`
-    return [{ file, line, what, remedy: 'npm run book:sync fills it in; read the text around it again' }]
+    const remedy = `${syncOf(page, block)} fills it in; read the text around it again`
+    return [{ file: page.file, line, what, remedy }]
   })
 }
 
@@ -129,6 +140,7 @@ function count(pages: readonly BookPage[]): Checked['counts'] {
     pages: pages.length,
     blocks: blocks.filter(({ asks }) => asks.kind === 'code').length,
     recordings: blocks.filter(({ asks }) => asks.kind === 'recording').length,
+    inGuest: madeInGuest(pages).length,
     links: pages.flatMap(links).length,
     names: pages.flatMap(spans).filter(({ isCode }) => isCode).length,
   }

@@ -3,6 +3,7 @@ import { execa } from 'execa'
 import { describe, expect, it } from 'vitest'
 import { ownFolder } from '../../lib/common/own-folder.ts'
 import { checkBook } from './check-book.ts'
+import { notMadeHere } from './page.ts'
 import { print } from './problem.ts'
 import { canRecord, cannotRecord, Recorder } from './recording.ts'
 import { CHAPTER, PAGE, Project, SOURCE } from './support.ts'
@@ -30,6 +31,12 @@ describe('the book', () => {
   })
 })
 
+/** Of a machine with cgroup v1 alone, where nothing is to be recorded. */
+const unused = new Recorder(ownFolder, {
+  cgroup: 1,
+  run: ([, , command]) => Promise.reject(new Error(`it has run ${command}`)),
+})
+
 /** A project whose book has been filled in. */
 async function filled(): Promise<Project> {
   const project = new Project()
@@ -43,9 +50,13 @@ async function check({ folder }: Project): Promise<string[]> {
   return problems.map(print)
 }
 
+type Edit = [file: string, from: string, to: string]
+/** Makes the page's recordings some of cgroup v2, which are not made here. */
+const MADE_IN_GUEST: Edit = [PAGE, 'A demonstration\n', 'A demonstration\n\n<!-- recordings: cgroup v2 -->\n']
+
 /** Something that makes a true book false: `at` is the text, in the page as it is then, of the line that is named. */
 interface Falsehood {
-  edits: [file: string, from: string, to: string][]
+  edits: Edit[]
   at: string
   says: string
   /** it concerns a recording */
@@ -57,6 +68,7 @@ const drawn = (...lines: string[]): Falsehood['edits'] => [
   [PAGE, '```text\nas drawn', ['<!-- picture: A box. -->', '```text', ...lines].join('\n')],
 ]
 
+const COMMAND = 'echo limit 67108864; echo pid $$; echo took 12 ms'
 const FENCE = '```ts lib/demo.ts#first'
 const CONSOLE = '```console echo limit'
 
@@ -128,6 +140,40 @@ const FALSEHOODS: Record<string, Falsehood> = {
     at: CONSOLE,
     says: 'does not print the same twice',
     root: true,
+  },
+  'a value as it was printed, where no recording is made': {
+    edits: [MADE_IN_GUEST, [PAGE, 'pid ⟨pid 1⟩', 'pid 21007']],
+    at: 'pid 21007',
+    says: 'the block has "pid 21007" where echo limit',
+  },
+  'another command above the output, where no recording is made': {
+    edits: [MADE_IN_GUEST, [PAGE, '\n$ echo limit', '\n$ echo remit']],
+    at: '$ echo remit',
+    says: 'the block has "$ echo remit',
+  },
+  'an output without the words to choose, where no recording is made': {
+    edits: [MADE_IN_GUEST, [PAGE, '\ntook ⟨time⟩', '']],
+    at: CONSOLE,
+    says: 'contains "took"',
+  },
+  'a fact that is not shown, where no recording is made': {
+    edits: [MADE_IN_GUEST, [PAGE, '\nlimit 67108864', '\nlimit 67108865']],
+    at: '<!-- fact: /^limit',
+    says: 'what is shown of echo limit 67108864; echo pid $$; echo took 12 ms does not match /^limit 67108864$/m',
+  },
+  'no fact, where no recording is made': {
+    edits: [
+      MADE_IN_GUEST,
+      [PAGE, '<!-- fact: /^limit 67108864$/ -->\n', ''],
+      [PAGE, '<!-- fact: /^pid \\d+$/ -->\n', ''],
+    ],
+    at: CONSOLE,
+    says: 'a recording without a fact',
+  },
+  'recordings of an unknown machine': {
+    edits: [MADE_IN_GUEST, [PAGE, 'cgroup v2', 'cgroup v3']],
+    at: '<!-- recordings',
+    says: 'names no machine',
   },
   'a dead link': {
     edits: [[PAGE, '(#what-it-does)', '(2-gone.md)']],
@@ -359,6 +405,34 @@ describe('book:check', () => {
     )
     for (const edit of edits) project.edit(...edit)
     expect(await check(project)).toEqual([])
+  })
+
+  it('leaves out the recordings of cgroup v2, and says so', async () => {
+    const project = await filled()
+    project.edit(...MADE_IN_GUEST)
+    const { problems, counts } = await checkBook(project.folder, { recorder: unused, chapters: [CHAPTER] })
+    expect(problems.map(print)).toEqual([])
+    expect([counts.recordings, counts.inGuest]).toEqual([1, 1])
+    expect(notMadeHere(counts.inGuest)).toBe(
+      ' (not run: 1 that show cgroup v2, which npm run test:vm -- --book check runs)',
+    )
+  })
+
+  it('compares them with what a machine with cgroup v2 prints, and leaves out the others there', async () => {
+    const project = await filled()
+    const other = 'book/2-next.md'
+    project.write(
+      other,
+      project.read().replace('# 1.', '# 2.').replace('limit 67108864\npid', 'limit 1\npid'),
+    )
+    project.edit(...MADE_IN_GUEST)
+    const output = 'limit 67108864\npid 21007\nand more\ntook 3 ms\n'
+    const there = new Recorder(ownFolder, { cgroup: 2, run: async () => ({ output, status: 0 }) })
+    const chapters = [CHAPTER, { ...CHAPTER, number: 2, name: 'next' }]
+    const { problems } = await checkBook(project.folder, { recorder: there, chapters })
+    expect(problems.map(print)).toEqual([
+      `${PAGE}:${project.line('took ⟨time⟩')}: the block has "took ⟨time⟩" where ${COMMAND} has "and more": npm run test:vm -- --book sync fills it in; read the text around it again`,
+    ])
   })
 
   it('names all problems, not only the first', async () => {

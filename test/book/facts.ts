@@ -33,19 +33,18 @@ function compile(source: string, flags: string): RegExp {
   }
 }
 
-/** The facts that do not hold for an output. */
+/** The facts that do not hold for a text; `of` says what it is. */
 export function brokenFacts(
   file: string,
   facts: readonly Fact[],
-  command: string,
-  output: string,
+  { of, text }: { of: string; text: string },
 ): Problem[] {
   return facts
-    .filter(({ pattern }) => !pattern.test(output))
+    .filter(({ pattern }) => !pattern.test(text))
     .map(({ line, pattern }) => ({
       file,
       line,
-      what: `the output of ${command} does not match ${pattern}`,
+      what: `${of} does not match ${pattern}`,
       remedy: 'find out whether the text or the code is wrong',
     }))
 }

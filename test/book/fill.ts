@@ -1,11 +1,12 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Block, Source } from './blocks.ts'
-import { brokenFacts } from './facts.ts'
+import { brokenFacts, type Fact } from './facts.ts'
+import { withValues } from './normalise.ts'
 import type { BookPage } from './page.ts'
 import { attempt, BookError, type Problem } from './problem.ts'
 import { recordedBodies } from './recorded-body.ts'
-import type { Recorder } from './recording.ts'
+import type { Recorder, Recording } from './recording.ts'
 import { choose } from './slices.ts'
 import { definition } from './symbols.ts'
 
@@ -62,6 +63,43 @@ export async function fillRecordings(page: BookPage, recorder: Recorder): Promis
   return filling
 }
 
+/**
+ * What the recordings would be if the commands printed what the blocks show, for recordings that cannot be made here: a body that
+ * is right is a recording of itself. Each fact has to hold for the lines that are shown.
+ */
+export function fillShown({ file, blocks, facts }: BookPage): Filling {
+  const filling: Filling = { bodies: new Map(), problems: [] }
+  for (const block of blocks) {
+    if (block.asks.kind !== 'recording' || isEmpty(block)) continue
+    const { command } = block.asks.recording
+    const recording = shownBy(block)
+    const bodies = recordedBodies(file, [block], recording, filling.problems)
+    for (const [of, body] of bodies) filling.bodies.set(of, body)
+    attempt(filling.problems, { file, line: block.line }, () => {
+      const shown = { of: `what is shown of ${command}`, text: withValues(recording.output) }
+      filling.problems.push(...brokenFacts(file, factsOf(block, facts), shown))
+    })
+  }
+  return filling
+}
+
+/** What a block shows, between the command and the exit status. */
+function shownBy({ body }: Block): Recording {
+  const [, status] = /^\[exit status (\d+)\]$/.exec(body.at(-1) ?? '') ?? []
+  const lines = body.slice(1, status === undefined ? undefined : -1)
+  return { output: lines.map(line => `${line}\n`).join(''), status: Number(status ?? 0) }
+}
+
+export const isEmpty = ({ body }: Block) => body.every(line => line.trim() === '')
+
+/** Throws a BookError where there is none. */
+function factsOf({ line }: Block, facts: BookPage['facts']): Fact[] {
+  const asserted = facts.get(line) ?? []
+  if (asserted.length === 0)
+    throw new BookError('a recording without a fact', 'put <!-- fact: /…/ --> right behind the block')
+  return asserted
+}
+
 async function fillFrom(
   { file, facts }: BookPage,
   command: string,
@@ -77,10 +115,8 @@ async function fillFrom(
   for (const [block, body] of recorded) {
     const place = { file, line: block.line }
     attempt(problems, place, () => {
-      const asserted = facts.get(block.line) ?? []
-      if (asserted.length === 0)
-        throw new BookError('a recording without a fact', 'put <!-- fact: /…/ --> right behind the block')
-      const broken = brokenFacts(file, asserted, command, recording.output)
+      const printed = { of: `the output of ${command}`, text: recording.output }
+      const broken = brokenFacts(file, factsOf(block, facts), printed)
       problems.push(...broken)
       if (broken.length > 0) return
       const [one, other] = firstDifference(body, twice.get(block) ?? [])

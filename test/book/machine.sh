@@ -6,6 +6,8 @@ folder=$1 name=$2 hierarchies=$3 checkout=$4 seconds=$5 command=$6
 # minilab is where a system would have it, as a copy that costs nothing; data and the home folder are new
 mkdir -p "$folder/opt/minilab" "$folder/opt/bin" "$folder/upper" "$folder/work" "$folder/lib" "$folder/root" "$folder/cgroup"
 mount -t overlay -o "lowerdir=$checkout,upperdir=$folder/upper,workdir=$folder/work" overlay "$folder/opt/minilab"
+# an overlay does not show what is mounted below it
+! mountpoint -q "$checkout/node_modules" || mount --bind "$checkout/node_modules" "$folder/opt/minilab/node_modules"
 rm -rf "$folder/opt/minilab/mine" # a learner in this checkout has a workspace there
 for node in "$folder"/opt/minilab/node_modules/node-linux-*/bin/node; do ln -s "${node#"$folder"}" "$folder/opt/bin/node"; done
 printf '#!/bin/sh\nexec /opt/bin/node /opt/minilab/bin.mjs "$@"\n' >"$folder/opt/bin/minilab"

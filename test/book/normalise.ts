@@ -80,6 +80,13 @@ export class Normaliser {
   }
 }
 
+/** A text with values in place of the names again, for facts: each is a number of six digits, or a time. */
+export function withValues(text: string): string {
+  return text
+    .replaceAll('⟨time⟩', '1 ms')
+    .replace(/⟨\w+(?: (\d+))?⟩/g, (_, count = '') => count.padStart(6, '0'))
+}
+
 /** A call on the tape, and a line of evidence that ends at the right margin: see lib/guide/present.ts. */
 const RIGHT_ALIGNED = /^ +│ .* = (?:-1 \w+|\S+) +[\d.]+ (?:µs|ms)$|^ {6}.{80}$/u
 

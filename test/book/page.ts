@@ -1,9 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Token } from 'markdown-it'
 import { inOrder, parse, type Page } from '../../lib/book/pages.ts'
+import { hint } from '../../lib/common/suggest.ts'
 import { readBlock, type Block } from './blocks.ts'
 import { readFacts, type Fact } from './facts.ts'
-import { hint } from '../../lib/common/suggest.ts'
 import { BookError, type Problem } from './problem.ts'
 
 /** A page of the book as it is written, with what is found in it. */
@@ -14,6 +15,8 @@ export interface BookPage extends Page {
   blocks: Block[]
   /** the facts behind a recording, by the recording's line */
   facts: Map<number, Fact[]>
+  /** the version of cgroups that the recordings show: `<!-- recordings: cgroup v2 -->` is at the top of such a page */
+  cgroup: 1 | 2
   /** what cannot be understood */
   problems: Problem[]
 }
@@ -44,6 +47,7 @@ function readPage(project: string, name: string): BookPage {
     lines: text.split('\n'),
     blocks: [],
     facts: new Map(),
+    cgroup: 1,
     problems: [],
   }
   let recording: Block | undefined // that a fact would belong to
@@ -58,6 +62,7 @@ function readPage(project: string, name: string): BookPage {
         page.blocks.push(block)
         if (block.asks.kind === 'recording') recording = block
       } else if (token.type === 'html_block') {
+        page.cgroup = readCgroup(token) ?? page.cgroup
         const facts = readFacts(token)
         if (facts.length === 0) continue
         if (!recording) throw new BookError('a fact without a recording', 'put it right behind the block')
@@ -69,4 +74,22 @@ function readPage(project: string, name: string): BookPage {
     }
   }
   return page
+}
+
+/** The recordings of the pages that show cgroup v2. Those are made in the guest of test/vm, whatever this machine has. */
+export function madeInGuest(pages: readonly BookPage[]): Block[] {
+  const blocks = pages.filter(({ cgroup }) => cgroup === 2).flatMap(page => page.blocks)
+  return blocks.filter(({ asks }) => asks.kind === 'recording')
+}
+
+/** What `book:check` and `book:sync` say of them; nothing where there are none. */
+export const notMadeHere = (count: number) =>
+  count === 0 ? '' : ` (not run: ${count} that show cgroup v2, which npm run test:vm -- --book check runs)`
+
+/** What a comment says about the machine of the recordings. Throws a BookError. */
+function readCgroup({ content }: Token): 2 | undefined {
+  const [comment, said] = /<!--\s*recordings\b(.*?)-->/s.exec(content) ?? []
+  if (comment === undefined) return undefined
+  if (said?.trim() === ': cgroup v2') return 2
+  throw new BookError(`"${comment}" names no machine`, 'write <!-- recordings: cgroup v2 -->')
 }

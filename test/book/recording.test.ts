@@ -56,7 +56,7 @@ describe.skipIf(!canRecord)(`a recording${cannotRecord ? ` (${cannotRecord})` : 
   })
 
   it('ends what does not end by itself', async () => {
-    const impatient = new Recorder(ownFolder, 1)
+    const impatient = new Recorder(ownFolder, { seconds: 1 })
     await expect(impatient.make('sleep 1000')).rejects.toThrow('sleep 1000 did not end in 1 s')
   })
 

@@ -29,18 +29,34 @@ export const cannotRecord =
       : undefined
 export const canRecord = cannotRecord === undefined
 
+/** Runs record.sh: with the checkout, the seconds that the command may take, and the command. */
+export type RunScript = (args: [checkout: string, seconds: string, command: string]) => Promise<Recording>
+
+interface RecorderOptions {
+  /** how long a command may take */
+  seconds?: number
+  /** on another machine than this */
+  run?: RunScript
+  /** the version of cgroups whose pages it can record; undefined: none */
+  cgroup?: 1 | 2 | undefined
+}
+
 /** Makes recordings of one checkout; each command line once, however often it is asked for. */
 export class Recorder {
+  readonly cgroup: 1 | 2 | undefined
   readonly #checkout: string
   readonly #seconds: number
+  readonly #run: RunScript
   readonly #made = new Map<string, Promise<Recording>>()
   readonly #waiting: (() => void)[] = []
   #running = 0
 
-  /** `seconds`: how long a command may take */
-  constructor(checkout: string, seconds = PATIENCE) {
+  constructor(checkout: string, options: RecorderOptions = {}) {
+    const { seconds = PATIENCE, run = runHere, cgroup = canRecord ? 1 : undefined } = options
+    this.cgroup = cgroup
     this.#checkout = checkout
     this.#seconds = seconds
+    this.#run = run
   }
 
   /** Rejects with a BookError where the command does not end in time. */
@@ -55,29 +71,34 @@ export class Recorder {
     if (this.#running === AT_ONCE) await new Promise<void>(resolve => this.#waiting.push(resolve))
     else this.#running++
     try {
-      return await record(this.#checkout, command, this.#seconds)
+      return await this.#record(command)
     } finally {
       const next = this.#waiting.shift()
       if (next) next()
       else this.#running--
     }
   }
+
+  async #record(command: string): Promise<Recording> {
+    const recording = await this.#run([this.#checkout, `${this.#seconds}`, command])
+    if (recording.status === TIMED_OUT)
+      throw new BookError(
+        `${command} did not end in ${this.#seconds} s`,
+        'record a command that ends by itself, with nothing on its stdin',
+      )
+    return recording
+  }
 }
 
-/** Runs the command line in a sandbox of the book's own, which leaves nothing behind: see record.sh and machine.sh. */
-async function record(checkout: string, command: string, seconds: number): Promise<Recording> {
+/** In the book's sandbox, which leaves nothing behind: see record.sh and machine.sh. */
+const runHere: RunScript = async args => {
   // what whoever started us has left open would be in the containers, too, where a step lets it through
   now.close_range(3, LAST_FD, CLOSE_RANGE_CLOEXEC)
-  const child = spawn('sh', [SCRIPT, checkout, `${seconds}`, command], {
+  const child = spawn('sh', [SCRIPT, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
     detached: true, // Ctrl-C is for us: it tidies up
   })
   const ended = once(child, 'exit') as Promise<[number]>
   const [output, [status]] = await Promise.all([text(child.stdout), ended])
-  if (status === TIMED_OUT)
-    throw new BookError(
-      `${command} did not end in ${seconds} s`,
-      'record a command that ends by itself, with nothing on its stdin',
-    )
   return { output, status }
 }

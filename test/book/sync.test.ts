@@ -76,6 +76,38 @@ describe('book:sync', () => {
     await expect(syncBook(project.folder, { only: ['2-nxt'] })).rejects.toThrow('the book has no page 2-nxt')
   })
 
+  it('does not overwrite what an author has written while it recorded', async () => {
+    const block = '```console uname\n```\n\n<!-- fact: /^Linux$/ -->'
+    const project = new Project(page(`<!-- recordings: cgroup v2 -->\n\n${block}`))
+    const run = async () => {
+      project.write(PAGE, `${project.read()}\nMore.\n`)
+      return { output: 'Linux\n', status: 0 }
+    }
+    const slow = new Recorder('/minilab', { cgroup: 2, run })
+    const { written, problems } = await syncBook(project.folder, { recorder: slow })
+    expect([written, problems.map(({ what }) => what)]).toEqual([[], ['the page has changed meanwhile']])
+    expect(project.read()).toContain('\nMore.\n')
+  })
+
+  it('records cgroup v2 on another machine, and only that', async () => {
+    const block = '```console uname # Linux\n```\n\n<!-- fact: /^Linux$/ -->'
+    const project = new Project(page(`<!-- recordings: cgroup v2 -->\n\n${block}`))
+    project.write('book/2-next.md', project.read().replace('<!-- recordings: cgroup v2 -->\n\n', ''))
+    const before = project.read('book/2-next.md')
+    const asked: string[][] = []
+    const run = async (args: string[]) => {
+      asked.push(args)
+      return { output: 'Linux\n', status: 0 }
+    }
+    const there = new Recorder('/minilab', { cgroup: 2, seconds: 7, run })
+    const { written, inGuest, problems } = await syncBook(project.folder, { recorder: there })
+    expect([problems, inGuest, written]).toEqual([[], 1, [`${PAGE}:${project.line('```console')}`]])
+    expect(project.read()).toContain('\n$ uname\nLinux\n```\n')
+    expect(project.read('book/2-next.md')).toBe(before)
+    // news, and so twice
+    expect(asked).toEqual(Array(2).fill(['/minilab', '7', 'uname']))
+  })
+
   it.skipIf(!canRecord)('records what a terminal would show, and the exit status', async () => {
     const command = 'echo out; echo err >&2; echo out again; exit 3'
     const project = new Project(page(`\`\`\`console ${command}\n\`\`\`\n\n<!-- fact: /^err$/ -->`))

@@ -1,9 +1,10 @@
-// `npm run test:vm -- [--arch arm64] [--mutants] [--only REGEXP]`
+// `npm run test:vm -- [--arch arm64] [--mutants] [--only REGEXP] [--book check|sync]`
 // minilab on another machine: a Debian with systemd and cgroup v2 alone.
 import { rmSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { accelerators } from './accelerators.ts'
+import { isBookAction } from './book.ts'
 import { logIn, start } from './boot.ts'
 import { checkoutDisk, modulesDisk } from './disks.ts'
 import { needPrograms } from './host-programs.ts'
@@ -56,14 +57,16 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.once(signal, () => void (qemu ? qemu.end() : process.exit(1)))
 
 try {
-  const { arch, only, ...wanted } = parseArgs({
+  const { arch, only, book, ...wanted } = parseArgs({
     options: {
       arch: { type: 'string', default: 'x64' },
       mutants: { type: 'boolean', default: false },
       only: { type: 'string', default: '' },
+      book: { type: 'string' },
     },
   }).values
-  await main(machineOf(arch), { ...wanted, only: new RegExp(only) })
+  if (book !== undefined && !isBookAction(book)) throw new VmProblem(`--book ${book}: give it check or sync`)
+  await main(machineOf(arch), { ...wanted, only: new RegExp(only), book })
 } catch (error) {
   const { code = '', message } = error as NodeJS.ErrnoException
   if (!(error instanceof VmProblem) && !code.startsWith('ERR_PARSE_ARGS')) throw error
