@@ -37,6 +37,8 @@ interface RecorderOptions {
   seconds?: number
   /** on another machine than this */
   run?: RunScript
+  /** how many commands may run at the same time */
+  atOnce?: number
   /** the version of cgroups whose pages it can record; undefined: none */
   cgroup?: 1 | 2 | undefined
 }
@@ -47,16 +49,23 @@ export class Recorder {
   readonly #checkout: string
   readonly #seconds: number
   readonly #run: RunScript
+  readonly #atOnce: number
   readonly #made = new Map<string, Promise<Recording>>()
   readonly #waiting: (() => void)[] = []
   #running = 0
 
   constructor(checkout: string, options: RecorderOptions = {}) {
-    const { seconds = PATIENCE, run = runHere, cgroup = canRecord ? 1 : undefined } = options
+    const {
+      seconds = PATIENCE,
+      run = runHere,
+      atOnce = AT_ONCE,
+      cgroup = canRecord ? 1 : undefined,
+    } = options
     this.cgroup = cgroup
     this.#checkout = checkout
     this.#seconds = seconds
     this.#run = run
+    this.#atOnce = atOnce
   }
 
   /** Rejects with a BookError where the command does not end in time. */
@@ -68,7 +77,7 @@ export class Recorder {
 
   /** The same again, to see whether it prints the same. */
   async makeAgain(command: string): Promise<Recording> {
-    if (this.#running === AT_ONCE) await new Promise<void>(resolve => this.#waiting.push(resolve))
+    if (this.#running === this.#atOnce) await new Promise<void>(resolve => this.#waiting.push(resolve))
     else this.#running++
     try {
       return await this.#record(command)

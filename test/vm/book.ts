@@ -49,6 +49,7 @@ function recorderIn(guest: GuestLink): Recorder {
   return new Recorder('/minilab', {
     cgroup: 2,
     seconds: LIMIT,
+    atOnce: 1, // commands share the guest's cgroups, and the first of two would make a directory that the second uses
     async run(args) {
       // a newer Debian has /tmp in memory, and what a container writes there would be on its account
       const script = ['env', 'TMPDIR=/var/tmp', 'sh', '/minilab/test/book/record.sh', ...args]

@@ -16,7 +16,7 @@ import type { Qemu } from './qemu.ts'
 import { Tally } from './tally.ts'
 
 /** For all of it, once the disks are there; with the mutants, ten times as many commands. In minutes. */
-const LIMIT = 90
+const LIMIT = 120
 const LIMIT_WITH_MUTANTS = 600
 
 const tally = new Tally()
