@@ -2,9 +2,9 @@ const flags = (names: string) => names.split(/\s+/).map(name => `--${name}`)
 
 /** The long flags of other tools that the book may name. Look into the tool's manual before you add one. */
 export const FLAGS: Record<string, readonly string[]> = {
-  docker: flags(`blkio-weight cap-add cap-drop cpus device device-write-bps format hostname init ipv6 memory
-    memory-reservation memory-swap network no-trunc oom-kill-disable pid pids-limit privileged publish
-    read-only rm runtime security-opt tmpfs user userns volume`),
+  docker: flags(`blkio-weight cap-add cap-drop cpu-shares cpus device device-write-bps format hostname
+    init ipv6 memory memory-reservation memory-swap network no-trunc oom-kill-disable pid pids-limit privileged
+    publish read-only rm runtime security-opt tmpfs user userns volume`),
   runc: flags('bundle console-socket no-new-keyring no-pivot preserve-fds rootless'),
   crun: flags('bundle console-socket no-pivot'),
   unshare:
