@@ -4,7 +4,7 @@ import { drawNamespaces, drawProcesses } from '../draw-svg-processes.ts'
 import { drawRoot } from '../draw-svg-root.ts'
 import { isReadable } from '../readable.ts'
 import type { LinkView, Snapshot } from '../snapshot-shape.ts'
-import { box, card, inner, path, type Piece, stacked, text } from '../svg.ts'
+import { box, card, inner, paragraph, path, type Piece, stacked, text } from '../svg.ts'
 import { cableBoxes, linkState, networkWords, routeWords, traffic } from '../words.ts'
 
 /** In units of the view box. A card that is 560 pixels wide has no text below 14 pixels: the smallest is 18 units. */
@@ -57,7 +57,7 @@ function drawNetwork({ network }: Snapshot, width: number): Piece {
     [
       ...cables.map(cable => ends(cableBoxes(cable, network), width)),
       ...rest.map(link => alone(link, width)),
-      { height: 28, body: [text(0, 22, words, 'mono', { key, look: 'dim', room: width })] },
+      paragraph(words, 'mono', 'dim', width, key),
     ],
     14,
   )
@@ -93,11 +93,11 @@ function alone(link: LinkView, width: number): Piece {
   const words = [linkState(link), ...addresses.filter(address => !address.includes(':'))].join('  ')
   const moved = `in ${traffic(rxPackets, rxBytes)}   out ${traffic(txPackets, txBytes)}`
   return {
-    height: 28,
+    height: 56,
     body: [
       text(0, 22, name, 'mono', { look: 'bold', room: 110 }),
-      text(120, 22, words, 'mono', { key, room: 220 }),
-      text(width, 22, moved, 'small', { key: `${key}.traffic`, look: 'dim', anchor: 'end', room: 320 }),
+      text(120, 22, words, 'mono', { key, room: width - 120 }),
+      text(120, 50, moved, 'small', { key: `${key}.traffic`, look: 'dim', room: width - 120 }),
     ],
   }
 }

@@ -1,7 +1,7 @@
 import type { FeedCall, FeedEvent } from '../../guide/feed-event.ts'
 
 /** Columns: what the tape has room for in a line, of a call beside its result. */
-const ROOM = { args: 44, source: 34 }
+const ROOM = { args: 44, source: 28 }
 
 /** Files that are only on the host, or that we read there: the directories of cgroups, and a process by its pid there. */
 const ON_HOST = /^\/(sys\/fs\/cgroup|proc\/\d+)\//

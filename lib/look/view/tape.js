@@ -45,11 +45,8 @@ const TOLD = {
   },
   end({ ok }, step) {
     const { held, failed, ladder } = step
-    const verdict = ladder
-      ? `the last chapter ${ok ? 'stops every attack that can be told here' : 'lets an attack through'}`
-      : failed
-        ? `${failed} of ${held + failed} checks failed`
-        : `${held} checks hold`
+    if (ladder) return [climbed(ladder)]
+    const verdict = failed ? `${failed} of ${held + failed} checks failed` : `${held} checks hold`
     return [line(`end ${ok ? 'held' : 'failed'}`, [sign(ok ? 'held' : 'failed'), text('span', verdict)])]
   },
   broken() {
@@ -69,6 +66,18 @@ export function told({ teller, kind, ...event }, step) {
   while (calls.childElementCount > MOST_LINES) calls.firstElementChild.remove()
   if (follows) calls.scrollTop = calls.scrollHeight
   byId('newest').hidden = atEnd()
+}
+
+/** What the last chapter of a ladder comes to. */
+function climbed({ cells }) {
+  const [chapter, last] = [...cells].at(-1) ?? ['', []]
+  const count = wanted => last.filter(({ stopped }) => stopped === wanted).length
+  const through = count(false)
+  const words = through
+    ? `${through} of ${last.length} attacks get through in chapter ${chapter}`
+    : `chapter ${chapter} stops ${count(true)} of ${last.length} attacks; ${count(null)} cannot be told here`
+  const kind = through ? 'failed' : 'held'
+  return line(`end ${kind}`, [attackSign(kind), text('span', words)])
 }
 
 /** Brings a stage of a step to the top; the end, where none is named. */
