@@ -70,6 +70,7 @@ export default defineConfig({
     // not yet 0 in CI: what needed a second try is named at the end, and is to be mended
     retry: process.env.CI ? 1 : 0,
     testTimeout: 300_000, // against hanging, not for speed: a busy machine takes its time
+    expect: { poll: { timeout: 60_000 } }, // the same: one second is the default, too little for a page on a busy machine
     hookTimeout: 300_000,
     reporters: [
       ['default', { summary: false }],
