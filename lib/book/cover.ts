@@ -34,6 +34,7 @@ export function cover(book: readonly Entry[]): string {
               </li>`,
           )}
         </ol>
+        <p><a href="whole.html">The whole book on one page</a>, to print.</p>
       </nav>`,
   })
 }

@@ -11,13 +11,17 @@ import type { Page } from './pages.ts'
 import { sections } from './sections.ts'
 import { sourceHtml } from './source-page.ts'
 import { sourcePage, sourcesOf, sourceText } from './sources.ts'
+import { sheets, whole } from './whole.ts'
 
 const ASSETS = join(ownFolder, 'lib/book/assets')
 
 /** All files of the site, by their path in it. They refer to each other only: the site works from any folder, and from a disk. */
 export function site(pages: readonly Page[]): Map<string, string> {
   const book = contents(pages)
-  const files = new Map([['index.html', cover(book)]])
+  const files = new Map([
+    ['index.html', cover(book)],
+    ['whole.html', whole(book)],
+  ])
   for (const [i, entry] of book.entries()) files.set(`${entry.page.name}.html`, chapter(book, entry, i))
   for (const [path, places] of Map.groupBy(sourcesOf(pages), ({ path }) => path)) {
     const text = sourceText(path)
@@ -25,6 +29,7 @@ export function site(pages: readonly Page[]): Map<string, string> {
   }
   for (const asset of ['book.css', 'book.js', 'icon.svg'])
     files.set(`assets/${asset}`, readFileSync(join(ASSETS, asset), 'utf8'))
+  files.set('assets/book.css', `${files.get('assets/book.css')}\n${sheets(book)}`)
   files.set('assets/search.js', searchScript())
   files.set('assets/search-index.js', `const bookSections = ${JSON.stringify(sections(pages))}\n`)
   return files

@@ -488,6 +488,33 @@ describe.skipIf(noChromium)(`in Chromium${noChromium}`, () => {
     expect((await page.pdf()).subarray(0, 5).toString()).toBe('%PDF-')
   })
 
+  test.each(['book', 'fixture'] as const)('the whole %s on one page, to print', async book => {
+    const page = await reader()
+    await page.goto(`${urls[book]}index.html`)
+    await page.getByRole('link', { name: 'The whole book' }).click()
+    await page.waitForURL('**/whole.html')
+    expect(await page.getByRole('heading', { level: 1 }).count()).toBe(BOOKS[book].length)
+    expect(await violations(page)).toEqual([])
+    const ids = await page.locator('[id]').evaluateAll(all => all.map(({ id }) => id))
+    expect(new Set(ids).size).toBe(ids.length)
+    const links = await page
+      .locator('article a[href^="#"]')
+      .evaluateAll(all => all.map(at => at.getAttribute('href')!))
+    expect(links.length).toBeGreaterThan(3)
+    for (const link of links) expect(ids).toContain(decodeURIComponent(link.slice(1)))
+    expect(await page.locator('article a[href^="3-root.html"]').count()).toBe(0)
+
+    await page.emulateMedia({ media: 'print' })
+    const styles = await page
+      .locator('article')
+      .evaluateAll(all => all.map(at => getComputedStyle(at).getPropertyValue('page')))
+    expect(styles).toEqual(BOOKS[book].map((_, i) => `sheets-${i}`))
+    const breaks = await page
+      .locator('.console')
+      .evaluateAll(all => all.map(at => getComputedStyle(at).breakInside))
+    expect(new Set(breaks)).toEqual(new Set(['avoid']))
+  })
+
   test('nothing moves for those who asked for that', async () => {
     const page = await reader({ reducedMotion: 'reduce' })
     await page.goto(`${urls.book}3-root.html`)
