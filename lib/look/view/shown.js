@@ -65,7 +65,7 @@ function chosenSteps() {
 
 const stageOf = step => (back ? step.stages.find(({ number }) => number === back.stage) : step.stages.at(-1))
 
-/** First what is new in this stage, the newest of that first of all. */
+/** First what is new in this stage, the newest of that first of all; then the step's own container. */
 function picturesOfStep(step) {
   const stage = stageOf(step)?.number ?? 0
   const before = scenes.findLast(scene => scene.teller === step.teller && scene.stage < stage)
@@ -73,13 +73,16 @@ function picturesOfStep(step) {
   const scene = `${step.teller}/${stage}`
   const first = TAUGHT[step.number]
   const all = picturesOf(step.teller, stage)
-  const isOld = ({ id }) => old.has(id)
-  return [...all.filter(picture => !isOld(picture)).toReversed(), ...all.filter(isOld)].map(picture => ({
-    ...picture,
-    scene: back ? scene : 'now',
-    first,
-    ended: picture.ended || Boolean(step.ended),
-  }))
+  const rank = ({ id, name }) => (!old.has(id) ? 0 : name === step.own ? 1 : 2)
+  const newest = all.toReversed()
+  return newest
+    .toSorted((one, other) => rank(one) - rank(other))
+    .map(picture => ({
+      ...picture,
+      scene: back ? scene : 'now',
+      first,
+      ended: picture.ended || Boolean(step.ended),
+    }))
 }
 
 /** Of a stage of which nothing was seen yet, while it runs: what was there before. */

@@ -22,8 +22,13 @@ export function noted({ teller, kind, ...event }) {
   return step
 }
 
+/** `own`: what the container is called that the step is about. */
 function ofStep({ number, name, trial }) {
-  return { number, title: `Step ${number} · ${name}${trial === null ? '' : ` · ${trial}`}` }
+  return {
+    number,
+    own: `step ${number} ${name}`,
+    title: `Step ${number} · ${name}${trial === null ? '' : ` · ${trial}`}`,
+  }
 }
 
 function ofLadder({ rootless, chapters, attacks }) {
