@@ -41,8 +41,6 @@ interface Step {
   ended: boolean
   /** by the numbers of the stages, and the ids of the containers */
   stages: Map<number, Map<string, Picture>>
-  /** the containers that the current stage has found running, until a look has seen them in it */
-  found: Set<string>
 }
 
 /** So many stages of a step are kept: no step has as many, but a learner's code may say so. */
@@ -68,7 +66,7 @@ export class Pictures {
         for (const [other, { ended }] of this.#steps) if (ended) this.#steps.delete(other)
         this.#past = false
         const stages = new Map([[0, new Map<string, Picture>()]])
-        return void this.#steps.set(teller, { stage: 0, ended: false, stages, found: new Set() })
+        return void this.#steps.set(teller, { stage: 0, ended: false, stages })
       }
       case 'stage':
         return step && begin(step, event.number)
@@ -141,12 +139,14 @@ export class Pictures {
   }
 }
 
-/** A stage begins with the containers that still run. */
+/**
+ * A stage begins with the containers that ran at the last look: it may be over before the next one, and then this is its
+ * picture.
+ */
 function begin(step: Step, number: number): void {
   const running = [...(step.stages.get(step.stage)?.values() ?? [])].filter(({ ended }) => !ended)
   step.stage = number
   step.stages.set(number, new Map(running.map(picture => [picture.id, { ...picture }])))
-  step.found = new Set(running.map(({ id }) => id))
   const [oldest] = step.stages.keys()
   if (step.stages.size > MOST_STAGES && oldest !== undefined) step.stages.delete(oldest)
 }
