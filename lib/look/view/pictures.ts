@@ -83,13 +83,7 @@ export class Pictures {
       const stage = certain(step.stages.get(step.stage))
       const own = seen.filter(one => one.teller === teller)
       const ids = new Set(own.map(({ id }) => id))
-      for (const [id, picture] of stage) {
-        if (ids.has(id)) continue
-        if (step.found.has(id))
-          stage.delete(id) // it had ended before this stage began
-        else picture.ended = true
-      }
-      step.found.clear()
+      for (const [id, picture] of stage) if (!ids.has(id)) picture.ended = true
       for (const one of own) stage.set(one.id, this.#draw(one, stage.get(one.id)))
     }
     const others = seen.filter(({ teller }) => teller === null)
