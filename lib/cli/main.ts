@@ -65,13 +65,18 @@ function refuseForeignProc(): void {
     )
 }
 
+let isServing = false // jobs, for which this process stays
+
 async function start(): Promise<void> {
   if (!/^(book|help|--help|-h|)$/.test(command)) refuseForeignProc()
   refuseUndecoded()
   if (process.env.MINILAB_HANDED) {
     ;(await import('../kernel/process/handed.ts')).receive() // before anything that could inherit it is started
     // this is minilab in the sandbox, which receives code to try as jobs: jobs.ts
-    if (command === 'check') return (await import('./lab/run-trials.ts')).serveTrials(Number(argument))
+    if (command === 'check') {
+      isServing = true
+      return (await import('./lab/run-trials.ts')).serveTrials(Number(argument))
+    }
   }
   if (STARTING.includes(command)) (await import('../kernel/process/inherited.ts')).keepInherited()
   await (await import('./program.ts')).main(process.argv, version())
@@ -98,4 +103,6 @@ if (command === '--version' || command === '-V') {
   } catch (error) {
     process.exitCode = (await import('./report-error.ts')).reportError(error)
   }
+  // not by Node's exit, which would wait for a job that could not be ended: it dies with us (PR_SET_PDEATHSIG)
+  if (!isServing) await (await import('./end.ts')).end(Number(process.exitCode ?? 0))
 }

@@ -110,7 +110,7 @@ For run and exec: the program's · 127 not found · 126 not executable · 125 no
   return program
 }
 
-/** Parses the command line, runs the command, and ends this process with its exit status. */
+/** Parses the command line and runs the command; sets the exit status. */
 export async function main(argv: string[], version: string): Promise<void> {
   heedOutputErrors()
   const program = await commandLine(version, argv[2], status => {
@@ -124,8 +124,6 @@ export async function main(argv: string[], version: string): Promise<void> {
     if (error instanceof Interrupted) (await import('./end.ts')).exitNow(128 + error.signal)
     process.exitCode = error instanceof CommanderError ? statusOfUsage(error) : reportError(error)
   }
-  // a job that could not be ended would keep us running for ever; it dies with us (PR_SET_PDEATHSIG)
-  await (await import('./end.ts')).end(Number(process.exitCode ?? 0))
 }
 
 /** commander throws for --help, too. */
