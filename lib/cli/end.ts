@@ -8,7 +8,7 @@ import { now } from '../kernel/syscalls/now.ts'
  */
 export async function end(status: number): Promise<never> {
   for (const stream of [process.stdout, process.stderr])
-    await new Promise(written => stream.write('', written)) // also called if the stream has failed
+    if (stream.writableLength > 0) await new Promise(written => stream.write('', written)) // also called if the stream has failed
   process.emit('exit', status)
   flushCompileCache()
   return exitNow(status)

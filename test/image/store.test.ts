@@ -132,7 +132,7 @@ describe('importing the tar of a root file system', () => {
     'refused: the name %j',
     async name => {
       await expect(importRootfs(`${dir}/none.tar`, name)).rejects.toMatchObject(
-        usage('cannot be called', 'small letters'),
+        usage('cannot be called', 'lowercase letters'),
       )
       expect(existsSync(data)).toBe(false)
     },
