@@ -8,7 +8,7 @@ const SIZE = { width: 1280, height: 720 }
 
 /** Runs a step to its end: it stays long enough in each stage to be seen. */
 async function step(data: string, number: number) {
-  const ran = await runMinilab(['step', String(number), '--json', '--pace', '1'], { data })
+  const ran = await runMinilab(['step', String(number), '--json', '--pace', '3'] /* a busy machine looks seldom */, { data })
   expect(ran).toMatchObject({ status: 0, stderr: '' })
   return ran.json()[0]!
 }
