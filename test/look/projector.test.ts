@@ -7,8 +7,9 @@ import { article, background, open, SOON, start, startView } from './view-suppor
 const SIZE = { width: 1280, height: 720 }
 
 /** Runs a step to its end: it stays long enough in each stage to be seen. */
+/** With time for the view to look in each stage, also on a busy machine. */
 async function step(data: string, number: number) {
-  const ran = await runMinilab(['step', String(number), '--json', '--pace', '3'] /* a busy machine looks seldom */, { data })
+  const ran = await runMinilab(['step', String(number), '--json', '--pace', '3'], { data })
   expect(ran).toMatchObject({ status: 0, stderr: '' })
   return ran.json()[0]!
 }
