@@ -6,8 +6,7 @@ import { article, background, open, SOON, start, startView } from './view-suppor
 
 const SIZE = { width: 1280, height: 720 }
 
-/** Runs a step to its end: it stays long enough in each stage to be seen. */
-/** With time for the view to look in each stage, also on a busy machine. */
+/** Runs a step to its end: it stays in each stage long enough to be seen, also on a busy machine. */
 async function step(data: string, number: number) {
   const ran = await runMinilab(['step', String(number), '--json', '--pace', '3'], { data })
   expect(ran).toMatchObject({ status: 0, stderr: '' })
