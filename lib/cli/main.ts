@@ -85,10 +85,18 @@ async function start(): Promise<void> {
 // Whatever else is thrown, also in a promise that nothing awaits. Node's own exit would wait for libuv's workers; one of them may wait for a
 // child of ours, and that child for us.
 process.on('uncaughtException', error => {
-  void Promise.all([import('./report-error.ts'), import('./end.ts')]).then(([{ reportError }, { end }]) =>
-    end(reportError(error)),
-  )
+  void import('./report-error.ts').then(({ reportError }) => {
+    process.exitCode = reportError(error)
+    return end()
+  })
 })
+
+/** Ends this process as end.ts does; as Node does if that file cannot be loaded, because too many files are open. */
+async function end(): Promise<void> {
+  const loaded = await import('./end.ts').catch(() => undefined)
+  if (!loaded) process.exit()
+  await loaded.end()
+}
 
 // checked first: loading commander alone takes as long as Node's own start
 if (command === '--version' || command === '-V') {
@@ -104,5 +112,5 @@ if (command === '--version' || command === '-V') {
     process.exitCode = (await import('./report-error.ts')).reportError(error)
   }
   // not by Node's exit, which would wait for a job that could not be ended: it dies with us (PR_SET_PDEATHSIG)
-  if (!isServing) await (await import('./end.ts')).end(Number(process.exitCode ?? 0))
+  if (!isServing) await end()
 }
