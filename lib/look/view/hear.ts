@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import { once } from 'node:events'
@@ -8,6 +7,7 @@ import { SOCKET } from '../../guide/feed.ts'
 import { type FeedEvent, isFeedEvent } from '../../guide/feed-event.ts'
 import { makeDir } from '../../image/data-folder.ts'
 import { parseJson } from '../../common/json.ts'
+import { randomHex } from '../../kernel/process/random.ts'
 
 /** Who tells of one step or lab: told apart by their connections. */
 export type Teller = number
@@ -30,7 +30,7 @@ const LIMITS = { tellers: 32, line: 2 ** 20, all: 2 ** 24 } // characters
  */
 export async function hear(dataFolder: string, hearing: Hearing): Promise<() => Promise<void>> {
   const ledger = new Ledger(dataFolder)
-  const folder = join(dataFolder, 'containers', `view-${randomBytes(4).toString('hex')}`)
+  const folder = join(dataFolder, 'containers', `view-${randomHex(4)}`)
   makeDir(join(dataFolder, 'containers'))
   ledger.add({ kind: 'folder', path: folder })
   mkdirSync(folder, { mode: 0o700 })
