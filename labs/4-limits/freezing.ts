@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { certain } from '../../lib/common/certain.ts'
 import { isKind } from '../../lib/common/errors.ts'
 import { learnersError } from '../../lib/labs/problem.ts'
 import { type Measured, stopAndGoOn, untilThrottled } from '../../chapters/4-limits/experiments.ts'
@@ -132,8 +133,9 @@ async function whileHeld<T>(cgroup: Cgroup, act: () => Promise<T>): Promise<T> {
   const opener = spawn('/bin/sh', ['-c', 'while :; do : </proc/self/fd/3; done'], {
     stdio: ['ignore', 'ignore', 'ignore', lock.fd],
   })
+  await once(opener, 'spawn') // throws if there is no process: kill() would then signal our own process group, by kill(0)
   const ended = once(opener, 'exit')
-  const pid = opener.pid ?? -1
+  const pid = certain(opener.pid)
   try {
     cgroup.join(pid)
     let asleep = 0

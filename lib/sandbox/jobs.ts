@@ -18,8 +18,8 @@ export class Jobs<Job> {
     this.#socket = new Subject(name)
   }
 
-  /** Starts a process of ours in a sandbox, which is to `serve` them. Throws as startInSandbox does. */
-  async start(sandbox: Sandbox, program: Omit<Program, 'keep' | 'told'>): Promise<JobProcess<Job>> {
+  /** Starts a process of ours in a sandbox, in its own session, which is to `serve` them. Throws as startInSandbox does. */
+  async start(sandbox: Sandbox, program: Pick<Program, 'args' | 'env' | 'stdio'>): Promise<JobProcess<Job>> {
     const pair = new Uint8Array(8)
     now.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)
     const [ours = -1, theirs = -1] = int32s(pair)
@@ -27,7 +27,8 @@ export class Jobs<Job> {
     const socket = new Socket({ fd: ours })
     try {
       const told = this.#socket.tell(theirs)
-      return new JobProcess(await startInSandbox(sandbox, { ...program, told, keep: [theirs] }), socket)
+      const all = { ...program, told, keep: [theirs], ownSession: true }
+      return new JobProcess(await startInSandbox(sandbox, all), socket)
     } catch (error) {
       socket.destroy()
       throw error

@@ -46,6 +46,8 @@ export interface Program {
   told?: Told
   /** what it has as stdin, stdout and stderr: ours, unless given */
   stdio?: [number, number, number]
+  /** it starts a session: kill(0) in it does not reach our process group, and /dev/tty is not our terminal. Always so in `host` */
+  ownSession?: boolean
 }
 
 /** How large a file may become that is written in a `protected` sandbox, in bytes: setrlimit(2), RLIMIT_FSIZE. */
@@ -90,7 +92,6 @@ async function start(sandbox: Sandbox, program: Program): Promise<SandboxProcess
   tape.mount(null, '/', null, MS_REC | MS_SHARED, null)
   if (sandbox.kind === 'host') tape.mount('proc', '/proc', 'proc', MS_NOSUID | MS_NODEV | MS_NOEXEC, null)
   forwardNothing(tape)
-  if (sandbox.kind === 'host') tape.setsid()
   become(tape, gate, sandbox, program)
   const flags = NAMESPACES[sandbox.kind] - (asRoot ? CLONE_NEWUSER : 0)
   return launch(tape, gate, flags, async pid => {
@@ -154,9 +155,11 @@ async function startProtected(sandbox: SandboxOf<'protected'>, program: Program)
 }
 
 /** The last calls: the program takes the child's place. */
-function become(tape: Tape, gate: Gate, sandbox: Sandbox, { args, env, keep = [], stdio }: Program): void {
+function become(tape: Tape, gate: Gate, sandbox: Sandbox, program: Program): void {
+  const { args, env, keep = [], stdio, ownSession } = program
   handOnStdio(tape, stdio)
   for (const fd of keep) tape.fcntl(fd, F_SETFD, 0)
+  if (ownSession || sandbox.kind === 'host') tape.setsid()
   tape.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) // what is killed with SIGKILL cannot pass it on
   gate.recordLife(tape)
   const variables = Object.entries({ ...env, ...(sandbox.kind === 'mounts' ? {} : IN_SANDBOX) })

@@ -51,6 +51,13 @@ const CASES: Case[] = [
     at: null,
   },
   {
+    // kill(2): 0 is each process in the caller's process group, also those outside of its pid namespace
+    name: 'kills its process group',
+    code: "process.kill(0, 'SIGKILL')",
+    says: /ended by signal SIGKILL/,
+    at: null,
+  },
+  {
     name: 'throws later',
     code: "setTimeout(() => { throw new Error('later') }); while (tape.ops.length < 1) tape.getpid()",
     says: /^meanwhile: your own code threw an error here, “later”$/,
@@ -83,6 +90,7 @@ const QUICK = [
   'loops for ever',
   'throws',
   'kills itself',
+  'kills its process group',
   'removes files',
   'calls what the kernel refuses',
   'takes all memory',

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { certain } from '../../common/certain.ts'
 import { status } from '../../kernel/process/procfs.ts'
 
 /** A process of the host that does nothing and has done nothing. It ends with the scope: `await using`. */
@@ -11,10 +12,12 @@ export interface Victim extends AsyncDisposable {
   field(name: string): string | undefined
 }
 
-export function victim(): Victim {
+/** Starts one. Throws where there can be no process: to kill a child that has no pid would be kill(0), to our process group. */
+export async function victim(): Promise<Victim> {
   const child = spawn('sleep', ['1000'], { stdio: 'ignore' })
+  await once(child, 'spawn')
   const exit = once(child, 'exit') as Promise<[number | null, string | null]>
-  const pid = child.pid ?? 0
+  const pid = certain(child.pid)
   return {
     pid,
     async ended(signalled) {

@@ -57,7 +57,7 @@ export const procRoot: Attack = {
     'Each process has a link `root` in /proc, which leads to where its paths begin. It follows that of process 1, and of another process of the host, to the secret file.',
   async act(target) {
     const { secret, token } = target.host
-    await using other = victim()
+    await using other = await victim()
     const reads: (() => boolean)[] = []
     const { calls, box } = await target.make(tape => {
       for (const pid of [1, other.pid]) reads.push(readToken(tape, `/proc/${pid}/root${secret}`, token))

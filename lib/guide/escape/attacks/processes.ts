@@ -12,7 +12,7 @@ export const kill: Attack = {
   title: 'kill a process of the host',
   tries: 'It sends SIGKILL to a process of the host, by the number that this one has there.',
   async act(target) {
-    await using other = victim()
+    await using other = await victim()
     const { calls, box } = await target.make(tape => tape.attempt.kill(other.pid, constants.signals.SIGKILL))
     await box.end()
     const call = telling(calls, 'kill')
@@ -29,7 +29,7 @@ export const ptrace: Attack = {
   tries:
     'It attaches to a process of the host as a debugger does. A debugger reads and writes the memory of what it traces.',
   async act(target) {
-    await using other = victim()
+    await using other = await victim()
     // a tracer stays one through its execve, and lets go at its end
     const { calls, box } = await target.make(tape => tape.attempt.ptrace(PTRACE_SEIZE, other.pid, 0, 0), {
       thenRun: true,
