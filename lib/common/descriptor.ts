@@ -12,3 +12,13 @@ export const closing = (fd: number): Descriptor => ({ fd, [Symbol.dispose]: () =
 export function openFile(path: string, flags: OpenMode, mode?: number): Descriptor {
   return closing(openSync(path, flags, mode))
 }
+
+/** Closes a descriptor if a function that uses it throws. */
+export function orClose<T>(fd: number, use: () => T): T {
+  try {
+    return use()
+  } catch (error) {
+    closeSync(fd)
+    throw error
+  }
+}

@@ -3,6 +3,7 @@ import type { Gate } from '../kernel/tape/gate.ts'
 import type { Later, Tape } from '../kernel/tape/tape.ts'
 import type { Ledger } from './ledger/ledger.ts'
 import type { Cable, NetworkPlan, NetworkRequests } from './net/network-plan.ts'
+import type { Monitor } from './monitor.ts'
 import type { Spec } from './spec.ts'
 import type { Stdio } from './streams/streams.ts'
 
@@ -53,8 +54,10 @@ export interface Plan {
   ledger: Ledger
   /** the program's descriptors 0, 1 and 2; our own unless given */
   stdio?: Stdio
-  /** whether the container ends when we do */
+  /** whether the container ends when its parent does: we, or its monitor */
   diesWithUs: boolean
+  /** the process that becomes its parent, and stays with it when we have ended */
+  monitor?: Monitor
   /** whether its program is started from our memory, without a second stage: only for showing an attack */
   oneStage?: boolean
 }

@@ -1,4 +1,5 @@
 import { certain } from '../common/certain.ts'
+import { closing, type Descriptor } from '../common/descriptor.ts'
 import type { Child } from '../kernel/process/child.ts'
 import { diagnose } from '../kernel/syscalls/diagnose.ts'
 import { PR_CAPBSET_DROP, PR_SET_KEEPCAPS, PR_SET_NO_NEW_PRIVS } from '../kernel/syscalls/constants.ts'
@@ -7,6 +8,8 @@ import { MinilabError } from '../common/errors.ts'
 import { Gate } from '../kernel/tape/gate.ts'
 import type { Launched } from '../kernel/tape/launch.ts'
 import { launchGated } from '../kernel/tape/launch-gated.ts'
+import { now } from '../kernel/syscalls/now.ts'
+import { ended } from '../kernel/process/signal.ts'
 import { SyscallError } from '../kernel/syscalls/syscall-error.ts'
 import { Later, type Op, type Replayed, Tape } from '../kernel/tape/tape.ts'
 import type { Container, Part, Plan } from './part.ts'
@@ -15,7 +18,7 @@ import { refuseUndone } from './spec-check.ts'
 import { startError } from './start-error.ts'
 import { takeTerminal } from './parts/terminal.ts'
 
-/** A running container: its first process, and the system calls that made it. */
+/** A running container: our child, which is its first process or its monitor, and the system calls that made it. */
 export interface Started {
   container: Container
   child: Child
@@ -35,9 +38,11 @@ export function recordParts(
   container: Container,
   gate: Gate,
 ): { flags: number; tape: Tape } {
-  const { spec, stdio } = container
+  const { spec, stdio, monitor } = container
   refuseUndone(spec)
+  const flags = parts.reduce((all, part) => all | (part.flags?.(spec) ?? 0), 0)
   const tape = new Tape()
+  monitor?.record(tape, gate, flags)
   tape.part = 'process'
   tape.setsid() // otherwise /dev/tty is our terminal, which TIOCSTI could type into, and kill(0) would reach the process that started us
   tape.umask(0o022)
@@ -54,7 +59,7 @@ export function recordParts(
   tape.part = 'process'
   if (last !== undefined && !container.oneStage && !reachesBack(tape, last))
     gate.enterSecondStage(tape, [], last)
-  return { tape, flags: parts.reduce((flags, part) => flags | (part.flags?.(spec) ?? 0), 0) }
+  return { tape, flags: monitor ? 0 : flags }
 }
 
 /** The calls by which a child gives up its rights, or becomes a program. The part that makes the first of them begins the second stage. */
@@ -101,22 +106,39 @@ async function launchParts(
   tape: Tape,
   flags: number,
 ): Promise<Started> {
-  const { child, clone, ...arrived } = await launchGated(tape, gate, flags, [
-    async launched => {
-      for (const part of parts) await part.attach?.(container, launched.pid())
-    },
-    ...(container.terminal ? [(launched: Launched) => takeTerminal(container, launched)] : []),
-  ])
-  const failed = arrived.failed ?? noProgram(arrived.tape, tape)
-  if (!failed) return { container, child, clone, tape: arrived.tape }
-  await child.exit
-  throw failed instanceof SyscallError
-    ? startError(container.spec.process, arrived.tape, failed, container)
-    : failed
+  const { monitor } = container
+  let first: Descriptor | undefined // its first process, which with a monitor is not our child
+  const attach = async (launched: Launched) => {
+    if (monitor) {
+      monitor.pid = launched.pid()
+      first = closing(now.pidfd_open(launched.pidIn(monitor.child), 0))
+    }
+    for (const part of parts)
+      await part.attach?.(container, monitor ? launched.pidIn(monitor.child) : launched.pid())
+  }
+  try {
+    const { child, clone, ...arrived } = await launchGated(tape, gate, flags, [
+      attach,
+      ...(container.terminal ? [(launched: Launched) => takeTerminal(container, launched)] : []),
+    ])
+    const failed = arrived.failed ?? noProgram(arrived.tape, tape)
+    if (!failed) return { container, child, clone, tape: arrived.tape }
+    if (monitor) child.kill('SIGKILL') // it waits for what we say
+    await child.exit
+    throw failed instanceof SyscallError
+      ? startError(container.spec.process, arrived.tape, failed, container)
+      : failed
+  } catch (error) {
+    if (first) await ended(first.fd)
+    throw error
+  } finally {
+    first?.[Symbol.dispose]()
+  }
 }
 
 /** Why a child reached the end of its tape without becoming a program: an execve that succeeds does not return. */
-function noProgram(tape: readonly Replayed[], { ops }: Tape): Error | undefined {
+function noProgram(tape: readonly Replayed[], { ops: all }: Tape): Error | undefined {
+  const ops = all.filter(({ aside }) => !aside)
   if (tape.at(-1)?.result === null) return undefined
   const at = tape.findLastIndex(({ call, errno }) => call === 'execve' && errno !== null)
   if (at !== -1) {

@@ -308,24 +308,24 @@ const giveError = (op: DataView) => {
 // ─── second stages: their ops are in a file, which is filled before the launch, and read when they are over
 
 /** The op that is meant, in the arena of its second stage; undefined where this is another's. */
-function meantIn(stage: SecondStage): DataView | undefined {
+function meantIn(stage: SecondStage, address = stage.arena.view.getBigUint64(0, true)): DataView | undefined {
   const tape = tapes.find(({ second }) => second?.stage === stage)
   if (!tape?.second || tapes.indexOf(tape) + 1 !== tapeNumber || !isInSecond(tape)) return undefined
   const { view } = stage.arena
-  const first = Number(view.getBigUint64(0, true) - stage.arena.base)
+  const first = Number(address - stage.arena.base)
   const at = first + OP.size * (tape.ops.indexOf(meant!) - tape.second.at)
   return new DataView(view.buffer, view.byteOffset + at, OP.size)
 }
 
 // eslint-disable-next-line typescript/unbound-method -- called with their object below
-const { write, look } = SecondStage.prototype
-SecondStage.prototype.write = function () {
-  const op = meantIn(this)
+const { fill, look } = SecondStage.prototype
+SecondStage.prototype.fill = function (bounds) {
+  const op = meantIn(this, bounds[0])
   if (op && kind !== 'kill') {
     fired()
     refuse(op)
   }
-  write.call(this)
+  fill.call(this, bounds)
 }
 SecondStage.prototype.look = function () {
   look.call(this)

@@ -90,7 +90,8 @@ test('what is refused in it is told, and where the child is killed in it too', a
     ({ failed }) => failed,
     (error: unknown) => error,
   )
-  expect(killed).toMatchObject({ call: 'read', code: 'EINTR' })
+  // killed in the read of the gate, or still in the write before it
+  expect(killed).toMatchObject({ call: expect.stringMatching(/^(read|write)$/) as string, code: 'EINTR' })
 
   const unstarted = await twoStages(
     finish,

@@ -1,13 +1,13 @@
 import { existsSync, watch } from 'node:fs'
 import { once } from 'node:events'
 import { certain } from '../../common/certain.ts'
-import { LogReader, type LogRecord } from '../../container/streams/log.ts'
+import { LogReader, type LogRecord, type StreamName, STREAMS } from '../../container/streams/log.ts'
 import { findState } from '../../container/state/state.ts'
 import type { State } from '../../container/state/state-shape.ts'
 import { codeOf } from '../../common/error-code.ts'
 import { MinilabError } from '../../common/errors.ts'
 import { quote } from '../../kernel/syscalls/kinds.ts'
-import { bootId } from '../../kernel/process/procfs.ts'
+import { bootId, isAlive } from '../../kernel/process/procfs.ts'
 import { ended, findProcess } from '../../kernel/process/signal.ts'
 
 export interface LogsFlags {
@@ -33,16 +33,30 @@ export async function logs(word: string, flags: LogsFlags): Promise<void> {
   const since = flags.since === undefined ? undefined : sinceTime(flags.since)
   using reader = new LogReader(log)
   if (lines !== undefined) reader.skipToLast(lines)
-  const print = async () => {
-    for (const record of reader.records()) if (!since || record.time >= since) await put(record, flags)
+  const print = async (last = false) => {
+    for (const record of reader.records(last)) if (!since || record.time >= since) await put(record, flags)
   }
-  await print()
   if (flags.follow) await follow(state, log, print)
+  const isOver = writer(state) === undefined
+  await print(isOver)
+  const lost = STREAMS.filter(stream => (isOver || hasLost(state, stream)) && !reader.ended.has(stream))
+  if (lost.length > 0)
+    process.stderr.write(
+      `minilab: the log of ${name} has no end: what wrote its ${lost.join(' and ')} was killed, or had no space\n`,
+    )
 }
 
-/** Prints new output until the process that writes the log has ended. */
-async function follow({ keeper, boot }: State, log: string, print: () => Promise<void>): Promise<void> {
-  const pidfd = boot === bootId() ? findProcess(keeper.pid, keeper.started) : undefined
+/** Whether the pump of a stream has ended. */
+const hasLost = ({ pumps }: State, stream: StreamName) =>
+  pumps !== undefined && !isAlive(pumps[stream].pid, pumps[stream].started)
+
+/** The process that ends when the log is complete; undefined if it has ended. */
+const writer = ({ keeper, boot }: State) =>
+  boot === bootId() ? findProcess(keeper.pid, keeper.started) : undefined
+
+/** Prints new output until the process that completes the log has ended. */
+async function follow(state: State, log: string, print: () => Promise<void>): Promise<void> {
+  const pidfd = writer(state)
   if (pidfd === undefined) return
   let over = false
   const changes = watch(log)
@@ -56,7 +70,6 @@ async function follow({ keeper, boot }: State, log: string, print: () => Promise
       await print() // first watch, then read: no output is missed in between
       await change
     }
-    await print()
   } finally {
     changes.close()
   }
@@ -99,7 +112,7 @@ function sinceTime(text: string): string {
     : /^\d+(\.\d+)?$/.test(text)
       ? Number(text) * 1000
       : Date.parse(text)
-  if (!Number.isNaN(new Date(time).getTime())) return new Date(time).toISOString()
+  if (!Number.isNaN(new Date(time).getTime())) return new Date(time).toISOString().slice(0, -1) // the records have nanoseconds
   throw new MinilabError(
     'usage',
     `--since ${quote(text)} is not a time`,

@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync, readFileSync } from 'node:fs'
-import { constants } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
@@ -9,17 +8,17 @@ import { Ledger } from '../../container/ledger/ledger.ts'
 import type { ListeningSocket } from '../../container/net/publish.ts'
 import type { RunRequest } from '../../container/run/plan.ts'
 import { dataFolder, makeDir } from '../../image/data-folder.ts'
-import { codeOf } from '../../common/error-code.ts'
 import { Handover } from '../../kernel/process/handed.ts'
 import { MinilabError } from '../../common/errors.ts'
 import { needTasks, OURSELVES } from '../../kernel/process/need-tasks.ts'
 import { EXIT } from '../exit.ts'
 import { ourselves } from '../../common/ourselves.ts'
 import { type Handed, RUN, WHY } from './handed.ts'
+import { printId } from './print-id.ts'
 
 /**
- * `-d`: re-executes minilab in its own session, with a log file instead of the terminal. That process stays with the container
- * until it ends. We wait for the id; if the pipe is closed without one, the log says what is wrong. Resolves to the
+ * `-d` with the learner's parts: re-executes minilab in its own session, with a log file instead of the terminal. That process stays with the
+ * container until it ends, because mistaken mounts may hide our paths from the process that makes the container. We wait for the id; if the pipe is closed without one, the log says what is wrong. Resolves to the
  * exit status.
  */
 export async function detach(
@@ -37,20 +36,6 @@ export async function detach(
     return started.status
   } finally {
     await ledger.settle().catch(notTakenBack)
-  }
-}
-
-/** Removes the container again if its id cannot be printed; `main` says why, as for all our output. A reader that has gone wants no id. */
-async function printId(id: string): Promise<number> {
-  const goOn = () => undefined // a listener for SIGPIPE keeps us alive if the id cannot be written: unwritable.ts
-  process.on('SIGPIPE', goOn)
-  try {
-    const error = await new Promise<Error | null | undefined>(done => process.stdout.write(`${id}\n`, done))
-    if (codeOf(error) === 'EPIPE') return 128 + constants.signals.SIGPIPE
-    if (error) await (await import('../containers/remove.ts')).remove(id, true)
-    return EXIT.ok // after an error unwritable.ts has set a different one
-  } finally {
-    process.off('SIGPIPE', goOn)
   }
 }
 

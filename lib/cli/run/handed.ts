@@ -1,6 +1,7 @@
 import { rmSync, writeSync } from 'node:fs'
 import { closing } from '../../common/descriptor.ts'
 import { codeOf } from '../../common/error-code.ts'
+import type { Ended } from '../../container/run/detached.ts'
 import type { ListeningSocket } from '../../container/net/publish.ts'
 import { Subject } from '../../kernel/process/handed.ts'
 
@@ -12,6 +13,10 @@ export interface Handed {
   notify?: number
   /** the file that receives its output */
   log?: string
+  /** its container, which ran in the background, has ended */
+  ended?: Ended
+  /** to forward the ports of a container that runs in the background */
+  forward?: { address: string; pid: number }
   /** the process that undoes what is left: see RunRequest */
   keeper?: number
 }

@@ -16,6 +16,7 @@ import {
 import { dataFolder } from '../../image/data-folder.ts'
 import { shellStatus } from '../../kernel/process/child.ts'
 import { MinilabError } from '../../common/errors.ts'
+import { EXIT } from '../exit.ts'
 import { lineOf, warn } from '../report-error.ts'
 import { ourselves } from '../../common/ourselves.ts'
 import { type Handed, RUN, tell, WHY } from './handed.ts'
@@ -32,12 +33,18 @@ const UNCHECKED =
 /** Checks all flags, and then runs the container: here, in the sandbox, or in the background. Resolves to the exit status. */
 export async function runFromFlags(image: string, command: string[], flags: RunFlags): Promise<number> {
   const begun = RUN.told
+  if (begun?.ended) {
+    await (await import('../../container/run/detached.ts')).afterDetached(begun.ended, notTakenBack)
+    return EXIT.ok
+  }
+  if (begun?.forward)
+    return (await import('./forwarder.ts')).forwardPorts(begun.listeningSockets, begun.forward)
   const request: RunRequest = { ...requestFrom(image, command, flags), notTakenBack }
   if (!begun && flags.unsafe) warn(UNCHECKED)
   else if (!begun && flags.mine) await (await import('./run-mine.ts')).refuseUnproven(flags.rootless ?? false)
   if (!begun && request.capabilities.includes('CAP_SYS_ADMIN')) warn(OPENS)
   const handed = begun ?? { listeningSockets: (flags.publish ?? []).map(text => listen(port(text))) }
-  if (flags.detach && handed.notify === undefined)
+  if (flags.detach && flags.mine && handed.notify === undefined)
     return (await import('./detach.ts')).detach(handed, notTakenBack)
   try {
     return await runHere(request, flags, handed)
@@ -55,6 +62,8 @@ async function runHere(request: RunRequest, flags: RunFlags, handed: Handed): Pr
   if (flags.mine && keeper === undefined && (needsSandbox || process.geteuid?.() === 0))
     return keep(handed, needsSandbox)
   if (needsSandbox) return again(handed, { kind: 'network' })
+  if (flags.detach && !flags.mine)
+    return (await import('./run-detached.ts')).runDetached(request, handed.listeningSockets)
   if (log !== undefined) request.log = log
   if (notify !== undefined)
     request.onStarted = id => {

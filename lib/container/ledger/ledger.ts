@@ -12,7 +12,7 @@ import {
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { certain } from '../../common/certain.ts'
-import { type Descriptor, openFile } from '../../common/descriptor.ts'
+import { closing, type Descriptor, openFile } from '../../common/descriptor.ts'
 import { makeDir } from '../../image/data-folder.ts'
 import { codeOf } from '../../common/error-code.ts'
 import { removeTree } from '../../image/tree.ts'
@@ -29,7 +29,7 @@ export type Removed = string
  * them even after SIGKILL. The file name identifies the owner: pid and start time, which together are never reused.
  */
 export class Ledger {
-  readonly path: string
+  path: string
   readonly dataFolder: string
   readonly entries: Entry[] = []
   /** stays open while we hold anything, so the kernel can tell which ledgers have a living owner (held-changes.ts) */
@@ -38,9 +38,33 @@ export class Ledger {
 
   constructor(dataFolder: string) {
     this.dataFolder = dataFolder
-    const folder = join(dataFolder, 'ledger')
-    const name = `${process.pid}-${startTime('self')}-${bootId()}-${counter++}-${ownNamespaces()}`
-    this.path = join(folder, `${name}.jsonl`)
+    this.path = pathFor(dataFolder, process.pid)
+  }
+
+  /** Goes on with a ledger that was handed over to this process, and that it inherited as a descriptor. */
+  static inherited(path: string, fd: number): Ledger {
+    const ledger = new Ledger(join(path, '../..'))
+    ledger.path = path
+    ledger.entries.push(...parse(path))
+    ledger.#file = closing(fd)
+    return ledger
+  }
+
+  /** Its open file, with the lock that tells that its owner lives; the file is made if nothing was recorded yet. */
+  get fd(): number {
+    return (this.#file ??= this.#open()).fd
+  }
+
+  /** From here on it belongs to another process, which has a copy of `fd`: its name says so. */
+  handOver(pid: number): void {
+    const path = pathFor(this.dataFolder, pid)
+    renameSync(this.path, path)
+    this.path = path
+  }
+
+  /** Its new owner settles it. */
+  leave(): void {
+    this.#close()
   }
 
   /** Records a change that is about to be made. An entry that cannot be written completely is removed again. */
@@ -93,6 +117,12 @@ export class Ledger {
     this.#file?.[Symbol.dispose]()
     this.#file = undefined
   }
+}
+
+/** The file name identifies the owner. */
+function pathFor(dataFolder: string, pid: number): string {
+  const name = `${pid}-${startTime(pid)}-${bootId()}-${counter++}-${ownNamespaces()}`
+  return join(dataFolder, 'ledger', `${name}.jsonl`)
 }
 
 let counter = 0 // part of the file name: tells the ledgers of one process apart

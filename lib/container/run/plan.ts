@@ -16,7 +16,7 @@ import { placeVolumes } from '../rootfs/volumes.ts'
 import { defaultProfile, withoutMounting } from '../seccomp/seccomp-default.ts'
 import type { MountSpec, ResourcesSpec } from '../spec.ts'
 import { containerFolder } from '../state/state.ts'
-import type { Stdio } from '../streams/streams.ts'
+import type { Pumps, Stdio } from '../streams/streams.ts'
 import { user } from '../user.ts'
 import { capabilitiesOf, environment } from './options.ts'
 
@@ -46,6 +46,10 @@ export interface RunRequest {
   keeper?: number
   /** called if something could not be undone, of this container or another */
   notTakenBack(error: unknown): void
+  /** the processes that write that file, if they are others */
+  pumps?: Pumps
+  /** starts the process that forwards the published ports, in the background; it ends with the process whose pid it gets */
+  startForwarder?(address: string, pid: number): Promise<{ pid: number; started: number } | undefined>
   /** called with the container's id when its program has started */
   onStarted?(id: string): void
 }

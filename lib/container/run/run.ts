@@ -51,11 +51,13 @@ export async function runContainer(request: RunRequest, all = PARTS): Promise<nu
   if (!request.keeper) await recover(dataFolder(), [], request.notTakenBack)
   const source = await findImage(request.image)
   const id = randomHex(6)
-  using connection = new Connection({ ...request, log: request.log !== undefined })
+  using connection = new Connection(request)
   const plan = planRun(request, source, id, connection.stdio)
   try {
     noteFiles(request, source, plan)
-    const started = await start(request, source, plan, all, connection)
+    const started = await start(request, source, plan, all, [startOf(connection)]).catch((error: unknown) => {
+      throw connection.gaveUpAt ? new Interrupted(connection.gaveUpAt) : error
+    })
     const exit = await attend(request, started, connection)
     const status = shellStatus(exit)
     followDataFolder(() => plan.ledger.place)
@@ -70,12 +72,12 @@ export async function runContainer(request: RunRequest, all = PARTS): Promise<nu
 }
 
 /** Starts it, and records what it is. A container that never ran leaves nothing behind. */
-async function start(
+export async function start(
   request: RunRequest,
   source: RootSource,
   plan: Plan,
-  all: readonly Part[],
-  connection: Connection,
+  all: readonly Part[] = PARTS,
+  more: readonly Part[] = [],
 ): Promise<Started> {
   const { id } = plan
   let started: Started | undefined
@@ -85,7 +87,7 @@ async function start(
       ...partsFor(request, plan, all),
       etcFiles(containerFolder(id)),
       remembered(request, source, held.name),
-      startOf(connection),
+      ...more,
     ]
     started = await startParts(parts, plan)
     commitState(id)
@@ -97,7 +99,7 @@ async function start(
     // without state.json the next command removes the folder, which the ledger names
     if (request.keeper) rmSync(join(containerFolder(id), 'state.json'), { force: true })
     else removeTree(containerFolder(id))
-    throw connection.gaveUpAt ? new Interrupted(connection.gaveUpAt) : error
+    throw error
   }
 }
 
@@ -110,11 +112,12 @@ const startOf = (connection: Connection): Part => ({
 /** Written as the last step while the child waits at its gate: later its program may have filled the disk. */
 const remembered = (request: RunRequest, source: RootSource, name: string): Part => ({
   name: program.name,
-  attach({ id, spec, cable, ledger }, pid) {
+  async attach({ id, spec, cable, ledger, monitor }, pid) {
     const started = startTime(pid)
     // a program can clear the setting by which it dies with us: prctl(2), PR_SET_PDEATHSIG. Recorded last, so the next command undoes
     // it first, while the cgroup still limits the program
     ledger.add({ kind: 'process', pid, started })
+    const forwarder = await request.startForwarder?.(cable?.address ?? '127.0.0.1', pid)
     prepareState({
       id,
       name,
@@ -127,19 +130,25 @@ const remembered = (request: RunRequest, source: RootSource, name: string): Part
       boot: bootId(),
       pid,
       started,
-      keeper: keeperOf(request),
+      keeper: keeperOf(monitor?.pid ?? request.keeper),
+      ...(forwarder && { forwarder }),
+      ...(request.pumps && { pumps: request.pumps }),
       spec,
     })
   },
 })
 
-const keeperOf = ({ keeper: pid = process.pid }: RunRequest) => ({ pid, started: startTime(pid) })
+const keeperOf = (pid = process.pid) => ({ pid, started: startTime(pid) })
 
 /** The files that it leaves, and that no part records. */
-function noteFiles({ keeper, remove, log }: RunRequest, { kind }: RootSource, { id, ledger }: Plan): void {
+export function noteFiles(
+  { keeper, remove, log }: RunRequest,
+  { kind }: RootSource,
+  { id, ledger }: Plan,
+): void {
   if (kind !== 'image' || keeper)
     ledger.add({ kind: 'folder', path: containerFolder(id), ...(!remove && { unless: 'state.json' }) })
-  if (log && remove) ledger.add({ kind: 'file', path: log })
+  if (log) ledger.add({ kind: 'file', path: log, ...(!remove && { unless: 'named' }) })
 }
 
 /** Without our own cgroup there are no limits: that is fine unless some were asked for. */
@@ -167,7 +176,7 @@ async function attend(
 }
 
 /** Records how it ended, unless it has been removed. */
-function recordExit(id: string, status: number): void {
+export function recordExit(id: string, status: number, at = new Date()): void {
   const state = states().find(other => other.id === id)
-  if (state) writeState({ ...state, exit: { status, at: new Date().toISOString() } })
+  if (state) writeState({ ...state, exit: { status, at: at.toISOString() } })
 }

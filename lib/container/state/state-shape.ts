@@ -56,6 +56,8 @@ const spec = object({
 /** Whether a value at least identifies a container's first process. */
 export const isProcess = object({ id: text, boot: text, pid: positive, started: count })
 
+const ourProcess = object({ pid: positive, started: count })
+
 /** Whether a value has the form that writeState() writes: a file may be damaged, and everything in it is used. */
 export const isState = object({
   id: text,
@@ -72,8 +74,12 @@ export const isState = object({
   pid: positive,
   /** when that process began, in clock ticks since boot: proc_pid_stat(5), starttime */
   started: count,
-  /** our process that looks after the container, until it has recorded how the container ended */
-  keeper: object({ pid: positive, started: count }),
+  /** our process that looks after the container, until it has recorded how the container ended: we, or its monitor */
+  keeper: ourProcess,
+  /** our process that forwards its published ports, where that is another one */
+  forwarder: optional(ourProcess),
+  /** our processes that write its log, where those are others */
+  pumps: optional(object({ stdout: ourProcess, stderr: ourProcess })),
   spec,
   exit: optional(object({ status: count, at: text })),
 })

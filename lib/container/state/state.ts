@@ -6,7 +6,9 @@ import { isFull } from '../../image/error.ts'
 import { MinilabError } from '../../common/errors.ts'
 import { readJson } from '../../common/json.ts'
 import { replaceFile } from '../../common/replace-file.ts'
-import { bootId, ifReadable, isAlive, isGone } from '../../kernel/process/procfs.ts'
+import { readExit } from './exit-record.ts'
+import { shellStatus } from '../../kernel/process/child.ts'
+import { bootId, ifReadable, isAlive, isGone, unlessGone } from '../../kernel/process/procfs.ts'
 import { findProcess } from '../../kernel/process/signal.ts'
 import { hint } from '../../common/suggest.ts'
 import { isProcess, isState, type State } from './state-shape.ts'
@@ -17,6 +19,9 @@ export function containerFolder(id: string): string {
 
 /** Spare room after the first text, for what is known when the container ends, as the disk may be full then. */
 const SPARE = 256 // bytes
+
+/** Where a monitor writes how the container ended. */
+export const exitFile = (id: string) => join(containerFolder(id), 'exit')
 
 const stateFile = (id: string) => join(containerFolder(id), 'state.json')
 const partialFile = (id: string) => join(containerFolder(id), 'state.json.new')
@@ -82,12 +87,19 @@ function readState(id: string): State | false | undefined {
     // we remove folder and log and kill the process: they must not belong to another container
     if (typeof state !== 'object' || state.id !== id) return false
     const log = ownLog(state.log)
-    return log !== undefined && { ...state, log }
+    return log !== undefined && { ...state, ...exitOf(state), log }
   } catch (error) {
     if (isGone(error)) return undefined
     if (codeOf(error) === 'EACCES') return false
     throw error
   }
+}
+
+/** How it ended, if only its monitor has recorded that: the process that should have written it here was killed. */
+function exitOf({ id, exit }: State): Pick<State, 'exit'> | undefined {
+  if (exit) return undefined
+  const record = unlessGone(() => readExit(exitFile(id)))
+  return record && { exit: { status: shellStatus(record.exit), at: record.at.toISOString() } }
 }
 
 /**

@@ -22,8 +22,8 @@ const ENDING = new Set<number>([SIGHUP, SIGINT, SIGTERM])
 export interface ConnectionOptions {
   interactive: boolean
   terminal: boolean
-  /** stdout and stderr are a log file of ours: see Streams */
-  log?: boolean
+  /** the log that stdout and stderr are written to: see Streams */
+  log?: string
 }
 
 /** Both ends of a container's terminal. The connection closes them. */

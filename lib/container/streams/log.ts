@@ -1,51 +1,98 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 
 /**
- * The log of a container that runs in the background, in the format of Kubernetes runtimes (CRI): one record per line, with the
- * time and the stream, and whether the record ends a line of the program (F) or is a part of it (P).
+ * The log of a container that runs in the background. A log pump (log-pump.ts) writes a frame for each read: a header of six
+ * 64-bit words, little-endian, and the bytes that the program had written.
  *
- *     2026-11-30T16:04:05.678Z stdout F a whole line
+ *     magic   `minilog1` for stdout, `minilog2` for stderr
+ *     at      the position of this frame in the file: bytes of a program that look like a header are at another position
+ *     total   how much of this stream has been read so far, with this frame: what is missing was dropped, because the disk was full
+ *     length  how many bytes follow; less follow where the disk became full meanwhile. 0: the stream has ended
+ *     time    seconds since 1970, and nanoseconds
+ *
+ * What lies between the frames is a message of ours.
  */
+export const HEADER = 48 // bytes
+const MAGIC_TEXT = 'minilog'
+export const MAGIC = { stdout: magic(1), stderr: magic(2) }
+export type StreamName = keyof typeof MAGIC
+export const STREAMS = Object.keys(MAGIC) as StreamName[]
+
+function magic(which: number): bigint {
+  return Buffer.from(`${MAGIC_TEXT}${which}`).readBigUInt64LE()
+}
+
+/** A part of a line of the program. */
 export interface LogRecord {
-  /** empty if the line is not a record: a message of ours, or damaged */
+  /** such as 2026-11-30T16:04:05.678901234Z; empty for a message of ours about the container */
   time: string
-  stream: Stream
-  /** a part of the output: a long line may come in several parts, and the last one has `ends` */
+  stream: StreamName
+  /** a long line may come in several parts, and the last one has `ends` */
   text: Buffer
   starts: boolean
   ends: boolean
 }
 
-const HEADER = /^(\d{4}-\d\d-\d\dT[\d:.]{8,18}Z) (stdout|stderr) ([FP]) /
-const HEADER_MAX = 64 // bytes
-const CHUNK = 65536
+interface Frame {
+  stream: StreamName
+  total: number
+  length: number
+  time: string
+}
+
+/** The most that a frame can have in this format, more than a pump writes: bytes. */
+const LONGEST = 65536
+const CHUNK = 4 * LONGEST
 /** How far before the last lines to search for the beginnings of lines that the other stream has interrupted: bytes. */
 const LOOK_BACK = 2 ** 24
 const NEWLINE = 10
+const SECONDS_MAX = 2n ** 36n
 
-type Stream = 'stdout' | 'stderr'
-
-/** Turns what a program has written at once into records. */
-export function encodeLog(stream: Stream, bytes: Buffer, time = new Date().toISOString()): Buffer {
-  const parts: Buffer[] = []
-  for (let at = 0; at < bytes.length;) {
-    const end = bytes.indexOf(NEWLINE, at)
-    const text = bytes.subarray(at, end === -1 ? bytes.length : end)
-    parts.push(Buffer.from(`${time} ${stream} ${end === -1 ? 'P' : 'F'} `), text, Buffer.from('\n'))
-    at += text.length + 1
-  }
-  return Buffer.concat(parts)
+/** Encodes a frame, as a pump writes it at a position of the file. */
+export function encodeFrame(
+  stream: StreamName,
+  at: number,
+  total: number,
+  bytes: Uint8Array,
+  time = Date.now(),
+): Buffer {
+  const words = [MAGIC[stream], at, total, bytes.length, Math.floor(time / 1000), (time % 1000) * 1e6]
+  const header = Buffer.alloc(HEADER)
+  words.forEach((word, i) => header.writeBigUInt64LE(BigInt(word), 8 * i))
+  return Buffer.concat([header, bytes])
 }
+
+/** The frame whose header is at an index of `bytes`, which begin at a position of the file; undefined if there is none. */
+function frameAt(bytes: Buffer, index: number, position: number): Frame | undefined {
+  if (index + HEADER > bytes.length) return undefined
+  const word = (i: number) => bytes.readBigUInt64LE(index + 8 * i)
+  const [length, total, seconds, nanoseconds] = [word(3), word(2), word(4), word(5)]
+  const stream = STREAMS.find(name => MAGIC[name] === word(0))
+  if (!stream || word(1) !== BigInt(position + index)) return undefined
+  if (length > LONGEST || total < length || seconds > SECONDS_MAX || nanoseconds >= 1_000_000_000n)
+    return undefined
+  const second = new Date(Number(seconds) * 1000).toISOString().slice(0, -4)
+  const time = `${second}${String(nanoseconds).padStart(9, '0')}Z`
+  return { stream, total: Number(total), length: Number(length), time }
+}
+
+/** Whether a header begins at an index, or the first part of one for which there was no more room. */
+const beginsHere = (bytes: Buffer, index: number, position: number): boolean =>
+  index + 16 <= bytes.length &&
+  STREAMS.some(name => MAGIC[name] === bytes.readBigUInt64LE(index)) &&
+  bytes.readBigUInt64LE(index + 8) === BigInt(position + index)
 
 /** Reads a log in pieces, however large it is, and however long its lines are. */
 export class LogReader implements Disposable {
   readonly #fd: number
   #at = 0
-  #rest: Buffer = Buffer.alloc(0)
-  #record: (Omit<LogRecord, 'text'> & { whole: boolean; isWanted: boolean }) | undefined
-  /** where the first wanted record of each stream is */
-  readonly #from: Record<Stream, number> = { stdout: 0, stderr: 0 }
-  readonly #open = new Set<string>() // streams whose last record was a P
+  /** streams whose last line has no end yet */
+  readonly #open = new Set<StreamName>()
+  /** where the first wanted byte of each stream is */
+  readonly #from: Record<StreamName, number> = { stdout: 0, stderr: 0 }
+  /** how much of each stream the frames have had so far, with what is missing; undefined if that is not known yet */
+  readonly #had: Partial<Record<StreamName, number>> = { stdout: 0, stderr: 0 }
+  readonly #ended = new Set<StreamName>()
 
   constructor(path: string) {
     this.#fd = openSync(path, 'r')
@@ -55,102 +102,162 @@ export class LogReader implements Disposable {
     closeSync(this.#fd)
   }
 
-  /** The records that were added since the last read. The text of a record is valid until the next one is asked for. */
-  *records(): Generator<LogRecord> {
-    const buffer = Buffer.alloc(CHUNK)
-    for (let count; (count = readSync(this.#fd, buffer, 0, CHUNK, this.#at)) > 0;) {
-      const start = this.#at - this.#rest.length
-      this.#at += count
-      const bytes = buffer.subarray(0, count)
-      yield* this.#parse(this.#rest.length ? Buffer.concat([this.#rest, bytes]) : bytes, start)
-    }
+  /** Those whose pumps have written so far that they read to the end: what follows from another end is that a pump was killed. */
+  get ended(): ReadonlySet<StreamName> {
+    return this.#ended
   }
 
-  /** `start`: the position of the bytes in the file */
-  *#parse(bytes: Buffer, start: number): Generator<LogRecord> {
-    let at = 0
-    while (at < bytes.length) {
-      if (!this.#record) {
-        const line = bytes.subarray(at, at + HEADER_MAX)
-        const header = HEADER.exec(line.toString('latin1'))
-        // it may be incomplete; a line that is no record is a message of ours about the container, or damaged
-        if (!header && line.length < HEADER_MAX && !line.includes(NEWLINE)) break
-        const [all, time, stream, kind] = parts(header)
-        const starts = !this.#open.has(stream)
-        this.#record = {
-          time,
-          stream,
-          starts,
-          ends: false,
-          whole: kind === 'F',
-          isWanted: start + at >= this.#from[stream],
-        }
-        at += all.length
-      }
-      const { whole, isWanted, ...record } = this.#record
-      const end = bytes.indexOf(NEWLINE, at)
-      const text = bytes.subarray(at, end === -1 ? bytes.length : end)
-      if (isWanted) yield { ...record, text, ends: end !== -1 && whole }
-      at += text.length
-      if (end === -1) {
-        this.#record.starts = false
+  /**
+   * What was added since the last read. The text of a record is valid until the next one is asked for. `last`: a frame of which only a part is there
+   * will not become longer.
+   */
+  *records(last = false): Generator<LogRecord> {
+    const buffer = Buffer.alloc(CHUNK)
+    for (;;) {
+      const bytes = buffer.subarray(0, readSync(this.#fd, buffer, 0, CHUNK, this.#at))
+      if (bytes.length === 0) return
+      const frame = frameAt(bytes, 0, this.#at)
+      if (!frame) {
+        const length = this.#nextHeader(bytes, 1) ?? bytes.length - beginningAtEnd(bytes)
+        if (length === 0) return
+        if (!isCutHeader(bytes.subarray(0, length)))
+          yield* this.#lines(bytes.subarray(0, length), 'stdout', '', this.#at)
+        this.#at += length
         continue
       }
-      at++
-      if (whole) this.#open.delete(record.stream)
-      else this.#open.add(record.stream)
-      this.#record = undefined
+      const end = HEADER + frame.length
+      const next = this.#nextHeader(bytes.subarray(0, end + HEADER), HEADER)
+      if (end > bytes.length && next === undefined && !last) return
+      const text = bytes.subarray(HEADER, Math.min(next ?? end, end))
+      yield* this.#missing(frame, text.length)
+      yield* this.#lines(text, frame.stream, frame.time, this.#at + HEADER)
+      this.#at += HEADER + text.length
+      if (frame.length === 0) this.#ended.add(frame.stream)
     }
-    this.#rest = Buffer.from(bytes.subarray(at))
   }
 
-  /** Skips all but the last `lines` lines of the program. A line counts where it ends, and is wanted with all of its records. */
-  skipToLast(lines: number): void {
-    const { size } = fstatSync(this.#fd)
-    const from = { stdout: size, stderr: size }
-    const seen = new Set<Stream>()
-    const wanted = new Set<Stream>() // streams whose current record belongs to a wanted line
-    let count = 0
-    let last = size // the end of the first wanted line
-    for (const start of this.#recordsBackwards(size)) {
-      if (count === lines && (wanted.size === 0 || last - start > LOOK_BACK)) break
-      const [, , stream, kind] = this.#header(start)
-      const isEnd = kind === 'F' || !seen.has(stream) // the last line of a stream may have no end yet
-      seen.add(stream)
-      if (isEnd && count === lines) wanted.delete(stream)
-      else if (isEnd) {
-        wanted.add(stream)
-        count++
-        last = start
+  /** The index of the next header that is not before `from`. */
+  #nextHeader(bytes: Buffer, from: number): number | undefined {
+    for (let at = from; (at = bytes.indexOf(MAGIC_TEXT, at)) !== -1; at++)
+      if (beginsHere(bytes, at, this.#at)) return at
+    return undefined
+  }
+
+  *#missing({ stream, total, length }: Frame, there: number): Generator<LogRecord> {
+    const missing = total - length - (this.#had[stream] ?? total - length)
+    this.#had[stream] = total - length + there
+    if (missing <= 0) return
+    if (this.#open.delete(stream))
+      yield { time: '', stream, text: Buffer.alloc(0), starts: false, ends: true }
+    const text = `minilab: ${missing} bytes of its output to ${stream} are missing: there was no space for them`
+    yield { time: '', stream, text: Buffer.from(text), starts: true, ends: true }
+  }
+
+  *#lines(bytes: Buffer, stream: StreamName, time: string, position: number): Generator<LogRecord> {
+    for (let at = 0; at < bytes.length;) {
+      const end = bytes.indexOf(NEWLINE, at)
+      const record = {
+        time,
+        stream,
+        text: bytes.subarray(at, end === -1 ? bytes.length : end),
+        starts: !this.#open.has(stream),
+        ends: end !== -1,
       }
-      if (wanted.has(stream)) from[stream] = start
+      if (record.ends) this.#open.delete(stream)
+      else this.#open.add(stream)
+      if (position + at >= this.#from[stream]) yield record
+      at += record.text.length + 1
     }
-    Object.assign(this.#from, from)
-    this.#at = Math.min(from.stdout, from.stderr)
   }
 
-  /** The positions where records start, last one first. */
-  *#recordsBackwards(size: number): Generator<number> {
-    const buffer = Buffer.alloc(CHUNK)
+  /** Skips all but the last `count` lines of the program. A line counts where it ends, and is wanted from where it starts. */
+  skipToLast(count: number): void {
+    const { size } = fstatSync(this.#fd)
+    const from: Partial<Record<StreamName, number>> = {}
+    const wanted = new Set<StreamName>() // streams whose line that we look at is wanted
+    const seen = new Set<StreamName>()
+    let [lines, last, start] = [0, size, size]
+    const ends = (stream: StreamName, next: number) => {
+      if (lines < count) {
+        lines++
+        last = next
+        wanted.add(stream)
+      } else {
+        from[stream] ??= next
+        wanted.delete(stream)
+      }
+    }
+    for (const { stream, position, bytes } of this.#textBackwards(size)) {
+      start = position
+      if (from[stream] !== undefined) continue
+      // the last line of a stream may have no end yet
+      if (!seen.has(stream) && bytes.at(-1) !== NEWLINE) ends(stream, position + bytes.length)
+      seen.add(stream)
+      for (let at = bytes.length; at > 0 && (at = bytes.lastIndexOf(NEWLINE, at - 1)) !== -1;) {
+        ends(stream, position + at + 1)
+        if (from[stream] !== undefined) break
+      }
+      if (lines === count && (wanted.size === 0 || last - start > LOOK_BACK)) break
+    }
+    if (lines < count) return // all
+    for (const stream of STREAMS) {
+      this.#from[stream] = from[stream] ?? (wanted.has(stream) ? start : size)
+      delete this.#had[stream]
+    }
+    this.#at = Math.min(...STREAMS.map(stream => this.#from[stream]))
+    // to the header of the frame that has it
+    for (const { frame, position, bytes } of this.#textBackwards(size))
+      if (position <= this.#at && this.#at <= position + bytes.length) return void (this.#at = frame)
+  }
+
+  /** The text between the headers, the last one first. `position`: of the text in the file; `frame`: of its header, if it has one. */
+  *#textBackwards(
+    size: number,
+  ): Generator<{ stream: StreamName; frame: number; position: number; bytes: Buffer }> {
+    const header = Buffer.alloc(HEADER)
+    const text = (from: number, to: number) => {
+      const bytes = Buffer.alloc(to - from)
+      return bytes.subarray(0, readSync(this.#fd, bytes, 0, bytes.length, from))
+    }
+    let end = size
+    for (const at of this.#positionsBackwards(size)) {
+      readSync(this.#fd, header, 0, HEADER, at)
+      const frame = frameAt(header, 0, at)
+      if (!frame) continue
+      if (frame.length === 0) this.#ended.add(frame.stream)
+      const [begin, over] = [at + HEADER, Math.min(end, at + HEADER + frame.length)]
+      if (over < end) yield { stream: 'stdout', frame: over, position: over, bytes: text(over, end) }
+      if (begin < over) yield { stream: frame.stream, frame: at, position: begin, bytes: text(begin, over) }
+      end = at
+    }
+    if (end > 0) yield { stream: 'stdout', frame: 0, position: 0, bytes: text(0, end) }
+  }
+
+  /** Where the magic of a frame is, the last one first. */
+  *#positionsBackwards(size: number): Generator<number> {
+    const buffer = Buffer.alloc(CHUNK + MAGIC_TEXT.length - 1)
     for (let end = size; end > 0;) {
       const from = Math.max(0, end - CHUNK)
-      readSync(this.#fd, buffer, 0, end - from, from)
-      for (let at = end - from; (at = at === 0 ? -1 : buffer.lastIndexOf(NEWLINE, at - 1)) !== -1;)
-        if (from + at + 1 < size) yield from + at + 1
+      const count = readSync(this.#fd, buffer, 0, end - from + MAGIC_TEXT.length - 1, from)
+      const bytes = buffer.subarray(0, count)
+      for (let at = end - from; at > 0 && (at = bytes.lastIndexOf(MAGIC_TEXT, at - 1)) !== -1;)
+        yield from + at
       end = from
     }
-    if (size > 0) yield 0
-  }
-
-  #header(at: number): Header {
-    const line = Buffer.alloc(HEADER_MAX)
-    readSync(this.#fd, line, 0, HEADER_MAX, at)
-    return parts(HEADER.exec(line.toString('latin1')))
   }
 }
 
-type Header = [all: string, time: string, stream: Stream, kind: string]
+/** Whether bytes between two frames are a header for which there was no room. */
+function isCutHeader(bytes: Buffer): boolean {
+  const text = bytes.toString('latin1', 0, MAGIC_TEXT.length)
+  return bytes.length < HEADER && MAGIC_TEXT.startsWith(text)
+}
 
-/** A line that is no record counts as a line of stdout. */
-const parts = (header: RegExpExecArray | null): Header =>
-  header ? (header.slice() as Header) : ['', '', 'stdout', 'F']
+/** How many of the last bytes may be the beginning of a header. */
+function beginningAtEnd(bytes: Buffer): number {
+  for (let at = Math.max(0, bytes.length - HEADER + 1); at < bytes.length; at++) {
+    const rest = bytes.toString('latin1', at, at + MAGIC_TEXT.length)
+    if (MAGIC_TEXT.startsWith(rest)) return bytes.length - at
+  }
+  return 0
+}

@@ -1,7 +1,6 @@
 import { closeSync, fstatSync } from 'node:fs'
 import { certain } from '../../common/certain.ts'
 import { codeOf } from '../../common/error-code.ts'
-import { isFull } from '../../image/error.ts'
 import {
   AT_EMPTY_PATH,
   AT_FDCWD,
@@ -20,17 +19,21 @@ import { Wake } from '../../kernel/process/poll.ts'
 import { SyscallError } from '../../kernel/syscalls/syscall-error.ts'
 import type { Tape } from '../../kernel/tape/tape.ts'
 import { carry, ourEnd, writeAll } from './carry.ts'
-import { encodeLog } from './log.ts'
+import type { StreamName } from './log.ts'
+import type { startLogPump } from './log-pump.ts'
 import type { Part } from '../part.ts'
 
 /** What becomes the program's 0, 1 or 2: one of our descriptors, or the container's /dev/null. */
 export type Stream = number | 'null'
 export type Stdio = [Stream, Stream, Stream]
 
+/** The processes that write a log. */
+export type Pumps = Record<StreamName, { pid: number; started: number }>
+
 export interface StreamsOptions {
   interactive: boolean
-  /** 1 and 2 are a log of ours. Output that does not fit on a full disk is lost, and the program goes on */
-  log?: boolean
+  /** the log that 1 and 2 are written to, by log pumps */
+  log?: string
   /** our descriptors that they are connected with: our own three unless given */
   from?: [number, number, number]
 }
@@ -51,25 +54,25 @@ export class Streams {
   readonly #theirs: number[] = []
   #ours: number[] = []
   readonly #input: { from: number; to: number } | undefined
-  readonly #outputs: { from: number; to: number; name: 'stdout' | 'stderr' }[] = []
-  readonly #log: boolean
+  readonly #outputs: { from: number; to: number; name: StreamName }[] = []
+  readonly #log: string | undefined
   #held: number | undefined
   #feeding: Promise<void> | undefined
   #draining: Promise<void>[] = []
   #failed: MinilabError<'machine'> | undefined
 
-  constructor({ interactive, log = false, from = [0, 1, 2] }: StreamsOptions) {
+  constructor({ interactive, log, from = [0, 1, 2] }: StreamsOptions) {
     const [input, output, errors] = from
     this.#log = log
-    const hasInput = interactive && (log || !isNull(input, 'stdin'))
+    const hasInput = interactive && (log !== undefined || !isNull(input, 'stdin'))
     const to = hasInput ? this.#pipe('write') : -1
     // in the background nothing is written to it, but it stays open until the container has ended, like docker run -d -i
-    if (hasInput && log) this.#held = to
+    if (hasInput && log !== undefined) this.#held = to
     else if (hasInput) this.#input = { from: input, to }
     const stdin = hasInput ? certain(this.#theirs.at(-1)) : 'null'
     const stdout = this.#output(output, 'stdout')
     // one open file stays one: output written to both keeps its order
-    const isOne = !log && typeof stdout === 'number' && isSameFile(output, errors)
+    const isOne = log === undefined && typeof stdout === 'number' && isSameFile(output, errors)
     this.stdio = [stdin, stdout, isOne ? stdout : this.#output(errors, 'stderr')]
   }
 
@@ -78,7 +81,9 @@ export class Streams {
     for (const fd of this.#theirs.splice(0)) closeSync(fd)
     this.#ours = this.#ours.filter(fd => fd === this.#held) // the code that uses an end closes it
     if (this.#input) this.#feeding = this.#feed(this.#input.from, this.#input.to)
-    this.#draining = this.#outputs.map(({ from, to, name }) => this.#drain(from, to, name))
+    this.#draining = this.#outputs.map(({ from, to, name }) =>
+      this.#log === undefined ? this.#drain(from, to, name) : this.#pumped(from, this.#log, name),
+    )
   }
 
   /** The program has ended: flushes what it has written. Throws a MinilabError (machine) if that was refused. */
@@ -95,8 +100,8 @@ export class Streams {
     void Promise.all([this.#feeding, ...this.#draining]).then(() => this.#wake[Symbol.dispose]())
   }
 
-  #output(fd: number, name: 'stdout' | 'stderr'): Stream {
-    if (isNull(fd, name)) return 'null'
+  #output(fd: number, name: StreamName): Stream {
+    if (this.#log === undefined && isNull(fd, name)) return 'null'
     this.#outputs.push({ from: this.#pipe('read'), to: fd, name })
     return certain(this.#theirs.at(-1))
   }
@@ -121,24 +126,36 @@ export class Streams {
     }
   }
 
-  async #drain(from: number, to: number, stream: 'stdout' | 'stderr'): Promise<void> {
-    let isCut = false
-    const place = { fd: to, ours: false }
-    const put = async (bytes: Buffer) => {
-      try {
-        // first, the end of a record that was cut off
-        const note = `\nminilab: part of its output to ${stream} is missing: there was no space for it\n`
-        const records = Buffer.concat([Buffer.from(isCut ? note : ''), encodeLog(stream, bytes)])
-        await writeAll(place, this.#log ? records : bytes)
-        isCut = false
-      } catch (error) {
-        if (!this.#log || !isFull(error)) throw error
-        isCut = true
-      }
+  /** Starts the log pumps before the program runs; they go on without us. */
+  async startPumps(log: string): Promise<Pumps> {
+    const pumps: Partial<Pumps> = {}
+    for (const { from, name } of this.#outputs) {
+      const { pid, started } = await startPump(from, log, name)
+      pumps[name] = { pid, started }
     }
+    return pumps as Pumps
+  }
+
+  /** The end of the program's stdin that stays open as long as the container. */
+  get held(): number | undefined {
+    return this.#held
+  }
+
+  /** Resolves when all that the program has written is in the log. */
+  async #pumped(from: number, log: string, stream: StreamName): Promise<void> {
     try {
-      await carry(ourEnd(from), put, this.#wake)
-      if (isCut) await put(Buffer.alloc(0))
+      const pump = await startPump(from, log, stream)
+      await pump.exit
+    } catch (error) {
+      this.#failed ??= refused(`write the log of ${stream}`, error)
+    } finally {
+      closeSync(from)
+    }
+  }
+
+  async #drain(from: number, to: number, stream: StreamName): Promise<void> {
+    try {
+      await carry(ourEnd(from), bytes => writeAll({ fd: to, ours: false }, bytes), this.#wake)
     } catch (error) {
       // there is no reader any more, or our terminal has gone: not an error of ours, and the program notices it by its own pipe
       if (!['EPIPE', 'ECONNRESET', 'EIO'].includes(codeOf(error) ?? ''))
@@ -148,6 +165,10 @@ export class Streams {
     }
   }
 }
+
+/** Only `run -d` needs it. */
+const startPump: typeof startLogPump = async (...args) =>
+  (await import('./log-pump.ts')).startLogPump(...args)
 
 function refused(doing: string, error: unknown): MinilabError<'machine'> {
   const why = error instanceof Error ? error.message : String(error)

@@ -86,7 +86,12 @@ function unwatch(look: () => void): void {
 function reap(pidfd: number): Exit | undefined {
   const info = new Uint8Array(SIGINFO.size)
   now.waitid(P_PIDFD, pidfd, info, WEXITED | WNOHANG, null)
-  const view = new DataView(info.buffer)
+  return exitIn(info)
+}
+
+/** How a child ended, from the siginfo_t that waitid(2) has filled; undefined if it has not. */
+export function exitIn(info: Uint8Array): Exit | undefined {
+  const view = new DataView(info.buffer, info.byteOffset)
   if (view.getInt32(SIGINFO.pid, true) === 0) return undefined
   const status = view.getInt32(SIGINFO.status, true)
   if (view.getInt32(SIGINFO.code, true) === CLD_EXITED) return { status, signal: null }

@@ -4,6 +4,12 @@ const SIZE = 1 << 24 // takes no memory until it is written to; execve(2) allows
 const PROT_READ_WRITE = 3
 const MAP_PRIVATE_ANONYMOUS = 0x22
 
+/** The result of a call that is made later: of a tape, `Later`. */
+export interface Result {
+  readonly op: unknown
+}
+export type Word = bigint | number | Result
+
 /**
  * Memory that we can pass pointers into to the kernel (and to a child that shares it, CLONE_VM): one mmap(2), filled from
  * the bottom, emptied all at once. JavaScript's own buffers are unsuitable: the garbage collector may move or free them.
@@ -16,7 +22,9 @@ export class Arena {
   base: bigint
   readonly #ours: bigint
   #next = 0
-  #outs: { buffer: Uint8Array; offset: number }[] = []
+  readonly #outs = new Map<Uint8Array, number>() // buffers that calls fill, and their offsets
+  /** words that are results of earlier calls, and their addresses */
+  readonly results: [result: Result, address: bigint][] = []
   readonly #lists = new Map<readonly string[], bigint>()
 
   private constructor() {
@@ -43,14 +51,14 @@ export class Arena {
 
   /** Copies what the kernel has written so far into the callers' buffers. */
   collect(): void {
-    for (const { buffer, offset } of this.#outs)
-      buffer.set(this.bytes.subarray(offset, offset + buffer.length))
+    for (const [buffer, offset] of this.#outs) buffer.set(this.bytes.subarray(offset, offset + buffer.length))
   }
 
   /** Collects, and frees the arena for reuse. */
   release(): void {
     this.collect()
-    this.#outs = []
+    this.#outs.clear()
+    this.results.length = 0
     this.#lists.clear()
     this.#next = 0
     Arena.spare.push(this)
@@ -89,16 +97,22 @@ export class Arena {
   }
 
   /** An array of 64-bit words: struct members, or the pointers of an argv. */
-  words(words: readonly (bigint | number)[]): bigint {
+  words(words: readonly Word[]): bigint {
     const offset = this.reserve(8 * words.length)
-    words.forEach((word, i) => this.view.setBigUint64(offset + 8 * i, BigInt.asUintN(64, BigInt(word)), true))
+    words.forEach((word, i) => {
+      const at = offset + 8 * i
+      if (typeof word === 'object') this.results.push([word, this.address(at)])
+      else this.view.setBigUint64(at, BigInt.asUintN(64, BigInt(word)), true)
+    })
     return this.address(offset)
   }
 
-  /** A buffer that the call reads and fills; its new contents are copied back by `collect()`. */
+  /** A buffer that calls read and fill; its new contents are copied back by `collect()`. Calls that name the same buffer share it. */
   out(buffer: Uint8Array): bigint {
+    const known = this.#outs.get(buffer)
+    if (known !== undefined) return this.address(known)
     const address = this.put(buffer)
-    this.#outs.push({ buffer, offset: Number(address - this.base) })
+    this.#outs.set(buffer, Number(address - this.base))
     return address
   }
 }

@@ -95,6 +95,7 @@ export const MFD_ALLOW_SEALING = 2
 export const MFD_NOEXEC_SEAL = 8
 export const MFD_EXEC = 0x10
 export const LOCK_EX = 2
+export const LOCK_UN = 8
 export const LOCK_NB = 4
 
 // prctl(2), seccomp(2)
@@ -112,6 +113,7 @@ export const SECCOMP_SET_MODE_FILTER = 1
 export const PTRACE_SEIZE = 0x4206
 
 // wait, pidfd
+export const P_ALL = 0
 export const P_PIDFD = 3
 export const WNOHANG = 1
 export const WSTOPPED = 2
@@ -199,3 +201,9 @@ export const RLIMIT_RTPRIO = 14
 export const RLIMIT_RTTIME = 15
 
 export const KCMP_FILE = 0
+
+// lseek(2), clock_gettime(2)
+export const SEEK_SET = 0
+export const SEEK_CUR = 1
+export const SEEK_END = 2
+export const CLOCK_REALTIME = 0

@@ -30,11 +30,13 @@ const KILLED_WITH_ITS_MAKER = {
  * if the child was killed in it. Undefined if the tape ran to its end.
  */
 export function failure(tape: Tape, replayed: readonly Replayed[]): SyscallError | undefined {
+  const ops = tape.ops.filter(({ aside }) => !aside)
   const last = replayed.at(-1)
-  const op = tape.ops[replayed.length - 1]
+  const op = ops[replayed.length - 1]
   if (!last || !op) return undefined
-  const place = { number: replayed.length, of: tape.ops.length, at: op.at }
+  const place = { number: replayed.length, of: ops.length, at: op.at }
   if (last.result === null && NO_RETURN.includes(last.call)) return undefined
+  if (last.result === null && last.call === 'execveat' && !tape.second) return undefined
   if (last.result === null)
     return new SyscallError(last.call, last.args, errnoNumber('EINTR'), place, whyKilled(replayed))
   if (last.errno === null && BigInt(last.result) >= op.min) return undefined
@@ -42,8 +44,8 @@ export function failure(tape: Tape, replayed: readonly Replayed[]): SyscallError
   if (last.errno !== null && (negativeErrno >= op.min || op.allowed?.includes(negativeErrno)))
     return undefined
   const errno = last.errno === null ? errnoNumber('EPIPE') : errnoNumber(last.errno)
-  const args = op.args.map(arg => (arg instanceof Later ? replayed[tape.ops.indexOf(arg.op)]?.result : arg))
-  const earlier = tape.ops.slice(0, replayed.length - 1)
+  const args = op.args.map(arg => (arg instanceof Later ? replayed[ops.indexOf(arg.op)]?.result : arg))
+  const earlier = ops.slice(0, replayed.length - 1)
   return new SyscallError(last.call, last.args, errno, place, diagnose(last.call, args, errno, earlier))
 }
 

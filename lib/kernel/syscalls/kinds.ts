@@ -1,4 +1,4 @@
-import type { Arena } from './arena.ts'
+import type { Arena, Word } from './arena.ts'
 import * as constants from './constants.ts'
 
 /**
@@ -22,6 +22,11 @@ interface Rlimit {
   max: number | bigint
 }
 const CLONE_STACK = 16384
+/** One piece of what writev(2) writes: bytes, or 64-bit words. */
+interface Iovec {
+  base: Uint8Array | readonly Word[]
+  length: Word
+}
 
 /** The required type of a value, in words, for a caller without type checks. */
 interface Form {
@@ -149,6 +154,19 @@ const kinds = {
     (v, arena) => arena.put(new Uint8Array(Uint32Array.from(v).buffer)),
     v => `[${v.join(', ')}]`,
   ),
+  // readv(2): struct iovec {void *iov_base; size_t iov_len}
+  iovec: kind<readonly Iovec[]>(
+    listOf(OBJECT),
+    (v, arena) =>
+      arena.words(
+        v.flatMap(({ base, length }) => [
+          base instanceof Uint8Array ? arena.out(base) : arena.words(base),
+          length,
+        ]),
+      ),
+    v =>
+      `[${v.map(({ base, length }) => `{iov_base=${base instanceof Uint8Array ? printBytes(base) : `{${base.map(printWord).join(', ')}}`}, iov_len=${printWord(length)}}`).join(', ')}]`,
+  ),
   // timespec pairs for utimensat(2), in nanoseconds since the epoch
   times: kind<readonly [atime: bigint, mtime: bigint]>(
     listOf(NUMBER),
@@ -156,6 +174,10 @@ const kinds = {
     v => `[${v.join(', ')}]`,
   ),
 } satisfies Record<string, Kind<never>>
+
+/** A tape has put a text in the place of a result that is not known yet. */
+const printWord = (word: Word | string) =>
+  typeof word === 'bigint' && word > 9n ** 9n ? `0x${word.toString(16)}` : String(word)
 
 type Kinds = typeof kinds
 type BaseValue<K extends string> = K extends keyof Kinds

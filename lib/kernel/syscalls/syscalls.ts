@@ -11,6 +11,10 @@ export const syscalls = {
   read: ['fd:fd', 'buf:out', 'count:size'],
   /** write(2): write count bytes to a descriptor */
   write: ['fd:fd', 'buf:bytes', 'count:size'],
+  /** writev(2): write several pieces of memory, one after the other, at once */
+  writev: ['fd:fd', 'iov:iovec', 'iovcnt:int'],
+  /** lseek(2): move the position of an open file; returns the new one */
+  lseek: ['fd:fd', 'offset:int', 'whence:enum:SEEK_'],
   /** close(2): close a descriptor */
   close: ['fd:fd'],
   /** close_range(2): close descriptors first to last, or mark them close-on-exec */
@@ -71,6 +75,8 @@ export const syscalls = {
   rt_sigaction: ['sig:enum:SIG', 'act:sigaction?', 'oldact:out?', 'size:size'],
   /** getrandom(2): fill a buffer with random bytes */
   getrandom: ['buf:out', 'count:size', 'flags:flags:GRND_'],
+  /** clock_gettime(2): the time of a clock, as struct timespec: seconds and nanoseconds, 16 bytes */
+  clock_gettime: ['clockid:enum:CLOCK_', 'tp:out'],
   /** getpid(2): the caller's process id, as its own pid namespace counts */
   getpid: [],
   /** kcmp(2): whether two processes share something; for KCMP_FILE, whether two descriptors are one open file */

@@ -6,7 +6,7 @@ import { parameters, printArgs } from '../syscalls/syscalls.ts'
 import { nsPerTick } from './clock.ts'
 import { END, OP } from './launchpad.ts'
 import type { SecondStage } from './second-stage.ts'
-import { Later, type Op, type Replayed } from './tape.ts'
+import { Later, type Op, type Replayed, withResults } from './tape.ts'
 
 const NOT_RUN = -(2n ** 63n) // no system call returns this
 
@@ -16,29 +16,32 @@ export class Encoded {
   readonly #arena: Arena
   readonly #start: number
 
-  /** An empty op follows the ops, for the launchpad's time stamps. */
-  constructor(ops: readonly Op[], arena: Arena) {
+  /** An empty op follows the ops, for the launchpad's time stamps. `first`: where in the tape they begin. */
+  constructor(ops: readonly Op[], arena: Arena, first = 0) {
     this.#ops = ops
     this.#arena = arena
     this.#start = arena.reserve(OP.size * (ops.length + 1))
-    const saves = new Map<Op, bigint[]>() // result of op → addresses of the arguments it flows into
+    const saves = new Map<Op, bigint[]>() // result of op → addresses of the words it flows into
+    const save = ({ op }: Later, address: bigint) => saves.set(op, [...(saves.get(op) ?? []), address])
     ops.forEach((op, i) => {
       const at = this.#at(i)
       parameters(op.call).forEach(({ kind }, k) => {
         const address = at + OP.args + 8 * k
         const arg = op.args[k]
-        if (arg instanceof Later) {
-          saves.set(arg.op, [...(saves.get(arg.op) ?? []), arena.address(address)])
-          return
-        }
+        if (arg instanceof Later) return void save(arg, arena.address(address))
         arena.view.setBigUint64(address, BigInt.asUintN(64, BigInt(kind.encode(arg, arena))), true)
       })
       arena.view.setBigInt64(at + OP.nr, BigInt(syscallNumber(op.call)), true)
       arena.view.setBigInt64(at + OP.result, NOT_RUN, true)
       arena.view.setBigInt64(at + OP.min, op.min, true)
       arena.view.setBigInt64(at + OP.max, op.max, true)
+      for (const branch of ['under', 'over'] as const) {
+        const to = op[branch] // 0: there is no branch
+        if (to) arena.view.setBigUint64(at + OP[branch], arena.address(this.#at(to.at - first)), true)
+      }
       ;[0, 1].forEach(k => arena.view.setBigInt64(at + OP.allowed + 8 * k, op.allowed?.[k] ?? NOT_RUN, true))
     })
+    for (const [result, address] of arena.results) save(result as Later, address)
     ops.forEach((op, i) => {
       const targets = saves.get(op)
       if (targets) arena.view.setBigUint64(this.#at(i) + OP.save, arena.words([...targets, 0n]), true)
@@ -98,19 +101,19 @@ export class Encoded {
    * from just before our clone3, `at` the time on our clock then, `ended` the time stamp of the end.
    */
   read(cloned: bigint, at: number, ended: bigint): Replayed[] {
-    const ops = this.#ops
     const tick = nsPerTick()
-    const reached = ops.findIndex((_, i) => this.#stamp(OP.tsc, i) === 0n)
-    const count = reached === -1 ? ops.length : reached
+    const all = this.#ops.flatMap((op, i) => (op.aside ? [] : { op, at: i, stamp: this.#stamp(OP.tsc, i) }))
+    const unreached = all.findIndex(({ stamp }) => stamp === 0n)
+    const ops = unreached === -1 ? all : all.slice(0, unreached)
     // each call ends where the next begins
     const starts: number[] = []
-    for (const stamp of [...ops.slice(0, count).map((_, i) => this.#stamp(OP.tsc, i)), ended])
+    for (const stamp of [...ops.map(op => op.stamp), ended])
       starts.push(Math.max(starts.at(-1) ?? 0, Math.round(Number(stamp - cloned) * tick)))
     const results = new Map<Op, number>()
-    return ops.slice(0, count).map((op, i) => {
-      const raw = this.result(i)
+    return ops.map(({ op, at: number }, i) => {
+      const raw = this.result(number)
       results.set(op, Number(raw))
-      const args = op.args.map(arg => (arg instanceof Later ? results.get(arg.op) : arg))
+      const args = op.args.map(arg => withResults(arg, of => results.get(of)))
       const [began = 0, next = began] = starts.slice(i, i + 2)
       const refused = raw < 0n && raw >= -4095n
       return {

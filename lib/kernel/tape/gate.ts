@@ -24,11 +24,15 @@ export class Gate {
 
   /** Adds a gate to the tape; several may follow each other. */
   record(tape: Tape): void {
-    // with a copy of the parent's end in the child, it would never see end of file
-    if (!this.#recorded) tape.close(this.#parent)
-    this.#recorded = true
+    this.closeParentEnd(tape)
     tape.write(this.#child, Buffer.from('?'), 1)
     tape.readByte(this.#child)
+  }
+
+  /** With a copy of the parent's end, the child or a process beside it would never see end of file. */
+  closeParentEnd(tape: Tape): void {
+    if (!this.#recorded) tape.close(this.#parent)
+    this.#recorded = true
   }
 
   /**

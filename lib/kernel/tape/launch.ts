@@ -19,6 +19,7 @@ import { ENTRY } from './launchpad.ts'
 import { flags as printFlags } from '../syscalls/kinds.ts'
 import { needTasks, POOL } from '../process/need-tasks.ts'
 import { int32s, now } from '../syscalls/now.ts'
+import { POLLIN } from '../process/poll.ts'
 import { findProcess, send } from '../process/signal.ts'
 import { SyscallError } from '../syscalls/syscall-error.ts'
 import type { Later, Replayed, Tape } from './tape.ts'
@@ -64,7 +65,7 @@ export function launch(tape: Tape, flags = 0): Launched {
   const first = new Encoded(tape.ops.slice(0, tape.second?.at), arena)
   const second = tape.second && {
     stage: tape.second.stage,
-    ops: new Encoded(tape.ops.slice(tape.second.at), tape.second.stage.arena),
+    ops: new Encoded(tape.ops.slice(tape.second.at), tape.second.stage.arena, tape.second.at),
   }
   if (second) {
     second.stage.fill(second.ops.bounds)
@@ -131,7 +132,10 @@ export function launch(tape: Tape, flags = 0): Launched {
       if (!over) arena.collect()
       tape.second?.stage.look()
       known.childsChild = int32s(parentTid)[0] ?? 0
-      if (!tape.second) replaying.add(known.childsChild)
+      const made = tape.ops.findIndex(
+        ({ args: [args] }) => (args as { parentTid?: unknown } | null)?.parentTid === parentTid,
+      )
+      if (made < (tape.second?.at ?? Infinity)) replaying.add(known.childsChild) // otherwise it is a child of the second stage
       return known.childsChild
     },
     replayed,
@@ -154,7 +158,12 @@ function endAtOnce(pid: number): void {
   const pidfd = findProcess(pid)
   if (pidfd === undefined) return
   send(pidfd, 'SIGKILL')
-  now.waitid(P_PIDFD, pidfd, new Uint8Array(128), WEXITED, null)
+  now.ppoll(new Uint8Array(Int32Array.of(pidfd, POLLIN).buffer), 1, 0, 0, 0)
+  try {
+    now.waitid(P_PIDFD, pidfd, new Uint8Array(128), WEXITED, null)
+  } catch (error) {
+    if (!(error instanceof SyscallError && error.code === 'ECHILD')) throw error // it was the child of a process that has ended
+  }
   closeSync(pidfd)
 }
 

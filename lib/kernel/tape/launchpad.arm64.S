@@ -55,26 +55,32 @@ launch:                       // launch(clone_args, size, ops, end) -> what clon
   b.eq 4f
   ldr x9, [x19, #64]
   cmp x0, x9
-  b.lt .Lfailed
+  b.lt .Lunder
   ldr x9, [x19, #80]
   cmp x0, x9
-  b.gt 6f
+  b.gt .Lover
   ldr x9, [x19, #72]
   cbz x9, 4f
 3: ldr x10, [x9], #8
   cbz x10, 4f
   str x0, [x10]
   b 3b
-4: add x19, x19, #112
+4: add x19, x19, #128
   b .Lnext
+.Lunder:
+  ldr x19, [x19, #112]
+  cbnz x19, .Lnext
 .Lfailed:
   mov x0, #127
   b 7f
+.Lover:
+  ldr x19, [x19, #120]
+  cbnz x19, .Lnext
 6: mov x0, #0
 7: mov x8, #94                // exit_group(x0)
   svc #0
   brk #0
-.org 288
+.org 320
 heard:                        // heard(signal): see launchpad.x64.S
   str x0, [sp, #-16]!
   ldr w0, pipe
@@ -84,14 +90,14 @@ heard:                        // heard(signal): see launchpad.x64.S
   svc #0
   ldr x0, [sp], #16
   ret
-.org 320
+.org 352
 restorer:                     // rt_sigreturn(2)
   mov x8, #139
   svc #0
-.org 336
+.org 368
 pipe:
   .word 0
-.org 352
+.org 384
 standalone:                   // see launchpad.x64.S
   mov x0, #0x10000000         // mmap(0x10000000, 16 MiB, PROT_READ|PROT_WRITE, MAP_SHARED|MAP_FIXED, 9, 0)
   mov x1, #0x1000000

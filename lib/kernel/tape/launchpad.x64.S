@@ -1,8 +1,9 @@
 # The launchpad, x86-64. Assembled by hand into launchpad.ts; test/kernel/launchpad.test.ts assembles this file and compares.
 # Why it exists: between clone3 and execve no JavaScript can run (V8's other threads are not in the child), so the
-# child runs this: it replays the recorded system calls, one op of 112 bytes after the other, and then leaves or execs.
+# child runs this: it replays the recorded system calls, one op of 128 bytes after the other, and then leaves or execs.
 #
 #   op:  0 nr   8..55 args[6]   56 result   64 min   72 save (list of addresses, 0-terminated)   80 max   88 time stamp   96 allowed[2]
+#        112 under   120 over: the op where it goes on if result < min, or result > max; 0: it ends there
 #   the op behind the last one holds time stamps: 80 just before clone3, 88 just after the parent came back, 96 when the second
 #   stage was over; and for that stage two descriptors of its tape: 8 the child's, 16 ours (second-stage.ts)
 .intel_syntax noprefix
@@ -71,9 +72,9 @@ launch:                       # launch(clone_args, size, ops, end) -> what clone
   cmp rax, [rbx+104]
   je 4f
   cmp rax, [rbx+64]
-  jl .Lfailed                       # result < min: failed
+  jl .Lunder                  # result < min: failed, unless it branches
   cmp rax, [rbx+80]
-  jg 6f                       # result > max: this half is done (the parent half of a second clone3)
+  jg .Lover                   # result > max: this half is done (the parent half of a second clone3), unless it branches
   mov rcx, [rbx+72]
   test rcx, rcx
   jz 4f
@@ -83,16 +84,24 @@ launch:                       # launch(clone_args, size, ops, end) -> what clone
   mov [rdx], rax
   add rcx, 8
   jmp 3b
-4: add rbx, 112
+4: sub rbx, -128              # add 128, which is a longer instruction
   jmp .Lnext
+.Lunder:
+  mov rbx, [rbx+112]
+  test rbx, rbx
+  jnz .Lnext
 .Lfailed:
   mov edi, 127
   jmp 7f
+.Lover:
+  mov rbx, [rbx+120]
+  test rbx, rbx
+  jnz .Lnext
 6: xor edi, edi
 7: mov eax, 231               # exit_group(edi)
   syscall
   ud2
-.org 288, 0xcc
+.org 320, 0xcc
 heard:                        # a signal handler, heard(signal): it writes the number to a pipe. Data follow, see signals.ts
   push rdi
   mov eax, 1                  # write(pipe, &signal, 4)
@@ -102,14 +111,14 @@ heard:                        # a signal handler, heard(signal): it writes the n
   syscall
   pop rdi
   ret
-.org 320, 0xcc
+.org 352, 0xcc
 restorer:                     # sigreturn(2): where a handler returns to
   mov eax, 15
   syscall
-.org 336, 0xcc
+.org 368, 0xcc
 pipe:
   .long 0
-.org 352, 0xcc
+.org 384, 0xcc
 standalone:                   # where a program begins that is nothing but a tape: second-stage.ts. Descriptor 9 has the tape
   mov edi, 0x10000000         # mmap(0x10000000, 16 MiB, PROT_READ|PROT_WRITE, MAP_SHARED|MAP_FIXED, 9, 0)
   mov esi, 0x1000000

@@ -10,6 +10,10 @@ export interface Recorder {
   read(fd: Arg<'read', 0>, buf: Arg<'read', 1>, count: Arg<'read', 2>): Later
   /** write(2): write count bytes to a descriptor */
   write(fd: Arg<'write', 0>, buf: Arg<'write', 1>, count: Arg<'write', 2>): Later
+  /** writev(2): write several pieces of memory, one after the other, at once */
+  writev(fd: Arg<'writev', 0>, iov: Arg<'writev', 1>, iovcnt: Arg<'writev', 2>): Later
+  /** lseek(2): move the position of an open file; returns the new one */
+  lseek(fd: Arg<'lseek', 0>, offset: Arg<'lseek', 1>, whence: Arg<'lseek', 2>): Later
   /** close(2): close a descriptor */
   close(fd: Arg<'close', 0>): Later
   /** close_range(2): close descriptors first to last, or mark them close-on-exec */
@@ -133,6 +137,8 @@ export interface Recorder {
   ): Later
   /** getrandom(2): fill a buffer with random bytes */
   getrandom(buf: Arg<'getrandom', 0>, count: Arg<'getrandom', 1>, flags: Arg<'getrandom', 2>): Later
+  /** clock_gettime(2): the time of a clock, as struct timespec: seconds and nanoseconds, 16 bytes */
+  clock_gettime(clockid: Arg<'clock_gettime', 0>, tp: Arg<'clock_gettime', 1>): Later
   /** getpid(2): the caller's process id, as its own pid namespace counts */
   getpid(): Later
   /** kcmp(2): whether two processes share something; for KCMP_FILE, whether two descriptors are one open file */

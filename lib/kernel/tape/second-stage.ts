@@ -1,21 +1,10 @@
-import { closeSync, fchmodSync, openSync, readSync, writeSync } from 'node:fs'
-import { AT_EMPTY_PATH, F_SETFD, FD_CLOEXEC, LOCK_EX, PR_SET_DUMPABLE } from '../syscalls/constants.ts'
-import { Arena } from '../syscalls/arena.ts'
-import { memoryFile, seal } from '../process/memory-file.ts'
+import { closeSync, openSync, readSync } from 'node:fs'
+import { F_SETFD, FD_CLOEXEC, LOCK_EX, PR_SET_DUMPABLE } from '../syscalls/constants.ts'
+import type { Arena } from '../syscalls/arena.ts'
+import { orClose } from '../../common/descriptor.ts'
 import { now } from '../syscalls/now.ts'
-import { arch } from '../syscalls/syscall-numbers.ts'
-import { ENTRY, launchpad } from './launchpad.ts'
+import { TAPE_FD, TapeFile } from './tape-file.ts'
 import type { Tape } from './tape.ts'
-
-/**
- * Where the tape lies in the memory of the second stage, and the child's descriptor for it: launchpad.*.S. In us, libuv uses
- * that number.
- */
-const BASE = 0x10000000n
-const TAPE_FD = 9
-
-/** Before the ops: the address of the first op, and the address after the last one. */
-const HEADER = 16
 
 /**
  * The second stage of a child. In the first stage it shares our memory, so to the kernel it is still Node's program. Before
@@ -27,19 +16,20 @@ const HEADER = 16
  * a lock on it by its mapping, whatever it closes: the lock is released when the child has executed its program, or has ended.
  */
 export class SecondStage implements Disposable {
-  readonly arena: Arena
+  readonly #file = new TapeFile()
   /** our descriptor of the tape, and the one for the child: each with its own lock, as if two processes had opened the file */
   readonly ours: number
-  readonly theirs: number
+  readonly theirs = this.#file.fd
   #isTheirsClosed = false
   #isOpen = true
 
   constructor() {
-    this.theirs = memoryFile('minilab-tape', 'data')
     // opened a second time: then a lock taken by one descriptor excludes the other
     this.ours = orClose(this.theirs, () => openSync(`/proc/self/fd/${this.theirs}`, 'r+'))
-    this.arena = Arena.take(BASE)
-    this.arena.reserve(HEADER)
+  }
+
+  get arena(): Arena {
+    return this.#file.arena
   }
 
   /**
@@ -48,8 +38,7 @@ export class SecondStage implements Disposable {
    */
   record(tape: Tape, kept: readonly number[]): void {
     for (const fd of kept) tape.fcntl(fd, F_SETFD, 0)
-    tape.dup3(this.theirs, TAPE_FD, 0)
-    tape.execveat(program(), '', ['minilab'], [], AT_EMPTY_PATH)
+    this.#file.execute(tape)
     tape.second = { at: tape.ops.length, stage: this }
     tape.close(TAPE_FD) // the mapping stays
     for (const fd of kept) tape.fcntl(fd, F_SETFD, FD_CLOEXEC)
@@ -58,17 +47,9 @@ export class SecondStage implements Disposable {
   }
 
   /** Fills the file from the arena: with the ops between the two addresses. */
-  fill([first, end]: readonly [bigint, bigint]): void {
-    this.arena.view.setBigUint64(0, first, true)
-    this.arena.view.setBigUint64(8, end, true)
-    this.write()
+  fill(bounds: readonly [bigint, bigint]): void {
+    this.#file.fill(bounds)
     now.flock(this.theirs, LOCK_EX) // until the child has released it
-  }
-
-  /** Writes the arena to the file. */
-  write(): void {
-    const { used } = this.arena
-    for (let at = 0; at < used.length;) at += writeSync(this.theirs, used, at, used.length - at, at)
   }
 
   /** Copies the results of the second stage so far into the arena, and into the buffers that its calls fill. */
@@ -88,63 +69,8 @@ export class SecondStage implements Disposable {
   [Symbol.dispose](): void {
     if (!this.#isOpen) return
     this.#isOpen = false
-    this.arena.release()
+    this.#file.release()
     closeSync(this.ours)
     if (!this.#isTheirsClosed) closeSync(this.theirs)
   }
-}
-
-let made: number | undefined
-
-/** The program, as a descriptor: always the same, so it is made once. */
-function program(): number {
-  if (made !== undefined) return made
-  const fd = memoryFile('minilab', 'program')
-  return (made = orClose(fd, () => {
-    writeSync(fd, elf())
-    fchmodSync(fd, 0o111) // a process whose program it may not read is undumpable: execve(2)
-    seal(fd)
-    return fd
-  }))
-}
-
-/** Closes a descriptor if a function that uses it throws. */
-function orClose<T>(fd: number, use: () => T): T {
-  try {
-    return use()
-  } catch (error) {
-    closeSync(fd)
-    throw error
-  }
-}
-
-/** elf(5): a static program with one segment, the launchpad; its entry point is `standalone`. */
-function elf(): Buffer {
-  const [address, header, segment] = [0x400000n, 64, 56]
-  const text = header + 2 * segment
-  const file = Buffer.alloc(text + launchpad.length)
-  launchpad.copy(file, text)
-  file.write('\x7fELF\x02\x01\x01', 'latin1') // 64 bits, little-endian, version 1
-  file.writeUInt16LE(2, 16) // ET_EXEC
-  file.writeUInt16LE({ x64: 62, arm64: 183 }[arch], 18) // EM_X86_64, EM_AARCH64
-  file.writeUInt32LE(1, 20)
-  file.writeBigUInt64LE(address + BigInt(text + ENTRY.standalone), 24) // entry point
-  file.writeBigUInt64LE(BigInt(header), 32) // where the program headers are
-  for (const [value, at] of [
-    [header, 52],
-    [segment, 54],
-    [2, 56],
-  ] as const)
-    file.writeUInt16LE(value, at)
-  const describe = (at: number, type: number, flags: number, size: number) => {
-    file.writeUInt32LE(type, at)
-    file.writeUInt32LE(flags, at + 4)
-    file.writeBigUInt64LE(size ? address : 0n, at + 16)
-    file.writeBigUInt64LE(BigInt(size), at + 32)
-    file.writeBigUInt64LE(BigInt(size), at + 40)
-    file.writeBigUInt64LE(0x10000n, at + 48) // arm64 has pages of up to 64 KiB
-  }
-  describe(header, 1, 5, file.length) // PT_LOAD, PF_R|PF_X
-  describe(header + segment, 0x6474e551, 6, 0) // PT_GNU_STACK, PF_R|PF_W
-  return file
 }

@@ -12,9 +12,18 @@ export class Later {
   }
 }
 
+/** A place in a tape: before the op that is recorded after `tape.mark(label)`. */
+export class Label {
+  readonly name: string
+  at = -1
+  constructor(name: string) {
+    this.name = name
+  }
+}
+
 /**
- * One recorded call. The child continues only if min <= result <= max: below min it fails, above max it exits silently. The
- * `allowed` results, such as -EEXIST, count as success.
+ * One recorded call. The child continues with the next one only if min <= result <= max: below min it fails, above max it exits
+ * silently, unless a label says where it goes on. The `allowed` results, such as -EEXIST, count as success.
  */
 export interface Op {
   call: Call
@@ -22,6 +31,10 @@ export interface Op {
   min: bigint
   max: bigint
   allowed?: readonly bigint[]
+  under?: Label
+  over?: Label
+  /** set if the maker of the child makes this call, beside the child: it is not in the record of the replay */
+  aside?: boolean
   /** the name of the part that recorded it */
   part: string
   /** set if known: for code that learners wrote */
@@ -64,8 +77,13 @@ export class Tape {
   /** the op from which on the child is a separate program: just the rest of this tape */
   second?: { at: number; stage: SecondStage }
 
-  record(call: Call, args: unknown[], limits: Partial<Pick<Op, 'min' | 'max' | 'allowed'>> = {}): Later {
+  readonly #labels: Label[] = []
+  /** whether the ops that are recorded now are made beside the child */
+  aside = false
+
+  record(call: Call, args: unknown[], limits: Limits = {}): Later {
     const op: Op = { call, args, min: 0n, max: MOST, ...limits, part: this.part }
+    if (this.aside) op.aside = true
     this.ops.push(op)
     return new Later(op)
   }
@@ -93,22 +111,59 @@ export class Tape {
     return this.record('read', [fd, new Uint8Array(1), 1], { min: 1n })
   }
 
+  /** The next op is where a branch to this label goes on. */
+  mark(label: Label): void {
+    label.at = this.ops.length
+    this.#labels.push(label)
+  }
+
+  /** The same methods, but with limits of the result, and where the child goes on outside them. */
+  branch(limits: Limits): Recorder {
+    return recorder((call, args) => this.record(call, args, limits))
+  }
+
+  /** The same methods, but whatever the call returns, the child goes on at a label. */
+  thenGoTo(label: Label): Recorder {
+    return this.branch({ min: 0n, max: -1n, under: label, over: label })
+  }
+
   /** A second clone3: the caller exits silently, and its child goes on replaying. */
   become(args: Args<'clone3'>[0]): Later {
     return this.record('clone3', [args, 88], { max: 0n })
   }
 
-  /** The tape as text, before it ran. A result not yet known appears as `<openat #3>`, after the call that returns it. */
+  /**
+   * The tape as text, before it ran. A result not yet known appears as `<openat #3>`, after the call that returns it; a label in a line
+   * before its op, and after an op where the child goes on if the result is outside the limits.
+   */
   print(): string[] {
-    return this.ops.map(({ call, args }) => {
-      const printed = parameters(call).map(({ kind }, i) => {
-        const arg = args[i]
-        return arg instanceof Later ? `<${arg.op.call} #${this.ops.indexOf(arg.op) + 1}>` : kind.print(arg)
-      })
-      return `${call}(${printed.join(', ')})`
+    return this.ops.flatMap((op, i) => {
+      const args = op.args.map(arg => withResults(arg, of => `<${of.call} #${this.ops.indexOf(of) + 1}>`))
+      const printed = parameters(op.call).map(({ kind }, k) =>
+        op.args[k] instanceof Later ? String(args[k]) : kind.print(args[k]),
+      )
+      const labels = this.#labels.filter(({ at }) => at === i).map(({ name }) => `${name}:`)
+      return [...labels, `${op.call}(${printed.join(', ')})${printBranches(op)}`]
     })
   }
 }
+
+/** ` → next`, or only for some results: ` < 1 → ended`. */
+function printBranches({ min, max, under, over }: Op): string {
+  if (under && under === over && max < min) return ` → ${under.name}`
+  const when = [under && ` < ${min} → ${under.name}`, over && ` > ${max} → ${over.name}`]
+  return when.filter(Boolean).join()
+}
+
+/** An argument with something in the place of each result of an earlier call. */
+export function withResults(arg: unknown, put: (op: Op) => unknown): unknown {
+  if (arg instanceof Later) return put(arg.op)
+  if (Array.isArray(arg)) return arg.map(one => withResults(one, put))
+  if (typeof arg !== 'object' || arg === null || ArrayBuffer.isView(arg)) return arg
+  return Object.fromEntries(Object.entries(arg).map(([name, value]) => [name, withResults(value, put)]))
+}
+
+type Limits = Partial<Pick<Op, 'min' | 'max' | 'allowed' | 'under' | 'over'>>
 
 function recorder(record: (call: Call, args: unknown[]) => Later): Recorder {
   return Object.fromEntries(

@@ -1,0 +1,46 @@
+import { closing } from '../../common/descriptor.ts'
+import { Child } from '../process/child.ts'
+import { CLOSE_RANGE_CLOEXEC, F_SETFD } from '../syscalls/constants.ts'
+import { failure } from '../syscalls/failure.ts'
+import { Encoded } from './encoded.ts'
+import { launch } from './launch.ts'
+import { TAPE_FD, TapeFile } from './tape-file.ts'
+import { Tape } from './tape.ts'
+
+/**
+ * Starts a process that is nothing but a tape: it replays the tape, with its branches, and needs no process of ours. It starts a
+ * session, so that no key and no signal to our group reaches it. `descriptors`: what it has as 0, 1, 2 …; it has no others.
+ * Resolves when it replays; throws a SyscallError if it cannot be started.
+ */
+export async function startStandalone(
+  tape: Tape,
+  name: string,
+  descriptors: readonly number[],
+): Promise<Child> {
+  const file = new TapeFile()
+  using _ = closing(file.fd)
+  try {
+    file.fill(new Encoded(tape.ops, file.arena).bounds)
+  } finally {
+    file.release()
+  }
+  const start = new Tape()
+  start.setsid()
+  descriptors.forEach((fd, target) => {
+    if (fd === target) start.fcntl(fd, F_SETFD, 0)
+    else start.dup3(fd, target, 0)
+  })
+  start.close_range(descriptors.length, 0xffffffff, CLOSE_RANGE_CLOEXEC)
+  file.execute(start, name)
+  const launched = launch(start)
+  const failed = failure(start, await launched.replayed)
+  const child = new Child(launched.pid(), launched.pidfd())
+  if (!failed) return child
+  await child.exit
+  throw failed
+}
+
+/** The first calls of such a tape: the mapping of the tape stays when its descriptor is closed. */
+export function closeTape(tape: Tape): void {
+  tape.close(TAPE_FD)
+}
