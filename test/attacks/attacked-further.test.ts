@@ -311,3 +311,45 @@ test.each(['minilab', 'bin.mjs'])(
     expect({ stdout, stderr }).toEqual({ stdout: '2000\n321\n321\n2000\n12\n', stderr: '' })
   },
 )
+
+ofRoot?.(
+  'a router advertisement of a container does not change the routes of the host: CVE-2020-13401',
+  () => {
+    const advertise = `import socket, struct, time
+s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+eth0 = socket.if_nametoindex('eth0')
+s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, eth0)
+s.sendto(struct.pack('>BBHBBHII', 134, 0, 0, 64, 0, 1800, 0, 0), ('ff02::1', 0, 0, eth0))`
+    const inNetns = `
+    ip link set lo up
+    ${minilab} run -d --name advertises default sleep 1000 >/dev/null
+    pid=$(${minilab} ps --json | python3 -c "import json,sys; print(json.load(sys.stdin)[0]['pid'])")
+    settled() { nsenter -t $pid -n ip -6 address show dev eth0 scope link | grep -q inet6 && ! ip -6 address | grep -q tentative && ! nsenter -t $pid -n ip -6 address | grep -q tentative; }
+    for i in $(seq 400); do settled && break; sleep 0.05; done
+    advertise() { nsenter -t $pid -n python3 -c "${advertise}"; }
+    route() { ip -6 route show default | grep -c fe80; }
+    advertise; sleep 0.3; route
+    echo 1 >/proc/sys/net/ipv6/conf/minilab0/accept_ra # as it was before: so it can be seen to fail
+    for i in $(seq 20); do advertise; sleep 0.1; [ $(route) = 1 ] && break; done; route
+    ${minilab} rm -f advertises >/dev/null`
+    const { stdout, stderr } = script(inNetns, { folder: userData(), wrapper: ['unshare', '-n'] })
+    expect([stdout, stderr]).toEqual(['0\n1\n', ''])
+  },
+)
+
+test('a terminal whose output cannot be written: the program ends, that is told, and its end is recorded', async () => {
+  const folder = userData()
+  const inside = 'trap "exit 3" HUP; yes | head -c 100000; while :; do sleep 0.1; done'
+  const { status, stderr } = script(
+    `${minilab} run --name full --network none -t default sh -c '${inside}' </dev/null >/dev/full`,
+    { folder },
+  )
+  expect(stderr).toMatch(
+    /^minilab: cannot write to stdout: ENOSPC: .*: all further input or output of the program is lost\n$/,
+  )
+  expect(status).toBe(125)
+  const { stdout } = await runMinilab(['ps', '-a', '--json'], { data: folder })
+  expect(JSON.parse(stdout)).toMatchObject([{ name: 'full', status: 'exited (3)' }])
+  expect(readdirSync(join(folder, 'ledger'))).toEqual([])
+})

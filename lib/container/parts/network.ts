@@ -1,6 +1,7 @@
 import { sha256 } from '../../common/hash.ts'
 import { MinilabError } from '../../common/errors.ts'
 import { codeOf } from '../../common/error-code.ts'
+import { writeControl } from '../../kernel/cgroup/control-file.ts'
 import { untilRunning } from '../../kernel/netlink/link-events.ts'
 import { openRtnetlink, openRtnetlinkIn, type Rtnetlink } from '../../kernel/netlink/rtnetlink.ts'
 import { letThrough } from '../net/firewall.ts'
@@ -112,9 +113,25 @@ function forgetNeighbour(bridge: string, address: string): void {
 /** The bridge; made if it does not exist. */
 function switchOn(host: Rtnetlink, bridge: string, address: string): void {
   if (ownAddress(host, bridge)) return
-  if (!host.links().some(link => link.name === bridge)) host.addBridge(bridge)
+  if (!host.links().some(link => link.name === bridge)) {
+    host.addBridge(bridge)
+    ignoreRouters(bridge)
+  }
   host.addAddress(bridge, address)
   host.setUp(bridge)
+}
+
+/**
+ * A container may send router advertisements, and the host would take a default route and addresses from them: CVE-2020-13401. An
+ * interface listens from when it is set up (ip-sysctl.rst, accept_ra).
+ */
+function ignoreRouters(bridge: string): void {
+  try {
+    writeControl(`/proc/sys/net/ipv6/conf/${bridge}/accept_ra`, '0')
+  } catch (error) {
+    // no IPv6; or a read-only /proc/sys: then this network is itself that of a container
+    if (!['ENOENT', 'EROFS'].includes(codeOf(error) ?? '')) throw error
+  }
 }
 
 /** The address of a bridge with its prefix length: `10.44.0.1/24`. */

@@ -3,6 +3,7 @@ import { isatty } from 'node:tty'
 import { codeOf } from '../../common/error-code.ts'
 import { Wake } from '../../kernel/process/poll.ts'
 import { carry, ourEnd, writeAll } from './carry.ts'
+import { refused } from './streams.ts'
 import { followSize, makeRaw } from './our-terminal.ts'
 
 /** A container's terminal, connected to our stdin and stdout. */
@@ -30,6 +31,9 @@ export function pump(master: number, interactive: boolean): Pumped {
     : Promise.resolve()
   const done = carry(theirs, bytes => writeAll({ fd: 1, ours: false }, bytes), ended)
     .catch(readerGone)
+    .catch((error: unknown) => {
+      throw refused('write to stdout', error)
+    })
     .finally(() => {
       unfollow()
       keys.call() // from here on we write nothing to the master
@@ -37,6 +41,7 @@ export function pump(master: number, interactive: boolean): Pumped {
       closeSync(master) // for a program that still runs, the terminal hangs up: SIGHUP, EIO
       void input.finally(() => keys[Symbol.dispose]())
     })
+  done.catch(() => undefined) // Connection.finish throws it, once the program has ended
   return {
     done,
     programEnded: () => ended.call(),

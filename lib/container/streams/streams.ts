@@ -170,7 +170,8 @@ export class Streams {
 const startPump: typeof startLogPump = async (...args) =>
   (await import('./log-pump.ts')).startLogPump(...args)
 
-function refused(doing: string, error: unknown): MinilabError<'machine'> {
+/** An error of our own input or output, which does not end the program. */
+export function refused(doing: string, error: unknown): MinilabError<'machine'> {
   const why = error instanceof Error ? error.message : String(error)
   return new MinilabError(
     'machine',
