@@ -12,7 +12,7 @@ interface Framed {
 
 /** Nothing but this site's own files: no style or script in a page, nothing from elsewhere. */
 export const POLICY =
-  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'"
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'"
 
 /** How one knows an earlier output of ours. */
 export const GENERATOR = 'minilab book'

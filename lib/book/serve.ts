@@ -4,12 +4,14 @@ import type { AddressInfo } from 'node:net'
 import { extname } from 'node:path'
 import { listenOnLoopback, ownNames } from '../common/loopback.ts'
 import { POLICY } from './frame.ts'
+import type { Files } from './site.ts'
 
 const TYPES: Record<string, string> = {
   '.html': 'text/html; charset=utf-8',
   '.css': 'text/css; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',
   '.svg': 'image/svg+xml',
+  '.woff2': 'font/woff2',
 }
 
 const HEADERS = {
@@ -24,19 +26,16 @@ const HEADERS = {
  * Serves files by their path to browsers of this machine. `port` 0: any that is free. Rejects where the port cannot be had:
  * EADDRINUSE, EACCES.
  */
-export async function serve(
-  files: ReadonlyMap<string, string>,
-  port: number,
-): Promise<{ url: string; close(): Promise<void> }> {
+export async function serve(files: Files, port: number): Promise<{ url: string; close(): Promise<void> }> {
   const server = createServer((request, response) => {
-    const answer = (status: number, text: string, type = 'text/plain; charset=utf-8', more = {}) => {
+    const answer = (status: number, body: string | Buffer, type = 'text/plain; charset=utf-8', more = {}) => {
       response.writeHead(status, {
         ...HEADERS,
         'content-type': type,
-        'content-length': Buffer.byteLength(text),
+        'content-length': Buffer.byteLength(body),
         ...more,
       })
-      response.end(text) // node:http leaves the body out where the method is HEAD
+      response.end(body) // node:http leaves the body out where the method is HEAD
     }
     const { port } = server.address() as AddressInfo
     // A page elsewhere may let its own name point to 127.0.0.1 (DNS rebinding): then the browser says that name here.
@@ -45,9 +44,9 @@ export async function serve(
     if (request.method !== 'GET' && request.method !== 'HEAD')
       return answer(405, 'Only GET and HEAD.\n', undefined, { allow: 'GET, HEAD' })
     const path = (request.url ?? '').replace(/[?#].*$/s, '').slice(1) || 'index.html'
-    const text = files.get(path)
-    if (text === undefined) return answer(404, 'The book has no such page.\n')
-    answer(200, text, TYPES[extname(path)])
+    const file = files.get(path)
+    if (file === undefined) return answer(404, 'The book has no such page.\n')
+    answer(200, file, TYPES[extname(path)])
   })
   return { url: `http://${await listenOnLoopback(server, port)}/`, close: () => closed(server) }
 }

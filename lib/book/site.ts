@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import module from 'node:module'
 import { join } from 'node:path'
 import { codeFolder, isCheckout, ownFolder } from '../common/own-folder.ts'
@@ -15,10 +15,13 @@ import { sheets, whole } from './whole.ts'
 
 const ASSETS = join(ownFolder, 'lib/book/assets')
 
-/** All files of the site, by their path in it. They refer to each other only: the site works from any folder, and from a disk. */
-export function site(pages: readonly Page[]): Map<string, string> {
+/** The files of a site by their path in it: text, and a font. */
+export type Files = ReadonlyMap<string, string | Buffer>
+
+/** All files of the site. They refer to each other only: the site works from any folder, and from a disk. */
+export function site(pages: readonly Page[]): Map<string, string | Buffer> {
   const book = contents(pages)
-  const files = new Map([
+  const files = new Map<string, string | Buffer>([
     ['index.html', cover(book)],
     ['whole.html', whole(book)],
   ])
@@ -27,8 +30,7 @@ export function site(pages: readonly Page[]): Map<string, string> {
     const text = sourceText(path)
     if (text !== undefined) files.set(sourcePage(path), sourceHtml(book, path, text, places))
   }
-  for (const asset of ['book.css', 'book.js', 'icon.svg'])
-    files.set(`assets/${asset}`, readFileSync(join(ASSETS, asset), 'utf8'))
+  for (const asset of readdirSync(ASSETS)) files.set(`assets/${asset}`, readFileSync(join(ASSETS, asset)))
   files.set('assets/book.css', `${files.get('assets/book.css')}\n${sheets(book)}`)
   files.set('assets/search.js', searchScript())
   files.set('assets/search-index.js', `const bookSections = ${JSON.stringify(sections(pages))}\n`)

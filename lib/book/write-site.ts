@@ -13,21 +13,22 @@ import {
 } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { GENERATOR } from './frame.ts'
+import type { Files } from './site.ts'
 
 /**
  * Writes a site to a folder, whole or not at all: it is made beside the folder, then takes its place. An earlier output is
  * replaced. Throws errors of the file system.
  */
-export function writeSite(files: ReadonlyMap<string, string>, folder: string): void {
+export function writeSite(files: Files, folder: string): void {
   const path = resolve(folder)
   const target = existsSync(path) ? realpathSync(path) : path
   mkdirSync(dirname(target), { recursive: true })
   const fresh = mkdtempSync(`${target}.new-`) // a name that no other has taken
   try {
     chmodSync(fresh, 0o777 & ~process.umask())
-    for (const [path, text] of files) {
+    for (const [path, content] of files) {
       mkdirSync(dirname(join(fresh, path)), { recursive: true })
-      writeFileSync(join(fresh, path), text)
+      writeFileSync(join(fresh, path), content)
     }
     replace(target, fresh, `${fresh}.old`)
   } finally {
@@ -49,7 +50,7 @@ function replace(target: string, fresh: string, old: string): void {
 }
 
 /** What stands in the way of writing a site to a folder: the path of something that is not an earlier output's, or undefined. */
-export function inTheWay(files: ReadonlyMap<string, string>, folder: string): string | undefined {
+export function inTheWay(files: Files, folder: string): string | undefined {
   folder = resolve(folder)
   if (!existsSync(folder)) return undefined
   if (!statSync(folder).isDirectory()) return folder
