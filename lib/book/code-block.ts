@@ -6,22 +6,31 @@ export interface CodeBlock {
   language: string
   /** where the code is from, or how the recording was made: '' where the block is the book's own */
   caption: string
-  /** where the code is from, as the book writes it: '' of recordings and the book's own blocks */
-  source: string
+  /** where the code is from: none for recordings and the book's own blocks */
+  sources: CodeSource[]
   text: string
   /** what a reader wants to paste: of a recording its commands, as root types them in the checkout; otherwise everything */
   copy: string
+}
+
+/** One of the places that a code block shows. */
+export interface CodeSource {
+  /** as the book writes it: `lib/container/parts/root.ts#root:first…last` */
+  source: string
+  /** its part of the caption */
+  caption: string
 }
 
 /** Reads a token of type `fence` or `code_block`. */
 export function codeBlock({ info, content }: Token): CodeBlock {
   const [, language = '', source = ''] = /^(\S*)\s*(.*)$/s.exec(info.trim()) ?? []
   const text = content.replaceAll('\t', '    ').trimEnd()
+  const sources = language === 'console' ? [] : sourcesIn(source)
   const commands = [...text.matchAll(/^\$ (.*)$/gm)].map(([, command = '']) => command)
   return {
     language,
-    caption: language === 'console' ? recorded(source) : shown(source),
-    source: language === 'console' ? '' : source,
+    caption: language === 'console' ? recorded(source) : sources.map(({ caption }) => caption).join('; '),
+    sources,
     text,
     copy: language === 'console' && commands.length ? commands.map(asRoot).join('\n') : text,
   }
@@ -41,10 +50,18 @@ export function atMargin(text: string): string {
   return lines.map(line => line.replace(/^ */, blanks => blanks.slice(margin))).join('\n')
 }
 
-/** `lib/container/parts/root.ts#root:first…last` is `lib/container/parts/root.ts · root, in part`. */
-function shown(source: string): string {
-  const [, file = source, symbol, parts] = /^([^\s#]+)#([^\s:]+)(:.*)?$/s.exec(source) ?? []
-  return [file, symbol && ` · ${symbol}`, parts && ', in part'].filter(Boolean).join('')
+/** `lib/a.ts#b:first…last | other words | lib/a.ts#c` has two sources: `lib/a.ts · b, in part` and, of the same file, `c`. */
+function sourcesIn(text: string): CodeSource[] {
+  let before = ''
+  return text
+    .split(/ \| (?=[^\s#]+\.ts#)/)
+    .filter(Boolean)
+    .map(source => {
+      const [, file = source, symbol = '', parts] = /^([^\s#]+)#([^\s:]+)(:.*)?$/s.exec(source) ?? []
+      const place = file === before && symbol ? symbol : [file, symbol].filter(Boolean).join(' · ')
+      before = file
+      return { source, caption: parts ? `${place}, in part` : place }
+    })
 }
 
 /** `minilab doctor # first words…last words` shows some lines of what the command printed. */

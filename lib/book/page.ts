@@ -1,6 +1,6 @@
 import MarkdownIt, { type Token } from 'markdown-it'
 import { certain } from '../common/certain.ts'
-import { atMargin, codeBlock, type CodeBlock } from './code-block.ts'
+import { atMargin, codeBlock, type CodeBlock, type CodeSource } from './code-block.ts'
 import { drawing } from './drawing.ts'
 import { isDrawing, pictureOf } from './drawing-cells.ts'
 import { highlight } from './highlight.ts'
@@ -97,17 +97,21 @@ rules.fence = rules.code_block = (tokens, i) => {
   return `<figure class="drawing">${open('div', { class: 'canvas', ...box('Drawing') })}${svg.text}</div></figure>\n`
 }
 
-function figure({ language, caption, source, text, copy }: CodeBlock): string {
+function figure({ language, caption, sources, text, copy }: CodeBlock): string {
   const kind = language && language !== 'text' ? language : 'drawing'
   const label = caption || (kind === 'drawing' ? 'Drawing' : `Code: ${kind}`)
-  const href = sourceLink(readSource(source))
-  const from = href ? html`<a href="${href}">${caption}</a>` : caption
+  const from = sources.length ? sources.map(captionHtml).join('; ') : html`${caption}`.text
   const code = codeHtml(language, language === 'console' ? atMargin(text) : text)
   return [
     open('figure', { class: kind, ...(copy !== text && { 'data-copy': copy }) }),
-    caption && html`<figcaption>${from}</figcaption>`.text,
+    caption && `<figcaption>${from}</figcaption>`,
     `${open('pre', box(label))}<code>${code.text}</code></pre></figure>\n`,
   ].join('')
+}
+
+function captionHtml({ source, caption }: CodeSource): string {
+  const href = sourceLink(readSource(source))
+  return (href ? html`<a href="${href}">${caption}</a>` : html`${caption}`).text
 }
 
 /** Code in its colours. */

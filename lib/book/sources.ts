@@ -23,7 +23,7 @@ export function readSource(text: string): Source {
 export function sourcesOf(pages: readonly Page[]): Source[] {
   const tokens = pages.flatMap(({ tokens }) => tokens.flatMap(token => [token, ...(token.children ?? [])]))
   return tokens.flatMap(token => {
-    if (token.type === 'fence') return readSource(codeBlock(token).source)
+    if (token.type === 'fence') return codeBlock(token).sources.map(({ source }) => readSource(source))
     const found = token.type === 'link_open' ? target(String(token.attrGet('href') ?? '')) : undefined
     return found?.to === 'source' ? { path: found.path, symbol: '' } : []
   })

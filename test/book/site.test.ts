@@ -131,6 +131,18 @@ describe.skipIf(noChromium)(`in Chromium${noChromium}`, () => {
     expect(await overflow(page)).toBe(0)
   })
 
+  test('a caption with two sources leads to each of them', () => {
+    const [one, two] = ['lib/container/state/state.ts#running', 'lib/container/parts/root.ts#pivotRoot']
+    const files = site([parse('0-start', `# A\n\n\`\`\`ts ${one}:first…last | more | ${two}\nx\n\`\`\`\n`)])
+    const [, caption] = /<figcaption>(.*)<\/figcaption>/.exec(String(files.get('0-start.html'))) ?? []
+    const link = (path: string, symbol: string, more = '') =>
+      `<a href="source.${path.replaceAll('/', '.')}.html#${symbol}">${path} · ${symbol}${more}</a>`
+    expect(caption).toBe(
+      `${link('lib/container/state/state.ts', 'running', ', in part')}; ${link('lib/container/parts/root.ts', 'pivotRoot')}`,
+    )
+    expect(files.get('source.lib.container.parts.root.ts.html')).toContain('id="pivotRoot"')
+  })
+
   test('no link leads out of the checkout, or to a file that is not there', () => {
     const links =
       '[a](../../../etc/passwd) [b](../lib/none.ts) [c](../lib)\n\n```ts ../../etc/passwd\nx\n```\n'
