@@ -147,6 +147,14 @@ test('quotations, rules, code with its source, and comments, which nobody sees',
   ])
 })
 
+test('a caption names each source of its code, and a file only once', () => {
+  const markdown = '```ts lib/a.ts#b:c…d | e | lib/a.ts#f | lib/g.ts#h.i | lib/a.ts#b\nlet x\n```'
+  expect(rendered(markdown, 80)).toEqual([
+    '┌ lib/a.ts · b, in part; f; lib/g.ts · h.i; lib/a.ts · b',
+    '│ let x',
+  ])
+})
+
 test('what could move the cursor is shown as a sign of its own', () => {
   const markdown = `a\u001b[2Jb \`\u009b\` \u202e\n\n\`\`\`ts\n'\u001b]0;x\u0007'\n\`\`\`\n\n| \u001b |\n|---|\n| b |`
   const text = rendered(markdown, 40).join('')
@@ -233,6 +241,25 @@ describe.skipIf(noTmux)(`in a terminal${noTmux}`, () => {
     terminal.type('/What the container must not see')
     await terminal.shows(/What the container must not see\n─+\n[^]*\n:/)
     expect(terminal.screen()).not.toMatch(/ESC|\[1m/)
+    terminal.key('q')
+    await terminal.shows(/ready> $/m)
+  })
+
+  test('at 80 columns less shows each line of a recording as one line, and cuts it at the edge', async () => {
+    const terminal = new Terminal({ ...env(), LESS: '' }, { columns: 80, rows: 24 })
+    terminal.type('unset PAGER LESS')
+    terminal.minilab('book 3')
+    await terminal.shows(/^3\. A root file system you cannot leave\n━{80}\n[^]*\n:/m)
+    terminal.type('/recorded, in part')
+    await terminal.shows(/^┌ recorded, in part\n[^]*\n:/m)
+    const page = plain(book[3]!, 80)
+    const first = page.indexOf('┌ recorded, in part')
+    const recording = page.slice(first, page.indexOf('', first))
+    expect(Math.max(...recording.map(columns))).toBeGreaterThan(80)
+    const edge = (line: string) => (columns(line) > 80 ? `${line.slice(0, 79)}>` : line).trimEnd()
+    const lines = terminal.screen().split('\n')
+    const seen = lines.slice(lines.lastIndexOf('┌ recorded, in part')).map(line => line.trimEnd())
+    expect(seen.slice(0, recording.length)).toEqual(recording.map(edge))
     terminal.key('q')
     await terminal.shows(/ready> $/m)
   })
