@@ -21,14 +21,27 @@ const { rules } = renderer
 const on = (rule: (token: Token) => string) => (tokens: readonly Token[], i: number) =>
   rule(certain(tokens[i]))
 
-rules.text = on(({ content }) => html`${content}`.text)
-rules.code_inline = on(({ content }) => html`<code>${content}</code>`.text)
+rules.text = on(({ content }) => unbroken(content, /([\p{L}\p{N}]+-[\p{L}\p{N}-]*\p{N})/u).text)
+rules.code_inline = on(({ content }) => html`<code>${unbroken(content, /(\S*-\S*)/)}</code>`.text)
 rules.image = on(({ content }) => html`<em>${content}</em>`.text) // it would be a request
 rules.html_inline = on(token => withoutComments(token).text)
 rules.html_block = on(token => {
   const text = withoutComments(token)
   return text.text.trim() && html`<p>${text}</p>`.text
 })
+
+/** Longer than this, a word would be wider than a table's column on a phone. */
+const UNBROKEN = 24
+
+/** Text in which some words are not broken behind a hyphen: `--mutant`, CVE-2019-5736. */
+function unbroken(text: string, words: RegExp): Html {
+  const parts = text
+    .split(words)
+    .map((part, i) =>
+      i % 2 && part.length <= UNBROKEN ? html`<span class="unbroken">${part}</span>` : html`${part}`,
+    )
+  return new Html(parts.map(({ text }) => text).join(''))
+}
 
 const withoutComments = ({ content }: Token) => html`${content.replace(/<!--.*?-->/gs, '')}`
 
