@@ -88,11 +88,39 @@ describe.skipIf(noChromium)(`in Chromium${noChromium}`, () => {
 
   test.each(['book', 'fixture'] as const)('from the disk: every page of the %s', async book => {
     const page = await reader()
-    for (const { name } of every.filter(page => page.book === book)) {
+    for (const name of [...every.filter(page => page.book === book).map(({ name }) => name), 'whole']) {
       await page.goto(`${onDisk(book)}${name}.html`)
       expect(await page.evaluate('getComputedStyle(document.querySelector(".skip")).position')).toBe('fixed') // its style came
       expect(await page.evaluate('document.documentElement.className')).toBe('js') // and its script
+      const fonts = await page.evaluate<string[]>(`document.fonts.ready.then(fonts =>
+        [...fonts].filter(({ status }) => status === 'loaded').map(({ family }) => family))`)
+      expect(fonts, name).toContain('Source Serif 4') // and its font
     }
+  })
+
+  test('the first page with all that it loads is at most 150 KB', async () => {
+    const page = await reader()
+    const answers: Promise<number>[] = []
+    page.on('response', response => void answers.push(response.body().then(body => body.length)))
+    await page.goto(urls.book)
+    await page.evaluate('document.fonts.ready')
+    await page.waitForLoadState('networkidle')
+    const sizes = await Promise.all(answers)
+    expect(sizes.length).toBeGreaterThanOrEqual(4) // page, style, script, font
+    expect(sizes.reduce((sum, size) => sum + size)).toBeLessThanOrEqual(150_000)
+  })
+
+  test('nothing moves when the font comes: what stands in for it has its width and height', async () => {
+    const page = await reader()
+    let come = () => {}
+    const asked = new Promise<void>(resolve => (come = resolve))
+    await page.route('**/*.woff2', async route => (await asked, route.continue()))
+    await page.goto(`${urls.book}3-root.html`, { waitUntil: 'domcontentloaded' })
+    const height = () => page.evaluate<number>(`document.querySelector('article').offsetHeight`)
+    const before = await height()
+    come()
+    await page.evaluate('document.fonts.ready')
+    expect(Math.abs((await height()) / before - 1)).toBeLessThan(0.02)
   })
 
   test('every link within the site leads to a page, and to a place on it', async () => {
@@ -549,11 +577,14 @@ describe('the server', () => {
   }
 
   test('gives the pages, and what they need, with their types', async () => {
-    expect(await ask(urls.book)).toMatchObject({ status: 200, body: site(BOOKS.book).get('index.html') })
+    // made before the request: on a busy machine this takes longer than the server keeps a connection
+    const cover = site(BOOKS.book).get('index.html')
+    expect(await ask(urls.book)).toMatchObject({ status: 200, body: cover })
     for (const [path, type] of [
       ['3-root.html?x=1', 'text/html; charset=utf-8'],
       ['assets/book.css', 'text/css; charset=utf-8'],
       ['assets/search.js', 'text/javascript; charset=utf-8'],
+      ['assets/source-serif-4.woff2', 'font/woff2'],
     ] as const) {
       const { status, headers } = await ask(urls.book + path)
       expect({ status, type: headers['content-type'] }).toEqual({ status: 200, type })
@@ -636,7 +667,8 @@ describe('--out', () => {
     expect(stdout).toContain(`${folder}/index.html`)
     const files = site(pages())
     expect(tree(folder)).toEqual([...files.keys()].toSorted())
-    for (const [path, text] of files) expect(readFileSync(join(folder, path), 'utf8')).toBe(text)
+    for (const [path, content] of files)
+      expect(readFileSync(join(folder, path)).equals(Buffer.from(content)), path).toBe(true)
 
     writeFileSync(join(folder, 'index.html'), readFileSync(join(folder, 'index.html'), 'utf8') + 'old')
     symlinkSync('b', join(parent, 'a/link'))
