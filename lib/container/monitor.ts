@@ -50,10 +50,12 @@ export function monitorTape({ program }: Pick<MonitorOptions, 'program'>): Tape 
   const failed = new Label('failed')
   const [info, time] = [new Uint8Array(INFO), new Uint8Array(TIME)]
   closeTape(tape)
-  // until minilab says that all is well and that it has ended its work; its end is the end of the file
+  tape.note('until minilab writes that the container runs; end of file: the start has failed')
   tape.branch({ min: 1n, under: failed }).read(MONITOR_FD.go, new Uint8Array(1), 1)
+  tape.note("until the container's first process, its child, has ended")
   tape.waitid(P_ALL, 0, info, WEXITED, null)
   tape.clock_gettime(CLOCK_REALTIME, time)
+  tape.note('the exit record: how it ended, and when')
   tape.attempt.writev(
     MONITOR_FD.exit,
     [
@@ -62,6 +64,7 @@ export function monitorTape({ program }: Pick<MonitorOptions, 'program'>): Tape 
     ],
     2,
   )
+  tape.note('it becomes minilab, which takes back what was made on the host')
   tape.execve(program.args[0] ?? '', program.args, program.env)
   tape.mark(failed)
   tape.exit_group(1)

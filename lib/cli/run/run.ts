@@ -23,6 +23,7 @@ export interface RunFlags {
   rootless?: boolean
   mine?: boolean
   unsafe?: boolean
+  showMonitor?: boolean
 }
 
 const list = (value: string, before: string[] = []) => [...before, value]
@@ -37,6 +38,7 @@ export function runCommand(program: MinilabCommand): void {
     .option('-i, --interactive', 'keep stdin open')
     .option('-t, --tty', 'give it its own terminal')
     .option('-d, --detach', 'print its id and leave it running')
+    .option('--show-monitor', 'with -d: print what stays beside it, and start nothing')
     .option('--rm', 'remove it when it ends')
     .option('--name <name>', 'a name for it')
     .option('-m, --memory <size>', 'memory limit, such as 64m')
@@ -57,6 +59,7 @@ export function runCommand(program: MinilabCommand): void {
     .option('--unsafe', 'with --mine: use parts that fail their checks')
     .passThroughOptions()
     .action(async (image: string, command: string[], flags: RunFlags) => {
+      if (flags.showMonitor) return (await import('./show-monitor.ts')).showMonitor(flags)
       const { runFromFlags } = await import('./run-from-flags.ts')
       return runFromFlags(image, command, { ...flags, rootless: isRootless(flags.rootless) })
     })

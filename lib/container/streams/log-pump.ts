@@ -26,6 +26,7 @@ export function logPump(stream: StreamName): Tape {
   closeTape(tape)
   tape.mark(next)
   // no handler is installed, so it cannot fail with EINTR: signal(7). A terminal ends with EIO: pty(7)
+  tape.note('what the program has written; no more comes when no process has the other end of the pipe')
   const got = tape.branch({ min: 1n, under: ended }).read(FROM, bytes, CHUNK)
   frame(got)
   tape.thenGoTo(next).flock(LOG, LOCK_UN)
@@ -39,10 +40,18 @@ export function logPump(stream: StreamName): Tape {
    * it goes on: a pump that ends kills the program by SIGPIPE.
    */
   function frame(length: Later | number): void {
+    const first = length !== 0
+    if (first) tape.note('the kernel adds: the position of an empty file is how much was read so far')
     const total = tape.attempt.lseek(TOTAL, length, SEEK_CUR)
+    if (first) tape.note('the other stream has a pump too, which writes to the same log')
     tape.attempt.flock(LOG, LOCK_EX)
     const at = tape.attempt.lseek(LOG, 0, SEEK_END)
     tape.attempt.clock_gettime(CLOCK_REALTIME, time)
+    tape.note(
+      first
+        ? 'one frame: a header, the time, the bytes; on a full disk they are lost, and it goes on'
+        : 'a frame without bytes: the stream has ended',
+    )
     tape.attempt.writev(
       LOG,
       [

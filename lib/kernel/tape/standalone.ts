@@ -42,5 +42,6 @@ export async function startStandalone(
 
 /** The first calls of such a tape: the mapping of the tape stays when its descriptor is closed. */
 export function closeTape(tape: Tape): void {
+  tape.note('the tape itself, which is mapped into its memory')
   tape.close(TAPE_FD)
 }

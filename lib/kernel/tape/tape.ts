@@ -33,6 +33,8 @@ export interface Op {
   allowed?: readonly bigint[]
   under?: Label
   over?: Label
+  /** why it is made: printed before it */
+  note?: string
   /** set if the maker of the child makes this call, beside the child: it is not in the record of the replay */
   aside?: boolean
   /** the name of the part that recorded it */
@@ -84,6 +86,8 @@ export class Tape {
   record(call: Call, args: unknown[], limits: Limits = {}): Later {
     const op: Op = { call, args, min: 0n, max: MOST, ...limits, part: this.part }
     if (this.aside) op.aside = true
+    if (this.#note) op.note = this.#note
+    this.#note = ''
     this.ops.push(op)
     return new Later(op)
   }
@@ -111,6 +115,12 @@ export class Tape {
     return this.record('read', [fd, new Uint8Array(1), 1], { min: 1n })
   }
 
+  /** Says why the next op is made. */
+  note(text: string): void {
+    this.#note = text
+  }
+  #note = ''
+
   /** The next op is where a branch to this label goes on. */
   mark(label: Label): void {
     label.at = this.ops.length
@@ -133,8 +143,8 @@ export class Tape {
   }
 
   /**
-   * The tape as text, before it ran. A result not yet known appears as `<openat #3>`, after the call that returns it; a label in a line
-   * before its op, and after an op where the child goes on if the result is outside the limits.
+   * The tape as text, before it ran. A result not yet known appears as `<openat #3>`, after the call that returns it; a label and a note in lines
+   * before their op, and after an op where the child goes on if the result is outside the limits.
    */
   print(): string[] {
     return this.ops.flatMap((op, i) => {
@@ -143,7 +153,11 @@ export class Tape {
         op.args[k] instanceof Later ? String(args[k]) : kind.print(args[k]),
       )
       const labels = this.#labels.filter(({ at }) => at === i).map(({ name }) => `${name}:`)
-      return [...labels, `${op.call}(${printed.join(', ')})${printBranches(op)}`]
+      return [
+        ...labels,
+        ...(op.note ? [`# ${op.note}`] : []),
+        `${op.call}(${printed.join(', ')})${printBranches(op)}`,
+      ]
     })
   }
 }

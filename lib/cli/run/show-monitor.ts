@@ -1,0 +1,27 @@
+import { MinilabError } from '../../common/errors.ts'
+import { ourselves } from '../../common/ourselves.ts'
+import { monitorTape } from '../../container/monitor.ts'
+import { logPump } from '../../container/streams/log-pump.ts'
+import type { Tape } from '../../kernel/tape/tape.ts'
+import { fold } from '../../guide/text.ts'
+import { EXIT } from '../exit.ts'
+import type { RunFlags } from './run.ts'
+
+/** `run -d --show-monitor`: prints the tapes of the processes that stay beside a container. Starts nothing. Resolves to the exit status. */
+export function showMonitor({ detach }: RunFlags): number {
+  if (!detach) throw new MinilabError('usage', '--show-monitor needs -d: only then a monitor stays', 'add -d')
+  const [program, ...args] = ourselves(['run', '-d', '…'])
+  const env = Object.entries(process.env).map(([name, value]) => `${name}=${value ?? ''}`)
+  const tapes: Record<string, Tape> = {
+    'the monitor': monitorTape({ program: { args: [program, ...args], env } }),
+    'the log pump of stdout (that of stderr writes another first word)': logPump('stdout'),
+  }
+  const width = process.stdout.columns || 100
+  for (const [title, tape] of Object.entries(tapes)) {
+    console.log(`${title}: ${tape.ops.length} calls`)
+    for (const line of tape.print())
+      for (const part of fold(/^\w+:$/.test(line) ? line : `  ${line}`, width)) console.log(part)
+    console.log()
+  }
+  return EXIT.ok
+}
