@@ -1,0 +1,250 @@
+// `npm run bench [-- --json] [-- WORD…]`: how fast it is, beside others, as ratios of medians measured in turn in one run. A word chooses the
+// figures that contain it.
+import { execFileSync } from 'node:child_process'
+import { copyFileSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { defaultSpec } from '../../lib/container/default-spec.ts'
+import { Ledger } from '../../lib/container/ledger/ledger.ts'
+import type { Plan } from '../../lib/container/part.ts'
+import { namespaces } from '../../lib/container/parts/namespaces.ts'
+import { program } from '../../lib/container/parts/process.ts'
+import { root } from '../../lib/container/parts/root.ts'
+import type { Spec } from '../../lib/container/spec.ts'
+import { nothingMade, recordParts, startParts } from '../../lib/container/start.ts'
+import type { State } from '../../lib/container/state/state-shape.ts'
+import { findImage } from '../../lib/image/store.ts'
+import { status } from '../../lib/kernel/process/procfs.ts'
+import { Encoded } from '../../lib/kernel/tape/encoded.ts'
+import { Gate } from '../../lib/kernel/tape/gate.ts'
+import { TapeFile } from '../../lib/kernel/tape/tape-file.ts'
+import { loadLabs } from '../../lib/cli/exercises.ts'
+import type { Exercise } from '../../lib/labs/exercise.ts'
+import { Trials } from '../../lib/labs/trials.ts'
+import { fileOf, initWorkspace, solutionFileOf } from '../../lib/labs/workspace.ts'
+import { command, measure, type Measured, print, type Row, type Run } from './measure.ts'
+import { compiled, Docker, folder, podman, removeFolder, runtime } from './peers.ts'
+
+const ENTRY = join(import.meta.dirname, '../../bin.mjs')
+process.argv[1] = ENTRY // what a trial starts as ourselves
+process.env.MINILAB_DATA = folder
+const rootless = process.getuid?.() !== 0
+const [rootfs = ''] = (await findImage('default')).layers
+const nowhere = openSync('/dev/null', 'r+')
+const json = process.argv.includes('--json')
+const words = process.argv.slice(2).filter(word => !word.startsWith('--'))
+
+const minilab = (...args: string[]) => command(process.execPath, [ENTRY, ...args])
+const node: Run = () => command(process.execPath, ['-e', '0'])
+
+function spec(args: string[]): Spec {
+  const made = defaultSpec(rootfs, args, rootless)
+  made.root.readonly = true
+  return made
+}
+
+/** As root without a user namespace: so a parent has nothing to do at the gate, which the C program lacks. */
+function plainSpec(): Spec {
+  const made = spec(['/bin/true'])
+  if (!rootless) made.linux.namespaces = made.linux.namespaces.filter(({ type }) => type !== 'user')
+  return made
+}
+
+const plan = (): Plan => ({
+  id: 'bench',
+  spec: plainSpec(),
+  rootfs,
+  ledger: new Ledger(folder),
+  diesWithUs: true,
+  stdio: [nowhere, nowhere, nowhere],
+})
+const PARTS = [namespaces, root, program]
+
+/** One start in this process, as far as its execve. */
+async function started(): Promise<number> {
+  const began = performance.now()
+  const { child } = await startParts(PARTS, plan())
+  const ms = performance.now() - began
+  await child.exit
+  return ms
+}
+
+/** A C program that makes the same calls: without the gate, where a parent that is root has nothing to do, and without the second stage. */
+function compileSameCalls(): Run {
+  if (rootless) throw new Error('only as root: otherwise a parent writes the uid map')
+  const gate = new Gate()
+  const container = { ...nothingMade(plan()), oneStage: true, diesWithUs: false, stdio: undefined }
+  const { tape, flags } = recordParts(PARTS, container, gate)
+  gate.abandon()
+  const read = tape.ops.findIndex(({ call }) => call === 'read')
+  tape.ops.splice(read - 2, 3) // the gate closes the parent's end, and writes and reads a byte
+  const file = new TapeFile()
+  file.fill(new Encoded(tape.ops, file.arena).bounds)
+  const path = join(folder, 'tape')
+  writeFileSync(path, readFileSync(`/proc/self/fd/${file.fd}`))
+  const made = compiled(join(import.meta.dirname, 'same-calls.c'))
+  return () => Number(execFileSync(made, [path, String(flags), '1'], { encoding: 'utf8' })) / 1000
+}
+let byC: Run | undefined
+const sameCalls: Run = () => (byC ??= compileSameCalls())()
+
+/** Memory that stays resident for an idle container in the background: KiB. */
+const resident = (...pids: number[]) =>
+  pids.reduce((sum, pid) => sum + Number.parseInt(status(pid).VmRSS ?? ''), 0)
+
+function idle(): number {
+  const id = execFileSync(
+    process.execPath,
+    [ENTRY, 'run', '-d', '--network', 'none', 'default', 'sleep', '1000'],
+    { encoding: 'utf8' },
+  ).trim()
+  const { keeper, pumps } = JSON.parse(
+    readFileSync(join(folder, 'containers', id, 'state.json'), 'utf8'),
+  ) as State
+  const size = resident(keeper.pid, ...Object.values(pumps ?? {}).map(({ pid }) => pid))
+  minilab('rm', '-f', id)
+  return size
+}
+
+/** Its shim, as the parent of its first process. */
+function idleInDocker(docker: Docker): number {
+  docker.run('run', '-d', '--name', 'idle', '--network', 'none', 'bench', 'sleep', '1000')
+  const pid = docker.say('inspect', '-f', '{{.State.Pid}}', 'idle')
+  const size = resident(Number(status(Number(pid)).PPid))
+  docker.run('rm', '-f', 'idle')
+  return size
+}
+
+/** A learner who has solved the first labs. */
+const mine = mkdtempSync(join(tmpdir(), 'minilab-bench-mine-'))
+const labs = (await loadLabs()).slice(0, 3)
+process.env.MINILAB_WORKSPACE = mine
+initWorkspace(mine)
+for (const lab of labs) copyFileSync(solutionFileOf(lab), fileOf({ folder: mine }, lab))
+const watching = new Map<number, Trials>()
+/** What `minilab watch N` does between a save and its verdict. */
+async function watched(lab: Exercise): Promise<number> {
+  const trials = watching.get(lab.number) ?? new Trials(lab, rootless, 'ahead')
+  watching.set(lab.number, trials)
+  await trials.prepare() // a learner takes longer
+  const began = performance.now()
+  await trials.try({ number: lab.number, folder: mine, rootless, own: [] })
+  return performance.now() - began
+}
+
+const docker = await Docker.start(rootfs).catch((error: unknown) => error as Error)
+const inDocker =
+  (...args: string[]): Run =>
+  () => {
+    if (docker instanceof Error) throw docker
+    return docker.run(...args)
+  }
+const runs =
+  (...flags: string[]): Run =>
+  () =>
+    minilab('run', '--rm', ...flags, 'default', 'true')
+
+const rows: Row[] = [
+  {
+    figure: 'a container to its execve, in a running process',
+    unit: 'ms',
+    rounds: 100,
+    ours: started,
+    peers: { 'the same calls by a C program': { run: () => sameCalls(), reach: 1.3 } },
+  },
+  {
+    figure: 'run --rm IMAGE true, with a network',
+    unit: 'ms',
+    rounds: 10,
+    ours: runs(),
+    peers: {
+      'node -e 0': { run: node, reach: 2.5 },
+      'docker run --rm': { run: inDocker('run', '--rm', 'bench', 'true'), reach: 0.35 },
+      'podman run --rm': { run: () => podman('run', '--rm', '--rootfs', rootfs, 'true'), reach: 1 },
+    },
+  },
+  {
+    figure: 'run --rm --network none IMAGE true',
+    unit: 'ms',
+    rounds: 10,
+    ours: runs('--network', 'none'),
+    peers: {
+      'node -e 0': { run: node, reach: 2 },
+      'docker run --rm --network none': {
+        run: inDocker('run', '--rm', '--network', 'none', 'bench', 'true'),
+      },
+      'runc run': { run: runtime('runc', spec(['/bin/true'])) },
+      'crun run': { run: runtime('crun', spec(['/bin/true'])) },
+    },
+  },
+  {
+    figure: '--version',
+    unit: 'ms',
+    rounds: 20,
+    ours: () => minilab('--version'),
+    peers: { 'node -e 0': { run: node, reach: 1.25 } },
+  },
+  {
+    figure: '--help',
+    unit: 'ms',
+    rounds: 20,
+    ours: () => minilab('--help'),
+    peers: { 'node -e 0': { run: node, reach: 1.25 } },
+  },
+  {
+    figure: 'an idle container in the background: resident memory',
+    unit: 'KiB',
+    rounds: 1,
+    ours: idle,
+    peers: {
+      'containerd-shim': {
+        run: () => {
+          if (docker instanceof Error) throw docker
+          return idleInDocker(docker)
+        },
+        reach: 0.05,
+      },
+    },
+  },
+  {
+    figure: 'step all --yes',
+    unit: 'ms',
+    rounds: 3,
+    ours: () => minilab('step', 'all', '--yes', '--json'),
+    peers: { 'node -e 0': { run: node } },
+  },
+  ...labs.flatMap((lab): Row[] => [
+    {
+      figure: `check ${lab.number}, after a save`,
+      unit: 'ms',
+      rounds: 5,
+      ours: () => minilab('check', String(lab.number)),
+      peers: { 'node -e 0': { run: node } },
+    },
+    {
+      figure: `watch ${lab.number}: from the save to the verdict`,
+      unit: 'ms',
+      rounds: 5,
+      ours: () => watched(lab),
+      peers: { 'node -e 0': { run: node } },
+    },
+  ]),
+]
+
+const nullOwner = execFileSync('stat', ['-c', '%u:%g', '/dev/null'])
+const all: Measured[] = []
+try {
+  for (const row of rows.filter(({ figure }) => words.every(word => figure.includes(word)))) {
+    const measured = await measure(row)
+    all.push(measured)
+    if (!json) print(measured)
+  }
+  if (json) console.log(JSON.stringify(all, null, 2))
+} finally {
+  for (const trials of watching.values()) await trials[Symbol.asyncDispose]()
+  rmSync(mine, { recursive: true, force: true })
+  if (!(docker instanceof Error)) await docker[Symbol.asyncDispose]()
+  removeFolder()
+  if (!execFileSync('stat', ['-c', '%u:%g', '/dev/null']).equals(nullOwner))
+    console.log('a peer has changed the owner of /dev/null!')
+}
