@@ -31,7 +31,7 @@ export function site(pages: readonly Page[]): Map<string, string | Buffer> {
     if (text !== undefined) files.set(sourcePage(path), sourceHtml(book, path, text, places))
   }
   for (const asset of readdirSync(ASSETS)) files.set(`assets/${asset}`, readFileSync(join(ASSETS, asset)))
-  files.set('assets/book.css', `${files.get('assets/book.css')}\n${sheets(book)}`)
+  files.set('assets/book.css', `${readFileSync(join(ASSETS, 'book.css'), 'utf8')}\n${sheets(book)}`)
   files.set('assets/search.js', searchScript())
   files.set('assets/search-index.js', `const bookSections = ${JSON.stringify(sections(pages))}\n`)
   return files

@@ -180,7 +180,7 @@ describe('what is searched', () => {
 test("the browser's script finds exactly what the module finds", () => {
   for (const book of [pages(), fixture]) {
     const files = site(book)
-    const script = `${files.get('assets/search.js')}${files.get('assets/search-index.js')}`
+    const script = ['search.js', 'search-index.js'].map(name => String(files.get(`assets/${name}`))).join('')
     for (const query of [
       'root',
       'pivot_root umount2',

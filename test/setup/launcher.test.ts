@@ -1,5 +1,5 @@
 // ./minilab: a shell script that finds its own folder, and starts bin.mjs on the project's Node.
-import { cpSync, mkdirSync, symlinkSync } from 'node:fs'
+import { cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import manifest from '../../package.json' with { type: 'json' }
@@ -22,6 +22,16 @@ describe('finds its own folder', () => {
       expect(npmCalls(root)).toBe(1)
     },
   )
+
+  test('also where PATH has no program at all, and the current folder looks like a checkout', async () => {
+    const { launcher, root, path } = checkout({ name: 'a checkout' })
+    await run(launcher, [], { cwd: root, env: { PATH: path } }) // installs
+    const other = checkout({ name: 'another' })
+    await run(other.launcher, [], { cwd: other.root, env: { PATH: other.path } })
+    writeFileSync(join(other.root, 'bin.mjs'), 'console.log("another one ran")')
+    const started = await run('/bin/sh', [launcher, 'x'], { cwd: other.root, env: { PATH: '' } })
+    expect(started).toMatchObject({ status: 0, stdout: `{"args":["x"],"cwd":"${other.root}"}\n` })
+  })
 
   test('through symlinks, relative and absolute, one to another', async () => {
     const { parent, launcher, root, path } = checkout({ name: 'a checkout' })

@@ -70,7 +70,9 @@ export async function writeAll({ fd, ours }: End, bytes: Uint8Array, wake?: Wake
   for (let at = 0; at < bytes.length && !wake?.called;) {
     try {
       // ours is non-blocking; the caller's may be in either mode, so a worker may have to wait for it
-      at += ours ? writeSync(fd, bytes, at) : (await writeAsync(fd, bytes, at)).bytesWritten
+      const count = ours ? writeSync(fd, bytes, at) : (await writeAsync(fd, bytes, at)).bytesWritten
+      if (count === 0) throw new Error('it takes no bytes') // such as /proc/self/mem: to try again would never end
+      at += count
     } catch (error) {
       if (codeOf(error) !== 'EAGAIN') throw error
       await ready(fd, POLLOUT, -1, wake)
