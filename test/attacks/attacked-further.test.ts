@@ -353,3 +353,28 @@ test('a terminal whose output cannot be written: the program ends, that is told,
   expect(JSON.parse(stdout)).toMatchObject([{ name: 'full', status: 'exited (3)' }])
   expect(readdirSync(join(folder, 'ledger'))).toEqual([])
 })
+
+test('a file that takes no bytes as stdout: the copy ends, and says so', () => {
+  const { status, stderr } = script(`exec 1<>/proc/self/mem; ${minilab} ${ALONE} default echo x`)
+  expect(stderr).toMatch(
+    /^minilab: cannot write to stdout: .*: all further input or output of the program is lost\n$/,
+  )
+  expect(status).toBe(125)
+})
+
+// EIO of a terminal means that it has gone; of anything else that it cannot be read or written
+test('stdin that cannot be read, and is no terminal, is an error', () => {
+  const open = `import os, subprocess, sys; sys.exit(subprocess.run(sys.argv[1:], stdin=os.open('/proc/self/mem', os.O_RDWR)).returncode)`
+  const { status, stderr } = script(`python3 -c "${open}" ${minilab} ${ALONE} -i default cat`)
+  expect(stderr).toMatch(
+    /^minilab: cannot read stdin: EIO: .*: all further input or output of the program is lost\n$/,
+  )
+  expect(status).toBe(125)
+})
+
+ofRoot?.("a container ignores another one's router advertisements", () => {
+  const { stdout } = script(`${minilab} run --rm default cat /proc/sys/net/ipv6/conf/eth0/accept_ra`, {
+    wrapper: ['unshare', '-n'],
+  })
+  expect(stdout).toBe('0\n')
+})

@@ -88,6 +88,9 @@ export function planRun(request: RunRequest, source: RootSource, id: string, std
     linux.sysctl = {
       'net.ipv4.ip_unprivileged_port_start': '0',
       'net.ipv4.ping_group_range': request.rootless ? '0 0' : '0 2147483647',
+      // a router advertisement of another container would change its routes: CVE-2020-13401
+      ...(request.network === 'bridge' &&
+        existsSync('/proc/sys/net/ipv6') && { 'net.ipv6.conf.eth0.accept_ra': '0' }),
     }
   const terminals = spec.mounts.find(({ type }) => type === 'devpts')
   if (!request.rootless) terminals?.options?.push('gid=5') // tty, on every Linux; without root there is only one group

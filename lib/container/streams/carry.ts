@@ -34,9 +34,14 @@ const capacity = (fd: number) => (isatty(fd) ? TERMINAL_SIZE : now.fcntl(fd, F_G
  */
 export async function carry(from: End, to: (bytes: Buffer) => Promise<void>, wake: Wake): Promise<void> {
   const buffer = Buffer.alloc(CHUNK)
+  const isTerminal = isatty(from.fd) // one that has hung up is none any more
   let left = Infinity // bytes, set when `wake` is called: a program that keeps writing would hold us for ever
   while (left > 0) {
-    const count = await readSome(from, buffer, wake)
+    const count = await readSome(from, buffer, wake).catch((error: unknown) => {
+      // pty(7): once the last descriptor of the other side is closed, a read fails with EIO instead of returning end of file
+      if (isTerminal && codeOf(error) === 'EIO') return 0
+      throw error
+    })
     if (count === 0) return
     await to(buffer.subarray(0, count))
     left -= count
@@ -56,8 +61,6 @@ async function readSome(from: End, buffer: Buffer, wake: Wake): Promise<number> 
       // on a worker: another process may read the data before us, and then our read blocks
       if (!wake.called && (await ready(from.fd, POLLIN, -1, wake))) return await readWaiting(from.fd, buffer)
     } catch (error) {
-      // pty(7): once the last descriptor of the other side is closed, a read fails with EIO instead of returning end of file
-      if (codeOf(error) === 'EIO') return 0
       if (codeOf(error) !== 'EAGAIN') throw error
     }
     if (wake.called) return 0

@@ -1,4 +1,5 @@
 import { closeSync, fstatSync } from 'node:fs'
+import { isatty } from 'node:tty'
 import { certain } from '../../common/certain.ts'
 import { codeOf } from '../../common/error-code.ts'
 import {
@@ -154,12 +155,13 @@ export class Streams {
   }
 
   async #drain(from: number, to: number, stream: StreamName): Promise<void> {
+    const isTerminal = isatty(to)
     try {
       await carry(ourEnd(from), bytes => writeAll({ fd: to, ours: false }, bytes), this.#wake)
     } catch (error) {
       // there is no reader any more, or our terminal has gone: not an error of ours, and the program notices it by its own pipe
-      if (!['EPIPE', 'ECONNRESET', 'EIO'].includes(codeOf(error) ?? ''))
-        this.#failed ??= refused(`write to ${stream}`, error)
+      const hasGone = ['EPIPE', 'ECONNRESET', ...(isTerminal ? ['EIO'] : [])]
+      if (!hasGone.includes(codeOf(error) ?? '')) this.#failed ??= refused(`write to ${stream}`, error)
     } finally {
       closeSync(from) // a program that goes on writing gets EPIPE, SIGPIPE
     }
