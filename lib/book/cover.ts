@@ -23,20 +23,25 @@ export function cover(book: readonly Entry[]): string {
       </div>
       <nav aria-labelledby="contents">
         <h2 id="contents">Contents</h2>
-        <ol>
-          ${book.map(
-            ({ page, number, title, minutes }) =>
-              html`<li>
-                <a href="${page.name}.html"
-                  ><span class="number">${number}</span> <span>${title}</span>
-                  <small>${minutes} min</small></a
-                >
-              </li>`,
-          )}
-        </ol>
+        ${entries(book, ({ page }) => `${page.name}.html`)}
         <p><a href="whole.html">The whole book on one page</a>, to print.</p>
       </nav>`,
   })
+}
+
+/** The pages with the time that each takes to read. */
+export function entries(book: readonly Entry[], href: (entry: Entry) => string): Html {
+  return html`<ol>
+    ${book.map(
+      entry =>
+        html`<li>
+          <a href="${href(entry)}"
+            ><span class="number">${entry.number}</span> <span>${entry.title}</span>
+            <small>${entry.minutes} min</small></a
+          >
+        </li>`,
+    )}
+  </ol>`
 }
 
 const BORDER = 18

@@ -1,4 +1,5 @@
 import type { Entry } from './contents.ts'
+import { entries } from './cover.ts'
 import { frame } from './frame.ts'
 import { html, Html } from './html.ts'
 import { pageHtml } from './page.ts'
@@ -8,7 +9,9 @@ export function whole(book: readonly Entry[]): string {
   return frame({
     title: 'The whole book – minilab',
     book,
-    main: html`<p class="length">The whole book on one page, to print or to search in.</p>
+    main: html`<p class="front">minilab</p>
+      <p>Learn how containers work by building one. The whole book on one page, to print or to search in.</p>
+      <nav aria-label="Contents">${entries(book, ({ page }) => `#${page.name}`)}</nav>
       ${book.map((entry, i) => html`<article id="${entry.page.name}" class="sheets-${i}">${article(book, entry)}</article>`)}`,
   })
 }

@@ -352,7 +352,7 @@ describe.skipIf(noChromium)(`in Chromium${noChromium}`, () => {
     })
 
     test('at the width of a phone what is wider says that it scrolls', async () => {
-      const page = await reader({ viewport: { width: 390, height: 800 } })
+      const page = await reader({ viewport: { width: 320, height: 640 } })
       await page.goto(`${urls.fixture}3-root.html`)
       for (const box of ['.canvas', '.wide']) {
         const hint = await page
@@ -550,9 +550,14 @@ describe.skipIf(noChromium)(`in Chromium${noChromium}`, () => {
       .evaluateAll(all => all.map(at => getComputedStyle(at).getPropertyValue('page')))
     expect(styles).toEqual(BOOKS[book].map((_, i) => `sheets-${i}`))
     const breaks = await page
-      .locator('.console')
+      .locator('figure')
       .evaluateAll(all => all.map(at => getComputedStyle(at).breakInside))
     expect(new Set(breaks)).toEqual(new Set(['avoid']))
+    await page.setViewportSize({ width: 658, height: 1000 }) // A4 between its margins
+    const cut = await page
+      .locator('article :is(pre, .canvas, .wide)')
+      .evaluateAll(all => all.filter(at => at.scrollWidth > at.clientWidth + 1).map(at => at.textContent))
+    expect(cut).toEqual([])
   })
 
   test('nothing moves for those who asked for that', async () => {
