@@ -78,7 +78,6 @@ export class Monitor implements Disposable {
   readonly #options: MonitorOptions
   /** receives the pid of the container's first process */
   readonly #child = new Uint8Array(4)
-  #isGoing = false
   /** its pid, once it is started */
   pid = 0
 
@@ -102,10 +101,11 @@ export class Monitor implements Disposable {
     tape.thenGoTo(start).setsid()
     tape.aside = true
     tape.mark(monitor)
-    const descriptors = [...stdio, this.#go.read, exit, ledger, handed, ...(held === undefined ? [] : [held])]
-    descriptors.forEach((fd, target) => tape.dup3(fd, target, 0))
+    stdio.forEach((fd, target) => tape.dup3(fd, target, 0))
+    const given = { go: this.#go.read, exit, ledger, handed, ...(held !== undefined && { held }) }
+    for (const [name, fd] of Object.entries(given)) tape.dup3(fd, MONITOR_FD[name as keyof typeof given], 0)
     tape.chdir('/') // so that its file system can be unmounted, however long the container runs
-    tape.close_range(descriptors.length, 0xffffffff, CLOSE_RANGE_CLOEXEC)
+    tape.close_range(stdio.length + Object.keys(given).length, 0xffffffff, CLOSE_RANGE_CLOEXEC)
     this.#file.execute(tape, 'minilab-monitor')
     tape.aside = false
     tape.mark(start)
@@ -126,11 +126,6 @@ export class Monitor implements Disposable {
   /** The container runs, and belongs to the monitor from here on. */
   go(): void {
     writeSync(this.#go.write, 'g')
-    this.#isGoing = true
-  }
-
-  get isGoing(): boolean {
-    return this.#isGoing
   }
 
   /** Without `go` it ends now. */
