@@ -9,7 +9,7 @@ import { Gate } from '../kernel/tape/gate.ts'
 import type { Launched } from '../kernel/tape/launch.ts'
 import { launchGated } from '../kernel/tape/launch-gated.ts'
 import { now } from '../kernel/syscalls/now.ts'
-import { ended } from '../kernel/process/signal.ts'
+import { ended, send } from '../kernel/process/signal.ts'
 import { SyscallError } from '../kernel/syscalls/syscall-error.ts'
 import { Later, type Op, type Replayed, Tape } from '../kernel/tape/tape.ts'
 import type { Container, Part, Plan } from './part.ts'
@@ -113,8 +113,13 @@ async function launchParts(
       monitor.pid = launched.pid()
       first = closing(now.pidfd_open(launched.pidIn(monitor.child), 0))
     }
-    for (const part of parts)
-      await part.attach?.(container, monitor ? launched.pidIn(monitor.child) : launched.pid())
+    const pid = monitor ? launched.pidIn(monitor.child) : launched.pid()
+    try {
+      for (const part of parts) await part.attach?.(container, pid)
+    } catch (error) {
+      if (first) send(first.fd, 'SIGKILL') // its parent waits until it has left our memory, and we wait for both
+      throw error
+    }
   }
   try {
     const { child, clone, ...arrived } = await launchGated(tape, gate, flags, [

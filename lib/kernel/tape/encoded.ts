@@ -96,6 +96,15 @@ export class Encoded {
     })
   }
 
+  /** The call beside the child that was refused, and its result; undefined if there is none. */
+  refusedAside(): { op: Op; result: bigint } | undefined {
+    for (const [i, op] of this.#ops.entries()) {
+      const result = this.result(i)
+      if (op.aside && result !== NOT_RUN && result < op.min) return { op, result }
+    }
+    return undefined
+  }
+
   /**
    * What the child did: the ops it reached, their results, their start times and durations. `cloned` is the time stamp
    * from just before our clone3, `at` the time on our clock then, `ended` the time stamp of the end.

@@ -39,7 +39,8 @@ export async function launchGated(
     }
     const replayed = await launched.replayed
     child ??= new Child(launched.pid(), launched.pidfd())
-    return { child, clone: launched.clone, tape: replayed, failed: failure(tape, replayed) }
+    const failed = failure(tape, replayed) ?? launched.asideFailure()
+    return { child, clone: launched.clone, tape: replayed, failed }
   } catch (error) {
     child?.kill('SIGKILL')
     await child?.exit

@@ -22,7 +22,8 @@ import { int32s, now } from '../syscalls/now.ts'
 import { POLLIN } from '../process/poll.ts'
 import { findProcess, send } from '../process/signal.ts'
 import { SyscallError } from '../syscalls/syscall-error.ts'
-import type { Later, Replayed, Tape } from './tape.ts'
+import { printArgs } from '../syscalls/syscalls.ts'
+import type { Later, Op, Replayed, Tape } from './tape.ts'
 
 const STACK = 65536
 const CLONE_ARGS_SIZE = 88
@@ -44,6 +45,8 @@ export interface Launched {
   pidfd(): number
   /** Settles when the child has left the shared memory: at its execve or its exit. Rejects if clone3 is refused. */
   replayed: Promise<Replayed[]>
+  /** then: the error of a call that was refused beside the child */
+  asideFailure(): SyscallError | undefined
   /** What an earlier call returned, while the child waits at a gate: possible because memory is shared. */
   result(of: Later): number
   /** The pid of the child's child, from the buffer that its clone3 (`Tape.become`) fills; 0 until then. */
@@ -92,6 +95,7 @@ export function launch(tape: Tape, flags = 0): Launched {
   const shown = `{flags=${printFlags('CLONE_', allFlags)}, exit_signal=SIGCHLD}`
   const clone: Replayed = { call: 'clone3', args: shown, result: null, errno: null, ns: 0, part: '' }
   let over = false // after that another tape may use the arena
+  let refusedAside: SyscallError | undefined
   const look = () => {
     if (known.pid || over) return
     known.pid = arena.view.getInt32(identity + 8, true)
@@ -112,6 +116,8 @@ export function launch(tape: Tape, flags = 0): Launched {
       replaying.delete(known.pid)
       replaying.delete(known.childsChild)
       stayDumpable()
+      const aside = first.refusedAside()
+      if (aside) refusedAside = refusal(aside.op, aside.result)
       const { began } = first
       const at = clockAt(began)
       const record = made ? read(first, second?.ops, began, at) : []
@@ -139,9 +145,15 @@ export function launch(tape: Tape, flags = 0): Launched {
       return known.childsChild
     },
     replayed,
+    asideFailure: () => refusedAside,
     result: ({ op }) => Number(first.result(tape.ops.indexOf(op))),
     clone,
   }
+}
+
+function refusal({ call, args }: Op, result: bigint): SyscallError {
+  const number = Number(-result)
+  return new SyscallError(call, printArgs(call, args), number, undefined, diagnose(call, args, number))
 }
 
 /** The calls of both stages. The execveat between them ends where the second stage begins. */
