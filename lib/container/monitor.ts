@@ -8,6 +8,7 @@ import {
   CLONE_VM,
   CLOSE_RANGE_CLOEXEC,
   P_ALL,
+  PR_SET_DUMPABLE,
   WEXITED,
 } from '../kernel/syscalls/constants.ts'
 import { Encoded } from '../kernel/tape/encoded.ts'
@@ -50,6 +51,10 @@ export function monitorTape({ program }: Pick<MonitorOptions, 'program'>): Tape 
   const failed = new Label('failed')
   const [info, time] = [new Uint8Array(INFO), new Uint8Array(TIME)]
   closeTape(tape)
+  tape.note(
+    'its user may look at its descriptors: by the ledger that it has open, minilab finds what still runs',
+  )
+  tape.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
   tape.note('until minilab writes that the container runs; end of file: the start has failed')
   tape.branch({ min: 1n, under: failed }).read(MONITOR_FD.go, new Uint8Array(1), 1)
   tape.note("until the container's first process, its child, has ended")

@@ -6,6 +6,7 @@ import { dataFolder, followDataFolder, makeDir } from '../../image/data-folder.t
 import { findImage } from '../../image/store.ts'
 import { shellStatus } from '../../kernel/process/child.ts'
 import { Handover, type Told } from '../../kernel/process/handed.ts'
+import { needTasks, OURSELVES } from '../../kernel/process/need-tasks.ts'
 import { randomHex } from '../../kernel/process/random.ts'
 import { ended, findProcess } from '../../kernel/process/signal.ts'
 import { Ledger, recover } from '../ledger/ledger.ts'
@@ -26,6 +27,7 @@ export interface Ended {
  * parent, and a pump for each stream writes its log. `tell`: what minilab is told when the monitor becomes it.
  */
 export async function startDetached(request: RunRequest, tell: (ended: Ended) => Told): Promise<string> {
+  needTasks(OURSELVES) // in the end the monitor becomes minilab
   await recover(dataFolder(), [], request.notTakenBack)
   const source = await findImage(request.image)
   const id = randomHex(6)
