@@ -3,6 +3,8 @@ import { join } from 'node:path'
 import {
   AT_FDCWD,
   MOVE_MOUNT_F_EMPTY_PATH,
+  MS_PRIVATE,
+  MS_REC,
   OPEN_TREE_CLOEXEC,
   OPEN_TREE_CLONE,
 } from '../kernel/syscalls/constants.ts'
@@ -32,6 +34,9 @@ export function protectFiles(
   { folder, copy, shown }: SandboxFiles,
   cgroup: SandboxCgroup | Refused,
 ): void {
+  // mount_namespaces(7): in a user namespace the copies of shared mounts are slaves. What the machine mounts later would appear here,
+  // and could be written to. Made private, they also keep what the machine unmounts until the sandbox ends
+  tape.mount(null, '/', null, MS_REC | MS_PRIVATE, null)
   const hold = (path: string) => tape.open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)
   const place = (mount: Later, path: string) =>
     tape.move_mount(mount, '', AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH)
