@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs'
 import { MinilabError } from '../common/errors.ts'
 import {
   AT_FDCWD,
@@ -7,10 +8,13 @@ import {
   CLONE_PARENT_SETTID,
   CLONE_VFORK,
   CLONE_VM,
+  MS_BIND,
   MS_NODEV,
   MS_NOEXEC,
   MS_NOSUID,
+  MS_RDONLY,
   MS_REC,
+  MS_REMOUNT,
   MS_SHARED,
   O_CLOEXEC,
   O_WRONLY,
@@ -22,10 +26,12 @@ import { Gate } from '../kernel/tape/gate.ts'
 import { writeIdMaps } from '../kernel/process/id-maps.ts'
 import { launchGated } from '../kernel/tape/launch-gated.ts'
 import { int32s, now } from '../kernel/syscalls/now.ts'
+import { unlessGone } from '../kernel/process/procfs.ts'
 import { setLoopbackUp } from '../kernel/netlink/rtnetlink.ts'
 import { Tape } from '../kernel/tape/tape.ts'
 import { visit } from '../kernel/tape/visit.ts'
 import { joinCgroup } from './cgroup.ts'
+import { keepSettings } from './kernel-settings.ts'
 import { idMaps, NAMESPACES, type SandboxOf } from './sandbox.ts'
 import { protectFiles } from './protected-files.ts'
 import { findProgram } from '../container/net/rule-tool.ts'
@@ -52,6 +58,7 @@ export async function startInit({ root, files, cgroup }: SandboxOf<'protected'>)
   if (!sleep)
     throw new MinilabError('limited', 'the program sleep is not installed', 'sudo apt-get install coreutils')
   const [uids, gids] = idMaps(root)
+  if ('around' in cgroup) keepSettings(cgroup.around)
   const tape = new Tape()
   const gate = new Gate()
   gate.record(tape)
@@ -65,6 +72,16 @@ export async function startInit({ root, files, cgroup }: SandboxOf<'protected'>)
     ['mqueue', '/dev/mqueue'],
   ] as const)
     tape.mount(type, path, type, MS_NOSUID | MS_NODEV | MS_NOEXEC, null)
+  for (const path of ofTheMachine()) {
+    tape.attempt.mount(path, path, null, MS_BIND, null)
+    tape.attempt.mount(
+      null,
+      path,
+      null,
+      MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
+      null,
+    )
+  }
   forwardNothing(tape)
   tape.rt_sigaction(SIGCHLD, 'SIG_IGN', null, 8) // waitpid(2): the kernel reaps what ends
   tape.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
@@ -84,6 +101,19 @@ export async function startInit({ root, files, cgroup }: SandboxOf<'protected'>)
   ])
   return second(outer, init, failed)
 }
+
+/**
+ * What of a proc configures the whole machine. It is made read-only against mistakes: code that means it mounts a proc of its own.
+ * keepSettings then still keeps the settings, and the rest is root's to write to.
+ */
+const ofTheMachine = () => [
+  ...(unlessGone(() => readdirSync('/proc/sys')) ?? [])
+    .filter(name => !['net', 'user'].includes(name))
+    .map(name => `/proc/sys/${name}`),
+  ...['acpi', 'asound', 'bus', 'driver', 'fs', 'irq', 'mtrr', 'scsi', 'sysrq-trigger'].map(
+    name => `/proc/${name}`,
+  ),
+]
 
 /**
  * As on a machine that has never run a container: a new network namespace begins with the machine's own setting

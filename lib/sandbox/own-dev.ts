@@ -8,18 +8,21 @@ import {
   OPEN_TREE_CLONE,
   S_IFREG,
 } from '../kernel/syscalls/constants.ts'
-import type { Tape } from '../kernel/tape/tape.ts'
+import type { Later, Tape } from '../kernel/tape/tape.ts'
 import { DEVICES, LINKS } from '../container/rootfs/devices.ts'
 
 /**
  * A /dev with nothing in it but what every container may have: no disk can be opened by a path, and in a user namespace
- * no process can make a device node. /dev/shm stays the machine's, as read-only as it was: a data folder may lie in it.
+ * no process can make a device node. `hidden`: a mount that nothing there can reach, as it lies below this one. /dev/shm stays the machine's, as read-only as it was: a data folder may lie in it.
  */
-export function mountOwnDev(tape: Tape): void {
+export function mountOwnDev(tape: Tape, hidden: Later): void {
   const lent = [...DEVICES.map(({ path }) => path), '/dev/shm'].map(path => {
     const flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE
     return [path, tape.open_tree(AT_FDCWD, path, flags)] as const
   })
+  tape.mount('tmpfs', '/dev', 'tmpfs', MS_NOSUID | MS_NOEXEC, 'mode=755,size=64k')
+  tape.mkdirat(AT_FDCWD, '/dev/hidden', 0o700)
+  tape.move_mount(hidden, '', AT_FDCWD, '/dev/hidden', MOVE_MOUNT_F_EMPTY_PATH)
   tape.mount('tmpfs', '/dev', 'tmpfs', MS_NOSUID | MS_NOEXEC, 'mode=755,size=64k')
   for (const folder of ['pts', 'shm', 'mqueue']) tape.mkdirat(AT_FDCWD, `/dev/${folder}`, 0o755)
   for (const [path, mount] of lent) {

@@ -2,6 +2,7 @@ import { realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   AT_FDCWD,
+  AT_RECURSIVE,
   MOVE_MOUNT_F_EMPTY_PATH,
   MS_PRIVATE,
   MS_REC,
@@ -45,12 +46,11 @@ export function protectFiles(
   const layers = shown.map(name => join(real, name)).map(path => [path, hold(path)] as const)
   for (const [, mount] of layers) makeReadOnly(tape, mount)
   const writable = [[real, hold(copy)] as const, ...ours.map(path => [path, hold(path)] as const)]
-  for (const { target, type } of mountinfo()) {
-    // skip proc: where the old one is read-only, a user namespace cannot mount a new one: mount_too_revealing(),
-    // fs/namespace.c. So the machine's root can still write to /proc/sys there.
-    // A mount that another covers, or whose path we may not pass, is out of reach for what is wrong as well
-    if (type !== 'proc') makeReadOnly(tape.attempt, target)
-  }
-  mountOwnDev(tape)
+  // where each proc is read-only, or covered in part, a user namespace cannot mount another proc: mount_too_revealing(),
+  // fs/namespace.c. So one stays as it is, where no path leads
+  const proc = tape.open_tree(AT_FDCWD, '/proc', OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE)
+  // a mount that another covers, or whose path we may not pass, is out of reach for what is wrong as well
+  for (const { target } of mountinfo()) makeReadOnly(tape.attempt, target)
+  mountOwnDev(tape, proc)
   for (const [path, mount] of [...writable, ...layers]) place(mount, path)
 }

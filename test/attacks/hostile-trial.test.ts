@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { hierarchies } from '../../lib/kernel/cgroup/cgroupfs.ts'
 import type { Verdict } from '../../lib/labs/verdict.ts'
 import { isRoot, runMinilab, users } from '../support/minilab.ts'
 import { newLearner, solution } from '../labs/support.ts'
@@ -12,6 +13,42 @@ const before = (code: string) =>
   `import fs from 'node:fs'\nimport cp from 'node:child_process'\nvoid [fs, cp]\n${code}\n${solution('1-cli')}`
 
 describe.skipIf(!isRoot)('as root', () => {
+  // a setting is only opened, or gets the value that it has
+  const write = (path: string) => `
+    try { fs.writeFileSync('${path}', fs.readFileSync('${path}')); console.log('wrote ${path}') }
+    catch ({ code, syscall }) { console.log(syscall, code) }`
+  const settings = ['kernel/core_pattern', 'vm/swappiness', 'fs/file-max'].map(name => `/proc/sys/${name}`)
+
+  test('no setting of the machine can be written to', async () => {
+    const { write: put, check } = await newLearner('root')
+    put('1-cli.ts', before([...settings, '/proc/irq/default_smp_affinity'].map(write).join('')))
+    expect((await check(1)).said).toBe('open EROFS\n'.repeat(4))
+  })
+
+  const unified = hierarchies().some(({ version }) => version === 2)
+  test.skipIf(!unified)(
+    'nor by a proc that it mounts; but one of a namespace can (needs a cgroup v2)',
+    async () => {
+      const { write: put, check } = await newLearner('root')
+      const paths = [...settings, '/proc/sys/kernel/domainname', '/proc/sys/net/ipv4/ip_forward']
+      const code = `import fs from 'node:fs';${paths.map(write).join('')}`
+      put(
+        '1-cli.ts',
+        before(`
+          const sh = 'mount -t proc proc /proc && exec "$0" --input-type=module -e "$1"'
+          const { stdout, stderr } = cp.spawnSync('unshare', ['-mpf', 'sh', '-c', sh, process.execPath, ${JSON.stringify(code)}])
+          console.log(String(stdout) + String(stderr))
+          console.log(String(cp.spawnSync('sh', ['-c', 'umount /proc; umount /proc; grep " /proc " /proc/self/mountinfo']).stdout))`),
+      )
+      const { said } = await check(1)
+      expect(said).toContain(
+        'write EPERM\nwrite EPERM\nwrite EPERM\nwrote /proc/sys/kernel/domainname\nwrote /proc/sys/net/ipv4/ip_forward\n',
+      )
+      // where its proc is removed, that of the machine shows, and cannot be written to
+      expect(said).toMatch(/^\S+ \S+ \S+ \/ \/proc ro,/m)
+    },
+  )
+
   test('what the machine mounts later does not appear', async () => {
     const { folder, data, write } = await newLearner('root')
     const [usb, go] = [join(folder, 'usb'), join(folder, 'go')]

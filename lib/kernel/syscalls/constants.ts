@@ -109,6 +109,10 @@ export const PR_SET_CHILD_SUBREAPER = 36
 export const PR_CAP_AMBIENT = 47
 export const SECCOMP_SET_MODE_FILTER = 1
 
+// bpf(2): linux/bpf.h
+export const BPF_PROG_LOAD = 5
+export const BPF_PROG_ATTACH = 8
+
 // ptrace(2): linux/ptrace.h
 export const PTRACE_SEIZE = 0x4206
 

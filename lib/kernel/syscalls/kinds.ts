@@ -138,6 +138,21 @@ const kinds = {
     (v, arena) => arena.words([v.length / 8, arena.put(v)]),
     v => `{len=${v.length / 8}, filter=/* BPF */}`,
   ),
+  // a struct in pieces: bytes, and pointers to bytes
+  pieces: kind<readonly (Uint8Array | { at: Uint8Array })[]>(
+    listOf(OBJECT),
+    (v, arena) =>
+      arena.put(
+        Buffer.concat(
+          v.map(piece =>
+            piece instanceof Uint8Array
+              ? piece
+              : new Uint8Array(BigUint64Array.of(arena.put(piece.at)).buffer),
+          ),
+        ),
+      ),
+    v => `{/* ${v.length} ${v.length === 1 ? 'piece' : 'pieces'} */}`,
+  ),
   // struct sigaction: handler, flags, restorer, mask. A handler is machine code, and the child can run none of ours
   sigaction: kind<'SIG_DFL' | 'SIG_IGN' | { handler: bigint; restorer: bigint }>(
     either(TEXT, OBJECT),

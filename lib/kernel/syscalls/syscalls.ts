@@ -149,6 +149,8 @@ export const syscalls = {
   capset: ['header:bytes', 'data:bytes'],
   /** seccomp(2): install a filter over all further system calls */
   seccomp: ['op:enum:SECCOMP_', 'flags:hex', 'args:sock_fprog'],
+  /** bpf(2): load a program into the kernel, or attach one; attr is given in pieces, a pointer as {at: bytes} */
+  bpf: ['cmd:enum:BPF_', 'attr:pieces', 'size:size'],
 
   // sockets
   /** socket(2): make an endpoint, in the caller's network namespace */
