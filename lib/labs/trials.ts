@@ -1,7 +1,11 @@
 import { openFile } from '../common/descriptor.ts'
+import { codeOf } from '../common/error-code.ts'
+import { parseJson } from '../common/json.ts'
+import { readPart, readRegular } from '../common/regular-file.ts'
+import type { Of, Shape } from '../common/shape.ts'
 import { ourselves } from '../common/ourselves.ts'
-import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, rmSync } from 'node:fs'
+import { join, normalize } from 'node:path'
 import type { JobProcess } from '../sandbox/jobs.ts'
 import { makeDataCopy, type DataCopy } from '../guide/data-copy.ts'
 import { dataFolder } from '../image/data-folder.ts'
@@ -10,8 +14,8 @@ import { MinilabError } from '../common/errors.ts'
 import type { Exercise } from './exercise.ts'
 import { placeAt } from './learners-line.ts'
 import type { Problem } from './problem.ts'
-import type { Trial, TrialRequest } from './trial-in-sandbox.ts'
-import { ENDLESS, STUCK_FILE, type Stuck, TRIAL_FILE } from './trial-files.ts'
+import type { TrialRequest } from './trial-in-sandbox.ts'
+import { ENDLESS, isStuck, isTrial, STUCK_FILE, TRIAL_FILE } from './trial-files.ts'
 import { TRIALS } from './trial-jobs.ts'
 
 /** How long a trial may take altogether, in milliseconds: what waits for ever is no endless loop. */
@@ -22,9 +26,11 @@ const HEAP = 512
 
 const OUTPUT_FILE = 'said.txt'
 const MOST_OUTPUT = 4000 // characters
+const LAST_OUTPUT = 16384 // bytes: in these Node says of what it died
+const LARGEST_TRIAL = 2 ** 24 // bytes
 
 /** What became of the learner's code, and what it printed meanwhile. */
-export interface TriedOut extends Trial {
+export interface TriedOut extends Of<typeof isTrial> {
   said: string
 }
 
@@ -97,8 +103,8 @@ export class TrialSandbox implements AsyncDisposable {
     const { exit, late } = await this.#jobs.do(request, LIMIT)
     signal?.removeEventListener('abort', end)
     signal?.throwIfAborted()
-    const output = readFileSync(join(copy, OUTPUT_FILE), 'utf8')
-    const trial = read<Trial>(copy, TRIAL_FILE) ?? { tapes: {}, host: [], spoiled: [] }
+    const output = outputIn(this.#output)
+    const trial = read(join(copy, TRIAL_FILE), isTrial) ?? { tapes: {}, host: [], spoiled: [] }
     this.#spoiled = exit !== undefined || !request.shared || trial.spoiled.length > 0
     const problem = trial.report
       ? trial.problem
@@ -174,9 +180,9 @@ function problemOf(
   { folder }: TrialRequest,
   copy: string,
 ): Problem {
-  const stuck = read<Stuck>(copy, STUCK_FILE)
+  const stuck = read(join(copy, STUCK_FILE), isStuck)
   if (exit?.status === ENDLESS && stuck) {
-    const frame = stuck.find(({ file }) => file.startsWith(`${folder}/`))
+    const frame = stuck.find(({ file }) => file.startsWith(`${folder}/`) && file === normalize(file))
     const at = frame && placeAt(frame.file, frame.line)
     return { what: 'it runs without end', ...(at && { at }), remedy: 'let that loop come to an end' }
   }
@@ -199,13 +205,24 @@ function problemOf(
   }
 }
 
-function read<T>(folder: string, name: string): T | undefined {
-  const path = join(folder, name)
-  if (!existsSync(path)) return undefined
+/** What the code printed: how it begins, and its end. The file was opened before that code ran, which may have put another in its place. */
+function outputIn(fd: number): string {
+  const { size } = fstatSync(fd)
+  const begin = readPart(fd, 0, 4 * MOST_OUTPUT)
+  const end = readPart(fd, Math.max(begin.length, size - LAST_OUTPUT), LAST_OUTPUT)
+  return begin.toString() + end.toString()
+}
+
+/**
+ * What the sandbox has written of a trial; undefined where it is not there, or is no such document: the code that was tried may have put
+ * a link, a FIFO or a directory there, or have ended the process in the middle of the write.
+ */
+function read<T>(path: string, shape: Shape<T>): T | undefined {
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as T
+    const content = readRegular(path, LARGEST_TRIAL, constants.O_NOFOLLOW)
+    return typeof content === 'object' ? parseJson(content.toString(), shape) : undefined
   } catch (error) {
-    if (error instanceof SyntaxError) return undefined // it was killed in the middle of the write
-    throw error
+    if (codeOf(error) === undefined) throw error
+    return undefined
   }
 }

@@ -1,11 +1,10 @@
 // Learners' code that attacks the machine on which `check` and `watch` try it.
-import { execFileSync } from 'node:child_process'
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { hierarchies } from '../../lib/kernel/cgroup/cgroupfs.ts'
 import type { Verdict } from '../../lib/labs/verdict.ts'
-import { isRoot, runMinilab, users } from '../support/minilab.ts'
+import { isRoot, runMinilab, thorough, users } from '../support/minilab.ts'
 import { newLearner, solution } from '../labs/support.ts'
 
 /** The file of lab 1 with code in front of it. */
@@ -77,4 +76,56 @@ describe.skipIf(!isRoot)('as root', () => {
     expect(said).toBe('EROFS []\n')
   })
 })
-void [execFileSync, readdirSync, writeFileSync, users]
+
+/** What the code of a trial puts into the place of what minilab reads of it, and then ends. */
+const instead = (name: string, put: string) =>
+  before(`
+    const file = process.env.MINILAB_DATA + '/${name}'
+    fs.rmSync(file, { force: true })
+    ${put}
+    process.kill(process.pid, 'SIGKILL')`)
+
+const PUTS: [name: string, what: string, put: (secret: string) => string][] = [
+  ['said.txt', 'a link', secret => `fs.symlinkSync('${secret}', file)`],
+  ['said.txt', 'a FIFO', () => `cp.spawnSync('mkfifo', [file])`],
+  ['said.txt', 'a link to /dev/zero', () => `fs.symlinkSync('/dev/zero', file)`],
+  ['said.txt', 'a directory', () => `fs.mkdirSync(file)`],
+  ['trial.json', 'a link', secret => `fs.symlinkSync('${secret}.json', file)`],
+  ['trial.json', 'a FIFO', () => `cp.spawnSync('mkfifo', [file])`],
+  ['trial.json', 'a directory', () => `fs.mkdirSync(file)`],
+  ['trial.json', 'null', () => `fs.writeFileSync(file, 'null')`],
+  [
+    'trial.json',
+    'another shape',
+    () => `fs.writeFileSync(file, '{"report": {"checks": [1]}, "tapes": 7, "spoiled": []}')`,
+  ],
+  [
+    'stuck.json',
+    'a path out of the workspace',
+    secret => `
+      fs.writeFileSync(file, JSON.stringify([{ file: import.meta.dirname + '/../mine/../${secret}', line: 1 }]))
+      process.removeAllListeners('exit')
+      process.exit(87)`,
+  ],
+]
+
+describe.each(users)('as %s', user => {
+  const [first, ...others] = PUTS
+  test.for([first!, ...thorough(others)])(
+    'of %s only what the sandbox has written is read, and not %s',
+    async ([name, , put]) => {
+      const { write, run, folder } = await newLearner(user)
+      write('secret', 'a secret of the machine\n')
+      const problem = { what: 'a secret of the machine', remedy: 'none' }
+      write('secret.json', JSON.stringify({ problem, tapes: {}, host: [], spoiled: [] }))
+      write('1-cli.ts', instead(name, put(name === 'stuck.json' ? 'mine/secret' : join(folder, 'secret'))))
+      const { status, stdout, stderr } = await run(['check', '1', '--json'])
+      expect(stderr).toBe('')
+      expect(status).toBe(1)
+      expect(stdout).not.toContain('a secret of the machine')
+      expect((JSON.parse(stdout) as Verdict).problem?.what).toMatch(
+        /^its process ended by|^it runs without end$/,
+      )
+    },
+  )
+})
