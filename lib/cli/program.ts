@@ -1,7 +1,8 @@
 import { Command, CommanderError } from 'commander'
 import { asTyped } from '../guide/as-typed.ts'
 import { Interrupted } from '../common/errors.ts'
-import { printable, reportError } from './report-error.ts'
+import { printable } from '../common/printable.ts'
+import { reportError } from './report-error.ts'
 import { EXIT, statusOf } from './exit.ts'
 import { heedOutputErrors } from './unwritable.ts'
 

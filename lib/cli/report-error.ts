@@ -3,6 +3,7 @@ import { fold } from '../guide/text.ts'
 import { dataFolder } from '../image/data-folder.ts'
 import { REMEDIES as OF_DATA } from '../image/error.ts'
 import { type Kind, MinilabError } from '../common/errors.ts'
+import { printable } from '../common/printable.ts'
 import { SyscallError } from '../kernel/syscalls/syscall-error.ts'
 import { EXIT, statusOf } from './exit.ts'
 
@@ -28,15 +29,6 @@ function forReader(line: string): string {
 export function lineOf(error: unknown): string {
   const [status, line] = describe(error)
   return line && `minilab: ${status === EXIT.failed ? line : printable(asTyped(line))}\n`
-}
-
-const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu
-
-/** Makes a text with untrusted parts fit for one line of a terminal: control characters are escaped, endless words are cut. */
-export function printable(text: string): string {
-  return text
-    .replace(/\S{1000,}/g, word => `${word.slice(0, 200)}…${word.slice(-50)}`)
-    .replace(UNPRINTABLE, char => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
 const STATUS: Record<Kind, number> = {

@@ -1,4 +1,5 @@
 import { Chalk, type ChalkInstance } from 'chalk'
+import { printableInColour } from '../common/printable.ts'
 import { asTyped } from './as-typed.ts'
 import { fold, wrap } from './text.ts'
 
@@ -31,7 +32,8 @@ export class Printer {
   }
 
   line(text = ''): void {
-    for (const line of fold(asTyped(text), this.width)) this.#write(`${line}\n`)
+    // a learner's code, and a container, may have said any of it
+    for (const line of fold(printableInColour(asTyped(text)), this.width)) this.#write(`${line}\n`)
   }
 
   /** The line on top. */

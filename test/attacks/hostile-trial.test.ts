@@ -128,4 +128,16 @@ describe.each(users)('as %s', user => {
       )
     },
   )
+
+  test('what it prints, throws and is reaches no terminal as a command', async () => {
+    const { write, run } = await newLearner(user)
+    const [ask, line] = ['\\x1b[6n\\x9b6n', '/* \x1b]52;c;eA==\x07\u202e */ throw new Error(text)']
+    write('1-cli.ts', before(`const text = '${ask}'; console.log(text)\n${line}`))
+    for (const command of ['check', 'diff']) {
+      const { stdout } = await run([command, '1'])
+      expect(stdout).toContain('\\u001b[6n\\u009b6n')
+      expect(stdout).toContain('\\u001b]52;')
+      expect(stdout).not.toMatch(/[^\P{Cc}\n\t]|\p{Bidi_Control}/u)
+    }
+  })
 })

@@ -3,7 +3,7 @@ import { type Entry, handle } from '../../book/contents.ts'
 import { type Run, wrapRuns } from '../../book/lines.ts'
 import { type Fragment, search, type Section } from '../../book/search.ts'
 import type { Look } from '../../book/terminal.ts'
-import { printable } from '../report-error.ts'
+import { printable } from '../../common/printable.ts'
 
 /** More results than this are not useful: a more specific word finds fewer. */
 const MAX_MATCHES = 20

@@ -6,7 +6,8 @@ import { type ClassReport, readClass, tasksOf } from '../../labs/class-report.ts
 import { writeOwned } from '../../labs/file-owner.ts'
 import { loadLabs } from '../exercises.ts'
 import { EXIT } from '../exit.ts'
-import { printable, warn } from '../report-error.ts'
+import { printable } from '../../common/printable.ts'
+import { warn } from '../report-error.ts'
 
 /**
  * Prints a summary of the reports, and with `html` also writes it as a page. Files that are no reports are named on stderr. Resolves

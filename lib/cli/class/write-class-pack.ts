@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { packClass } from '../../labs/class-pack.ts'
-import { printable } from '../report-error.ts'
+import { printable } from '../../common/printable.ts'
 
 /** Writes the pack, and says how to use it. */
 export async function writeClassPack(given: string | undefined, version: string): Promise<void> {

@@ -2,7 +2,8 @@ import { certain } from '../../common/certain.ts'
 import { asTyped } from '../../guide/as-typed.ts'
 import { damagedIds, isRunning, states } from '../../container/state/state.ts'
 import type { State } from '../../container/state/state-shape.ts'
-import { printable, warn } from '../report-error.ts'
+import { printable } from '../../common/printable.ts'
+import { warn } from '../report-error.ts'
 
 /** `minilab ps`: lists the containers, from the state files and the kernel. */
 export function ps(flags: { all?: boolean; json?: boolean }): void {

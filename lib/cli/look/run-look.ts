@@ -12,7 +12,7 @@ import { findTarget, type Target, targets } from '../../look/find.ts'
 import { snapshot } from '../../look/snapshot.ts'
 import type { Snapshot } from '../../look/snapshot-shape.ts'
 import { bytes, plural, shown } from '../../look/words.ts'
-import { printable } from '../report-error.ts'
+import { printable } from '../../common/printable.ts'
 import type { LookFlags } from './look.ts'
 
 const NARROWEST = 60 // columns: in a narrower window the drawing is cut off

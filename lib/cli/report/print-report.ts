@@ -12,7 +12,7 @@ import type { LabReport, ReportedTask } from '../../labs/report-shape.ts'
 import { writtenFiles } from '../../labs/learners-files.ts'
 import { findWorkspace } from '../../labs/workspace.ts'
 import { loadLabs } from '../exercises.ts'
-import { printable } from '../report-error.ts'
+import { printable } from '../../common/printable.ts'
 import { isRootless } from '../rootless.ts'
 
 /** Prints the progress recorded in the workspace. Throws a usage error if there is no workspace. */
