@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { readLearners } from './read-learners.ts'
 import type { WrittenFile } from './report-shape.ts'
 import { startFileOf, type Workspace } from './workspace.ts'
 
@@ -7,7 +8,7 @@ import { startFileOf, type Workspace } from './workspace.ts'
 export function writtenFiles({ folder }: Workspace): WrittenFile[] {
   return readdirSync(folder, { withFileTypes: true })
     .filter(entry => entry.isFile() && /\.[cm]?[jt]s$/.test(entry.name))
-    .map(({ name }) => ({ name, text: readFileSync(join(folder, name), 'utf8') }))
+    .map(({ name }) => ({ name, text: readLearners(join(folder, name)).toString() }))
     .filter(({ name, text }) => !/\.before-reset(-\d+)?\.ts$/.test(name) && text !== startOf(name))
     .sort((a, b) => a.name.localeCompare(b.name, 'en'))
 }

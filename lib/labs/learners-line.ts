@@ -1,7 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { SourceLine } from '../common/errors.ts'
+import { readLearners } from './read-learners.ts'
 
 /**
  * The first place in a file of a folder that a stack trace names: the line of the learner's that led there. It belongs to what
@@ -29,4 +30,4 @@ export function placeAt(file: string, line: number, outer = { file, line }): Sou
 
 const EXPORT = /^export (?:async )?(?:function\*?|const|let) (\w+)/
 
-const linesOf = (file: string) => (existsSync(file) ? readFileSync(file, 'utf8').split('\n') : [])
+const linesOf = (file: string) => (existsSync(file) ? readLearners(file).toString().split('\n') : [])

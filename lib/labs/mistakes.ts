@@ -1,11 +1,17 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { basename, join } from 'node:path'
 import { execa } from 'execa'
+import { certain } from '../common/certain.ts'
 import { codeFolder, isCheckout } from '../common/own-folder.ts'
+import { findProgram } from '../container/net/rule-tool.ts'
 import type { Exercise } from './exercise.ts'
 import { MinilabError, type SourceLine } from '../common/errors.ts'
+import { readLearners } from './read-learners.ts'
 import { fileOf, type Workspace } from './workspace.ts'
+
+/** How long the type checker may take, in milliseconds: to read a FIFO that a file imports would take for ever. */
+const LIMIT = Number(process.env.MINILAB_TRIAL_LIMIT ?? 60_000)
 
 /** What the type checker says of a line. Node strips the types and looks at none, so such code runs all the same. */
 export interface Mistake {
@@ -30,14 +36,30 @@ export async function mistakesIn(
   if (!checker || !existsSync(file)) return []
   const config = join(import.meta.dirname, 'mistakes.json')
   const flags = ['--type-aware', '--type-check', '-c', config, '-f', 'json']
-  const { stdout, stderr } = await execa(process.execPath, [checker.program, ...flags, basename(file)], {
+  const command = [process.execPath, checker.program, ...flags, basename(file)]
+  // timeout(1) makes a process group, and ends all of it: else the program that the checker starts would go on
+  const timeout = findProgram('timeout')
+  const [program, ...args] = timeout ? [timeout, '-s', 'KILL', String(LIMIT / 1000), ...command] : command
+  const {
+    stdout,
+    stderr,
+    signal: killed,
+    exitCode,
+  } = await execa(certain(program), args, {
     cwd: workspace.folder,
     env: { OXLINT_TSGOLINT_PATH: checker.types },
     reject: false, // what it finds is an exit status
     ...(signal && { cancelSignal: signal }),
   })
   signal?.throwIfAborted()
-  const lines = readFileSync(file, 'utf8').split('\n')
+  const lines = readLearners(file).toString().split('\n')
+  if (!stdout && (killed === 'SIGKILL' || exitCode === 128 + 9))
+    return [
+      {
+        at: { file: basename(file), line: 1, text: lines[0]?.trim() ?? '' },
+        says: `the type checker had not ended after ${LIMIT / 1000} s. Which file does yours import that cannot be read?`,
+      },
+    ]
   if (!stdout.startsWith('{'))
     throw new MinilabError(
       'machine',

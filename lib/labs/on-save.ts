@@ -1,6 +1,8 @@
-import { existsSync, type FSWatcher, readFileSync, unwatchFile, watch, watchFile } from 'node:fs'
+import { existsSync, type FSWatcher, unwatchFile, watch, watchFile } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { codeOf } from '../common/error-code.ts'
+import { isKind } from '../common/errors.ts'
+import { readLearners } from './read-learners.ts'
 
 /** How often a file is looked at where the kernel tells nothing, as of folders shared into a VM; milliseconds. */
 const POLL = 1000
@@ -10,7 +12,14 @@ const POLL = 1000
  * inotify(7), of the folder, because many editors put a new file in the place of the old; elsewhere we look ourselves.
  */
 export function onSave(file: string, act: () => void): () => void {
-  const content = () => (existsSync(file) ? readFileSync(file, 'utf8') : '')
+  const content = () => {
+    try {
+      return existsSync(file) ? readLearners(file).toString() : ''
+    } catch (error) {
+      if (isKind(error, 'usage')) return error.message // what is done then says it
+      throw error
+    }
+  }
   let last = content()
   const look = () => {
     const now = content()

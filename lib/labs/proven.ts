@@ -1,7 +1,8 @@
 import { sha256 } from '../common/hash.ts'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { LabName } from './exercise.ts'
+import { readLearners } from './read-learners.ts'
 import type { Progress } from './progress-shape.ts'
 import { fileOf, type Workspace } from './workspace.ts'
 
@@ -11,12 +12,12 @@ const keyOf = ({ number, name }: LabName, rootless: boolean) =>
 
 /** A digest of a lab's file, or of another in its place, and of the learner's other files, which it may import. */
 export function contentOf(workspace: Workspace, lab: LabName, file = fileOf(workspace, lab)): string {
-  const hash = sha256().update(readFileSync(file))
+  const hash = sha256().update(readLearners(file))
   const others = readdirSync(workspace.folder).filter(
     name => /\.[cm]?[jt]s$/.test(name) && !/^\d-/.test(name),
   )
   for (const name of others.sort())
-    hash.update(`\0${name}\0`).update(readFileSync(join(workspace.folder, name)))
+    hash.update(`\0${name}\0`).update(readLearners(join(workspace.folder, name)))
   return hash.digest('hex')
 }
 

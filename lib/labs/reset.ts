@@ -3,6 +3,7 @@ import { basename, join } from 'node:path'
 import { MinilabError } from '../common/errors.ts'
 import type { Exercise } from './exercise.ts'
 import { withFileLock } from './lock.ts'
+import { readLearners } from './read-learners.ts'
 import { createOwned, writeOwned } from './file-owner.ts'
 import { changeProgress } from './progress.ts'
 import { taskKey } from './verdict.ts'
@@ -35,7 +36,7 @@ export function resetFile(
     throw new MinilabError('usage', `this minilab lacks ${startFile}`, 'install it again (git checkout labs)')
   const start = readFileSync(startFile)
   return withFileLock(join(workspace.folder, PROGRESS), () => {
-    const content = existsSync(file) ? readFileSync(file) : start
+    const content = existsSync(file) ? readLearners(file) : start
     if (content.equals(start)) {
       if (!existsSync(file)) writeOwned(file, start)
       return undefined

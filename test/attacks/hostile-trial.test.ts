@@ -1,5 +1,6 @@
 // Learners' code that attacks the machine on which `check` and `watch` try it.
-import { mkdirSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { hierarchies } from '../../lib/kernel/cgroup/cgroupfs.ts'
@@ -139,5 +140,36 @@ describe.each(users)('as %s', user => {
       expect(stdout).toContain('\\u001b]52;')
       expect(stdout).not.toMatch(/[^\P{Cc}\n\t]|\p{Bidi_Control}/u)
     }
+  })
+
+  test.each([
+    ['a FIFO', 'no regular file', (path: string) => execFileSync('mkfifo', [path])],
+    ['a link to /dev/zero', 'no regular file', (path: string) => symlinkSync('/dev/zero', path)],
+    ['too large', 'larger than 1 MiB', (path: string) => writeFileSync(path, Buffer.alloc(2 ** 20 + 1))],
+  ])('a file that is %s is one line', async (_, says, put) => {
+    const { run, folder } = await newLearner(user)
+    for (const name of ['1-cli.ts', 'helper.ts']) {
+      rmSync(join(folder, name), { force: true })
+      put(join(folder, name))
+      const { status, stderr } = await run(['check', '1'])
+      expect(stderr).toMatch(new RegExp(`^minilab: \\S+/${name} is ${says}: .*\n$`))
+      expect(status).toBe(2)
+      rmSync(join(folder, name))
+      if (name === '1-cli.ts') writeFileSync(join(folder, name), solution('1-cli'))
+    }
+  })
+
+  test('a FIFO that it imports holds up neither the trial nor the type checker', async () => {
+    const { write, check, folder } = await newLearner(user)
+    mkdirSync(join(folder, 'more'))
+    execFileSync('mkfifo', [join(folder, 'more/fifo.ts')])
+    write('1-cli.ts', `import './more/fifo.ts'\n${solution('1-cli')}`)
+    const { problem, mistakes } = (await check(1, { MINILAB_TRIAL_LIMIT: '10000' })) as Verdict & {
+      mistakes: { says: string }[]
+    }
+    expect(problem?.what).toMatch('it had not come to an end after 10 s')
+    expect(mistakes.map(({ says }) => says)).toEqual([expect.stringContaining('had not ended after 10 s')])
+    const names = execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' })
+    expect(names).not.toContain(folder)
   })
 })

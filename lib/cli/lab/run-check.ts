@@ -22,7 +22,9 @@ export async function check(word: string | undefined, flags: CheckFlags): Promis
   const rootless = isRootless(flags.rootless)
   await using trials = new Trials(exercise, rootless, 'once')
   void trials.prepare() // its process starts while we read the tasks
-  const mistakes = mistakesIn(workspace, exercise) // runs in parallel with the trial
+  using ended = endedAtLast()
+  const mistakes = mistakesIn(workspace, exercise, ended.signal) // runs in parallel with the trial
+  mistakes.catch(() => undefined) // the rejection is handled below, unless the trial fails
   const { verdict, progress } = await checkLab(workspace, exercise, rootless, trials)
   if (flags.json) process.stdout.write(JSON.stringify({ ...verdict, mistakes: await mistakes }) + '\n')
   else {
@@ -32,6 +34,12 @@ export async function check(word: string | undefined, flags: CheckFlags): Promis
   }
   if (verdict.passed) return EXIT.ok
   return verdict.tasks.some(({ state }) => state === 'failed') ? EXIT.failed : EXIT.machine
+}
+
+/** A signal that ends, at the end of the scope, what then still runs. */
+function endedAtLast(): Disposable & { signal: AbortSignal } {
+  const controller = new AbortController()
+  return { signal: controller.signal, [Symbol.dispose]: () => controller.abort() }
 }
 
 /** Runs the trial of a lab and records the result. If `signal` ends it, it rejects and records nothing. */

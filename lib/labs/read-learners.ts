@@ -1,0 +1,17 @@
+import { basename } from 'node:path'
+import { MinilabError } from '../common/errors.ts'
+import { readRegular } from '../common/regular-file.ts'
+
+/** More than any lab needs. */
+const MOST = 2 ** 20
+
+/** What is in a file that a learner wrote. Throws a usage error where it is no regular file, or larger than 1 MiB. */
+export function readLearners(path: string): Buffer {
+  const content = readRegular(path, MOST)
+  if (typeof content === 'object') return content
+  throw new MinilabError(
+    'usage',
+    content === 'no file' ? `${path} is no regular file` : `${path} is larger than 1 MiB`,
+    /^\d-/.test(basename(path)) ? 'put your code there as a plain file: minilab init' : 'move it elsewhere',
+  )
+}
