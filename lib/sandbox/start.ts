@@ -4,6 +4,7 @@ import { isatty } from 'node:tty'
 import {
   CLONE_NEWUSER,
   F_SETFD,
+  KEYCTL_JOIN_SESSION_KEYRING,
   MS_NODEV,
   MS_NOEXEC,
   MS_NOSUID,
@@ -160,6 +161,8 @@ function become(tape: Tape, gate: Gate, sandbox: Sandbox, program: Program): voi
   handOnStdio(tape, stdio)
   for (const fd of keep) tape.fcntl(fd, F_SETFD, 0)
   if (ownSession || sandbox.kind === 'host') tape.setsid()
+  // session-keyring(7): a child inherits it, with all that the caller's keys open. Some kernels have no keys, some containers no keyctl(2)
+  if (sandbox.kind !== 'mounts') tape.attempt.keyctl(KEYCTL_JOIN_SESSION_KEYRING, 0, 0)
   tape.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) // what is killed with SIGKILL cannot pass it on
   gate.recordLife(tape)
   const variables = Object.entries({ ...env, ...(sandbox.kind === 'mounts' ? {} : IN_SANDBOX) })

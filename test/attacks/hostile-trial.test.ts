@@ -4,6 +4,12 @@ import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { hierarchies } from '../../lib/kernel/cgroup/cgroupfs.ts'
+import {
+  KEY_SPEC_SESSION_KEYRING,
+  KEYCTL_GET_KEYRING_ID,
+  KEYCTL_JOIN_SESSION_KEYRING,
+} from '../../lib/kernel/syscalls/constants.ts'
+import { now } from '../../lib/kernel/syscalls/now.ts'
 import type { Verdict } from '../../lib/labs/verdict.ts'
 import { isRoot, runMinilab, thorough, users } from '../support/minilab.ts'
 import { newLearner, solution } from '../labs/support.ts'
@@ -129,6 +135,21 @@ describe.each(users)('as %s', user => {
       )
     },
   )
+
+  test('it has not the keys of who checks it', async () => {
+    now.keyctl(KEYCTL_JOIN_SESSION_KEYRING, 0, 0)
+    const ours = now.keyctl(KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0)
+    const { write, check } = await newLearner(user)
+    const library = new URL('../../lib/kernel/syscalls/now.ts', import.meta.url).href
+    write(
+      '1-cli.ts',
+      before(`
+        const { now } = await import('${library}')
+        const id = now.keyctl(${KEYCTL_GET_KEYRING_ID}, ${KEY_SPEC_SESSION_KEYRING}, 0)
+        console.log(id > 0, id === ${ours})`),
+    )
+    expect((await check(1)).said).toBe('true false\n')
+  })
 
   test('what it prints, throws and is reaches no terminal as a command', async () => {
     const { write, run } = await newLearner(user)

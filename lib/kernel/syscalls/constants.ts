@@ -109,6 +109,11 @@ export const PR_SET_CHILD_SUBREAPER = 36
 export const PR_CAP_AMBIENT = 47
 export const SECCOMP_SET_MODE_FILTER = 1
 
+// keyctl(2): linux/keyctl.h
+export const KEYCTL_GET_KEYRING_ID = 0
+export const KEYCTL_JOIN_SESSION_KEYRING = 1
+export const KEY_SPEC_SESSION_KEYRING = -3
+
 // bpf(2): linux/bpf.h
 export const BPF_PROG_LOAD = 5
 export const BPF_PROG_ATTACH = 8

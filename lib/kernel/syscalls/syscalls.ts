@@ -149,6 +149,8 @@ export const syscalls = {
   capset: ['header:bytes', 'data:bytes'],
   /** seccomp(2): install a filter over all further system calls */
   seccomp: ['op:enum:SECCOMP_', 'flags:hex', 'args:sock_fprog'],
+  /** keyctl(2): use the keys that the kernel keeps for a process; with KEYCTL_JOIN_SESSION_KEYRING and 0 it gets an empty session keyring */
+  keyctl: ['op:enum:KEYCTL_', 'arg2:int', 'arg3:int'],
   /** bpf(2): load a program into the kernel, or attach one; attr is given in pieces, a pointer as {at: bytes} */
   bpf: ['cmd:enum:BPF_', 'attr:pieces', 'size:size'],
 

@@ -265,6 +265,8 @@ export interface Recorder {
   capset(header: Arg<'capset', 0>, data: Arg<'capset', 1>): Later
   /** seccomp(2): install a filter over all further system calls */
   seccomp(op: Arg<'seccomp', 0>, flags: Arg<'seccomp', 1>, args: Arg<'seccomp', 2>): Later
+  /** keyctl(2): use the keys that the kernel keeps for a process; with KEYCTL_JOIN_SESSION_KEYRING and 0 it gets an empty session keyring */
+  keyctl(op: Arg<'keyctl', 0>, arg2: Arg<'keyctl', 1>, arg3: Arg<'keyctl', 2>): Later
   /** bpf(2): load a program into the kernel, or attach one; attr is given in pieces, a pointer as {at: bytes} */
   bpf(cmd: Arg<'bpf', 0>, attr: Arg<'bpf', 1>, size: Arg<'bpf', 2>): Later
   /** socket(2): make an endpoint, in the caller's network namespace */
