@@ -4,11 +4,14 @@ import { closeSync, type FSWatcher, readdirSync, watch } from 'node:fs'
 import { join } from 'node:path'
 import {
   AF_UNIX,
+  F_SETFD,
+  FD_CLOEXEC,
   MSG_NOSIGNAL,
   SOCK_CLOEXEC,
   SOCK_NONBLOCK,
   SOCK_STREAM,
 } from '../kernel/syscalls/constants.ts'
+import { Subject } from '../kernel/process/handed.ts'
 import { now } from '../kernel/syscalls/now.ts'
 import { namespaceInode, startTime } from '../kernel/process/procfs.ts'
 import type { LaunchEvent, StepListener } from './events.ts'
@@ -25,6 +28,14 @@ const MOST_ARGS = 1000
 
 /** What a viewer that does not read has room for, in bytes; then it is left alone. */
 const MOST_UNREAD = 2 ** 22
+
+/** The descriptor by which a trial in a sandbox tells the process that started it, which tells the viewers: it may not connect to them. */
+export const RELAY = new Subject<number>('feed')
+
+/** To be called before anything is started that would inherit the relay. */
+export function keepRelay(): void {
+  if (RELAY.told !== undefined) now.fcntl(RELAY.told, F_SETFD, FD_CLOEXEC)
+}
 
 interface Viewer {
   fd: number
@@ -46,6 +57,7 @@ export class Feed {
 
   constructor(dataFolder: string) {
     this.#folder = join(dataFolder, 'containers')
+    if (RELAY.told !== undefined) this.#viewers.set('', { fd: RELAY.told, rest: [], size: 0 })
   }
 
   /** Tells what of a step concerns viewers. */
@@ -103,12 +115,13 @@ export class Feed {
   close(): void {
     this.#watcher?.close()
     this.#flush()
-    for (const viewer of this.#viewers.values()) if (viewer) closeSync(viewer.fd)
+    for (const viewer of this.#viewers.values()) if (viewer && viewer.fd !== RELAY.told) closeSync(viewer.fd)
     this.#viewers.clear()
   }
 
   /** Looks for viewers that are new: one readdir where there are none. */
   #look(): void {
+    if (RELAY.told !== undefined) return
     // no folder yet, so no viewer; or it cannot be read, and then a step has worse to say of it
     const names = unlessRefused(() => readdirSync(this.#folder))
     if (!names) return
@@ -147,7 +160,7 @@ export class Feed {
         if (code === undefined) throw error
         // EAGAIN: it reads slowly, and gets the rest with the next event. EPIPE, ECONNRESET: it has gone, which is its right
         if (code === 'EAGAIN' && viewer.size < MOST_UNREAD) continue
-        closeSync(viewer.fd)
+        if (viewer.fd !== RELAY.told) closeSync(viewer.fd)
         this.#viewers.set(name, undefined)
       }
     }

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { certain } from '../common/certain.ts'
 import { isKind } from '../common/errors.ts'
 import type { Part } from '../container/part.ts'
+import { keepRelay } from '../guide/feed.ts'
 import { difference } from '../guide/host-state.ts'
 import { recordDry } from '../guide/leave-out.ts'
 import type { StepMode } from '../guide/step-plan.ts'
@@ -62,6 +63,7 @@ export interface TrialOf {
  * whatever that code does, it ends with it. What was found is in a file as soon as it is known.
  */
 export async function runTrials(of: TrialOf, dataFolder: string): Promise<void> {
+  keepRelay()
   watch(join(dataFolder, STUCK_FILE))
   process.execve = () => {
     throw learnersError({

@@ -6,6 +6,7 @@ import type { Of, Shape } from '../common/shape.ts'
 import { ourselves } from '../common/ourselves.ts'
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, rmSync } from 'node:fs'
 import { join, normalize } from 'node:path'
+import { keepFromSockets } from '../sandbox/cgroup-programs.ts'
 import type { JobProcess } from '../sandbox/jobs.ts'
 import { makeDataCopy, type DataCopy } from '../guide/data-copy.ts'
 import { dataFolder } from '../image/data-folder.ts'
@@ -16,6 +17,7 @@ import { placeAt } from './learners-line.ts'
 import type { Problem } from './problem.ts'
 import type { TrialRequest } from './trial-in-sandbox.ts'
 import { ENDLESS, isStuck, isTrial, STUCK_FILE, TRIAL_FILE } from './trial-files.ts'
+import { TrialRelay } from './trial-relay.ts'
 import { TRIALS } from './trial-jobs.ts'
 
 /** How long a trial may take altogether, in milliseconds: what waits for ever is no endless loop. */
@@ -42,8 +44,10 @@ export class TrialSandbox implements AsyncDisposable {
   readonly #data: DataCopy
   readonly #jobs: JobProcess<TrialRequest>
   readonly #output: number
+  readonly #relay: TrialRelay
 
-  private constructor(data: DataCopy, jobs: JobProcess<TrialRequest>, output: number) {
+  private constructor(data: DataCopy, jobs: JobProcess<TrialRequest>, output: number, relay: TrialRelay) {
+    this.#relay = relay
     this.#data = data
     this.#jobs = jobs
     this.#output = output
@@ -56,19 +60,24 @@ export class TrialSandbox implements AsyncDisposable {
   ): Promise<TrialSandbox> {
     const data = await makeDataCopy(image ?? 'below an overlay')
     const { files, cgroup } = data
+    if ('around' in cgroup) keepFromSockets(cgroup.around)
     const output = openSync(join(files.copy, OUTPUT_FILE), 'a+')
     using nothing = openFile('/dev/null', 'r')
+    const relay = new TrialRelay()
     try {
       const args = ourselves(['check', String(number)], [`--max-old-space-size=${HEAP}`])
       const env = { ...process.env, MINILAB_DATA: dataFolder() }
       const stdio: [number, number, number] = [nothing.fd, output, output]
       const jobs = await TRIALS.start(
         { kind: 'protected', root: !rootless, files, cgroup },
-        { args, env, stdio },
+        { args, env, stdio, ...relay.handed },
       )
-      return new TrialSandbox(data, jobs, output)
+      relay.closeTheirs()
+      return new TrialSandbox(data, jobs, output, relay)
     } catch (error) {
       closeSync(output)
+      relay.closeTheirs()
+      relay.close()
       await data[Symbol.asyncDispose]()
       throw error
     }
@@ -96,11 +105,12 @@ export class TrialSandbox implements AsyncDisposable {
     const { copy } = this.#data.files
     for (const name of [TRIAL_FILE, STUCK_FILE]) rmSync(join(copy, name), { force: true })
     ftruncateSync(this.#output)
-    this.#data.linkViewers()
     signal?.throwIfAborted()
     const end = () => this.#jobs.end()
     signal?.addEventListener('abort', end, { once: true })
+    this.#relay.begin(dataFolder())
     const { exit, late } = await this.#jobs.do(request, LIMIT)
+    await this.#relay.end()
     signal?.removeEventListener('abort', end)
     signal?.throwIfAborted()
     const output = outputIn(this.#output)
@@ -114,6 +124,7 @@ export class TrialSandbox implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#jobs[Symbol.asyncDispose]()
+    this.#relay.close()
     closeSync(this.#output)
     await this.#data[Symbol.asyncDispose]()
   }

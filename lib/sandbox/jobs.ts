@@ -19,15 +19,15 @@ export class Jobs<Job> {
   }
 
   /** Starts a process of ours in a sandbox, in its own session, which is to `serve` them. Throws as startInSandbox does. */
-  async start(sandbox: Sandbox, program: Pick<Program, 'args' | 'env' | 'stdio'>): Promise<JobProcess<Job>> {
+  async start(sandbox: Sandbox, program: Omit<Program, 'ownSession'>): Promise<JobProcess<Job>> {
     const pair = new Uint8Array(8)
     now.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)
     const [ours = -1, theirs = -1] = int32s(pair)
     using _ = closing(theirs)
     const socket = new Socket({ fd: ours })
     try {
-      const told = this.#socket.tell(theirs)
-      const all = { ...program, told, keep: [theirs], ownSession: true }
+      const told = { ...program.told, ...this.#socket.tell(theirs) }
+      const all = { ...program, told, keep: [...(program.keep ?? []), theirs], ownSession: true }
       return new JobProcess(await startInSandbox(sandbox, all), socket)
     } catch (error) {
       socket.destroy()

@@ -1,8 +1,10 @@
 // Learners' code that attacks the machine on which `check` and `watch` try it.
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { release } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { hierarchies } from '../../lib/kernel/cgroup/cgroupfs.ts'
 import {
   KEY_SPEC_SESSION_KEYRING,
@@ -52,6 +54,30 @@ describe.skipIf(!isRoot)('as root', () => {
       )
       // where its proc is removed, that of the machine shows, and cannot be written to
       expect(said).toMatch(/^\S+ \S+ \S+ \/ \/proc ro,/m)
+    },
+  )
+
+  const [major = 0, minor = 0] = release().split('.').map(Number)
+  test.skipIf(!unified || major < 6 || (major === 6 && minor < 7))(
+    'it connects to no Unix socket of the machine (needs a cgroup v2, Linux 6.7)',
+    async () => {
+      const { folder, write: put, check } = await newLearner('root')
+      const path = join(folder, 'socket')
+      const server = createServer(() => heard++)
+      let heard = 0
+      await new Promise<void>(resolve => server.listen(path, resolve))
+      onTestFinished(() => void server.close())
+      put(
+        '1-cli.ts',
+        before(`
+          const { connect } = await import('node:net')
+          const socket = connect('${path}')
+          console.log(await new Promise(done => socket.on('error', ({ code }) => done(code)).on('connect', () => done('connected'))))
+          socket.destroy()`),
+      )
+      const { said } = await check(1)
+      expect(said).toBe('EPERM\n')
+      expect(heard).toBe(0)
     },
   )
 

@@ -23,33 +23,51 @@ const NAMESPACED = [
  * Documentation/bpf/prog_cgroup_sysctl.rst. It needs cgroup v2, and rights on the machine: where these are
  * missing, nothing is done.
  */
-export function keepSettings({ folders }: Cgroup): void {
+export function keepSettings(cgroup: Cgroup): void {
+  attach(cgroup, BPF_PROG_TYPE_CGROUP_SYSCTL, BPF_CGROUP_SYSCTL, writesOnly(NAMESPACED))
+}
+
+/**
+ * From now on no process in a cgroup reaches a Unix socket by its path, as that of Docker or of an SSH agent: to connect to one
+ * changes no file, so a read-only mount does not prevent it. socketpair(2) stays. It needs Linux 6.7.
+ */
+export function keepFromSockets(cgroup: Cgroup): void {
+  const nothing = assembled([
+    [0xb7, 0, 0, 0, 0], // r0 = 0: EPERM
+    [0x95, 0, 0, 0, 0],
+  ])
+  for (const attachment of [BPF_CGROUP_UNIX_CONNECT, BPF_CGROUP_UNIX_SENDMSG])
+    attach(cgroup, BPF_PROG_TYPE_CGROUP_SOCK_ADDR, attachment, nothing)
+}
+
+/** Lets a program judge what processes in a cgroup do. Where it cannot be, nothing is done. */
+function attach({ folders }: Cgroup, type: number, attachment: number, code: Uint8Array): void {
   const unified = folders.find(({ hierarchy }) => hierarchy.version === 2)
   if (!unified) return
   try {
     using folder = openFile(unified.path, 'r')
-    using program = closing(load(writesOnly(NAMESPACED)))
-    const attach = new Uint8Array(
-      Uint32Array.of(folder.fd, program.fd, BPF_CGROUP_SYSCTL, ALLOW_MULTI).buffer,
-    )
-    now.bpf(BPF_PROG_ATTACH, [attach], attach.length)
+    using program = closing(load(type, attachment, code))
+    const attr = words(folder.fd, program.fd, attachment, ALLOW_MULTI)
+    now.bpf(BPF_PROG_ATTACH, [attr], attr.length)
   } catch (error) {
     if (codeOf(error) === undefined) throw error // an old kernel, or a container whose root may not
   }
 }
 
 // linux/bpf.h
+const BPF_PROG_TYPE_CGROUP_SOCK_ADDR = 18
+const BPF_CGROUP_UNIX_CONNECT = 49
+const BPF_CGROUP_UNIX_SENDMSG = 50
 const BPF_PROG_TYPE_CGROUP_SYSCTL = 23
 const BPF_CGROUP_SYSCTL = 18
 const ALLOW_MULTI = 2 // BPF_F_ALLOW_MULTI: it also holds for the cgroups below
 const GET_NAME = 101 // bpf_sysctl_get_name()
 
 /** Returns a descriptor of the loaded program. */
-function load(program: Uint8Array): number {
-  const [type, count] = [BPF_PROG_TYPE_CGROUP_SYSCTL, program.length / 8]
-  const head = words(type, count)
+function load(type: number, attachment: number, program: Uint8Array): number {
+  const head = words(type, program.length / 8)
   // log_level, log_size, log_buf, kern_version, prog_flags, prog_name, prog_ifindex, expected_attach_type
-  const rest = words(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, BPF_CGROUP_SYSCTL)
+  const rest = words(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, attachment)
   return now.bpf(BPF_PROG_LOAD, [head, { at: program }, { at: Buffer.from('GPL\0') }, rest], 24 + rest.length)
 }
 
@@ -82,6 +100,10 @@ function writesOnly(beginnings: readonly string[]): Uint8Array {
     code.push([0x05, 0, 0, left + 2, 0]) // allow
   }
   for (const answer of [0, 1]) code.push([0xb7, 0, 0, 0, answer], [0x95, 0, 0, 0, 0])
+  return assembled(code)
+}
+
+function assembled(code: readonly number[][]): Uint8Array {
   const bytes = new DataView(new ArrayBuffer(code.length * 8))
   for (const [i, [op = 0, to = 0, from = 0, offset = 0, value = 0]] of code.entries()) {
     bytes.setUint8(i * 8, op)
