@@ -13,7 +13,7 @@ export const BOUNDS = { memory: 1024 * MiB, pids: 512 }
 
 /** The cgroup of all that happens in a sandbox. */
 export interface SandboxCgroup {
-  /** it is limited, and the sandbox's cgroups are made below it */
+  /** the sandbox's cgroups are made in it; its parent is limited, and cannot be written to in the sandbox */
   around: Cgroup
   /** where the first processes of the sandbox go; the cgroups of its containers are made beside it */
   leaf: Cgroup
@@ -34,13 +34,13 @@ export function makeSandboxCgroup(ledger: Ledger): SandboxCgroup | Refused {
 
 function make(ledger: Ledger): SandboxCgroup {
   const name = `/minilab/sandbox-${randomHex(5)}`
-  const around = notedCgroup(ledger, name)
-  setLimits(around, {
+  setLimits(notedCgroup(ledger, name), {
     memory: { limit: BOUNDS.memory, swap: BOUNDS.memory },
     pids: { limit: BOUNDS.pids },
   })
+  const around = notedCgroup(ledger, `${name}/inside`)
   // cgroups(7), no internal processes: where cgroups are to lie in it, v2 wants processes in leaves only
-  return { around, leaf: notedCgroup(ledger, `${name}/${SANDBOX_LEAF}`) }
+  return { around, leaf: notedCgroup(ledger, `${name}/inside/${SANDBOX_LEAF}`) }
 }
 
 /** Moves a process into a sandbox's cgroup, where there is one. */

@@ -127,6 +127,23 @@ describe.each(users)('as %s', user => {
     expect(existsSync(join(data, 'here'))).toBe(false)
   })
 
+  const lifted = user === 'root' || !isRoot ? test.skipIf(!cgroups) : () => {}
+  lifted(`it cannot lift its limits${lacking}`, async () => {
+    const script = `
+      for inside in $(find /sys/fs/cgroup -type d -name inside -path '*/minilab/sandbox-*'); do
+        [ -w "$inside/cgroup.procs" ] || continue
+        mkdir "$inside/more" && rmdir "$inside/more" || echo no cgroup
+        for file in pids.max memory.max memory.limit_in_bytes; do
+          [ -e "$inside/../$file" ] && (echo max >"$inside/../$file") 2>&1
+        done
+      done`
+    const { said, child } = inSandbox(user, script)
+    child.stderr.resume()
+    const lines = (await said()).trimEnd().split('\n')
+    expect(lines.length).toBeGreaterThan(1)
+    for (const line of lines) expect(line).toMatch(/Read-only file system/)
+  })
+
   test('a file larger than the limit is refused', async () => {
     const script = `
       const { openSync, writeSync } = require('node:fs')
@@ -150,7 +167,7 @@ describe.each(users)('as %s', user => {
     expect(ended).not.toBe('0')
     const first = firstOf(child.pid!)
     const [around = ''] = cgroupsOf(first)
-      .map(dirname)
+      .map(own => dirname(dirname(own)))
       .filter(folder => existsSync(join(folder, 'pids.max')))
     expect(readFileSync(join(around, 'pids.max'), 'utf8')).toBe(`${BOUNDS.pids}\n`)
     // the loop itself has ended; and what had ended a moment before the refusal may have counted still: pids_release()
