@@ -39,7 +39,7 @@ export interface TrialRequest {
 }
 
 /** What became of the learner's code: what the checks found, or what came in between. */
-export interface Trial {
+interface Trial {
   report?: Report
   problem?: Problem
   /** what the learner's part records, and what a task does that has its own tape, by its id; beside the reference */
