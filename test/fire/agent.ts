@@ -10,6 +10,7 @@ import { clean } from '../../lib/container/state/clean.ts'
 import { findProgram } from '../../lib/container/net/rule-tool.ts'
 import { isRunning, states } from '../../lib/container/state/state.ts'
 import type { State } from '../../lib/container/state/state-shape.ts'
+import { LogReader } from '../../lib/container/streams/log.ts'
 import { difference } from '../../lib/guide/host-state.ts'
 import { dataFolder } from '../../lib/image/data-folder.ts'
 import { hierarchies } from '../../lib/kernel/cgroup/cgroupfs.ts'
@@ -211,11 +212,20 @@ async function run({ args, fault, next, ...when }: Ask): Promise<Ran> {
       said += `rm -f ended with ${status}: ${stderr}`
     left.push(...(await leftovers()))
   }
-  const logged = logs.map(fd => readFileSync(fd, 'utf8')).join('')
+  const logged = logs.map(messagesIn).join('')
   logs.forEach(fd => closeSync(fd))
   const operations = fault === undefined ? [] : readFileSync(log, 'utf8').trimEnd().split('\n')
   rmSync(log, { force: true })
   return { ...ran, operations, atOnce, said, left, containers: made.length, logged }
+}
+
+/** What is in a log besides what the container's program wrote. */
+function messagesIn(fd: number): string {
+  using reader = new LogReader(`/proc/self/fd/${fd}`)
+  const parts: string[] = []
+  for (const { time, text, ends } of reader.records(true))
+    if (time === '') parts.push(text.toString() + (ends ? '\n' : ''))
+  return parts.join('')
 }
 
 const answer = (value: unknown) => process.stdout.write(JSON.stringify(value) + '\n')
