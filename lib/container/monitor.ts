@@ -51,9 +51,7 @@ export function monitorTape({ program }: Pick<MonitorOptions, 'program'>): Tape 
   const failed = new Label('failed')
   const [info, time] = [new Uint8Array(INFO), new Uint8Array(TIME)]
   closeTape(tape)
-  tape.note(
-    'its user may look at its descriptors: by the ledger that it has open, minilab finds what still runs',
-  )
+  tape.note('its user may look at its open files: minilab looks there for ledgers in use')
   tape.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
   tape.note('until minilab writes that the container runs; end of file: the start has failed')
   tape.branch({ min: 1n, under: failed }).read(MONITOR_FD.go, new Uint8Array(1), 1)
