@@ -1,4 +1,3 @@
-import { readdirSync } from 'node:fs'
 import { MinilabError } from '../common/errors.ts'
 import {
   AT_FDCWD,
@@ -8,13 +7,10 @@ import {
   CLONE_PARENT_SETTID,
   CLONE_VFORK,
   CLONE_VM,
-  MS_BIND,
   MS_NODEV,
   MS_NOEXEC,
   MS_NOSUID,
-  MS_RDONLY,
   MS_REC,
-  MS_REMOUNT,
   MS_SHARED,
   O_CLOEXEC,
   O_WRONLY,
@@ -26,7 +22,6 @@ import { Gate } from '../kernel/tape/gate.ts'
 import { writeIdMaps } from '../kernel/process/id-maps.ts'
 import { launchGated } from '../kernel/tape/launch-gated.ts'
 import { int32s, now } from '../kernel/syscalls/now.ts'
-import { unlessGone } from '../kernel/process/procfs.ts'
 import { setLoopbackUp } from '../kernel/netlink/rtnetlink.ts'
 import { Tape } from '../kernel/tape/tape.ts'
 import { visit } from '../kernel/tape/visit.ts'
@@ -72,17 +67,6 @@ export async function startInit({ root, files, cgroup }: SandboxOf<'protected'>)
     ['mqueue', '/dev/mqueue'],
   ] as const)
     tape.mount(type, path, type, MS_NOSUID | MS_NODEV | MS_NOEXEC, null)
-  // of an ordinary user the kernel refuses it anyway; a bind of a /proc that has mounts below it fails with EINVAL, which hides why it is wrong
-  for (const path of process.getuid?.() === 0 ? ofTheMachine() : []) {
-    tape.attempt.mount(path, path, null, MS_BIND, null)
-    tape.attempt.mount(
-      null,
-      path,
-      null,
-      MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
-      null,
-    )
-  }
   forwardNothing(tape)
   tape.rt_sigaction(SIGCHLD, 'SIG_IGN', null, 8) // waitpid(2): the kernel reaps what ends
   tape.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
@@ -102,19 +86,6 @@ export async function startInit({ root, files, cgroup }: SandboxOf<'protected'>)
   ])
   return second(outer, init, failed)
 }
-
-/**
- * What of a proc configures the whole machine. It is made read-only against mistakes: code that means it mounts a proc of its own.
- * keepSettings then still keeps the settings, and the rest is root's to write to.
- */
-const ofTheMachine = () => [
-  ...(unlessGone(() => readdirSync('/proc/sys')) ?? [])
-    .filter(name => !['net', 'user'].includes(name))
-    .map(name => `/proc/sys/${name}`),
-  ...['acpi', 'asound', 'bus', 'driver', 'fs', 'irq', 'mtrr', 'scsi', 'sysrq-trigger'].map(
-    name => `/proc/${name}`,
-  ),
-]
 
 /**
  * As on a machine that has never run a container: a new network namespace begins with the machine's own setting
