@@ -191,8 +191,10 @@ const kinds = {
 } satisfies Record<string, Kind<never>>
 
 /** A tape has put a text in the place of a result that is not known yet. */
-const printWord = (word: Word | string) =>
-  typeof word === 'bigint' && word > 9n ** 9n ? `0x${word.toString(16)}` : String(word)
+function printWord(word: Word | string): string {
+  if (typeof word === 'object') return '<a result>'
+  return typeof word === 'bigint' && word > 9n ** 9n ? `0x${word.toString(16)}` : String(word)
+}
 
 type Kinds = typeof kinds
 type BaseValue<K extends string> = K extends keyof Kinds
