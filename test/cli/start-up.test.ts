@@ -43,7 +43,7 @@ const KOFFI = ['@koromix/koffi-linux-x64', '@koromix/koffi-linux-arm64', 'koffi'
 const COMMANDS = [
   { args: ['--version'], ours: 5, packages: [] },
   { args: ['run', '--help'], ours: 36, packages: ['commander', ...KOFFI] },
-  { args: ['ps'], ours: 45, packages: ['commander', ...KOFFI] },
+  { args: ['ps'], ours: 48, packages: ['commander', ...KOFFI] },
   { args: RUN, ours: 155, packages: ['commander', ...KOFFI] },
 ].map(command => ({ ...command, words: command.args.join(' ') }))
 
