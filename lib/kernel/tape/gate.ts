@@ -71,9 +71,12 @@ export class Gate {
     closeSync(this.#child)
   }
 
+  /** A child that waits here reads end of file, and ends. May be called more than once. */
   close(): void {
-    closeSync(this.#parent)
+    if (this.#isOpen) closeSync(this.#parent)
+    this.#isOpen = false
   }
+  #isOpen = true
 
   /** Closes everything, if no child will come. */
   abandon(): void {

@@ -43,10 +43,12 @@ export async function launchGated(
     return { child, clone: launched.clone, tape: replayed, failed }
   } catch (error) {
     child?.kill('SIGKILL')
+    gate.close() // its own child, which may wait here, ends by that, and is waited for by `replayed`
     await child?.exit
     // if the child had ended by itself, so that our work failed or no child was left to pass the gate, report that reason
     const failed = child && failure(tape, await launched.replayed)
-    const byUs = failed?.code === 'EINTR' && !(error instanceof SyscallError && error.code === 'EPIPE')
+    const wasWaiting = failed?.code === 'EINTR' || (failed?.call === 'read' && failed.code === 'EPIPE')
+    const byUs = wasWaiting && !(error instanceof SyscallError && error.code === 'EPIPE')
     throw failed && !byUs ? failed : error
   } finally {
     gate.close() // a child that still waits there ends because of this
