@@ -13,7 +13,8 @@ import { DEVICES, LINKS } from '../container/rootfs/devices.ts'
 
 /**
  * A /dev with nothing in it but what every container may have: no disk can be opened by a path, and in a user namespace
- * no process can make a device node. `hidden`: a mount that nothing there can reach, as it lies below this one. /dev/shm stays the machine's, as read-only as it was: a data folder may lie in it.
+ * no process can make a device node. `hidden`: a mount that nothing there can reach, as it lies below this one. /dev/shm stays
+ * the machine's, as read-only as it was: a data folder may lie in it.
  */
 export function mountOwnDev(tape: Tape, hidden: Later): void {
   const lent = [...DEVICES.map(({ path }) => path), '/dev/shm'].map(path => {

@@ -18,8 +18,8 @@ import { printId } from './print-id.ts'
 
 /**
  * `-d` with the learner's parts: re-executes minilab in its own session, with a log file instead of the terminal. That process stays with the
- * container until it ends, because mistaken mounts may hide our paths from the process that makes the container. We wait for the id; if the pipe is closed without one, the log says what is wrong. Resolves to the
- * exit status.
+ * container until it ends, because mistaken mounts may hide our paths from the process that makes the container. We wait for the
+ * id; if the pipe is closed without one, the log says what is wrong. Resolves to the exit status.
  */
 export async function detach(
   { listeningSockets }: Handed,

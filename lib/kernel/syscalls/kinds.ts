@@ -179,8 +179,7 @@ const kinds = {
           length,
         ]),
       ),
-    v =>
-      `[${v.map(({ base, length }) => `{iov_base=${base instanceof Uint8Array ? printBytes(base) : `{${base.map(printWord).join(', ')}}`}, iov_len=${printWord(length)}}`).join(', ')}]`,
+    v => `[${v.map(printIovec).join(', ')}]`,
   ),
   // timespec pairs for utimensat(2), in nanoseconds since the epoch
   times: kind<readonly [atime: bigint, mtime: bigint]>(
@@ -194,6 +193,11 @@ const kinds = {
 function printWord(word: Word | string): string {
   if (typeof word === 'object') return '<a result>'
   return typeof word === 'bigint' && word > 9n ** 9n ? `0x${word.toString(16)}` : String(word)
+}
+
+function printIovec({ base, length }: Iovec): string {
+  const bytes = base instanceof Uint8Array ? printBytes(base) : `{${base.map(printWord).join(', ')}}`
+  return `{iov_base=${bytes}, iov_len=${printWord(length)}}`
 }
 
 type Kinds = typeof kinds
