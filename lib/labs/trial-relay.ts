@@ -4,8 +4,8 @@ import { parseJson } from '../common/json.ts'
 import { Feed, RELAY } from '../guide/feed.ts'
 import { isFeedEvent } from '../guide/feed-event.ts'
 import type { Told } from '../kernel/process/handed.ts'
-import { AF_UNIX, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM } from '../kernel/syscalls/constants.ts'
-import { int32s, now } from '../kernel/syscalls/now.ts'
+import { SOCK_NONBLOCK } from '../kernel/syscalls/constants.ts'
+import { socketPair } from '../kernel/process/pipe.ts'
 
 /** What is taken of one trial, in characters: its code can tell things, too. */
 const LIMITS = { line: 2 ** 20, all: 2 ** 24 }
@@ -19,9 +19,7 @@ export class TrialRelay {
   #rest = ''
 
   constructor() {
-    const pair = new Uint8Array(8)
-    now.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair)
-    const [ours = -1, theirs = -1] = int32s(pair)
+    const [ours, theirs] = socketPair(SOCK_NONBLOCK)
     this.#theirs = closing(theirs)
     this.#socket = new Socket({ fd: ours })
     this.#socket.on('error', () => {}) // the sandbox has ended

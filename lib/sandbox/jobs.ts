@@ -6,8 +6,9 @@ import { type Program, type SandboxProcess, startInSandbox } from './start.ts'
 import { closing } from '../common/descriptor.ts'
 import { Subject } from '../kernel/process/handed.ts'
 import type { Exit } from '../kernel/process/child.ts'
-import { AF_UNIX, F_SETFD, FD_CLOEXEC, SOCK_CLOEXEC, SOCK_STREAM } from '../kernel/syscalls/constants.ts'
-import { int32s, now } from '../kernel/syscalls/now.ts'
+import { F_SETFD, FD_CLOEXEC } from '../kernel/syscalls/constants.ts'
+import { socketPair } from '../kernel/process/pipe.ts'
+import { now } from '../kernel/syscalls/now.ts'
 
 /** One kind of job. The process that has jobs to do and the one in a sandbox that does them have the same constant. */
 export class Jobs<Job> {
@@ -20,9 +21,7 @@ export class Jobs<Job> {
 
   /** Starts a process of ours in a sandbox, in its own session, which is to `serve` them. Throws as startInSandbox does. */
   async start(sandbox: Sandbox, program: Omit<Program, 'ownSession'>): Promise<JobProcess<Job>> {
-    const pair = new Uint8Array(8)
-    now.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)
-    const [ours = -1, theirs = -1] = int32s(pair)
+    const [ours, theirs] = socketPair()
     using _ = closing(theirs)
     const socket = new Socket({ fd: ours })
     try {

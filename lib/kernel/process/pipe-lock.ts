@@ -1,16 +1,8 @@
 import { closeSync, writeSync } from 'node:fs'
-import {
-  AF_UNIX,
-  MSG_DONTWAIT,
-  MSG_NOSIGNAL,
-  SO_SNDTIMEO,
-  SOCK_CLOEXEC,
-  SOCK_STREAM,
-  SOL_SOCKET,
-} from '../syscalls/constants.ts'
+import { MSG_DONTWAIT, MSG_NOSIGNAL, SO_SNDTIMEO, SOL_SOCKET } from '../syscalls/constants.ts'
 import { koffi } from '../syscalls/libc.ts'
-import { int32s, now } from '../syscalls/now.ts'
-import { pipe } from './pipe.ts'
+import { now } from '../syscalls/now.ts'
+import { pipe, socketPair } from './pipe.ts'
 import { timeval } from '../syscalls/sockaddr.ts'
 import { SyscallError } from '../syscalls/syscall-error.ts'
 
@@ -37,9 +29,7 @@ export class PipeLock implements AsyncDisposable {
   /** The kernel ends it by itself after this many seconds. */
   constructor(seconds: number) {
     ;({ read: this.fd, write: this.#write } = pipe())
-    const pair = new Uint8Array(8)
-    now.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)
-    ;[this.#full = -1, this.#other = -1] = int32s(pair)
+    ;[this.#full, this.#other] = socketPair()
     const limit = timeval(seconds)
     now.setsockopt(this.#full, SOL_SOCKET, SO_SNDTIMEO, limit, limit.length)
     untilRefused(() => now.sendto(this.#full, BLOCK, BLOCK.length, MSG_DONTWAIT | MSG_NOSIGNAL, null, 0))

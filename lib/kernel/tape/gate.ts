@@ -1,7 +1,8 @@
 import { closeSync, read } from 'node:fs'
 import { promisify } from 'node:util'
-import { AF_UNIX, MSG_NOSIGNAL, SOCK_CLOEXEC, SOCK_STREAM } from '../syscalls/constants.ts'
-import { int32s, now } from '../syscalls/now.ts'
+import { MSG_NOSIGNAL } from '../syscalls/constants.ts'
+import { socketPair } from '../process/pipe.ts'
+import { now } from '../syscalls/now.ts'
 import { SecondStage } from './second-stage.ts'
 import type { Tape } from './tape.ts'
 
@@ -17,9 +18,7 @@ export class Gate {
   #recorded = false
 
   constructor() {
-    const pair = new Uint8Array(8)
-    now.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)
-    ;[this.#parent = -1, this.#child = -1] = int32s(pair)
+    ;[this.#parent, this.#child] = socketPair()
   }
 
   /** Adds a gate to the tape; several may follow each other. */
