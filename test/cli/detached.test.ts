@@ -160,6 +160,8 @@ test('an end that comes at once, many times: each is recorded', async () => {
       .toSorted()
   }
   await expect.poll(list).toEqual(all.map(i => `n${i} exited (${i})`))
+  // what was made is taken back before the test's folder goes, with the ledgers that name it
+  await expect.poll(() => readdirSync(join(data, 'ledger'))).toEqual([])
 })
 
 // ─── conmon as the judge: the same programs give the same exits and the same bytes
@@ -177,6 +179,7 @@ async function byConmon(script: string): Promise<{ status: number; stdout: strin
   const exits = join(folder, 'exits')
   mkdirSync(exits)
   const runtime = `--root=${join(folder, 'state')}`
+  onTestFinished(() => void spawnSync('runc', [runtime, 'delete', '-f', id])) // with it conmon ends
   execFileSync('conmon', [
     ...['--api-version', '1', '-c', id, '-n', id, '-u', id, '-r', '/usr/sbin/runc', '--runtime-arg', runtime],
     ...[
