@@ -36,11 +36,6 @@ export async function startDetached(request: RunRequest, tell: (ended: Ended) =>
   const plan = planRun(request, source, id, streams.stdio)
   try {
     noteFiles({ ...request, log }, source, plan)
-    plan.ledger.add({
-      kind: 'folder',
-      path: containerFolder(id),
-      ...(!request.remove && { unless: 'state.json' }),
-    })
     makeDir(dirname(log), 0o700)
     using messages = openFile(log, 'a', 0o600)
     using nothing = openFile('/dev/null', 'r')

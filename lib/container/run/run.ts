@@ -146,7 +146,7 @@ export function noteFiles(
   { kind }: RootSource,
   { id, ledger }: Plan,
 ): void {
-  if (kind !== 'image' || keeper)
+  if (kind !== 'image' || keeper || log)
     ledger.add({ kind: 'folder', path: containerFolder(id), ...(!remove && { unless: 'state.json' }) })
   if (log) ledger.add({ kind: 'file', path: log, ...(!remove && { unless: 'named' }) })
 }
