@@ -11,15 +11,13 @@ import {
   PR_SET_DUMPABLE,
   WEXITED,
 } from '../kernel/syscalls/constants.ts'
-import { Encoded } from '../kernel/tape/encoded.ts'
 import type { Gate } from '../kernel/tape/gate.ts'
-import { closeTape } from '../kernel/tape/standalone.ts'
+import { closeTape, standaloneFile } from '../kernel/tape/standalone.ts'
 import { Label, Tape } from '../kernel/tape/tape.ts'
-import { TapeFile } from '../kernel/tape/tape-file.ts'
+import type { TapeFile } from '../kernel/tape/tape-file.ts'
 import { INFO, TIME } from './state/exit-record.ts'
 
 const SIGCHLD = 17
-const CLONE_ARGS_SIZE = 88
 
 /** The monitor's descriptors, besides 0, 1 and 2. */
 export const MONITOR_FD = { go: 3, exit: 4, ledger: 5, handed: 6, held: 7 }
@@ -76,9 +74,9 @@ export function monitorTape({ program }: Pick<MonitorOptions, 'program'>): Tape 
 
 /** A monitor that is started with its container. */
 export class Monitor implements Disposable {
-  readonly #file = new TapeFile()
-  readonly #go = pipe()
   readonly #options: MonitorOptions
+  readonly #file: TapeFile
+  readonly #go = pipe()
   /** receives the pid of the container's first process */
   readonly #child = new Uint8Array(4)
   /** its pid, once it is started */
@@ -86,11 +84,7 @@ export class Monitor implements Disposable {
 
   constructor(options: MonitorOptions) {
     this.#options = options
-    try {
-      this.#file.fill(new Encoded(monitorTape(options).ops, this.#file.arena).bounds)
-    } finally {
-      this.#file.release()
-    }
+    this.#file = standaloneFile(monitorTape(options))
   }
 
   /**
@@ -118,7 +112,7 @@ export class Monitor implements Disposable {
       exitSignal: SIGCHLD,
       parentTid: this.#child,
     }
-    tape.branch({ max: 0n, over: monitor }).clone3(clone, CLONE_ARGS_SIZE)
+    tape.become(clone, monitor)
   }
 
   /** For `Launched.pidIn`. */

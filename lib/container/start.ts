@@ -142,8 +142,7 @@ async function launchParts(
 }
 
 /** Why a child reached the end of its tape without becoming a program: an execve that succeeds does not return. */
-function noProgram(tape: readonly Replayed[], { ops: all }: Tape): Error | undefined {
-  const ops = all.filter(({ aside }) => !aside)
+function noProgram(tape: readonly Replayed[], { own: ops }: Tape): Error | undefined {
   if (tape.at(-1)?.result === null) return undefined
   const at = tape.findLastIndex(({ call, errno }) => call === 'execve' && errno !== null)
   if (at !== -1) {

@@ -15,9 +15,8 @@ import { nothingMade, recordParts, startParts } from '../../lib/container/start.
 import type { State } from '../../lib/container/state/state-shape.ts'
 import { findImage } from '../../lib/image/store.ts'
 import { status } from '../../lib/kernel/process/procfs.ts'
-import { Encoded } from '../../lib/kernel/tape/encoded.ts'
 import { Gate } from '../../lib/kernel/tape/gate.ts'
-import { TapeFile } from '../../lib/kernel/tape/tape-file.ts'
+import { standaloneFile } from '../../lib/kernel/tape/standalone.ts'
 import { loadLabs } from '../../lib/cli/exercises.ts'
 import type { Exercise } from '../../lib/labs/exercise.ts'
 import { Trials } from '../../lib/labs/trials.ts'
@@ -78,8 +77,7 @@ function compileSameCalls(): Run {
   gate.abandon()
   const read = tape.ops.findIndex(({ call }) => call === 'read')
   tape.ops.splice(read - 2, 3) // the gate closes the parent's end, and writes and reads a byte
-  const file = new TapeFile()
-  file.fill(new Encoded(tape.ops, file.arena).bounds)
+  const file = standaloneFile(tape)
   const path = join(folder, 'tape')
   writeFileSync(path, readFileSync(`/proc/self/fd/${file.fd}`))
   const made = compiled(join(import.meta.dirname, 'same-calls.c'))

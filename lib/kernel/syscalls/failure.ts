@@ -30,7 +30,7 @@ const KILLED_WITH_ITS_MAKER = {
  * if the child was killed in it. Undefined if the tape ran to its end.
  */
 export function failure(tape: Tape, replayed: readonly Replayed[]): SyscallError | undefined {
-  const ops = tape.ops.filter(({ aside }) => !aside)
+  const ops = tape.own
   const last = replayed.at(-1)
   const op = ops[replayed.length - 1]
   if (!last || !op) return undefined

@@ -17,13 +17,8 @@ export async function startStandalone(
   name: string,
   descriptors: readonly number[],
 ): Promise<Child> {
-  const file = new TapeFile()
+  const file = standaloneFile(tape)
   using _ = closing(file.fd)
-  try {
-    file.fill(new Encoded(tape.ops, file.arena).bounds)
-  } finally {
-    file.release()
-  }
   const start = new Tape()
   start.setsid()
   descriptors.forEach((fd, target) => {
@@ -38,6 +33,17 @@ export async function startStandalone(
   if (!failed) return child
   await child.exit
   throw failed
+}
+
+/** The file of such a tape. The caller closes its descriptor. */
+export function standaloneFile(tape: Tape): TapeFile {
+  const file = new TapeFile()
+  try {
+    file.fill(new Encoded(tape.ops, file.arena).bounds)
+    return file
+  } finally {
+    file.release()
+  }
 }
 
 /** The first calls of such a tape: the mapping of the tape stays when its descriptor is closed. */

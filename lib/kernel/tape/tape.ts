@@ -137,9 +137,14 @@ export class Tape {
     return this.branch({ min: 0n, max: -1n, under: label, over: label })
   }
 
-  /** A second clone3: the caller exits silently, and its child goes on replaying. */
-  become(args: Args<'clone3'>[0]): Later {
-    return this.record('clone3', [args, 88], { max: 0n })
+  /** A second clone3: its child goes on replaying. The caller exits silently, or goes on at a label. */
+  become(args: Args<'clone3'>[0], over?: Label): Later {
+    return this.record('clone3', [args, 88], { max: 0n, ...(over && { over }) })
+  }
+
+  /** The calls of the child itself, in their order. */
+  get own(): Op[] {
+    return this.ops.filter(({ aside }) => !aside)
   }
 
   /**
