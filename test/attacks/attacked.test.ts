@@ -50,7 +50,8 @@ async function background(name: string, words: string[], { data = shared, flags 
 describe("the caller's pipes", () => {
   test('stdin cannot be written to: the shell that reads on would run it', () => {
     const trace = join(userFolder(), 'trace')
-    const inside = `echo "touch ${trace}" >/proc/self/fd/0`
+    // it reads first: a program that ends at once may end before we have read anything for it
+    const inside = `read line; echo "touch ${trace}" >/proc/self/fd/0`
     const { stdout } = script('bash', {
       input: `${minilab} ${ALONE} -i default sh -c '${inside}'\necho done\n`,
     })
