@@ -23,10 +23,11 @@ const HEADERS = {
 }
 
 /**
- * Serves files by their path to browsers of this machine. `port` 0: any that is free. Rejects where the port cannot be had:
- * EADDRINUSE, EACCES.
+ * Serves files by their path to browsers of this machine; they are made at the first request. `port` 0: any that is free. Rejects
+ * where the port cannot be had: EADDRINUSE, EACCES.
  */
-export async function serve(files: Files, port: number): Promise<{ url: string; close(): Promise<void> }> {
+export async function serve(make: () => Files, port: number): Promise<{ url: string; close(): Promise<void> }> {
+  let files: Files | undefined
   const server = createServer((request, response) => {
     const answer = (status: number, body: string | Buffer, type = 'text/plain; charset=utf-8', more = {}) => {
       response.writeHead(status, {
@@ -44,6 +45,7 @@ export async function serve(files: Files, port: number): Promise<{ url: string; 
     if (request.method !== 'GET' && request.method !== 'HEAD')
       return answer(405, 'Only GET and HEAD.\n', undefined, { allow: 'GET, HEAD' })
     const path = (request.url ?? '').replace(/[?#].*$/s, '').slice(1) || 'index.html'
+    files ??= make()
     const file = files.get(path)
     if (file === undefined) return answer(404, 'The book has no such page.\n')
     answer(200, file, TYPES[extname(path)])

@@ -49,8 +49,11 @@ function replace(target: string, fresh: string, old: string): void {
   rmSync(old, { recursive: true })
 }
 
-/** What stands in the way of writing a site to a folder: the path of something that is not an earlier output's, or undefined. */
-export function inTheWay(files: Files, folder: string): string | undefined {
+/**
+ * What stands in the way of writing a site to a folder: the path of something that is not an earlier output's, or undefined.
+ * `names` are the files of the new site, which are asked for only where an earlier one is there.
+ */
+export function inTheWay(folder: string, names: () => Iterable<string>): string | undefined {
   folder = resolve(folder)
   if (!existsSync(folder)) return undefined
   if (!statSync(folder).isDirectory()) return folder
@@ -58,13 +61,18 @@ export function inTheWay(files: Files, folder: string): string | undefined {
     path: relative(folder, join(entry.parentPath, entry.name)),
     isFolder: entry.isDirectory(),
   }))
-  const isOurs = ({ path, isFolder }: { path: string; isFolder: boolean }) => {
-    if (isFolder) return [...files.keys()].some(file => file.startsWith(`${path}/`))
-    // not by its name: pages may have been renamed since, and anybody may have an index.html
-    return path.endsWith('.html') ? isOurPage(join(folder, path)) : files.has(path)
+  // not by its name: pages may have been renamed since, and anybody may have an index.html
+  const isPage = (path: string) => path.endsWith('.html') && isOurPage(join(folder, path))
+  if (!isPage('index.html')) {
+    const foreign = there.find(({ path }) => !isPage(path))
+    return foreign && join(folder, foreign.path)
   }
-  const foreign =
-    there.find(entry => !isOurs(entry)) ?? (isOurPage(join(folder, 'index.html')) ? undefined : there[0])
+  const ours = [...names()]
+  const foreign = there.find(({ path, isFolder }) =>
+    isFolder
+      ? !ours.some(file => file.startsWith(`${path}/`))
+      : !(path.endsWith('.html') ? isPage(path) : ours.includes(path)),
+  )
   return foreign && join(folder, foreign.path)
 }
 

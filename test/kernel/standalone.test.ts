@@ -79,21 +79,21 @@ test('a process that is nothing but a tape has only its descriptors, its own ses
   expect(await child.exit).toEqual({ status: 7, signal: null })
 })
 
-/** A pump, and the pipe that it reads. */
+/** A pump, and the pipe that it reads. We keep the pipe's read end: the pump may end before all is written, without EPIPE for us. */
 async function startPump() {
   keepInherited()
   const log = join(folder(), 'log')
   const { read, write } = pipe()
   const child = await startLogPump(read, log, 'stdout')
-  closeSync(read)
-  return { child, log, write }
+  const close = () => [read, write].forEach(fd => closeSync(fd))
+  return { child, log, write, close }
 }
 
 test('a log pump writes each piece as it comes, and that the stream has ended', async () => {
-  const { child, log, write } = await startPump()
+  const { child, log, write, close } = await startPump()
   const text = Buffer.from('x'.repeat(100_000) + '\n')
   for (let at = 0; at < text.length;) at += writeSync(write, text, at)
-  closeSync(write)
+  close()
   expect(await child.exit).toEqual({ status: 0, signal: null })
   using reader = new LogReader(log)
   const parts: string[] = []
@@ -103,9 +103,9 @@ test('a log pump writes each piece as it comes, and that the stream has ended', 
 })
 
 test('its frames are what encodeFrame writes', async () => {
-  const { child, log, write } = await startPump()
+  const { child, log, write, close } = await startPump()
   writeSync(write, 'hello\n')
-  closeSync(write)
+  close()
   await child.exit
   const ours = Buffer.concat([
     encodeFrame('stdout', 0, 6, Buffer.from('hello\n')),
@@ -130,7 +130,7 @@ const lacking = spawnSync('strace', ['-V']).status === 0 ? '' : ' (no strace: ap
 test.skipIf(!isRoot || lacking !== '').for(FAULTS)(
   `the interpreter agrees with the machine code where $call has the $fault${lacking}`,
   async ({ call, fault }) => {
-    const { child, log, write } = await startPump()
+    const { child, log, write, close } = await startPump()
     const trace = `${log}.trace`
     const strace = spawn(
       'strace',
@@ -141,7 +141,7 @@ test.skipIf(!isRoot || lacking !== '').for(FAULTS)(
     )
     await once(strace.stderr, 'data') // attached
     for (const text of ['one\n', 'two\n', 'three\n']) writeSync(write, text)
-    closeSync(write)
+    close()
     const [exit] = await Promise.all([child.exit, once(strace, 'exit')])
     const calls = readFileSync(trace, 'utf8')
       .split('\n')

@@ -5,6 +5,7 @@ import { relative, resolve } from 'node:path'
 import { type Entry, contents, handle, handles } from '../../book/contents.ts'
 import { pages } from '../../book/pages.ts'
 import { sections } from '../../book/sections.ts'
+import type { Files } from '../../book/site.ts'
 import { terminalLines } from '../../book/terminal.ts'
 import { inkFor, widthFor } from '../../guide/printer.ts'
 import { MinilabError } from '../../common/errors.ts'
@@ -55,7 +56,7 @@ async function serveBook(entries: readonly Entry[], port: number): Promise<void>
     import('../../book/serve.ts'),
     import('../../book/site.ts'),
   ])
-  const { url, close } = await serve(site(entries.map(({ page }) => page)), port).catch((error: unknown) => {
+  const { url, close } = await serve(() => site(entries.map(({ page }) => page)), port).catch((error: unknown) => {
     const code = codeOf(error)
     const other = 'choose another with --port; --port 0 takes any free port'
     if (code === 'EADDRINUSE') throw new MinilabError('usage', `port ${port} is in use`, other)
@@ -69,19 +70,20 @@ async function serveBook(entries: readonly Entry[], port: number): Promise<void>
 }
 
 async function writeBook(entries: readonly Entry[], folder: string): Promise<void> {
-  const { site } = await import('../../book/site.ts')
-  const { inTheWay, writeSite } = await import('../../book/write-site.ts')
-  const files = site(entries.map(({ page }) => page))
   // the folder is replaced as a whole, and a shell in it would be left in the old one
   if (!relative(resolve(folder), process.cwd()).startsWith('..'))
     throw new MinilabError('usage', 'the book cannot replace your current folder', 'give another folder')
-  const foreign = inTheWay(files, folder)
+  const { inTheWay, writeSite } = await import('../../book/write-site.ts')
+  const { site } = await import('../../book/site.ts')
+  let files: Files | undefined // a second's work, for which most refusals need not wait
+  const made = () => (files ??= site(entries.map(({ page }) => page)))
+  const foreign = inTheWay(folder, () => made().keys())
   if (foreign !== undefined)
     throw new MinilabError(
       'usage',
       `${foreign} is not part of the book`,
       'give an empty folder, or one that does not exist yet',
     )
-  writeSite(files, folder)
+  writeSite(made(), folder)
   print([`The book is in ${folder}: open ${folder.replace(/\/+$/, '')}/index.html in a browser.`])
 }
