@@ -1,5 +1,5 @@
 import { codeOf } from '../common/error-code.ts'
-import { readdirSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { hierarchies } from '../kernel/cgroup/cgroupfs.ts'
 import { mountinfo } from '../kernel/mount/mountinfo.ts'
@@ -48,6 +48,8 @@ function cgroups(id: string): string[] {
 
 function readFolders(folder: string): string[] {
   try {
+    // fs/kernfs/inode.c, kernfs_refresh_inode(): 2, and one more for each folder in it. Most have none, but fifty files
+    if (statSync(folder).nlink === 2) return []
     return readdirSync(folder, { withFileTypes: true })
       .filter(entry => entry.isDirectory())
       .map(entry => entry.name)

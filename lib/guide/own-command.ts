@@ -1,5 +1,5 @@
-import { execa } from 'execa'
 import { ourselves } from '../common/ourselves.ts'
+import { runProgram } from '../common/run-program.ts'
 
 /** How a command of ours answered: its exit status, and its stdout. On stderr may also be what Node has to say (NODE_DEBUG, --inspect). */
 export interface Answer {
@@ -12,17 +12,11 @@ export async function ownCommand(
   show: ((line: string) => void) | undefined,
   args: string[],
 ): Promise<Answer> {
-  const [program, ...words] = ourselves(args)
-  const ran = await execa(program, words, {
-    stdin: 'ignore',
-    all: true,
-    reject: false,
-  })
-  const status = ran.exitCode ?? null
+  const { status, stdout, both } = await runProgram(ourselves(args))
   show?.(`      $ minilab ${args.map(quote).join(' ')}`)
-  for (const line of ran.all.split('\n').filter(Boolean)) show?.(`        ${line}`)
+  for (const line of both.split('\n').filter(Boolean)) show?.(`        ${line}`)
   if (status !== 0) show?.(`        (exit status ${status})`)
-  return { status, output: ran.stdout.trimEnd() }
+  return { status, output: stdout.trimEnd() }
 }
 
 const quote = (word: string) => (/^[\w./:=-]+$/.test(word) ? word : `'${word}'`)

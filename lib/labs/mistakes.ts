@@ -1,9 +1,8 @@
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { basename, join } from 'node:path'
-import { execa } from 'execa'
-import { certain } from '../common/certain.ts'
 import { codeFolder, isCheckout } from '../common/own-folder.ts'
+import { runProgram } from '../common/run-program.ts'
 import { findProgram } from '../container/net/rule-tool.ts'
 import type { Exercise } from './exercise.ts'
 import { MinilabError, type SourceLine } from '../common/errors.ts'
@@ -39,21 +38,19 @@ export async function mistakesIn(
   const command = [process.execPath, checker.program, ...flags, basename(file)]
   // timeout(1) makes a process group, and ends all of it: else the program that the checker starts would go on
   const timeout = findProgram('timeout')
-  const [program, ...args] = timeout ? [timeout, '-s', 'KILL', String(LIMIT / 1000), ...command] : command
+  const limited = timeout ? [timeout, '-s', 'KILL', String(LIMIT / 1000), ...command] : command
   const {
     stdout,
     stderr,
     signal: killed,
-    exitCode,
-  } = await execa(certain(program), args, {
+    status,
+  } = await runProgram(limited, {
     cwd: workspace.folder,
     env: { OXLINT_TSGOLINT_PATH: checker.types },
-    reject: false, // what it finds is an exit status
-    ...(signal && { cancelSignal: signal }),
+    ...(signal && { signal }),
   })
-  signal?.throwIfAborted()
   const lines = readLearners(file).toString().split('\n')
-  if (!stdout && (killed === 'SIGKILL' || exitCode === 128 + 9))
+  if (!stdout && (killed === 'SIGKILL' || status === 128 + 9))
     return [
       {
         at: { file: basename(file), line: 1, text: lines[0]?.trim() ?? '' },
