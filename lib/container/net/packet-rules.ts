@@ -48,10 +48,10 @@ export function removeRules(rules: PacketRules): boolean {
       `some of our firewall rules may be left, and ${rules.tool} is not installed to remove them: ${nameOf(rules)}`,
       `install ${rules.tool} again, then: minilab clean`,
     )
-  if (!runRuleTool(ruleCommand(rules, 'find', path)).ok) return false
   const remove = ruleCommand(rules, 'remove', path)
   const { ok, said } = runRuleTool(remove)
   if (ok) return true
+  if (!runRuleTool(ruleCommand(rules, 'find', path)).ok) return false
   throw new MinilabError(
     'limited',
     `some of our firewall rules are left: ${said}`,

@@ -111,6 +111,8 @@ interface Reply {
 export class Netlink implements Disposable {
   readonly log: Requested[] = []
   readonly #fd: number
+  /** filled by each recvfrom(2), and copied from */
+  #received: Buffer | undefined
   #sequence = 0
   #closed: Error | undefined
 
@@ -205,12 +207,12 @@ export class Netlink implements Disposable {
 
   /** One datagram, which contains one or more messages. */
   #receive(): { header: StructOf<typeof nlmsghdr>; payload: Buffer }[] {
-    const buffer = Buffer.alloc(RECEIVE)
+    const buffer = (this.#received ??= Buffer.allocUnsafeSlow(RECEIVE))
     const end = now.recvfrom(this.#fd, buffer, RECEIVE, 0, null, null)
     const messages = []
     for (let at = 0; at + HEADER <= end;) {
       const header = decodeStruct(nlmsghdr, buffer.subarray(at))
-      messages.push({ header, payload: buffer.subarray(at + HEADER, at + header.nlmsg_len) })
+      messages.push({ header, payload: Buffer.from(buffer.subarray(at + HEADER, at + header.nlmsg_len)) })
       at += align(header.nlmsg_len)
     }
     return messages
