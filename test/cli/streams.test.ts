@@ -285,7 +285,7 @@ test("options among a program's arguments are its own, and NODE_OPTIONS of the c
   )
 })
 
-test('as many arguments as the kernel takes', async () => {
+test.each(thorough(['the kernel takes']))('as many arguments as %s', async () => {
   const many = ['sh', '-c', 'echo $# $1', 'x', '--rm', ...Array<string>(150_000).fill('a')]
   const minilab = (words: string, more: string[]) =>
     runMinilab(words.split(' ').concat(more), { data: data[self] })
