@@ -1,5 +1,5 @@
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { isIPv4, isIPv6 } from 'node:net'
+import { isIPv4 } from 'node:net'
 import { join } from 'node:path'
 import { makeDir } from '../../image/data-folder.ts'
 import type { Part } from '../part.ts'
@@ -75,7 +75,6 @@ const reachable = (text: string) =>
     })
     .join('\n')
 
-const isLoopback = (server: string) =>
-  (isIPv4(server) && server.startsWith('127.')) || (isIPv6(server) && server === '::1')
+const isLoopback = (server: string) => (isIPv4(server) && server.startsWith('127.')) || server === '::1'
 
 const readIfThere = (path: string) => (existsSync(path) ? readFileSync(path, 'utf8') : '')

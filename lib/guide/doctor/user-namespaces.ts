@@ -27,7 +27,7 @@ const KNOBS: Knob[] = [
     root: false,
     allow: 'kernel.unprivileged_userns_clone=1',
   },
-  // Ubuntu from 23.10 on: the namespace is made, but without any capability in it
+  // Ubuntu from 24.04 on: the namespace is made, but without any capability in it
   {
     file: 'kernel/apparmor_restrict_unprivileged_userns',
     refuses: '1',
