@@ -40,7 +40,7 @@ import { dataFolder } from '../image/data-folder.ts'
 
 const SIGKILL = 9
 /** How long a container's processes may take to end when its first process has ended: ms. */
-const PATIENCE = 1000
+const END_LIMIT = 1000
 
 /** The kinds of namespaces that setns(2) can join here; only a process with its own memory may enter a time namespace. */
 const JOINED: Namespace[] = ['user', 'pid', 'mnt', 'uts', 'ipc', 'net', 'cgroup']
@@ -66,7 +66,7 @@ export async function whileRunning<T>(state: State, act: (pidfd: number) => Prom
     return await act(pidfd)
   } catch (error) {
     // pid_namespaces(7): when the first process ends, it first kills those that joined, and only then is it gone
-    if (codeOf(error) && (await ended(pidfd, PATIENCE))) throw hasEnded(state)
+    if (codeOf(error) && (await ended(pidfd, END_LIMIT))) throw hasEnded(state)
     throw error
   } finally {
     closeSync(pidfd)

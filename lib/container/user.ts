@@ -1,6 +1,6 @@
 import { readMerged } from '../image/merged-file.ts'
 import { isKind, MinilabError } from '../common/errors.ts'
-import { quote } from '../kernel/syscalls/kinds.ts'
+import { quote } from '../kernel/syscalls/argument-kinds.ts'
 
 /** The last of the 2^32 ids is not usable: setresuid(2) takes it, -1, as "leave it as it is". */
 const LAST_ID = 4294967294

@@ -3,11 +3,11 @@ import { MinilabError } from '../common/errors.ts'
 import { readRegular } from '../common/regular-file.ts'
 
 /** More than any lab needs. */
-const MOST = 2 ** 20
+const MAX_SIZE = 2 ** 20
 
 /** What is in a file that a learner wrote. Throws a usage error where it is no regular file, or larger than 1 MiB. */
 export function readLearners(path: string): Buffer {
-  const content = readRegular(path, MOST)
+  const content = readRegular(path, MAX_SIZE)
   if (typeof content === 'object') return content
   throw new MinilabError(
     'usage',

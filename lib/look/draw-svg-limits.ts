@@ -3,7 +3,7 @@ import { wrap } from '../guide/text.ts'
 import type { Snapshot } from './snapshot-shape.ts'
 import { box, type Piece, stacked, text, widthOf } from './svg.ts'
 import { type Gauge, gauges } from './gauges.ts'
-import { capabilityWords, frozenWords, idWords, plural } from './words.ts'
+import { capabilityWords, frozenWords, idWords, plural } from './phrases.ts'
 
 /** Memory, processor and processes as gauges: what is used of what is allowed. */
 export function drawLimits({ cgroup }: Snapshot, width: number): Piece {

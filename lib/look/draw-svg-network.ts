@@ -1,7 +1,7 @@
 import { isReadable } from './readable.ts'
 import type { Cable, LinkView, Network, Snapshot } from './snapshot-shape.ts'
 import { box, paragraph, path, type Piece, stacked, text } from './svg.ts'
-import { cableBoxes, linkState, networkWords, routeWords, traffic } from './words.ts'
+import { cableBoxes, linkState, networkWords, routeWords, traffic } from './phrases.ts'
 
 const BOX = 312
 const HEIGHT = 192

@@ -3,7 +3,7 @@ import { isReadable } from './readable.ts'
 import { processRows } from './rows.ts'
 import type { NamespaceView, Process, Snapshot } from './snapshot-shape.ts'
 import { box, moved, paragraph, path, type Piece, text, widthOf } from './svg.ts'
-import { othersWords, ownWords, plural, uidWords } from './words.ts'
+import { othersWords, ownWords, plural, uidWords } from './phrases.ts'
 
 const ROW = 48
 const INDENT = 26

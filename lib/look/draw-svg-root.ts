@@ -3,7 +3,7 @@ import { isReadable } from './readable.ts'
 import { mountRows } from './rows.ts'
 import type { Mounts, Overlay, Snapshot } from './snapshot-shape.ts'
 import { box, linesOf, moved, paragraph, type Piece, stacked, text } from './svg.ts'
-import { changeWords, contentWords, plural } from './words.ts'
+import { changeWords, contentWords, plural } from './phrases.ts'
 
 const MOST_LAYERS = 6
 

@@ -6,7 +6,7 @@ import { drawNamespaces, drawProcesses } from './draw-svg-processes.ts'
 import { drawRoot } from './draw-svg-root.ts'
 import type { Snapshot } from './snapshot-shape.ts'
 import { box, card, inner, moved, type Piece, stacked, STYLE, text } from './svg.ts'
-import { plural, summary } from './words.ts'
+import { plural, summary } from './phrases.ts'
 
 const WIDTH = 1600
 const MARGIN = 40

@@ -2,7 +2,7 @@ import type { ChalkInstance } from 'chalk'
 import { isReadable } from './readable.ts'
 import type { Cable, LinkView, Network, Snapshot } from './snapshot-shape.ts'
 import { clean, columns, cut, pad, paragraph } from './terminal-text.ts'
-import { type CableBox, cableBoxes, linkState, networkWords, routeWords, traffic } from './words.ts'
+import { type CableBox, cableBoxes, linkState, networkWords, routeWords, traffic } from './phrases.ts'
 
 /** The links of a container: each cable as boxes from inside to outside, or from top to bottom where it is narrow. */
 export function drawNetwork({ network }: Snapshot, room: number, ink: ChalkInstance): string[] {

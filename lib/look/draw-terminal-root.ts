@@ -3,7 +3,7 @@ import { isReadable } from './readable.ts'
 import { mountRows } from './rows.ts'
 import type { Overlay, Snapshot } from './snapshot-shape.ts'
 import { clean, columns, cut, cutPath, pad, paragraph } from './terminal-text.ts'
-import { changeWords, contentWords, plural } from './words.ts'
+import { changeWords, contentWords, plural } from './phrases.ts'
 
 const MOST_LAYERS = 6
 

@@ -7,7 +7,7 @@ import type { Process, Snapshot } from './snapshot-shape.ts'
 import { bar, beside, card, inner } from './terminal-card.ts'
 import { clean, columns, cut, cutPath, pad, paragraph } from './terminal-text.ts'
 import { gauges, type Note, type Tone } from './gauges.ts'
-import { capabilityWords, frozenWords, idWords, othersWords, ownWords, plural, uidWords } from './words.ts'
+import { capabilityWords, frozenWords, idWords, othersWords, ownWords, plural, uidWords } from './phrases.ts'
 
 const TWO_COLUMNS = 110 // from here on, cards stand side by side
 const WIDEST = 160

@@ -1,5 +1,5 @@
 import type { CgroupView, Count, Limit } from './snapshot-shape.ts'
-import { bytes, duration, plural, shown } from './words.ts'
+import { bytes, duration, plural, shown } from './phrases.ts'
 
 /** One gauge of the cgroup: what stands over, in and under its bar. */
 export interface Gauge {

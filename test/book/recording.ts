@@ -14,7 +14,7 @@ export interface Recording {
 }
 
 const SCRIPT = join(import.meta.dirname, 'record.sh')
-const PATIENCE = 120
+const RECORDING_LIMIT = 120
 /** timeout(1): the status where the limit was reached */
 const TIMED_OUT = 124
 const AT_ONCE = 2
@@ -56,7 +56,7 @@ export class Recorder {
 
   constructor(checkout: string, options: RecorderOptions = {}) {
     const {
-      seconds = PATIENCE,
+      seconds = RECORDING_LIMIT,
       run = runHere,
       atOnce = AT_ONCE,
       cgroup = canRecord ? 1 : undefined,

@@ -56,7 +56,7 @@ export interface Ran {
 const ENTRY = join(import.meta.dirname, '../../bin.mjs')
 const FAULT = join(import.meta.dirname, './fault.ts')
 const HANG = 60_000 // ms
-const PATIENCE = 10_000 // ms until the kernel has taken back what goes with a process: links, namespaces
+const SETTLE_LIMIT = 10_000 // ms until the kernel has taken back what goes with a process: links, namespaces
 
 /** Everything here that a command could leave or lose. */
 function look(): Set<string> {
@@ -141,7 +141,7 @@ function kill(pid: number): void {
 
 /** Waits until something holds; the kernel has no event for it. False where it does not come to that. */
 async function eventually(holds: () => boolean): Promise<boolean> {
-  const deadline = performance.now() + PATIENCE
+  const deadline = performance.now() + SETTLE_LIMIT
   while (!holds()) {
     if (performance.now() > deadline) return false
     await new Promise(resolve => setTimeout(resolve, 5))

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import * as c from '../../lib/kernel/syscalls/constants.ts'
-import { flags } from '../../lib/kernel/syscalls/kinds.ts'
+import { flags } from '../../lib/kernel/syscalls/argument-kinds.ts'
 import { type Call, misfit } from '../../lib/kernel/syscalls/syscalls.ts'
 import { Tape } from '../../lib/kernel/tape/tape.ts'
 

@@ -8,7 +8,7 @@ import { snapshot } from '../../lib/look/snapshot.ts'
 import type { Snapshot } from '../../lib/look/snapshot-shape.ts'
 import { runMinilab, self, thorough } from '../support/minilab.ts'
 import { noTmux, Terminal } from '../support/terminal.ts'
-import { container, PATIENCE } from './support.ts'
+import { container, BUSY } from './support.ts'
 
 const user = self
 
@@ -55,7 +55,7 @@ describe('which one', () => {
     const { name, data } = await container([], 'sleep 1000')
     await runMinilab(['kill', name], { user, data })
     await expect
-      .poll(async () => (await runMinilab(['look', name], { user, data })).stderr, PATIENCE)
+      .poll(async () => (await runMinilab(['look', name], { user, data })).stderr, BUSY)
       .toMatch(/is not running: minilab ps/)
     const none = await runMinilab(['look', '4194303'], { user, data })
     expect(none).toMatchObject({ stdout: '', status: 2 })

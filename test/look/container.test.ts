@@ -13,7 +13,7 @@ import {
   known,
   looked,
   output,
-  PATIENCE,
+  BUSY,
   sleeper,
   KINDS,
   THREE,
@@ -22,7 +22,7 @@ import {
 describe.each(users)('what look reads of a container of %s', user => {
   test('processes: the tree, with both pids and uids, as ps has them outside and inside', async () => {
     const { pid, name, data } = await container([], THREE, { user })
-    await expect.poll(() => children(pid), PATIENCE).toHaveLength(2)
+    await expect.poll(() => children(pid), BUSY).toHaveLength(2)
     const { processes } = await looked(name, { user, data })
     const seen = all(processes.roots)
     expect(processes).toMatchObject({ scope: 'namespace', why: null, count: 3 })
@@ -51,7 +51,7 @@ describe.each(users)('what look reads of a container of %s', user => {
         .split('\n')
         .map(line => line.trim().split(/\s+/))
         .filter(([of, , ...args]) => of === namespace && args.join(' ') === 'sleep 1003')
-    await expect.poll(inside, PATIENCE).toHaveLength(1)
+    await expect.poll(inside, BUSY).toHaveLength(1)
     const { processes } = await looked(name, { user, data })
     expect(processes.roots.map(root => [root.pid, root.command])).toEqual([
       [pid, 'sleep 1000'],
@@ -64,7 +64,7 @@ describe.each(users)('what look reads of a container of %s', user => {
   test('namespaces: the inodes that lsns tells, and who else is in one', async () => {
     const { pid, name, data } = await container([], 'sleep 1000', { user })
     const other = sleeper('nsenter', '--target', String(pid), '--user', '--net', 'sleep', '1000')
-    await expect.poll(() => readFileSync(`/proc/${other}/comm`, 'utf8'), PATIENCE).toBe('sleep\n')
+    await expect.poll(() => readFileSync(`/proc/${other}/comm`, 'utf8'), BUSY).toBe('sleep\n')
     const { namespaces } = await looked(name, { user, data })
     // lsns fails where any process of the machine ends while it reads
     const { namespaces: listed } = (await vi.waitFor(() =>
@@ -93,7 +93,7 @@ describe.each(users)('what look reads of a container of %s', user => {
     const script = 'echo hello >/root/new; rm /etc/passwd; echo x >>/etc/group; mkdir -p /srv/x; sleep 1000'
     const { pid, name, id } = await container([], script, { user, data })
     const upper = join(data, 'containers', id, 'upper')
-    await expect.poll(() => readdirSync(upper), PATIENCE).toContain('srv')
+    await expect.poll(() => readdirSync(upper), BUSY).toContain('srv')
     const { mounts } = await looked(name, { user, data })
     const { roots, overlays, count, shared } = known(mounts)
     const list = (views: MountView[]): string[] =>
@@ -224,7 +224,7 @@ test.skipIf(!isRoot)(
     await expect
       .poll(
         () => readFileSync(`/proc/${pid}/net/tcp`, 'utf8') + readFileSync(`/proc/${pid}/net/tcp6`, 'utf8'),
-        PATIENCE,
+        BUSY,
       )
       .toContain(':0050 ')
     const socket = connect(80, address)

@@ -10,7 +10,7 @@ import {
   control,
   looked,
   output,
-  PATIENCE,
+  BUSY,
   sleeper,
   THREE,
 } from './support.ts'
@@ -22,7 +22,7 @@ describe.skipIf(!isRoot)('limits (as root: cgroups are not delegated to an ordin
       flags,
       `dd if=/dev/zero of=/dev/shm/a bs=1M count=20; ${THREE}`,
     )
-    await expect.poll(() => children(pid), PATIENCE).toHaveLength(2)
+    await expect.poll(() => children(pid), BUSY).toHaveLength(2)
     const { cgroup } = await looked(name, { user, data })
     const { memory, cpu, pids, frozen } = cgroup
     expect({ limit: memory.limit, quota: cpu.quota, period: cpu.period, pids: pids.limit }).toEqual({
@@ -52,14 +52,14 @@ describe.skipIf(!isRoot)('limits (as root: cgroups are not delegated to an ordin
     const { pid, name, data, user } = await container(flags, greedy)
     const throttled = () => control(pid, 'cpu', 'cpu.stat', 'cpu.stat', 'nr_throttled')
     const refused = () => control(pid, 'pids', 'pids.events', 'pids.events', 'max')
-    await expect.poll(() => Math.min(throttled(), refused()), PATIENCE).toBeGreaterThan(0)
+    await expect.poll(() => Math.min(throttled(), refused()), BUSY).toBeGreaterThan(0)
     const { version, path } = cgroupFolder(pid, 'freezer')
     const [file, stop, go] =
       version === 1 ? ['freezer.state', 'FROZEN', 'THAWED'] : ['cgroup.freeze', '1', '0']
     onTestFinished(() => writeFileSync(join(path, file), go))
     writeFileSync(join(path, file), stop)
     const [state, frozenNow] = version === 1 ? ['freezer.state', 'FROZEN'] : ['cgroup.events', 'frozen 1']
-    await expect.poll(() => readFileSync(join(path, state), 'utf8'), PATIENCE).toContain(frozenNow)
+    await expect.poll(() => readFileSync(join(path, state), 'utf8'), BUSY).toContain(frozenNow)
     const { cgroup } = await looked(name, { user, data })
     const { memory, cpu, pids, frozen } = cgroup
     expect(frozen).toBe(true)
@@ -83,9 +83,7 @@ describe.skipIf(!isRoot)('limits (as root: cgroups are not delegated to an ordin
     const pid = sleeper()
     writeFileSync(join(folder, 'cgroup.procs'), String(pid))
     writeFileSync(join(folder, 'cgroup.freeze'), '1')
-    await expect
-      .poll(() => readFileSync(join(folder, 'cgroup.events'), 'utf8'), PATIENCE)
-      .toContain('frozen 1')
+    await expect.poll(() => readFileSync(join(folder, 'cgroup.events'), 'utf8'), BUSY).toContain('frozen 1')
     const wrapper = ['unshare', '--mount', 'sh', '-c', 'umount -a -t cgroup && exec "$@"', 'sh']
     const { stdout, stderr } = await runMinilab(['look', String(pid), '--json'], { user: 'root', wrapper })
     expect(stderr).toBe('')

@@ -5,7 +5,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { flat } from '../../lib/look/processes.ts'
 import { snapshot } from '../../lib/look/snapshot.ts'
 import { isRoot, makeUserFolder, runMinilab, userData } from '../support/minilab.ts'
-import { children, container, known, looked, output, PATIENCE, sleeper, KINDS, THREE } from './support.ts'
+import { children, container, known, looked, output, BUSY, sleeper, KINDS, THREE } from './support.ts'
 
 describe('a process that is no container', () => {
   test('shares everything with the host, and the host is not drawn', async () => {
@@ -26,7 +26,7 @@ describe('a process that is no container', () => {
 
   test('its descendants belong to it, those of others do not', async () => {
     const pid = sleeper('sh', '-c', '(sleep 1001; :) & wait')
-    await expect.poll(async () => (await snapshot(pid, 'sh'))?.processes.count, PATIENCE).toBe(3)
+    await expect.poll(async () => (await snapshot(pid, 'sh'))?.processes.count, BUSY).toBe(3)
     const seen = (await snapshot(pid, 'sh'))!
     expect(flat(seen.processes.roots).map(({ name }) => name)).toEqual(['sh', 'sh', 'sleep'])
   })
@@ -44,7 +44,7 @@ describe('a process that is no container', () => {
           '1000',
         ])
         const ended = once(child, 'exit')
-        await expect.poll(() => children(child.pid!), PATIENCE).toHaveLength(1)
+        await expect.poll(() => children(child.pid!), BUSY).toHaveLength(1)
         const [first = 0] = children(child.pid!)
         // the end comes at another moment of the look each time
         const look = snapshot(first, 'short')
@@ -64,7 +64,7 @@ describe('a process that is no container', () => {
 
   test('one that only waits to be reaped has ended', async () => {
     const parent = sleeper('sh', '-c', 'sleep 0 & exec sleep 1000')
-    await expect.poll(() => output('ps', '-o', 'stat=', '--ppid', String(parent)), PATIENCE).toMatch(/^Z/)
+    await expect.poll(() => output('ps', '-o', 'stat=', '--ppid', String(parent)), BUSY).toMatch(/^Z/)
     expect(await snapshot(children(parent)[0]!, 'zombie')).toBeNull()
     // and among others it is seen as what it is
     expect((await snapshot(parent, 'parent'))?.processes.roots[0]?.children[0]).toMatchObject({
@@ -81,7 +81,7 @@ test.skipIf(!isRoot)(
     const pid = Number(output('sh', '-c', 'unshare --net sleep 1000 >/dev/null 2>&1 & echo $!'))
     onTestFinished(() => void process.kill(pid, 'SIGKILL'))
     await expect
-      .poll(() => output('readlink', `/proc/${pid}/ns/net`), PATIENCE)
+      .poll(() => output('readlink', `/proc/${pid}/ns/net`), BUSY)
       .not.toBe(output('readlink', '/proc/self/ns/net'))
     const name = `look${pid}`
     output('ip', 'link', 'add', name, 'type', 'veth', 'peer', 'name', 'inside0', 'netns', String(pid))
@@ -102,7 +102,7 @@ test.skipIf(!isRoot)(
 describe.skipIf(!isRoot)("another user's container (as root: there are two users)", () => {
   test('an ordinary user is told what is not readable, and sees the rest', async () => {
     const { pid } = await container([], THREE, { user: 'root' })
-    await expect.poll(() => children(pid), PATIENCE).toHaveLength(2)
+    await expect.poll(() => children(pid), BUSY).toHaveLength(2)
     const seen = await looked(String(pid), { user: 'ordinary', data: userData('ordinary') })
     expect(seen.processes.why).toContain(`/proc/${pid}/ns/pid`)
     expect(seen.processes.roots[0]).toMatchObject({ pid, inside: 1, children: [{}, {}] })
@@ -133,7 +133,7 @@ describe.skipIf(!isRoot)("a step's container that waits with --keep (as root: ru
     })
     let said = ''
     child.stderr.on('data', (chunk: Buffer) => (said += String(chunk)))
-    await expect.poll(() => said, PATIENCE).toMatch(/first process is \d+/)
+    await expect.poll(() => said, BUSY).toMatch(/first process is \d+/)
     const pid = Number(/first process is (\d+)/.exec(said)![1])
     const seen = await looked(String(pid), { user: 'root', data })
     expect(seen.processes.roots[0]).toMatchObject({ pid, inside: 1 })

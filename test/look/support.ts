@@ -14,7 +14,7 @@ export const KINDS = ['user', 'pid', 'mnt', 'uts', 'ipc', 'net', 'cgroup', 'time
 export const THREE = 'sleep 1001 & sleep 1002 & wait'
 
 /** How long something may take on a busy machine, for `expect.poll`. */
-export const PATIENCE = { timeout: 60_000 }
+export const BUSY = { timeout: 60_000 }
 
 export interface Started {
   pid: number

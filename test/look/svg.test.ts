@@ -4,7 +4,7 @@ import { drawSvg } from '../../lib/look/draw-svg.ts'
 import type { Snapshot } from '../../lib/look/snapshot-shape.ts'
 import { noChromium, openBrowser, quietPage } from '../support/chromium.ts'
 import { self } from '../support/minilab.ts'
-import { all, container, looked, PATIENCE } from './support.ts'
+import { all, container, looked, BUSY } from './support.ts'
 
 const HOSTILE = '<script>alert(1)</script>"\'&]]><!-- \x1b \u202e'
 const user = self
@@ -17,7 +17,7 @@ async function hostile(): Promise<Snapshot> {
     `sleep 1001 & : '${HOSTILE.replaceAll("'", '')}'; rm /etc/passwd; wait`,
   )
   await expect
-    .poll(() => readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim(), PATIENCE)
+    .poll(() => readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim(), BUSY)
     .toMatch(/^\d+$/)
   return { ...(await looked(name, { user, data })), name: HOSTILE }
 }

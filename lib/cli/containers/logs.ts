@@ -6,7 +6,7 @@ import { findState } from '../../container/state/state.ts'
 import type { State } from '../../container/state/state-shape.ts'
 import { codeOf } from '../../common/error-code.ts'
 import { MinilabError } from '../../common/errors.ts'
-import { quote } from '../../kernel/syscalls/kinds.ts'
+import { quote } from '../../kernel/syscalls/argument-kinds.ts'
 import { bootId, isAlive } from '../../kernel/process/procfs.ts'
 import { ended, findProcess } from '../../kernel/process/signal.ts'
 

@@ -11,7 +11,7 @@ import { drawTerminal } from '../../look/draw-terminal.ts'
 import { findTarget, type Target, targets } from '../../look/find.ts'
 import { snapshot } from '../../look/snapshot.ts'
 import type { Snapshot } from '../../look/snapshot-shape.ts'
-import { bytes, plural, shown } from '../../look/words.ts'
+import { bytes, plural, shown } from '../../look/phrases.ts'
 import { printable } from '../../common/printable.ts'
 import type { LookFlags } from './look.ts'
 

@@ -3,7 +3,7 @@ import { Option } from 'commander'
 import type { MinilabCommand } from '../program.ts'
 import { MinilabError } from '../../common/errors.ts'
 import { hint } from '../../common/suggest.ts'
-import { quote } from '../../kernel/syscalls/kinds.ts'
+import { quote } from '../../kernel/syscalls/argument-kinds.ts'
 import { steps } from '../steps.ts'
 
 export interface StepFlags {

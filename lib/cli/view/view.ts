@@ -1,6 +1,6 @@
 import type { MinilabCommand } from '../program.ts'
 import { MinilabError } from '../../common/errors.ts'
-import { quote } from '../../kernel/syscalls/kinds.ts'
+import { quote } from '../../kernel/syscalls/argument-kinds.ts'
 
 const PORT = '7070'
 

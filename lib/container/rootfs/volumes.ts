@@ -1,6 +1,6 @@
 import { resolveMerged } from '../../image/merged-file.ts'
 import { MinilabError } from '../../common/errors.ts'
-import { quote } from '../../kernel/syscalls/kinds.ts'
+import { quote } from '../../kernel/syscalls/argument-kinds.ts'
 import type { MountSpec } from '../spec.ts'
 
 /**

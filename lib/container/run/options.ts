@@ -10,7 +10,7 @@ import {
   type ProcessCapabilities,
 } from '../../kernel/process/capabilities.ts'
 import { MinilabError } from '../../common/errors.ts'
-import { quote } from '../../kernel/syscalls/kinds.ts'
+import { quote } from '../../kernel/syscalls/argument-kinds.ts'
 import { NETWORK_MODES, type NetworkMode } from '../net/network-plan.ts'
 import type { MountSpec, ResourcesSpec } from '../spec.ts'
 import { hint } from '../../common/suggest.ts'

@@ -15,7 +15,7 @@ const GRACE = 10_000 // ms
 const START = 1000
 const INTERRUPTS = 3
 /** How long reading the rest of its output may take after the last of these interrupts: ms. */
-const PATIENCE = 1000
+const OUTPUT_LIMIT = 1000
 const { SIGHUP, SIGINT, SIGTERM, SIGWINCH } = constants.signals
 const ENDING = new Set<number>([SIGHUP, SIGINT, SIGTERM])
 
@@ -101,7 +101,7 @@ export class Connection implements Disposable {
     // the first process of a pid namespace ignores signals that it does not handle: after three Ctrl-C we end it, as docker
     if (signal === SIGINT && ++this.#interrupts === INTERRUPTS) {
       this.#child.kill('SIGKILL')
-      setTimeout(() => this.#interrupted.resolve(SIGINT), PATIENCE).unref() // its output may have no reader
+      setTimeout(() => this.#interrupted.resolve(SIGINT), OUTPUT_LIMIT).unref() // its output may have no reader
     }
     // a stopped process gets the signal only when it continues; for a running one SIGCONT would report what never happened
     if (ENDING.has(signal) && isStopped(this.#child.pid)) this.#child.kill('SIGCONT')

@@ -2,7 +2,7 @@ import { isIP, isIPv4 } from 'node:net'
 import { certain } from '../../common/certain.ts'
 import { AF_INET, AF_INET6 } from '../syscalls/constants.ts'
 import { MinilabError } from '../../common/errors.ts'
-import { quote } from '../syscalls/kinds.ts'
+import { quote } from '../syscalls/argument-kinds.ts'
 
 /** An address and its prefix length: `10.1.2.3/24`; without a length, all bits. Throws a usage error. */
 export function parseNetwork(text: string): { family: number; ip: string; length: number } {

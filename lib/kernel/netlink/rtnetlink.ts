@@ -19,7 +19,7 @@ import {
 } from '../syscalls/constants.ts'
 import { MinilabError } from '../../common/errors.ts'
 import { parseNetwork } from './ip-address.ts'
-import { quote } from '../syscalls/kinds.ts'
+import { quote } from '../syscalls/argument-kinds.ts'
 import { type Link, toLink } from './link.ts'
 import { type AttributesOf, encodeAttributes, encodeStruct } from './netlink-attributes.ts'
 import { Netlink } from './netlink.ts'

@@ -1,7 +1,7 @@
-import { type ValueOf, kindOf } from './kinds.ts'
+import { type ValueOf, kindOf } from './argument-kinds.ts'
 
 /**
- * Every system call that minilab makes, listed once. `name:kind` for each argument, in order; the kinds are in kinds.ts, the
+ * Every system call that minilab makes, listed once. `name:kind` for each argument, in order; the kinds are in argument-kinds.ts, the
  * numbers in syscall-numbers.ts. The typed methods of `now` and of `Tape`, the encoding, the
  * strace-like printing and the dry run all derive from this table. Editors show the comment over an entry on `tape.` and `now.`.
  */

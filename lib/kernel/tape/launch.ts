@@ -16,7 +16,7 @@ import {
 import { diagnose } from '../syscalls/diagnose.ts'
 import { entry } from './launchpad-code.ts'
 import { ENTRY } from './launchpad.ts'
-import { flags as printFlags } from '../syscalls/kinds.ts'
+import { flags as printFlags } from '../syscalls/argument-kinds.ts'
 import { needTasks, POOL } from '../process/need-tasks.ts'
 import { int32s, now } from '../syscalls/now.ts'
 import { POLLIN } from '../process/poll.ts'

@@ -61,8 +61,8 @@ export interface Replayed {
   part: string
 }
 
-const LEAST = -(2n ** 63n)
-const MOST = 2n ** 63n - 1n
+const MIN_RESULT = -(2n ** 63n)
+const MAX_RESULT = 2n ** 63n - 1n
 
 /** The typed methods of the table; `tape.mount(…)` records what `now.mount(…)` would do at once. */
 // eslint-disable-next-line typescript/no-unsafe-declaration-merging -- the methods are made from the table below
@@ -84,7 +84,7 @@ export class Tape {
   aside = false
 
   record(call: Call, args: unknown[], limits: Limits = {}): Later {
-    const op: Op = { call, args, min: 0n, max: MOST, ...limits, part: this.part }
+    const op: Op = { call, args, min: 0n, max: MAX_RESULT, ...limits, part: this.part }
     if (this.aside) op.aside = true
     if (this.#note) op.note = this.#note
     this.#note = ''
@@ -93,7 +93,7 @@ export class Tape {
   }
 
   /** The same methods, but a refusal does not end the child: for paths that need not exist, or a search along PATH. */
-  readonly attempt = recorder((call, args) => this.record(call, args, { min: LEAST }))
+  readonly attempt = recorder((call, args) => this.record(call, args, { min: MIN_RESULT }))
 
   /** The same methods, but at most two given refusals do not end the child: `tape.allow('EEXIST').mkdirat(…)`. */
   allow(...codes: [string, string?]): Recorder {

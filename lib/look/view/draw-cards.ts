@@ -5,7 +5,7 @@ import { drawRoot } from '../draw-svg-root.ts'
 import { isReadable } from '../readable.ts'
 import type { LinkView, Snapshot } from '../snapshot-shape.ts'
 import { box, card, inner, paragraph, path, type Piece, stacked, text } from '../svg.ts'
-import { cableBoxes, linkState, networkWords, routeWords, traffic } from '../words.ts'
+import { cableBoxes, linkState, networkWords, routeWords, traffic } from '../phrases.ts'
 
 /** In units of the view box. A card that is 560 pixels wide has no text below 14 pixels: the smallest is 18 units. */
 const WIDTH = 720

@@ -1,5 +1,5 @@
 import { certain } from '../../common/certain.ts'
-import { plural, summary } from '../words.ts'
+import { plural, summary } from '../phrases.ts'
 import { drawCards, type CardName } from './draw-cards.ts'
 import type { Teller, Told } from './hear.ts'
 import type { Seen } from './watch.ts'

@@ -17,7 +17,7 @@ import {
   fillData,
 } from '../../support/minilab.ts'
 import type { MutantJob } from './in-sandbox.ts'
-import { PATIENCE, type Run } from './runs.ts'
+import { MUTANT_LIMIT, type Run } from './runs.ts'
 
 interface Mode {
   name: string
@@ -62,30 +62,34 @@ export async function mutantsOf(number: number): Promise<void> {
       expect(complaints).toBe('')
     })
 
-    test.for(cases)('step $number: $name', { timeout: 2 * PATIENCE }, async ({ name, breaks }, { skip }) => {
-      const { built, exit } = await runs.next(name)
-      expect(exit).toBe(undefined)
-      const { report, asDeclared } = built!
-      const failed = report.checks.filter(({ ok }) => ok === false)
-      const unseen = report.checks.filter(({ id, ok }) => ok === null && id in breaks).map(({ id }) => id)
-      rows.push(
-        `  ${number} ${name.padEnd(34)} ${failed.map(({ id }) => `✘ ${id}`).join('  ')}${unseen.map(id => `  – ${id}`).join('')}`,
-      )
-      // those that cannot be looked at here are neither right nor wrong
-      const expected = Object.entries(breaks).filter(([id]) => !unseen.includes(id))
-      expect(report.refused).toBe(undefined)
-      // root can look at everything; but a mutant may need a program that is not installed here
-      const { reason = '' } = report.limited[0] ?? {}
-      skip(mode === 'root' && unseen.length === Object.keys(breaks).length, reason)
-      if (mode === 'root') expect(failed).not.toEqual([])
-      expect(Object.fromEntries(failed.map(({ id, diagnosis }) => [id, diagnosis]))).toEqual(
-        Object.fromEntries(expected.map(([id, words]) => [id, expect.stringContaining(words)])),
-      )
-      expect(asDeclared).toBe(true)
-      expect(
-        left({ ...report, host: { ...report.host, left: report.host.left.filter(isOnMachine) } }),
-      ).toEqual([])
-    })
+    test.for(cases)(
+      'step $number: $name',
+      { timeout: 2 * MUTANT_LIMIT },
+      async ({ name, breaks }, { skip }) => {
+        const { built, exit } = await runs.next(name)
+        expect(exit).toBe(undefined)
+        const { report, asDeclared } = built!
+        const failed = report.checks.filter(({ ok }) => ok === false)
+        const unseen = report.checks.filter(({ id, ok }) => ok === null && id in breaks).map(({ id }) => id)
+        rows.push(
+          `  ${number} ${name.padEnd(34)} ${failed.map(({ id }) => `✘ ${id}`).join('  ')}${unseen.map(id => `  – ${id}`).join('')}`,
+        )
+        // those that cannot be looked at here are neither right nor wrong
+        const expected = Object.entries(breaks).filter(([id]) => !unseen.includes(id))
+        expect(report.refused).toBe(undefined)
+        // root can look at everything; but a mutant may need a program that is not installed here
+        const { reason = '' } = report.limited[0] ?? {}
+        skip(mode === 'root' && unseen.length === Object.keys(breaks).length, reason)
+        if (mode === 'root') expect(failed).not.toEqual([])
+        expect(Object.fromEntries(failed.map(({ id, diagnosis }) => [id, diagnosis]))).toEqual(
+          Object.fromEntries(expected.map(([id, words]) => [id, expect.stringContaining(words)])),
+        )
+        expect(asDeclared).toBe(true)
+        expect(
+          left({ ...report, host: { ...report.host, left: report.host.left.filter(isOnMachine) } }),
+        ).toEqual([])
+      },
+    )
   })
 }
 

@@ -19,7 +19,7 @@ export interface Run {
 }
 
 /** How long one mutant may take, in milliseconds: against hanging, not for speed. */
-export const PATIENCE = 300_000
+export const MUTANT_LIMIT = 300_000
 
 /** Builds mutants in one sandbox until they are all built, or one spoils it. */
 async function inOneSandbox(number: number, jobs: MutantJob[]): Promise<void> {
@@ -30,7 +30,7 @@ async function inOneSandbox(number: number, jobs: MutantJob[]): Promise<void> {
   const root = !isRootless(jobs[0]?.rootless)
   await using process_ = await MUTANTS.start({ kind: 'protected', root, files, cgroup }, { args, env })
   for (let job = jobs.shift(); job; job = jobs.shift()) {
-    const { exit } = await process_.do(job, PATIENCE)
+    const { exit } = await process_.do(job, MUTANT_LIMIT)
     const file = join(files.copy, BUILT_FILE)
     const run: Run = {
       name: job.name,
