@@ -1,6 +1,7 @@
 import { codeOf } from '../common/error-code.ts'
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { dataFolder } from '../image/data-folder.ts'
 import { hierarchies } from '../kernel/cgroup/cgroupfs.ts'
 import { mountinfo } from '../kernel/mount/mountinfo.ts'
 import {
@@ -30,8 +31,18 @@ export function difference(earlier: Set<string>, later: Set<string>): string[] {
   ]
 }
 
+/**
+ * Where a step can mount something by mistake: in our data folder, among the kernel's file systems, or close to the root. Deeper down
+ * others mount all the time: Docker and Podman for their containers, systemd for sessions.
+ */
 function mounts(): string[] {
-  return mountinfo().map(m => `mount ${m.type} on ${m.target}`)
+  const ours = `${dataFolder()}/`
+  return mountinfo()
+    .filter(
+      ({ target }) =>
+        target.startsWith(ours) || /^\/(proc|sys|dev)\//.test(target) || target.split('/').length <= 3,
+    )
+    .map(({ type, target }) => `mount ${type} on ${target}`)
 }
 
 function cgroups(id: string): string[] {
@@ -60,9 +71,12 @@ function readFolders(folder: string): string[] {
   }
 }
 
+/** The links that Docker, Podman and the CNI plugins make; they, too, come and go. */
+const OF_ENGINES = /^(docker0|docker_gwbridge|br-[0-9a-f]{12}|veth[0-9a-f]{6,}|(podman|cni)\d+)$/
+
 function links(id: string): string[] {
   return linkNames('self')
-    .filter(name => !/^mlb?-|^minilab/.test(name) || name.includes(id))
+    .filter(name => (!/^mlb?-|^minilab/.test(name) && !OF_ENGINES.test(name)) || name.includes(id))
     .map(name => `link ${name}`)
 }
 
