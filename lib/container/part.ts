@@ -2,6 +2,7 @@ import type { Cgroup } from '../kernel/cgroup/cgroup.ts'
 import type { Gate } from '../kernel/tape/gate.ts'
 import type { Later, Tape } from '../kernel/tape/tape.ts'
 import type { Ledger } from './ledger/ledger.ts'
+import type { Init } from './init.ts'
 import type { Cable, NetworkPlan, NetworkRequests } from './net/network-plan.ts'
 import type { Monitor } from './monitor.ts'
 import type { Spec } from './spec.ts'
@@ -58,6 +59,8 @@ export interface Plan {
   diesWithUs: boolean
   /** the process that becomes its parent, and stays with it when we have ended */
   monitor?: Monitor
+  /** what becomes process 1 in the program's place, as the program's parent */
+  init?: Init
   /** whether its program is started from our memory, without a second stage: only for showing an attack */
   oneStage?: boolean
 }

@@ -58,7 +58,7 @@ export function recordParts(
   const last = starts.findLast(start => start <= end)
   tape.part = 'process'
   if (last !== undefined && !container.oneStage && !reachesBack(tape, last))
-    gate.enterSecondStage(tape, [], last)
+    gate.enterSecondStage(tape, container.init?.needs, last)
   return { tape, flags: monitor ? 0 : flags }
 }
 

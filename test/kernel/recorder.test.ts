@@ -25,11 +25,14 @@ function method(call: Call): string {
 
 // an editor shows no comments, and no names of parameters, of what is mapped from a table: so they are written out
 test('recorder.ts says what the table of system calls says: npm test -- recorder -u writes it', async () => {
-  const text = `import type { Later } from './tape.ts'
+  const text = `import type { Filled } from '../syscalls/arena.ts'
+import type { Later } from './tape.ts'
 import type { Args, Call } from '../syscalls/syscalls.ts'
 
-/** An argument as a value, or, where it is a number, as the result of an earlier call. */
-type Arg<C extends Call, I extends number> = number extends Args<C>[I] ? Args<C>[I] | Later : Args<C>[I]
+/** An argument as a value, or, where it is a number, as the result of an earlier call, or what that fills. */
+type Arg<C extends Call, I extends number> = number extends Args<C>[I]
+  ? Args<C>[I] | Later | Filled
+  : Args<C>[I]
 
 /** The calls of syscalls.ts as methods that record them; written by test/kernel/recorder.test.ts, for editors to show. */
 export interface Recorder {

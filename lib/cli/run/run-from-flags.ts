@@ -117,6 +117,12 @@ function requestFrom(image: string, command: string[], flags: RunFlags): Omit<Ru
     throw new MinilabError('usage', `-p needs a bridge, and the network is ${network}`, 'leave out --network')
   if (flags.unsafe && !flags.mine)
     throw new MinilabError('usage', '--unsafe applies only to your parts', 'leave it out, or add --mine')
+  if (flags.init && flags.mine)
+    throw new MinilabError(
+      'usage',
+      '--init belongs to our own first part, and --mine uses yours',
+      'use only one of them',
+    )
   if (flags.tty && flags.detach)
     throw new MinilabError('usage', '-t needs a terminal, and -d leaves it', 'use only one of them')
   refuseNoTerminal(flags)
@@ -135,6 +141,7 @@ function requestFrom(image: string, command: string[], flags: RunFlags): Omit<Ru
     ports: flags.publish ?? [],
     readOnly: flags.readOnly ?? false,
     capabilities: keptCapabilities(flags.capAdd, flags.capDrop),
+    init: flags.init ?? false,
     ...(flags.name !== undefined && { name: flags.name }),
     ...(flags.workdir !== undefined && { workdir: workdir(flags.workdir) }),
     ...(flags.user !== undefined && { user: flags.user }),

@@ -24,6 +24,7 @@ export interface RunFlags {
   mine?: boolean
   unsafe?: boolean
   showMonitor?: boolean
+  init?: boolean
 }
 
 const list = (value: string, before: string[] = []) => [...before, value]
@@ -38,7 +39,8 @@ export function runCommand(program: MinilabCommand): void {
     .option('-i, --interactive', 'keep stdin open')
     .option('-t, --tty', 'give it its own terminal')
     .option('-d, --detach', 'print its id and leave it running')
-    .option('--show-monitor', 'with -d: print what stays beside it, and start nothing')
+    .option('--init', 'make process 1 an init: it passes on signals to the program, and reaps orphans')
+    .option('--show-monitor', 'with -d or --init: print the tapes of what stays, and start nothing')
     .option('--rm', 'remove it when it ends')
     .option('--name <name>', 'a name for it')
     .option('-m, --memory <size>', 'memory limit, such as 64m')

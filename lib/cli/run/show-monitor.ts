@@ -1,5 +1,6 @@
 import { MinilabError } from '../../common/errors.ts'
 import { ourselves } from '../../common/ourselves.ts'
+import { initTape } from '../../container/init.ts'
 import { monitorTape } from '../../container/monitor.ts'
 import { logPump } from '../../container/streams/log-pump.ts'
 import type { Tape } from '../../kernel/tape/tape.ts'
@@ -7,14 +8,18 @@ import { fold } from '../../guide/text.ts'
 import { EXIT } from '../exit.ts'
 import type { RunFlags } from './run.ts'
 
-/** `run -d --show-monitor`: prints the tapes of the processes that stay beside a container. Starts nothing. Resolves to the exit status. */
-export function showMonitor({ detach }: RunFlags): number {
-  if (!detach) throw new MinilabError('usage', '--show-monitor needs -d: only then a monitor stays', 'add -d')
+/** `run --show-monitor`: prints the tapes of the processes that stay with a container: beside it, or as its process 1. Starts nothing. Resolves to the exit status. */
+export function showMonitor({ detach, init }: RunFlags): number {
+  if (!detach && !init)
+    throw new MinilabError('usage', '--show-monitor needs -d: only then a monitor stays', 'add -d, or --init')
   const [program, ...args] = ourselves(['run', '-d', '…'])
   const env = Object.entries(process.env).map(([name, value]) => `${name}=${value ?? ''}`)
   const tapes: Record<string, Tape> = {
-    'the monitor': monitorTape({ program: { args: [program, ...args], env } }),
-    'the log pump of stdout (that of stderr writes another first word)': logPump('stdout'),
+    ...(detach && {
+      'the monitor': monitorTape({ program: { args: [program, ...args], env } }),
+      'the log pump of stdout (that of stderr writes another first word)': logPump('stdout'),
+    }),
+    ...(init && { 'process 1': initTape() }),
   }
   const width = process.stdout.columns || 100
   for (const [title, tape] of Object.entries(tapes)) {

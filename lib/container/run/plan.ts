@@ -40,6 +40,8 @@ export interface RunRequest {
   readOnly: boolean
   hostname?: string
   capabilities: string[]
+  /** whether an init is process 1, and the program its child */
+  init?: boolean
   /** the file that receives its output, with -d */
   log?: string
   /** the process of ours that undoes what it leaves, if that is not this one: mistaken mounts may hide our paths from us */

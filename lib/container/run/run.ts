@@ -83,13 +83,14 @@ export async function start(
   let started: Started | undefined
   try {
     using held = holdName(request.name)
+    using init = request.init ? new (await import('../init.ts')).Init() : undefined
     const parts = [
       ...partsFor(request, plan, all),
       etcFiles(containerFolder(id)),
       remembered(request, source, held.name),
       ...more,
     ]
-    started = await startParts(parts, plan)
+    started = await startParts(parts, { ...plan, ...(init && { init }) })
     commitState(id)
     request.onStarted?.(id)
     return started

@@ -11,6 +11,22 @@ export interface Result {
 export type Word = bigint | number | Result
 
 /**
+ * An argument that an earlier call fills: the kernel writes it to where the argument lies in memory, because a tape cannot
+ * copy what a call has written. Of one call only.
+ */
+export class Filled extends Uint8Array {
+  readonly label: string
+  constructor(label: string) {
+    super(8) // a word
+    this.label = label
+  }
+
+  override toString(): string {
+    return `<${this.label}>`
+  }
+}
+
+/**
  * Memory that we can pass pointers into to the kernel (and to a child that shares it, CLONE_VM): one mmap(2), filled from
  * the bottom, emptied all at once. JavaScript's own buffers are unsuitable: the garbage collector may move or free them.
  * Never unmapped (koffi would crash on a view of it): finished arenas wait in `spare` for the next tape.
@@ -105,6 +121,11 @@ export class Arena {
       else this.view.setBigUint64(at, BigInt.asUintN(64, BigInt(word)), true)
     })
     return this.address(offset)
+  }
+
+  /** Tells where the bytes of an argument lie that a call fills. */
+  lies(argument: Filled, offset: number): void {
+    this.#outs.set(argument, offset)
   }
 
   /** A buffer that calls read and fill; its new contents are copied back by `collect()`. Calls that name the same buffer share it. */

@@ -1,4 +1,5 @@
-import type { Arena, Word } from './arena.ts'
+import { constants as os } from 'node:os'
+import { type Arena, Filled, type Word } from './arena.ts'
 import * as constants from './constants.ts'
 
 /**
@@ -59,6 +60,9 @@ const kind = <T>(form: Form, encode: Kind<T>['encode'], print: Kind<T>['print'])
   encode,
   print,
 })
+
+/** All signals, as a set: every one of the 64 bits. */
+export const ALL_SIGNALS = 2n ** 64n - 1n
 
 const number = kind<number | bigint>(NUMBER, v => v, String)
 const text = kind<string>(TEXT, (v, arena) => arena.cstring(v), quote)
@@ -163,6 +167,24 @@ const kinds = {
           : [v.handler, constants.SA_RESTART + constants.SA_RESTORER, v.restorer, 0],
       ),
     v => `{sa_handler=${typeof v === 'string' ? v : '/* ours */'}}`,
+  ),
+  // its name, as kill -l prints it
+  signal: kind<number>(
+    NUMBER,
+    v => v,
+    v => Object.entries(os.signals).find(([, one]) => one === v)?.[0] ?? String(v),
+  ),
+  // sigset_t: a bit for each signal
+  sigset: kind<bigint>(
+    NUMBER,
+    (v, arena) => arena.words([v]),
+    v => (v === ALL_SIGNALS ? '~[]' : v === 0n ? '[]' : `0x${v.toString(16)}`),
+  ),
+  // clone(2): the lowest byte is the signal that the parent gets at its end
+  clone_flags: kind<number>(
+    NUMBER,
+    v => v,
+    v => flags('CLONE_', v & ~0xff) + ((v & 0xff) === os.signals.SIGCHLD ? '|SIGCHLD' : `|${v & 0xff}`),
   ),
   uid_list: kind<readonly number[]>(
     listOf(NUMBER),
@@ -283,6 +305,7 @@ function printSockaddr(v: Uint8Array): string {
 }
 
 function printBytes(v: Uint8Array): string {
+  if (v instanceof Filled) return String(v)
   const printable = v.length <= 32 && v.every(b => b >= 32 && b < 127)
   return printable ? quote(Buffer.from(v).toString()) : `/* ${v.length} bytes */`
 }

@@ -127,6 +127,10 @@ export const P_PIDFD = 3
 export const WNOHANG = 1
 export const WSTOPPED = 2
 export const WEXITED = 4
+export const WNOWAIT = 0x01000000
+
+// signal masks: asm-generic/signal-defs.h
+export const SIG_SETMASK = 2
 
 // signals that Node ignores: asm-generic/signal.h
 export const SIGPIPE = 13
@@ -181,6 +185,7 @@ export const TCGETS = 0x5401
 export const TCSETSW = 0x5403
 export const TIOCSTI = 0x5412
 export const TIOCSCTTY = 0x540e
+export const TIOCSPGRP = 0x5410
 export const TIOCGWINSZ = 0x5413
 export const TIOCSWINSZ = 0x5414
 export const TIOCSPTLCK = 0x40045431

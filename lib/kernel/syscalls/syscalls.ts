@@ -11,6 +11,8 @@ export const syscalls = {
   read: ['fd:fd', 'buf:out', 'count:size'],
   /** write(2): write count bytes to a descriptor */
   write: ['fd:fd', 'buf:bytes', 'count:size'],
+  /** readv(2): read into several pieces of memory, one after the other, at once */
+  readv: ['fd:fd', 'iov:iovec', 'iovcnt:int'],
   /** writev(2): write several pieces of memory, one after the other, at once */
   writev: ['fd:fd', 'iov:iovec', 'iovcnt:int'],
   /** lseek(2): move the position of an open file; returns the new one */
@@ -63,6 +65,8 @@ export const syscalls = {
   // the process
   /** clone3(2): make a child process, in new namespaces if the flags say so */
   clone3: ['args:clone_args', 'size:size'],
+  /** clone(2): make a child process; 0 as its stack: it uses a copy of the caller's, or the caller's own */
+  clone: ['flags:clone_flags', 'stack:hex', 'parent_tid:out?', 'arg4:hex', 'arg5:hex'],
   /** execve(2): become another program */
   execve: ['path:path', 'argv:argv', 'envp:envp'],
   /** execveat(2): become a program that is open as a descriptor */
@@ -72,7 +76,11 @@ export const syscalls = {
   /** kill(2): send a signal */
   kill: ['pid:pid', 'sig:int'],
   /** rt_sigaction(2): what a signal does: its default, or nothing; size is that of a signal mask, 8 */
-  rt_sigaction: ['sig:enum:SIG', 'act:sigaction?', 'oldact:out?', 'size:size'],
+  rt_sigaction: ['sig:signal', 'act:sigaction?', 'oldact:out?', 'size:size'],
+  /** rt_sigprocmask(2): which signals wait until they are unblocked; size is that of a signal mask, 8 */
+  rt_sigprocmask: ['how:enum:SIG_', 'set:sigset', 'oldset:out?', 'size:size'],
+  /** rt_sigtimedwait(2): wait for one of the signals, which are blocked; returns its number */
+  rt_sigtimedwait: ['set:sigset', 'info:out?', 'timeout:hex', 'size:size'],
   /** getrandom(2): fill a buffer with random bytes */
   getrandom: ['buf:out', 'count:size', 'flags:flags:GRND_'],
   /** clock_gettime(2): the time of a clock, as struct timespec: seconds and nanoseconds, 16 bytes */
@@ -83,6 +91,8 @@ export const syscalls = {
   kcmp: ['pid1:pid', 'pid2:pid', 'type:enum:KCMP_', 'idx1:int', 'idx2:int'],
   /** setsid(2): start a session, without a terminal */
   setsid: [],
+  /** setpgid(2): put a process into a process group; 0: the caller, into a group of its own */
+  setpgid: ['pid:pid', 'pgid:pid'],
   /** umask(2): the mode bits that new files do not get */
   umask: ['mask:octal'],
   /** chdir(2): change the working directory */
@@ -94,7 +104,9 @@ export const syscalls = {
   /** prlimit64(2): set a resource limit */
   prlimit64: ['pid:pid', 'resource:enum:RLIMIT_', 'new_limit:rlimit?', 'old_limit:out?'],
   /** waitid(2): wait for a child; infop is a siginfo_t of 128 bytes */
-  waitid: ['idtype:enum:P_', 'id:int', 'infop:out', 'options:flags:W', 'rusage:out?'],
+  waitid: ['idtype:enum:P_', 'id:int', 'infop:out?', 'options:flags:W', 'rusage:out?'],
+  /** wait4(2): wait for a child, and reap it; returns its pid. wstatus is an int: its first byte is the signal that ended it, the second its exit status */
+  wait4: ['pid:pid', 'wstatus:out?', 'options:flags:W', 'rusage:out?'],
   /** pidfd_open(2): a descriptor that stands for a process */
   pidfd_open: ['pid:pid', 'flags:int'],
   /** pidfd_getfd(2): a copy of another process's descriptor */

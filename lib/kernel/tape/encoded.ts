@@ -1,5 +1,5 @@
 import { errnoName } from '../../common/errno.ts'
-import type { Arena } from '../syscalls/arena.ts'
+import { type Arena, Filled } from '../syscalls/arena.ts'
 import { int32s } from '../syscalls/now.ts'
 import { syscallNumber } from '../syscalls/syscall-numbers.ts'
 import { parameters, printArgs } from '../syscalls/syscalls.ts'
@@ -23,11 +23,18 @@ export class Encoded {
     this.#start = arena.reserve(OP.size * (ops.length + 1))
     const saves = new Map<Op, bigint[]>() // result of op → addresses of the words it flows into
     const save = ({ op }: Later, address: bigint) => saves.set(op, [...(saves.get(op) ?? []), address])
+    ops.forEach((op, i) =>
+      parameters(op.call).forEach(({ kind }, k) => {
+        const arg = op.args[k] // in a list of buffers it is only a buffer
+        if (arg instanceof Filled && !kind.form.fits(arg)) arena.lies(arg, this.#at(i) + OP.args + 8 * k)
+      }),
+    )
     ops.forEach((op, i) => {
       const at = this.#at(i)
       parameters(op.call).forEach(({ kind }, k) => {
         const address = at + OP.args + 8 * k
         const arg = op.args[k]
+        if (arg instanceof Filled && !kind.form.fits(arg)) return
         if (arg instanceof Later) return void save(arg, arena.address(address))
         arena.view.setBigUint64(address, BigInt.asUintN(64, BigInt(kind.encode(arg, arena))), true)
       })

@@ -47,10 +47,8 @@ export class Gate {
    * this gate. Throws a machine error if the kernel does not allow executing a file in memory.
    */
   enterSecondStage(tape: Tape, kept: readonly number[] = [], at = tape.ops.length): void {
-    const rest = tape.ops.splice(at)
-    this.#second = new SecondStage()
-    this.#second.record(tape, [this.#child, ...kept])
-    tape.ops.push(...rest)
+    const second = (this.#second = new SecondStage())
+    tape.insert(at, () => second.record(tape, [this.#child, ...kept]))
   }
   #second: SecondStage | undefined
 

@@ -116,7 +116,7 @@ export function launch(tape: Tape, flags = 0): Launched {
       replaying.delete(known.pid)
       replaying.delete(known.childsChild)
       stayDumpable()
-      const aside = first.refusedAside()
+      const aside = first.refusedAside() ?? second?.ops.refusedAside()
       if (aside) refusedAside = refusal(aside.op, aside.result)
       const { began } = first
       const at = clockAt(began)

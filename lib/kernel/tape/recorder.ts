@@ -1,8 +1,11 @@
+import type { Filled } from '../syscalls/arena.ts'
 import type { Later } from './tape.ts'
 import type { Args, Call } from '../syscalls/syscalls.ts'
 
-/** An argument as a value, or, where it is a number, as the result of an earlier call. */
-type Arg<C extends Call, I extends number> = number extends Args<C>[I] ? Args<C>[I] | Later : Args<C>[I]
+/** An argument as a value, or, where it is a number, as the result of an earlier call, or what that fills. */
+type Arg<C extends Call, I extends number> = number extends Args<C>[I]
+  ? Args<C>[I] | Later | Filled
+  : Args<C>[I]
 
 /** The calls of syscalls.ts as methods that record them; written by test/kernel/recorder.test.ts, for editors to show. */
 export interface Recorder {
@@ -10,6 +13,8 @@ export interface Recorder {
   read(fd: Arg<'read', 0>, buf: Arg<'read', 1>, count: Arg<'read', 2>): Later
   /** write(2): write count bytes to a descriptor */
   write(fd: Arg<'write', 0>, buf: Arg<'write', 1>, count: Arg<'write', 2>): Later
+  /** readv(2): read into several pieces of memory, one after the other, at once */
+  readv(fd: Arg<'readv', 0>, iov: Arg<'readv', 1>, iovcnt: Arg<'readv', 2>): Later
   /** writev(2): write several pieces of memory, one after the other, at once */
   writev(fd: Arg<'writev', 0>, iov: Arg<'writev', 1>, iovcnt: Arg<'writev', 2>): Later
   /** lseek(2): move the position of an open file; returns the new one */
@@ -114,6 +119,14 @@ export interface Recorder {
   llistxattr(path: Arg<'llistxattr', 0>, list: Arg<'llistxattr', 1>, size: Arg<'llistxattr', 2>): Later
   /** clone3(2): make a child process, in new namespaces if the flags say so */
   clone3(args: Arg<'clone3', 0>, size: Arg<'clone3', 1>): Later
+  /** clone(2): make a child process; 0 as its stack: it uses a copy of the caller's, or the caller's own */
+  clone(
+    flags: Arg<'clone', 0>,
+    stack: Arg<'clone', 1>,
+    parent_tid: Arg<'clone', 2>,
+    arg4: Arg<'clone', 3>,
+    arg5: Arg<'clone', 4>,
+  ): Later
   /** execve(2): become another program */
   execve(path: Arg<'execve', 0>, argv: Arg<'execve', 1>, envp: Arg<'execve', 2>): Later
   /** execveat(2): become a program that is open as a descriptor */
@@ -135,6 +148,20 @@ export interface Recorder {
     oldact: Arg<'rt_sigaction', 2>,
     size: Arg<'rt_sigaction', 3>,
   ): Later
+  /** rt_sigprocmask(2): which signals wait until they are unblocked; size is that of a signal mask, 8 */
+  rt_sigprocmask(
+    how: Arg<'rt_sigprocmask', 0>,
+    set: Arg<'rt_sigprocmask', 1>,
+    oldset: Arg<'rt_sigprocmask', 2>,
+    size: Arg<'rt_sigprocmask', 3>,
+  ): Later
+  /** rt_sigtimedwait(2): wait for one of the signals, which are blocked; returns its number */
+  rt_sigtimedwait(
+    set: Arg<'rt_sigtimedwait', 0>,
+    info: Arg<'rt_sigtimedwait', 1>,
+    timeout: Arg<'rt_sigtimedwait', 2>,
+    size: Arg<'rt_sigtimedwait', 3>,
+  ): Later
   /** getrandom(2): fill a buffer with random bytes */
   getrandom(buf: Arg<'getrandom', 0>, count: Arg<'getrandom', 1>, flags: Arg<'getrandom', 2>): Later
   /** clock_gettime(2): the time of a clock, as struct timespec: seconds and nanoseconds, 16 bytes */
@@ -151,6 +178,8 @@ export interface Recorder {
   ): Later
   /** setsid(2): start a session, without a terminal */
   setsid(): Later
+  /** setpgid(2): put a process into a process group; 0: the caller, into a group of its own */
+  setpgid(pid: Arg<'setpgid', 0>, pgid: Arg<'setpgid', 1>): Later
   /** umask(2): the mode bits that new files do not get */
   umask(mask: Arg<'umask', 0>): Later
   /** chdir(2): change the working directory */
@@ -179,6 +208,13 @@ export interface Recorder {
     infop: Arg<'waitid', 2>,
     options: Arg<'waitid', 3>,
     rusage: Arg<'waitid', 4>,
+  ): Later
+  /** wait4(2): wait for a child, and reap it; returns its pid. wstatus is an int: its first byte is the signal that ended it, the second its exit status */
+  wait4(
+    pid: Arg<'wait4', 0>,
+    wstatus: Arg<'wait4', 1>,
+    options: Arg<'wait4', 2>,
+    rusage: Arg<'wait4', 3>,
   ): Later
   /** pidfd_open(2): a descriptor that stands for a process */
   pidfd_open(pid: Arg<'pidfd_open', 0>, flags: Arg<'pidfd_open', 1>): Later

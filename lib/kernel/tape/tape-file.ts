@@ -44,6 +44,11 @@ export class TapeFile {
     }
   }
 
+  /** The descriptors that `execute` uses. */
+  get needs(): number[] {
+    return [this.fd, program()]
+  }
+
   /** Records how a child becomes that program. */
   execute(tape: Tape, name = 'minilab'): void {
     tape.dup3(this.fd, TAPE_FD, 0)

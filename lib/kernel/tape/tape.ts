@@ -137,6 +137,15 @@ export class Tape {
     return this.branch({ min: 0n, max: -1n, under: label, over: label })
   }
 
+  /** Records calls before those that are recorded from `at` on. */
+  insert(at: number, record: () => void): void {
+    const rest = this.ops.splice(at)
+    record()
+    const more = this.ops.length - at
+    for (const label of this.#labels) if (label.at >= at) label.at += more
+    this.ops.push(...rest)
+  }
+
   /** A second clone3: its child goes on replaying. The caller exits silently, or goes on at a label. */
   become(args: Args<'clone3'>[0], over?: Label): Later {
     return this.record('clone3', [args, 88], { max: 0n, ...(over && { over }) })
