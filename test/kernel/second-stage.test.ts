@@ -1,6 +1,6 @@
 import { accessSync, constants, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Child } from '../../lib/kernel/process/child.ts'
 import { AT_FDCWD, O_RDONLY } from '../../lib/kernel/syscalls/constants.ts'
 import { keepInherited } from '../../lib/kernel/process/inherited.ts'
@@ -8,7 +8,7 @@ import { descriptors, status } from '../../lib/kernel/process/procfs.ts'
 import { Gate } from '../../lib/kernel/tape/gate.ts'
 import { type Arrived, launchGated } from '../../lib/kernel/tape/launch-gated.ts'
 import { Tape } from '../../lib/kernel/tape/tape.ts'
-import { isRoot, runMinilab } from '../support/minilab.ts'
+import { isRoot, ORDINARY, runMinilab, userData } from '../support/minilab.ts'
 import { folder } from './replay.ts'
 
 /** A child with two stages, and with a gate in the second one, at which `look` is called. */
@@ -125,12 +125,38 @@ test('nothing is left in us', async () => {
 })
 
 // vm.memfd_noexec is of a pid namespace: sysctl/vm.rst
-test.skipIf(!isRoot)('where no program in memory is allowed, that is said, and what to do', async () => {
-  const script = 'echo 2 > /proc/sys/vm/memfd_noexec && exec "$@"'
-  const wrapper = ['unshare', '--pid', '--fork', '--mount', '--mount-proc', 'sh', '-c', script, 'sh']
-  const ran = await runMinilab(['run', '--rm', '--network', 'none', 'default', 'true'], { wrapper })
-  expect([ran.status, ran.stderr]).toEqual([
-    125,
-    'minilab: this machine forbids programs in memory (vm.memfd_noexec = 2), and a container starts as one: sysctl vm.memfd_noexec=1\n',
-  ])
+describe.skipIf(!isRoot)('where no program in memory is allowed', () => {
+  /** What is run by a shell in which no program in memory is allowed. */
+  const forbidden = (script: string) => {
+    const begin = 'echo 2 > /proc/sys/vm/memfd_noexec && '
+    return ['unshare', '--pid', '--fork', '--mount', '--mount-proc', 'sh', '-c', begin + script, 'sh']
+  }
+  const args = ['run', '--rm', 'default', 'sh', '-c', 'readlink /proc/1/exe; exit 7']
+
+  test('as root it lies on a file system that no process can write to', async () => {
+    const ran = await runMinilab(args, { wrapper: forbidden('exec "$@"') })
+    expect([ran.status, ran.stdout, ran.stderr]).toEqual([7, '/bin/busybox\n', ''])
+    // monitor, log pumps and init are that program: not even root outside can change it
+    const look = `id=$("$@") && for pid in $(pgrep -x minilab); do
+        exe=/proc/$pid/exe
+        stat -L -c %a $exe; chmod 755 $exe; cp /bin/true $exe
+      done 2>&1 | sed 's/.*: //'; "$1" "$2" rm -f $id >/dev/null`
+    const { stdout, stderr } = await runMinilab(['run', '-d', '--init', 'default', 'sleep', '1000'], {
+      wrapper: forbidden(look),
+    })
+    const each = '111\nRead-only file system\nRead-only file system\n'
+    expect([stdout, stderr]).toEqual([each.repeat(4), ''])
+  })
+
+  test('an ordinary user is told, and what to do', async () => {
+    const script = `exec setpriv --reuid ${ORDINARY.uid} --regid ${ORDINARY.gid} --clear-groups "$@"`
+    const ran = await runMinilab(['run', '--rm', '--network', 'none', 'default', 'true'], {
+      wrapper: forbidden(script),
+      data: userData('ordinary'),
+    })
+    expect([ran.status, ran.stderr]).toEqual([
+      125,
+      'minilab: this machine forbids programs in memory (vm.memfd_noexec = 2), and a container starts as one: run it as root, which may mount instead, or: sudo sysctl vm.memfd_noexec=1\n',
+    ])
+  })
 })

@@ -5,7 +5,6 @@ import {
   MFD_EXEC,
   MFD_NOEXEC_SEAL,
 } from '../syscalls/constants.ts'
-import { MinilabError } from '../../common/errors.ts'
 import { now } from '../syscalls/now.ts'
 import { SyscallError } from '../syscalls/syscall-error.ts'
 
@@ -13,22 +12,15 @@ import { SyscallError } from '../syscalls/syscall-error.ts'
 export const SEALED = 0xf
 
 /**
- * A file that exists only in memory: memfd_create(2). Returns a close-on-exec descriptor; the caller closes it. Throws a machine error
- * if the kernel does not allow executing such a file.
+ * A file that exists only in memory: memfd_create(2). Returns a close-on-exec descriptor; the caller closes it. Throws a SyscallError, for a
+ * program EACCES where the kernel does not allow executing such a file.
  */
 export function memoryFile(name: string, use: 'data' | 'program'): number {
   const flags = MFD_CLOEXEC | MFD_ALLOW_SEALING
   try {
     return now.memfd_create(name, flags | (use === 'program' ? MFD_EXEC : MFD_NOEXEC_SEAL))
   } catch (error) {
-    const code = error instanceof SyscallError ? error.code : undefined
-    if (code === 'EINVAL') return now.memfd_create(name, flags) // before Linux 6.3
-    if (code === 'EACCES' && use === 'program')
-      throw new MinilabError(
-        'machine',
-        'this machine forbids programs in memory (vm.memfd_noexec = 2), and a container starts as one',
-        'sysctl vm.memfd_noexec=1',
-      )
+    if (error instanceof SyscallError && error.code === 'EINVAL') return now.memfd_create(name, flags) // before Linux 6.3
     throw error
   }
 }

@@ -29,6 +29,11 @@ export const OPEN_TREE_CLONE = 1
 export const OPEN_TREE_CLOEXEC = 0o2000000
 export const MOVE_MOUNT_F_EMPTY_PATH = 4
 export const MOVE_MOUNT_T_EMPTY_PATH = 0x40
+export const FSOPEN_CLOEXEC = 1
+export const FSMOUNT_CLOEXEC = 1
+export const FSCONFIG_SET_FLAG = 0
+export const FSCONFIG_CMD_CREATE = 6
+export const FSCONFIG_CMD_RECONFIGURE = 7
 export const MOUNT_ATTR_RDONLY = 1
 export const MOUNT_ATTR_NODEV = 4
 

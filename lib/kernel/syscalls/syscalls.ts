@@ -143,6 +143,12 @@ export const syscalls = {
   pivot_root: ['new_root:path', 'put_old:path'],
   /** chroot(2): change what this process's paths start from */
   chroot: ['path:path'],
+  /** fsopen(2): begin to make a file system */
+  fsopen: ['fsname:string', 'flags:hex'],
+  /** fsconfig(2): set an option of a file system, or make it, or change it */
+  fsconfig: ['fd:fd', 'cmd:enum:FSCONFIG_', 'key:string?', 'value:string?', 'aux:int'],
+  /** fsmount(2): a descriptor for a mount of a file system, which is attached nowhere */
+  fsmount: ['fd:fd', 'flags:hex', 'attr_flags:flags:MOUNT_ATTR_'],
   /** open_tree(2): a descriptor for a mount, or for a copy of it */
   open_tree: ['dirfd:dirfd', 'path:path', 'flags:flags:OPEN_TREE_|AT_'],
   /** mount_setattr(2): change the attributes of a mount; attr is a struct mount_attr of 32 bytes */

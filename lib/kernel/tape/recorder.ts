@@ -273,6 +273,18 @@ export interface Recorder {
   pivot_root(new_root: Arg<'pivot_root', 0>, put_old: Arg<'pivot_root', 1>): Later
   /** chroot(2): change what this process's paths start from */
   chroot(path: Arg<'chroot', 0>): Later
+  /** fsopen(2): begin to make a file system */
+  fsopen(fsname: Arg<'fsopen', 0>, flags: Arg<'fsopen', 1>): Later
+  /** fsconfig(2): set an option of a file system, or make it, or change it */
+  fsconfig(
+    fd: Arg<'fsconfig', 0>,
+    cmd: Arg<'fsconfig', 1>,
+    key: Arg<'fsconfig', 2>,
+    value: Arg<'fsconfig', 3>,
+    aux: Arg<'fsconfig', 4>,
+  ): Later
+  /** fsmount(2): a descriptor for a mount of a file system, which is attached nowhere */
+  fsmount(fd: Arg<'fsmount', 0>, flags: Arg<'fsmount', 1>, attr_flags: Arg<'fsmount', 2>): Later
   /** open_tree(2): a descriptor for a mount, or for a copy of it */
   open_tree(dirfd: Arg<'open_tree', 0>, path: Arg<'open_tree', 1>, flags: Arg<'open_tree', 2>): Later
   /** mount_setattr(2): change the attributes of a mount; attr is a struct mount_attr of 32 bytes */

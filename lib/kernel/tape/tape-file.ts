@@ -1,8 +1,8 @@
-import { fchmodSync, ftruncateSync, writeSync } from 'node:fs'
-import { orClose } from '../../common/descriptor.ts'
+import { ftruncateSync, writeSync } from 'node:fs'
 import { AT_EMPTY_PATH } from '../syscalls/constants.ts'
 import { Arena } from '../syscalls/arena.ts'
-import { memoryFile, seal } from '../process/memory-file.ts'
+import { memoryFile } from '../process/memory-file.ts'
+import { programFile } from '../process/program-file.ts'
 import { arch } from '../syscalls/syscall-numbers.ts'
 import { ENTRY, launchpad } from './launchpad.ts'
 import type { Tape } from './tape.ts'
@@ -65,14 +65,7 @@ let made: number | undefined
 
 /** The program, as a descriptor: always the same, so it is made once. */
 function program(): number {
-  if (made !== undefined) return made
-  const fd = memoryFile('minilab', 'program')
-  return (made = orClose(fd, () => {
-    writeSync(fd, elf())
-    fchmodSync(fd, 0o111) // a process whose program it may not read is undumpable: execve(2)
-    seal(fd)
-    return fd
-  }))
+  return (made ??= programFile('minilab', elf()))
 }
 
 /** elf(5): a static program with one segment, the launchpad; its entry point is `standalone`. */
