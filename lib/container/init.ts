@@ -18,7 +18,7 @@ import {
   WNOHANG,
   WNOWAIT,
 } from '../kernel/syscalls/constants.ts'
-import { ALL_SIGNALS } from '../kernel/syscalls/kinds.ts'
+import { ALL_SIGNALS } from '../kernel/syscalls/argument-kinds.ts'
 import { closeTape, standaloneFile } from '../kernel/tape/standalone.ts'
 import type { TapeFile } from '../kernel/tape/tape-file.ts'
 import { Label, type Later, Tape } from '../kernel/tape/tape.ts'
