@@ -2,48 +2,32 @@ import { closeSync, fstatSync } from 'node:fs'
 import { Cgroup, cgroupOf } from '../kernel/cgroup/cgroup.ts'
 import { Child, type Exit } from '../kernel/process/child.ts'
 import {
-  CLONE_PARENT,
-  CLONE_PARENT_SETTID,
-  CLONE_VFORK,
-  CLONE_VM,
   O_CLOEXEC,
   O_NOCTTY,
   O_RDWR,
-  PR_SET_PDEATHSIG,
   RESOLVE_IN_ROOT,
   RESOLVE_NO_SYMLINKS,
-  TIOCSCTTY,
 } from '../kernel/syscalls/constants.ts'
 import { codeOf } from '../common/error-code.ts'
 import { Interrupted, MinilabError } from '../common/errors.ts'
-import { Gate } from '../kernel/tape/gate.ts'
 import { keepGoing } from '../kernel/process/keep-going.ts'
 import { launchGated } from '../kernel/tape/launch-gated.ts'
 import { int32s, now } from '../kernel/syscalls/now.ts'
-import { isGone, namespaceInode, type Namespace } from '../kernel/process/procfs.ts'
+import { isGone } from '../kernel/process/procfs.ts'
 import { ended } from '../kernel/process/signal.ts'
 import { openInside } from '../kernel/mount/open-inside.ts'
-import { Tape } from '../kernel/tape/tape.ts'
-import { foreignNamespaces } from '../kernel/tape/visit.ts'
 import { Connection } from './streams/connection.ts'
-import { hardening } from './parts/hardening.ts'
+import { recordJoin } from './join.ts'
 import { Ledger } from './ledger/ledger.ts'
-import { nothingMade } from './start.ts'
-import { handOnStdio, program, workdir } from './parts/process.ts'
 import { copySize, openSlave } from './streams/our-terminal.ts'
 import { startError } from './start-error.ts'
 import { running } from './state/state.ts'
 import type { State } from './state/state-shape.ts'
 import type { ProcessSpec } from './spec.ts'
-import { openNull, own, type Stdio } from './streams/streams.ts'
 import { dataFolder } from '../image/data-folder.ts'
 
-const SIGKILL = 9
 /** How long a container's processes may take to end when its first process has ended: ms. */
 const END_LIMIT = 1000
-
-/** The kinds of namespaces that setns(2) can join here; only a process with its own memory may enter a time namespace. */
-const JOINED: Namespace[] = ['user', 'pid', 'mnt', 'uts', 'ipc', 'net', 'cgroup']
 
 export interface ExecOptions {
   interactive: boolean
@@ -86,42 +70,16 @@ export async function execIn(
 ): Promise<Exit> {
   using connection = new Connection(options)
   const pair = options.terminal ? await openTerminal(state.pid) : undefined
-  const stdio: Stdio = pair ? [pair.slave, pair.slave, pair.slave] : connection.stdio
-  const container = nothingMade({
+  const { tape, gate, pid } = recordJoin({
     id: state.id,
     spec: { ...state.spec, process: process_ },
     rootfs: '/',
     ledger: new Ledger(dataFolder()),
-    stdio,
     diesWithUs: true,
+    first: { pid: state.pid, pidfd },
+    stdio: pair ? [pair.slave, pair.slave, pair.slave] : connection.stdio,
+    terminal: pair !== undefined,
   })
-  const gate = new Gate()
-  const pid = new Uint8Array(4)
-  const tape = new Tape()
-  tape.part = 'exec'
-  // in its own session: a signal to our process group cannot end it before the second child has become the program
-  tape.setsid()
-  tape.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
-  gate.record(tape)
-  handOnStdio(tape, stdio)
-  // what enters the container has nothing of our memory or our program in it: no tracer inside can reach them (CVE-2016-9962)
-  gate.enterSecondStage(tape, [pidfd])
-  tape.setns(pidfd, foreignNamespaces(state.pid, JOINED))
-  tape.become({ flags: CLONE_VM + CLONE_VFORK + CLONE_PARENT + CLONE_PARENT_SETTID, parentTid: pid })
-  tape.setsid()
-  tape.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) // a change of user clears it: program sets it again
-  tape.umask(0o022)
-  if (pair) tape.ioctl(0, TIOCSCTTY, 0)
-  openNull(tape, stdio)
-  if (namespaceInode(state.pid, 'user') !== namespaceInode('self', 'user')) {
-    tape.setresgid(0, 0, 0)
-    tape.setresuid(0, 0, 0)
-  }
-  own(tape, process_.user.uid)
-  tape.part = program.name // so that an error with the directory or the program is reported as by `run`
-  workdir.inside?.(tape, container, gate)
-  hardening.inside?.(tape, container, gate)
-  program.inside?.(tape, container, gate)
 
   let second = () => 0
   const going = keepGoing(() => second())
@@ -181,7 +139,7 @@ function childOf(pid: number): Child | undefined {
  * A new terminal from the container's own devpts, opened from outside. A process inside may have put a symbolic link or
  * another file in its place: links are not followed, and the opened file must be the pseudo-terminal multiplexer, 5:2.
  */
-async function openTerminal(pid: number): Promise<{ master: number; slave: number }> {
+export async function openTerminal(pid: number): Promise<{ master: number; slave: number }> {
   const how = { flags: O_RDWR | O_NOCTTY | O_CLOEXEC, resolve: RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS }
   const master = await openInside(pid, '/dev/pts/ptmx', how)
   try {

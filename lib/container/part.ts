@@ -1,6 +1,7 @@
 import type { Cgroup } from '../kernel/cgroup/cgroup.ts'
 import type { Gate } from '../kernel/tape/gate.ts'
 import type { Later, Tape } from '../kernel/tape/tape.ts'
+import type { Held } from './held.ts'
 import type { Ledger } from './ledger/ledger.ts'
 import type { Init } from './init.ts'
 import type { Cable, NetworkPlan, NetworkRequests } from './net/network-plan.ts'
@@ -61,6 +62,10 @@ export interface Plan {
   monitor?: Monitor
   /** what becomes process 1 in the program's place, as the program's parent */
   init?: Init
+  /** the root gets no mount options but those that the spec names: its devices are limited by a cgroup */
+  rootAsGiven?: boolean
+  /** it is created only, and waits until another command starts it */
+  held?: Held
   /** whether its program is started from our memory, without a second stage: only for showing an attack */
   oneStage?: boolean
 }
@@ -75,6 +80,8 @@ interface Made {
   requests: NetworkRequests
   /** by terminal: the container's terminal, opened by the child, and our copy of the master */
   terminal?: { opened: Later; master?: number }
+  /** by start: if its first process is a child of our child, receives its pid */
+  inner?: Uint8Array
   /** by workdir: the working directory is entered already, as root */
   entered?: boolean
 }

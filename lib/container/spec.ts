@@ -72,12 +72,56 @@ export interface DeviceSpec {
 
 /** Limits: bytes, microseconds, counts. 0 or absent means that we set no limit; -1 means explicitly unlimited. */
 export interface ResourcesSpec {
-  memory?: { limit?: number; reservation?: number; swap?: number }
-  cpu?: { shares?: number; quota?: number; period?: number; cpus?: string; mems?: string }
+  memory?: {
+    limit?: number
+    reservation?: number
+    swap?: number
+    kernelTCP?: number
+    swappiness?: number
+    disableOOMKiller?: boolean
+  }
+  cpu?: {
+    shares?: number
+    quota?: number
+    period?: number
+    burst?: number
+    idle?: number
+    realtimeRuntime?: number
+    realtimePeriod?: number
+    cpus?: string
+    mems?: string
+  }
   pids?: { limit?: number }
-  blockIO?: { weight?: number }
+  blockIO?: BlockIOSpec
+  hugepageLimits?: { pageSize: string; limit: number }[]
   unified?: Record<string, string>
-  devices?: { allow: boolean; type?: string; major?: number; minor?: number; access?: string }[]
+  devices?: DeviceRule[]
+}
+
+/** The weight is from 10 to 1000. */
+export interface BlockIOSpec {
+  weight?: number
+  leafWeight?: number
+  weightDevice?: { major: number; minor: number; weight?: number; leafWeight?: number }[]
+  throttleReadBpsDevice?: DeviceRate[]
+  throttleWriteBpsDevice?: DeviceRate[]
+  throttleReadIOPSDevice?: DeviceRate[]
+  throttleWriteIOPSDevice?: DeviceRate[]
+}
+
+interface DeviceRate {
+  major: number
+  minor: number
+  rate: number
+}
+
+/** Which devices may be used; a later rule outweighs an earlier one. Without a number it holds for all of the type. */
+export interface DeviceRule {
+  allow: boolean
+  type?: string
+  major?: number
+  minor?: number
+  access?: string
 }
 
 /** Whether the spec asks for its own namespace of a kind (or to join one by path). */

@@ -1,18 +1,28 @@
 import { certain } from '../common/certain.ts'
 import { closing, type Descriptor } from '../common/descriptor.ts'
-import type { Child } from '../kernel/process/child.ts'
+import { Child } from '../kernel/process/child.ts'
 import { diagnose } from '../kernel/syscalls/diagnose.ts'
-import { PR_CAPBSET_DROP, PR_SET_KEEPCAPS, PR_SET_NO_NEW_PRIVS } from '../kernel/syscalls/constants.ts'
+import {
+  CLONE_PARENT,
+  CLONE_PARENT_SETTID,
+  CLONE_VFORK,
+  CLONE_VM,
+  F_DUPFD_CLOEXEC,
+  PR_CAPBSET_DROP,
+  PR_SET_KEEPCAPS,
+  PR_SET_NO_NEW_PRIVS,
+} from '../kernel/syscalls/constants.ts'
 import { errnoNumber } from '../common/errno.ts'
 import { MinilabError } from '../common/errors.ts'
 import { Gate } from '../kernel/tape/gate.ts'
 import type { Launched } from '../kernel/tape/launch.ts'
 import { launchGated } from '../kernel/tape/launch-gated.ts'
-import { now } from '../kernel/syscalls/now.ts'
+import { int32s, now } from '../kernel/syscalls/now.ts'
 import { ended, send } from '../kernel/process/signal.ts'
 import { SyscallError } from '../kernel/syscalls/syscall-error.ts'
 import { Later, type Op, type Replayed, Tape } from '../kernel/tape/tape.ts'
 import type { Container, Part, Plan } from './part.ts'
+import { joinFirst } from './parts/namespaces.ts'
 import { handOnStdio } from './parts/process.ts'
 import { refuseUndone } from './spec-check.ts'
 import { startError } from './start-error.ts'
@@ -39,10 +49,12 @@ export function recordParts(
   gate: Gate,
 ): { flags: number; tape: Tape } {
   const { spec, stdio, monitor } = container
-  refuseUndone(spec)
+  refuseUndone(spec, container.held ? ['hooks'] : []) // hooks are what engines add to a container that is only created
   const flags = parts.reduce((all, part) => all | (part.flags?.(spec) ?? 0), 0)
   const tape = new Tape()
   monitor?.record(tape, gate, flags)
+  const joins = !monitor && joinFirst(tape, spec)
+  if (joins) container.inner = becomeInner(tape, gate, flags)
   tape.part = 'process'
   tape.setsid() // otherwise /dev/tty is our terminal, which TIOCSTI could type into, and kill(0) would reach the process that started us
   tape.umask(0o022)
@@ -58,8 +70,17 @@ export function recordParts(
   const last = starts.findLast(start => start <= end)
   tape.part = 'process'
   if (last !== undefined && !container.oneStage && !reachesBack(tape, last))
-    gate.enterSecondStage(tape, container.init?.needs, last)
-  return { tape, flags: monitor ? 0 : flags }
+    if (container.held) container.held.enter(tape, gate, last)
+    else gate.enterSecondStage(tape, container.init?.needs, last)
+  return { tape, flags: monitor || joins ? 0 : flags }
+}
+
+/** A second child, which is ours as well: CLONE_PARENT. Returns where its pid will be. */
+function becomeInner(tape: Tape, gate: Gate, flags: number): Uint8Array {
+  const pid = new Uint8Array(4)
+  gate.closeParentEnd(tape)
+  tape.become({ flags: flags + CLONE_VM + CLONE_VFORK + CLONE_PARENT + CLONE_PARENT_SETTID, parentTid: pid })
+  return pid
 }
 
 /** The calls by which a child gives up its rights, or becomes a program. The part that makes the first of them begins the second stage. */
@@ -107,13 +128,12 @@ async function launchParts(
   flags: number,
 ): Promise<Started> {
   const { monitor } = container
+  const inner = monitor?.child ?? container.inner
   let first: Descriptor | undefined // its first process, which with a monitor is not our child
   const attach = async (launched: Launched) => {
-    if (monitor) {
-      monitor.pid = launched.pid()
-      first = closing(now.pidfd_open(launched.pidIn(monitor.child), 0))
-    }
-    const pid = monitor ? launched.pidIn(monitor.child) : launched.pid()
+    if (monitor) monitor.pid = launched.pid()
+    if (inner) first = closing(now.pidfd_open(launched.pidIn(inner), 0))
+    const pid = inner ? launched.pidIn(inner) : launched.pid()
     try {
       for (const part of parts) await part.attach?.(container, pid)
     } catch (error) {
@@ -122,11 +142,17 @@ async function launchParts(
     }
   }
   try {
-    const { child, clone, ...arrived } = await launchGated(tape, gate, flags, [
+    const {
+      child: made,
+      clone,
+      ...arrived
+    } = await launchGated(tape, gate, flags, [
       attach,
-      ...(container.terminal ? [(launched: Launched) => takeTerminal(container, launched)] : []),
+      ...(container.terminal ? [(launched: Launched) => takeTerminal(container, launched, first?.fd)] : []),
+      ...(container.held ? [() => container.held?.ready()] : []),
     ])
-    const failed = arrived.failed ?? noProgram(arrived.tape, tape)
+    const failed = arrived.failed ?? noProgram(arrived.tape, tape) ?? container.held?.lost
+    const child = first && !monitor && !failed ? await grandchild(made, inner, first) : made
     if (!failed) return { container, child, clone, tape: arrived.tape }
     if (monitor) child.kill('SIGKILL') // it waits for what we say
     await child.exit
@@ -139,6 +165,13 @@ async function launchParts(
   } finally {
     first?.[Symbol.dispose]()
   }
+}
+
+/** The second child, once the first, which made it, has ended. */
+async function grandchild(made: Child, inner: Uint8Array | undefined, { fd }: Descriptor): Promise<Child> {
+  await made.exit
+  const [pid = 0] = int32s(inner ?? new Uint8Array(4))
+  return new Child(pid, now.fcntl(fd, F_DUPFD_CLOEXEC, 0))
 }
 
 /** Why a child reached the end of its tape without becoming a program: an execve that succeeds does not return. */

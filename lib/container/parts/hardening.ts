@@ -29,7 +29,7 @@ export const hardening: Part = {
 
   inside(tape, { spec: { process, linux } }) {
     for (const { type, soft, hard } of process.rlimits ?? [])
-      tape.prlimit64(0, rlimitNumber(type), { cur: soft, max: hard }, null)
+      tape.prlimit64(0, rlimitNumber(type), { cur: word(soft), max: word(hard) }, null)
     if (process.user.umask !== undefined) tape.umask(process.user.umask)
     // seccomp(2): without no_new_privs a filter needs CAP_SYS_ADMIN, so it must come before the capabilities go
     const filter = linux.seccomp && compileSeccomp(linux.seccomp)
@@ -41,6 +41,9 @@ export const hardening: Part = {
     if (filter && filterLast) tape.seccomp(SECCOMP_SET_MODE_FILTER, flags, filter)
   },
 }
+
+/** RLIM_INFINITY is 2^64 - 1, which JSON.parse rounds up to 2^64. */
+const word = (limit: number) => (limit >= 2 ** 64 ? 2n ** 64n - 1n : limit)
 
 /** The user, and the capabilities that it keeps: capabilities(7), "Transformation of capabilities during execve()". */
 function changeUser(tape: Tape, { user, capabilities: sets }: ProcessSpec): void {
@@ -65,6 +68,7 @@ function changeUser(tape: Tape, { user, capabilities: sets }: ProcessSpec): void
   tape.capset(capHeader(), capData(keep.effective, keep.permitted, keep.inheritable))
   for (const name of sets?.ambient ?? []) {
     const bit = capabilityMask([name]).toString(2).length - 1
-    tape.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, bit, 0, 0)
+    // a capability that is not inheritable cannot be ambient: `runc spec` asks for such, and runc leaves them out
+    tape.allow('EPERM').prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, bit, 0, 0)
   }
 }

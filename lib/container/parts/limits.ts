@@ -6,6 +6,8 @@ import { hierarchyOf } from '../../kernel/cgroup/cgroupfs.ts'
 import { type CgroupChange, makeCgroup, planCgroup } from '../../kernel/cgroup/make-cgroup.ts'
 import { held, type Ledger } from '../ledger/ledger.ts'
 import type { Part } from '../part.ts'
+import { limitDevices } from '../device-rules.ts'
+import { setBlockIO } from '../block-io.ts'
 import type { ResourcesSpec } from '../spec.ts'
 
 /** One limit: its controller, the value asked for, and the file that takes it on each cgroup version. */
@@ -14,10 +16,53 @@ interface Limit {
   value(resources: ResourcesSpec): number | string | undefined
   v1?: [file: string, format?: (value: number) => string]
   v2?: [file: string, format?: (value: number) => string]
+  /** the field of the spec, if only one version has such a limit: on the other it is refused */
+  only?: string
 }
 
 const PERIOD = 100_000 // µs: the kernel's default, kernel/sched/core.c
 const max = (value: number) => (value < 0 ? 'max' : String(value))
+
+/** Limits that `minilab run` has no flag for, but engines ask for. */
+const FURTHER: Limit[] = [
+  {
+    controller: 'cpu',
+    value: r => r.cpu?.burst || undefined,
+    v1: ['cpu.cfs_burst_us'],
+    v2: ['cpu.max.burst'],
+  },
+  { controller: 'cpu', value: r => r.cpu?.idle || undefined, v1: ['cpu.idle'], v2: ['cpu.idle'] },
+  {
+    controller: 'cpu',
+    value: r => r.cpu?.realtimePeriod || undefined,
+    v1: ['cpu.rt_period_us'],
+    only: 'cpu.realtimePeriod',
+  },
+  {
+    controller: 'cpu',
+    value: r => r.cpu?.realtimeRuntime || undefined,
+    v1: ['cpu.rt_runtime_us'],
+    only: 'cpu.realtimeRuntime',
+  },
+  {
+    controller: 'memory',
+    value: r => r.memory?.kernelTCP || undefined,
+    v1: ['memory.kmem.tcp.limit_in_bytes'],
+    only: 'memory.kernelTCP',
+  },
+  {
+    controller: 'memory',
+    value: r => r.memory?.swappiness,
+    v1: ['memory.swappiness'],
+    only: 'memory.swappiness',
+  },
+  {
+    controller: 'memory',
+    value: r => (r.memory?.disableOOMKiller ? 1 : undefined),
+    v1: ['memory.oom_control'],
+    only: 'memory.disableOOMKiller',
+  },
+]
 
 /** Every limit of config.json's linux.resources that we set: runtime-spec config-linux.md and its conversion to v2. */
 const LIMITS: Limit[] = [
@@ -63,6 +108,7 @@ const LIMITS: Limit[] = [
     v1: ['pids.max', max],
     v2: ['pids.max', max],
   },
+  ...FURTHER,
 ]
 
 /**
@@ -109,6 +155,9 @@ export const limits: Part = {
     const resources = spec.linux.resources ?? {}
     checkSwap(resources)
     const wanted = LIMITS.filter(l => l.value(resources) !== undefined).map(l => l.controller)
+    if (resources.hugepageLimits?.length) wanted.push('hugetlb')
+    if (Object.values(resources.blockIO ?? {}).some(Boolean))
+      wanted.push(hierarchyOf('blkio') ? 'blkio' : 'io')
     container.cgroup = notedCgroup(ledger, spec.linux.cgroupsPath ?? `/minilab/${container.id}`, wanted)
     setLimits(container.cgroup, resources)
   },
@@ -160,17 +209,30 @@ function noteIn(ledger: Ledger): (change: CgroupChange) => void {
 
 /** Writes the limits in `resources` to the files of a cgroup. Throws a SyscallError with the remedy. */
 export function setLimits(cgroup: Cgroup, resources: ResourcesSpec): void {
-  for (const { controller, value, v1, v2 } of LIMITS) {
+  for (const { controller, value, v1, v2, only } of LIMITS) {
     const wanted = value(resources)
     const place = cgroup.controller(controller)
     if (wanted === undefined || !place) continue
     const [file, format = String] = (place.version === 1 ? v1 : v2) ?? []
+    if (!file && only)
+      throw new MinilabError(
+        'usage',
+        `linux.resources.${only}: cgroup v${place.version} has no such limit`,
+        'leave it out of the spec',
+      )
     if (!file) continue
     const path = join(place.path, file)
     // swap accounting can be off (v1: swapaccount=0, v2: no swap): then its file does not exist
     if (/swap|memsw/.test(file) && !existsSync(path)) continue
     cgroup.write(path, typeof wanted === 'number' ? format(wanted) : wanted)
   }
+  setBlockIO(cgroup, resources.blockIO)
+  for (const { pageSize, limit } of resources.hugepageLimits ?? []) {
+    const place = cgroup.controller('hugetlb')
+    const file = place?.version === 1 ? 'limit_in_bytes' : 'max'
+    if (place) cgroup.write(join(place.path, `hugetlb.${pageSize}.${file}`), String(limit))
+  }
+  if (resources.devices) limitDevices(cgroup, resources.devices)
   const unified = Object.entries(resources.unified ?? {})
   const place = cgroup.folders.find(({ hierarchy }) => hierarchy.version === 2)?.path ?? ''
   for (const [file, value] of unified) {

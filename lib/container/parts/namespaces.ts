@@ -10,14 +10,16 @@ import {
   CLONE_NEWUTS,
   MS_PRIVATE,
   MS_REC,
+  MS_SHARED,
   MS_SLAVE,
   O_CLOEXEC,
   O_RDONLY,
 } from '../../kernel/syscalls/constants.ts'
 import { writeControl } from '../../kernel/cgroup/control-file.ts'
 import { writeIdMaps } from '../../kernel/process/id-maps.ts'
+import type { Tape } from '../../kernel/tape/tape.ts'
 import type { Part } from '../part.ts'
-import { has, type IdMapping, type NamespaceType } from '../spec.ts'
+import { has, type IdMapping, type NamespaceType, type Spec } from '../spec.ts'
 
 /** The clone flag for each kind, by the names that config.json uses: namespaces(7). */
 const FLAGS: Record<NamespaceType, number> = {
@@ -45,7 +47,8 @@ export const namespaces: Part = {
 
   attach({ spec }, pid) {
     const { uidMappings, gidMappings } = spec.linux
-    if (has(spec, 'user')) writeIdMaps(pid, format(uidMappings), format(gidMappings))
+    if (spec.linux.namespaces.some(({ type, path }) => type === 'user' && !path))
+      writeIdMaps(pid, format(uidMappings), format(gidMappings))
     // time_namespaces(7): the offsets can be set until the first process has entered, that is, until our execve
     // offsets of zero are the default, also in kernels that accept none: time-offsets.ts
     for (const [clock, { secs = 0, nanosecs = 0 }] of Object.entries(spec.linux.timeOffsets ?? {}))
@@ -54,7 +57,8 @@ export const namespaces: Part = {
 
   inside(tape, { spec }) {
     for (const { type, path } of spec.linux.namespaces) {
-      if (path) tape.setns(tape.openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0), FLAGS[type])
+      if (path && !JOINED_FIRST.includes(type))
+        tape.setns(tape.openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0), FLAGS[type])
     }
     if (has(spec, 'user')) {
       // now that the map is written: become root of the new user namespace, whatever our uid outside is
@@ -66,13 +70,34 @@ export const namespaces: Part = {
       tape.unshare(CLONE_NEWCGROUP)
     // mount_namespaces(7): a new mount namespace still propagates to its origin, until told otherwise
     if (has(spec, 'mount')) {
-      const slave = spec.linux.rootfsPropagation?.includes('slave')
-      tape.mount(null, '/', null, MS_REC | (slave ? MS_SLAVE : MS_PRIVATE), null)
+      const { rootfsPropagation = '' } = spec.linux
+      const type = rootfsPropagation.includes('shared')
+        ? MS_SHARED
+        : rootfsPropagation.includes('slave')
+          ? MS_SLAVE
+          : MS_PRIVATE
+      tape.mount(null, '/', null, MS_REC | type, null)
     }
     if (spec.hostname && has(spec, 'uts')) tape.sethostname(spec.hostname, Buffer.byteLength(spec.hostname))
     if (spec.domainname && has(spec, 'uts'))
       tape.setdomainname(spec.domainname, Buffer.byteLength(spec.domainname))
   },
+}
+
+/** The kinds to join before the process is made that belongs to them: its other namespaces belong to a joined user namespace. */
+const JOINED_FIRST: NamespaceType[] = ['user', 'pid']
+
+/**
+ * Joins existing user and pid namespaces; true if there are any. pid_namespaces(7): only a later child is in a joined pid namespace.
+ */
+export function joinFirst(tape: Tape, { linux }: Spec): boolean {
+  const existing = linux.namespaces.filter(({ type, path }) => path && JOINED_FIRST.includes(type))
+  // a process that has joined a user namespace has no rights any more over those outside
+  for (const { type, path = '' } of existing.toSorted(
+    (a, b) => Number(a.type === 'user') - Number(b.type === 'user'),
+  ))
+    tape.setns(tape.openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0), FLAGS[type])
+  return existing.length > 0
 }
 
 const format = (map: IdMapping[] = []) => map.map(m => `${m.containerID} ${m.hostID} ${m.size}\n`).join('')

@@ -26,13 +26,14 @@ const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
  */
 export const program: Part = {
   name: 'process',
-  inside(tape, { spec, diesWithUs, entered, init }, gate) {
+  inside(tape, { spec, diesWithUs, entered, held, init }, gate) {
     const { args, cwd, env } = spec.process
     if (diesWithUs) dieWithUs(tape, gate)
     init?.makeProgram(tape)
     // the container needs no other open descriptor. They are closed now, not at the execve, so that no path (the
     // working directory, a link of the image) can lead there through /proc/self/fd: CVE-2024-21626
-    tape.close_range(3, LAST_FD, 0)
+    if (held) held.closeRest(tape)
+    else tape.close_range(3, LAST_FD, 0)
     if (!entered) tape.chdir(cwd)
     execvp(tape, args, env)
     init?.become(tape)
@@ -83,7 +84,8 @@ function execvp(tape: Tape, args: string[], env: string[]): void {
   })
 }
 
-function searchPath(command: string, env: readonly string[]): string[] {
+/** Where a program is looked for: execvp(3). */
+export function searchPath(command: string, env: readonly string[]): string[] {
   if (command.includes('/')) return [command]
   const path = env.find(entry => entry.startsWith('PATH='))?.slice(5) ?? DEFAULT_PATH
   return path.split(':').map(folder => posix.join(folder || '.', command))

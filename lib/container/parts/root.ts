@@ -6,6 +6,7 @@ import {
   MOUNT_ATTR_RDONLY,
   MS_BIND,
   MS_NODEV,
+  MS_PRIVATE,
   MS_RDONLY,
   MS_REC,
   MS_REMOUNT,
@@ -41,26 +42,27 @@ export const root: Part = {
   name: 'root',
   inside(tape, container) {
     const { spec } = container
-    const lent = borrow(tape, spec)
+    const lent = borrow(tape, container)
     pivotRoot(tape, container)
-    const trees = makeKernelTrees(tape, spec, lent)
+    const trees = makeKernelTrees(tape, container, lent)
     tape.umount2('.', MNT_DETACH) // the old root: it lies on top of ".", see pivot_root(2)
     tape.chdir('/')
     attachTrees(tape, trees)
-    attachRest(tape, spec, lent)
+    attachRest(tape, container, lent)
     if (spec.root.readonly) closeRoot(tape, container)
   },
 }
 
 /** What belongs in the image itself: other file systems, volumes, covers, device files, the working directory. */
-function attachRest(tape: Tape, spec: Spec, lent: Lent): void {
+function attachRest(tape: Tape, container: Container, lent: Lent): void {
+  const { spec } = container
   const there = ['/', ...spec.mounts.map(m => m.destination)]
   for (const mount of spec.mounts) {
     const copy = lent.get(mount)
     if (copy && isVolume(mount)) attachVolume(tape, mount, there, copy)
     else if (!inKernelTree(spec, mount.destination)) {
       makePlace(tape, mount.destination, there, true, RESOLVE_NO_MAGICLINKS)
-      mountNew(tape, mount, mount.destination)
+      mountNew(tape, mount, mount.destination, { container, lent })
     }
   }
   const nodes = (spec.linux.devices ?? []).filter(device => !isInDev(device))
@@ -78,8 +80,8 @@ function makeWorkdir(tape: Tape, { process: { cwd } }: Spec, there: string[]): v
 }
 
 /** Makes the root read-only. */
-function closeRoot(tape: Tape, { layers, rootfs }: Container): void {
-  const kept = layers ? 0 : plainFlags(rootfs)
+function closeRoot(tape: Tape, { layers, rootfs, rootAsGiven }: Container): void {
+  const kept = layers ? 0 : rootAsGiven ? lockedOn(rootfs) : plainFlags(rootfs)
   tape.mount(null, '/', null, MS_BIND | MS_REMOUNT | MS_RDONLY | kept, null)
 }
 
@@ -108,14 +110,18 @@ export function volumesAround(): [before: Part, after: Part] {
 }
 
 /** Makes the container's directory the root of its mount namespace; the old root stays stacked on top for now. */
-function pivotRoot(tape: Tape, { spec, rootfs, layers }: Container): void {
+function pivotRoot(tape: Tape, { spec, rootfs, layers, rootAsGiven }: Container): void {
+  const noDevices = hasOwnDev(spec) && !rootAsGiven
   // pivot_root(2): new_root must be a mount point. An overlay is one; a plain directory becomes one by a bind mount on itself
   if (!layers) {
+    // pivot_root(2): the mount that the new root lies on must not be shared
+    if (spec.linux.rootfsPropagation?.includes('shared'))
+      tape.mount(null, mountOf(realpathSync(rootfs))?.target ?? '/', null, MS_PRIVATE, null)
     tape.mount(rootfs, rootfs, null, MS_BIND | MS_REC, null)
-    const below = restrictAll(tape, spec, rootfs)
+    const below = restrictAll(tape, spec, rootfs, noDevices)
     // a device file in an untrusted image must not open anything; the overlay of a user namespace ensures that itself
-    const kept = hasOwnDev(spec) ? plainFlags(rootfs) : lockedOn(rootfs)
-    if (hasOwnDev(spec) || below) tape.mount(null, rootfs, null, MS_BIND | MS_REMOUNT | kept, null)
+    const kept = noDevices ? plainFlags(rootfs) : lockedOn(rootfs)
+    if (noDevices || below) tape.mount(null, rootfs, null, MS_BIND | MS_REMOUNT | kept, null)
   }
   tape.chdir(rootfs)
   tape.pivot_root('.', '.') // pivot_root(2): with both the same, no directory for the old root is needed
@@ -125,8 +131,8 @@ function pivotRoot(tape: Tape, { spec, rootfs, layers }: Container): void {
  * Mounts below the directory come with it, each with its own attributes. So all of them get the requested attributes,
  * including hidden mounts. The topmost stays writable until the container is set up. Returns whether there was anything to do.
  */
-function restrictAll(tape: Tape, spec: Spec, rootfs: string): boolean {
-  const attributes = (hasOwnDev(spec) ? MOUNT_ATTR_NODEV : 0) | (spec.root.readonly ? MOUNT_ATTR_RDONLY : 0)
+function restrictAll(tape: Tape, spec: Spec, rootfs: string, noDevices: boolean): boolean {
+  const attributes = (noDevices ? MOUNT_ATTR_NODEV : 0) | (spec.root.readonly ? MOUNT_ATTR_RDONLY : 0)
   const real = existsSync(rootfs) ? realpathSync(rootfs) : rootfs // mountinfo has no symbolic links
   if (!attributes || !mountinfo().some(({ target }) => target.startsWith(`${real}/`))) return false
   setAttributes(tape, rootfs, attributes, { depth: AT_RECURSIVE })

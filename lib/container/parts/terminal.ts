@@ -48,9 +48,13 @@ export const terminal: Part = {
 }
 
 /** Copies the master from the child that waits at the gate, pidfd_getfd(2), and sets our window size before anything runs. */
-export function takeTerminal({ terminal, spec }: Container, launched: Launched): void {
+export function takeTerminal(
+  { terminal, spec }: Container,
+  launched: Launched,
+  pidfd = launched.pidfd(),
+): void {
   if (!terminal) return
   stayDumpable() // ptrace(2), "access mode checking": only root could access an undumpable child
-  terminal.master = now.pidfd_getfd(launched.pidfd(), launched.result(terminal.opened), 0)
+  terminal.master = now.pidfd_getfd(pidfd, launched.result(terminal.opened), 0)
   copySize(terminal.master, spec.process.consoleSize)
 }

@@ -2,7 +2,7 @@ import { AT_FDCWD, S_IFBLK, S_IFCHR, S_IFIFO, S_IFREG } from '../../kernel/sysca
 import type { Tape } from '../../kernel/tape/tape.ts'
 import { attachCopy, type Lent } from './mount-copy.ts'
 import { inUserNamespace } from './mount-kinds.ts'
-import type { DeviceSpec, Spec } from '../spec.ts'
+import type { DeviceRule, DeviceSpec, Spec } from '../spec.ts'
 
 /** The devices that every container has: runtime-spec config-linux.md, "Default Devices". */
 export const DEVICES: DeviceSpec[] = [
@@ -12,6 +12,19 @@ export const DEVICES: DeviceSpec[] = [
   { path: '/dev/random', type: 'c', major: 1, minor: 8, fileMode: 0o666 },
   { path: '/dev/urandom', type: 'c', major: 1, minor: 9, fileMode: 0o666 },
   { path: '/dev/tty', type: 'c', major: 5, minor: 0, fileMode: 0o666 },
+]
+
+/**
+ * What every container may use, whatever its spec says: the default devices, pseudo-terminals, and mknod(2) of any, which by itself lets no
+ * process use them. As runc and crun: runc, libcontainer/specconv, AllowedDevices.
+ */
+export const ALWAYS_ALLOWED: DeviceRule[] = [
+  { allow: true, type: 'c', access: 'm' },
+  { allow: true, type: 'b', access: 'm' },
+  ...DEVICES.map(({ major, minor }): DeviceRule => ({ allow: true, type: 'c', major, minor, access: 'rwm' })),
+  { allow: true, type: 'c', major: 136, access: 'rwm' }, // /dev/pts/*
+  { allow: true, type: 'c', major: 5, minor: 2, access: 'rwm' }, // /dev/ptmx
+  { allow: true, type: 'c', major: 10, minor: 200, access: 'rwm' }, // /dev/net/tun
 ]
 
 export const LINKS = {
@@ -46,9 +59,18 @@ export function makeNodes(tape: Tape, list: readonly DeviceSpec[], at = (path: s
   if (list.length) tape.umask(0)
   for (const { path, type, fileMode = 0o666, major = 0, minor = 0, uid = 0, gid = 0 } of list) {
     const kind = type === 'b' ? S_IFBLK : type === 'p' ? S_IFIFO : S_IFCHR
-    // makedev(3) for the small numbers used here: 12 bits of major, 8 of minor
-    tape.allow('EEXIST').mknodat(AT_FDCWD, at(path), kind | fileMode, (major << 8) | minor)
+    for (const folder of foldersIn(path)) tape.allow('EEXIST').mkdirat(AT_FDCWD, at(folder), 0o755)
+    tape.allow('EEXIST').mknodat(AT_FDCWD, at(path), kind | (fileMode & 0o7777), makedev(major, minor))
     if (uid || gid) tape.fchownat(AT_FDCWD, at(path), uid, gid, 0)
   }
   if (list.length) tape.umask(0o022)
 }
+
+/** The directories to make for a device such as /dev/net/tun: those below /dev. */
+function foldersIn(path: string): string[] {
+  const [dev, ...names] = path.split('/').slice(1, -1)
+  return dev === 'dev' ? names.map((_, i) => `/dev/${names.slice(0, i + 1).join('/')}`) : []
+}
+
+/** As the kernel takes it: 12 bits of major and 20 of minor, new_encode_dev() of linux/kdev_t.h. */
+const makedev = (major: number, minor: number) => (minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12)

@@ -13,7 +13,7 @@ import {
   RESOLVE_NO_MAGICLINKS,
   RESOLVE_NO_SYMLINKS,
 } from '../../kernel/syscalls/constants.ts'
-import { hierarchies } from '../../kernel/cgroup/cgroupfs.ts'
+import { hierarchies, type Hierarchy } from '../../kernel/cgroup/cgroupfs.ts'
 import type { Later, Tape } from '../../kernel/tape/tape.ts'
 import { cover, covered } from './cover.ts'
 import { devices } from './devices.ts'
@@ -21,7 +21,9 @@ import { attachCopy, type Lent, moveTo, restrict, take } from './mount-copy.ts'
 import { hasOwnDev, inKernelTree, isVolume, kernelTrees } from './mount-kinds.ts'
 import { mountOptions } from './mount-options.ts'
 import { open } from './mount-points.ts'
-import type { MountSpec, Spec } from '../spec.ts'
+import type { Container } from '../part.ts'
+import { setAttributes } from './mount-attributes.ts'
+import { has, type MountSpec, type Spec } from '../spec.ts'
 
 /** A path of the container on the staging tmpfs. ".." of the root is the mount that lies on top of it: follow_dotdot(), fs/namei.c. */
 const staged = (path: string) => `/..${path}`
@@ -30,14 +32,15 @@ const staged = (path: string) => `/..${path}`
  * Makes /proc, /sys and /dev complete on a staging tmpfs, on top of the root: an image can be a directory that another process
  * writes to at the same time, so no path in it can be trusted. Returns a copy of each, by its place, for attachTrees().
  */
-export function makeKernelTrees(tape: Tape, spec: Spec, lent: Lent): Map<string, Later> {
+export function makeKernelTrees(tape: Tape, container: Container, lent: Lent): Map<string, Later> {
+  const { spec } = container
   tape.mount('tmpfs', '/', 'tmpfs', MS_NOSUID | MS_NODEV | MS_NOEXEC, 'mode=755')
   for (const mount of spec.mounts) {
     if (isVolume(mount) || !inKernelTree(spec, mount.destination)) continue
     const target = staged(mount.destination)
     for (const folder of foldersTo(spec, mount)) tape.allow('EEXIST').mkdirat(AT_FDCWD, staged(folder), 0o755)
     const copy = lent.get(mount)
-    if (!copy) mountNew(tape, mount, target)
+    if (!copy) mountNew(tape, mount, target, { container, lent })
     else {
       restrict(tape, copy, mount.options)
       attachCopy(tape, copy, target)
@@ -78,27 +81,48 @@ export function mountNew(
   tape: Tape,
   { type = 'none', source = 'none', options }: MountSpec,
   target: string,
+  given: { container: Container; lent: Lent },
 ): void {
   const { flags, data, propagation } = mountOptions(options)
-  if (type === 'cgroup') return mountCgroups(tape, target, flags)
+  if (type === 'cgroup') return mountCgroups(tape, target, flags, given)
   tape.mount(source, target, type, flags, data)
   if (propagation) tape.mount(null, target, null, propagation, null)
 }
 
 /**
  * The container's cgroups, as they are on the host: a single tree on v2, otherwise one directory for each hierarchy. In a
- * cgroup namespace each one starts at the container's cgroup: cgroup_namespaces(7).
+ * cgroup namespace each one starts at the container's cgroup: cgroup_namespaces(7). Without one, the container's own directories are bound.
  */
-function mountCgroups(tape: Tape, destination: string, flags: number): void {
+function mountCgroups(
+  tape: Tape,
+  destination: string,
+  flags: number,
+  { container: { spec, cgroup }, lent }: { container: Container; lent: Lent },
+): void {
   const found = hierarchies()
-  if (found.every(({ version }) => version === 2))
-    return void tape.mount('cgroup', destination, 'cgroup2', flags, null)
+  const own = (at: Hierarchy) => {
+    const path = cgroup?.folders.find(({ hierarchy }) => hierarchy.mount === at.mount)?.path
+    return path === undefined ? undefined : lent.get(`cgroup ${path}`)
+  }
+  const bind = (copy: Later, target: string) => {
+    setAttributes(tape, copy, flags & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC))
+    attachCopy(tape, copy, target)
+  }
+  const [first] = found
+  if (first && found.every(({ version }) => version === 2)) {
+    const copy = own(first)
+    return copy ? bind(copy, destination) : void tape.mount('cgroup', destination, 'cgroup2', flags, null)
+  }
   tape.mount('tmpfs', destination, 'tmpfs', flags & ~MS_RDONLY, 'mode=755')
-  for (const { version, controllers } of found) {
+  for (const hierarchy of found) {
+    const { version, controllers } = hierarchy
     const names = controllers.join(',')
+    const copy = own(hierarchy)
+    if (!copy && !has(spec, 'cgroup')) continue // a hierarchy in which the container has no cgroup
     const folder = `${destination}/${version === 2 ? 'unified' : names.replace('name=', '')}` // posix.join() would resolve the ..
     tape.mkdirat(AT_FDCWD, folder, 0o755)
-    if (version === 2) tape.mount('cgroup', folder, 'cgroup2', flags, null)
+    if (copy) bind(copy, folder)
+    else if (version === 2) tape.mount('cgroup', folder, 'cgroup2', flags, null)
     else tape.mount('cgroup', folder, 'cgroup', flags, /^name=/.test(names) ? `none,${names}` : names)
   }
   if (flags & MS_RDONLY) tape.mount(null, destination, null, MS_BIND | MS_REMOUNT | flags, null)

@@ -4,11 +4,15 @@ import { DEVICES } from './devices.ts'
 import { type Lent, take } from './mount-copy.ts'
 import { hasOwnDev, inUserNamespace, isBind } from './mount-kinds.ts'
 import { makeReadOnly } from './mount-attributes.ts'
-import type { Spec } from '../spec.ts'
+import type { Container } from '../part.ts'
+import { has } from '../spec.ts'
 
 /** Opens what the host lends, while its paths can still be reached: open_tree(2). */
-export function borrow(tape: Tape, spec: Spec): Lent {
+export function borrow(tape: Tape, { spec, cgroup }: Pick<Container, 'spec' | 'cgroup'>): Lent {
   const lent: Lent = new Map()
+  // cgroup_namespaces(7): without one of its own, a new mount would show the cgroups of the whole machine
+  if (!has(spec, 'cgroup') && spec.mounts.some(({ type }) => type === 'cgroup'))
+    for (const { path } of cgroup?.folders ?? []) lent.set(`cgroup ${path}`, take(tape, { source: path }))
   for (const mount of spec.mounts) if (isBind(mount)) lent.set(mount, take(tape, mount))
   // user_namespaces(7): no device nodes can be made in a user namespace, but the host's can be bind-mounted
   if (inUserNamespace(spec) && hasOwnDev(spec))

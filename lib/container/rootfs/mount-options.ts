@@ -50,6 +50,9 @@ const RECURSIVE: Record<string, number> = {
   rnoexec: MS_NOEXEC,
 }
 
+/** The options with a meaning of their own. */
+export const OPTION_NAMES = [FLAGS, PROPAGATION, RECURSIVE].flatMap(table => Object.keys(table))
+
 /**
  * Splits the options of an OCI mount into what mount(2) takes: flags, data, a propagation type (which needs a separate call), and the
  * flags that also apply to the mounts below it (the same bits as MOUNT_ATTR_*: linux/mount.h).

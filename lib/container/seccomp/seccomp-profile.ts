@@ -20,6 +20,9 @@ const actions = {
   SCMP_ACT_ALLOW: 0x7fff0000,
 }
 
+/** The words for the actions. */
+export const ACTION_NAMES = Object.keys(actions)
+
 /** SECCOMP_FILTER_FLAG_* of linux/seccomp.h. TSYNC has no effect, because the child that becomes the container has one thread. */
 const flags = {
   SECCOMP_FILTER_FLAG_TSYNC: 0,
@@ -28,7 +31,8 @@ const flags = {
   SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: 32,
 }
 
-const OPERATORS = [
+/** The comparisons of an argument. */
+export const OPERATORS = [
   'SCMP_CMP_EQ',
   'SCMP_CMP_NE',
   'SCMP_CMP_GT',

@@ -205,7 +205,12 @@ export const streams: Part = {
   inside(tape, { spec: { process }, stdio = [0, 1, 2], terminal }) {
     if (terminal) return
     openNull(tape, stdio)
-    own(tape, process.user.uid)
+    // the container's /dev/null stays root's
+    own(
+      tape,
+      process.user.uid,
+      [0, 1, 2].filter(fd => stdio[fd] !== 'null'),
+    )
   },
 }
 
@@ -227,6 +232,6 @@ export function openNull(tape: Tape, stdio: Stdio): void {
  * /dev/stdout opens the pipe again, which only its owner may do: so the user becomes its owner (runc:
  * fixStdioPermissions). EINVAL: the user is not in the map of the user namespace.
  */
-export function own(tape: Tape, uid: number): void {
-  for (const fd of [0, 1, 2]) tape.attempt.fchownat(fd, '', uid, -1, AT_EMPTY_PATH)
+export function own(tape: Tape, uid: number, descriptors: readonly number[] = [0, 1, 2]): void {
+  for (const fd of descriptors) tape.attempt.fchownat(fd, '', uid, -1, AT_EMPTY_PATH)
 }

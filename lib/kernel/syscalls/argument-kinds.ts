@@ -29,6 +29,9 @@ interface Iovec {
   length: Word
 }
 
+/** A struct: its bytes, and what its pointers lead to. */
+type Pieces = readonly (Uint8Array | { at: Uint8Array | Pieces })[]
+
 /** The required type of a value, in words, for a caller without type checks. */
 interface Form {
   /** `a string` */
@@ -142,19 +145,10 @@ const kinds = {
     (v, arena) => arena.words([v.length / 8, arena.put(v)]),
     v => `{len=${v.length / 8}, filter=/* BPF */}`,
   ),
-  // a struct in pieces: bytes, and pointers to bytes
-  pieces: kind<readonly (Uint8Array | { at: Uint8Array })[]>(
+  // a struct in pieces: bytes, and pointers to bytes or to a struct in pieces
+  pieces: kind<Pieces>(
     listOf(OBJECT),
-    (v, arena) =>
-      arena.put(
-        Buffer.concat(
-          v.map(piece =>
-            piece instanceof Uint8Array
-              ? piece
-              : new Uint8Array(BigUint64Array.of(arena.put(piece.at)).buffer),
-          ),
-        ),
-      ),
+    putPieces,
     v => `{/* ${v.length} ${v.length === 1 ? 'piece' : 'pieces'} */}`,
   ),
   // struct sigaction: handler, flags, restorer, mask. A handler is machine code, and the child can run none of ours
@@ -210,6 +204,15 @@ const kinds = {
     v => `[${v.join(', ')}]`,
   ),
 } satisfies Record<string, Kind<never>>
+
+function putPieces(pieces: Pieces, arena: Arena): bigint {
+  const bytes = pieces.map(piece => {
+    if (piece instanceof Uint8Array) return piece
+    const address = piece.at instanceof Uint8Array ? arena.put(piece.at) : putPieces(piece.at, arena)
+    return new Uint8Array(BigUint64Array.of(address).buffer)
+  })
+  return arena.put(Buffer.concat(bytes))
+}
 
 /** A tape has put a text in the place of a result that is not known yet. */
 function printWord(word: Word | string): string {

@@ -191,6 +191,8 @@ export const syscalls = {
   getsockname: ['fd:fd', 'addr:sockaddr_out', 'addrlen:out'],
   /** sendto(2): send a datagram */
   sendto: ['fd:fd', 'buf:bytes', 'len:size', 'flags:flags:MSG_', 'addr:sockaddr?', 'addrlen:size'],
+  /** sendmsg(2): send a message, which may carry descriptors (SCM_RIGHTS); msg is a struct msghdr */
+  sendmsg: ['fd:fd', 'msg:pieces', 'flags:flags:MSG_'],
   /** recvfrom(2): receive a datagram */
   recvfrom: ['fd:fd', 'buf:out', 'len:size', 'flags:flags:MSG_', 'addr:sockaddr_out?', 'addrlen:out?'],
 } as const satisfies Record<string, readonly `${string}:${string}`[]>

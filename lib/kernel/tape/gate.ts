@@ -28,6 +28,11 @@ export class Gate {
     tape.readByte(this.#child)
   }
 
+  /** The child's descriptor. */
+  get childEnd(): number {
+    return this.#child
+  }
+
   /** With a copy of the parent's end, the child or a process beside it would never see end of file. */
   closeParentEnd(tape: Tape): void {
     if (!this.#recorded) tape.close(this.#parent)

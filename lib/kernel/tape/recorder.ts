@@ -358,6 +358,8 @@ export interface Recorder {
     addr: Arg<'sendto', 4>,
     addrlen: Arg<'sendto', 5>,
   ): Later
+  /** sendmsg(2): send a message, which may carry descriptors (SCM_RIGHTS); msg is a struct msghdr */
+  sendmsg(fd: Arg<'sendmsg', 0>, msg: Arg<'sendmsg', 1>, flags: Arg<'sendmsg', 2>): Later
   /** recvfrom(2): receive a datagram */
   recvfrom(
     fd: Arg<'recvfrom', 0>,

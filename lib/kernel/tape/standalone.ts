@@ -35,9 +35,9 @@ export async function startStandalone(
   throw failed
 }
 
-/** The file of such a tape. The caller closes its descriptor. */
-export function standaloneFile(tape: Tape): TapeFile {
-  const file = new TapeFile()
+/** The file of such a tape: in memory, or the given one. The caller closes its descriptor. */
+export function standaloneFile(tape: Tape, fd?: number): TapeFile {
+  const file = new TapeFile(fd)
   try {
     file.fill(new Encoded(tape.ops, file.arena).bounds)
     return file

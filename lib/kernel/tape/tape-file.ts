@@ -20,13 +20,17 @@ const HEADER = 16
 const PAGE = 4096
 const ZEROS = Buffer.alloc(PAGE)
 
-/** A tape in a file in memory, for a process that executes a program which replays it: less than 600 bytes, in a sealed file. */
+/**
+ * A tape in a file, for a process that executes a program which replays it: less than 600 bytes, in a sealed file. The file is in
+ * memory, unless an empty one is given that is open for reading and writing.
+ */
 export class TapeFile {
-  readonly fd = memoryFile('minilab-tape', 'data')
+  readonly fd: number
   /** what the file will contain; its addresses are those of the process */
   readonly arena = Arena.take(BASE)
 
-  constructor() {
+  constructor(fd = memoryFile('minilab-tape', 'data')) {
+    this.fd = fd
     this.arena.reserve(HEADER)
   }
 

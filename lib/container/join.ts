@@ -1,0 +1,70 @@
+import {
+  CLONE_PARENT,
+  CLONE_PARENT_SETTID,
+  CLONE_VFORK,
+  CLONE_VM,
+  PR_SET_PDEATHSIG,
+  TIOCSCTTY,
+} from '../kernel/syscalls/constants.ts'
+import { namespaceInode, type Namespace } from '../kernel/process/procfs.ts'
+import { Gate } from '../kernel/tape/gate.ts'
+import { Tape } from '../kernel/tape/tape.ts'
+import { foreignNamespaces } from '../kernel/tape/visit.ts'
+import type { Plan } from './part.ts'
+import { hardening } from './parts/hardening.ts'
+import { handOnStdio, program, workdir } from './parts/process.ts'
+import { nothingMade } from './start.ts'
+import { openNull, own, type Stdio } from './streams/streams.ts'
+
+const SIGKILL = 9
+
+/** The kinds of namespaces that setns(2) can join here; only a process with its own memory may enter a time namespace. */
+const JOINED: Namespace[] = ['user', 'pid', 'mnt', 'uts', 'ipc', 'net', 'cgroup']
+
+/** What joins a container: the plan of the container, with the process that is to be started. */
+export interface Joining extends Plan {
+  /** the container's first process, and a pidfd for it */
+  first: { pid: number; pidfd: number }
+  stdio: Stdio
+  /** whether 0, 1 and 2 are a terminal that becomes the controlling one */
+  terminal: boolean
+}
+
+/** What a first child does that joins a container, and its child, which becomes the program. `pid` receives that child's pid. */
+export function recordJoin(joining: Joining): { tape: Tape; gate: Gate; pid: Uint8Array } {
+  const { first, stdio, terminal, diesWithUs, spec } = joining
+  const container = nothingMade(joining)
+  const { process } = spec
+  const gate = new Gate()
+  const pid = new Uint8Array(4)
+  const tape = new Tape()
+  tape.part = 'exec'
+  // in its own session: a signal to our process group cannot end it before the second child has become the program
+  tape.setsid()
+  if (diesWithUs) tape.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
+  gate.record(tape)
+  handOnStdio(tape, stdio)
+  // what enters the container has nothing of our memory or our program in it: no tracer inside can reach them (CVE-2016-9962)
+  gate.enterSecondStage(tape, [first.pidfd])
+  tape.setns(first.pidfd, foreignNamespaces(first.pid, JOINED))
+  tape.become({ flags: CLONE_VM + CLONE_VFORK + CLONE_PARENT + CLONE_PARENT_SETTID, parentTid: pid })
+  tape.setsid()
+  if (diesWithUs) tape.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) // a change of user clears it: program sets it again
+  tape.umask(0o022)
+  if (terminal) tape.ioctl(0, TIOCSCTTY, 0)
+  openNull(tape, stdio)
+  if (namespaceInode(first.pid, 'user') !== namespaceInode('self', 'user')) {
+    tape.setresgid(0, 0, 0)
+    tape.setresuid(0, 0, 0)
+  }
+  own(
+    tape,
+    process.user.uid,
+    [0, 1, 2].filter(fd => stdio[fd] !== 'null'),
+  )
+  tape.part = program.name // so that an error with the directory or the program is reported as by `run`
+  workdir.inside?.(tape, container, gate)
+  hardening.inside?.(tape, container, gate)
+  program.inside?.(tape, container, gate)
+  return { tape, gate, pid }
+}

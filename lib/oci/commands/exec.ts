@@ -1,0 +1,149 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { replaceFile } from '../../common/replace-file.ts'
+import { MinilabError } from '../../common/errors.ts'
+import { closing } from '../../common/descriptor.ts'
+import { openTerminal } from '../../container/exec.ts'
+import { type Joining, recordJoin } from '../../container/join.ts'
+import { Ledger } from '../../container/ledger/ledger.ts'
+import type { ProcessSpec } from '../../container/spec.ts'
+import { startError } from '../../container/start-error.ts'
+import type { Stdio } from '../../container/streams/streams.ts'
+import { Child, shellStatus } from '../../kernel/process/child.ts'
+import { parseCapability } from '../../kernel/process/capabilities.ts'
+import { findProcess } from '../../kernel/process/signal.ts'
+import { int32s, now } from '../../kernel/syscalls/now.ts'
+import { launchGated } from '../../kernel/tape/launch-gated.ts'
+import type { Flags } from '../command-line.ts'
+import type { Call } from '../commands.ts'
+import { type Config, readProcess } from '../config.ts'
+import { checkConsole, sendTerminal } from '../console.ts'
+import { cgroupOf } from '../freeze.ts'
+import { setHome } from '../plan.ts'
+import { ourStdio } from '../stdio.ts'
+import { folderOf, load, type State, statusOf } from '../state.ts'
+
+/** As runc: whatever prevents the program from running gives this status. */
+const FAILED = 255
+
+export async function run({ root, flags, args: [id = '', ...words] }: Call): Promise<number> {
+  const state = load(root, id)
+  checkStatus(statusOf(root, state), flags)
+  const config = JSON.parse(readFileSync(join(folderOf(root, id), 'config.json'), 'utf8')) as Config
+  const program = processOf(flags, words, config.process)
+  setHome(program, state.rootfs)
+  const console = flags.value('console-socket')
+  checkConsole(program.terminal ?? false, console)
+  const pidfd = findProcess(state.pid, state.started)
+  if (pidfd === undefined) throw stopped()
+  using _ = closing(pidfd)
+  const pair = program.terminal ? await openTerminal(state.pid) : undefined
+  if (pair && console) sendTerminal(console, pair.master)
+  const pid = await start(state, {
+    id,
+    spec: { ...config, process: program },
+    rootfs: '/',
+    ledger: new Ledger(root),
+    diesWithUs: false,
+    first: { pid: state.pid, pidfd },
+    stdio: pair ? [pair.slave, pair.slave, pair.slave] : ourStdio(),
+    terminal: pair !== undefined,
+  })
+  const pidFile = flags.value('pid-file')
+  if (pidFile !== undefined) replaceFile(pidFile, String(pid), { mode: 0o644, sync: false })
+  if (flags.has('detach')) return 0 // our parent, or the subreaper above it, waits for it
+  return shellStatus(await new Child(pid, now.pidfd_open(pid, 0)).exit)
+}
+
+const stopped = () =>
+  new MinilabError('usage', 'cannot exec in a stopped container', 'start another', { status: FAILED })
+
+function checkStatus(status: ReturnType<typeof statusOf>, flags: Flags): void {
+  if (status === 'stopped') throw stopped()
+  if (status === 'paused' && !flags.has('ignore-paused'))
+    throw new MinilabError(
+      'usage',
+      'cannot exec in a paused container (use --ignore-paused to override)',
+      'resume it',
+      { status: FAILED },
+    )
+  const preserved = flags.value('preserve-fds')
+  if (preserved !== undefined && preserved !== '0')
+    throw new MinilabError('usage', 'exec cannot preserve descriptors', 'leave out --preserve-fds', {
+      status: FAILED,
+    })
+}
+
+/** The process of a file, or the container's own with another command. */
+function processOf(flags: Flags, words: string[], own: ProcessSpec): ProcessSpec {
+  const file = flags.value('process')
+  if (file !== undefined) return readProcess(file)
+  if (words.length === 0) throw new MinilabError('usage', 'process args cannot be empty', 'name a program')
+  const [uid, gid] = (flags.value('user') ?? '').split(':').map(Number)
+  const capabilities = flags.values('cap').flatMap(parseCapability)
+  const added = (set: string[] = []) => [...new Set([...set, ...capabilities])]
+  return {
+    ...own,
+    args: words,
+    terminal: flags.has('tty'),
+    cwd: flags.value('cwd') ?? own.cwd,
+    env: [...own.env, ...flags.values('env')],
+    user: {
+      ...own.user,
+      ...(flags.value('user') !== undefined && { uid: uid ?? 0, gid: gid ?? own.user.gid }),
+      additionalGids: [...(own.user.additionalGids ?? []), ...flags.values('additional-gids').map(Number)],
+    },
+    ...(own.capabilities && {
+      capabilities: {
+        ...own.capabilities,
+        bounding: added(own.capabilities.bounding),
+        effective: added(own.capabilities.effective),
+        permitted: added(own.capabilities.permitted),
+      },
+    }),
+    ...(flags.has('no-new-privs') && { noNewPrivileges: true }),
+  }
+}
+
+/** Starts it; returns its pid. It is then a child of ours. */
+async function start(state: State, joining: Joining & { stdio: Stdio }): Promise<number> {
+  const { tape, gate, pid } = recordJoin(joining)
+  const cgroup = cgroupOf(state)
+  const joined = await launchGated(tape, gate, 0, [launched => cgroup.join(launched.pid())])
+  await joined.child.exit
+  const [made = 0] = int32s(pid)
+  if (!joined.failed && made) return made
+  // one that could not become the program is a zombie of ours
+  if (made && findProcess(made) === undefined) await reaped(made)
+  throw joined.failed ? refused(joining.spec.process, joined.tape, joined.failed) : stopped()
+}
+
+async function reaped(pid: number): Promise<void> {
+  try {
+    await new Child(pid, now.pidfd_open(pid, 0)).exit
+  } catch {
+    // the kernel has no such process any more
+  }
+}
+
+type Joined = Awaited<ReturnType<typeof launchGated>>
+
+/** In the words by which Docker chooses the exit status 126 or 127. */
+function refused(program: ProcessSpec, tape: Joined['tape'], failed: NonNullable<Joined['failed']>): Error {
+  const error = startError(program, tape, failed)
+  const status = error instanceof MinilabError ? error.status : undefined
+  const command = program.args[0] ?? ''
+  const why =
+    status === 126
+      ? 'permission denied'
+      : status === 127
+        ? command.includes('/')
+          ? `stat ${command}: no such file or directory`
+          : 'executable file not found in $PATH'
+        : undefined
+  const text = why ? `exec: ${JSON.stringify(command)}: ${why}` : error.message
+  return new MinilabError('usage', `exec failed: unable to start container process: ${text}`, '', {
+    status: FAILED,
+    cause: error,
+  })
+}

@@ -1,0 +1,112 @@
+import { join } from 'node:path'
+import { MinilabError } from '../common/errors.ts'
+import { readJson } from '../common/json.ts'
+import {
+  count,
+  flag,
+  integer,
+  listOf,
+  number,
+  object,
+  optional,
+  type Shape,
+  text,
+  texts,
+} from '../common/shape.ts'
+import type { ProcessSpec, Spec } from '../container/spec.ts'
+import { unlessGone } from '../kernel/process/procfs.ts'
+import type { Hooks } from './state.ts'
+
+/** A config.json as `create` uses it: what a spec may leave out is there. */
+export type Config = Spec & { hooks?: Hooks }
+
+const optionalTexts = optional(texts)
+const isProcess = object({
+  terminal: optional(flag),
+  user: object({ uid: count, gid: count, umask: optional(count), additionalGids: optional(listOf(count)) }),
+  args: texts,
+  env: optionalTexts,
+  cwd: text,
+  capabilities: optional(
+    object({
+      bounding: optionalTexts,
+      effective: optionalTexts,
+      inheritable: optionalTexts,
+      permitted: optionalTexts,
+      ambient: optionalTexts,
+    }),
+  ),
+  rlimits: optional(listOf(object({ type: text, soft: number, hard: number }))),
+  noNewPrivileges: optional(flag),
+  oomScoreAdj: optional(integer),
+}) as Shape<ProcessSpec>
+
+const mapping = optional(listOf(object({ containerID: count, hostID: count, size: count })))
+const isConfig = object({
+  ociVersion: text,
+  process: isProcess,
+  root: object({ path: text, readonly: optional(flag) }),
+  hostname: optional(text),
+  mounts: optional(
+    listOf(
+      object({ destination: text, type: optional(text), source: optional(text), options: optionalTexts }),
+    ),
+  ),
+  linux: object({
+    namespaces: optional(listOf(object({ type: text, path: optional(text) }))),
+    uidMappings: mapping,
+    gidMappings: mapping,
+    devices: optional(
+      listOf(object({ type: text, path: text, major: optional(integer), minor: optional(integer) })),
+    ),
+    cgroupsPath: optional(text),
+    maskedPaths: optionalTexts,
+    readonlyPaths: optionalTexts,
+  }),
+}) as Shape<Config>
+
+const NAMESPACES = ['user', 'pid', 'mount', 'uts', 'ipc', 'network', 'cgroup', 'time']
+
+/** The config.json of a bundle. Throws a usage error for what it must have, in runc's words where engines know them. */
+export function readConfig(bundle: string): Config {
+  const path = join(bundle, 'config.json')
+  const config = unlessGone(() => readJson(path, isConfig))
+  if (config === undefined) throw invalid(`JSON specification file ${path} not found`)
+  if (typeof config === 'string') throw invalid(`${path}: ${UNFIT[config]}`)
+  if (!/^1\./.test(config.ociVersion))
+    throw invalid(`unsupported spec version ${JSON.stringify(config.ociVersion)}`)
+  const { linux } = config
+  linux.namespaces ??= []
+  config.mounts ??= []
+  for (const { type } of linux.namespaces)
+    if (!NAMESPACES.includes(type)) throw invalid(`namespace ${JSON.stringify(type)} does not exist`)
+  if (!linux.namespaces.some(({ type }) => type === 'mount')) throw invalid('a mount namespace is needed')
+  completeProcess(config.process)
+  return config
+}
+
+const UNFIT = {
+  'no file': 'it is not a regular file',
+  'too large': 'it is too large',
+  'no JSON': 'it is not JSON',
+  'another shape': 'a field that is needed is missing, or has a wrong type',
+}
+
+/** The process of a FILE, for exec. */
+export function readProcess(path: string): ProcessSpec {
+  const found = unlessGone(() => readJson(path, isProcess))
+  if (found === undefined) throw invalid(`${path} not found`)
+  if (typeof found === 'string') throw invalid(`${path}: ${UNFIT[found]}`)
+  return completeProcess(found)
+}
+
+function completeProcess(process: ProcessSpec): ProcessSpec {
+  process.env ??= []
+  if (process.args.length === 0) throw invalid('args must not be empty')
+  if (process.cwd === '') throw invalid('Cwd property must not be empty')
+  if (!process.cwd.startsWith('/')) throw invalid('Cwd must be an absolute path')
+  return process
+}
+
+const invalid = (message: string) =>
+  new MinilabError('usage', message, 'correct the bundle: runtime-spec, config.md')

@@ -1,0 +1,186 @@
+import { mkdirSync, realpathSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { codeOf } from '../common/error-code.ts'
+import { MinilabError } from '../common/errors.ts'
+import { replaceFile } from '../common/replace-file.ts'
+import { Held } from '../container/held.ts'
+import type { Container, Part, Plan } from '../container/part.ts'
+import { hardening } from '../container/parts/hardening.ts'
+import { limits } from '../container/parts/limits.ts'
+import { namespaces } from '../container/parts/namespaces.ts'
+import { network } from '../container/parts/network.ts'
+import { program, workdir } from '../container/parts/process.ts'
+import { root } from '../container/parts/root.ts'
+import { terminal } from '../container/parts/terminal.ts'
+import { type Started, startParts } from '../container/start.ts'
+import { streams } from '../container/streams/streams.ts'
+import { bootId, startTime } from '../kernel/process/procfs.ts'
+import { KEYCTL_JOIN_SESSION_KEYRING } from '../kernel/syscalls/constants.ts'
+import type { Call } from './commands.ts'
+import { type Config, readConfig } from './config.ts'
+import { checkConsole, sendTerminal } from './console.ts'
+import { runHooks, tryHooks } from './hooks.ts'
+import { lookUp, notFound } from './look-up.ts'
+import { planFor } from './plan.ts'
+import { removeContainer, sweep } from './remove.ts'
+import { folderOf, type State } from './state.ts'
+
+/** What `run` can still do with the container, as the process that has created it. */
+export interface Created {
+  state: State
+  started: Started
+}
+
+/**
+ * Makes a container whose program waits for `start`. It is then no longer ours: its parent is our parent, or the next subreaper above.
+ * If anything fails, nothing is left. `ownTerminal`: its terminal may stay with us, instead of going to --console-socket.
+ */
+export async function createContainer(
+  { root: states, flags, debug, warn }: Call,
+  id: string,
+  { ownTerminal = false } = {},
+): Promise<Created> {
+  const folder = folderOf(states, id)
+  const bundle = bundleOf(flags.value('bundle') ?? '.')
+  const config = readConfig(bundle)
+  const console = flags.value('console-socket')
+  if (!ownTerminal || console) checkConsole(config.process.terminal ?? false, console)
+  makeFolder(states, folder)
+  const recorded: { state?: State } = {}
+  let started: Started | undefined
+  try {
+    using held = new Held(folder, preserved(flags.value('preserve-fds')))
+    const plan = planFor(config, { id, bundle, states, folder }, held)
+    const lookup = lookUp(config.process)
+    const parts = [
+      namespaces,
+      ...(flags.has('no-new-keyring') ? [] : [keyring]),
+      root,
+      limits,
+      network,
+      described(config, bundle, recorded),
+      hooks(config, plan, folder, recorded),
+      terminal,
+      streams,
+      workdir,
+      lookup,
+      hardening,
+      program,
+      recording(held, folder, console, recorded),
+    ]
+    started = await startParts(parts, plan)
+    for (const { call, args, result, errno } of started.tape) debug(`${call}(${args}) = ${errno ?? result}`)
+    const missing = notFound(lookup)
+    if (missing) throw missing
+    const { state } = recorded
+    if (!state || !started.child.alive)
+      throw new MinilabError('machine', 'the container ended before it was started', 'a signal killed it')
+    const pidFile = flags.value('pid-file')
+    if (pidFile !== undefined) replaceFile(pidFile, String(state.pid), { mode: 0o644, sync: false })
+    return { state, started }
+  } catch (error) {
+    started?.child.kill('SIGKILL')
+    await started?.child.exit
+    await removeContainer(states, folder)
+    if (recorded.state) tryHooks('poststop', config.hooks, recorded.state, 'stopped', warn)
+    throw error
+  }
+}
+
+/** The descriptors of `--preserve-fds`. */
+function preserved(text = '0'): number {
+  if (/^\d+$/.test(text)) return Number(text)
+  throw new MinilabError('usage', `--preserve-fds ${text} is no number`, 'give a number of descriptors')
+}
+
+function bundleOf(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch (error) {
+    throw new MinilabError('usage', `bundle ${path}: ${codeOf(error)}`, 'name a folder with a config.json')
+  }
+}
+
+/** Its folder: at the same time the claim to the id. */
+function makeFolder(states: string, folder: string): void {
+  mkdirSync(states, { recursive: true, mode: 0o711 })
+  sweep(states)
+  try {
+    mkdirSync(folder, { mode: 0o700 })
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error
+    throw new MinilabError(
+      'usage',
+      'container with given ID already exists',
+      'choose another id, or delete it',
+    )
+  }
+}
+
+/** Its own session keyring, so that it does not have the caller's keys: keyctl(2), session-keyring(7). */
+const keyring: Part = {
+  name: namespaces.name,
+  inside: tape => void tape.allow('ENOSYS').keyctl(KEYCTL_JOIN_SESSION_KEYRING, 0, 0),
+}
+
+/** Once the container has a process and a cgroup, it can be described. */
+const described = (config: Config, bundle: string, recorded: { state?: State }): Part => ({
+  name: program.name,
+  attach(container, pid) {
+    recorded.state = stateOf(container, config, bundle, pid)
+  },
+})
+
+/** The hooks that run before the container changes its root: runtime-spec config.md, "POSIX-platform Hooks". */
+const hooks = ({ hooks }: Config, plan: Plan, folder: string, recorded: { state?: State }): Part => ({
+  name: program.name,
+  async attach() {
+    const { state } = recorded
+    if (!state || !hooks) return
+    for (const kind of ['prestart', 'createRuntime'] as const) runHooks(kind, hooks, state, 'creating')
+    if (!hooks.createContainer?.length) return
+    const { runHooksInside } = await import('./hooks-inside.ts')
+    await runHooksInside('createContainer', hooks.createContainer, state, 'creating', plan, folder)
+  },
+})
+
+/** What other commands will need is written while the second stage waits, which ends if we die before. */
+const recording = (
+  held: Held,
+  folder: string,
+  console: string | undefined,
+  recorded: { state?: State },
+): Part => ({
+  name: program.name,
+  attach(container) {
+    held.onReady = () => {
+      const master = container.terminal?.master
+      if (master !== undefined && console) sendTerminal(console, master)
+      const write = (name: string, content: unknown) =>
+        writeFileSync(join(folder, name), JSON.stringify(content), { mode: 0o600 })
+      write('config.json', container.spec)
+      write('calls', held.printed)
+      replaceFile(join(folder, 'state.json'), JSON.stringify(recorded.state), { mode: 0o600, sync: false })
+    }
+  },
+})
+
+function stateOf({ id, rootfs, cgroup }: Container, config: Config, bundle: string, pid: number): State {
+  return {
+    ociVersion: config.ociVersion,
+    id,
+    pid,
+    started: startTime(pid),
+    boot: bootId(),
+    bundle,
+    rootfs,
+    created: new Date().toISOString(),
+    annotations: config.annotations,
+    cgroups: (cgroup?.folders ?? []).map(({ path, hierarchy: { version, controllers } }) => ({
+      path,
+      version,
+      controllers,
+    })),
+    hooks: config.hooks,
+  }
+}

@@ -1,0 +1,123 @@
+import { constants, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
+import { Socket } from 'node:net'
+import { join } from 'node:path'
+import { getSystemErrorMessage } from 'node:util'
+import { codeOf } from '../common/error-code.ts'
+import { closing } from '../common/descriptor.ts'
+import { MinilabError } from '../common/errors.ts'
+import { isGone, startTime } from '../kernel/process/procfs.ts'
+import type { Call } from './commands.ts'
+import type { Config } from './config.ts'
+import { folderOf, lives, load, startFifo, type State, statusOf } from './state.ts'
+
+/** Lets the program of a created container run; resolves when it does. Exactly one command can do so. */
+export async function startContainer({ root, warn }: Call, id: string): Promise<void> {
+  const state = load(root, id)
+  const folder = folderOf(root, id)
+  const fifo = claim(root, state)
+  const { O_WRONLY, O_RDONLY, O_NONBLOCK } = constants
+  // opened before it runs: end of file is then not missed. Neither open waits, as the child has both ends open
+  const result = openSync(join(folder, 'result'), O_RDONLY | O_NONBLOCK)
+  {
+    using start = closing(openStart(fifo, O_WRONLY | O_NONBLOCK))
+    await before(state, folder)
+    writeSync(start.fd, 's')
+  }
+  await endOfFile(result)
+  const refused = refusal(folder)
+  if (!refused) return after(state, warn)
+  await untilGone(state)
+  throw refused
+}
+
+/** The FIFO under our name, which no other command can then take. */
+function claim(root: string, state: State): string {
+  const fifo = startFifo(root, state)
+  const ours = join(folderOf(root, state.id), `start.${process.pid}-${startTime('self')}`)
+  try {
+    if (fifo && lives(state)) {
+      renameSync(fifo, ours)
+      return ours
+    }
+  } catch (error) {
+    if (!isGone(error)) throw error // another command was faster
+  }
+  const status = statusOf(root, state)
+  throw new MinilabError(
+    'usage',
+    status === 'stopped'
+      ? 'cannot start a container that has stopped'
+      : 'cannot start an already running container',
+    'create another',
+  )
+}
+
+function openStart(path: string, flags: number): number {
+  try {
+    return openSync(path, flags)
+  } catch (error) {
+    if (codeOf(error) !== 'ENXIO') throw error
+    throw new MinilabError('usage', 'container not running', 'it ended before it was started')
+  }
+}
+
+/** Resolves when the other end is closed: the child has executed its program, or has ended. */
+function endOfFile(fd: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    new Socket({ fd, readable: true, writable: false }).on('end', resolve).on('error', reject).resume()
+  })
+}
+
+/** The words of a tape: lib/kernel/tape/launchpad.ts, lib/kernel/tape/tape-file.ts. They are read here without loading those. */
+const OP = { size: 128, result: 56, min: 64, stamp: 88, allowed: 96 }
+const BASE = 0x10000000n
+const NOT_RUN = -(2n ** 63n)
+
+/** The call of the second stage that the kernel refused; undefined if the program was executed. */
+function refusal(folder: string): Error | undefined {
+  const tape = readFileSync(join(folder, 'tape'))
+  const [first, end] = [Number(tape.readBigUInt64LE(0) - BASE), Number(tape.readBigUInt64LE(8) - BASE)]
+  let last = first
+  for (let at = first; at < end && tape.readBigUInt64LE(at + OP.stamp) !== 0n; at += OP.size) last = at
+  const result = tape.readBigInt64LE(last + OP.result)
+  if (result === NOT_RUN) return undefined
+  const calls = JSON.parse(readFileSync(join(folder, 'calls'), 'utf8')) as string[]
+  const call = calls[(last - first) / OP.size] ?? ''
+  const why = getSystemErrorMessage(Number(result)) ?? `error ${-result}`
+  const [, path] = /^execve\(("(?:[^"\\]|\\.)*")/.exec(call) ?? []
+  return new MinilabError(
+    'usage',
+    path
+      ? `unable to start container process: exec ${path}: ${why}`
+      : `unable to start container process: ${call}: ${why}`,
+    '',
+  )
+}
+
+/** The process exits: an engine that deletes the container now must not find it running. */
+async function untilGone(state: State): Promise<void> {
+  const { ended, findProcess } = await import('../kernel/process/signal.ts')
+  const pidfd = findProcess(state.pid, state.started)
+  if (pidfd === undefined) return
+  using _ = closing(pidfd)
+  await ended(pidfd)
+}
+
+/** The hooks that run in the container before its program: they join it while it waits. */
+async function before(state: State, folder: string): Promise<void> {
+  const hooks = state.hooks?.startContainer
+  if (!hooks?.length) return
+  const [{ runHooksInside }, { Ledger }] = await Promise.all([
+    import('./hooks-inside.ts'),
+    import('../container/ledger/ledger.ts'),
+  ])
+  const spec = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as Config
+  const plan = { id: state.id, spec, rootfs: '/', ledger: new Ledger(folder), diesWithUs: true }
+  await runHooksInside('startContainer', hooks, state, 'created', plan, folder)
+}
+
+async function after(state: State, warn: Call['warn']): Promise<void> {
+  if (!state.hooks?.poststart?.length) return
+  const { tryHooks } = await import('./hooks.ts')
+  tryHooks('poststart', state.hooks, state, 'running', warn)
+}

@@ -1,0 +1,136 @@
+// Engines of a test: private daemons, in a folder that the test removes. Their image is busybox, packed here.
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { until } from '../../lib/common/until.ts'
+
+export const OURS = join(import.meta.dirname, '../../minilab-oci')
+
+/** Why the engines cannot be started here; empty if they can. */
+export function lacking(...programs: string[]): string {
+  const missing = programs.filter(name => spawnSync('sh', ['-c', `command -v ${name}`]).status !== 0)
+  if (missing.length) return ` (needs ${missing.join(', ')})`
+  return process.geteuid?.() === 0 ? '' : ' (needs root)'
+}
+
+export const makeFolder = () => mkdtempSync(join(tmpdir(), 'minilab-oci-'))
+
+/** A root file system: busybox with all its names, and two accounts. */
+export function makeRootfs(at: string): string {
+  for (const name of ['bin', 'tmp', 'etc', 'root', 'var', 'run', 'proc', 'sys', 'dev', 'home/u'])
+    mkdirSync(join(at, name), { recursive: true })
+  chmodSync(join(at, 'tmp'), 0o1777)
+  execFileSync('cp', ['/bin/busybox', join(at, 'bin')])
+  for (const name of execFileSync('/bin/busybox', ['--list'], { encoding: 'utf8' }).trim().split('\n'))
+    if (name !== 'busybox' && !name.includes('/')) symlinkSync('busybox', join(at, 'bin', name))
+  symlinkSync('/run', join(at, 'var/run'))
+  writeFileSync(join(at, 'etc/passwd'), 'root:x:0:0::/root:/bin/sh\nu:x:1000:1000::/home/u:/bin/sh\n')
+  writeFileSync(join(at, 'etc/group'), 'root:x:0:\nu:x:1000:\nextra:x:2000:u\n')
+  return at
+}
+
+/** The same as a tar file. */
+export function makeTar(folder: string): string {
+  const tar = join(folder, 'image.tar')
+  execFileSync('tar', ['-C', makeRootfs(join(folder, 'rootfs')), '-cf', tar, '.'])
+  return tar
+}
+
+/** A daemon that a test has started. */
+export interface Daemon extends AsyncDisposable {
+  env: NodeJS.ProcessEnv
+}
+
+/** Starts a daemon, and waits for its socket. */
+async function start(args: string[], socket: string, log: string, env: NodeJS.ProcessEnv): Promise<Daemon> {
+  const daemon = spawn('sh', ['-c', 'exec "$@" >"$0" 2>&1', log, ...args], { stdio: 'ignore' })
+  await once(daemon, 'spawn')
+  const isUp = await until(() => existsSync(socket) || daemon.exitCode !== null, 60_000)
+  if (!isUp || daemon.exitCode !== null) throw new Error(`${args.join(' ')}:\n${readFileSync(log, 'utf8')}`)
+  return {
+    env: { ...process.env, ...env },
+    async [Symbol.asyncDispose]() {
+      if (daemon.exitCode !== null) return
+      const over = once(daemon, 'exit')
+      daemon.kill('SIGTERM')
+      await over
+    },
+  }
+}
+
+/** A dockerd with our runtime beside runc, in its own network and mount namespaces, with the image `bb`. */
+export async function startDocker(folder: string): Promise<Daemon> {
+  const socket = join(folder, 'docker.sock')
+  const at = (name: string) => join(folder, 'docker', name)
+  mkdirSync(at(''), { recursive: true })
+  const options = [
+    '--data-root',
+    at('data'),
+    '--exec-root',
+    at('exec'),
+    '--pidfile',
+    at('pid'),
+    '--bridge=none',
+  ]
+  const docker = await start(
+    ['unshare', '-n', '-m', 'dockerd', '-H', `unix://${socket}`, ...options, '--add-runtime', `ours=${OURS}`],
+    socket,
+    at('log'),
+    { DOCKER_HOST: `unix://${socket}` },
+  )
+  execFileSync('docker', ['import', makeTar(folder), 'bb'], { env: docker.env, stdio: 'ignore' })
+  return docker
+}
+
+/** A containerd with the image `docker.io/library/bb:latest`, as `docker save` writes it. */
+export async function startContainerd(folder: string, image: string): Promise<Daemon> {
+  const at = (name: string) => join(folder, 'containerd', name)
+  mkdirSync(at(''), { recursive: true })
+  writeFileSync(
+    at('config.toml'),
+    `version = 2\nroot = "${at('root')}"\nstate = "${at('state')}"\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n` +
+      `[grpc]\n  address = "${at('sock')}"\n`,
+  )
+  const containerd = await start(
+    ['unshare', '-m', 'containerd', '-c', at('config.toml')],
+    at('sock'),
+    at('log'),
+    {
+      CONTAINERD_ADDRESS: at('sock'),
+      CONTAINERD_NAMESPACE: `minilab-${process.pid}`,
+    },
+  )
+  execFileSync('ctr', ['image', 'import', '--base-name', 'bb', image], {
+    env: containerd.env,
+    stdio: 'ignore',
+  })
+  return containerd
+}
+
+/** What a script of commands prints, stdout and stderr and its exit status, without what differs each time. `$R` is the runtime. */
+export function said(script: string, runtime: string, env: NodeJS.ProcessEnv): string {
+  const { stdout, status } = spawnSync('sh', ['-c', `exec 2>&1; ${script}`], {
+    env: { ...env, R: runtime },
+    encoding: 'utf8',
+    timeout: 120_000,
+  })
+  return `${stdout}[${status}]\n`
+    .replaceAll(/\b[0-9a-f]{64}\b/g, 'ID')
+    .replaceAll(/\b[0-9a-f]{12}\b/g, 'ID')
+    .replaceAll('runc create failed: ', '') // which of the two says it
+    .replaceAll(/pipe:\[\d+\]/g, 'pipe')
+    .replaceAll('^@', '') // a terminal echoes its end of file
+}
+
+export const remove = (folder: string) => rmSync(folder, { recursive: true, force: true, maxRetries: 20 })
