@@ -1,8 +1,18 @@
 import { closeSync } from 'node:fs'
+import { monitorTape } from '../../lib/container/monitor.ts'
 import { containerFolder } from '../../lib/container/state/state.ts'
 import type { Experiment } from '../../lib/guide/experiment.ts'
 import { type Answer, ownCommand } from '../../lib/guide/own-command.ts'
-import { type Namespace, namespaceInode, nsPids, startTime } from '../../lib/kernel/process/procfs.ts'
+import {
+  type Namespace,
+  namespaceInode,
+  nsPids,
+  parentOf,
+  startTime,
+  status,
+  unlessGone,
+  words,
+} from '../../lib/kernel/process/procfs.ts'
 import { ended, findProcess } from '../../lib/kernel/process/signal.ts'
 
 /** What setns(2) can join of a container, in the order in which `exec` is asked for it. */
@@ -75,6 +85,7 @@ export async function byCommandLine(experiment: Experiment<Ran>, type: typeof co
       // it outlives its command, but must not outlive us, even if we are killed
       ledger.add({ kind: 'folder', path: containerFolder(found.id) })
       ledger.add({ kind: 'process', pid: found.pid, started: startTime(found.pid) })
+      for (const text of unlessGone(() => monitorOf(found.pid)) ?? []) line(text)
       scene.listed = { ...found, pids: nsPids(found.pid), namespaces: namespacesOf(found.pid) }
     }
     const pidfd = found && findProcess(found.pid)
@@ -89,6 +100,21 @@ export async function byCommandLine(experiment: Experiment<Ran>, type: typeof co
   } finally {
     if (scene.left) await ownCommand(undefined, ['rm', '-f', name])
   }
+}
+
+/** What its parent is, where that is a monitor: how much memory it has, and what it does when the container has ended. */
+function monitorOf(pid: number): string[] {
+  const tape = monitorTape({ program: { args: [], env: [] } })
+  const lines = tape.print()
+  const from = lines.findIndex(text => text.startsWith('waitid')) - 1 // with its note
+  const to = lines.findIndex(text => text.startsWith('writev'))
+  const monitor = parentOf(pid)
+  if (words(`/proc/${monitor}/cmdline`)[0] !== 'minilab-monitor') return []
+  return [
+    `      process ${monitor} stays as its parent, the monitor: it is a tape too, of ${tape.ops.length} calls (${status(monitor).VmRSS} of memory); three of them:`,
+    ...lines.slice(from, to + 1).map(text => `        ${text}`),
+    '      minilab run -d --show-monitor default true shows all of it',
+  ]
 }
 
 async function list(...command: string[]): Promise<{ id: string; name: string; pid: number }[]> {
