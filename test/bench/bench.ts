@@ -1,5 +1,5 @@
-// `npm run bench [-- --json] [-- WORD…]`: how fast it is, beside others, as ratios of medians measured in turn in one run. A word chooses the
-// figures that contain it.
+// `npm run bench [-- --json|--page] [-- WORD…]`: how fast it is, beside others, as ratios of medians measured in turn in one run. A word chooses the
+// figures that contain it. --page writes them into the book's appendix.
 import { execFileSync } from 'node:child_process'
 import { copyFileSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -22,7 +22,8 @@ import type { Exercise } from '../../lib/labs/exercise.ts'
 import { Trials } from '../../lib/labs/trials.ts'
 import { fileOf, initWorkspace, solutionFileOf } from '../../lib/labs/workspace.ts'
 import { command, measure, type Measured, print, type Row, type Run } from './measure.ts'
-import { compiled, Docker, folder, podman, removeFolder, runtime } from './peers.ts'
+import { writePage } from './page.ts'
+import { compiled, crunMany, Docker, folder, podman, removeFolder, runtime } from './peers.ts'
 
 const ENTRY = join(import.meta.dirname, '../../bin.mjs')
 process.argv[1] = ENTRY // what a trial starts as ourselves
@@ -31,6 +32,7 @@ const rootless = process.getuid?.() !== 0
 const [rootfs = ''] = (await findImage('default')).layers
 const nowhere = openSync('/dev/null', 'r+')
 const json = process.argv.includes('--json')
+const page = process.argv.includes('--page')
 const words = process.argv.slice(2).filter(word => !word.startsWith('--'))
 
 const minilab = (...args: string[]) => command(process.execPath, [ENTRY, ...args])
@@ -43,15 +45,15 @@ function spec(args: string[]): Spec {
 }
 
 /** As root without a user namespace: so a parent has nothing to do at the gate, which the C program lacks. */
-function plainSpec(): Spec {
-  const made = spec(['/bin/true'])
+function plainSpec(args: string[]): Spec {
+  const made = spec(args)
   if (!rootless) made.linux.namespaces = made.linux.namespaces.filter(({ type }) => type !== 'user')
   return made
 }
 
-const plan = (): Plan => ({
+const plan = (args = ['/bin/true']): Plan => ({
   id: 'bench',
-  spec: plainSpec(),
+  spec: plainSpec(args),
   rootfs,
   ledger: new Ledger(folder),
   diesWithUs: true,
@@ -111,6 +113,23 @@ function idleInDocker(docker: Docker): number {
   const size = resident(Number(status(Number(pid)).PPid))
   docker.run('rm', '-f', 'idle')
   return size
+}
+
+/** How many containers are alive together. */
+const MANY = 500
+
+/** That many are started by this process, live together, and are ended. */
+async function many(): Promise<number> {
+  const began = performance.now()
+  const children = []
+  for (let i = 0; i < MANY; i++) {
+    const { child } = await startParts(PARTS, { ...plan(['/bin/sleep', '1000']), id: `bench-${i}` })
+    children.push(child)
+  }
+  if (!children.every(({ alive }) => alive)) throw new Error('one has ended by itself')
+  for (const child of children) child.kill('SIGKILL')
+  await Promise.all(children.map(({ exit }) => exit))
+  return performance.now() - began
 }
 
 /** A learner who has solved the first labs. */
@@ -205,6 +224,15 @@ const rows: Row[] = [
     },
   },
   {
+    figure: `${MANY} containers started by one process, alive together, and ended`,
+    unit: 'ms',
+    rounds: 1,
+    ours: many,
+    peers: {
+      'crun, two at a time': { run: () => crunMany(plainSpec(['/bin/sleep', '1000']), MANY), reach: 0.25 },
+    },
+  },
+  {
     figure: 'step all --yes',
     unit: 'ms',
     rounds: 3,
@@ -238,6 +266,7 @@ try {
     if (!json) print(measured)
   }
   if (json) console.log(JSON.stringify(all, null, 2))
+  if (page) writePage(all)
 } finally {
   for (const trials of watching.values()) await trials[Symbol.asyncDispose]()
   rmSync(mine, { recursive: true, force: true })

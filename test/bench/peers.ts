@@ -25,6 +25,20 @@ export function runtime(runtime: 'runc' | 'crun', spec: Spec): Run {
   return () => command('unshare', ['-m', 'sh', '-c', alone, 'crun', ...args(name())])
 }
 
+/** So many containers of crun, started, killed and deleted, two at a time. */
+export function crunMany(spec: Spec, count: number): number {
+  const bundle = join(folder, 'crun-many')
+  mkdirSync(bundle, { recursive: true })
+  writeFileSync(join(bundle, 'config.json'), JSON.stringify(specFor('crun', spec)))
+  const crun = `crun --cgroup-manager=disabled --root ${bundle}/state`
+  const script = [
+    'umount /sys/fs/cgroup/unified 2>/dev/null',
+    `seq ${count} | xargs -P 2 -I{} ${crun} run --detach --bundle ${bundle} many-{} || exit 1`,
+    `seq ${count} | xargs -P 2 -I{} ${crun} delete --force many-{}`,
+  ]
+  return command('unshare', ['-m', 'sh', '-c', script.join('\n')])
+}
+
 /** A Docker daemon in its own network and mount namespaces, with one image; ended at the end of the bench. */
 export class Docker implements AsyncDisposable {
   readonly #daemon
