@@ -21,6 +21,8 @@ import { findProcess, send } from '../../lib/kernel/process/signal.ts'
 /** One run of minilab, and what somebody does next. */
 export interface Ask {
   args: string[]
+  /** what is run before it, without a fault: what it is done with */
+  first?: string[] | undefined
   /** see fault.ts */
   fault?: string
   /** milliseconds until it is killed */
@@ -77,7 +79,12 @@ const processes = () =>
     const command = unlessGone(() => words(`/proc/${pid}/cmdline`))
     return command ? [`process ${pid} ${command.slice(0, 4).join(' ')}`] : []
   })
-const mounts = () => mountinfo().map(m => `mount ${m.type} on ${m.target}`)
+// other programs' mounts, of which this place has copies: they go from every mount namespace when their folder is removed: detach_mounts(), fs/namespace.c
+const theirs = new Set(mountinfo().flatMap(({ target }) => (target.startsWith('/tmp/') ? target : [])))
+const mounts = () =>
+  mountinfo()
+    .filter(({ target }) => !theirs.has(target))
+    .map(m => `mount ${m.type} on ${m.target}`)
 const cgroups = () => hierarchies().flatMap(({ mount }) => folders(mount).map(path => `cgroup ${path}`))
 const folders = (path: string): string[] =>
   readdirSync(path, { withFileTypes: true })
@@ -115,7 +122,7 @@ async function minilab(
     env: { ...process.env, ...env },
     cwd: '/',
   })
-  const others = () => keepers().filter(pid => pid !== child.pid)
+  const others = () => ours(/ minilab-(monitor|log)$/).filter(pid => pid !== child.pid)
   const victims = () => (victim === 'others' ? others() : [child.pid!])
   let hangs = false
   const timers = [
@@ -152,11 +159,12 @@ async function eventually(holds: () => boolean): Promise<boolean> {
 let before = new Set<string>()
 let residents = new Set<string>()
 
-/** Processes of minilab's that were not there before. */
-const keepers = () =>
+/** Processes of minilab's that were not there before: of Node, or whose name is such. */
+const ours = (name?: RegExp) =>
   processes()
-    .filter(line => !before.has(line) && line.includes(ENTRY))
+    .filter(line => !before.has(line) && (line.includes(ENTRY) || name?.test(line)))
     .map(line => Number(line.split(' ')[1]))
+const keepers = () => ours()
 
 /** Waits for a keeper that `run -d` has left in the background: it comes to its end, or looks after its container. */
 async function settled(): Promise<void> {
@@ -180,7 +188,11 @@ async function leftovers(): Promise<string[]> {
   return left
 }
 
-async function run({ args, fault, next, ...when }: Ask): Promise<Ran> {
+async function run({ args, first, fault, next, ...when }: Ask): Promise<Ran> {
+  if (first) {
+    const { status, stderr } = await minilab(first)
+    if (status !== 0) throw new Error(`${first.join(' ')} ended with ${status}: ${stderr}`)
+  }
   const log = `${dataFolder()}.operations`
   rmSync(log, { force: true })
   const env = {
@@ -190,7 +202,10 @@ async function run({ args, fault, next, ...when }: Ask): Promise<Ran> {
   }
   const ran = await minilab(args, fault === undefined ? {} : env, when)
   await settled()
-  const atOnce = difference(before, look()).filter(line => !states().some(state => isTheirs(line, state)))
+  // what was there before it may still be there
+  const atOnce = first
+    ? []
+    : difference(before, look()).filter(line => !states().some(state => isTheirs(line, state)))
   // what somebody does next
   let said = ''
   if (next === 'clean here') {

@@ -15,21 +15,27 @@ export interface Case {
   fault: Fault
 }
 
+/** What is run before a command, so that it has something to work on; undefined: nothing. */
+const FIRST: Record<string, string[]> = {
+  'rm -f victim': ['run', '-d', '--name', 'victim', 'default', 'sleep', '1000'],
+}
+
 /** A place, and for each command the numbers that its operations have there (see fault.ts), by their names. */
 export interface Range {
   place: Place
   numbers: Map<string, Map<string, string>>
 }
 
-/** Places that work side by side: in every second one a container runs already, so some things are there and stay. */
+/** Places that work side by side: in every second one, or in all, a container runs already, so some things are there and stay. */
 export async function makeRanges(
   count: number,
   commands: string[][],
   user: UserName = 'root',
+  resident: 'half' | 'all' = 'half',
 ): Promise<Range[]> {
   return Promise.all(
     Array.from({ length: count }, async (_, i) => {
-      const place = await makePlace({ resident: i % 2 === 1, user })
+      const place = await makePlace({ resident: resident === 'all' || i % 2 === 1, user })
       const numbers = new Map<string, Map<string, string>>()
       for (const args of commands) numbers.set(args.join(' '), await number(place, args))
       return { place, numbers }
@@ -39,7 +45,7 @@ export async function makeRanges(
 
 /** All that a command does, from a run without a fault. */
 async function number(place: Place, args: string[]): Promise<Map<string, string>> {
-  const ran = await place.ask({ args, fault: 'count', next: 'clean here' })
+  const ran = await place.ask({ args, first: FIRST[args.join(' ')], fault: 'count', next: 'clean here' })
   expect(ran, whatFailed(ran.stdout)).toMatchObject({
     status: 0,
     stderr: '',
@@ -98,7 +104,12 @@ export async function tryAll(ranges: Range[], cases: Case[]): Promise<Row[]> {
         if (!one) return
         const number = numbers.get(one.args.join(' '))!.get(one.operation)!
         const next = NEXT[done % NEXT.length]!
-        const ask = { args: one.args, fault: `${one.fault}:${number}`, next }
+        const ask = {
+          args: one.args,
+          first: FIRST[one.args.join(' ')],
+          fault: `${one.fault}:${number}`,
+          next,
+        }
         let ran = await place.ask(ask)
         // how often the kernel is asked until it is ready differs, and with it the numbers of what follows
         for (let again = 0; again < 10 && !fired(ran) && ran.left.length === 0; again++)

@@ -68,6 +68,33 @@ test.skipIf(!isRoot)(
   24 * HOURS,
 )
 
+// what joins a container, and what removes one: monitor, pumps and the container's processes live while it is done
+test.skipIf(!isRoot)(
+  'whatever befalls exec and rm, the container that was joined goes on, and the one that was removed is gone after the next rm',
+  async () => {
+    const commands = [
+      ['exec', 'resident', 'true'],
+      ['rm', '-f', 'victim'],
+    ]
+    const ranges = await makeRanges(all ? PLACES : 2, commands, 'root', 'all')
+    const random = new Seeded(Date.now() % 2 ** 31)
+    if (!all) console.log(`the sample of MINILAB_SEED=${random.seed}`)
+    const cases = commands.flatMap(args => {
+      const found = operations(ranges, args, all ? 'all' : '#1')
+      const some = all ? found : sample(found, found.length / 8, random)
+      return some.flatMap(operation =>
+        (all ? FAULTS : [FAULTS[0], random.pick(FAULTS.slice(1))]).map((fault): Case => ({
+          args,
+          operation,
+          fault,
+        })),
+      )
+    })
+    await run(ranges, cases)
+  },
+  24 * HOURS,
+)
+
 // where there is no cgroup by which to find them, the processes of a container have to end by themselves
 test.skipIf(!isRoot)(
   "an ordinary user's container ends with the command that is killed, wherever its first process is just then",
