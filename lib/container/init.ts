@@ -22,6 +22,8 @@ import { ALL_SIGNALS } from '../kernel/syscalls/argument-kinds.ts'
 import { closeTape, standaloneFile } from '../kernel/tape/standalone.ts'
 import type { TapeFile } from '../kernel/tape/tape-file.ts'
 import { Label, type Later, Tape } from '../kernel/tape/tape.ts'
+import type { Part } from './part.ts'
+import { dieWithUs, program } from './parts/process.ts'
 
 const { SIGCHLD } = constants.signals
 const MASK_SIZE = 8
@@ -90,7 +92,6 @@ export class Init implements Disposable {
   readonly #file: TapeFile
   readonly #number: number
   readonly #isInit = new Label('process 1')
-  #program: Later | undefined
 
   constructor() {
     this.#number = memoryFile('number', 'data')
@@ -105,28 +106,39 @@ export class Init implements Disposable {
     return [this.#number, ...this.#file.needs]
   }
 
+  /** The part for the program, with process 1 before and after it. */
+  readonly part: Part = {
+    name: program.name,
+    inside: (tape, container, gate) => {
+      if (container.diesWithUs) dieWithUs(tape, gate) // the program dies with process 1
+      const child = this.#makeProgram(tape)
+      program.inside?.(tape, { ...container, diesWithUs: false }, gate)
+      this.#become(tape, child)
+    },
+  }
+
   /**
    * Records that process 1 makes a child; what is recorded from here on is done by the child. It has all rights of process 1, which it gives
    * up as process 1 has done. It uses the same memory and stack until its execve: of both processes only one runs.
    */
-  makeProgram(tape: Tape): void {
+  #makeProgram(tape: Tape): Later {
     const pid = new Uint8Array(4)
     tape.rt_sigprocmask(SIG_SETMASK, ALL_SIGNALS, null, MASK_SIZE) // before the program exists: no signal is lost
     // not clone3, which the filter refuses: seccomp-default.ts
-    this.#program = tape.clone(CLONE_VM + CLONE_VFORK + CLONE_PARENT_SETTID + SIGCHLD, 0, pid, 0, 0)
-    tape.branch({ max: 0n, over: this.#isInit }).lseek(this.#number, this.#program, SEEK_SET) // 0: it is the child
+    const child = tape.clone(CLONE_VM + CLONE_VFORK + CLONE_PARENT_SETTID + SIGCHLD, 0, pid, 0, 0)
+    tape.branch({ max: 0n, over: this.#isInit }).lseek(this.#number, child, SEEK_SET) // 0: it is the child
     // its own process group, in the foreground: a key such as Ctrl-C reaches the program, but not process 1, which would pass it on
     tape.setpgid(0, 0)
     tape.attempt.ioctl(0, TIOCSPGRP, pid) // ENOTTY: there is no terminal
     tape.rt_sigprocmask(SIG_SETMASK, 0n, null, MASK_SIZE)
+    return child
   }
 
   /** Records that process 1 becomes the init when its child has become the program, or has failed. */
-  become(tape: Tape): void {
-    if (!this.#program) throw new Error('makeProgram comes first')
+  #become(tape: Tape, child: Later): void {
     tape.mark(this.#isInit)
     tape.aside = true
-    tape.dup3(tape.pidfd_open(this.#program, 0), PROGRAM, 0)
+    tape.dup3(tape.pidfd_open(child, 0), PROGRAM, 0)
     tape.dup3(this.#number, NUMBER, 0)
     tape.close_range(PROGRAM + 1, LAST_FD, CLOSE_RANGE_CLOEXEC)
     this.#file.execute(tape, 'init')

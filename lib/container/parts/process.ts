@@ -26,17 +26,15 @@ const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
  */
 export const program: Part = {
   name: 'process',
-  inside(tape, { spec, diesWithUs, entered, held, init }, gate) {
+  inside(tape, { spec, diesWithUs, entered, held }, gate) {
     const { args, cwd, env } = spec.process
     if (diesWithUs) dieWithUs(tape, gate)
-    init?.makeProgram(tape)
     // the container needs no other open descriptor. They are closed now, not at the execve, so that no path (the
     // working directory, a link of the image) can lead there through /proc/self/fd: CVE-2024-21626
     if (held) held.closeRest(tape)
     else tape.close_range(3, LAST_FD, 0)
     if (!entered) tape.chdir(cwd)
     execvp(tape, args, env)
-    init?.become(tape)
   },
 }
 

@@ -85,7 +85,7 @@ export async function start(
     using held = holdName(request.name)
     using init = request.init ? new (await import('../init.ts')).Init() : undefined
     const parts = [
-      ...partsFor(request, plan, all),
+      ...partsFor(request, plan, all).map(part => (init && part === program ? init.part : part)),
       etcFiles(containerFolder(id)),
       remembered(request, source, held.name),
       ...more,
