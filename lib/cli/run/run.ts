@@ -51,7 +51,11 @@ export function runCommand(program: MinilabCommand): void {
     .option('-u, --user <user[:group]>', 'run as this user of the image')
     .option('-v, --volume <host:container[:ro]>', 'bind-mount a directory or file; repeatable', list)
     .option('--network <mode>', 'none, host or bridge', 'bridge')
-    .option('-p, --publish <host:container>', 'publish a port, by a process that stays with -d; repeatable', list)
+    .option(
+      '-p, --publish <host:container>',
+      'publish a port, by a process that stays with -d; repeatable',
+      list,
+    )
     .option('--read-only', 'mount its root read-only')
     .option('--hostname <name>', 'its host name')
     .option('--cap-add <capability>', 'keep a capability that is dropped by default', list)
