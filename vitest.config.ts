@@ -16,10 +16,12 @@ const { MINILAB_REPORT } = process.env
 const FAULTS = 'test/fire/*.test.ts'
 const ATTACKS = 'test/attacks/*.test.ts'
 const MACHINES = 'test/machines/*.test.ts'
+/** What starts real engines, which run `minilab-oci`. */
+const ENGINES = 'test/oci/{docker,podman,containerd}.test.ts'
 /** What `npm test` has, in one mode. */
 const FEATURES = globSync('test/**/*.test.ts', {
   cwd: import.meta.dirname,
-  exclude: [FAULTS, ATTACKS, MACHINES],
+  exclude: [FAULTS, ATTACKS, MACHINES, ENGINES],
 })
 
 const textOf = (file: string) => readFileSync(`${import.meta.dirname}/${file}`, 'utf8')
@@ -42,16 +44,17 @@ const main = [
   project('test:labs', ['test/labs/*.test.ts'], FIRST),
   project('test:commands', ['test/{chapters,cli,guide,setup}/*.test.ts'], FIRST),
   project('test:library', ['test/{common,container,image,kernel,sandbox,vm}/*.test.ts'], FIRST),
-  project('test:oci', ['test/oci/*.test.ts'], FIRST),
+  project('test:oci', ['test/oci/commands.test.ts'], FIRST),
   project('test:pages', ['test/{book,look}/*.test.ts'], FIRST),
 ]
 // .ci/run, besides: the other modes of the same tests, all cases in the first mode, attacks and odd machines in all modes, and a
-// sample of the faults
+// sample of the faults; real engines
 const ci = [
   project('ci:modes', IN_MODES, { MINILAB_TEST_MODES: 'others' }),
   project('ci:cases', THOROUGH, { MINILAB_TEST_MODES: 'first' }),
   project('ci:attacks', [ATTACKS]),
   project('ci:machines', [MACHINES]),
+  project('ci:engines', [ENGINES]),
   project('ci:faults', [FAULTS]),
 ]
 // npm run test:nightly

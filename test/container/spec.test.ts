@@ -60,9 +60,7 @@ test('a field of the specification that we do not do is refused by name, one tha
     /does not support hooks/,
   )
   expect(change(spec => (spec.hooks = { prestart: [] }))).not.toThrow()
-  expect(change(spec => Object.assign(spec.linux, { intelRdt: { closID: 'x' } }))).toThrow(
-    /linux\.intelRdt/,
-  )
+  expect(change(spec => Object.assign(spec.linux, { intelRdt: { closID: 'x' } }))).toThrow(/linux\.intelRdt/)
   expect(change(spec => Object.assign(spec.process, { apparmorProfile: 'x' }))).toThrow(
     /process\.apparmorProfile/,
   )

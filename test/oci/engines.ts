@@ -26,7 +26,7 @@ export function lacking(...programs: string[]): string {
 
 export const makeFolder = () => mkdtempSync(join(tmpdir(), 'minilab-oci-'))
 
-/** A root file system: busybox with all its names, and two accounts. */
+/** A root file system: busybox with all its names, two accounts, and a program that does nothing for a pod. */
 export function makeRootfs(at: string): string {
   for (const name of ['bin', 'tmp', 'etc', 'root', 'var', 'run', 'proc', 'sys', 'dev', 'home/u'])
     mkdirSync(join(at, name), { recursive: true })
@@ -37,6 +37,7 @@ export function makeRootfs(at: string): string {
   symlinkSync('/run', join(at, 'var/run'))
   writeFileSync(join(at, 'etc/passwd'), 'root:x:0:0::/root:/bin/sh\nu:x:1000:1000::/home/u:/bin/sh\n')
   writeFileSync(join(at, 'etc/group'), 'root:x:0:\nu:x:1000:\nextra:x:2000:u\n')
+  writeFileSync(join(at, 'pause'), '#!/bin/sh\nexec sleep 1000\n', { mode: 0o755 })
   return at
 }
 

@@ -154,10 +154,7 @@ export const limits: Part = {
     const { spec, ledger } = container
     const resources = spec.linux.resources ?? {}
     checkSwap(resources)
-    const wanted = LIMITS.filter(l => l.value(resources) !== undefined).map(l => l.controller)
-    if (resources.hugepageLimits?.length) wanted.push('hugetlb')
-    if (Object.values(resources.blockIO ?? {}).some(Boolean))
-      wanted.push(hierarchyOf('blkio') ? 'blkio' : 'io')
+    const wanted = controllersFor(resources)
     container.cgroup = notedCgroup(ledger, spec.linux.cgroupsPath ?? `/minilab/${container.id}`, wanted)
     setLimits(container.cgroup, resources)
   },
@@ -165,6 +162,14 @@ export const limits: Part = {
   attach({ cgroup }, pid) {
     cgroup?.join(pid)
   },
+}
+
+/** The controllers that the wanted limits need. */
+function controllersFor(resources: ResourcesSpec): string[] {
+  const wanted = LIMITS.filter(l => l.value(resources) !== undefined).map(l => l.controller)
+  if (resources.hugepageLimits?.length) wanted.push('hugetlb')
+  if (Object.values(resources.blockIO ?? {}).some(Boolean)) wanted.push(hierarchyOf('blkio') ? 'blkio' : 'io')
+  return wanted
 }
 
 /**

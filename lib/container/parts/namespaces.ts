@@ -69,19 +69,17 @@ export const namespaces: Part = {
     if (has(spec, 'cgroup') && !spec.linux.namespaces.some(ns => ns.type === 'cgroup' && ns.path))
       tape.unshare(CLONE_NEWCGROUP)
     // mount_namespaces(7): a new mount namespace still propagates to its origin, until told otherwise
-    if (has(spec, 'mount')) {
-      const { rootfsPropagation = '' } = spec.linux
-      const type = rootfsPropagation.includes('shared')
-        ? MS_SHARED
-        : rootfsPropagation.includes('slave')
-          ? MS_SLAVE
-          : MS_PRIVATE
-      tape.mount(null, '/', null, MS_REC | type, null)
-    }
+    if (has(spec, 'mount')) tape.mount(null, '/', null, MS_REC | propagation(spec), null)
     if (spec.hostname && has(spec, 'uts')) tape.sethostname(spec.hostname, Buffer.byteLength(spec.hostname))
     if (spec.domainname && has(spec, 'uts'))
       tape.setdomainname(spec.domainname, Buffer.byteLength(spec.domainname))
   },
+}
+
+/** How mounts propagate between the new mount namespace and its origin: not at all, only into it, or both ways. */
+function propagation({ linux: { rootfsPropagation = '' } }: Spec): number {
+  if (rootfsPropagation.includes('shared')) return MS_SHARED
+  return rootfsPropagation.includes('slave') ? MS_SLAVE : MS_PRIVATE
 }
 
 /** The kinds to join before the process is made that belongs to them: its other namespaces belong to a joined user namespace. */

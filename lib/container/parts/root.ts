@@ -16,6 +16,7 @@ import { mountinfo, mountOf } from '../../kernel/mount/mountinfo.ts'
 import type { Tape } from '../../kernel/tape/tape.ts'
 import { cover, covered } from '../rootfs/cover.ts'
 import { isInDev, makeNodes } from '../rootfs/devices.ts'
+import { copyUp } from '../rootfs/copy-up.ts'
 import { attachTrees, makeKernelTrees, mountNew } from '../rootfs/kernel-trees.ts'
 import { borrow } from '../rootfs/lend.ts'
 import { type Lent, take } from '../rootfs/mount-copy.ts'
@@ -63,6 +64,7 @@ function attachRest(tape: Tape, container: Container, lent: Lent): void {
     else if (!inKernelTree(spec, mount.destination)) {
       makePlace(tape, mount.destination, there, true, RESOLVE_NO_MAGICLINKS)
       mountNew(tape, mount, mount.destination, { container, lent })
+      copyUp(tape, container.rootfs, mount)
     }
   }
   const nodes = (spec.linux.devices ?? []).filter(device => !isInDev(device))
@@ -114,9 +116,7 @@ function pivotRoot(tape: Tape, { spec, rootfs, layers, rootAsGiven }: Container)
   const noDevices = hasOwnDev(spec) && !rootAsGiven
   // pivot_root(2): new_root must be a mount point. An overlay is one; a plain directory becomes one by a bind mount on itself
   if (!layers) {
-    // pivot_root(2): the mount that the new root lies on must not be shared
-    if (spec.linux.rootfsPropagation?.includes('shared'))
-      tape.mount(null, mountOf(realpathSync(rootfs))?.target ?? '/', null, MS_PRIVATE, null)
+    separateFromBelow(tape, spec, rootfs)
     tape.mount(rootfs, rootfs, null, MS_BIND | MS_REC, null)
     const below = restrictAll(tape, spec, rootfs, noDevices)
     // a device file in an untrusted image must not open anything; the overlay of a user namespace ensures that itself
@@ -125,6 +125,12 @@ function pivotRoot(tape: Tape, { spec, rootfs, layers, rootAsGiven }: Container)
   }
   tape.chdir(rootfs)
   tape.pivot_root('.', '.') // pivot_root(2): with both the same, no directory for the old root is needed
+}
+
+/** pivot_root(2): the mount that the new root lies on must not be shared, as it is if the spec asks for that. */
+function separateFromBelow(tape: Tape, { linux }: Spec, rootfs: string): void {
+  if (!linux.rootfsPropagation?.includes('shared')) return
+  tape.mount(null, mountOf(realpathSync(rootfs))?.target ?? '/', null, MS_PRIVATE, null)
 }
 
 /**

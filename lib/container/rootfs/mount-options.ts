@@ -50,6 +50,8 @@ const RECURSIVE: Record<string, number> = {
   rnoexec: MS_NOEXEC,
 }
 
+const COPY_UP = 'tmpcopyup'
+
 /** The options with a meaning of their own. */
 export const OPTION_NAMES = [FLAGS, PROPAGATION, RECURSIVE].flatMap(table => Object.keys(table))
 
@@ -62,6 +64,8 @@ export function mountOptions(options: readonly string[] = []): {
   recursive: number
   data: string | null
   propagation: number
+  /** a new tmpfs gets what the image has at its place: an option of runc's own */
+  copyUp: boolean
 } {
   let flags = 0
   let recursive = 0
@@ -72,9 +76,9 @@ export function mountOptions(options: readonly string[] = []): {
     if (flag) flags = (flags | flag[0]) & ~flag[1]
     else if (option in RECURSIVE) recursive |= RECURSIVE[option] ?? 0
     else if (option in PROPAGATION) propagation = PROPAGATION[option] ?? 0
-    else data.push(option)
+    else if (option !== COPY_UP) data.push(option)
   }
-  return { flags, recursive, data: data.join(',') || null, propagation }
+  return { flags, recursive, data: data.join(',') || null, propagation, copyUp: options.includes(COPY_UP) }
 }
 
 /** The flags of a mount that a less privileged mount namespace may not drop: mount_namespaces(7), "locked". */
