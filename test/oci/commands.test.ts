@@ -29,7 +29,7 @@ describe.skipIf(lacks)(`minilab-oci${lacks}`, () => {
     config.process.terminal = false
     config.process.args = args
     config.root.path = rootfs
-    config.linux.cgroupsPath = `/minilab-oci-test-${process.pid}/${count}`
+    config.linux.cgroupsPath = `/${PARENT}/${count}`
     change(config)
     writeFileSync(join(path, 'config.json'), JSON.stringify(config))
     return path
@@ -54,10 +54,11 @@ describe.skipIf(lacks)(`minilab-oci${lacks}`, () => {
     ).status
   const statusOf = (id: string) =>
     (JSON.parse(oci('state', id).stdout) as { status: string; pid: number }).status
+  const PARENT = `minilab-oci-test-${process.pid}`
+  /** Directories of containers; their parent may be left by runc. */
   const cgroups = () =>
-    execFileSync('find', ['/sys/fs/cgroup', '-path', `*minilab-oci-test-${process.pid}/*`], {
-      encoding: 'utf8',
-    })
+    execFileSync('find', ['/sys/fs/cgroup', '-type', 'd', '-path', `*/${PARENT}/*`], { encoding: 'utf8' })
+  afterAll(() => void spawnSync('find', ['/sys/fs/cgroup', '-type', 'd', '-name', PARENT, '-delete']))
 
   test('create, state, start, kill, delete', async () => {
     const path = bundle(['sh', '-c', 'sleep 100'])
