@@ -26,7 +26,10 @@ const HEADERS = {
  * Serves files by their path to browsers of this machine; they are made at the first request. `port` 0: any that is free. Rejects
  * where the port cannot be had: EADDRINUSE, EACCES.
  */
-export async function serve(make: () => Files, port: number): Promise<{ url: string; close(): Promise<void> }> {
+export async function serve(
+  make: () => Files,
+  port: number,
+): Promise<{ url: string; close(): Promise<void> }> {
   let files: Files | undefined
   const server = createServer((request, response) => {
     const answer = (status: number, body: string | Buffer, type = 'text/plain; charset=utf-8', more = {}) => {

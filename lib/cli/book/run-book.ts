@@ -56,13 +56,15 @@ async function serveBook(entries: readonly Entry[], port: number): Promise<void>
     import('../../book/serve.ts'),
     import('../../book/site.ts'),
   ])
-  const { url, close } = await serve(() => site(entries.map(({ page }) => page)), port).catch((error: unknown) => {
-    const code = codeOf(error)
-    const other = 'choose another with --port; --port 0 takes any free port'
-    if (code === 'EADDRINUSE') throw new MinilabError('usage', `port ${port} is in use`, other)
-    if (code === 'EACCES') throw new MinilabError('usage', `port ${port} is for root only`, other)
-    throw error
-  })
+  const { url, close } = await serve(() => site(entries.map(({ page }) => page)), port).catch(
+    (error: unknown) => {
+      const code = codeOf(error)
+      const other = 'choose another with --port; --port 0 takes any free port'
+      if (code === 'EADDRINUSE') throw new MinilabError('usage', `port ${port} is in use`, other)
+      if (code === 'EACCES') throw new MinilabError('usage', `port ${port} is for root only`, other)
+      throw error
+    },
+  )
   const ended = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
   print([`The book is at ${url}`, 'Ctrl-C ends this.'])
   await ended

@@ -74,8 +74,9 @@ export async function mutantsOf(number: number): Promise<void> {
         rows.push(
           `  ${number} ${name.padEnd(34)} ${failed.map(({ id }) => `✘ ${id}`).join('  ')}${unseen.map(id => `  – ${id}`).join('')}`,
         )
-        for (const check of failed.filter(({ id }) => !(id in breaks))) rows.push(`    ${JSON.stringify(check)}`)
-      // those that cannot be looked at here are neither right nor wrong
+        for (const check of failed.filter(({ id }) => !(id in breaks)))
+          rows.push(`    ${JSON.stringify(check)}`)
+        // those that cannot be looked at here are neither right nor wrong
         const expected = Object.entries(breaks).filter(([id]) => !unseen.includes(id))
         expect(report.refused).toBe(undefined)
         // root can look at everything; but a mutant may need a program that is not installed here
