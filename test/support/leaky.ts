@@ -47,7 +47,7 @@ now.setsid() // kill(0) is to reach us, and nobody else
 takeTerminal()
 for (const [attack, call, parts] of CASES)
   for (const without of [call, null]) {
-    await using target = new Target(step as Step, without ? parts : [program], host)
+    await using target = new Target(step, without ? parts : [program], host)
     const leak: Leak = { attack: attack.id, without, ...(await attack.act(target)) }
     console.log(JSON.stringify(leak))
   }
