@@ -9,7 +9,6 @@ import { group, typing } from '../../lib/guide/escape/attacks/caller.ts'
 import { descriptor } from '../../lib/guide/escape/attacks/files.ts'
 import { makeAttackedHost, takeTerminal } from '../../lib/guide/escape/attacked-host.ts'
 import { Target } from '../../lib/guide/escape/target.ts'
-import type { Step } from '../../lib/guide/step.ts'
 import { findImage } from '../../lib/image/store.ts'
 import { now } from '../../lib/kernel/syscalls/now.ts'
 
