@@ -97,7 +97,7 @@ const SCRIPTS: [name: string, script: string, says: RegExp][] = [
     `docker run --runtime $R --network none -d --name cc bb sleep 100; docker exec cc echo in; docker exec cc sh -c 'exit 9'; echo $?
      docker exec cc nosuch; docker exec -u u -w /tmp -e A=b cc sh -c 'id; pwd; echo $A $HOME'; echo typed | docker exec -i cc cat
      docker exec -d cc sh -c 'echo made >/tmp/made'; docker exec cc sh -c 'until [ -s /tmp/made ]; do sleep 0.1; done; cat /tmp/made'
-     ${tty('docker exec -it cc sh -c "tty; exit 6"')}; echo $?; docker top cc -o pid,args | sed "s/^ *[0-9]*//"; docker rm -f cc`,
+     ${tty('docker exec -it cc sh -c "tty; exit 6"')}; echo $?; docker top cc -o pid,args | tail -1 | sed "s/^[0-9]*  *//"; docker rm -f cc`,
     /^ID\nin\n9\n.*not found.*uid=1000\(u\).*\/tmp\nb \/home\/u\ntyped\nmade\n.*\/dev\/pts\/0.*6\n/s,
   ],
   [

@@ -131,6 +131,7 @@ export function said(script: string, runtime: string, env: NodeJS.ProcessEnv): s
     .replaceAll(/\b[0-9a-f]{12}\b/g, 'ID')
     .replaceAll('runc create failed: ', '') // which of the two says it
     .replaceAll(/pipe:\[\d+\]/g, 'pipe')
+    .replaceAll(/time="[^"]*"/g, 'time')
     .replaceAll('^@', '') // a terminal echoes its end of file
 }
 

@@ -35,7 +35,7 @@ const SCRIPTS: [name: string, script: string, says: RegExp][] = [
   [
     'a pod: the containers join the namespaces of the first',
     `podman --runtime $R pod create --name pp --network none --infra-command /pause --infra-image bb --share net,ipc,uts
-     podman --runtime $R run --pod pp --rm bb hostname; podman pod rm -f pp`,
+     podman --runtime $R run --pod pp --rm bb hostname; podman pod rm -f -t 0 pp`,
     /\npp\n/,
   ],
 ]
