@@ -8,6 +8,13 @@ import { fold } from '../../guide/text.ts'
 import { EXIT } from '../exit.ts'
 import type { RunFlags } from './run.ts'
 
+/** A line of a tape, folded: a label at the left, and each line of a note begins with #. */
+function lines(line: string, width: number): string[] {
+  const [, note] = /^# (.*)$/.exec(line) ?? []
+  if (note !== undefined) return fold(note, width - 4).map(part => `  # ${part.trim()}`)
+  return fold(/^\w+:$/.test(line) ? line : `  ${line}`, width)
+}
+
 /** `run --show-monitor`: prints the tapes of the processes that stay with a container: beside it, or as its process 1. Starts nothing. Resolves to the exit status. */
 export function showMonitor({ detach, init }: RunFlags): number {
   if (!detach && !init)
@@ -24,8 +31,7 @@ export function showMonitor({ detach, init }: RunFlags): number {
   const width = process.stdout.columns || 100
   for (const [title, tape] of Object.entries(tapes)) {
     console.log(`${title}: ${tape.ops.length} calls`)
-    for (const line of tape.print())
-      for (const part of fold(/^\w+:$/.test(line) ? line : `  ${line}`, width)) console.log(part)
+    for (const line of tape.print()) for (const part of lines(line, width)) console.log(part)
     console.log()
   }
   return EXIT.ok
