@@ -8,12 +8,13 @@ import { defaultSpec } from '../../lib/container/default-spec.ts'
 import type { State } from '../../lib/container/state/state-shape.ts'
 import { specFor } from '../../lib/guide/runtime.ts'
 import { findImage } from '../../lib/image/store.ts'
-import { descriptors, isAlive, pids, status, unlessGone } from '../../lib/kernel/process/procfs.ts'
+import { children, descriptors, isAlive, pids, status, unlessGone } from '../../lib/kernel/process/procfs.ts'
 import {
   isRoot,
   runMinilab,
   self,
   sharedData,
+  thorough,
   userData,
   userFolder,
   type UserName,
@@ -139,6 +140,24 @@ test.skipIf(!isRoot || lacking !== '')(
     await over
     expect(isAlive(keeper.pid, keeper.started)).toBe(false)
     expect(await listed()).toBe('exited (9)')
+  },
+)
+
+test.each(isRoot ? thorough(['has ended and is not reaped']) : [])(
+  'rm -f says that something joined the container and %s, and works when it is',
+  async () => {
+    const { id, minilab, state } = await background(['sleep', '1000'])
+    const joined = spawn('nsenter', ['--target', String(state().pid), '--pid', 'sleep', '1000'], {
+      stdio: 'ignore',
+    })
+    await expect.poll(() => children(joined.pid!)).toHaveLength(1)
+    joined.kill('SIGSTOP') // it is the parent of the process inside, and cannot reap it
+    const { status, stderr } = await minilab('rm', '-f', id)
+    expect(stderr).toMatch(/^minilab: process \d+ is killed, but has not ended after 20 s: [^\n]+\n$/)
+    expect(status).not.toBe(0)
+    joined.kill('SIGCONT')
+    await once(joined, 'exit')
+    expect(await minilab('rm', '-f', id)).toMatchObject({ status: 0, stderr: '' })
   },
 )
 

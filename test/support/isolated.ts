@@ -40,7 +40,8 @@ export async function isolated({ pids = false } = {}): Promise<Isolated> {
   const remove = `find ${parts.map(({ path }) => path).join(' ')} -depth -type d -exec rmdir {} \\;`
   // a process that has just died may be counted for a moment longer, and v1 has no event for it
   const guard = `unshare "$@" || for try in 1 2 3 4 5 6 7 8 9; do ${remove} 2>/dev/null; sleep 0.2; done`
-  const holder = spawn('/bin/sh', ['-c', guard, 'sh', ...kinds, '/bin/sh', '-ec', inside], {
+  // bash, as process 1 there, reaps orphans while it reads; dash does not
+  const holder = spawn('/bin/sh', ['-c', guard, 'sh', ...kinds, '/bin/bash', '-ec', inside], {
     stdio: ['pipe', 'pipe', 'inherit'],
     detached: true, // Ctrl-C is for the tests
   })

@@ -1,6 +1,7 @@
 import { closeSync } from 'node:fs'
 import { constants } from 'node:os'
 import { closing } from '../../common/descriptor.ts'
+import { MinilabError } from '../../common/errors.ts'
 import { now } from '../syscalls/now.ts'
 import { POLLIN, ready } from './poll.ts'
 import { isAlive, processExists } from './procfs.ts'
@@ -30,14 +31,25 @@ export function findProcess(pid: number, startTicks?: number): number | undefine
   return undefined
 }
 
-/** Kills exactly this process and waits for its end. False if it was already gone. */
+/** How long a killed process may take to go: ms. */
+const END_LIMIT = 20_000
+
+/**
+ * Kills exactly this process and waits for its end. False if it was already gone. Throws a MinilabError if it does not go: process 1 of a
+ * pid namespace goes last, when all others there have been reaped; the parent of one that has joined it may be outside, and not reap.
+ */
 export async function endProcess(pid: number, startTicks?: number, sent?: () => void): Promise<boolean> {
   const pidfd = findProcess(pid, startTicks)
   if (pidfd === undefined) return false
   using _ = closing(pidfd)
   send(pidfd, 'SIGKILL')
   sent?.()
-  return await ended(pidfd)
+  if (await ended(pidfd, END_LIMIT)) return true
+  throw new MinilabError(
+    'machine',
+    `process ${pid} is killed, but has not ended after ${END_LIMIT / 1000} s`,
+    'it waits for a disk, or for a process in its pid namespace that has ended and whose parent does not reap it: ps -eo pid,ppid,stat,comm shows such a process as Z; end its parent, and try again',
+  )
 }
 
 /** Sends a signal through a pidfd. False if the process has gone. */
