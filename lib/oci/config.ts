@@ -1,31 +1,41 @@
-import { join } from 'node:path'
+import { join, posix } from 'node:path'
 import { MinilabError } from '../common/errors.ts'
 import { readJson } from '../common/json.ts'
 import {
   count,
   flag,
   integer,
+  anyOf,
   listOf,
+  mapOf,
   number,
   object,
+  oneOf,
   optional,
   type Shape,
   text,
   texts,
+  where,
 } from '../common/shape.ts'
 import type { ProcessSpec, Spec } from '../container/spec.ts'
 import { unlessGone } from '../kernel/process/procfs.ts'
-import type { Hooks } from './state.ts'
+import { hooks, type Hooks } from './state.ts'
 
 /** A config.json as `create` uses it: what a spec may leave out is there. */
 export type Config = Spec & { hooks?: Hooks }
 
 const optionalTexts = optional(texts)
+/** 32 bits; the last number means "as it is": setresuid(2). */
+export const id = where(count, value => value < 2 ** 32 - 1)
+/** setgroups(2): NGROUPS_MAX */
+const groups = where(listOf(id), list => list.length <= 65536)
+/** The kernel would take it only up to a NUL. */
+const words = where(texts, list => list.every(word => !word.includes('\0')))
 const isProcess = object({
   terminal: optional(flag),
-  user: object({ uid: count, gid: count, umask: optional(count), additionalGids: optional(listOf(count)) }),
-  args: texts,
-  env: optionalTexts,
+  user: object({ uid: id, gid: id, umask: optional(count), additionalGids: optional(groups) }),
+  args: words,
+  env: optional(words),
   cwd: text,
   capabilities: optional(
     object({
@@ -41,12 +51,34 @@ const isProcess = object({
   oomScoreAdj: optional(integer),
 }) as Shape<ProcessSpec>
 
+const numbers = optional(mapOf(anyOf(number, flag)))
+const isResources = object({
+  devices: optional(
+    listOf(
+      object({
+        allow: flag,
+        type: optional(oneOf('a', 'b', 'c')),
+        major: optional(integer),
+        minor: optional(integer),
+        access: optional(where(text, letters => /^[rwm]*$/.test(letters))),
+      }),
+    ),
+  ),
+  memory: numbers,
+  cpu: optional(mapOf(anyOf(number, text))),
+  pids: optional(object({ limit: optional(number) })),
+  hugepageLimits: optional(listOf(object({ pageSize: text, limit: number }))),
+  unified: optional(mapOf(text)),
+})
+
 const mapping = optional(listOf(object({ containerID: count, hostID: count, size: count })))
 const isConfig = object({
   ociVersion: text,
   process: isProcess,
   root: object({ path: text, readonly: optional(flag) }),
   hostname: optional(text),
+  annotations: optional(mapOf(text)),
+  hooks: optional(hooks),
   mounts: optional(
     listOf(
       object({ destination: text, type: optional(text), source: optional(text), options: optionalTexts }),
@@ -60,6 +92,9 @@ const isConfig = object({
       listOf(object({ type: text, path: text, major: optional(integer), minor: optional(integer) })),
     ),
     cgroupsPath: optional(text),
+    resources: optional(isResources),
+    sysctl: optional(mapOf(text)),
+    seccomp: optional(object({ defaultAction: text })),
     maskedPaths: optionalTexts,
     readonlyPaths: optionalTexts,
   }),
@@ -81,6 +116,9 @@ export function readConfig(bundle: string): Config {
   for (const { type } of linux.namespaces)
     if (!NAMESPACES.includes(type)) throw invalid(`namespace ${JSON.stringify(type)} does not exist`)
   if (!linux.namespaces.some(({ type }) => type === 'mount')) throw invalid('a mount namespace is needed')
+  linux.cgroupsPath ||= undefined // Go writes what is not set as ""
+  if (linux.cgroupsPath !== undefined && posix.resolve('/', linux.cgroupsPath) === '/')
+    throw invalid(`linux.cgroupsPath ${JSON.stringify(linux.cgroupsPath)} is the root of the cgroups`)
   completeProcess(config.process)
   return config
 }

@@ -4,7 +4,7 @@ import { closing } from '../common/descriptor.ts'
 import { recordJoin } from '../container/join.ts'
 import type { Plan } from '../container/part.ts'
 import { Child } from '../kernel/process/child.ts'
-import { pipe } from '../kernel/process/pipe.ts'
+import { memoryFile } from '../kernel/process/memory-file.ts'
 import { int32s, now } from '../kernel/syscalls/now.ts'
 import { launchGated } from '../kernel/tape/launch-gated.ts'
 import { ending, failed, TIMEOUT } from './hooks.ts'
@@ -42,12 +42,8 @@ async function runInside(
   said: number,
 ): Promise<string | undefined> {
   using pidfd = closing(now.pidfd_open(pid, 0))
-  const { read, write } = pipe()
-  using stdin = closing(read)
-  {
-    using _ = closing(write)
-    writeSync(write, input) // a pipe holds 64 KiB: pipe(7)
-  }
+  using stdin = closing(memoryFile('state', 'data')) // not a pipe, which holds 64 KiB: nothing reads yet
+  writeSync(stdin.fd, input, 0)
   const process = { args: [path, ...args.slice(1)], env, cwd: '/', user: { uid: 0, gid: 0 } }
   const joining = recordJoin({
     ...plan,

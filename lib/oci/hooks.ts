@@ -21,6 +21,7 @@ export function runHooks(kind: Kind, hooks: Hooks | undefined, state: Described,
       env: Object.fromEntries((hook.env ?? []).map(variable)),
       input: JSON.stringify(described(state, status)),
       stdio: 'pipe',
+      maxBuffer: Infinity,
       ...(hook.timeout !== undefined && { timeout: hook.timeout * 1000, killSignal: 'SIGKILL' as const }),
     })
     const why = reason(error, code, signal)
@@ -67,9 +68,12 @@ export function ending(code: number | null, signal: string | null): string | und
   return code ? `exit status ${code}` : undefined
 }
 
+/** How much of a hook's stderr an error repeats: characters. */
+const MOST_SAID = 2000
+
 export const failed = (kind: Kind, { path }: Hook, why: string, said = '') =>
   new MinilabError(
     'usage',
     `error running ${kind} hook ${path}: ${why}`,
-    `stderr: ${JSON.stringify(said.trim())}`,
+    `stderr: ${JSON.stringify(said.trim().slice(0, MOST_SAID))}`,
   )

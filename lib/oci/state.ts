@@ -23,10 +23,11 @@ const hook = object({
   path: text,
   args: optional(texts),
   env: optional(texts),
-  timeout: optional(integer),
+  /** in seconds */
+  timeout: optional(positive),
 })
 export type Hook = Of<typeof hook>
-const hooks = object({
+export const hooks = object({
   prestart: optional(listOf(hook)),
   createRuntime: optional(listOf(hook)),
   createContainer: optional(listOf(hook)),
@@ -70,6 +71,9 @@ export function folderOf(root: string, id: string): string {
     )
   return join(root, id)
 }
+
+/** Whether there is a state that can be read. */
+export const isRecorded = (root: string, id: string): boolean => stateIn(folderOf(root, id)) !== undefined
 
 /** The state of a container. Throws if there is none. */
 export function load(root: string, id: string): State {

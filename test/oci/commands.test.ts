@@ -1,16 +1,21 @@
 // The command line as an engine uses it, on bundles of our own: beside runc where both have something to say.
 import { execFile, execFileSync, spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Spec } from '../../lib/container/spec.ts'
 import { until } from '../../lib/common/until.ts'
+import { processExists } from '../../lib/kernel/process/procfs.ts'
 import { lacking, makeFolder, makeRootfs, OURS, remove } from './engines.ts'
 
 type Config = Spec & {
   hooks?: Record<string, { path: string; args?: string[]; env?: string[]; timeout?: number }[]>
 }
+
+/** A config.json as text that has any values. */
+// eslint-disable-next-line typescript/no-explicit-any -- what it is for
+type Unfit = Record<string, any>
 
 const lacks = lacking('runc')
 describe.skipIf(lacks)(`minilab-oci${lacks}`, () => {
@@ -181,6 +186,82 @@ describe.skipIf(lacks)(`minilab-oci${lacks}`, () => {
     expect(ours.stderr.replaceAll('\\"', '"')).toMatch(says) // a message in quotes
     expect(existsSync(join(rootOf(OURS), 'x'))).toBe(false)
     expect(run('runc', ...words).status).not.toBe(0)
+  })
+
+  /** Each with a value that was taken once: as it is it cannot be recorded, opens more than it says, or means root. */
+  const UNFIT: [what: string, change: (config: Unfit) => void][] = [
+    ['an annotation that is a number', config => (config.annotations = { a: 5 })],
+    ['hooks of another shape', config => (config.hooks = { poststop: 'x' })],
+    [
+      'a hook without a timeout above 0',
+      config => (config.hooks = { poststop: [{ path: '/x', timeout: 0 }] }),
+    ],
+    ['a cgroupsPath that is the root', config => (config.linux.cgroupsPath = '/x/..')],
+    [
+      'a device rule whose allow is a word',
+      config => (config.linux.resources.devices = [{ allow: 'false' }]),
+    ],
+    ['resources that are a word', config => (config.linux.resources = 'x')],
+    ['a sysctl that is a number', config => (config.linux.sysctl = 5)],
+    ['seccomp without an action', config => (config.linux.seccomp = {})],
+    ['a gid above 32 bits', config => (config.process.user.gid = 2 ** 32)],
+    ['a gid that means "as it is"', config => (config.process.user.gid = 2 ** 32 - 1)],
+    ['a group above 32 bits', config => (config.process.user.additionalGids = [2 ** 32 + 3])],
+    ['a NUL in an argument', config => (config.process.args = ['echo', 'a\0b'])],
+  ]
+  test.each(UNFIT)('%s is refused, and nothing is left', (_, change) => {
+    const path = bundle(['true'], change)
+    const { status, stdout, stderr } = oci('run', '--bundle', path, 'unfit')
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
+    expect(stderr).toMatch(/^[^\n]+: correct the bundle: runtime-spec, config\.md"\n$/)
+    expect(existsSync(join(rootOf(OURS), 'unfit'))).toBe(false)
+  })
+
+  test('an empty cgroupsPath is none; root enters no working directory through a descriptor of the caller', () => {
+    const path = bundle(['cat', '/proc/self/cgroup'], ({ linux }) => (linux.cgroupsPath = ''))
+    expect(oci('run', '--bundle', path, 'empty').stdout).toContain('/minilab/empty')
+    const outside = bundle(['pwd'], ({ process }) => (process.cwd = '/proc/self/fd/0'))
+    const stdin = openSync('/tmp', 'r')
+    const { status, stdout } = spawnSync(OURS, ['--root', rootOf(OURS), 'run', '--bundle', outside, 'out'], {
+      encoding: 'utf8',
+      stdio: [stdin, 'pipe', 'pipe'],
+    })
+    closeSync(stdin)
+    expect([status, stdout]).toEqual([1, ''])
+  })
+
+  test('delete --force takes away what has a damaged state', () => {
+    expect(create('damaged', bundle(['sleep', '100']))).toBe(0)
+    const { pid } = JSON.parse(oci('state', 'damaged').stdout) as { pid: number }
+    writeFileSync(join(rootOf(OURS), 'damaged/state.json'), '{"annotations":{"a":5}}')
+    expect(oci('delete', '--force', 'damaged')).toEqual({ status: 0, stdout: '', stderr: '' })
+    expect([existsSync(join(rootOf(OURS), 'damaged')), processExists(pid)]).toEqual([false, false])
+    expect(cgroups()).toBe('')
+  })
+
+  test('exec takes ids of 32 bits', () => {
+    create('ids', bundle(['sleep', '100']))
+    for (const words of [
+      ['-u', '4294967296'],
+      ['-u', '-1'],
+      ['-u', 'u'],
+      ['-u', '1:1.5'],
+      ['-g', 'x'],
+    ])
+      expect(oci('exec', ...words, 'ids', 'id')).toEqual({
+        status: 255,
+        stdout: '',
+        stderr: expect.stringContaining('is no user id or group id') as string,
+      })
+    oci('delete', '--force', 'ids')
+  })
+
+  test('a hook inside gets a state of any size', () => {
+    const path = bundle(['echo', 'hi'], config => {
+      config.annotations = { a: 'x'.repeat(200_000) }
+      config.hooks = { createContainer: [{ path: '/bin/sh', args: ['sh', '-c', '[ $(wc -c) -gt 200000 ]'] }] }
+    })
+    expect(oci('run', '--bundle', path, 'large')).toEqual({ status: 0, stdout: 'hi\n', stderr: '' })
   })
 
   test.each([

@@ -2,14 +2,14 @@ import { existsSync } from 'node:fs'
 import { MinilabError } from '../../common/errors.ts'
 import type { Call } from '../commands.ts'
 import { destroy, removeContainer } from '../remove.ts'
-import { folderOf, load, type State, statusOf } from '../state.ts'
+import { folderOf, isRecorded, load, type State, statusOf } from '../state.ts'
 
 export async function run({ root, flags, args: [id = ''], warn }: Call): Promise<void> {
   const folder = folderOf(root, id)
   const force = flags.has('force')
   // as runc: to delete by force what is not there succeeds, and engines rely on that
   if (force && !existsSync(folder)) return
-  if (force && !existsSync(`${folder}/state.json`)) return removeContainer(root, folder) // its create was killed
+  if (force && !isRecorded(root, id)) return removeContainer(root, folder) // its create was killed, or its state is damaged
   const state = load(root, id)
   const status = statusOf(root, state)
   if (status === 'running' || status === 'paused') {

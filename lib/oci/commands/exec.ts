@@ -16,7 +16,7 @@ import { int32s, now } from '../../kernel/syscalls/now.ts'
 import { launchGated } from '../../kernel/tape/launch-gated.ts'
 import type { Flags } from '../command-line.ts'
 import type { Call } from '../commands.ts'
-import { type Config, readProcess } from '../config.ts'
+import { type Config, id, readProcess } from '../config.ts'
 import { checkConsole, sendTerminal } from '../console.ts'
 import { cgroupOf } from '../freeze.ts'
 import { setHome } from '../plan.ts'
@@ -74,12 +74,21 @@ function checkStatus(status: ReturnType<typeof statusOf>, flags: Flags): void {
     })
 }
 
+/** A uid or gid of a flag; names are for the engine to look up, as with runc. */
+function idOf(text: string): number {
+  const number = /^\d+$/.test(text) ? Number(text) : -1
+  if (id(number)) return number
+  throw new MinilabError('usage', `${JSON.stringify(text)} is no user id or group id`, 'give a number', {
+    status: FAILED,
+  })
+}
+
 /** The process of a file, or the container's own with another command. */
 function processOf(flags: Flags, words: string[], own: ProcessSpec): ProcessSpec {
   const file = flags.value('process')
   if (file !== undefined) return readProcess(file)
   if (words.length === 0) throw new MinilabError('usage', 'process args cannot be empty', 'name a program')
-  const [uid, gid] = (flags.value('user') ?? '').split(':').map(Number)
+  const [uid, gid] = flags.value('user')?.split(':').map(idOf) ?? []
   const capabilities = flags.values('cap').flatMap(parseCapability)
   const added = (set: string[] = []) => [...new Set([...set, ...capabilities])]
   return {
@@ -91,7 +100,7 @@ function processOf(flags: Flags, words: string[], own: ProcessSpec): ProcessSpec
     user: {
       ...own.user,
       ...(flags.value('user') !== undefined && { uid: uid ?? 0, gid: gid ?? own.user.gid }),
-      additionalGids: [...(own.user.additionalGids ?? []), ...flags.values('additional-gids').map(Number)],
+      additionalGids: [...(own.user.additionalGids ?? []), ...flags.values('additional-gids').map(idOf)],
     },
     ...(own.capabilities && {
       capabilities: {
