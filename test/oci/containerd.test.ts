@@ -13,7 +13,7 @@ const SCRIPTS: [name: string, script: string, says: RegExp][] = [
   ['has no such program', `${RUN} --rm ${IMAGE} c nosuch`, /executable file not found in \$PATH/],
   [
     '--read-only, --mount',
-    `${RUN} --rm --read-only --mount type=bind,src=$V,dst=/v,options=rbind:ro ${IMAGE} c sh -c 'cat /v/f; touch /v/x; touch /y'`,
+    `${RUN} --rm --read-only --mount type=bind,src=$V,dst=/v,options=rbind:ro ${IMAGE} c sh -c 'exec 2>&1; cat /v/f; touch /v/x; touch /y'`,
     /data\n.*\/v\/x: Read-only.*\/y: Read-only/s,
   ],
   [

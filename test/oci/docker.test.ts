@@ -1,4 +1,5 @@
-// Each script is run by a real dockerd with runc, then with ours: both say the same.
+// Each script is run by a real dockerd with runc, then with ours: both say the same. Stdout and stderr come by two ways: what writes to
+// both makes one of them.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -34,13 +35,13 @@ const SCRIPTS: [name: string, script: string, says: RegExp][] = [
   ['--read-only', `${RUN} --read-only bb touch /x`, /Read-only file system/],
   [
     '--tmpfs',
-    `${RUN} --read-only --tmpfs /t:size=1m,mode=700 bb sh -c 'touch /t/x && ls -ld /t; touch /y'`,
+    `${RUN} --read-only --tmpfs /t:size=1m,mode=700 bb sh -c 'exec 2>&1; touch /t/x && ls -ld /t; touch /y'`,
     /drwx------/,
   ],
   ['-v', `${RUN} -v $V:/v bb cat /v/f`, /^data\n/],
   [
     '-v, through a link',
-    `${RUN} -v $V:/var/run/v:ro bb sh -c 'cat /run/v/f; touch /run/v/x'`,
+    `${RUN} -v $V:/var/run/v:ro bb sh -c 'exec 2>&1; cat /run/v/f; touch /run/v/x'`,
     /data.*Read-only/s,
   ],
   ['-v, a file', `${RUN} -v $V/f:/etc/f bb cat /etc/f`, /^data\n/],
@@ -70,7 +71,7 @@ const SCRIPTS: [name: string, script: string, says: RegExp][] = [
   ['--device', `${RUN} --device /dev/fuse:/dev/some/where bb ls -l /dev/some/where`, /10, 229/],
   [
     'a node of another device',
-    `${RUN} bb sh -c 'mknod /n c 1 3; mknod /m c 1 1; cat /n; cat /m'`,
+    `${RUN} bb sh -c 'exec 2>&1; mknod /n c 1 3; mknod /m c 1 1; cat /n; cat /m'`,
     /Operation not permitted/,
   ],
   [
