@@ -13,7 +13,11 @@ const SCRIPTS: [name: string, script: string, says: RegExp][] = [
   ['has no such program', `${RUN} bb nosuch`, /executable file not found in \$PATH.*\[127\]/s],
   ['may not execute a file', `${RUN} bb /etc/passwd`, /permission denied.*\[126\]/s],
   ['-u', `${RUN} -u u bb sh -c 'id; pwd; echo x >/dev/stdout'`, /uid=1000\(u\).*x\n/s],
-  ['--read-only', `${RUN} --read-only bb sh -c 'exec 2>&1; touch /tmp/x && ls /tmp; touch /x'`, /^x\n.*Read-only/s],
+  [
+    '--read-only',
+    `${RUN} --read-only bb sh -c 'exec 2>&1; touch /tmp/x && ls /tmp; touch /x'`,
+    /^x\n.*Read-only/s,
+  ],
   [
     '--tmpfs, with what the image has there',
     `${RUN} --tmpfs /etc bb sh -c 'exec 2>&1; stat -c "%n %a %u %F" /etc/*; cat /etc/passwd; touch /etc/new'`,
