@@ -3,7 +3,17 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Daemon, lacking, makeFolder, makeTar, OURS, remove, said, startContainerd } from './engines.ts'
+import {
+  type Daemon,
+  lacking,
+  makeFolder,
+  makeTar,
+  OURS,
+  remove,
+  removeNamespaceCgroups,
+  said,
+  startContainerd,
+} from './engines.ts'
 
 const IMAGE = 'docker.io/library/bb:latest'
 const RUN = 'ctr run --runc-binary $R'
@@ -43,6 +53,7 @@ describe.skipIf(lacks)(`containerd${lacks}`, () => {
   })
   afterAll(async () => {
     await containerd[Symbol.asyncDispose]()
+    removeNamespaceCgroups()
     remove(folder)
   })
 

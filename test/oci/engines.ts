@@ -94,6 +94,11 @@ export async function startDocker(folder: string): Promise<Daemon> {
   return docker
 }
 
+/** Of containerd; also the name of the cgroup above those of its containers, which it leaves. */
+const NAMESPACE = `minilab-${process.pid}`
+export const removeNamespaceCgroups = () =>
+  void spawnSync('find', ['/sys/fs/cgroup', '-depth', '-type', 'd', '-name', NAMESPACE, '-delete'])
+
 /** A containerd with the image `docker.io/library/bb:latest`, as `docker save` writes it. */
 export async function startContainerd(folder: string, image: string): Promise<Daemon> {
   const at = (name: string) => join(folder, 'containerd', name)
@@ -109,7 +114,7 @@ export async function startContainerd(folder: string, image: string): Promise<Da
     at('log'),
     {
       CONTAINERD_ADDRESS: at('sock'),
-      CONTAINERD_NAMESPACE: `minilab-${process.pid}`,
+      CONTAINERD_NAMESPACE: NAMESPACE,
     },
   )
   execFileSync('ctr', ['image', 'import', '--base-name', 'bb', image], {
