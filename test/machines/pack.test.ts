@@ -39,6 +39,8 @@ beforeAll(() => {
     'tsconfig.json',
     'tsconfig.build.json',
     'bin.mjs',
+    'minilab-oci',
+    'oci.mjs',
     'README.md',
     'LICENSE',
     'book',
@@ -94,7 +96,7 @@ test('holds what runs, and nothing else', () => {
   expect(
     files.filter(
       file =>
-        !/^(bin\.mjs|package\.json|README\.md|LICENSE|(dist|labs|lib\/book\/assets)(\/.*)?|book(\/[\w-]+\.md)?|lib(\/(book|look(\/view(\/\w+\.(css|js))?)?))?)$/.test(
+        !/^(bin\.mjs|minilab-oci|oci\.mjs|package\.json|README\.md|LICENSE|(dist|labs|lib\/book\/assets)(\/.*)?|book(\/[\w-]+\.md)?|lib(\/(book|look(\/view(\/\w+\.(css|js))?)?))?)$/.test(
           file,
         ),
     ),
@@ -105,6 +107,11 @@ test('holds what runs, and nothing else', () => {
 })
 
 test('minilab --version', () => expect(minilab('--version')).toBe(`${manifest.version}\n`))
+
+test('minilab-oci --version', () =>
+  expect(
+    execFileSync(process.execPath, [join(installed, 'oci.mjs'), '--version'], { encoding: 'utf8' }),
+  ).toMatch(`minilab-oci version ${manifest.version}\n`))
 
 test('a workspace, and a lab of it', () => {
   const mine = join(work, 'mine')
