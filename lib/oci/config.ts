@@ -17,7 +17,7 @@ import {
   texts,
   where,
 } from '../common/shape.ts'
-import type { ProcessSpec, Spec } from '../container/spec.ts'
+import type { ProcessSpec, ResourcesSpec, Spec } from '../container/spec.ts'
 import { unlessGone } from '../kernel/process/procfs.ts'
 import { hooks, type Hooks } from './state.ts'
 
@@ -52,7 +52,8 @@ const isProcess = object({
 }) as Shape<ProcessSpec>
 
 const numbers = optional(mapOf(anyOf(number, flag)))
-const isResources = object({
+/** linux.resources, also of `update`. */
+export const isResources = object({
   devices: optional(
     listOf(
       object({
@@ -69,7 +70,7 @@ const isResources = object({
   pids: optional(object({ limit: optional(number) })),
   hugepageLimits: optional(listOf(object({ pageSize: text, limit: number }))),
   unified: optional(mapOf(text)),
-})
+}) as Shape<ResourcesSpec>
 
 const mapping = optional(listOf(object({ containerID: count, hostID: count, size: count })))
 const isConfig = object({
