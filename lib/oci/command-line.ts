@@ -3,7 +3,8 @@ import { hint } from '../common/suggest.ts'
 
 /** A flag: with a value, or without; a reason if we know it and cannot do what it asks for. */
 type Flag =
-  { kind: 'value' | 'switch'; short?: string; many?: boolean } | { refused: string; value?: boolean }
+  | { kind: 'value' | 'switch'; short?: string; many?: boolean }
+  | { refused: string; value?: boolean }
 export type FlagTable = Record<string, Flag>
 
 /** The flags of a command as they were given. */

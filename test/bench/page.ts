@@ -75,9 +75,9 @@ export function withSection(page: string, text: string): string {
   return page.slice(0, at) + text + (next === -1 ? '' : page.slice(next))
 }
 
-/** Writes the section into the book, as prettier has it. */
+/** Writes the section into the book, as oxfmt has it. */
 export function writePage(all: readonly Measured[]): void {
   writeFileSync(PAGE, withSection(readFileSync(PAGE, 'utf8'), section(all, thisMachine())))
-  const prettier = join(import.meta.dirname, '../../node_modules/prettier/bin/prettier.cjs')
-  execFileSync(process.execPath, [prettier, '--write', '--log-level', 'error', PAGE])
+  const oxfmt = join(import.meta.dirname, '../../node_modules/oxfmt/bin/oxfmt')
+  execFileSync(process.execPath, [oxfmt, PAGE])
 }

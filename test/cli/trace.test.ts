@@ -69,7 +69,7 @@ describe.each(users)('as %s', user => {
       for (const {
         slices: [whole, ...calls],
       } of rows) {
-        // prettier-ignore
+        // oxfmt-ignore
         const ends = calls.map(({ ts, dur }) => nanoseconds(ts) + nanoseconds(dur))
         expect(calls.slice(1).map(({ ts }) => nanoseconds(ts))).toEqual(ends.slice(0, -1))
         expect(ends.at(-1)).toBe(nanoseconds(whole!.ts) + nanoseconds(whole!.dur))

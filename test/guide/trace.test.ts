@@ -11,7 +11,7 @@ test('one row for us and one for each child, in the order of their clone3', () =
     ['we, on the host', 'limits: prepare', 'namespaces: attach', 'limits: attach'],
     ['own', 'own', 'clone3', 'write', 'read', 'open_tree', 'mkdirat', 'mount', 'mkdirat', 'mount', 'pivot_root', 'unshare', 'execve'],
     ['visit', 'visit', 'setns', 'exit_group'],
-  ]) // prettier-ignore
+  ]) // oxfmt-ignore
 })
 
 test('a call is told with its part, its arguments and what the kernel answered', () => {
@@ -41,7 +41,7 @@ test('the first thing is at 0, and every nanosecond is where it was', () => {
 
 test('times of any length keep their nanoseconds, however they are rounded on the way', () => {
   const lengths = Array.from({ length: 3000 }, (_, i) => 1 + ((i * 7919) % 100_003))
-  const tape = tapeOf(123_456_789_012, 17, lengths.map(ns => ['', 'read', ns])) // prettier-ignore
+  const tape = tapeOf(123_456_789_012, 17, lengths.map(ns => ['', 'read', ns])) // oxfmt-ignore
   const made = trace({ ...example(), own: { purpose: 'long', tape }, launches: [], host: [] })
   expect(traceProblems(made)).toEqual([])
   const [, { slices } = { slices: [] }] = rowsOf(JSON.parse(JSON.stringify(made)) as Trace)

@@ -54,7 +54,7 @@ describe.each([60, 80, 88, 120])('in %i columns', width => {
     const names = read(lines).bars.map(({ label }) => label.split(/[ (]/)[0])
     expect(names).toEqual([
       'clone3', 'process', 'we:', 'we:', 'waking', 'root', 'open_tree', 'mkdirat,', 'pivot_root', 'limits', 'execve',
-    ]) // prettier-ignore
+    ]) // oxfmt-ignore
   })
 
   test('bars are as long as their calls, and begin where those before them end', () => {

@@ -39,15 +39,10 @@ export interface Recorder {
 ${(Object.keys(syscalls) as Call[]).map(method).join('\n')}
 }
 `
-  const prettier = join(project, 'node_modules/prettier/bin/prettier.cjs')
   const formatted = execFileSync(
     process.execPath,
-    [prettier, '--stdin-filepath', 'lib/kernel/tape/recorder.ts'],
-    {
-      cwd: project,
-      input: text,
-      encoding: 'utf8',
-    },
+    [join(project, 'node_modules/oxfmt/bin/oxfmt'), '--stdin-filepath', 'lib/kernel/tape/recorder.ts'],
+    { cwd: project, input: text, encoding: 'utf8' },
   )
   await expect(formatted).toMatchFileSnapshot('../../lib/kernel/tape/recorder.ts')
 })

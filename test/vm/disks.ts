@@ -14,7 +14,7 @@ const NOT_IN_GUEST = [
   './*typescript*',
   './@oxlint*',
   './oxlint*',
-  './prettier',
+  './*oxfmt*',
   './knip',
   './@oxc-*',
   './oxc-*',

@@ -18,7 +18,7 @@ import type { Seccomp } from './seccomp-profile.ts'
 type Rule = NonNullable<Seccomp['syscalls']>[number]
 type Test = Omit<NonNullable<Rule['args']>[number], 'index'>
 
-// prettier-ignore
+// oxfmt-ignore
 const MOUNTING: SyscallName[] = [
   'mount', 'umount2', 'open_tree', 'open_tree_attr', 'move_mount', 'mount_setattr', 'fsopen', 'fsconfig', 'fsmount', 'fspick',
 ]
@@ -27,7 +27,7 @@ const MOUNTING: SyscallName[] = [
  * Calls that fail with EPERM, and why, unless the container holds one of the capabilities. ptrace and process_vm_* are
  * not listed: since Linux 4.8 a tracer cannot get a call past the filter.
  */
-// prettier-ignore
+// oxfmt-ignore
 export const refusals: { calls: SyscallName[]; why: string; unless?: Capability[] }[] = [
   { calls: MOUNTING,
     why: 'change mounts, and so could undo how the root is confined', unless: ['CAP_SYS_ADMIN'] },

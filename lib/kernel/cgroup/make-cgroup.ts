@@ -10,7 +10,8 @@ import { isGone, unlessGone } from '../process/procfs.ts'
 
 /** A change on the host that the kernel does not undo by itself. `enabled` may be empty: others have handed the controllers down already. */
 export type CgroupChange =
-  { kind: 'cgroup'; path: string; use: CgroupUse } | { kind: 'controllers'; path: string; enabled: string[] }
+  | { kind: 'cgroup'; path: string; use: CgroupUse }
+  | { kind: 'controllers'; path: string; enabled: string[] }
 
 type Note = (change: CgroupChange) => void
 

@@ -4,7 +4,7 @@
 import { MinilabError } from '../../common/errors.ts'
 
 /** name: [x64, arm64]; null where the architecture lacks it (arm64 has only the newer form: openat, not open). */
-// prettier-ignore
+// oxfmt-ignore
 export const numbers = {
   read: [0, 63], write: [1, 64], open: [2, null], close: [3, 57], stat: [4, null], fstat: [5, 80],
   lstat: [6, null], poll: [7, null], lseek: [8, 62], mmap: [9, 222], mprotect: [10, 226], munmap: [11, 215],
