@@ -1,5 +1,6 @@
 import { program } from '../../lib/container/parts/process.ts'
 import type { Exit } from '../../lib/kernel/process/child.ts'
+import { chapter } from '../../lib/guide/chapters.ts'
 import type { Experiment } from '../../lib/guide/experiment.ts'
 import type { Step } from '../../lib/guide/step.ts'
 import { unlessGone, words } from '../../lib/kernel/process/procfs.ts'
@@ -32,9 +33,7 @@ async function ending(experiment: Experiment<Started>, command: string): Promise
 }
 
 export const step: Step<Started> = {
-  number: 1,
-  name: 'cli',
-  title: 'A process, and nothing around it',
+  ...chapter('cli'),
   parts: [program],
   teaches: ['process'],
   scene: () => ({ ...wanted, answered: '' }),

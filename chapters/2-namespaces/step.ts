@@ -1,6 +1,7 @@
 import { namespaces } from '../../lib/container/parts/namespaces.ts'
 import { program } from '../../lib/container/parts/process.ts'
 import { LAYERS_GROUP } from '../../lib/image/layer-store.ts'
+import { chapter } from '../../lib/guide/chapters.ts'
 import type { Step } from '../../lib/guide/step.ts'
 import { OFFSETS_REFUSED, offsetsPossible } from '../../lib/kernel/process/time-offsets.ts'
 import { checks } from './checks.ts'
@@ -19,9 +20,7 @@ export interface Made {
 const UPTIME_AHEAD = 86_400
 
 export const step: Step<Made> = {
-  number: 2,
-  name: 'namespaces',
-  title: 'The same kernel, seen through eight separate windows',
+  ...chapter('namespaces'),
   parts: [namespaces, program],
   teaches: ['namespaces'],
   scene: () => {

@@ -1,6 +1,7 @@
 import { namespaces } from '../../lib/container/parts/namespaces.ts'
 import { program } from '../../lib/container/parts/process.ts'
 import { root } from '../../lib/container/parts/root.ts'
+import { chapter } from '../../lib/guide/chapters.ts'
 import type { Step } from '../../lib/guide/step.ts'
 import type { Replayed } from '../../lib/kernel/tape/tape.ts'
 import { breakOutOfContainer, chrootAndOut, lookUnderneath } from './break-out.ts'
@@ -32,9 +33,7 @@ const isPivot = ({ call, args }: Replayed) =>
 const isTree = (call: Replayed) => call.part === root.name && !isPivot(call) && !isCover(call)
 
 export const step: Step<Roots> = {
-  number: 3,
-  name: 'root',
-  title: 'A root file system you cannot leave',
+  ...chapter('root'),
   parts: [namespaces, root, program],
   teaches: ['root'],
   matters: ({ call, args }) =>

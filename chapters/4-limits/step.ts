@@ -2,6 +2,7 @@ import { limits } from '../../lib/container/parts/limits.ts'
 import { namespaces } from '../../lib/container/parts/namespaces.ts'
 import { program } from '../../lib/container/parts/process.ts'
 import { root } from '../../lib/container/parts/root.ts'
+import { chapter } from '../../lib/guide/chapters.ts'
 import type { Experiment } from '../../lib/guide/experiment.ts'
 import type { Step } from '../../lib/guide/step.ts'
 import { checks } from './checks.ts'
@@ -30,9 +31,7 @@ async function begin(experiment: Experiment<Measured>): Promise<void> {
 const cannotLimit = (experiment: Experiment<Measured>) => experiment.whyNoLimits !== undefined
 
 export const step: Step<Measured> = {
-  number: 4,
-  name: 'limits',
-  title: 'How much it may use',
+  ...chapter('limits'),
   parts: [namespaces, root, limits, program],
   teaches: ['limits'],
   scene: () => ({}),

@@ -4,6 +4,7 @@ import { limits } from '../../lib/container/parts/limits.ts'
 import { namespaces } from '../../lib/container/parts/namespaces.ts'
 import { program } from '../../lib/container/parts/process.ts'
 import { root } from '../../lib/container/parts/root.ts'
+import { chapter } from '../../lib/guide/chapters.ts'
 import { onImageLayers } from '../../lib/guide/image-layers.ts'
 import type { Box } from '../../lib/guide/box.ts'
 import type { Experiment } from '../../lib/guide/experiment.ts'
@@ -43,9 +44,7 @@ export interface Stack {
 }
 
 export const step: Step<Stack> = {
-  number: 5,
-  name: 'layers',
-  title: 'Many containers, one image',
+  ...chapter('layers'),
   parts: [namespaces, layers, root, limits, program],
   teaches: ['layers'],
   scene: () => ({

@@ -5,6 +5,7 @@ import { planNetwork } from '../../lib/container/net/network-plan.ts'
 import { network } from '../../lib/container/parts/network.ts'
 import { program } from '../../lib/container/parts/process.ts'
 import { root } from '../../lib/container/parts/root.ts'
+import { chapter } from '../../lib/guide/chapters.ts'
 import type { Step } from '../../lib/guide/step.ts'
 import type { Requested } from '../../lib/kernel/netlink/netlink.ts'
 import { answers, checks } from './checks.ts'
@@ -25,9 +26,7 @@ import { exchange } from './sockets.ts'
 import { unwired, type Wiring } from './wiring.ts'
 
 export const step: Step<Wiring> = {
-  number: 6,
-  name: 'network',
-  title: 'Virtual interfaces, a bridge, and the way out',
+  ...chapter('network'),
   parts: [namespaces, root, limits, network, program],
   teaches: ['network'],
   scene: unwired,

@@ -7,6 +7,7 @@ import { planNetwork } from '../../lib/container/net/network-plan.ts'
 import { program } from '../../lib/container/parts/process.ts'
 import { root } from '../../lib/container/parts/root.ts'
 import { defaultProfile } from '../../lib/container/seccomp/seccomp-default.ts'
+import { chapter } from '../../lib/guide/chapters.ts'
 import { onImageLayers } from '../../lib/guide/image-layers.ts'
 import type { Step } from '../../lib/guide/step.ts'
 import { checks } from './checks.ts'
@@ -15,9 +16,7 @@ import { byCommandLine, COMMANDS, commands, type Ran, unasked } from './commands
 const MEMORY = 64 * 1024 * 1024
 
 export const step: Step<Ran> = {
-  number: 7,
-  name: 'run',
-  title: 'All parts together, and what root may still do',
+  ...chapter('run'),
   parts: [namespaces, layers, root, limits, network, hardening, program],
   teaches: ['hardening'],
   scene: () => ({ memory: MEMORY, ...unasked() }),

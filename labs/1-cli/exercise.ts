@@ -1,6 +1,7 @@
 import type { Started } from '../../chapters/1-cli/step.ts'
 import { defaultSpec } from '../../lib/container/default-spec.ts'
 import type { Container, Part } from '../../lib/container/part.ts'
+import { chapter } from '../../lib/guide/chapters.ts'
 import { changeAct } from '../../lib/guide/mutant.ts'
 import type { Exit } from '../../lib/kernel/process/child.ts'
 import { Gate } from '../../lib/kernel/tape/gate.ts'
@@ -12,9 +13,7 @@ import { NOT_FOUND_HERE, searchStage } from './search.ts'
 import { statusStage } from './status.ts'
 
 export const exercise: Exercise<Started> = {
-  number: 1,
-  name: 'cli',
-  title: 'A process, and nothing around it',
+  ...chapter('cli'),
   goal: 'You turn a child into a program, with exactly the arguments, environment, directory and descriptors that it should have. Afterwards you can say what `execve` changes, what it keeps, and what becomes of an exit status.',
   manPages: ['execve(2)', 'environ(7)', 'chdir(2)', 'close_range(2)', 'exec(3)', 'wait(2)', 'signal(7)'],
   exports: { program: { part: 'process' }, shellStatus: 'function' },

@@ -1,5 +1,6 @@
 import type { Made } from '../../chapters/2-namespaces/step.ts'
 import type { IdMapping, Spec } from '../../lib/container/spec.ts'
+import { chapter } from '../../lib/guide/chapters.ts'
 import { changeSpec } from '../../lib/guide/mutant.ts'
 import type { Check, Step } from '../../lib/guide/step.ts'
 import type { Exercise } from '../../lib/labs/exercise.ts'
@@ -12,9 +13,7 @@ const lines = (mappings: IdMapping[] = []) =>
   mappings.map(({ containerID, hostID, size }) => `${containerID} ${hostID} ${size}`).join('\n')
 
 export const exercise: Exercise<Made> = {
-  number: 2,
-  name: 'namespaces',
-  title: 'The same kernel, seen through separate windows',
+  ...chapter('namespaces'),
   goal: "You give a process namespaces: first one, in the end all eight. Afterwards you can say which come with the clone and which the child makes itself, who the container's root is outside, and why a mount namespace alone does not keep mounts apart.",
   manPages: [
     'namespaces(7)',

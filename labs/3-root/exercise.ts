@@ -1,4 +1,5 @@
 import type { Roots } from '../../chapters/3-root/step.ts'
+import { chapter } from '../../lib/guide/chapters.ts'
 import { changeAct, changeSpec } from '../../lib/guide/mutant.ts'
 import type { Stage } from '../../lib/guide/step.ts'
 import type { Exercise } from '../../lib/labs/exercise.ts'
@@ -13,9 +14,7 @@ const CHROOT = 'chroot: one pointer'
 const COVERED = 'What the container must not see'
 
 export const exercise: Exercise<Roots> = {
-  number: 3,
-  name: 'root',
-  title: 'A root file system you cannot leave',
+  ...chapter('root'),
   goal: 'You put a process into a directory, walk out of it, and then remove the way out. Afterwards you can say why containers use `pivot_root` and not `chroot`.',
   manPages: ['chroot(2)', 'pivot_root(2)', 'mount(2)', 'mount_namespaces(7)', 'open_tree(2)', 'proc(5)'],
   image: 'as the root',

@@ -1,5 +1,6 @@
 import { limitsSet } from '../../chapters/4-limits/cgroup-checks.ts'
 import { type Measured, withCgroup } from '../../chapters/4-limits/experiments.ts'
+import { chapter } from '../../lib/guide/chapters.ts'
 import { changeAct } from '../../lib/guide/mutant.ts'
 import type { Step } from '../../lib/guide/step.ts'
 import type { Exercise } from '../../lib/labs/exercise.ts'
@@ -20,9 +21,7 @@ const SET = [
 ]
 
 export const exercise: Exercise<Measured> = {
-  number: 4,
-  name: 'limits',
-  title: 'How much it may use',
+  ...chapter('limits'),
   goal: "You make a cgroup, write limits into it and put a process there. Afterwards you can say what a container's memory, CPU and process limits are, what happens at each of them, and what `docker pause` does.",
   manPages: ['cgroups(7)', 'cgroup_namespaces(7)', 'mkdir(2)', 'fork(2)', 'signal(7)'],
   image: 'as the root',

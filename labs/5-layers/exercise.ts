@@ -1,12 +1,11 @@
+import { chapter } from '../../lib/guide/chapters.ts'
 import type { Stack } from '../../chapters/5-layers/step.ts'
 import type { Exercise } from '../../lib/labs/exercise.ts'
 import { withLayers } from './experiments.ts'
 import { type Changes, readUpper, type TarNames } from './functions.ts'
 
 export const exercise: Exercise<Stack> = {
-  number: 5,
-  name: 'layers',
-  title: 'Many containers, one image',
+  ...chapter('layers'),
   goal: 'You put a writable view over an image that stays as it is, and find out from the upper directory what a container has done. Afterwards you can say what a layer is, where `docker diff` gets its list from, and what is in the tar of an image.',
   manPages: ['mount(2)', 'mount(8)', 'mount_namespaces(7)', 'user_namespaces(7)', 'xattr(7)', 'mknod(2)'],
   image: 'as the root', // a wrong answer may write to it

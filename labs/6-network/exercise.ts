@@ -1,6 +1,7 @@
 import { certain } from '../../lib/common/certain.ts'
 import { isPart } from '../../lib/container/part.ts'
 import type { Wiring } from '../../chapters/6-network/wiring.ts'
+import { chapter } from '../../lib/guide/chapters.ts'
 import { changePart } from '../../lib/guide/mutant.ts'
 import { inSandbox } from '../../lib/labs/cable.ts'
 import type { Exercise } from '../../lib/labs/exercise.ts'
@@ -14,9 +15,7 @@ import { withoutCable } from './without-cable.ts'
 const ABOUT_CABLES = ['A veth pair and a bridge', 'Packets between container and host', 'A second container']
 
 export const exercise: Exercise<Wiring> = {
-  number: 6,
-  name: 'network',
-  title: 'Virtual interfaces, a bridge, and the way out',
+  ...chapter('network'),
   goal: 'You connect a container to the host and to other containers, request by request. Afterwards you can say what `docker network` makes, and find the missing piece when packets do not arrive.',
   manPages: ['network_namespaces(7)', 'rtnetlink(7)', 'netlink(7)', 'veth(4)', 'ip-link(8)', 'ip-route(8)'],
   image: 'as the root',

@@ -2,6 +2,7 @@ import { certain } from '../../lib/common/certain.ts'
 import { learnersError } from '../../lib/labs/problem.ts'
 import { COMMANDS, type Ran } from '../../chapters/7-run/commands.ts'
 import { isPart, type Part } from '../../lib/container/part.ts'
+import { chapter } from '../../lib/guide/chapters.ts'
 import { changePart, changeSpec } from '../../lib/guide/mutant.ts'
 import type { Step } from '../../lib/guide/step.ts'
 import { inSandbox } from '../../lib/labs/cable.ts'
@@ -34,9 +35,7 @@ function inOrder(step: Step<Ran>, list: Part[]): Part[] {
 }
 
 export const exercise: Exercise<Ran> = {
-  number: 7,
-  name: 'run',
-  title: 'All parts together, and what root may still do',
+  ...chapter('run'),
   goal: "You put your parts together and take away the rights that the container's root does not need. At the end `minilab run --mine` starts images with a runtime that you have written.",
   manPages: [
     'capabilities(7)',

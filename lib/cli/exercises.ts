@@ -1,8 +1,7 @@
+import { type Chapter, chapter } from '../guide/chapters.ts'
 import type { Exercise, Exported } from '../labs/exercise.ts'
 
-interface Row {
-  number: number
-  name: string
+interface Row extends Chapter {
   load(): Promise<Exercise>
   solution(): Promise<Exported>
 }
@@ -10,44 +9,37 @@ interface Row {
 /** The labs, by the numbers and names of their chapters; each is loaded only when it is needed. */
 export const exercises: Row[] = [
   {
-    number: 1,
-    name: 'cli',
+    ...chapter('cli'),
     load: async () => (await import('../../labs/1-cli/exercise.ts')).exercise,
     solution: () => import('../../labs/1-cli/solution.ts'),
   },
   {
-    number: 2,
-    name: 'namespaces',
+    ...chapter('namespaces'),
     load: async () => (await import('../../labs/2-namespaces/exercise.ts')).exercise,
     solution: () => import('../../labs/2-namespaces/solution.ts'),
   },
   {
-    number: 3,
-    name: 'root',
+    ...chapter('root'),
     load: async () => (await import('../../labs/3-root/exercise.ts')).exercise,
     solution: () => import('../../labs/3-root/solution.ts'),
   },
   {
-    number: 4,
-    name: 'limits',
+    ...chapter('limits'),
     load: async () => (await import('../../labs/4-limits/exercise.ts')).exercise,
     solution: () => import('../../labs/4-limits/solution.ts'),
   },
   {
-    number: 5,
-    name: 'layers',
+    ...chapter('layers'),
     load: async () => (await import('../../labs/5-layers/exercise.ts')).exercise,
     solution: () => import('../../labs/5-layers/solution.ts'),
   },
   {
-    number: 6,
-    name: 'network',
+    ...chapter('network'),
     load: async () => (await import('../../labs/6-network/exercise.ts')).exercise,
     solution: () => import('../../labs/6-network/solution.ts'),
   },
   {
-    number: 7,
-    name: 'run',
+    ...chapter('run'),
     load: async () => (await import('../../labs/7-run/exercise.ts')).exercise,
     solution: () => import('../../labs/7-run/solution.ts'),
   },

@@ -1,6 +1,7 @@
 import type { Part, Plan } from '../container/part.ts'
 import type { Spec } from '../container/spec.ts'
 import type { Replayed } from '../kernel/tape/tape.ts'
+import type { Chapter } from './chapters.ts'
 import type { Experiment } from './experiment.ts'
 import type { Refusal } from './refusal.ts'
 
@@ -69,10 +70,7 @@ export interface Stage<S = object> {
   checks?: Check<S>[]
 }
 
-export interface Step<S = object> {
-  number: number
-  name: string
-  title: string
+export interface Step<S = object> extends Chapter {
   /** the parts of its own container, in the order in which the child applies them */
   parts: readonly Part[]
   /** the part that this step teaches: its calls are printed in full, those of earlier steps summed up */

@@ -1,9 +1,13 @@
+import type { Chapter } from '../guide/chapters.ts'
 import type { ImageUse } from '../guide/data-copy.ts'
 import type { Step } from '../guide/step.ts'
 import type { Tape } from '../kernel/tape/tape.ts'
 
-/** What a lab goes by: its number and its name. */
-export type LabName = Pick<Exercise, 'number' | 'name'>
+/** What a lab goes by; a folder or a report that a learner has can name one that does not exist. */
+export interface LabName {
+  number: number
+  name: string
+}
 
 /** One thing to write, of 5 to 20 minutes. It is passed when its checks hold for the container that the learner's code makes. */
 export interface Task {
@@ -39,10 +43,7 @@ export interface Reason {
 export type Exported = Record<string, unknown>
 
 /** The part of the container that a learner writes with a chapter, in a file of one screen that grows task by task. */
-export interface Exercise<S = object> {
-  number: number
-  name: string
-  title: string
+export interface Exercise<S = object> extends Chapter {
   /** what one can do after it, in a sentence or two */
   goal: string
   /** what to read: `pivot_root(2)` */

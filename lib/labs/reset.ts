@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { MinilabError } from '../common/errors.ts'
-import type { Exercise } from './exercise.ts'
+import type { Exercise, LabName } from './exercise.ts'
 import { withFileLock } from './lock.ts'
 import { readLearners } from './read-learners.ts'
 import { createOwned, writeOwned } from './file-owner.ts'
@@ -27,10 +27,7 @@ export function resetLab(workspace: Workspace, exercise: Exercise): string | und
  * Puts an exercise's start file back. Returns the name under which what was there is kept, in the same folder; undefined
  * where nothing had been changed. Progress stays.
  */
-export function resetFile(
-  workspace: Workspace,
-  exercise: Pick<Exercise, 'number' | 'name'>,
-): string | undefined {
+export function resetFile(workspace: Workspace, exercise: LabName): string | undefined {
   const [file, startFile] = [fileOf(workspace, exercise), startFileOf(exercise)]
   if (!existsSync(startFile))
     throw new MinilabError('usage', `this minilab lacks ${startFile}`, 'install it again (git checkout labs)')

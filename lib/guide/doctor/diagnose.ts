@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { machine as hardware, release } from 'node:os'
+import { type ChapterName, CHAPTERS } from '../chapters.ts'
 import type { Probed } from './machine.ts'
 import type { Verdict } from './probe.ts'
 
@@ -22,7 +23,6 @@ export interface ChapterVerdict {
 }
 
 interface Needs {
-  name: string
   /** what the step cannot be without */
   needs: string[]
   /** what it can: without that some of its stages are limited */
@@ -34,15 +34,15 @@ const NAMESPACES = [...PROCESS, 'user-namespaces', 'namespaces']
 const ROOT = [...NAMESPACES, 'disk', 'programs', 'root']
 
 /** What each chapter is made of, by the ids of the probes. */
-const CHAPTERS: Needs[] = [
-  { name: 'cli', needs: PROCESS },
-  { name: 'namespaces', needs: [...NAMESPACES, 'hidepid'] },
-  { name: 'root', needs: [...ROOT, 'hidepid', 'image-root'] },
-  { name: 'limits', needs: [...ROOT, 'hidepid', 'image-root'], wants: ['cgroups'] },
-  { name: 'layers', needs: ROOT, wants: ['overlay'] },
-  { name: 'network', needs: [...ROOT, 'hidepid', 'image-root', 'links'], wants: ['nat', 'forwarding'] },
-  { name: 'run', needs: [...ROOT, 'hidepid', 'overlay', 'links', 'hardening'], wants: ['cgroups'] },
-]
+const NEEDS: Record<ChapterName, Needs> = {
+  cli: { needs: PROCESS },
+  namespaces: { needs: [...NAMESPACES, 'hidepid'] },
+  root: { needs: [...ROOT, 'hidepid', 'image-root'] },
+  limits: { needs: [...ROOT, 'hidepid', 'image-root'], wants: ['cgroups'] },
+  layers: { needs: ROOT, wants: ['overlay'] },
+  network: { needs: [...ROOT, 'hidepid', 'image-root', 'links'], wants: ['nat', 'forwarding'] },
+  run: { needs: [...ROOT, 'hidepid', 'overlay', 'links', 'hardening'], wants: ['cgroups'] },
+}
 
 /** Finds out what this machine can show, to root or (`rootless`) to us. What is made for that is gone afterwards. */
 export async function diagnose(rootless: boolean, dataFolder: string): Promise<Diagnosis> {
@@ -82,16 +82,17 @@ function foundations(): Probed[] {
 
 /** What follows for each chapter. */
 export function judge(probes: readonly Probed[]): ChapterVerdict[] {
-  return CHAPTERS.map(({ name, needs, wants = [] }, i) => {
+  return CHAPTERS.map(({ number, name }) => {
+    const { needs, wants = [] } = NEEDS[name]
     const bad = probes.filter(({ id, ok }) => ok !== 'ok' && [...needs, ...wants].includes(id))
     const blocked = bad.some(({ id, ok }) => ok === 'blocked' && needs.includes(id))
     const reasons = bad.filter(({ untried }) => !untried)
     const fixes = reasons.flatMap(({ fix, sudo }) => [
-      ...(fix ? [fix.replace(/minilab step \d/, `minilab step ${i + 1}`)] : []),
-      ...(sudo ? [`sudo ./minilab step ${i + 1}`] : []),
+      ...(fix ? [fix.replace(/minilab step \d/, `minilab step ${number}`)] : []),
+      ...(sudo ? [`sudo ./minilab step ${number}`] : []),
     ])
     return {
-      step: i + 1,
+      step: number,
       name,
       verdict: blocked ? 'blocked' : bad.length ? 'limited' : 'ok',
       reasons: reasons.map(({ title, found }) => `${title}: ${found}`),
