@@ -2,7 +2,13 @@ import { readlinkSync } from 'node:fs'
 import { constants } from 'node:os'
 import { finding, seen } from '../../lib/guide/evidence.ts'
 import type { Check, Scene } from '../../lib/guide/step.ts'
-import { descriptors, namespaceInode, NAMESPACES, status, words } from '../../lib/kernel/process/procfs.ts'
+import {
+  descriptors,
+  namespaceInode,
+  NAMESPACES,
+  status,
+  nulSeparated,
+} from '../../lib/kernel/process/procfs.ts'
 import type { Started } from './step.ts'
 import { counted } from '../../lib/guide/text.ts'
 
@@ -23,7 +29,7 @@ export const checks = {
     id: 'argv',
     claim: 'every argument arrived as given, even with spaces in it or empty',
     look({ pid, args }) {
-      const got = words(`/proc/${pid}/cmdline`)
+      const got = nulSeparated(`/proc/${pid}/cmdline`)
       return finding(same(got, args), seen(`/proc/${pid}/cmdline`, null, list(got)), whyArgs(args, got))
     },
   },
@@ -31,8 +37,8 @@ export const checks = {
     id: 'environ',
     claim: 'its environment is exactly what it was given, with nothing of ours',
     look({ pid, env }) {
-      const got = words(`/proc/${pid}/environ`)
-      const ours = words('/proc/self/environ')
+      const got = nulSeparated(`/proc/${pid}/environ`)
+      const ours = nulSeparated('/proc/self/environ')
       const names = (entries: string[]) => entries.map(e => e.split('=')[0]).join(' ')
       return finding(
         same(got, env),

@@ -3,7 +3,7 @@ import type { Exit } from '../../lib/kernel/process/child.ts'
 import { chapter } from '../../lib/guide/chapters.ts'
 import type { Experiment } from '../../lib/guide/experiment.ts'
 import type { Step } from '../../lib/guide/step.ts'
-import { unlessGone, words } from '../../lib/kernel/process/procfs.ts'
+import { unlessGone, nulSeparated } from '../../lib/kernel/process/procfs.ts'
 import { until } from '../../lib/common/until.ts'
 import { checks } from './checks.ts'
 
@@ -52,7 +52,10 @@ export const step: Step<Started> = {
         const { pid } = await experiment.begin()
         // we wait as after vfork(2); execve(2) ends that wait a moment before the new program's arguments can be read:
         // begin_new_exec() comes before create_elf_tables(), fs/binfmt_elf.c
-        await until(() => (unlessGone(() => words(`/proc/${pid}/cmdline`)) ?? [pid]).length > 0, 10_000)
+        await until(
+          () => (unlessGone(() => nulSeparated(`/proc/${pid}/cmdline`)) ?? [pid]).length > 0,
+          10_000,
+        )
       },
       checks: [checks.argv, checks.environ, checks.cwd, checks.descriptors, checks.parent],
     },

@@ -11,7 +11,7 @@ import {
   startTime,
   status,
   unlessGone,
-  words,
+  nulSeparated,
 } from '../../lib/kernel/process/procfs.ts'
 import { ended, findProcess } from '../../lib/kernel/process/signal.ts'
 
@@ -109,7 +109,7 @@ function monitorOf(pid: number): string[] {
   const from = lines.findIndex(text => text.startsWith('waitid')) - 1 // with its note
   const to = lines.findIndex(text => text.startsWith('writev'))
   const monitor = parentOf(pid)
-  if (words(`/proc/${monitor}/cmdline`)[0] !== 'minilab-monitor') return []
+  if (nulSeparated(`/proc/${monitor}/cmdline`)[0] !== 'minilab-monitor') return []
   return [
     `      process ${monitor} stays as its parent, the monitor: it is a tape too, of ${tape.ops.length} calls (${status(monitor).VmRSS} of memory); three of them:`,
     ...lines.slice(from, to + 1).map(text => `        ${text}`),

@@ -9,7 +9,7 @@ export function heedOutputErrors(): void {
   process.stderr.on('error', () => {}) // there is nowhere else to report it, and the exit status says enough
 }
 
-let said = false // per process, as stdout is
+let reported = false // per process, as stdout is
 
 /** What happens after a write to stdout has failed. */
 export function unwritable(error: NodeJS.ErrnoException): void {
@@ -18,8 +18,8 @@ export function unwritable(error: NodeJS.ErrnoException): void {
     if (!process.emit('SIGPIPE', 'SIGPIPE')) leave(128 + constants.signals.SIGPIPE)
     return
   }
-  if (said) return
-  said = true
+  if (reported) return
+  reported = true
   process.exitCode = reportError(
     new MinilabError(
       'machine',

@@ -100,22 +100,22 @@ function home(diffId: string): string {
 
 /** rename(2) puts a directory in place at once, and refuses where there is one with something in it. */
 function settle(partial: string, layer: LayerInfo): void {
-  const place = home(layer.diffId)
+  const folder = home(layer.diffId)
   try {
-    renameSync(partial, place)
+    renameSync(partial, folder)
   } catch (error) {
     if (!['ENOTEMPTY', 'EEXIST'].includes(codeOf(error) ?? '')) throw error
     if (!hasLayer(layer.diffId)) {
-      // it has lost its layer.json, and with that the word that it is complete: another one takes its place
-      renameSync(place, join(makeScratch(), 'damaged'))
+      // without its layer.json nothing says that it is complete: another one takes its place
+      renameSync(folder, join(makeScratch(), 'damaged'))
       return settle(partial, layer)
     }
     // its name has twelve of its digits; all of them are in its file
-    if (!readFileSync(join(place, 'layer.json'), 'utf8').includes(`"${layer.diffId}"`))
+    if (!readFileSync(join(folder, 'layer.json'), 'utf8').includes(`"${layer.diffId}"`))
       throw new MinilabError(
         'usage',
-        `${place} holds another layer, or is damaged`,
-        `remove it: rm -r ${place}`,
+        `${folder} holds another layer, or is damaged`,
+        `remove it: rm -r ${folder}`,
       )
   }
 }

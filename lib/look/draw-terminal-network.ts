@@ -6,8 +6,8 @@ import { type CableBox, cableBoxes, linkState, networkWords, routeWords, traffic
 
 /** The links of a container: each cable as boxes from inside to outside, or from top to bottom where it is narrow. */
 export function drawNetwork({ network }: Snapshot, room: number, ink: ChalkInstance): string[] {
-  const said = networkWords(network)
-  if (said) return paragraph(said, room).map(line => ink.yellow(line))
+  const sentence = networkWords(network)
+  if (sentence) return paragraph(sentence, room).map(line => ink.yellow(line))
   const { links, outside, defaultRoute, limited, own } = network
   const cables = outside?.cables ?? []
   const plugged = new Set(cables.map(({ inside }) => inside))

@@ -87,9 +87,9 @@ function drawProcesses({ processes }: Snapshot, room: number, ink: ChalkInstance
   shown.forEach(({ branch, node }) => {
     const { pid, state, stateName, threads, command } = node
     const about = [threads > 1 ? `${threads} threads` : '', state === 'S' ? '' : stateName]
-    const said = about.filter(Boolean).join(', ')
+    const note = about.filter(Boolean).join(', ')
     const rest = room - host - inside - uid - 6
-    const end = rest - said.length - 2 >= LEAST_COMMAND ? said : ''
+    const end = rest - note.length - 2 >= LEAST_COMMAND ? note : ''
     const space = rest - (end ? end.length + 2 : 0)
     const text = cut(branch + clean(command), space)
     const tree = text.startsWith(branch) ? ink.dim(branch) + text.slice(branch.length) : ink.dim(text)

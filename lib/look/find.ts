@@ -12,7 +12,7 @@ import {
   processExists,
   startTime,
   status,
-  words,
+  nulSeparated,
 } from '../kernel/process/procfs.ts'
 
 /** What can be looked at: its first process, what to call it, and what to type for it. */
@@ -76,6 +76,7 @@ const isApart = (pid: number, parent: number) =>
 
 /** `step 3`: what was typed behind the program's name. */
 function nameOf(pid: number): string {
-  const [command = 'minilab', about = ''] = ifReadable(() => words(`/proc/${pid}/cmdline`).slice(2)) ?? []
+  const [command = 'minilab', about = ''] =
+    ifReadable(() => nulSeparated(`/proc/${pid}/cmdline`).slice(2)) ?? []
   return `${command} ${about}`.trim()
 }

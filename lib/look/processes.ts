@@ -1,4 +1,4 @@
-import { namespaceInode, pids, status, unlessGone, words } from '../kernel/process/procfs.ts'
+import { namespaceInode, pids, status, unlessGone, nulSeparated } from '../kernel/process/procfs.ts'
 import { idRanges } from './security.ts'
 import { isReadable, reading } from './readable.ts'
 import type { IdRange, Process, Processes } from './snapshot-shape.ts'
@@ -92,7 +92,7 @@ function node(pid: number, fields: Record<string, string>, level: number, map: I
   const { Name = '', State = '', NSpid = '', Uid = '', PPid, Threads } = fields
   const uid = Number(Uid.split(/\s+/)[1])
   const letter = State[0] ?? ''
-  const line = (unlessGone(() => words(`/proc/${pid}/cmdline`)) ?? []).join(' ').trim()
+  const line = (unlessGone(() => nulSeparated(`/proc/${pid}/cmdline`)) ?? []).join(' ').trim()
   return {
     pid,
     inside: Number(NSpid.split(/\s+/)[level] ?? pid),

@@ -15,7 +15,7 @@ import { difference } from '../../lib/guide/host-state.ts'
 import { dataFolder } from '../../lib/image/data-folder.ts'
 import { hierarchies } from '../../lib/kernel/cgroup/cgroupfs.ts'
 import { mountinfo } from '../../lib/kernel/mount/mountinfo.ts'
-import { ifReadable, pids, processExists, unlessGone, words } from '../../lib/kernel/process/procfs.ts'
+import { ifReadable, pids, processExists, unlessGone, nulSeparated } from '../../lib/kernel/process/procfs.ts'
 import { findProcess, send } from '../../lib/kernel/process/signal.ts'
 
 /** One run of minilab, and what somebody does next. */
@@ -76,7 +76,7 @@ function look(): Set<string> {
 const processes = () =>
   pids().flatMap(pid => {
     if (pid === process.pid || !processExists(pid)) return []
-    const command = unlessGone(() => words(`/proc/${pid}/cmdline`))
+    const command = unlessGone(() => nulSeparated(`/proc/${pid}/cmdline`))
     return command ? [`process ${pid} ${command.slice(0, 4).join(' ')}`] : []
   })
 // other programs' mounts, of which this place has copies: they go from every mount namespace when their folder is removed: detach_mounts(), fs/namespace.c

@@ -10,7 +10,7 @@ import { Gate } from '../../lib/kernel/tape/gate.ts'
 import { launch } from '../../lib/kernel/tape/launch.ts'
 import { launchGated } from '../../lib/kernel/tape/launch-gated.ts'
 import { int32s, now } from '../../lib/kernel/syscalls/now.ts'
-import { descriptors, processExists, status, words } from '../../lib/kernel/process/procfs.ts'
+import { descriptors, processExists, status, nulSeparated } from '../../lib/kernel/process/procfs.ts'
 import { Tape } from '../../lib/kernel/tape/tape.ts'
 import { until } from '../../lib/common/until.ts'
 import { visit } from '../../lib/kernel/tape/visit.ts'
@@ -65,8 +65,8 @@ test('a program gets its arguments and environment as they were given', async ()
   tape.execve('/bin/sh', args, env)
   const child = await program(tape)
   // vfork lets us go on when execve has left our memory: a little before the new one's arguments are in their place
-  await expect.poll(() => words(`/proc/${child.pid}/cmdline`), { interval: 5 }).toEqual(args)
-  expect(words(`/proc/${child.pid}/environ`)).toEqual(env)
+  await expect.poll(() => nulSeparated(`/proc/${child.pid}/cmdline`), { interval: 5 }).toEqual(args)
+  expect(nulSeparated(`/proc/${child.pid}/environ`)).toEqual(env)
 })
 
 test('a program inherits no descriptor of ours, nor of its tape', async () => {

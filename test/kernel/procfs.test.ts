@@ -79,8 +79,8 @@ test('words: separated by zero bytes, empty ones too', async () => {
   const child = spawn('sleep', ['60'], { env: { A: '1', EMPTY: '', B: 'x\ny' } })
   onTestFinished(() => void child.kill())
   await once(child, 'spawn')
-  expect(procfs.words(`/proc/${child.pid}/environ`)).toEqual(['A=1', 'EMPTY=', 'B=x\ny'])
-  expect(procfs.words(`/proc/self/cmdline`)[0]).toBe(process.argv0)
+  expect(procfs.nulSeparated(`/proc/${child.pid}/environ`)).toEqual(['A=1', 'EMPTY=', 'B=x\ny'])
+  expect(procfs.nulSeparated(`/proc/self/cmdline`)[0]).toBe(process.argv0)
 })
 
 test('descriptors: what lies behind each', () => {

@@ -9,7 +9,7 @@ import type { FeedEvent } from '../../lib/guide/feed-event.ts'
 import type { Report } from '../../lib/guide/step.ts'
 import { cgroupOf } from '../../lib/kernel/cgroup/cgroup.ts'
 import { readCgroup } from '../../lib/kernel/cgroup/cgroupfs.ts'
-import { children, nsPids, unlessGone, words } from '../../lib/kernel/process/procfs.ts'
+import { children, nsPids, unlessGone, nulSeparated } from '../../lib/kernel/process/procfs.ts'
 import { noChromium, violations } from '../support/chromium.ts'
 import { isRoot, modesOf, runMinilab, users, userData } from '../support/minilab.ts'
 import { article, background, open, recorded, SOON, start, startView } from './view-support.ts'
@@ -275,7 +275,7 @@ describe.skipIf(noChromium || !isRoot)(`the page${noChromium}`, () => {
         .trim()
         .split('\n')
         .map(Number)
-        .filter(other => unlessGone(() => words(`/proc/${other}/cmdline`))?.join(' ') === 'sleep 299')
+        .filter(other => unlessGone(() => nulSeparated(`/proc/${other}/cmdline`))?.join(' ') === 'sleep 299')
     await expect.poll(sleeping, SOON).toHaveLength(1)
     const [second = 0] = sleeping()
     const process_ = web.locator(`[data-key="process.${second}.command"]`)

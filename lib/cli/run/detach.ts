@@ -66,10 +66,10 @@ async function startInBackground(
   closeSync(output)
   if (child.pid === undefined) throw ((await once(child, 'error')) as [Error])[0]
   const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>
-  const said = await text(child.stdio[3] as Readable)
-  if (said && !said.startsWith(WHY)) {
+  const answer = await text(child.stdio[3] as Readable)
+  if (answer && !answer.startsWith(WHY)) {
     child.unref()
-    return { id: said }
+    return { id: answer }
   }
   const [status, signal] = await exited
   if (signal)
@@ -78,5 +78,5 @@ async function startInBackground(
       `process ${child.pid}, the keeper of the container, was killed by ${signal}`,
       'minilab clean removes what it had made',
     )
-  return { why: said ? said.slice(WHY.length) : undefined, status: status ?? EXIT.failed }
+  return { why: answer ? answer.slice(WHY.length) : undefined, status: status ?? EXIT.failed }
 }

@@ -15,7 +15,7 @@ import type { Tape } from '../../kernel/tape/tape.ts'
 import { mountOptions } from './mount-options.ts'
 import type { MountSpec } from '../spec.ts'
 
-const MOST = 4 * 2 ** 20 // bytes: they are kept on the tape
+const MAX_SIZE = 4 * 2 ** 20 // bytes: they are kept on the tape
 
 /**
  * The mount option `tmpcopyup` of runc and crun, which Podman uses: a new tmpfs gets what the image has at its place. The calls that make
@@ -24,7 +24,7 @@ const MOST = 4 * 2 ** 20 // bytes: they are kept on the tape
 export function copyUp(tape: Tape, rootfs: string, { destination, options }: MountSpec): void {
   if (!mountOptions(options).copyUp) return
   using image = new Confined(rootfs)
-  let left = MOST
+  let left = MAX_SIZE
   const copy = (path: string): void => {
     const source = image.at(path.slice(1))
     const stat = lstatSync(source, { throwIfNoEntry: false })
@@ -38,7 +38,7 @@ export function copyUp(tape: Tape, rootfs: string, { destination, options }: Mou
       if (left < 0)
         throw new MinilabError(
           'usage',
-          `tmpcopyup: ${destination} of the image has more than ${MOST} bytes`,
+          `tmpcopyup: ${destination} of the image has more than ${MAX_SIZE} bytes`,
           'mount it without that option',
         )
       write(tape, path, contentOf(source))

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { removeAbandoned } from '../../image/layer-store.ts'
 import { removeTree } from '../../image/tree.ts'
 import { ourCgroups } from '../../kernel/cgroup/make-cgroup.ts'
-import { unlessGone, words } from '../../kernel/process/procfs.ts'
+import { unlessGone, nulSeparated } from '../../kernel/process/procfs.ts'
 import { openRtnetlink } from '../../kernel/netlink/rtnetlink.ts'
 import { findProgram, runRuleTool } from '../net/rule-tool.ts'
 import type { Entry } from '../ledger/ledger-entry.ts'
@@ -148,7 +148,7 @@ function name(entry: Entry): string {
 /** `process 4711 (minilab step 4 --keep) uses it` */
 function runs({ pid }: Held): string {
   if (pid === undefined) return 'a process in another pid namespace uses it'
-  const args = unlessGone(() => words(`/proc/${pid}/cmdline`))
+  const args = unlessGone(() => nulSeparated(`/proc/${pid}/cmdline`))
   if (!args) return `process ${pid} used it until just now`
   const program = args.findIndex(word => /(bin\.mjs|minilab)$/.test(word))
   const command = program === -1 ? args : ['minilab', ...args.slice(program + 1)]

@@ -62,8 +62,8 @@ export class NetlinkError extends SyscallError {
   readonly extendedAck: string | null
 
   constructor(message: Message, args: string, errno: number, extendedAck: string | null) {
-    const said = extendedAck === null ? '' : `: ${extendedAck}`
-    super(message.call, args, errno, said, message.causes[errnoName(errno)])
+    const detail = extendedAck === null ? '' : `: ${extendedAck}`
+    super(message.call, args, errno, detail, message.causes[errnoName(errno)])
     this.extendedAck = extendedAck
   }
 }
@@ -162,8 +162,8 @@ export class Netlink implements Disposable {
       this.log.push({ call: message.call, args, result: -1, errno: errnoName(errno), ns })
       const { NLMSGERR_ATTR_MSG: text, NLMSGERR_ATTR_OFFS: offset } = reply.extendedAck
       const culprit = offset && attributeAt(message.attributes, body.subarray(size), offset - HEADER - size)
-      const said = [text, culprit && `(${culprit})`].filter(Boolean).join(' ')
-      throw new NetlinkError(message, args, errno, said || null)
+      const reason = [text, culprit && `(${culprit})`].filter(Boolean).join(' ')
+      throw new NetlinkError(message, args, errno, reason || null)
     }
     this.log.push({ call: message.call, args, result: payloads.length, errno: null, ns })
     return payloads.map(payload => ({

@@ -91,7 +91,7 @@ export function pids(): number[] {
 }
 
 /** NUL-separated words: /proc/<pid>/cmdline and environ. */
-export function words(path: string): string[] {
+export function nulSeparated(path: string): string[] {
   return readFileSync(path, 'utf8').split('\0').slice(0, -1)
 }
 

@@ -30,8 +30,8 @@ export class SyscallError extends Error {
   /** `more`: its place, or further details from the kernel. */
   constructor(call: string, args: string, errno: number, more?: Place | string, diagnosis?: Diagnosis) {
     const place = typeof more === 'object' ? more : undefined
-    const said = typeof more === 'object' ? ` (call ${more.number} of ${more.of})` : (more ?? '')
-    super(`${call}(${args}) = -1 ${errnoName(errno)} (${errnoMeaning(errno)})${said}`)
+    const suffix = typeof more === 'object' ? ` (call ${more.number} of ${more.of})` : (more ?? '')
+    super(`${call}(${args}) = -1 ${errnoName(errno)} (${errnoMeaning(errno)})${suffix}`)
     this.call = call
     this.args = args
     this.errno = errno

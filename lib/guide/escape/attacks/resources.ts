@@ -3,7 +3,7 @@ import { cgroupOf } from '../../../kernel/cgroup/cgroup.ts'
 import { hierarchyOf, readCgroup } from '../../../kernel/cgroup/cgroupfs.ts'
 import { AT_FDCWD, O_WRONLY } from '../../../kernel/syscalls/constants.ts'
 import { readControl } from '../../../kernel/cgroup/control-file.ts'
-import { pids, unlessGone, words } from '../../../kernel/process/procfs.ts'
+import { pids, unlessGone, nulSeparated } from '../../../kernel/process/procfs.ts'
 import { until } from '../../../common/until.ts'
 import { limits } from '../../../container/parts/limits.ts'
 import { type Attack, cannotTell, gotThrough, stopped } from '../attack.ts'
@@ -97,7 +97,7 @@ export const forks: Attack = {
 
 function sleepers(seconds: string): number[] {
   const command = `sleep ${seconds}`
-  return pids().filter(pid => unlessGone(() => words(`/proc/${pid}/cmdline`).join(' ')) === command)
+  return pids().filter(pid => unlessGone(() => nulSeparated(`/proc/${pid}/cmdline`).join(' ')) === command)
 }
 
 const HOG = 128 // MiB
