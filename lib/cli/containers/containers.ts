@@ -48,6 +48,7 @@ export function containerCommands(program: MinilabCommand): void {
     .option('-n, --tail <lines>', 'how many of the last lines, or all', 'all')
     .option('--since <time>', 'only output since then: 10m means 10 minutes ago; or 2026-11-30T12:00:00Z')
     .option('-t, --timestamps', 'print the time of each line')
+    .option('--stream <name>', 'only stdout, or only stderr (default: both, in order)')
     .action(async (word: string, flags: LogsFlags) => (await import('./logs.ts')).logs(word, flags))
 }
 

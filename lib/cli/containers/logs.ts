@@ -15,9 +15,10 @@ export interface LogsFlags {
   tail?: string
   since?: string
   timestamps?: boolean
+  stream?: string
 }
 
-/** `minilab logs`: what the container wrote to its stdout and stderr, in order. */
+/** `minilab logs`: what the container wrote to its stdout and stderr, in order, as a terminal would show it. */
 export async function logs(word: string, flags: LogsFlags): Promise<void> {
   const state = findState(word)
   const { log, name } = state
@@ -31,7 +32,8 @@ export async function logs(word: string, flags: LogsFlags): Promise<void> {
     throw new MinilabError('usage', `the log of ${name} no longer exists`, `minilab rm ${name}`)
   const lines = flags.tail === undefined || flags.tail === 'all' ? undefined : count(flags.tail)
   const since = flags.since === undefined ? undefined : sinceTime(flags.since)
-  using reader = new LogReader(log)
+  const wanted = flags.stream === undefined ? STREAMS : [streamOf(flags.stream)]
+  using reader = new LogReader(log, wanted)
   if (lines !== undefined) reader.skipToLast(lines)
   const print = async (last = false) => {
     for (const record of reader.records(last)) if (!since || record.time >= since) await put(record, flags)
@@ -39,7 +41,7 @@ export async function logs(word: string, flags: LogsFlags): Promise<void> {
   if (flags.follow) await follow(state, log, print)
   const isOver = writer(state) === undefined
   await print(isOver)
-  const lost = STREAMS.filter(stream => (isOver || hasLost(state, stream)) && !reader.ended.has(stream))
+  const lost = wanted.filter(stream => (isOver || hasLost(state, stream)) && !reader.ended.has(stream))
   if (lost.length > 0)
     process.stderr.write(
       `minilab: the log of ${name} has no end: what wrote its ${lost.join(' and ')} was killed, or had no space\n`,
@@ -76,16 +78,22 @@ async function follow(state: State, log: string, print: () => Promise<void>): Pr
 }
 
 /** Reads no more than is consumed: a log may be larger than our memory. */
-async function put({ text, time, stream, starts, ends }: LogRecord, flags: LogsFlags): Promise<void> {
-  const to = process[stream] // as docker logs: the container's stderr goes to our stderr
-  if (flags.timestamps && starts && time) to.write(`${time} `)
+async function put({ text, time, starts, ends }: LogRecord, flags: LogsFlags): Promise<void> {
+  const { stdout } = process
+  if (flags.timestamps && starts && time) stdout.write(`${time} `)
   await new Promise<void>((resolve, reject) =>
-    to.write(text, error => {
+    stdout.write(text, error => {
       if (!error) resolve()
       else if (codeOf(error) !== 'EPIPE') reject(error) // if the reader has gone, unwritable.ts ends this process
     }),
   )
-  if (ends) to.write('\n')
+  if (ends) stdout.write('\n')
+}
+
+function streamOf(text: string): StreamName {
+  const stream = STREAMS.find(name => name === text)
+  if (stream) return stream
+  throw new MinilabError('usage', `--stream ${quote(text)} is not a stream`, `write ${STREAMS.join(' or ')}`)
 }
 
 function count(text: string): number {

@@ -85,6 +85,7 @@ const beginsHere = (bytes: Buffer, index: number, position: number): boolean =>
 /** Reads a log in pieces, however large it is, and however long its lines are. */
 export class LogReader implements Disposable {
   readonly #fd: number
+  readonly #streams: readonly StreamName[]
   #at = 0
   /** streams whose last line has no end yet */
   readonly #open = new Set<StreamName>()
@@ -94,8 +95,10 @@ export class LogReader implements Disposable {
   readonly #had: Partial<Record<StreamName, number>> = { stdout: 0, stderr: 0 }
   readonly #ended = new Set<StreamName>()
 
-  constructor(path: string) {
+  /** `streams`: those that are wanted. */
+  constructor(path: string, streams: readonly StreamName[] = STREAMS) {
     this.#fd = openSync(path, 'r')
+    this.#streams = streams
   }
 
   [Symbol.dispose](): void {
@@ -146,7 +149,7 @@ export class LogReader implements Disposable {
   *#missing({ stream, total, length }: Frame, there: number): Generator<LogRecord> {
     const missing = total - length - (this.#had[stream] ?? total - length)
     this.#had[stream] = total - length + there
-    if (missing <= 0) return
+    if (missing <= 0 || !this.#streams.includes(stream)) return
     if (this.#open.delete(stream))
       yield { time: '', stream, text: Buffer.alloc(0), starts: false, ends: true }
     const text = `minilab: ${missing} bytes of its output to ${stream} are missing: there was no space for them`
@@ -165,7 +168,7 @@ export class LogReader implements Disposable {
       }
       if (record.ends) this.#open.delete(stream)
       else this.#open.add(stream)
-      if (position + at >= this.#from[stream]) yield record
+      if (position + at >= this.#from[stream] && this.#streams.includes(stream)) yield record
       at += record.text.length + 1
     }
   }
@@ -189,7 +192,7 @@ export class LogReader implements Disposable {
     }
     for (const { stream, position, bytes } of this.#textBackwards(size)) {
       start = position
-      if (from[stream] !== undefined) continue
+      if (from[stream] !== undefined || !this.#streams.includes(stream)) continue
       // the last line of a stream may have no end yet
       if (!seen.has(stream) && bytes.at(-1) !== NEWLINE) ends(stream, position + bytes.length)
       seen.add(stream)
