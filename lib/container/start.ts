@@ -104,19 +104,9 @@ export async function startParts(parts: readonly Part[], plan: Plan): Promise<St
     const container = nothingMade(plan)
     for (const part of parts) await part.prepare?.(container)
     const gate = new Gate()
-    const { tape, flags } = recorded(() => recordParts(parts, container, gate), gate)
+    const { tape, flags } = gate.orAbandon(() => recordParts(parts, container, gate))
     return launchParts(container, parts, gate, tape, flags)
   })
-}
-
-/** Closes both ends of a gate to which no child will come. */
-function recorded<T>(record: () => T, gate: Gate): T {
-  try {
-    return record()
-  } catch (error) {
-    gate.abandon()
-    throw error
-  }
 }
 
 /** Our work while the child waits: at the first gate that of each part, at the second the copy of its terminal. */
@@ -152,7 +142,7 @@ async function launchParts(
       ...(container.held ? [() => container.held?.ready()] : []),
     ])
     const failed = arrived.failed ?? noProgram(arrived.tape, tape) ?? container.held?.lost
-    const child = first && !monitor && !failed ? await grandchild(made, inner, first) : made
+    const child = first && !monitor && !failed ? await secondChild(made, certain(inner), first) : made
     if (!failed) return { container, child, clone, tape: arrived.tape }
     if (monitor) child.kill('SIGKILL') // it waits for what we say
     await child.exit
@@ -167,11 +157,10 @@ async function launchParts(
   }
 }
 
-/** The second child, once the first, which made it, has ended. */
-async function grandchild(made: Child, inner: Uint8Array | undefined, { fd }: Descriptor): Promise<Child> {
+/** The second child, once the first, which made it, has ended: CLONE_PARENT makes it ours. */
+async function secondChild(made: Child, pid: Uint8Array, { fd }: Descriptor): Promise<Child> {
   await made.exit
-  const [pid = 0] = int32s(inner ?? new Uint8Array(4))
-  return new Child(pid, now.fcntl(fd, F_DUPFD_CLOEXEC, 0))
+  return new Child(certain(int32s(pid)[0]), now.fcntl(fd, F_DUPFD_CLOEXEC, 0))
 }
 
 /** Why a child reached the end of its tape without becoming a program: an execve that succeeds does not return. */
@@ -199,9 +188,9 @@ function noProgram(tape: readonly Replayed[], { own: ops }: Tape): Error | undef
 // The containers of one process start one after the other. A child at its gate shares our memory: if it changes its credentials, it
 // marks the memory undumpable, and then another child's uid_map could not be written. It also has copies of our descriptors, including
 // the tape of another child's second stage: we would not notice the end of that stage before this child, too, has left.
-let last: Promise<unknown> = Promise.resolve()
+let queue: Promise<unknown> = Promise.resolve()
 function oneAtATime<T>(task: () => Promise<T>): Promise<T> {
-  const run = last.then(task)
-  last = run.catch(() => undefined) // the caller handles the failure
+  const run = queue.then(task)
+  queue = run.catch(() => undefined) // the caller handles the failure
   return run
 }

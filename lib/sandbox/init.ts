@@ -56,23 +56,25 @@ export async function startInit({ root, files, cgroup }: SandboxOf<'protected'>)
   if ('around' in cgroup) keepSettings(cgroup.around)
   const tape = new Tape()
   const gate = new Gate()
-  gate.record(tape)
-  protectFiles(tape, files, cgroup)
   const init = new Uint8Array(4)
-  tape.become({ flags: AGAIN + NAMESPACES.protected, parentTid: init })
-  gate.record(tape)
-  tape.mount(null, '/', null, MS_REC | MS_SHARED, null) // as on most machines
-  for (const [type, path] of [
-    ['proc', '/proc'],
-    ['mqueue', '/dev/mqueue'],
-  ] as const)
-    tape.mount(type, path, type, MS_NOSUID | MS_NODEV | MS_NOEXEC, null)
-  forwardNothing(tape)
-  tape.rt_sigaction(SIGCHLD, 'SIG_IGN', null, 8) // waitpid(2): the kernel reaps what ends
-  tape.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
-  gate.recordLife(tape)
-  tape.close_range(0, LAST_FD, 0)
-  tape.execve(sleep, ['sleep', FOR_EVER], [])
+  gate.orAbandon(() => {
+    gate.record(tape)
+    protectFiles(tape, files, cgroup)
+    tape.become({ flags: AGAIN + NAMESPACES.protected, parentTid: init })
+    gate.record(tape)
+    tape.mount(null, '/', null, MS_REC | MS_SHARED, null) // as on most machines
+    for (const [type, path] of [
+      ['proc', '/proc'],
+      ['mqueue', '/dev/mqueue'],
+    ] as const)
+      tape.mount(type, path, type, MS_NOSUID | MS_NODEV | MS_NOEXEC, null)
+    forwardNothing(tape)
+    tape.rt_sigaction(SIGCHLD, 'SIG_IGN', null, 8) // waitpid(2): the kernel reaps what ends
+    tape.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
+    gate.recordLife(tape)
+    tape.close_range(0, LAST_FD, 0)
+    tape.execve(sleep, ['sleep', FOR_EVER], [])
+  })
   const { child: outer, failed } = await launchGated(tape, gate, CLONE_NEWUSER + CLONE_NEWNS, [
     launched => {
       joinCgroup(cgroup, launched.pid())

@@ -119,16 +119,18 @@ async function launch(
 async function startProtected(sandbox: SandboxOf<'protected'>, program: Program): Promise<SandboxProcess> {
   const { cgroup } = sandbox
   const init = await startInit(sandbox)
-  const tape = new Tape()
-  const gate = new Gate()
-  const pid = new Uint8Array(4)
-  gate.record(tape)
-  tape.setns(init.pidfd, NAMESPACES.protected)
-  tape.become({ flags: AGAIN, parentTid: pid })
-  tape.attempt.chdir(process.cwd()) // setns(2): one's working directory is the root now
-  tape.prlimit64(0, RLIMIT_FSIZE, { cur: LARGEST_FILE, max: LARGEST_FILE }, null)
-  become(tape, gate, sandbox, program)
   try {
+    const tape = new Tape()
+    const gate = new Gate()
+    const pid = new Uint8Array(4)
+    gate.orAbandon(() => {
+      gate.record(tape)
+      tape.setns(init.pidfd, NAMESPACES.protected)
+      tape.become({ flags: AGAIN, parentTid: pid })
+      tape.attempt.chdir(process.cwd()) // setns(2): the working directory is the root now
+      tape.prlimit64(0, RLIMIT_FSIZE, { cur: LARGEST_FILE, max: LARGEST_FILE }, null)
+      become(tape, gate, sandbox, program)
+    })
     const { child: first, failed } = await launchGated(tape, gate, 0, [
       launched => joinCgroup(cgroup, launched.pid()),
     ])

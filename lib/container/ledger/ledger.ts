@@ -2,6 +2,7 @@ import {
   appendFileSync,
   constants,
   existsSync,
+  fstatSync,
   ftruncateSync,
   readdirSync,
   readFileSync,
@@ -47,6 +48,7 @@ export class Ledger {
     ledger.path = path
     ledger.entries.push(...parse(path))
     ledger.#file = closing(fd)
+    ledger.#size = fstatSync(fd).size
     return ledger
   }
 
@@ -105,6 +107,7 @@ export class Ledger {
     const removed = await settleFile(this.path, this.entries)
     this.#close()
     this.#size = 0
+    this.entries.length = 0
     return removed
   }
 

@@ -19,5 +19,5 @@ export function setAttributes(
   // struct mount_attr: attr_set, attr_clr, propagation, userns_fd
   const attr = new Uint8Array(new BigUint64Array([BigInt(attributes), 0n, BigInt(propagation), 0n]).buffer)
   if (typeof mount === 'string') tape.mount_setattr(AT_FDCWD, mount, depth, attr, attr.length)
-  else tape.mount_setattr(mount as never, '', AT_EMPTY_PATH | depth, attr, attr.length)
+  else tape.mount_setattr(mount, '', AT_EMPTY_PATH | depth, attr, attr.length)
 }

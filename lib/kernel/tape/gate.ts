@@ -80,6 +80,16 @@ export class Gate {
   }
   #isOpen = true
 
+  /** What `record` returns; if it throws, no child will come, and everything is closed. */
+  orAbandon<T>(record: () => T): T {
+    try {
+      return record()
+    } catch (error) {
+      this.abandon()
+      throw error
+    }
+  }
+
   /** Closes everything, if no child will come. */
   abandon(): void {
     this.closeChildEnd()
