@@ -6,6 +6,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Spec } from '../../lib/container/spec.ts'
 import { until } from '../../lib/common/until.ts'
+import { hierarchyOf } from '../../lib/kernel/cgroup/cgroupfs.ts'
 import { processExists } from '../../lib/kernel/process/procfs.ts'
 import { lacking, makeFolder, makeRootfs, OURS, remove } from './engines.ts'
 
@@ -99,6 +100,16 @@ describe.skipIf(lacks)(`minilab-oci${lacks}`, () => {
     expect(readdirSync(rootOf(OURS))).toEqual([])
   })
 
+  /** The limit of memory that a cgroup has, on either version: no limit is `max`, or the largest number of whole pages. */
+  const memoryLimit = (cgroup: string) => {
+    const { mount = '', version } = hierarchyOf('memory') ?? {}
+    const text = readFileSync(
+      join(mount, cgroup, version === 1 ? 'memory.limit_in_bytes' : 'memory.max'),
+      'utf8',
+    )
+    return text === 'max\n' || Number(text) > 2 ** 62 ? Infinity : Number(text)
+  }
+
   test('pause, exec, resume, update', () => {
     const path = bundle(['sleep', '100'], ({ root }) => (root.readonly = false))
     create('p', path)
@@ -116,6 +127,12 @@ describe.skipIf(lacks)(`minilab-oci${lacks}`, () => {
     })
     writeFileSync(join(path, 'limits'), '{"pids": {"limit": 7}}')
     expect(oci('update', '--resources', join(path, 'limits'), 'p').status).toBe(0)
+    // cgroup v1 has a limit of memory and one of memory and swap, which may not be the lower one at any moment
+    for (const limit of [64 << 20, 128 << 20, 64 << 20, -1]) {
+      writeFileSync(join(path, 'limits'), JSON.stringify({ memory: { limit, swap: limit } }))
+      expect(oci('update', '--resources', join(path, 'limits'), 'p')).toMatchObject({ status: 0, stderr: '' })
+      expect(memoryLimit(`/${PARENT}/${count}`)).toBe(limit < 0 ? Infinity : limit)
+    }
     oci('pause', 'p')
     expect(oci('delete', 'p').stderr).toMatch(/cannot delete container p that is not stopped: paused/)
     expect(oci('delete', '--force', 'p').status).toBe(0) // of cgroup v1 a frozen process does not die

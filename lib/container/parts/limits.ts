@@ -2,6 +2,7 @@ import { MinilabError } from '../../common/errors.ts'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { Cgroup } from '../../kernel/cgroup/cgroup.ts'
+import { readControl } from '../../kernel/cgroup/control-file.ts'
 import { hierarchyOf } from '../../kernel/cgroup/cgroupfs.ts'
 import { type CgroupChange, makeCgroup, planCgroup } from '../../kernel/cgroup/make-cgroup.ts'
 import { held, type Ledger } from '../ledger/ledger.ts'
@@ -20,6 +21,7 @@ interface Limit {
   only?: string
 }
 
+const MEMORY_AND_SWAP = 'memory.memsw.limit_in_bytes'
 const PERIOD = 100_000 // µs: the kernel's default, kernel/sched/core.c
 const max = (value: number) => (value < 0 ? 'max' : String(value))
 
@@ -73,7 +75,7 @@ const LIMITS: Limit[] = [
     v2: ['memory.max', max],
   },
   // memory + swap on v1; v2 counts swap alone
-  { controller: 'memory', value: r => r.memory?.swap || undefined, v1: ['memory.memsw.limit_in_bytes'] },
+  { controller: 'memory', value: r => r.memory?.swap || undefined, v1: [MEMORY_AND_SWAP] },
   {
     controller: 'memory',
     value: ({ memory }) =>
@@ -212,9 +214,22 @@ function noteIn(ledger: Ledger): (change: CgroupChange) => void {
   }
 }
 
+/**
+ * cgroup v1 accepts no limit of memory above that of memory and swap together (mm/memcontrol-v1.c): to raise both, the file of both
+ * comes first.
+ */
+function inOrder(cgroup: Cgroup, { memory }: ResourcesSpec): readonly Limit[] {
+  const place = cgroup.controller('memory')
+  const path = place && join(place.path, MEMORY_AND_SWAP)
+  if (!memory?.limit || !memory.swap || !path || !existsSync(path)) return LIMITS
+  if (memory.limit > 0 && memory.limit <= Number(readControl(path))) return LIMITS
+  const isBoth = ({ v1 }: Limit) => v1?.[0] === MEMORY_AND_SWAP
+  return [...LIMITS.filter(isBoth), ...LIMITS.filter(limit => !isBoth(limit))]
+}
+
 /** Writes the limits in `resources` to the files of a cgroup. Throws a SyscallError with the remedy. */
 export function setLimits(cgroup: Cgroup, resources: ResourcesSpec): void {
-  for (const { controller, value, v1, v2, only } of LIMITS) {
+  for (const { controller, value, v1, v2, only } of inOrder(cgroup, resources)) {
     const wanted = value(resources)
     const place = cgroup.controller(controller)
     if (wanted === undefined || !place) continue
