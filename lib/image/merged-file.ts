@@ -1,4 +1,4 @@
-import { type BigIntStats, constants, fstatSync, lstatSync, readlinkSync, readSync } from 'node:fs'
+import { type BigIntStats, constants, fstatSync, lstatSync, readlinkSync, readSync, statSync } from 'node:fs'
 import { posix } from 'node:path'
 import { openFile } from '../common/descriptor.ts'
 import { O_PATH } from '../kernel/syscalls/constants.ts'
@@ -11,6 +11,12 @@ import { readXattrs } from './xattr.ts'
 
 const MOST_LINKS = 40 // path_resolution(7)
 const CORRECT = 'correct the image, or give numbers'
+
+/** Something that is mounted in the merged tree: a directory or a file of the host. */
+export interface MountedThere {
+  destination: string
+  source?: string
+}
 
 /** What stands at a path of the merged tree, and the layers that have a part in it: of a directory there may be several. */
 interface Merged {
@@ -44,35 +50,57 @@ function readFrom(all: Confined[], path: string, most: number): string | undefin
 }
 
 /**
- * Where a path leads within the merged tree: `etc/x` for '/var/link/x', with every symbolic link followed. Of what is not there
- * the rest is taken as it is written. Throws a usage error for links without end.
+ * Where a path leads within the merged tree: `/etc/x` for '/var/link/x', with every symbolic link followed. Of what is not there
+ * the rest is taken as it is written. `mounts`: what is mounted there, with destinations without links; it hides what the layers have at
+ * its place. Throws a usage error for links without end.
  */
-export function resolveMerged(layersTopFirst: readonly string[], path: string): string {
+export function resolveMerged(
+  layersTopFirst: readonly string[],
+  path: string,
+  mounts: readonly MountedThere[] = [],
+): string {
   using open = new DisposableStack()
-  const { at, rest } = walk(
-    layersTopFirst.map(layer => open.use(new Confined(layer))),
-    path,
-  )
+  const confined = (folder: string) => open.use(new Confined(folder))
+  /** What is mounted at a path: a directory, or something else; undefined if nothing is. */
+  const mounted = (at: string): Confined | 'file' | undefined => {
+    const mount = mounts.findLast(({ destination }) => destination === `/${at}`)
+    if (!mount) return undefined
+    const isFolder = statSync(mount.source ?? '', { throwIfNoEntry: false })?.isDirectory()
+    return isFolder ? confined(mount.source ?? '') : 'file'
+  }
+  const { at, rest } = walk(layersTopFirst.map(confined), path, mounted)
   return posix.join('/', at, ...rest)
 }
 
 /** Follows a path as far as it leads: what was reached, what stands there (nothing at the root), and the names left over. */
-function walk(all: Confined[], path: string): { at: string; found?: Merged; rest: string[] } {
+function walk(
+  all: Confined[],
+  path: string,
+  mounted: (at: string) => Confined | 'file' | undefined = () => undefined,
+): { at: string; found?: Merged; rest: string[] } {
   let links = 0
   let names = path.split('/')
   let [reached, layers]: [string, Confined[]] = ['', all]
+  let base = '' // the path of the mount that `layers` are the content of
   let found: Merged | undefined
-  const above = new Map([['', { layers: all, found }]])
+  const above = new Map([['', { layers: all, base, found }]])
   for (let name; (name = names.shift()) !== undefined;) {
     if (name === '' || name === '.') continue
     const next = name === '..' ? posix.dirname(`/${reached}`).slice(1) : posix.join(reached, name)
     const known = above.get(next)
     if (known) {
       reached = next
-      ;({ layers, found } = known)
+      ;({ layers, base, found } = known)
       continue
     }
-    const there = lookUp(layers, next)
+    const mount = mounted(next)
+    if (mount === 'file') return { at: next, rest: names.filter(Boolean) }
+    if (mount) {
+      ;[reached, layers, base, found] = [next, [mount], next, undefined]
+      above.set(next, { layers, base, found })
+      continue
+    }
+    const there = lookUp(layers, posix.relative(base, next))
     const top = there?.layers[0]
     if (!there || !top) return { at: reached, rest: [name, ...names] }
     if (there.stat.isSymbolicLink()) {
@@ -82,16 +110,16 @@ function walk(all: Confined[], path: string): { at: string; found?: Merged; rest
           `${posix.join('/', path)} of the image leads through too many symbolic links`,
           CORRECT,
         )
-      const target = targetOf(top.at(next))
+      const target = targetOf(top.at(posix.relative(base, next)))
       if (target === undefined) return { at: reached, rest: [name, ...names] }
       names = [...target.split('/'), ...names]
-      if (target.startsWith('/')) [reached, layers, found] = ['', all, undefined]
+      if (target.startsWith('/')) [reached, layers, base, found] = ['', all, '', undefined]
       continue
     }
     ;[reached, found] = [next, there]
     if (!there.stat.isDirectory()) return { at: reached, found, rest: names.filter(Boolean) }
     layers = there.layers
-    above.set(next, { layers, found })
+    above.set(next, { layers, base, found })
   }
   return { at: reached, found, rest: [] }
 }

@@ -86,7 +86,13 @@ describe.skipIf(noBusybox).each(users)(`places and people, as %s${noBusybox}`, u
     const image = rootfs(user)
     const volume = join(userFolder(user), 'volume')
     execFileSync('mkdir', [volume])
-    writeFileSync(join(volume, 'f'), 'lent')
+    writeFileSync(join(volume, 'f'), 'lent\n')
+    const outer = join(userFolder(user), 'outer')
+    execFileSync('sh', [
+      '-c',
+      'mkdir -p $0/run/in; echo "the volume\'s" >$0/run/f; ln -s /real $0/link',
+      outer,
+    ])
     const answers = await runs(
       user,
       image,
@@ -96,10 +102,26 @@ describe.skipIf(noBusybox).each(users)(`places and people, as %s${noBusybox}`, u
         [['-v', `${volume}:/link`], 'cat /real/f'],
         [['-v', `${volume}:/var/run/x`], 'cat /run/x/f'],
         [['-v', `${volume}:/a/b`, '-v', `${volume}:/a`], 'ls -d /a/f /a/b/f 2>&1 | wc -l'],
+        // /link of the image leads to /real; that of a volume is a directory, and a volume in it lies in that
+        [['-v', `${outer}:/var`, '-w', '/var/run'], 'pwd; cat f'],
+        [
+          ['-v', `${volume}:/var/run/in`, '-v', `${outer}:/var`],
+          'cat /var/run/in/f; ls -d /run/in 2>/dev/null || echo only there',
+        ],
+        [['-v', `${outer}:/var`, '-v', `${volume}:/var/link`], 'cat /real/f; readlink /var/link'],
       ],
       0o077,
     )
-    expect(outputs(answers).slice(0, 4)).toEqual(['0022\n755', '/new/place\n755', 'lent', 'lent'])
+    expect(outputs(answers)).toEqual([
+      '0022\n755',
+      '/new/place\n755',
+      'lent',
+      'lent',
+      '2',
+      "/var/run\nthe volume's",
+      'lent\nonly there',
+      'lent\n/real',
+    ])
   })
 
   test('sizes and shares, also as Kubernetes writes them; what fails is 125, 126 or 127', async () => {

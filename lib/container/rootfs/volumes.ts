@@ -4,20 +4,22 @@ import { quote } from '../../kernel/syscalls/argument-kinds.ts'
 import type { MountSpec } from '../spec.ts'
 
 /**
- * The volumes at the places that their paths mean in the image: symbolic links are followed, as `/var/run` is often a link to
- * `/run`. Each comes before the volumes that lie in it. Throws a usage error if a link leads into a kernel tree, or to /dev.
+ * The volumes at the places that their paths mean in the container: symbolic links are followed, as `/var/run` is often a link to
+ * `/run`. They are mounted as Docker does it, those with fewer names in their paths first; a later one that lies in an earlier one meets
+ * its links, and not those of the image. Throws a usage error if a link leads into a kernel tree, or to /dev.
  */
 export function placeVolumes(volumes: readonly MountSpec[], layersTopFirst: readonly string[]): MountSpec[] {
-  const placed = volumes.map(volume => {
-    const destination = resolveMerged(layersTopFirst, volume.destination)
+  const placed: MountSpec[] = []
+  for (const volume of volumes.toSorted(byDepth)) {
+    const destination = resolveMerged(layersTopFirst, volume.destination, placed)
     if (destination !== volume.destination && /^[/](proc|sys|dev)([/]|$)|^[/]$/.test(destination))
       throw new MinilabError(
         'usage',
         `${quote(volume.destination)} leads to ${quote(destination)} through a link in the image`,
         'choose another destination, or correct the image',
       )
-    return { ...volume, destination }
-  })
+    placed.push({ ...volume, destination })
+  }
   const twice = sharedPlace(placed)
   if (twice !== undefined)
     throw new MinilabError(
@@ -25,9 +27,12 @@ export function placeVolumes(volumes: readonly MountSpec[], layersTopFirst: read
       `two volumes have the destination ${quote(twice)}, one through a link in the image`,
       'leave one out, or choose another destination',
     )
-  const depth = ({ destination }: MountSpec) => destination.split('/').length
-  return placed.sort((one, other) => depth(one) - depth(other)) // stable: those of the same depth stay in the given order
+  return placed.sort(byDepth) // a link can lead to a place above an earlier one
 }
+
+const depth = ({ destination }: MountSpec) => destination.split('/').length
+/** Those of the same depth stay in the given order: sort() is stable. */
+const byDepth = (one: MountSpec, other: MountSpec) => depth(one) - depth(other)
 
 /** The place that two volumes share; undefined if each has its own. The later one would cover the other. */
 export function sharedPlace(volumes: readonly MountSpec[]): string | undefined {

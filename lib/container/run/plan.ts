@@ -96,7 +96,8 @@ export function planRun(request: RunRequest, source: RootSource, id: string, std
     }
   const terminals = spec.mounts.find(({ type }) => type === 'devpts')
   if (!request.rootless) terminals?.options?.push('gid=5') // tty, on every Linux; without root there is only one group
-  spec.mounts.push(...placeVolumes([...etcMountsFor(request, source, folder), ...request.volumes], lower))
+  const volumes = placeVolumes([...etcMountsFor(request, source, folder), ...request.volumes], lower)
+  spec.mounts.push(...volumes)
   process.terminal = request.terminal
   const { home, ...ids } = user(request.user ?? (User || '0'), lower)
   process.user = ids
@@ -110,7 +111,7 @@ export function planRun(request: RunRequest, source: RootSource, id: string, std
     ],
     request.env,
   )
-  process.cwd = resolveMerged(lower, request.workdir ?? (WorkingDir || '/'))
+  process.cwd = resolveMerged(lower, request.workdir ?? (WorkingDir || '/'), volumes)
   process.rlimits = callersRlimits()
   process.capabilities = capabilitiesOf(process.user.uid, request.capabilities)
   if (request.network === 'host') shareHostNetwork(spec)
