@@ -21,6 +21,7 @@ import { recordJoin } from './join.ts'
 import { Ledger } from './ledger/ledger.ts'
 import { copySize, openSlave } from './streams/our-terminal.ts'
 import { startError } from './start-error.ts'
+import { refuseElsewhere } from './state/elsewhere.ts'
 import { running } from './state/state.ts'
 import type { State } from './state/state-shape.ts'
 import type { ProcessSpec } from './spec.ts'
@@ -40,6 +41,7 @@ const hasEnded = ({ name }: State) =>
 /** Does something with a running container, with a pidfd for it. If the reason of a refusal is that the container has ended, it says so. */
 export async function whileRunning<T>(state: State, act: (pidfd: number) => Promise<T>): Promise<T> {
   const pidfd = running(state)
+  if (pidfd === undefined) refuseElsewhere(state)
   if (pidfd === undefined)
     throw new MinilabError(
       'usage',
@@ -51,6 +53,13 @@ export async function whileRunning<T>(state: State, act: (pidfd: number) => Prom
   } catch (error) {
     // pid_namespaces(7): when the first process ends, it first kills those that joined, and only then is it gone
     if (codeOf(error) && (await ended(pidfd, END_LIMIT))) throw hasEnded(state)
+    // pthread_exit(3): its other threads may go on. The namespaces are looked up by the first one: kernel/nsproxy.c
+    if (codeOf(error) === 'ESRCH')
+      throw new MinilabError(
+        'usage',
+        `the first thread of ${state.name} has ended, so nothing can join its namespaces`,
+        `minilab rm -f ${state.name} ends its other threads`,
+      )
     throw error
   } finally {
     closeSync(pidfd)

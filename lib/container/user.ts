@@ -89,7 +89,7 @@ function groupsOf(name: string, own: string, layersTopFirst: readonly string[]):
   const found = lines('group', layersTopFirst).filter(
     ([, , gid = '', members = '']) => members.split(',').includes(name) && gid !== own && isId(gid),
   )
-  return found.map(([, , gid]) => Number(gid))
+  return [...new Set(found.map(([, , gid]) => Number(gid)))]
 }
 
 const lines = (file: string, layersTopFirst: readonly string[]): string[][] =>

@@ -31,6 +31,9 @@ async function join(state: State, pidfd: number, command: string[], flags: ExecF
   const account = flags.user === undefined ? undefined : await accountIn(state.pid, flags.user)
   process.title = 'minilab exec' // until its execve the program has our memory, and every process in the container could read our arguments
   const { home, ...ids } = account ?? { home: '', ...main.user }
+  // as Docker: the home of another user does not replace a HOME that `run -e` or the image has set
+  const mainHome = account && (await accountIn(state.pid, String(main.user.uid))).home
+  const isOurs = account && main.env.includes(`HOME=${mainHome}`)
   return execIn(
     state,
     pidfd,
@@ -38,7 +41,7 @@ async function join(state: State, pidfd: number, command: string[], flags: ExecF
       ...main,
       args: command,
       env: environment(
-        [...main.env.filter(isNotOurTerminals(main)), ...(account ? [`HOME=${home}`] : [])],
+        [...main.env.filter(isNotOurTerminals(main)), ...(isOurs ? [`HOME=${home}`] : [])],
         [...(flags.tty ? [`TERM=${process.env.TERM ?? 'xterm'}`] : []), ...(flags.env ?? [])],
       ),
       cwd: flags.workdir === undefined ? main.cwd : workdir(flags.workdir),

@@ -1,4 +1,5 @@
 import { constants } from 'node:os'
+import { refuseElsewhere } from '../../container/state/elsewhere.ts'
 import { findState, running } from '../../container/state/state.ts'
 import type { State } from '../../container/state/state-shape.ts'
 import { cgroupOf, thawTree } from '../../kernel/cgroup/cgroup.ts'
@@ -15,6 +16,7 @@ export async function kill(containers: string[], signal: string): Promise<number
   return each(containers, word => {
     const state = findState(word)
     const pidfd = running(state)
+    if (pidfd === undefined) refuseElsewhere(state)
     if (pidfd === undefined)
       throw new MinilabError('usage', `${state.name} is not running`, 'minilab ps lists those that are')
     using _ = closing(pidfd)

@@ -1,7 +1,8 @@
 import { rmSync } from 'node:fs'
 import { basename } from 'node:path'
 import type { Entry } from '../../container/ledger/ledger-entry.ts'
-import { heldByOwners, recover } from '../../container/ledger/ledger.ts'
+import { recover } from '../../container/ledger/ledger.ts'
+import { elsewhere, refuseElsewhere } from '../../container/state/elsewhere.ts'
 import { heldByLiving } from '../../container/state/held-changes.ts'
 import {
   containerFolder,
@@ -17,7 +18,7 @@ import { removeCgroup, thaw } from '../../kernel/cgroup/cgroup.ts'
 import { ourCgroups } from '../../kernel/cgroup/make-cgroup.ts'
 import { closing } from '../../common/descriptor.ts'
 import { MinilabError } from '../../common/errors.ts'
-import { bootId, children, isAlive } from '../../kernel/process/procfs.ts'
+import { bootId, children } from '../../kernel/process/procfs.ts'
 import { ended, endProcess, findProcess, send } from '../../kernel/process/signal.ts'
 import { warn } from '../report-error.ts'
 import { each } from './each.ts'
@@ -49,26 +50,11 @@ export async function remove(word: string, force: boolean): Promise<string> {
       )
     await endProcess(state.pid, state.started, () => thawOwn(state))
   }
-  if (isKeptElsewhere(state)) throw keptElsewhere(state.name)
+  refuseElsewhere(state)
   await keeperDone(state, force)
   removeTree(containerFolder(state.id))
   if (state.log) rmSync(state.log, { force: true })
   return state.name
-}
-
-const keptElsewhere = (name: string) =>
-  new MinilabError(
-    'usage',
-    `${name} runs in a different pid namespace`,
-    'remove it from there; minilab ps shows it there',
-  )
-
-/** Whether the first process is looked after by a command that we cannot see, but whose ledger is locked. */
-function isKeptElsewhere({ pid, started, keeper, exit }: State): boolean {
-  if (exit || isAlive(keeper.pid, keeper.started)) return false
-  return heldByOwners(dataFolder()).some(
-    entry => entry.kind === 'process' && entry.pid === pid && entry.started === started,
-  )
 }
 
 /**
@@ -91,7 +77,7 @@ async function removeDamaged(id: string, force: boolean): Promise<string> {
         `MINILAB_DATA=${folder} minilab rm -f ${id}`,
       )
   const pids = new Set(keepers.flatMap(({ pid }) => pid ?? []))
-  if (keepers.length > pids.size && pids.size === 0) throw keptElsewhere(id)
+  if (keepers.length > pids.size && pids.size === 0) throw elsewhere(id)
   for (const pid of pids) {
     for (const child of children(pid)) await endProcess(child, undefined, () => thaw(child))
     await keeperDone({ name: id, keeper: { pid }, boot: bootId() }, force)

@@ -59,9 +59,13 @@ export const isStopped = (pid: Pid): boolean =>
 /** The parent of a process; 0 if the parent is not visible to us. */
 export const parentOf = (pid: Pid): number => statField(pid, 4)
 
-/** Whether the process exists and is not a zombie that waits to be reaped. */
+/**
+ * Whether the process exists and is not a zombie that waits to be reaped. The state is that of its first thread, which may have ended
+ * while others go on: pthread_exit(3), "Notes". They count as `Threads`.
+ */
 export function processExists(pid: Pid): boolean {
-  return unlessGone(() => !/^[ZX]/.test(status(pid).State ?? '')) ?? false
+  const { State = 'X', Threads } = unlessGone(() => status(pid)) ?? {}
+  return !/^[ZX]/.test(State) || Number(Threads) > 1
 }
 
 /** An identifier of the current boot, 8 hexadecimal digits: start times from different boots cannot be compared. */

@@ -1,0 +1,77 @@
+// What a later attack on `run` and `exec` has found: a process without its first thread, another pid namespace, homes.
+import { execFileSync, spawnSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { isRoot, runMinilab, self, sharedData, userFolder } from '../support/minilab.ts'
+
+const data = sharedData()[self]
+const minilab = (...args: string[]) => runMinilab(args, { data })
+
+/** A container in the background, gone after the test. */
+async function background(name: string, flags: string[], command: string[]): Promise<void> {
+  onTestFinished(async () => void (await minilab('rm', '-f', name)))
+  const ran = await minilab('run', '-d', '--name', name, '--network', 'none', ...flags, 'default', ...command)
+  expect(ran).toMatchObject({ status: 0, stderr: '' })
+}
+
+const ONLY_A_THREAD = `
+#include <pthread.h>
+#include <unistd.h>
+static void *thread(void *x) { write(1, "on\\n", 3); sleep(1000); return 0; }
+int main(void) { pthread_t t; pthread_create(&t, 0, thread, 0); pthread_exit(0); }
+`
+
+const noCompiler = spawnSync('gcc', ['--version']).error ? ' (gcc is not installed)' : ''
+test.skipIf(noCompiler)(
+  `a program whose first thread has ended still runs: ps, rm, exec and kill say so${noCompiler}`,
+  async () => {
+    const folder = userFolder(self)
+    writeFileSync(join(folder, 'thread.c'), ONLY_A_THREAD)
+    execFileSync('gcc', ['-static', '-o', join(folder, 'thread'), join(folder, 'thread.c'), '-lpthread'])
+    await background('thread', ['-v', `${folder}:/vol:ro`], ['/vol/thread'])
+    await expect.poll(async () => (await minilab('logs', 'thread')).stdout).toBe('on\n')
+    const [state] = JSON.parse((await minilab('ps', '--json')).stdout) as { pid: number; status: string }[]
+    expect(state?.status).toBe('running')
+    await expect
+      .poll(() => execFileSync('ps', ['-o', 'stat=', '-p', `${state?.pid}`], { encoding: 'utf8' }))
+      .toMatch(/^Z/)
+    expect((await minilab('rm', 'thread')).stderr).toMatch(/^minilab: thread is still running: [^\n]+\n$/)
+    expect(await minilab('exec', 'thread', 'true')).toMatchObject({
+      status: 125,
+      stderr: expect.stringMatching(
+        /^minilab: the first thread of thread has ended, so nothing can join its namespaces: [^\n]+\n$/,
+      ) as string,
+    })
+    expect(await minilab('kill', 'thread')).toMatchObject({ status: 0, stdout: 'thread\n' })
+    await expect.poll(async () => (await minilab('ps', '-a')).stdout).toMatch(/exited \(137\)/)
+    expect(await minilab('rm', 'thread')).toMatchObject({ status: 0, stderr: '' })
+  },
+)
+
+test('exec -u sets HOME, unless the user or the image has set it', async () => {
+  await background('given', ['-e', 'HOME=/given'], ['sleep', '1000'])
+  await background('plain', [], ['sleep', '1000'])
+  const home = async (name: string) =>
+    (await minilab('exec', '-u', '1234', name, 'sh', '-c', 'echo $HOME')).stdout
+  expect(await home('given')).toBe('/given\n')
+  expect(await home('plain')).toBe('/\n')
+})
+
+// an ordinary user would have to be root in a user namespace for it
+test.runIf(isRoot)('from another pid namespace: exec and kill say where the container runs', async () => {
+  await background('there', [], ['sleep', '1000'])
+  for (const command of [
+    ['exec', 'there', 'true'],
+    ['kill', 'there'],
+  ]) {
+    const { status, stderr } = await runMinilab(command, {
+      data,
+      wrapper: ['unshare', '-pf', '--mount-proc'],
+    })
+    expect([status, stderr]).toEqual([
+      command[0] === 'exec' ? 125 : 2,
+      expect.stringMatching(/^minilab: there runs in a different pid namespace: [^\n]+\n$/),
+    ])
+  }
+})
