@@ -183,11 +183,13 @@ test('where nobody reads, a signal ends us once the container has ended; what it
   onTestFinished(() => closeSync(reader))
   const words = ['run', '--rm', '--network', 'none', 'default', 'head', '-c', String(MUCH), '/dev/zero']
   const script = `exec ${process.execPath} -- ${ENTRY} ${words.join(' ')} >${fifo}`
+  const containers = join(data[self], 'containers')
+  const before = readdirSync(containers) // another test's may be on its way out
   const child = spawn('sh', ['-c', script], { env: { ...process.env, MINILAB_DATA: data[self] } })
   const ended = once(child, 'exit')
-  const containers = join(data[self], 'containers')
+  const made = () => readdirSync(containers).filter(id => !before.includes(id))
   const hasEnded = () => {
-    const state = readdirSync(containers).map(id => join(containers, id, 'state.json'))
+    const state = made().map(id => join(containers, id, 'state.json'))
     return state.some(
       path => existsSync(path) && 'exit' in (JSON.parse(readFileSync(path, 'utf8')) as object),
     )
@@ -195,7 +197,7 @@ test('where nobody reads, a signal ends us once the container has ended; what it
   await expect.poll(hasEnded, { timeout: 30_000 }).toBe(true)
   child.kill('SIGTERM')
   expect(await ended).toEqual([128 + 15, null])
-  expect(readdirSync(containers)).toEqual([])
+  expect(made()).toEqual([])
 })
 
 test('where nobody reads, a third SIGINT ends a program that takes it for nothing, and us', async () => {

@@ -1,7 +1,7 @@
 import { closeSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import { constants } from 'node:os'
-import type { Child, Exit } from '../../kernel/process/child.ts'
+import { type Child, type Exit, heldByTracer } from '../../kernel/process/child.ts'
 import { Interrupted } from '../../common/errors.ts'
 import { hearSignals } from '../../kernel/process/hear-signals.ts'
 import { isStopped } from '../../kernel/process/procfs.ts'
@@ -48,6 +48,7 @@ export class Connection implements Disposable {
   #deadline: NodeJS.Timeout | undefined
   #interrupts = 0
   #hasEnded = false
+  readonly #heldByTracer = Promise.withResolvers<Exit>()
   readonly #interrupted = Promise.withResolvers<number>()
   /** the process that will become the program, if it has been made */
   starting: () => number = () => 0
@@ -68,7 +69,7 @@ export class Connection implements Disposable {
     if (terminal) this.#pumped = pump(terminal.master, this.#interactive)
     for (const signal of this.#early.splice(0)) this.#hear(signal)
     try {
-      return await child.exit
+      return await Promise.race([child.exit, this.#heldByTracer.promise])
     } finally {
       this.#hasEnded = true
       // kept open until now: if a program closes its own, it can reopen it, and the terminal has not reached its end
@@ -97,17 +98,27 @@ export class Connection implements Disposable {
       return
     }
     if (signal === SIGWINCH && this.#pumped) return // our window size changed: the kernel tells the processes on the container's terminal
+    // it has ended, but a tracer in the container does not let us reap it: then no SIGCHLD comes, and we do not wait for it
+    const held = ENDING.has(signal) ? heldByTracer(this.#child) : undefined
+    if (held) return this.#heldByTracer.resolve(held)
     this.#child.kill(signal)
     // the first process of a pid namespace ignores signals that it does not handle: after three Ctrl-C we end it, as docker
     if (signal === SIGINT && ++this.#interrupts === INTERRUPTS) {
       this.#child.kill('SIGKILL')
-      setTimeout(() => this.#interrupted.resolve(SIGINT), OUTPUT_LIMIT).unref() // its output may have no reader
+      setTimeout(() => this.#giveUpOutput(), OUTPUT_LIMIT).unref() // its output may have no reader
     }
     // a stopped process gets the signal only when it continues; for a running one SIGCONT would report what never happened
     if (ENDING.has(signal) && isStopped(this.#child.pid)) this.#child.kill('SIGCONT')
     // our terminal has gone, so the container cannot be reached; pid_namespaces(7): its first process may ignore SIGHUP
     if (signal === SIGHUP && this.#onTerminal)
       this.#deadline ??= setTimeout(() => this.#child?.kill('SIGKILL'), GRACE)
+  }
+
+  /** Long after the program was killed: neither a reader of its output nor a tracer inside holds us up any longer. */
+  #giveUpOutput(): void {
+    const held = this.#child && heldByTracer(this.#child)
+    if (held) this.#heldByTracer.resolve(held)
+    this.#interrupted.resolve(SIGINT)
   }
 
   /** The program has not started: its execve waits, perhaps for a file system that does not answer. */

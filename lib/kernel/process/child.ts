@@ -2,7 +2,7 @@ import { closeSync } from 'node:fs'
 import { constants } from 'node:os'
 import { P_PIDFD, WEXITED, WNOHANG } from '../syscalls/constants.ts'
 import { now } from '../syscalls/now.ts'
-import { startTime } from './procfs.ts'
+import { processExists, startTime, waitStatus } from './procfs.ts'
 
 /** How a process ended: by exit(status), or by a signal. */
 export interface Exit {
@@ -97,6 +97,19 @@ export function exitIn(info: Uint8Array): Exit | undefined {
   if (view.getInt32(SIGINFO.code, true) === CLD_EXITED) return { status, signal: null }
   const signal = signalName(status)
   return { status: null, signal, ...(!signal && { number: status }) }
+}
+
+/**
+ * How a child ended that has ended, but cannot be reaped: ptrace(2), a tracer that does not wait for it holds it. Undefined if it still
+ * runs, or can be reaped.
+ */
+export function heldByTracer({ pid, alive }: Child): Exit | undefined {
+  if (!alive || processExists(pid)) return undefined
+  const code = waitStatus(pid)
+  const [status, number] = [code >> 8, code & 0x7f] // wait(2), WIFEXITED
+  if (number === 0) return { status, signal: null }
+  const signal = signalName(number)
+  return { status: null, signal, ...(!signal && { number }) }
 }
 
 function signalName(number: number): NodeJS.Signals | null {

@@ -49,6 +49,9 @@ function statField(pid: Pid, place: number): number {
 /** When a process started, in clock ticks since boot: together with the pid, an identity that is never reused. */
 export const startTime = (pid: Pid): number => statField(pid, 22)
 
+/** How a process ended that waits to be reaped, as wait(2) gives it: proc_pid_stat(5), exit_code. */
+export const waitStatus = (pid: Pid): number => statField(pid, 52)
+
 /** Its scheduling policy, by number: sched(7). */
 export const schedulingPolicy = (pid: Pid): number => statField(pid, 41)
 

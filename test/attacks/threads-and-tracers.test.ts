@@ -1,10 +1,12 @@
-// What a later attack on `run` and `exec` has found: a process without its first thread, another pid namespace, homes.
-import { execFileSync, spawnSync } from 'node:child_process'
+// What a later attack on `run` and `exec` has found: a process without its first thread, a tracer, another pid namespace, homes.
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { isRoot, runMinilab, self, sharedData, userFolder } from '../support/minilab.ts'
 
+const ENTRY = join(import.meta.dirname, '../../bin.mjs')
 const data = sharedData()[self]
 const minilab = (...args: string[]) => runMinilab(args, { data })
 
@@ -46,6 +48,57 @@ test.skipIf(noCompiler)(
     expect(await minilab('kill', 'thread')).toMatchObject({ status: 0, stdout: 'thread\n' })
     await expect.poll(async () => (await minilab('ps', '-a')).stdout).toMatch(/exited \(137\)/)
     expect(await minilab('rm', 'thread')).toMatchObject({ status: 0, stderr: '' })
+  },
+)
+
+/** Attaches to each process that comes, and waits for none: ptrace(2). */
+const TRACER = `
+#include <dirent.h>
+#include <stdlib.h>
+#include <sys/ptrace.h>
+#include <unistd.h>
+static char seen[1 << 22];
+int main(void) {
+  seen[1] = seen[getpid()] = 1;
+  for (;;) {
+    DIR *d = opendir("/proc");
+    for (struct dirent *e; (e = readdir(d));) {
+      int pid = atoi(e->d_name);
+      if (pid > 1 && !seen[pid] && ptrace(PTRACE_SEIZE, pid, 0, 0) == 0) seen[pid] = 1;
+    }
+    closedir(d);
+    usleep(1000);
+  }
+}
+`
+
+test.skipIf(noCompiler)(
+  `a tracer inside that does not let the program of exec be reaped: a signal ends exec, with the program's status${noCompiler}`,
+  async () => {
+    const folder = userFolder(self)
+    writeFileSync(join(folder, 'tracer.c'), TRACER)
+    execFileSync('gcc', ['-static', '-o', join(folder, 'tracer'), join(folder, 'tracer.c')])
+    await background('traced', ['-v', `${folder}:/vol:ro`], ['sh', '-c', '/vol/tracer & exec sleep 1000'])
+    const words = [
+      '--',
+      ENTRY,
+      'exec',
+      'traced',
+      'sh',
+      '-c',
+      // with builtins alone: the tracer holds each process that has ended, so a shell would wait for one for ever
+      'until test "$tracer" -gt 0; do while read key value; do test $key != TracerPid: || tracer=$value; done </proc/self/status; done 2>/dev/null; exit 5',
+    ]
+    const child = spawn(process.execPath, words, {
+      env: { ...process.env, MINILAB_DATA: data },
+      stdio: 'ignore',
+    })
+    const exited = once(child, 'exit')
+    const programs = () =>
+      spawnSync('ps', ['--ppid', `${child.pid}`, '-o', 'stat='], { encoding: 'utf8' }).stdout
+    await expect.poll(programs).toMatch(/^Z/)
+    child.kill('SIGTERM')
+    expect(await exited).toEqual([5, null])
   },
 )
 
