@@ -6,7 +6,7 @@ import type { Of, Shape } from '../common/shape.ts'
 import { ourselves } from '../common/ourselves.ts'
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, rmSync } from 'node:fs'
 import { join, normalize } from 'node:path'
-import { keepFromSockets } from '../sandbox/cgroup-programs.ts'
+import { denySocketPaths } from '../sandbox/cgroup-programs.ts'
 import type { JobProcess } from '../sandbox/jobs.ts'
 import { makeDataCopy, type DataCopy } from '../guide/data-copy.ts'
 import { dataFolder } from '../image/data-folder.ts'
@@ -20,7 +20,7 @@ import { ENDLESS, isStuck, isTrial, STUCK_FILE, TRIAL_FILE } from './trial-files
 import { TrialRelay } from './trial-relay.ts'
 import { TRIALS } from './trial-jobs.ts'
 
-/** How long a trial may take altogether, in milliseconds: what waits for ever is no endless loop. */
+/** Time limit of a trial, in milliseconds: code that waits for ever is no endless loop, so the watchdog does not find it. */
 const LIMIT = Number(process.env.MINILAB_TRIAL_LIMIT ?? 60_000)
 
 /** How much memory the learner's JavaScript may use, in MiB. */
@@ -28,17 +28,17 @@ const HEAP = 512
 
 const OUTPUT_FILE = 'said.txt'
 const MOST_OUTPUT = 4000 // characters
-const LAST_OUTPUT = 16384 // bytes: in these Node says of what it died
+const LAST_OUTPUT = 16384 // bytes: enough for Node's message about why it died
 const LARGEST_TRIAL = 2 ** 24 // bytes
 
-/** What became of the learner's code, and what it printed meanwhile. */
+/** The results of a trial, and what the code printed. */
 export interface TriedOut extends Of<typeof isTrial> {
   said: string
 }
 
 /**
- * A sandbox to try learners' code out: a process of ours in it, which has the lab loaded and waits for code to
- * try. All that this code can spoil is there, and ends with it. To be closed: `await using`.
+ * A sandbox for trials: a minilab process in it has the lab loaded and waits for code. Everything that this code can damage is
+ * in the sandbox and ends with it. Close it with `await using`.
  */
 export class TrialSandbox implements AsyncDisposable {
   readonly #data: DataCopy
@@ -53,14 +53,14 @@ export class TrialSandbox implements AsyncDisposable {
     this.#output = output
   }
 
-  /** Throws where the machine lacks what a sandbox needs. */
+  /** Throws if the machine lacks what a sandbox needs. */
   static async open(
     { number, image }: Pick<Exercise, 'number' | 'image'>,
     rootless: boolean,
   ): Promise<TrialSandbox> {
     const data = await makeDataCopy(image ?? 'below an overlay')
     const { files, cgroup } = data
-    if ('around' in cgroup) keepFromSockets(cgroup.around)
+    if ('around' in cgroup) denySocketPaths(cgroup.around)
     const output = openSync(join(files.copy, OUTPUT_FILE), 'a+')
     using nothing = openFile('/dev/null', 'r')
     const relay = new TrialRelay()
@@ -88,13 +88,13 @@ export class TrialSandbox implements AsyncDisposable {
     return this.#jobs.ready()
   }
 
-  /** Whether it can be used, and nothing that was tried there has left a trace by which the next trial would be another. */
+  /** Whether it can be used again: nothing that was tried there has changed the conditions of the next trial. */
   get fresh(): boolean {
     return this.#jobs.alive && !this.#spoiled
   }
   #spoiled = false
 
-  /** Tries the learner's code out; resolves to what there is to say. Throws where the folder cannot be used, or when `signal` ends it. */
+  /** Tries the learner's code; resolves to the results. Throws if the folder cannot be used, or when `signal` ends it. */
   async try(request: TrialRequest, signal?: AbortSignal): Promise<TriedOut> {
     if (`${request.folder}/`.startsWith(`${dataFolder()}/`))
       throw new MinilabError(
@@ -131,8 +131,8 @@ export class TrialSandbox implements AsyncDisposable {
 }
 
 /**
- * Sandboxes for trials of one lab. `once`: each trial has its own sandbox. `ahead`: so it has, and the next one is made ready while
- * nothing is tried, so that the trial itself comes sooner. `shared`: a sandbox is used again as long as it is fresh.
+ * Sandboxes for trials of one lab. `once`: each trial has its own sandbox. `ahead`: also, but the next one is prepared between
+ * trials, so that a trial starts sooner. `shared`: a sandbox is used again as long as it is fresh.
  */
 export class Trials implements AsyncDisposable {
   readonly #open: () => Promise<TrialSandbox>
@@ -144,32 +144,32 @@ export class Trials implements AsyncDisposable {
     this.#kind = kind
   }
 
-  /** As TrialSandbox.try does it. */
+  /** As TrialSandbox.try. */
   async try(request: TrialRequest, signal?: AbortSignal): Promise<TriedOut> {
     await this.#leaving
     let sandbox = await (this.#next ?? this.#open())
     this.#next = undefined
     if (!sandbox.fresh) {
-      await sandbox[Symbol.asyncDispose]() // it has died while it waited
+      await sandbox[Symbol.asyncDispose]() // it died while it waited
       sandbox = await this.#open()
     }
     try {
       return await sandbox.try({ ...request, shared: this.#kind === 'shared' }, signal)
     } finally {
       if (this.#kind === 'shared' && sandbox.fresh) this.#next = Promise.resolve(sandbox)
-      else this.#leave(sandbox) // the verdict does not wait for it
+      else this.#leave(sandbox) // do not make the verdict wait for that
       if (this.#kind === 'ahead') void this.prepare()
     }
   }
 
-  /** Whatever cannot be taken back, the next trial or the end says so. */
+  /** Closes a sandbox. If that fails, the next trial or the end throws the error. */
   #leave(sandbox: TrialSandbox): void {
     this.#leaving = sandbox[Symbol.asyncDispose]()
     this.#leaving.catch(() => {})
   }
   #leaving: Promise<void> | undefined
 
-  /** Makes a sandbox ready; where there can be none, the next trial says so. Resolves when there is nothing left to wait for. */
+  /** Prepares a sandbox; if that fails, the next trial throws the error. Resolves when there is nothing left to wait for. */
   async prepare(): Promise<void> {
     this.#next ??= this.#open()
     const sandbox = await this.#next.catch(() => undefined)
@@ -183,7 +183,7 @@ export class Trials implements AsyncDisposable {
   }
 }
 
-/** Why it ended without a word. */
+/** Why the process ended without a result. */
 function problemOf(
   exit: Exit | undefined,
   late: boolean,
@@ -216,7 +216,7 @@ function problemOf(
   }
 }
 
-/** What the code printed: how it begins, and its end. The file was opened before that code ran, which may have put another in its place. */
+/** The beginning and the end of what the code printed. We opened the file before the code ran, because the code may replace it. */
 function outputIn(fd: number): string {
   const { size } = fstatSync(fd)
   const begin = readPart(fd, 0, 4 * MOST_OUTPUT)
@@ -225,8 +225,8 @@ function outputIn(fd: number): string {
 }
 
 /**
- * What the sandbox has written of a trial; undefined where it is not there, or is no such document: the code that was tried may have put
- * a link, a FIFO or a directory there, or have ended the process in the middle of the write.
+ * A result of the sandbox; undefined if it is missing or malformed: the code may have put a link, a FIFO or a directory there,
+ * or ended the process during the write.
  */
 function read<T>(path: string, shape: Shape<T>): T | undefined {
   try {

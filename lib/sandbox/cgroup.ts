@@ -11,17 +11,18 @@ const MiB = 2 ** 20
 /** What all processes of a sandbox may use together. */
 export const BOUNDS = { memory: 1024 * MiB, pids: 512 }
 
-/** The cgroup of all that happens in a sandbox. */
+/** The cgroups of one sandbox. */
 export interface SandboxCgroup {
-  /** the sandbox's cgroups are made in it; its parent is limited, and cannot be written to in the sandbox */
+  /** the sandbox makes its cgroups in here; the limits are on the parent, which the sandbox cannot write to */
   around: Cgroup
-  /** where the first processes of the sandbox go; the cgroups of its containers are made beside it */
+  /** where the sandbox's first processes go; its containers' cgroups are made beside it */
   leaf: Cgroup
 }
 
 /**
- * Makes a cgroup for a whole sandbox, and notes it: cgroups are what the kernel does not take back with the sandbox's processes,
- * and with all of them in this one they go, whatever happens. Says why where there can be none.
+ * Makes a cgroup for a whole sandbox and enters it in the ledger. Returns the reason where none can be made. The kernel ends
+ * everything else with the sandbox's last process, but not cgroups: with all of them inside this one, `ledger` can remove them
+ * even after a crash.
  */
 export function makeSandboxCgroup(ledger: Ledger): SandboxCgroup | Refused {
   try {
@@ -39,7 +40,7 @@ function make(ledger: Ledger): SandboxCgroup {
     pids: { limit: BOUNDS.pids },
   })
   const around = notedCgroup(ledger, `${name}/inside`)
-  // cgroups(7), no internal processes: where cgroups are to lie in it, v2 wants processes in leaves only
+  // cgroups(7), "no internal processes": in v2 a cgroup that has children with controllers may hold no processes itself
   return { around, leaf: notedCgroup(ledger, `${name}/inside/${SANDBOX_LEAF}`) }
 }
 
@@ -48,10 +49,10 @@ export function joinCgroup(cgroup: SandboxCgroup | Refused, pid: number): void {
   if ('leaf' in cgroup) cgroup.leaf.join(pid)
 }
 
-/** What is frozen in a sandbox would not die. */
+/** Thaws every cgroup of a sandbox: in v1 a frozen process does not die of SIGKILL. */
 export function thawCgroup(cgroup: SandboxCgroup | Refused): void {
   if ('around' in cgroup) for (const { path } of cgroup.around.folders) thawTree(path)
 }
 
-/** Why a sandbox has no cgroup, told to the program in it: from inside it looks as in a container. */
+/** Tells the program in a sandbox why it has no cgroup: from inside it would look as if it were in a container. */
 export const NO_CGROUP = new Subject<Refused>('no cgroup')

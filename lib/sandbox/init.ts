@@ -26,7 +26,7 @@ import { setLoopbackUp } from '../kernel/netlink/rtnetlink.ts'
 import { Tape } from '../kernel/tape/tape.ts'
 import { visit } from '../kernel/tape/visit.ts'
 import { joinCgroup } from './cgroup.ts'
-import { keepSettings } from './cgroup-programs.ts'
+import { denySettingWrites } from './cgroup-programs.ts'
 import { idMaps, NAMESPACES, type SandboxOf } from './sandbox.ts'
 import { protectFiles } from './protected-files.ts'
 import { findProgram } from '../container/net/rule-tool.ts'
@@ -36,31 +36,31 @@ const SIGCHLD = 17
 const LAST_FD = 0xffffffff
 const FOR_EVER = '2147483647' // seconds
 
-/** A clone3 by the child itself: what it makes is our child, and goes on with the tape. */
-export const AGAIN = CLONE_VM + CLONE_VFORK + CLONE_PARENT + CLONE_PARENT_SETTID
+/** Flags of a clone3 which the child itself calls: the new process is our child too, and continues the tape. */
+export const CLONE_AS_SIBLING = CLONE_VM + CLONE_VFORK + CLONE_PARENT + CLONE_PARENT_SETTID
 
 /**
- * Starts the first process of a `protected` sandbox; other processes then join it. It does what an init has to
- * do: it adopts orphans and reaps them. All processes there end with it, and it ends with us.
+ * Starts the init of a `protected` sandbox, which adopts orphans and reaps them; other processes then join it. When it ends,
+ * the kernel kills all processes of the sandbox; it ends when we end.
  *
- * There are two user namespaces, one in the other: what is mounted in the outer one, to protect the machine's files, no process
- * in the inner one can unmount or make writable: mount_namespaces(7).
+ * There are two user namespaces, one inside the other. The mounts that protect the machine's files are made in the outer one,
+ * so no process in the inner one can unmount them or make them writable: mount_namespaces(7).
  *
- * Throws a SyscallError where there can be no user namespace.
+ * Throws a SyscallError where no user namespace can be made.
  */
 export async function startInit({ root, files, cgroup }: SandboxOf<'protected'>): Promise<Child> {
   const sleep = findProgram('sleep')
   if (!sleep)
     throw new MinilabError('limited', 'the program sleep is not installed', 'sudo apt-get install coreutils')
   const [uids, gids] = idMaps(root)
-  if ('around' in cgroup) keepSettings(cgroup.around)
+  if ('around' in cgroup) denySettingWrites(cgroup.around)
   const tape = new Tape()
   const gate = new Gate()
   const init = new Uint8Array(4)
   gate.orAbandon(() => {
     gate.record(tape)
     protectFiles(tape, files, cgroup)
-    tape.become({ flags: AGAIN + NAMESPACES.protected, parentTid: init })
+    tape.become({ flags: CLONE_AS_SIBLING + NAMESPACES.protected, parentTid: init })
     gate.record(tape)
     tape.mount(null, '/', null, MS_REC | MS_SHARED, null) // as on most machines
     for (const [type, path] of [
@@ -68,8 +68,8 @@ export async function startInit({ root, files, cgroup }: SandboxOf<'protected'>)
       ['mqueue', '/dev/mqueue'],
     ] as const)
       tape.mount(type, path, type, MS_NOSUID | MS_NODEV | MS_NOEXEC, null)
-    forwardNothing(tape)
-    tape.rt_sigaction(SIGCHLD, 'SIG_IGN', null, 8) // waitpid(2): the kernel reaps what ends
+    disableForwarding(tape)
+    tape.rt_sigaction(SIGCHLD, 'SIG_IGN', null, 8) // waitpid(2): with SIG_IGN the kernel reaps children itself
     tape.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
     gate.recordLife(tape)
     tape.close_range(0, LAST_FD, 0)
@@ -82,25 +82,25 @@ export async function startInit({ root, files, cgroup }: SandboxOf<'protected'>)
     },
     async launched => {
       const pid = launched.pidIn(init)
-      await writeIdMapsFrom(launched.pid(), pid, same(uids), same(gids))
+      await writeIdMapsFrom(launched.pid(), pid, toInner(uids), toInner(gids))
       await setLoopbackUp(pid)
     },
   ])
-  return second(outer, init, failed)
+  return secondChild(outer, init, failed)
 }
 
 /**
- * As on a machine that has never run a container: a new network namespace begins with the machine's own setting
- * (devinet_init_net(), net/ipv4/devinet.c), which Docker switches on. Where /proc/sys is read-only it stays.
+ * Switches IP forwarding off, as on a machine that has never run a container: a new network namespace copies the machine's
+ * setting (devinet_init_net(), net/ipv4/devinet.c), and Docker switches that on. No effect where /proc/sys is read-only.
  */
-export function forwardNothing(tape: Tape): void {
+export function disableForwarding(tape: Tape): void {
   const file = tape.attempt.openat(AT_FDCWD, '/proc/sys/net/ipv4/ip_forward', O_WRONLY | O_CLOEXEC, 0)
   tape.attempt.write(file, Buffer.from('0'), 1)
   tape.attempt.close(file)
 }
 
-/** The child that a child of ours has made by `AGAIN`. Throws what was refused to it. */
-export async function second(first: Child, parentTid: Uint8Array, failed?: Error): Promise<Child> {
+/** The child that our child made with `CLONE_AS_SIBLING`. Throws `failed`, or an error if no such child was made. */
+export async function secondChild(first: Child, parentTid: Uint8Array, failed?: Error): Promise<Child> {
   await first.exit
   const [pid] = int32s(parentTid)
   const child = pid ? new Child(pid, now.pidfd_open(pid, 0)) : undefined
@@ -109,13 +109,17 @@ export async function second(first: Child, parentTid: Uint8Array, failed?: Error
   throw failed ?? new Error(`process ${first.pid} ended before it made the second child`)
 }
 
-/** `0 1000 1` in the outer user namespace is `0 0 1` in the inner one. */
-const same = (map: string) => map.replace(/^(\d+) \d+/, '$1 $1')
+/** Rewrites a map of the outer user namespace for the inner one: `0 1000 1` becomes `0 0 1`. */
+const toInner = (map: string) => map.replace(/^(\d+) \d+/, '$1 $1')
 
-/** As `writeIdMaps`, for a user namespace that lies in that of the process `from`: only from there can it be said. */
+/**
+ * Writes the maps as `writeIdMaps` does, from inside the user namespace of process `from`: the new namespace's parent, whose
+ * ids they name.
+ */
 async function writeIdMapsFrom(from: number, pid: number, uids: string, gids: string): Promise<void> {
   await visit(from, ['user'], tape => {
-    // joining has made our memory undumpable, which the other child shares: then its map would be the machine's root's
+    // setns(2) made the memory that we share with the other child undumpable; then its uid_map would belong to the machine's
+    // root: proc_pid(5)
     tape.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
     for (const [name, map] of Object.entries({ uid_map: uids, gid_map: gids })) {
       const file = tape.openat(AT_FDCWD, `/proc/${pid}/${name}`, O_WRONLY | O_CLOEXEC, 0)

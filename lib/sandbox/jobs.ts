@@ -10,16 +10,16 @@ import { F_SETFD, FD_CLOEXEC } from '../kernel/syscalls/constants.ts'
 import { socketPair } from '../kernel/process/pipe.ts'
 import { now } from '../kernel/syscalls/now.ts'
 
-/** One kind of job. The process that has jobs to do and the one in a sandbox that does them have the same constant. */
+/** One kind of job. The process that sends jobs and the one in the sandbox that does them use the same constant. */
 export class Jobs<Job> {
-  /** the descriptor by which they come */
+  /** the descriptor on which the jobs arrive */
   readonly #socket: Subject<number>
 
   constructor(name: string) {
     this.#socket = new Subject(name)
   }
 
-  /** Starts a process of ours in a sandbox, in its own session, which is to `serve` them. Throws as startInSandbox does. */
+  /** Starts a minilab process in a sandbox, in its own session, which must call `serve`. Throws as startInSandbox does. */
   async start(sandbox: Sandbox, program: Omit<Program, 'ownSession'>): Promise<JobProcess<Job>> {
     const [ours, theirs] = socketPair()
     using _ = closing(theirs)
@@ -35,9 +35,9 @@ export class Jobs<Job> {
   }
 
   /**
-   * In the sandbox: does each job that comes, until none can come any more, by the function that `begin` returns. A job is done
-   * when nothing of it is pending: what it forgot to await may still fail. One that awaits what never happens ends the process,
-   * as it would end a program.
+   * In the sandbox: does each job that arrives, with the function that `begin` returns, until the socket closes. A job is done
+   * when Node's event loop is empty: something that it did not await may still fail. A job that awaits a promise which never
+   * settles ends the process, as it would end any Node program.
    */
   async serve(begin: () => (job: Job) => Promise<void>): Promise<void> {
     const fd = this.#socket.told
@@ -54,7 +54,7 @@ export class Jobs<Job> {
         socket.ref()
         idle.resolve()
       })
-      socket.unref() // by itself it does not keep Node running
+      socket.unref() // the socket alone does not keep Node running
       await act(JSON.parse(line) as Job)
       acted = true
       await idle.promise
@@ -64,23 +64,22 @@ export class Jobs<Job> {
 }
 
 /**
- * Ourselves in the sandbox, started and waiting. To start Node and to load a chapter takes longer than most jobs do, so it can
- * be done before there is one, and one process can do several. The process sends one byte whenever it waits for a job, which is
- * a JSON document in a line. What came of a job is in files: of those something is left, too, where the process dies in the
- * middle.
+ * A minilab process in the sandbox, started and waiting. Starting Node and loading a chapter takes longer than most jobs, so it
+ * can be done in advance, and one process can do several jobs. The process sends one byte whenever it is ready for a job; we
+ * send the job as one line of JSON. Results are written to files, because files survive when the process dies during a job.
  */
 export class JobProcess<Job> implements AsyncDisposable {
   readonly #child: SandboxProcess
   readonly #socket: Socket
   readonly #ended: Promise<Exit>
   #alive = true
-  /** resolves when it waits for a job; or, to how it ended, when none can come to it any more */
+  /** resolves to undefined when the process waits for a job, or to its exit when it has ended */
   #waiting: Promise<Exit | undefined>
 
   constructor(child: SandboxProcess, socket: Socket) {
     this.#child = child
     this.#socket = socket
-    socket.on('error', () => {}) // it has died: that it ended says how
+    socket.on('error', () => {}) // the process died: its exit says how
     this.#ended = child.exit.finally(() => {
       this.#alive = false
       socket.destroy()
@@ -91,12 +90,12 @@ export class JobProcess<Job> implements AsyncDisposable {
   #nextByte(): Promise<Exit | undefined> {
     const byte = once(this.#socket, 'data').then(
       () => undefined,
-      () => this.#ended, // an error of the socket: its other end is closed
+      () => this.#ended, // an error of the socket means that the other end is closed
     )
     return Promise.race([byte, this.#ended])
   }
 
-  /** Resolves when it has loaded all that it needs, and waits; or when it has ended. */
+  /** Resolves when the process has loaded everything and waits for a job, or when it has ended. */
   async ready(): Promise<void> {
     await this.#waiting
   }
@@ -105,7 +104,10 @@ export class JobProcess<Job> implements AsyncDisposable {
     return this.#alive
   }
 
-  /** Does a job; resolves when it is done, or to how the process ended before. After `patience` milliseconds it is killed. */
+  /**
+   * Sends a job. Resolves when it is done, with the process's exit if it ended first. After `patience` milliseconds the process
+   * is killed.
+   */
   async do(job: Job, patience: number): Promise<{ exit?: Exit; late: boolean }> {
     let late = false
     const timer = setTimeout(() => {
@@ -122,12 +124,12 @@ export class JobProcess<Job> implements AsyncDisposable {
     return { ...(exit && { exit }), late }
   }
 
-  /** Ends the process in the middle of a job: `do` resolves to how. */
+  /** Kills the process during a job; `do` then resolves to its exit. */
   end(): void {
     this.#child.kill('SIGKILL')
   }
 
-  /** Ends the process, and with it all that it has started. */
+  /** Ends the process, and with it every process that it started. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#alive) this.#child.kill('SIGKILL')
     await this.#ended

@@ -12,12 +12,12 @@ import type { Later, Tape } from '../kernel/tape/tape.ts'
 import { DEVICES, LINKS } from '../container/rootfs/devices.ts'
 
 /**
- * A /dev with nothing in it but what every container may have: no disk can be opened by a path, and in a user namespace
- * no process can make a device node. `hidden`: a mount that nothing there can reach, as it lies below this one. /dev/shm stays
- * the machine's, as read-only as it was: a data folder may lie in it.
+ * Mounts a /dev with only the devices that every container has: no path leads to a disk, and in a user namespace no process can
+ * make a device node. `hidden` is mounted below it, on a directory that this /dev covers, where no process can reach it.
+ * /dev/shm stays the machine's, read-only if it was: a data folder may be in it.
  */
 export function mountOwnDev(tape: Tape, hidden: Later): void {
-  const lent = [...DEVICES.map(({ path }) => path), '/dev/shm'].map(path => {
+  const kept = [...DEVICES.map(({ path }) => path), '/dev/shm'].map(path => {
     const flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE
     return [path, tape.open_tree(AT_FDCWD, path, flags)] as const
   })
@@ -26,7 +26,7 @@ export function mountOwnDev(tape: Tape, hidden: Later): void {
   tape.move_mount(hidden, '', AT_FDCWD, '/dev/hidden', MOVE_MOUNT_F_EMPTY_PATH)
   tape.mount('tmpfs', '/dev', 'tmpfs', MS_NOSUID | MS_NOEXEC, 'mode=755,size=64k')
   for (const folder of ['pts', 'shm', 'mqueue']) tape.mkdirat(AT_FDCWD, `/dev/${folder}`, 0o755)
-  for (const [path, mount] of lent) {
+  for (const [path, mount] of kept) {
     if (path !== '/dev/shm') tape.mknodat(AT_FDCWD, path, S_IFREG | 0o666, 0)
     tape.move_mount(mount, '', AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH)
   }

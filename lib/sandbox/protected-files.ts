@@ -16,41 +16,42 @@ import { mountOwnDev } from './own-dev.ts'
 import { makeReadOnly } from '../container/rootfs/mount-attributes.ts'
 import type { SandboxCgroup } from './cgroup.ts'
 
-/** What can be written to in a `protected` sandbox. */
+/** What a process in a `protected` sandbox can write to. */
 export interface SandboxFiles {
-  /** the one folder of which it has a copy */
+  /** the folder of the machine that the sandbox sees a copy of */
   folder: string
-  /** what it writes to in place of that folder */
+  /** the copy, which the sandbox writes to */
   copy: string
-  /** paths below the folder of which it sees the originals, read-only; the copy has a directory for each to be mounted on */
+  /** paths below the folder whose originals the sandbox sees, read-only; the copy has a directory to mount each of them on */
   shown: string[]
 }
 
 /**
- * Makes all files read-only, in the mount namespace of the caller, except the copy of one folder (without what is `shown` in
- * it) and the sandbox's own cgroups. A mount namespace by itself protects no file: root in it writes to the same disk.
+ * Makes all files read-only in the caller's mount namespace, except the copy of one folder (without what is `shown` in it) and
+ * the sandbox's own cgroups. A mount namespace alone protects no file: root in it writes to the same disk.
  */
 export function protectFiles(
   tape: Tape,
   { folder, copy, shown }: SandboxFiles,
   cgroup: SandboxCgroup | Refused,
 ): void {
-  // mount_namespaces(7): in a user namespace the copies of shared mounts are slaves. What the machine mounts later would appear here,
-  // and could be written to. Made private, they also keep what the machine unmounts until the sandbox ends
+  // mount_namespaces(7): a less privileged mount namespace gets its copies of shared mounts as slaves. A mount that the machine
+  // makes later would appear here, and would be writable. Private mounts do not receive it; nor do they receive an unmount, so
+  // this one keeps the mount until the sandbox ends
   tape.mount(null, '/', null, MS_REC | MS_PRIVATE, null)
-  const hold = (path: string) => tape.open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)
-  const place = (mount: Later, path: string) =>
+  const cloneMount = (path: string) => tape.open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)
+  const attach = (mount: Later, path: string) =>
     tape.move_mount(mount, '', AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH)
   const ours = 'around' in cgroup ? cgroup.around.folders.map(({ path }) => path) : []
   const real = realpathSync(folder)
-  const layers = shown.map(name => join(real, name)).map(path => [path, hold(path)] as const)
+  const layers = shown.map(name => join(real, name)).map(path => [path, cloneMount(path)] as const)
   for (const [, mount] of layers) makeReadOnly(tape, mount)
-  const writable = [[real, hold(copy)] as const, ...ours.map(path => [path, hold(path)] as const)]
-  // where each proc is read-only, or covered in part, a user namespace cannot mount another proc: mount_too_revealing(),
-  // fs/namespace.c. So one stays as it is, where no path leads
+  const writable = [[real, cloneMount(copy)] as const, ...ours.map(path => [path, cloneMount(path)] as const)]
+  // mount_too_revealing(), fs/namespace.c: a user namespace can mount a new proc only if one existing proc is neither read-only
+  // nor covered. So we keep one such proc where no path leads
   const proc = tape.open_tree(AT_FDCWD, '/proc', OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE)
-  // a mount that another covers, or whose path we may not pass, is out of reach for what is wrong as well
+  // a mount that another one covers, or whose path we may not search, is out of reach for the sandbox too
   for (const { target } of mountinfo()) makeReadOnly(tape.attempt, target)
   mountOwnDev(tape, proc)
-  for (const [path, mount] of [...writable, ...layers]) place(mount, path)
+  for (const [path, mount] of [...writable, ...layers]) attach(mount, path)
 }

@@ -23,16 +23,16 @@ import type { SandboxFiles } from './protected-files.ts'
  * |           | user and mount namespace       |                         |                   |        |                       |
  *
  * (1) With `root` the machine's: there is no user namespace. (2) With `root` it has all ids, each mapped to itself.
- * A program is told that it is in a sandbox by MINILAB_SANDBOX, except in `mounts`.
+ * MINILAB_SANDBOX tells a program that it is in a sandbox, except in `mounts`.
  */
 export type Sandbox =
-  /** for root: what is mounted by mistake reaches nothing outside */
+  /** for root: a mount made by mistake does not reach the machine */
   | { kind: 'mounts' }
-  /** for an ordinary user, who may change links and firewall rules in there */
+  /** for an ordinary user, who may change links and firewall rules in it */
   | { kind: 'network' }
-  /** for attacks: in there it looks as on a machine where nothing has been done yet */
+  /** for attacks: inside it looks like a fresh machine */
   | { kind: 'host'; root: boolean; cgroup: SandboxCgroup | Refused }
-  /** for code that may be wrong, or is so on purpose: it has no disk, and what it may use is bounded */
+  /** for code that may be wrong, even on purpose: it has no disk, and its resources are limited */
   | { kind: 'protected'; root: boolean; cgroup: SandboxCgroup | Refused; files: SandboxFiles }
 
 /** A sandbox of one kind. */
@@ -48,7 +48,7 @@ export const NAMESPACES = {
   protected: WITHOUT_PID + CLONE_NEWPID,
 } as const satisfies Record<Sandbox['kind'], number>
 
-/** The maps of a sandbox's user namespace: all ids, each mapped to itself; or root alone, who is our user. */
+/** The uid_map and gid_map of a sandbox: every id mapped to itself, or only root, mapped to our user. */
 export function idMaps(all: boolean): [uids: string, gids: string] {
   if (all) return ['0 0 4294967295', '0 0 4294967295']
   return [`0 ${process.getuid?.()} 1`, `0 ${process.getgid?.()} 1`]

@@ -24,7 +24,7 @@ import { launchGated } from '../kernel/tape/launch-gated.ts'
 import { needTasks, OURSELVES } from '../kernel/process/need-tasks.ts'
 import { setLoopbackUp } from '../kernel/netlink/rtnetlink.ts'
 import { Tape } from '../kernel/tape/tape.ts'
-import { AGAIN, forwardNothing, second, startInit } from './init.ts'
+import { CLONE_AS_SIBLING, disableForwarding, secondChild, startInit } from './init.ts'
 import { handOnStdio } from '../container/parts/process.ts'
 import { joinCgroup, NO_CGROUP, thawCgroup } from './cgroup.ts'
 import { idMaps, NAMESPACES, type Sandbox, type SandboxOf } from './sandbox.ts'
@@ -33,45 +33,43 @@ const SIGKILL = 9
 
 const IN_SANDBOX = {
   MINILAB_SANDBOX: '1',
-  // iptables locks a file that only root may write; the rules here are only ours, so this file will do
+  // iptables wants to lock a file that only root may write to. These rules are ours alone, so any file that can be opened will
+  // do
   XTABLES_LOCKFILE: '/proc/self/ns/user',
 }
 
-/** A program, ourselves as a rule, and what it gets. */
+/** A program (usually minilab itself) and what it is started with. */
 export interface Program {
   args: string[]
   env: NodeJS.ProcessEnv
   /** descriptors that it inherits besides 0–2 */
   keep?: number[]
-  /** what we tell it, where it is ourselves */
+  /** what we tell it, if it is minilab */
   told?: Told
-  /** what it has as stdin, stdout and stderr: ours, unless given */
+  /** its stdin, stdout and stderr; ours, unless given */
   stdio?: [number, number, number]
-  /** it starts a session: kill(0) in it does not reach our process group, and /dev/tty is not our terminal. Always so in `host` */
+  /** makes it a session leader: its kill(0) does not reach our process group, and it has no terminal. Always so in `host` */
   ownSession?: boolean
 }
 
-/** How large a file may become that is written in a `protected` sandbox, in bytes: setrlimit(2), RLIMIT_FSIZE. */
+/** The largest file that can be written in a `protected` sandbox, in bytes: setrlimit(2), RLIMIT_FSIZE. */
 export const LARGEST_FILE = 256 * 2 ** 20
 
 /** A program in a sandbox. */
 export type SandboxProcess = Pick<Child, 'pid' | 'kill' | 'exit'>
 
-/**
- * Starts a program in a sandbox: see `Sandbox` for what each kind has. Throws a SyscallError where there can be no user
- * namespace.
- */
+/** Starts a program in a sandbox: see `Sandbox` for the kinds. Throws a SyscallError where no user namespace can be made. */
 export async function startInSandbox(sandbox: Sandbox, program: Program): Promise<SandboxProcess> {
   needTasks(OURSELVES)
-  const told = { ...program.told, ...lacks(sandbox) }
+  const told = { ...program.told, ...factsFromOutside(sandbox) }
   if (Object.keys(told).length === 0) return start(sandbox, program)
   using handed = new Handover(told)
   const { env, keep = [] } = program
   return await start(sandbox, { ...program, env: { ...env, ...handed.env() }, keep: [...keep, handed.fd] })
 }
 
-/** What a program in there cannot find out by itself. */
-function lacks(sandbox: Sandbox): Told {
+/** What the program must be told because it cannot find it out: why there is no cgroup. */
+function factsFromOutside(sandbox: Sandbox): Told {
   return 'cgroup' in sandbox && 'reason' in sandbox.cgroup ? NO_CGROUP.tell(sandbox.cgroup) : {}
 }
 
@@ -81,18 +79,18 @@ async function start(sandbox: Sandbox, program: Program): Promise<SandboxProcess
   const gate = new Gate()
   gate.record(tape)
   if (sandbox.kind === 'mounts') {
-    // mount_namespaces(7): a slave still sees what the machine mounts and unmounts, and passes nothing on to it
+    // mount_namespaces(7): a slave receives what the machine mounts and unmounts, and passes nothing back
     tape.mount(null, '/', null, MS_REC | MS_SLAVE, null)
     become(tape, gate, sandbox, program)
     return launch(tape, gate, NAMESPACES.mounts, () => {})
   }
   const asRoot = sandbox.kind === 'host' && sandbox.root
-  // a user namespace cuts the ties of its mounts to the machine's by itself: mount_namespaces(7)
+  // with a user namespace the kernel cuts this propagation itself: mount_namespaces(7)
   if (asRoot) tape.mount(null, '/', null, MS_REC | MS_PRIVATE, null)
-  // as on most machines, so that what does not make its mounts private is found out: mount_namespaces(7)
+  // shared as on most machines, to reveal a container that does not make its mounts private: mount_namespaces(7)
   tape.mount(null, '/', null, MS_REC | MS_SHARED, null)
   if (sandbox.kind === 'host') tape.mount('proc', '/proc', 'proc', MS_NOSUID | MS_NODEV | MS_NOEXEC, null)
-  forwardNothing(tape)
+  disableForwarding(tape)
   become(tape, gate, sandbox, program)
   const flags = NAMESPACES[sandbox.kind] - (asRoot ? CLONE_NEWUSER : 0)
   return launch(tape, gate, flags, async pid => {
@@ -102,7 +100,7 @@ async function start(sandbox: Sandbox, program: Program): Promise<SandboxProcess
   })
 }
 
-/** Launches a tape with one gate, at which `share` is done outside. */
+/** Launches a tape with one gate; `share` runs outside while the child waits there. */
 async function launch(
   tape: Tape,
   gate: Gate,
@@ -115,7 +113,7 @@ async function launch(
   throw failed
 }
 
-/** The program as a second process, so that it is not the one that orphans fall to, and signals have their default effect. */
+/** Starts the program as a second process beside an init: it need not adopt orphans, and signals have their default effect. */
 async function startProtected(sandbox: SandboxOf<'protected'>, program: Program): Promise<SandboxProcess> {
   const { cgroup } = sandbox
   const init = await startInit(sandbox)
@@ -126,15 +124,15 @@ async function startProtected(sandbox: SandboxOf<'protected'>, program: Program)
     gate.orAbandon(() => {
       gate.record(tape)
       tape.setns(init.pidfd, NAMESPACES.protected)
-      tape.become({ flags: AGAIN, parentTid: pid })
-      tape.attempt.chdir(process.cwd()) // setns(2): the working directory is the root now
+      tape.become({ flags: CLONE_AS_SIBLING, parentTid: pid })
+      tape.attempt.chdir(process.cwd()) // setns(2): joining a mount namespace sets the working directory to its root
       tape.prlimit64(0, RLIMIT_FSIZE, { cur: LARGEST_FILE, max: LARGEST_FILE }, null)
       become(tape, gate, sandbox, program)
     })
     const { child: first, failed } = await launchGated(tape, gate, 0, [
       launched => joinCgroup(cgroup, launched.pid()),
     ])
-    const child = await second(first, pid, failed)
+    const child = await secondChild(first, pid, failed)
     return {
       pid: child.pid,
       kill: signal => {
@@ -149,7 +147,7 @@ async function startProtected(sandbox: SandboxOf<'protected'>, program: Program)
     throw error
   }
 
-  /** All that still runs there ends with it. */
+  /** Ends init; the kernel then kills everything else in the sandbox. */
   async function endInit(): Promise<void> {
     init.kill('SIGKILL')
     thawCgroup(cgroup)
@@ -157,15 +155,16 @@ async function startProtected(sandbox: SandboxOf<'protected'>, program: Program)
   }
 }
 
-/** The last calls: the program takes the child's place. */
+/** Records the last calls, up to the execve of the program. */
 function become(tape: Tape, gate: Gate, sandbox: Sandbox, program: Program): void {
   const { args, env, keep = [], stdio, ownSession } = program
   handOnStdio(tape, stdio)
   for (const fd of keep) tape.fcntl(fd, F_SETFD, 0)
   if (ownSession || sandbox.kind === 'host') tape.setsid()
-  // session-keyring(7): a child inherits it, with all that the caller's keys open. Some kernels have no keys, some containers no keyctl(2)
+  // session-keyring(7): without this the program inherits the caller's keys. Some kernels have no keys, some containers forbid
+  // keyctl(2)
   if (sandbox.kind !== 'mounts') tape.attempt.keyctl(KEYCTL_JOIN_SESSION_KEYRING, 0, 0)
-  tape.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) // what is killed with SIGKILL cannot pass it on
+  tape.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) // if we are killed with SIGKILL, we cannot pass that on
   gate.recordLife(tape)
   const variables = Object.entries({ ...env, ...(sandbox.kind === 'mounts' ? {} : IN_SANDBOX) })
   tape.execve(
@@ -185,13 +184,13 @@ export async function runInSandbox(sandbox: Sandbox, program: Program): Promise<
   const early: number[] = []
   const sharesTerminal = isatty(0) && sandbox.kind !== 'host'
   using _ = hearSignals(signal => {
-    // keys of a terminal reach the whole foreground group, so the program has these already: we only must not die first
+    // the terminal sends these to the whole foreground group, so the program has them already; we must only not die first
     if (sharesTerminal && KEYS.has(signal)) return
     if (child) child.kill(signal)
     else early.push(signal)
   })
   child = await startInSandbox(sandbox, program)
-  for (const fd of program.keep ?? []) closeSync(fd) // the program has its copies; ours would keep a port taken and a pipe open
+  for (const fd of program.keep ?? []) closeSync(fd) // the program has its copies; ours would keep a port in use or a pipe open
   for (const signal of early) child.kill(signal)
   return await child.exit
 }
