@@ -1,4 +1,4 @@
-/** What cannot be missing as our code is written, and TypeScript cannot see that. Where it is missing, the defect shows here. */
+/** Asserts a value that our code guarantees but TypeScript cannot prove. If it is missing, the error appears here and not later. */
 export function certain<T>(value: T): NonNullable<T> {
   if (value === undefined || value === null) throw new Error('a value is missing that cannot be missing')
   return value

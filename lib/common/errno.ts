@@ -1,7 +1,7 @@
 import { constants } from 'node:os'
 import { getSystemErrorMessage } from 'node:util'
 
-// errno(3): two numbers have a second name each, which the kernel does not use
+// errno(3): two numbers each have a second name, which the kernel does not use
 const SECOND_NAMES = ['EWOULDBLOCK', 'ENOTSUP']
 const names = new Map(
   Object.entries(constants.errno)
@@ -19,7 +19,7 @@ export function errnoNumber(name: string): number {
   return constants.errno[name as keyof typeof constants.errno] ?? 0
 }
 
-/** `operation not permitted`: what an error number means, as strerror(3) has it. */
+/** What an error number means, in the words of strerror(3): `operation not permitted`. */
 export function errnoMeaning(errno: number): string {
   return getSystemErrorMessage(-errno) ?? 'unknown error'
 }

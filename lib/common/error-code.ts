@@ -1,6 +1,6 @@
-// It imports nothing: standard-streams.ts needs it before anything may look at process.stderr, as node:util does.
+// Imports nothing: standard-streams.ts needs it before any module may touch process.stderr, as node:util does.
 
-/** 'ENOENT' and so on, of an error of Node or a SyscallError. */
+/** The code of an error from Node, or of a SyscallError: 'ENOENT'. Undefined for others. */
 export function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error ? String(error.code) : undefined
 }

@@ -1,32 +1,32 @@
-/** What stands in the way, by which the exit status is chosen. */
+/** The kind of problem, which decides the exit status. */
 export type Kind =
-  /** what was asked for cannot be done as it was asked */
+  /** the request is wrong */
   | 'usage'
-  /** the machine lacks something: room, rights, programs */
+  /** the machine lacks room, rights or programs */
   | 'machine'
-  /** the kernel refuses it here, for want of rights or parts: a step goes on without it, and says so */
+  /** the kernel refuses it here for lack of rights or features: a step continues without it, and says so */
   | 'limited'
-  /** a learner's code, or what it asked for, cannot go on */
+  /** a learner's code, or its request, cannot continue */
   | 'refused'
 
-/** A line of a source file, as an editor counts it, and what stands there. */
+/** A line of a source file, numbered as editors do, and its text. */
 export interface SourceLine {
   file: string
   line: number
   text: string
-  /** the exported name that it belongs to */
+  /** the exported name whose definition the line is in */
   within?: string
 }
 
 interface More {
-  /** of a learner's file: where it came from */
+  /** the line of a learner's file that caused it */
   at?: SourceLine | undefined
-  /** the exit status, where another than that of its kind is expected */
+  /** the exit status, if not the usual one of its kind */
   status?: number
   cause?: unknown
 }
 
-/** What stops a command: the message says what is wrong, the remedy what to do; one line each. All else is a defect of ours. */
+/** An expected error that ends a command: one line for what is wrong, one for the remedy. Any other error is a bug of ours. */
 export class MinilabError<K extends Kind = Kind> extends Error {
   override readonly name = 'MinilabError'
   readonly kind: K
@@ -47,7 +47,7 @@ export class MinilabError<K extends Kind = Kind> extends Error {
 export const isKind = <K extends Kind>(error: unknown, kind: K): error is MinilabError<K> =>
   error instanceof MinilabError && error.kind === kind
 
-/** A signal ended us while we waited for another process. Nothing is to be said; the exit status tells of it, as a shell's does. */
+/** A signal ended us while we waited for another process. Nothing is printed; the exit status tells, as a shell's does. */
 export class Interrupted extends Error {
   override readonly name = 'Interrupted'
   readonly signal: number

@@ -1,12 +1,12 @@
 import { readFileSync, statSync } from 'node:fs'
 import type { Shape } from './shape.ts'
 
-/** Why a file is no document of a shape. */
+/** Why a file holds no document of a shape. */
 export type Unfit = 'no file' | 'too large' | 'no JSON' | 'another shape'
 
 /**
- * The document in a file, or why it has none. `most` bytes are read: Node would go on reading a file without end (or a sparse
- * one) until there is no memory left, and would wait at a FIFO. Throws where the file cannot be read.
+ * The document in a file, or why it has none. Reads at most `most` bytes: Node would read an endless or sparse file until
+ * memory runs out, and would wait at a FIFO. Throws where the file cannot be read.
  */
 export function readJson<T extends object>(path: string, shape: Shape<T>, most = 2 ** 24): T | Unfit {
   const stat = statSync(path)
@@ -17,13 +17,13 @@ export function readJson<T extends object>(path: string, shape: Shape<T>, most =
   return shape(document) ? document : 'another shape'
 }
 
-/** The document in a text; undefined where it is not JSON, or of another shape. */
+/** The document in a text; undefined if it is not JSON, or has another shape. */
 export function parseJson<T>(text: string, shape: Shape<T>): T | undefined {
   const document = parse(text)
   return shape(document) ? document : undefined
 }
 
-/** undefined where it is not JSON */
+/** The parsed text; undefined if it is not JSON. */
 function parse(text: string): unknown {
   try {
     return JSON.parse(text)

@@ -1,15 +1,15 @@
 import { once } from 'node:events'
 import type { AddressInfo, Server } from 'node:net'
 
-/** What the Host header may name a server by that listens on the loopback interface; behind `ssh -L` it is the other end's. */
+/** The Host headers that a server on the loopback interface accepts. Behind `ssh -L` the browser sends the name of the other end. */
 export function ownNames(server: Server): string[] {
   const { family } = server.address() as AddressInfo
   return ['127.0.0.1', 'localhost', ...(family === 'IPv6' ? ['[::1]'] : [])]
 }
 
 /**
- * Listens on the loopback interface alone, at its IPv6 address where it has no other. Resolves to `address:port` as a URL has
- * it. Rejects where the port cannot be had (EADDRINUSE, EACCES), or the interface has no address (EADDRNOTAVAIL).
+ * Listens on the loopback interface only, on IPv4, or on IPv6 if there is no IPv4 address. Resolves to `address:port` as in a
+ * URL. Rejects if the port is taken or forbidden (EADDRINUSE, EACCES), or the interface has no address (EADDRNOTAVAIL).
  */
 export async function listenOnLoopback(server: Server, port: number): Promise<string> {
   const listen = async (address: string) => {

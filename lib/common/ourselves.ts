@@ -1,6 +1,6 @@
 /**
- * Our own command line, to be started once more: with other words behind `minilab`, or the same ones. Behind `--` they are ours:
- * without it Node takes an option such as `--env-file` from among the arguments of a container's program.
+ * The command line that starts minilab again, with other arguments or the same ones. The `--` keeps Node from taking options
+ * such as `--env-file` out of the arguments of a container's program.
  */
 export function ourselves(
   args: readonly string[] = process.argv.slice(2),

@@ -1,10 +1,10 @@
 import { dirname, join } from 'node:path'
 
-/** A checkout has the sources; the npm package has, in `dist`, what was compiled from them. */
+/** Whether we run from a checkout, which has the sources; the npm package has them compiled, in `dist`. */
 export const isCheckout = import.meta.filename.endsWith('.ts')
 
-/** Where lib, chapters and labs are, and the package.json that says what `import … from 'minilab'` gives: the checkout, or `dist`. */
+/** The folder of lib, chapters and labs, whose package.json resolves `import … from 'minilab'`: the checkout, or `dist`. */
 export const codeFolder = join(import.meta.dirname, '../..')
 
-/** minilab's own folder: the checkout, or that of the npm package. */
+/** minilab's own folder: the checkout, or the npm package's. */
 export const ownFolder = isCheckout ? codeFolder : dirname(codeFolder)

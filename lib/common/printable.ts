@@ -1,7 +1,7 @@
-// What a terminal would not print but act on: control characters, and what turns the direction of writing.
+// Characters that a terminal acts on instead of printing: control characters, and those that change the writing direction
 const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu
 
-/** Makes a text with untrusted parts fit for one line of a terminal: control characters are escaped, endless words are cut. */
+/** A text with untrusted parts, made safe for one line of a terminal: control characters are escaped, very long words are cut. */
 export function printable(text: string): string {
   return text
     .replace(/\S{1000,}/g, word => `${word.slice(0, 200)}…${word.slice(-50)}`)
@@ -10,7 +10,7 @@ export function printable(text: string): string {
 
 const COLOURS_OR_UNPRINTABLE = new RegExp(`\\x1b\\[[0-9;]*m|${UNPRINTABLE.source}`, 'gu')
 
-/** The same for text in several lines to which colours were added: what is no colour is escaped, but for tabs and newlines. */
+/** The same for coloured text of several lines: keeps colours, tabs and newlines, and escapes the rest. */
 export const printableInColour = (text: string): string =>
   text.replace(COLOURS_OR_UNPRINTABLE, found => (/^[\t\n]$|^\p{Cc}\[/u.test(found) ? found : escape(found)))
 

@@ -4,7 +4,7 @@ import { openFile } from './descriptor.ts'
 const { O_RDONLY, O_NONBLOCK, O_NOCTTY } = constants
 
 /**
- * What is in a file that others may have put there, or why it is not read: to read a FIFO or /dev/zero would take for ever.
+ * The content of a file that others may have put there, or why it is not read: reading a FIFO or /dev/zero would never end.
  * `most`: in bytes. `flags`: more flags for open(2). Throws where the file cannot be opened.
  */
 export function readRegular(path: string, most: number, flags = 0): Buffer | 'no file' | 'too large' {
@@ -15,7 +15,7 @@ export function readRegular(path: string, most: number, flags = 0): Buffer | 'no
   return readPart(file.fd, 0, stat.size)
 }
 
-/** Up to `size` bytes of an open regular file, from a place in it; fewer at its end. */
+/** Up to `size` bytes of an open regular file, from an offset; fewer at its end. */
 export function readPart(fd: number, from: number, size: number): Buffer {
   const bytes = Buffer.alloc(size)
   let length = 0

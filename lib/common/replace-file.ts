@@ -11,22 +11,23 @@ import { basename, dirname, join } from 'node:path'
 import type { Writable } from 'node:stream'
 import { type Descriptor, openFile } from './descriptor.ts'
 
-// How a file appears at once or not at all: it is written under another name, the partial file, and then rename(2) puts it in its
-// place. A kill leaves the partial file, which the next command removes: so its name must be known, or lie in a scratch folder.
-// Folders are put in place where they are made: rename(2) replaces none that has something in it.
+// How a file appears complete or not at all: it is written as a partial file, under another name, and then rename(2) moves it
+// into place. If we are killed, the partial file stays and the next command removes it: so its name must be predictable, or in
+// a scratch folder. rename(2) does not replace a directory that is not empty, so code that makes directories handles that case
+// itself.
 
-/** Whom a file belongs to. */
+/** The owner of a file. */
 export interface Ids {
   uid: number
   gid: number
 }
 
 interface Making {
-  /** less the umask */
+  /** before the umask is applied */
   mode?: number
-  /** whom a new file is given to; undefined: it stays whose it is */
+  /** the owner to give a new file; undefined: unchanged */
   owner?: (path: string, made: Ids) => Ids | undefined
-  /** `false`: not fsync(2), where a loss of power loses nothing of worth, and an fsync takes longer than a container's start */
+  /** `false`: no fsync(2), where losing the file in a power failure does no harm; one fsync takes longer than starting a container */
   sync?: boolean
 }
 
@@ -35,7 +36,7 @@ interface Replacing extends Making {
   partial?: string
 }
 
-/** Opens a file that must not be there yet, to read and write. Throws with EEXIST where it is. */
+/** Makes a file and opens it for reading and writing. Throws with EEXIST if it exists. */
 export function openNew(path: string, { mode = 0o666, owner }: Making = {}): Descriptor {
   const file = openFile(path, 'wx+', mode)
   try {
@@ -48,20 +49,20 @@ export function openNew(path: string, { mode = 0o666, owner }: Making = {}): Des
   }
 }
 
-/** Makes a file that must not be there yet. Throws with EEXIST where it is. */
+/** Makes a file. Throws with EEXIST if it exists. */
 export function createFile(path: string, content: string | Buffer, making?: Making): void {
   using file = openNew(path, making)
   writeFileSync(file.fd, content)
   if (making?.sync !== false) fsyncSync(file.fd)
 }
 
-/** Makes a file, or puts another in its place: at once or not at all, also if we are killed, or the machine is, in the middle. */
+/** Makes or replaces a file, completely or not at all, even if we are killed or the machine crashes. */
 export function replaceFile(
   path: string,
   content: string | Buffer,
   { partial = `${path}.new`, ...making }: Replacing = {},
 ): void {
-  rmSync(partial, { force: true }) // of a process that was killed
+  rmSync(partial, { force: true }) // left by a process that was killed
   try {
     createFile(partial, content, making)
     renameSync(partial, path)
@@ -71,14 +72,14 @@ export function replaceFile(
   }
 }
 
-/** What a stream is written to before it becomes this file: another name for each process, as it may take long. */
+/** The name of the partial file of a stream; each process has its own, because writing may take long. */
 export function partialOf(path: string): string {
   return join(dirname(path), `.${basename(path)}.${process.pid}`)
 }
 
 /**
- * Makes a file, or puts another in its place, as `replaceFile` does, but without fsync(2). `fill` writes to the stream, ends it, and
- * resolves when all is written; what it resolves to is the result. After an error nothing is left.
+ * Makes or replaces a file as `replaceFile` does, but without fsync(2). `fill` writes to the stream, ends it, and resolves when
+ * all is written; its result is ours. After an error no file is left.
  */
 export async function replaceFileBy<T>(
   path: string,

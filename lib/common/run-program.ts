@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 
-/** How a program ended, and what it printed; `both` has its stdout and stderr in the order in which they came. */
+/** How a program ended and what it printed; `both` has stdout and stderr in the order in which they arrived. */
 export interface ProgramEnd {
   status: number | null
   signal: NodeJS.Signals | null
@@ -11,8 +11,8 @@ export interface ProgramEnd {
 }
 
 /**
- * Runs a program to its end, with /dev/null as its stdin. Rejects where it cannot be started, and with an AbortError when
- * `signal` ends it. Not execa: to load its 160 modules takes a tenth of the time of a `check`.
+ * Runs a program to its end, with /dev/null as its stdin. Rejects if it cannot be started, and with an AbortError when `signal`
+ * ends it. Not execa: loading its 160 modules takes a tenth of the time of a `check`.
  */
 export async function runProgram(
   [program = '', ...args]: readonly string[],

@@ -1,8 +1,8 @@
-// What a document must be like that was read from a file or handed to us, and may be damaged. Its type follows from its shape.
+// Validates documents that come from a file or another process and may be damaged. A shape also gives the document's type
 
-/** Tells whether a value is of a type. */
+/** Whether a value has a type. */
 export type Shape<T> = (value: unknown) => value is T
-/** The type that a shape tells: `type Image = Of<typeof isImage>`. */
+/** The type that a shape checks for: `type Image = Of<typeof isImage>`. */
 export type Of<S> = S extends Shape<infer T> ? T : never
 
 export const text: Shape<string> = value => typeof value === 'string'
@@ -18,7 +18,7 @@ export const oneOf =
   (value): value is T =>
     values.includes(value as T)
 
-/** Of this shape, and more holds for it. */
+/** A shape with a further condition. */
 export function where<T>(shape: Shape<T>, holds: (value: T) => boolean): Shape<T> {
   return (value): value is T => shape(value) && holds(value)
 }
@@ -33,13 +33,13 @@ export const nullable =
   (value): value is T | null =>
     value === null || shape(value)
 
-/** Of one of these shapes. */
+/** One of these shapes. */
 export const anyOf =
   <S extends Shape<unknown>[]>(...shapes: S): Shape<Of<S[number]>> =>
   (value): value is Of<S[number]> =>
     shapes.some(shape => shape(value))
 
-/** Of both shapes. */
+/** Both shapes. */
 export const both =
   <A, B>(one: Shape<A>, other: Shape<B>): Shape<A & B> =>
   (value): value is A & B =>
@@ -52,7 +52,7 @@ export const listOf =
 
 export const texts = listOf(text)
 
-/** An object that has at least these members; those whose shape is `optional` may be missing. */
+/** An object with at least these members; a member whose shape is `optional` may be missing. */
 export const object =
   <M extends Record<string, Shape<unknown>>>(members: M): Shape<ObjectOf<M>> =>
   (value): value is ObjectOf<M> =>
@@ -67,7 +67,7 @@ type ObjectOf<M> = Flat<
 >
 type Flat<T> = { [K in keyof T]: T[K] }
 
-/** An object whose members have any name, and are all of one shape. */
+/** An object with any member names, whose values all have one shape. */
 export const mapOf =
   <T>(shape: Shape<T>): Shape<Record<string, T>> =>
   (value): value is Record<string, T> =>

@@ -1,8 +1,8 @@
 import { certain } from './certain.ts'
 /**
- * The candidate that `word` was most likely meant to be, or undefined when none is near: at most one edit
- * (a letter changed, left out, added, or two neighbours swapped) for every three letters, and at least one.
- * Upper and lower case, `-` and `_` count as the same.
+ * The candidate that `word` was most likely meant to be; undefined if none is near. Near means one edit (a letter changed,
+ * removed or added, or two neighbours swapped) for every three letters, and at least one. Ignores case, and takes `-` and `_`
+ * as the same.
  */
 export function suggest(word: string, candidates: Iterable<string>): string | undefined {
   const wanted = plain(word)
@@ -15,7 +15,7 @@ export function suggest(word: string, candidates: Iterable<string>): string | un
   return best
 }
 
-/** What to do about a word that is none of the candidates: the nearest one, or else what there is. */
+/** What to do about a word that is not among the candidates: suggests the nearest one, else `otherwise`. */
 export function hint(word: string, candidates: Iterable<string>, otherwise: string): string {
   const near = suggest(word, candidates)
   return near ? `did you mean ${near}?` : otherwise

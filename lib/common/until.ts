@@ -1,14 +1,14 @@
 import { watch } from 'node:fs'
 
 /**
- * Waits until something holds, `milliseconds` at most; resolves to whether it came true. It looks again when the kernel
- * says that `file` has changed (inotify(7); admin-guide/cgroup-v2.rst: cgroup.events, pids.events …), and every
- * millisecond where the kernel has no such event.
+ * Waits until a condition holds, at most `milliseconds`; resolves to whether it does. Checks again whenever the kernel reports
+ * a change of `file` (inotify(7); admin-guide/cgroup-v2.rst: cgroup.events, pids.events …), or every millisecond if no file is
+ * given.
  */
 export async function until(holds: () => boolean, milliseconds: number, file?: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const look = () => settle(holds)
-    // watched first, then looked at: a change in between is not missed
+    // watch before the first check, so that no change is missed between them
     const events = file === undefined ? undefined : watch(file, look).on('error', reject)
     const ticks = file === undefined ? setInterval(look, 1) : undefined
     const deadline = setTimeout(() => settle(holds, true), milliseconds)
