@@ -8,7 +8,7 @@ interface Format {
   decompress?: 'createGunzip' | 'createZstdDecompress'
 }
 
-/** Compressed formats by their first bytes; `decompress` is the function of node:zlib, where it has one. */
+/** Compressed formats by their first bytes. `decompress` is the function of node:zlib for it, if there is one. */
 const FORMATS: Format[] = [
   { name: 'gzip', magic: '1f8b', decompress: 'createGunzip' },
   { name: 'zstd', magic: '28b52ffd', decompress: 'createZstdDecompress' },
@@ -17,14 +17,14 @@ const FORMATS: Format[] = [
 ]
 const LONGEST_MAGIC = 4
 
-/** How something that begins with these bytes is compressed; undefined where it is not. */
+/** The compression format of data that begins with these bytes; undefined if it is not compressed. */
 export function compression(head: Buffer): Format | undefined {
   return FORMATS.find(({ magic }) => head.toString('hex', 0, LONGEST_MAGIC).startsWith(magic))
 }
 
 /**
- * What is in `source`, decompressed where its first bytes say that it is compressed. Throws a usage error for an empty
- * source and for a format that Node cannot read, calling the source `name`; damage shows as zlib's error while reading.
+ * The content of `source`, decompressed if its first bytes are those of a compressed format. Throws a usage error that calls
+ * the source `name`, for an empty source and for a format that Node cannot read. Damaged data gives zlib's error while reading.
  */
 export async function decompressed(source: Readable, name: string): Promise<Readable> {
   const chunks = source[Symbol.asyncIterator]() as AsyncIterator<Buffer>
@@ -39,7 +39,7 @@ export async function decompressed(source: Readable, name: string): Promise<Read
   const format = compression(head)
   if (!format) return whole
   const make = format.decompress && (await import('node:zlib'))[format.decompress]
-  if (make) return pipeline(whole, make(), () => {}) // the reader gets the error
+  if (make) return pipeline(whole, make(), () => {}) // an error reaches the reader
   throw new MinilabError(
     'usage',
     `${name} is compressed with ${format.name}, which this Node cannot read`,

@@ -17,13 +17,13 @@ const PATH_MAX = 4096
 const KEPT_OPEN = 16
 
 /**
- * A directory whose inside is not to be trusted: names given by a stranger's tar, and symbolic links that lead
- * anywhere. The kernel resolves every path as if the directory were "/" (openat2(2), RESOLVE_IN_ROOT), and what is
- * done is done to a single name in a directory that is then open, so that nothing can lead outside.
+ * A directory whose content is untrusted: names come from a tar, and symbolic links may lead anywhere. The kernel
+ * resolves every path as if the directory were "/" (openat2(2), RESOLVE_IN_ROOT), and each operation uses one name in a
+ * directory that is then open, so nothing can lead outside.
  */
 export class Confined implements Disposable {
   readonly #root: number
-  /** open directories by path, the last used last */
+  /** open directories by path; the most recently used is last */
   readonly #open = new Map<string, number>()
 
   constructor(dir: string) {
@@ -35,16 +35,16 @@ export class Confined implements Disposable {
     closeSync(this.#root)
   }
 
-  /** To be called when a directory was removed: another may come to have its path. */
+  /** Must be called after a directory was removed: its path may come to mean another one. */
   forget(): void {
     for (const fd of this.#open.values()) closeSync(fd)
     this.#open.clear()
   }
 
   /**
-   * A path for Node's fs functions to the thing named `path` ('a/b'; '' is the directory itself). Its parent directory
-   * is held open by one of the last 16 such calls; the last name is not resolved: use functions that do not follow a
-   * link there. With `make`, parent directories that are missing are made, 0755. Throws the SyscallError otherwise.
+   * A path that Node's fs functions can use for the file `path` ('a/b'; '' is the directory itself). It holds the parent
+   * directory open, but only until 16 later calls. The last name is not resolved: use functions that do not follow a link. With
+   * `make`, missing parent directories are made with mode 0755. Throws the SyscallError otherwise.
    */
   at(path: string, make = false): string {
     const name = posix.basename(path) || '.'
@@ -63,7 +63,8 @@ export class Confined implements Disposable {
   #openDir(path: string, make: boolean): number {
     const found = this.#resolve(path, make)
     if (found !== undefined) return found
-    // How many of its names lead somewhere? A stranger's path may have thousands: neither recursion nor one by one will do
+    // Find how many leading names exist. An untrusted path may have thousands, so neither recursion nor testing each in turn
+    // will do
     const names = path.split('/')
     let [there, missing] = [0, names.length]
     while (missing - there > 1) {
@@ -92,7 +93,7 @@ export class Confined implements Disposable {
     return fd
   }
 
-  /** A descriptor for a directory; with `orNone`, undefined where it is not there. */
+  /** A descriptor for a directory. With `orNone`, undefined if it does not exist. */
   #resolve(path: string, orNone = false): number | undefined {
     const how = { flags: O_PATH | O_DIRECTORY | O_CLOEXEC, resolve: RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS }
     try {
@@ -105,9 +106,8 @@ export class Confined implements Disposable {
 }
 
 /**
- * The path inside a tree that a name in a tar stands for: relative, without `.` and `..`, which cannot climb above the
- * tree. 'usr/bin' for '/usr//bin/', './usr/bin' and '../usr/bin'; '' for the tree itself. Throws a usage error for what
- * no file can be called.
+ * The path inside a tree for a name in a tar: relative, without `.` and `..`, which cannot climb above the tree. 'usr/bin' for
+ * '/usr//bin/', './usr/bin' and '../usr/bin'; '' for the tree itself. Throws a usage error for a name that no file can have.
  */
 export function insidePath(name: string): string {
   const path = posix.join('/', name).replace(/^\/|\/$/g, '')
@@ -122,7 +122,7 @@ export function insidePath(name: string): string {
   throw new MinilabError('usage', `a name in the tar ${fault}: ${shown(name)}`, 'make the tar again')
 }
 
-/** A stranger's name, fit for one line of a terminal. */
+/** An untrusted name, made safe for one line of a terminal. */
 export function shown(name: string): string {
   return JSON.stringify(name.length > 80 ? `${name.slice(0, 79)}…` : name)
 }

@@ -20,11 +20,11 @@ import { fileError } from './error.ts'
 export const ROOTS_DATA = '/var/lib/minilab'
 
 /**
- * The folder for images, layers and state: `$MINILAB_DATA`; otherwise /var/lib/minilab for root of the machine; otherwise
- * `$XDG_DATA_HOME/minilab`, by default ~/.local/share/minilab. An absolute path without links, so that a folder has one name, however
- * it is spelled. Makes nothing.
+ * The folder for images, layers and state: `$MINILAB_DATA`; otherwise /var/lib/minilab for the machine's root; otherwise
+ * `$XDG_DATA_HOME/minilab`, by default ~/.local/share/minilab. Returns an absolute path without symbolic links, so that a
+ * folder has the same name however it is spelled. Makes nothing.
  *
- * A process that is uid 0 only inside a user namespace cannot tell by its uid: its parent sets MINILAB_DATA.
+ * A process that is uid 0 only inside a user namespace cannot tell from its uid: its parent sets MINILAB_DATA.
  */
 export function dataFolder(): string {
   const asked = whichFolder()
@@ -36,14 +36,14 @@ export function dataFolder(): string {
   return known.folder
 }
 
-let known: { asked: string; folder: string } | undefined // looked up once: a command asks many times
+let known: { asked: string; folder: string } | undefined // kept, because a command asks many times
 
-/** Continues with the data folder at its present place, if it was moved while we ran. */
-export function followDataFolder(place: () => string): void {
-  if (known && !existsSync(known.folder)) known = { ...known, folder: place() }
+/** From now on uses the data folder's present path, if it was moved while we ran. */
+export function followDataFolder(locate: () => string): void {
+  if (known && !existsSync(known.folder)) known = { ...known, folder: locate() }
 }
 
-/** A path without links, as far as it exists; unchanged if that cannot be determined, or if it is not UTF-8. */
+/** The path without symbolic links, as far as it exists; unchanged if that cannot be found out, or if it is not UTF-8. */
 export function realPath(path: string): string {
   try {
     const real = realpathSync(path)
@@ -115,7 +115,7 @@ function whichFolder(): string {
   return join(base, 'minilab')
 }
 
-/** To root of its own user namespace the machine's folders appear to belong to nobody: user_namespaces(7). */
+/** To root of its own user namespace, the machine's folders appear to belong to the overflow uid: user_namespaces(7). */
 const isOurs = (folder: string) =>
   (statSync(folder, { throwIfNoEntry: false })?.uid ?? 0) === process.geteuid?.()
 

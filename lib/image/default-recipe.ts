@@ -1,7 +1,7 @@
 import type { ImageConfig } from './image.ts'
 import type { Item } from './plan.ts'
 
-// What the image "default" is made of. If something here changes, the image is made again: default.ts.
+// What the image "default" is made of. default.ts makes the image again when something here changes
 
 export const CONFIG: ImageConfig = {
   Env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'],
@@ -9,10 +9,10 @@ export const CONFIG: ImageConfig = {
   WorkingDir: '/',
 }
 
-/** Where distributions put a busybox that is static, or may be. */
+/** Where distributions install busybox; it may be static or not. */
 export const BUSYBOX = ['/bin/busybox', '/usr/bin/busybox', '/usr/sbin/busybox', '/bin/busybox.static']
 
-/** The host's programs that the default image takes, as far as they exist: what the chapters and a curious learner use. */
+/** The host's programs that the default image takes, if they exist: those that the chapters use, and some for learners to explore. */
 export const TOOLS = `
   sh bash ls cat ps ip mount umount hostname id env sleep dd mkdir rmdir rm touch ln find grep sed awk head tail wc sort
   uniq kill stat readlink realpath df du uname date expr seq chmod chown chgrp cp mv test [ printf echo true false tr cut
@@ -23,7 +23,7 @@ export const TOOLS = `
   .trim()
   .split(/\s+/)
 
-/** What every root file system has besides programs; /etc/hosts and those beside it are there to be mounted over. */
+/** What every root file system has besides programs. /etc/hosts and its neighbours are only there to be mounted over. */
 export const SKELETON: [path: string, item: Item][] = [
   ['/proc', { dir: 0o555 }],
   ['/sys', { dir: 0o555 }],

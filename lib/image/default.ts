@@ -7,17 +7,17 @@ import { addPackedLayer, packedImage } from './packed.ts'
 import { BUSYBOX, CONFIG, SKELETON, TOOLS } from './default-recipe.ts'
 import type { Plan } from './plan.ts'
 
-/** The name under which `minilab run` finds the image that minilab makes itself. */
+/** The name of the image that minilab makes itself. */
 export const DEFAULT_IMAGE = 'default'
 
 /**
- * The image "default": the one that a class pack brought, the same on every machine of a class; else made from what the
- * machine has: a static busybox (one of the paths `busybox`), else the host's own programs with their libraries. Made
- * once, and again when one of these files has changed. No network.
- * Throws a MinilabError (machine) where there is neither, or no room or right to write.
+ * Returns the image "default": the one from a class pack, which is the same on every machine of a class; else one made here,
+ * from a static busybox at one of the paths `busybox`, else from the host's own programs with their libraries. It is made once,
+ * and again when one of these files changes. Needs no network. Throws a MinilabError (machine) where there is neither, or no
+ * room or right to write.
  */
 export async function buildDefaultImage(busybox: readonly string[] = BUSYBOX): Promise<Image> {
-  // a new version of minilab may make it differently
+  // another version of minilab may make it differently
   const recipe = fnv1a(JSON.stringify([busybox, TOOLS, SKELETON, CONFIG])).toString(16)
   const stored = readImage(DEFAULT_IMAGE)
   const packed = packedImage()
@@ -28,7 +28,7 @@ export async function buildDefaultImage(busybox: readonly string[] = BUSYBOX): P
   if (stored && isCurrent(stored, recipe)) return stored
 
   const looked = new Set(busybox)
-  const { planDefault } = await import('./programs.ts') // loaded here, like what follows: it is seldom needed
+  const { planDefault } = await import('./programs.ts') // loaded here, like the imports below, because it is rarely needed
   const plan = planDefault(looked)
   const sources = { recipe, ...fingerprints(plan, looked) }
   const [{ makeTree }, { packLayer }] = await Promise.all([import('./plan.ts'), import('./pack.ts')])
@@ -60,7 +60,7 @@ function fingerprints(plan: Plan, looked: Set<string>): Record<string, string> {
   return Object.fromEntries([...looked, ...copied].map(path => [path, fingerprint(path)]))
 }
 
-/** Enough to tell that a program was replaced; '' for none. */
+/** Size and time of a file, enough to notice that it was replaced; '' if there is none. */
 function fingerprint(path: string): string {
   const stat = statSync(path, { throwIfNoEntry: false, bigint: true })
   return stat ? `${stat.size} ${stat.mtimeNs}` : ''

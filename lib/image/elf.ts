@@ -4,8 +4,8 @@ import { openFile } from '../common/descriptor.ts'
 const PT_INTERP = 3
 
 /**
- * The dynamic loader that a program asks for in its program headers (elf(5)): '/lib64/ld-linux-x86-64.so.2'; null for
- * a static program; undefined for what is not a 64-bit little-endian ELF file.
+ * The dynamic loader named in a program's headers (elf(5)), such as '/lib64/ld-linux-x86-64.so.2'; null for a static program;
+ * undefined if the file is not a 64-bit little-endian ELF file.
  */
 export function interpreter(path: string): string | null | undefined {
   using file = openFile(path, 'r')

@@ -2,7 +2,7 @@ import { codeOf } from '../common/error-code.ts'
 import { isKind, MinilabError } from '../common/errors.ts'
 
 const OTHER_FOLDER = 'set MINILAB_DATA to a folder'
-/** What to do where a file of the data folder was refused. */
+/** What to do when access to a file of the data folder is refused, by error code. */
 export const REMEDIES: Record<string, string> = {
   ENOSPC: `free some space, or ${OTHER_FOLDER} on a larger disk`,
   EFBIG: 'raise the limit on file sizes (ulimit -f)',
@@ -12,19 +12,19 @@ export const REMEDIES: Record<string, string> = {
   EROFS: `${OTHER_FOLDER} that can be written to`,
 }
 
-/** What says that a path is wrong. All else is a refusal of the kernel, and no mistake of the caller. */
+/** Errors that mean that the path is wrong, which is the user's mistake. Any other error is a refusal by the kernel. */
 const WRONG_PATH = ['ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP', 'ENAMETOOLONG', 'EEXIST', 'ENOTEMPTY', 'EINVAL']
 
 /**
- * What a file operation threw, as a typed error that says what was being done: a usage error for a wrong path, else a MinilabError (machine).
- * A typed error, and a defect of ours (without `code`), come back as they are.
+ * Turns what a file operation threw into a MinilabError that says what was being done: a usage error for a wrong path, else a
+ * machine error. A MinilabError, or a bug of ours (an error without `code`), is returned unchanged.
  */
 export function fileError(doing: string, error: unknown): unknown {
   if (isKind(error, 'usage') || isKind(error, 'machine')) return error
   const code = codeOf(error)
   if (!(error instanceof Error) || !code) return error
   const message = `cannot ${doing}: ${error.message}`
-  // ERR_OUT_OF_RANGE and the like are Node's word for what was asked of it
+  // Node rejects the arguments itself with codes such as ERR_OUT_OF_RANGE
   if (WRONG_PATH.includes(code) || code.startsWith('ERR_'))
     return new MinilabError('usage', message, 'check the path')
   return new MinilabError(
@@ -34,5 +34,5 @@ export function fileError(doing: string, error: unknown): unknown {
   )
 }
 
-/** Whether there is no room for what was written: on the disk, in a quota, or below RLIMIT_FSIZE. */
+/** Whether a write failed for lack of room: on the disk, in a quota, or because of RLIMIT_FSIZE. */
 export const isFull = (error: unknown) => ['ENOSPC', 'EDQUOT', 'EFBIG'].includes(codeOf(error) ?? '')

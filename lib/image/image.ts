@@ -9,7 +9,7 @@ import { fileError } from './error.ts'
 import { makeScratch } from './layer-store.ts'
 import { removeTree } from './tree.ts'
 
-/** Part of the `config` of an OCI image configuration. */
+/** The part of an OCI image configuration's `config` that we use. */
 const config = object({
   /** 'NAME=value' each */
   Env: optional(texts),
@@ -25,11 +25,11 @@ const isImage = object({
   config,
   /** ISO 8601 */
   created: text,
-  /** of the default image: the host's files that it was made from, with size and time (default.ts) */
-  sources: optional(object({}) as Shape<Record<string, string>>), // what they say is only compared
+  /** of the default image: the host's files that it was made from, with their size and time (default.ts) */
+  sources: optional(object({}) as Shape<Record<string, string>>), // the values are only compared
 })
 
-/** What an image says about its process. */
+/** The configuration that an image gives for its process. */
 export type ImageConfig = Of<typeof config>
 /** An image of the local store, as in <data>/images/<name>/image.json. */
 export type Image = Of<typeof isImage> & { name: string }
@@ -40,12 +40,12 @@ export function imageNames(): string[] {
   return existsSync(images) ? readdirSync(images).filter(isName).sort() : []
 }
 
-/** Whether an image can have this name: 'busybox', 'my-app_2', 'debian:12'; never a path. */
+/** Whether a text is a valid image name: 'busybox', 'my-app_2', 'debian:12'; never a path. */
 export function isName(name: string): boolean {
   return /^[a-z0-9][a-z0-9._-]*(:[A-Za-z0-9._-]+)?$/.test(name) && name.length <= 128
 }
 
-/** The image of this name; undefined where there is none. Throws a usage error where its file is damaged. */
+/** The image of this name; undefined if there is none. Throws a usage error if its file is damaged. */
 export function readImage(name: string): Image | undefined {
   const file = join(dataFolder(), 'images', name, 'image.json')
   if (!isName(name) || !existsSync(file)) return undefined
@@ -62,13 +62,13 @@ export function readImage(name: string): Image | undefined {
   )
 }
 
-/** Stores an image under its name, in place of an older one, at once. Throws a MinilabError (machine) for want of room or rights. */
+/** Stores an image under its name and replaces an older one in one step. Throws a MinilabError (machine) for lack of room or rights. */
 export function writeImage(image: Image): void {
   const dir = join(dataFolder(), 'images', image.name)
   makeDir(dir)
   let scratch: string | undefined
   try {
-    scratch = makeScratch() // several commands may make the default image at once
+    scratch = makeScratch() // several commands may make the default image at the same time
     const partial = join(scratch, 'image.json')
     replaceFile(join(dir, 'image.json'), JSON.stringify(image, null, 2) + '\n', { partial })
   } catch (error) {

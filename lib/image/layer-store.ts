@@ -18,21 +18,21 @@ import { fileError } from './error.ts'
 import type { LayerInfo } from './layer-info.ts'
 import { removeTree } from './tree.ts'
 
-// A layer lies in <data>/layers/<first 12 hexadecimal digits of its diffId>: the tree in `diff`, its LayerInfo in
-// `layer.json`. Short, because overlayfs takes all its lower directories in one option of at most a page.
+// A layer is stored in <data>/layers/<first 12 hexadecimal digits of its diffId>: its tree in `diff`, its LayerInfo in
+// `layer.json`. The name is short because overlayfs takes all lower directories in one mount option of at most a page
 
-/** The directory that a layer's tree is in. */
+/** The directory of a layer's tree. */
 export function layerDir(diffId: string): string {
   return join(home(diffId), 'diff')
 }
 
 /**
- * The group that may search the layers beside root: that of a container's root whose ids are others than the machine's. No user
- * may take it by newgidmap(1): useradd(8) gives them subordinate ids up to SUB_GID_MAX, 600100000.
+ * The group that may search the layers, besides root. A container's root belongs to it when its ids are not the machine's. No
+ * user can be given it with newgidmap(1): useradd(8) gives subordinate ids only up to SUB_GID_MAX, 600100000.
  */
 export const LAYERS_GROUP = 2_100_000_000
 
-/** What is setuid in an image must be out of reach of the host's other users. */
+/** Makes the layers unreachable for the host's other users, because an image may contain setuid programs. */
 export function guardLayers(): void {
   const layers = join(dataFolder(), 'layers')
   const { gid } = statSync(layers)
@@ -41,15 +41,15 @@ export function guardLayers(): void {
   chmodSync(layers, 0o710)
 }
 
-/** Whether the layer is there, complete. */
+/** Whether a layer is stored completely. */
 export function hasLayer(diffId: string): boolean {
   return existsSync(join(home(diffId), 'layer.json'))
 }
 
 /**
- * Adds a layer: `fill` makes its tree in the directory that it is given, which does not exist yet, and tells what the
- * layer is. A layer that is there already, or that another process adds at this moment, stays as it is.
- * Throws what `fill` throws, and a MinilabError (machine) for want of room or rights.
+ * Adds a layer: `fill` makes its tree in the directory that it is given, which does not exist yet, and returns the layer's
+ * info. If the layer exists, or another process adds it at the same time, that one is kept. Throws what `fill` throws, and a
+ * MinilabError (machine) for lack of room or rights.
  */
 export async function addLayer(fill: (dir: string) => Promise<LayerInfo>): Promise<LayerInfo> {
   removeAbandoned()
@@ -70,14 +70,14 @@ export async function addLayer(fill: (dir: string) => Promise<LayerInfo>): Promi
   }
 }
 
-/** A new directory in the data folder for what is half-made; its name says whose it is. */
+/** Makes a directory in the data folder for unfinished work; its name contains our process id. */
 export function makeScratch(): string {
   const tmp = join(dataFolder(), 'tmp')
   makeDir(tmp)
   return mkdtempSync(join(tmp, `${process.pid}-${startTime('self')}-`))
 }
 
-/** Removes what killed processes left half-made in the data folder; returns the paths. */
+/** Removes unfinished work of killed processes from the data folder; returns the removed paths. */
 export function removeAbandoned(): string[] {
   const tmp = join(dataFolder(), 'tmp')
   if (!existsSync(tmp)) return []
@@ -98,7 +98,7 @@ function home(diffId: string): string {
   return join(dataFolder(), 'layers', digits)
 }
 
-/** rename(2) puts a directory in place at once, and refuses where there is one with something in it. */
+/** Moves a finished layer into place: rename(2) does so in one step, and fails if a directory that is not empty is there. */
 function settle(partial: string, layer: LayerInfo): void {
   const folder = home(layer.diffId)
   try {
@@ -106,11 +106,11 @@ function settle(partial: string, layer: LayerInfo): void {
   } catch (error) {
     if (!['ENOTEMPTY', 'EEXIST'].includes(codeOf(error) ?? '')) throw error
     if (!hasLayer(layer.diffId)) {
-      // without its layer.json nothing says that it is complete: another one takes its place
+      // a layer without layer.json is incomplete: move it away, and use ours
       renameSync(folder, join(makeScratch(), 'damaged'))
       return settle(partial, layer)
     }
-    // its name has twelve of its digits; all of them are in its file
+    // the folder's name has only twelve digits of the digest; its file has all
     if (!readFileSync(join(folder, 'layer.json'), 'utf8').includes(`"${layer.diffId}"`))
       throw new MinilabError(
         'usage',

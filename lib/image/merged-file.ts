@@ -18,17 +18,17 @@ export interface MountedThere {
   source?: string
 }
 
-/** What stands at a path of the merged tree, and the layers that have a part in it: of a directory there may be several. */
+/** What is at a path of the merged tree, and the layers that contribute to it: for a directory there may be several. */
 interface Merged {
   stat: BigIntStats
   layers: Confined[]
 }
 
 /**
- * The text of a file as a container on these layers would see it: what an upper layer hides is not there, and links are
- * followed as if the layers were "/". Nothing outside of them is looked at, and nothing opened but a regular file: a FIFO
- * would wait, and to open a device is to do something. Undefined where there is no such file. `path` as 'etc/passwd'.
- * Throws a usage error for what is no regular file, or larger than `most` bytes.
+ * The text of a file as a container on these layers would see it: hidden files are absent, and links are followed as if the
+ * layers were "/". Nothing outside the layers is read, and only regular files are opened: a FIFO would block, and opening a
+ * device may have effects. Returns undefined if there is no such file. `path` as 'etc/passwd'. Throws a usage error if it is
+ * not a regular file, or is larger than `most` bytes.
  */
 export function readMerged(
   layersTopFirst: readonly string[],
@@ -50,9 +50,9 @@ function readFrom(all: Confined[], path: string, most: number): string | undefin
 }
 
 /**
- * Where a path leads within the merged tree: `/etc/x` for '/var/link/x', with every symbolic link followed. Of what is not there
- * the rest is taken as it is written. `mounts`: what is mounted there, with destinations without links; it hides what the layers have at
- * its place. Throws a usage error for links without end.
+ * Where a path leads in the merged tree, with every symbolic link followed: `/etc/x` for '/var/link/x'. From the first missing
+ * name on, the path is kept as written. `mounts`: what is mounted in the tree, at destinations without links; a mount hides what
+ * the layers have there. Throws a usage error for a loop of links.
  */
 export function resolveMerged(
   layersTopFirst: readonly string[],
@@ -72,7 +72,7 @@ export function resolveMerged(
   return posix.join('/', at, ...rest)
 }
 
-/** Follows a path as far as it leads: what was reached, what stands there (nothing at the root), and the names left over. */
+/** Follows a path as far as it exists: the path reached, what is there (nothing at the root), and the names that remain. */
 function walk(
   all: Confined[],
   path: string,
@@ -124,7 +124,10 @@ function walk(
   return { at: reached, found, rest: [] }
 }
 
-/** One name in a merged directory. Documentation/filesystems/overlayfs.rst, "Upper and Lower", "whiteouts and opaque directories". */
+/**
+ * Looks up one name in a merged directory: Documentation/filesystems/overlayfs.rst, "Upper and Lower", "whiteouts and opaque
+ * directories".
+ */
 function lookUp(layers: readonly Confined[], path: string): Merged | undefined {
   let found: Merged | undefined
   for (const layer of layers) {
@@ -139,7 +142,10 @@ function lookUp(layers: readonly Confined[], path: string): Merged | undefined {
   return found
 }
 
-/** Undefined where a link of procfs leads nowhere: in a container's, `self` means only its own processes. */
+/**
+ * The target of a symbolic link. Undefined if a link of procfs leads nowhere: in a container's proc, `self` exists only for its
+ * own processes.
+ */
 function targetOf(link: string): string | undefined {
   try {
     return readlinkSync(link)
@@ -149,7 +155,7 @@ function targetOf(link: string): string | undefined {
   }
 }
 
-/** Undefined where there is nothing, nor can be: a name has at most 255 bytes, and a path 4095. */
+/** The stat of a path. Undefined if nothing is there, or if nothing can be: a name has at most 255 bytes, a path 4095. */
 function statOf(path: string): BigIntStats | undefined {
   try {
     return lstatSync(path, { bigint: true, throwIfNoEntry: false })
@@ -160,7 +166,7 @@ function statOf(path: string): BigIntStats | undefined {
 }
 
 function read(at: string, path: string, most: number): string {
-  // a name may come to mean something else at any moment, a descriptor not
+  // hold the file open: its name could come to mean another file at any moment
   using held = openFile(at, O_PATH | constants.O_NOFOLLOW)
   try {
     const stat = fstatSync(held.fd)

@@ -3,17 +3,17 @@ import { mountOf } from '../kernel/mount/mountinfo.ts'
 import { dataFolder } from './data-folder.ts'
 
 const MEMORY = '/dev/shm'
-const ENOUGH = 2 ** 26 // bytes: an image, and what its containers write
+const ENOUGH = 2 ** 26 // bytes: room for an image, and for what its containers write
 
 /**
- * A data folder that would serve where the one in use does not, as it is given to a command: in memory, where that can hold
- * programs that can be executed, and is not in use already; else a folder to be chosen.
+ * A data folder to use when the present one does not serve, as a command line gives it: in memory, if there is room, programs
+ * there can be executed, and it is not in use already; else a placeholder for a folder that the user chooses.
  */
 export function otherFolder(): string {
   return isInMemoryPossible() ? `MINILAB_DATA=$(mktemp -d -p ${MEMORY})` : 'MINILAB_DATA=/a/folder/there'
 }
 
-/** What to do, in words and with that. */
+/** The advice to use that folder, in words. */
 export const useOtherFolder = () =>
   `put the data folder on another file system: ${otherFolder()}${isInMemoryPossible() ? '' : ' (in a container: a volume, docker run -v /a/folder/there)'}`
 

@@ -20,12 +20,12 @@ interface PackOptions {
 }
 
 /**
- * Packs a tree as a layer: a tar, sorted, the same bytes for the same tree. `out` is a stream, or the path of a file
- * that appears only when it is complete. With `overlay` the tree is an upper directory of overlayfs, and its whiteouts
- * and opaque directories become those of the OCI (tar-names.ts). Times are kept to the second. With `owner: 'root'`
- * everything is root's, as in an image: what a user has made belongs to the user in the store.
+ * Packs a tree as a layer: a sorted tar, with the same bytes for the same tree. `out` is a stream, or the path of a file that
+ * appears only when it is complete. With `overlay` the tree is an upper directory of overlayfs, and its whiteouts and opaque
+ * directories are converted to those of the OCI (tar-names.ts). Times are kept to the second. With `owner: 'root'` everything
+ * belongs to root, as in an image; in the store, files that a user made belong to that user.
  *
- * Throws a usage error for what a layer cannot express, a MinilabError (machine) where a file cannot be read or written.
+ * Throws a usage error for what a layer cannot express, a MinilabError (machine) if a file cannot be read or written.
  */
 export async function packLayer(
   dir: string,
@@ -43,7 +43,7 @@ export async function packLayer(
 async function packTo(dir: string, out: Writable, options: PackOptions): Promise<LayerInfo> {
   const tar = tarPack()
   const info = newLayerInfo()
-  // where one side fails the stream between them is destroyed with its error, and both promises settle
+  // if one side fails, the stream between them is destroyed with its error, and both promises settle
   const filling = fill(tar, dir, options, info).catch((error: Error) => tar.destroy(error))
   try {
     await pipeline(measure(tar as AsyncIterable<Buffer>, info), out)
@@ -69,7 +69,7 @@ async function fill(tar: Pack, dir: string, { overlay, owner }: PackOptions, inf
   tar.finalize()
 }
 
-/** The entries that stand for one file: mostly one, none for a socket, two for an opaque directory. */
+/** The tar entries of one file: usually one, none for a socket, two for an opaque directory. */
 function* entriesFor(
   { path, at, stat }: TreeFile,
   overlay: boolean,
@@ -100,7 +100,7 @@ function* entriesFor(
       'mount the overlay with redirect_dir=off,metacopy=off',
     )
 
-  // the mode with the type's bits: tar-stream takes 0 for "none given"
+  // with the bits of the file type, because tar-stream takes 0 for "none given"
   const entry: Entry = { name: path, type, mode: Number(stat.mode), ...ownerAndTime(stat) }
   if (type === 'directory') entry.name = `${path || '.'}/`
   if (type === 'symlink') entry.linkname = readlinkSync(at)
@@ -122,7 +122,7 @@ function* entriesFor(
   if (overlay && type === 'directory' && isOpaque(xattrs)) yield marker(join(path, OPAQUE))
 }
 
-/** In PAX records too where tar-stream's fields cannot hold them: ids of 18 bits, seconds from 1970 to 2038. */
+/** Owner and time of an entry; also as PAX records if tar-stream's fields are too small: ids of 18 bits, seconds from 1970 to 2038. */
 function ownerAndTime(stat: BigIntStats): Pick<Entry, 'uid' | 'gid' | 'mtime' | 'pax'> {
   const seconds = stat.mtimeNs / 1_000_000_000n
   const fields = [
@@ -141,7 +141,7 @@ function ownerAndTime(stat: BigIntStats): Pick<Entry, 'uid' | 'gid' | 'mtime' | 
 
 async function addEmpty(tar: Pack, entry: Entry): Promise<void> {
   tar.entry(entry, '')
-  await setImmediate() // so that the reader keeps up: tar-stream queues empty entries without limit
+  await setImmediate() // let the reader keep up: tar-stream queues empty entries without limit
 }
 
 const AT_ONCE = 1 << 20

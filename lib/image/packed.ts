@@ -7,20 +7,20 @@ import { codeFolder } from '../common/own-folder.ts'
 import { addLayer, hasLayer, layerDir } from './layer-store.ts'
 
 const isPacked = object({
-  /** process.arch of the machine that its programs are from */
+  /** process.arch of the machine whose programs it has */
   arch: text,
   /** the digest of default.tar, its only layer */
   diffId: text,
 })
 
-/** The default image as a class pack brings it, for the machines of one kind: in default.json, beside default.tar. */
+/** The default image in a class pack, for one kind of machine: default.json, beside default.tar. */
 export type PackedImage = Of<typeof isPacked>
 
-/** Where a class pack has it, beside the sources; elsewhere there is no such folder. */
+/** The folder of packed images, which exists only in a class pack. */
 export const PACKED = join(codeFolder, 'image')
 const DAMAGED = 'unpack the class pack again'
 
-/** The image that came with a class pack, for this kind of machine. Throws a usage error where it is damaged. */
+/** The class pack's image for this kind of machine; undefined if there is none. Throws a usage error if it is damaged. */
 export function packedImage(): PackedImage | undefined {
   const file = join(PACKED, 'default.json')
   if (!existsSync(file)) return undefined
@@ -29,11 +29,11 @@ export function packedImage(): PackedImage | undefined {
   return packed.arch === process.arch ? packed : undefined
 }
 
-/** Puts the layer of a packed image into the store. Throws a usage error where it is another than the image says. */
+/** Puts the layer of a packed image into the store. Throws a usage error if it is not the layer that the image names. */
 export async function addPackedLayer({ diffId }: PackedImage): Promise<void> {
   if (hasLayer(diffId)) return
   const tar = join(PACKED, 'default.tar')
-  const { unpackLayer } = await import('./unpack.ts') // tar-stream, which is seldom needed
+  const { unpackLayer } = await import('./unpack.ts') // loaded here because tar-stream is rarely needed
   await addLayer(async dir => {
     const info = await unpackLayer(tar, dir, { overlay: false })
     if (info.diffId !== diffId) throw new MinilabError('usage', `${tar} is damaged`, DAMAGED)
@@ -41,7 +41,7 @@ export async function addPackedLayer({ diffId }: PackedImage): Promise<void> {
   })
 }
 
-/** Writes a layer of the store as the two files of a packed image, into `dir`. Throws as packLayer does. */
+/** Writes a layer of the store as a packed image: two files in `dir`. Throws as packLayer does. */
 export async function writePackedImage(layer: string, dir: string): Promise<void> {
   const { packLayer } = await import('./pack.ts')
   const tar = join(dir, 'default.tar')

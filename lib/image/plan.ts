@@ -13,15 +13,15 @@ import { dirname, join, resolve } from 'node:path'
 import { makeDir } from './data-folder.ts'
 import { walk } from './tree.ts'
 
-/** What is to stand at a path of a tree that is yet to be made. */
+/** What to put at a path of a planned tree. */
 export type Item = { copy: string } | { link: string } | { text: string } | { dir: number }
-/** A tree to be made: what stands at each absolute path; directories that only lead there need not be named. */
+/** A planned tree: an item for each absolute path. Parent directories need not be named. */
 export type Plan = Map<string, Item>
 
 /**
- * Plans a file of the host at the same path, and with it each symbolic link on the way there, so that the path leads
- * to it in the tree as on the host: /bin → usr/bin, /bin/sh → dash, /etc/alternatives. Returns where it leads (of a
- * directory only the links are planned). Throws ENOENT and its like where the host has no such file.
+ * Plans a file of the host at the same path, and each symbolic link on the way, so that the path leads to it as on the host:
+ * /bin → usr/bin, /bin/sh → dash, /etc/alternatives. Returns the path that it leads to; for a directory only the links are
+ * planned. Throws ENOENT and the like if the host has no such file.
  */
 export function planHostFile(plan: Plan, path: string): string {
   let reached = '/'
@@ -43,9 +43,9 @@ export function planHostFile(plan: Plan, path: string): string {
 }
 
 /**
- * Makes a planned tree at `dir`. Copies, not hard links: a program that writes in the tree must not write in the host's
- * programs. They keep mode and time, without the setuid bits, for the copy is not updated when the host's program is.
- * All else gets the time of the newest copy, so that the same sources give the same tree.
+ * Makes a planned tree at `dir`. Makes copies, not hard links: a program that writes in the tree must not change the host's
+ * programs. Copies keep mode and time, but not the setuid bits, because nothing updates a copy. Everything else gets the time
+ * of the newest copy, so that the same sources give the same tree.
  */
 export function makeTree(plan: Plan, dir: string): void {
   let newest = 0
@@ -60,7 +60,7 @@ export function makeTree(plan: Plan, dir: string): void {
       chmodSync(target, 0o644)
     } else {
       const { mode, mtimeMs } = statSync(item.copy)
-      copyFileSync(item.copy, target, constants.COPYFILE_FICLONE) // shares the blocks where the file system can
+      copyFileSync(item.copy, target, constants.COPYFILE_FICLONE) // shares the blocks if the file system can
       chmodSync(target, mode & 0o777)
       const seconds = Math.floor(mtimeMs / 1000)
       lutimesSync(target, seconds, seconds)

@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process' // not execa: nothing else in a plan waits
+import { spawnSync } from 'node:child_process' // not execa: nothing else runs while a plan is made
 import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { interpreter } from './elf.ts'
@@ -8,7 +8,7 @@ import { type Plan, planHostFile } from './plan.ts'
 
 const DIRECTORIES = ['/bin', '/usr/bin', '/sbin', '/usr/sbin']
 
-/** What an interactive program needs to know of the usual terminals (terminfo(5)). */
+/** The descriptions of the usual terminals that interactive programs read (terminfo(5)). */
 const TERMINALS = [
   'dumb',
   'linux',
@@ -21,12 +21,12 @@ const TERMINALS = [
 ]
 const TERMINFO = ['/lib/terminfo', '/usr/share/terminfo']
 
-/** Without these a root file system is of no use. */
+/** A root file system without these is useless. */
 const REQUIRED = ['sh', 'ls', 'cat']
 
 /**
- * Plans the image "default" from the first of the paths in `looked` that is a static busybox, else from the host's own programs; then
- * `looked` gets every path that decided what is taken. Throws a MinilabError (machine) if the machine has neither.
+ * Plans the image "default": from the first path in `looked` that is a static busybox, else from the host's own programs. In
+ * that case adds to `looked` every path that decided what is taken. Throws a MinilabError (machine) if there is neither.
  */
 export function planDefault(looked: Set<string>): Plan {
   let plan: Plan | undefined
@@ -42,7 +42,7 @@ export function planDefault(looked: Set<string>): Plan {
   return plan
 }
 
-/** Plans a static busybox with a link for each of its applets; undefined where `path` is no such thing. */
+/** Plans a static busybox with a link for each of its applets; undefined if `path` is not a static busybox. */
 export function planBusybox(path: string): Plan | undefined {
   if (!isReadable(path) || interpreter(path) !== null) return undefined
   const applets =
@@ -56,8 +56,8 @@ export function planBusybox(path: string): Plan | undefined {
 }
 
 /**
- * Plans the host's own programs with the libraries that they need, at the same paths; undefined where the host has not
- * even a shell. `looked` gets every path that decided what is taken, those too where nothing was found.
+ * Plans the host's own programs with the libraries that they need, at the same paths; undefined if the host has not even a
+ * shell. Adds to `looked` every path that decided what is taken, including those where nothing was found.
  */
 export function planHostPrograms(looked: Set<string>): Plan | undefined {
   const plan: Plan = new Map()
@@ -75,7 +75,7 @@ export function planHostPrograms(looked: Set<string>): Plan | undefined {
   return plan
 }
 
-/** Plans a program with all that it needs; false where that is not to be had. */
+/** Plans a program with everything that it needs; false if something is missing. */
 function planProgram(plan: Plan, path: string): boolean {
   const loader = interpreter(path)
   if (loader === undefined) {
@@ -89,7 +89,7 @@ function planProgram(plan: Plan, path: string): boolean {
   return true
 }
 
-/** Plans the libraries of a program that itself is not to be there; false where they cannot be told. */
+/** Plans the libraries of a program, but not the program; false if they cannot be found out. */
 export function planLibraries(plan: Plan, path: string): boolean {
   const loader = interpreter(path)
   const libraries = loader ? listLibraries(loader, path) : []
@@ -97,23 +97,23 @@ export function planLibraries(plan: Plan, path: string): boolean {
   return libraries !== undefined
 }
 
-/** The loader and the shared libraries of a program, with all else that makes the loader find them. */
+/** The loader and the shared libraries of a program, and the files by which the loader finds them. */
 function listLibraries(loader: string, program: string): string[] | undefined {
-  // without the cache as long as that will do: every installation on the host changes the cache
+  // without the cache if possible, because every installation on the host changes the cache
   const libraries = list(loader, ['--inhibit-cache', '--list', program])
   if (libraries) return libraries
   const cached = list(loader, ['--list', program])
   return cached && [...cached, ...['/etc/ld.so.cache'].filter(existsSync)]
 }
 
-/** What the loader itself says (ld.so(8), --list; musl's has it too): "\tlibc.so.6 => /lib/libc.so.6 (0x00007f…)". */
+/** The libraries that the loader itself lists (ld.so(8), --list; musl's has it too): "\tlibc.so.6 => /lib/libc.so.6 (0x00007f…)". */
 function list(loader: string, args: string[]): string[] | undefined {
   const { status, stdout } = spawnSync(loader, args, { encoding: 'utf8', env: {} })
   if (status !== 0 || stdout.includes('not found')) return undefined
   const libraries = [...stdout.matchAll(/^\s+(?:.* => )?(\/.*) \(0x[0-9a-f]+\)$/gm)].flatMap(
     ([, path]) => path ?? [],
   )
-  // glibc before 2.34 reads /etc/passwd through a library that no program names
+  // glibc before 2.34 reads /etc/passwd through a library that no program lists
   const nss = libraries
     .filter(path => basename(path) === 'libc.so.6')
     .map(path => join(dirname(path), 'libnss_files.so.2'))

@@ -14,16 +14,16 @@ import { addLayer, guardLayers, hasLayer, layerDir } from './layer-store.ts'
 export interface RootSource {
   /** the image's name, or the directory's absolute path */
   name: string
-  /** a directory is the root file system itself, to be written in; an image's layers only ever lie under an overlay */
+  /** a directory is itself the root file system, and is written to; an image's layers are only used as lower layers of an overlay */
   kind: 'directory' | 'image'
-  /** absolute paths of trees, the lowest first; of a directory, itself */
+  /** absolute paths of the trees, the lowest first; for a directory, its own path */
   layers: string[]
   config: ImageConfig
 }
 
 /**
- * What the word given to `minilab run` stands for: an image of the store ("default" is made when it is asked for), or
- * a directory with a root file system; a word with a slash is always a path. Throws a usage error otherwise.
+ * What the argument of `minilab run` names: an image of the store ("default" is made if necessary), or a directory with a root
+ * file system. A word with a slash is always a path. Throws a usage error otherwise.
  */
 export async function findImage(word: string): Promise<RootSource> {
   const image = word === DEFAULT_IMAGE ? await buildDefaultImage() : readImage(word)
@@ -44,14 +44,15 @@ export async function findImage(word: string): Promise<RootSource> {
   )
 }
 
-/** Where the layers of an image of the store lie, or would lie: makes nothing, so the default image may not be there yet. */
+/** The paths of an image's layers, which may not exist yet: makes nothing, not even the default image. */
 export function plannedLayers(name: string): string[] {
   return readImage(name)?.layers.map(layerDir) ?? [join(dataFolder(), 'layers', name, 'diff')]
 }
 
 /**
- * Makes an image of one layer from the tar of a root file system, plain or compressed (what `docker export` gives).
- * Returns what could not be kept besides. Throws a usage error for a wrong name or tar, a MinilabError (machine) for want of room.
+ * Makes an image of one layer from the tar of a root file system, plain or compressed (such as the output of `docker export`).
+ * Also returns notes on what could not be stored. Throws a usage error for a wrong name or tar, a MinilabError (machine) for
+ * lack of room.
  */
 export async function importRootfs(tar: string, name: string): Promise<{ image: Image; notes: string[] }> {
   if (!isName(name) || name === DEFAULT_IMAGE)
@@ -60,7 +61,7 @@ export async function importRootfs(tar: string, name: string): Promise<{ image: 
       `an image cannot be called "${name}"`,
       'use lowercase letters, digits and . _ - (not "default")',
     )
-  const { unpackLayer } = await import('./unpack.ts') // tar-stream, which is seldom needed
+  const { unpackLayer } = await import('./unpack.ts') // loaded here because tar-stream is rarely needed
   const layer = await addLayer(async dir => {
     const info = await unpackLayer(tar, dir, { overlay: false })
     if (existsSync(join(dir, 'oci-layout')) || existsSync(join(dir, 'manifest.json')))
@@ -79,7 +80,7 @@ function fromImage({ name, layers, config }: Image): RootSource {
   const lost = layers.find(diffId => !hasLayer(diffId))
   if (lost)
     throw new MinilabError('usage', `image "${name}" lacks its layer ${lost.slice(0, 19)}`, 'import it again')
-  if (layers.length > 0) guardLayers() // an older minilab gave them to a group that users may take
+  if (layers.length > 0) guardLayers() // older versions of minilab gave them to a group that users may be given
   return { name, kind: 'image', layers: layers.map(layerDir), config }
 }
 
@@ -109,7 +110,7 @@ function fromPath(path: string): RootSource {
   }
 }
 
-/** Whether a file begins as something compressed does, or says "ustar" where a tar does. */
+/** Whether a file begins like a compressed one, or has a tar's "ustar". */
 function isArchive(path: string): boolean {
   using file = openFile(path, 'r')
   const head = Buffer.alloc(512)

@@ -5,18 +5,15 @@ import { escape, unescape } from 'node:querystring'
 
 /** `.wh.NAME` hides NAME of the layers below. */
 export const WHITEOUT = '.wh.'
-/** A file of this name hides all that the layers below have in its directory. */
+/** A file of this name hides everything that lower layers have in its directory. */
 export const OPAQUE = '.wh..wh..opq'
-/** Names with this prefix are aufs's own notes. */
+/** Names with this prefix are for aufs's own use. */
 export const AUFS = '.wh..wh.'
 
 const RAW = 'SCHILY.xattr.'
 const BASE64 = 'LIBARCHIVE.xattr.'
 
-/**
- * An extended attribute as a PAX record. tar-stream handles records as UTF-8 text; a value that is not text takes the
- * form in base64.
- */
+/** An extended attribute as a PAX record. tar-stream treats records as UTF-8 text, so a value that is not text is stored in base64. */
 export function xattrRecord(name: string, value: Buffer): Record<string, string> {
   const text = value.toString()
   return Buffer.from(text).equals(value)
@@ -24,7 +21,7 @@ export function xattrRecord(name: string, value: Buffer): Record<string, string>
     : { [BASE64 + escape(name)]: value.toString('base64').replace(/=+$/, '') }
 }
 
-/** The extended attribute in a PAX record; null where its value was lost to tar-stream's UTF-8; undefined for others. */
+/** The extended attribute in a PAX record; its value is null if tar-stream's UTF-8 decoding lost it. Undefined for other records. */
 export function xattrOf(key: string, value: string): { name: string; value: Buffer | null } | undefined {
   if (key.startsWith(RAW))
     return { name: key.slice(RAW.length), value: value.includes('\uFFFD') ? null : Buffer.from(value) }

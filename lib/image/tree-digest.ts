@@ -5,33 +5,33 @@ import { belongsToFile, isOpaque } from './overlay.ts'
 import { deviceNumbers, FILE_TYPES, type TreeFile, walk } from './tree.ts'
 import { readXattrs } from './xattr.ts'
 
-/** What makes one file of a tree the same as another, times aside. */
+/** What is compared of a file of a tree: everything except times. */
 export interface TreeEntry {
-  /** from the root of the tree, whose own is '' */
+  /** relative to the root of the tree, whose own path is '' */
   path: string
   type: string
   /** permission bits with setuid, setgid and sticky, in octal: '0755' */
   mode: string
   uid: number
   gid: number
-  /** of a file: bytes, and what is in them */
+  /** size in bytes and hash of a regular file */
   size?: number
   sha256?: string
-  /** of a file with several names in the tree: the first of them */
+  /** for a file with several names in the tree: the first of them */
   sameAs?: string
   /** of a symbolic link */
   target?: string
   /** of a device: 'major:minor' */
   rdev?: string
-  /** of a directory on overlayfs: hides the lower one */
+  /** for a directory on overlayfs: it hides the lower one */
   opaque?: true
   /** extended attributes by name, values in base64 */
   xattrs?: Record<string, string>
 }
 
 /**
- * The manifest of a tree and its sha256 ('sha256:…'): equal hashes mean equal trees, times aside. Overlayfs's own
- * extended attributes are left out, but opaque directories are told.
+ * The manifest of a tree and its sha256 ('sha256:…'): equal hashes mean equal trees, except for times. Overlayfs's own extended
+ * attributes are left out, but opaque directories are marked.
  */
 export function treeDigest(dir: string): { hash: string; entries: TreeEntry[] } {
   const firstNames = new Map<string, string>()

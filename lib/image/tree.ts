@@ -13,7 +13,7 @@ import {
 } from 'node:fs'
 import { MinilabError } from '../common/errors.ts'
 
-/** The types of files by the bits of st_mode that say so (inode(7)), named as in a tar. */
+/** The file types by their bits of st_mode (inode(7)), named as in a tar. */
 export const FILE_TYPES = new Map([
   [constants.S_IFREG, 'file'],
   [constants.S_IFDIR, 'directory'],
@@ -28,12 +28,12 @@ export const FILE_TYPES = new Map([
 export interface TreeFile {
   /** its path from the root of the tree; the root's is '' */
   path: string
-  /** a path by which it can be opened now, until the walk goes on */
+  /** a path that opens it, valid until the walk continues */
   at: string
   stat: BigIntStats
 }
 
-/** A directory that is being gone through: the names in it that are still to come, and a short path to it. */
+/** A directory of the walk: the names in it that are still to come, and a short path to it. */
 interface Open {
   path: string
   names: string[]
@@ -41,17 +41,17 @@ interface Open {
 }
 
 /**
- * Every file of a tree, the root first, a directory before what is in it, names sorted; symbolic links are not
- * followed. Synchronous, as all of lib/image: libuv's workers may be in another mount namespace than this thread.
- * Without recursion: a stranger's tree may be deeper than our stack. Throws a usage error at a name that is not UTF-8
- * (Node would spell it differently).
+ * Yields every file of a tree, the root first, a directory before its content, names sorted; symbolic links are not followed.
+ * Synchronous like all of lib/image: libuv's worker threads may be in another mount namespace than this thread. Not recursive:
+ * an untrusted tree may be deeper than our stack. Throws a usage error at a name that is not UTF-8, because Node would change
+ * it.
  */
 export function* walk(dir: string): Generator<TreeFile> {
   const open: Open[] = []
   const enter = (path: string, at: string) => {
     const near = shorten(at)
     const here: Open = { path, names: [], near }
-    open.push(here) // before what may fail: it is closed at the end
+    open.push(here) // before anything that may fail, because the end closes all that are in here
     here.names = readdirSync(near.at).sort().toReversed()
   }
   try {
@@ -77,20 +77,20 @@ export function* walk(dir: string): Generator<TreeFile> {
 }
 
 /**
- * Removes a file or a whole tree, links not followed; nothing where there is nothing. However deep it is, one descriptor is
- * enough: what is too deep for a path is moved up to the top, and removed there.
+ * Removes a file or a whole tree, without following links; does nothing if it does not exist. One descriptor is enough for any
+ * depth: a directory that is too deep for a path is moved to the top and removed there.
  */
 export function removeTree(path: string | Buffer): void {
   const stat = lstatSync(path, { throwIfNoEntry: false })
   if (!stat) return
   if (!stat.isDirectory()) return unlinkSync(path)
   const makeOurs = (at: string | Buffer, mode: number) => {
-    // without root, a directory gives up its entries only to an owner who may write in it
+    // for anyone but root, a directory's entries can only be removed if its mode lets the owner write
     if ((mode & 0o700) !== 0o700) chmodSync(at, 0o700)
   }
   makeOurs(path, stat.mode)
   const { at, close } = shorten(path)
-  // bytes, because a name need not be UTF-8
+  // as bytes, because a name need not be UTF-8
   const enter = (at: Buffer) => ({ at, names: readdirSync(at, { encoding: 'buffer' }) })
   const inside = (at: Buffer, name: Buffer | string) =>
     Buffer.concat([at, Buffer.from('/'), Buffer.from(name)])
@@ -112,7 +112,7 @@ export function removeTree(path: string | Buffer): void {
         continue
       }
       makeOurs(found, stat.mode)
-      if (found.length - top.at.length <= ROOM) {
+      if (found.length - top.at.length <= LONGEST_PATH) {
         open.push(enter(found))
         continue
       }
@@ -126,12 +126,15 @@ export function removeTree(path: string | Buffer): void {
   rmdirSync(path)
 }
 
-/** How long a path may become before we go on from a shorter one: the kernel takes none above PATH_MAX, 4096 bytes. */
-const ROOM = 400
+/**
+ * The longest path that we use before we start from a descriptor instead: the kernel takes no path longer than PATH_MAX, 4096
+ * bytes.
+ */
+const LONGEST_PATH = 400
 
-/** Another path to a directory, with room after it: a long one goes on from an open descriptor. */
+/** A path to a directory that leaves room for names after it: a long one becomes the path of an open descriptor. */
 function shorten<P extends string | Buffer>(dir: P): { at: P | string; close: () => void } {
-  if (dir.length < ROOM) return { at: dir, close: () => {} }
+  if (dir.length < LONGEST_PATH) return { at: dir, close: () => {} }
   const fd = openSync(dir, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
   return { at: `/proc/self/fd/${fd}`, close: () => closeSync(fd) }
 }

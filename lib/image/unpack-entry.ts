@@ -33,13 +33,16 @@ export type Content = AsyncIterable<Uint8Array> & { resume(): unknown }
 
 /** One tar on its way into one tree. */
 export class Unpacking {
-  /** what could not be kept, each said once */
+  /** what could not be stored, one line each */
   readonly notes = new Set<string>()
   readonly #tree: Confined
   readonly #overlay: boolean
-  /** whose owner, mode and time come last: making files inside changes the time, and may need more rights than the mode */
+  /**
+   * directories whose owner, mode and time are set last: making files inside changes the time, and may need more rights than
+   * the mode gives
+   */
   readonly #directories = new Map<string, Header>()
-  /** whiteouts, which concern lower layers and nothing that this one brings, be it before them or after: so they come last too */
+  /** whiteouts hide only lower layers, never a file of this layer, whichever comes first in the tar: so they are made last too */
   readonly #whiteouts = new Set<string>()
 
   constructor(tree: Confined, overlay: boolean) {
@@ -61,7 +64,7 @@ export class Unpacking {
     }
   }
 
-  /** Does what was put off: whiteouts, then the directories' attributes, those inside before those around them. */
+  /** Does the postponed work: whiteouts, then the directories' attributes, innermost first. */
   finish(): void {
     for (const path of this.#whiteouts) {
       try {
@@ -73,7 +76,7 @@ export class Unpacking {
     const deepestFirst = [...this.#directories].sort(([a], [b]) => (a < b ? 1 : -1))
     for (const [path, header] of deepestFirst) {
       const at = this.#tree.at(path)
-      // another entry may have replaced it by another path, and chmod(2) would follow a link
+      // a later entry may have replaced the directory, and chmod(2) would follow a link
       if (lstatSync(at, { throwIfNoEntry: false })?.isDirectory()) this.#setAttributes(at, header)
     }
     if (!this.#directories.has('')) chmodSync(this.#tree.at(''), 0o755)
@@ -119,7 +122,7 @@ export class Unpacking {
     )
   }
 
-  /** Removes what an earlier entry of the same name has made; the last one counts. */
+  /** Removes what an earlier entry of the same name made: the last entry counts. */
   #clear(path: string): string {
     const at = this.#tree.at(path, true)
     const existing = lstatSync(at, { throwIfNoEntry: false })
@@ -134,7 +137,7 @@ export class Unpacking {
     return this.#tree.at(path, true)
   }
 
-  /** What a whiteout says, in overlayfs's form; of a directory that is hidden below and made again: it is opaque. */
+  /** Applies a whiteout in overlayfs's form. If this layer has a directory of the hidden name, makes that opaque instead. */
   #hide(dir: string, name: string): void {
     if (name === OPAQUE) return makeOpaque(this.#tree.at(`${dir}/.`, true))
     if (name.startsWith(AUFS)) return
@@ -149,7 +152,7 @@ export class Unpacking {
 
   #addLink(at: string, path: string, target: string): void {
     try {
-      linkSync(this.#tree.at(target), at) // link(2) does not follow a link that has the name itself
+      linkSync(this.#tree.at(target), at) // link(2) does not follow a link in the last name
     } catch (error) {
       if (codeOf(error) !== 'ENOENT') throw error
       throw new MinilabError(
@@ -170,7 +173,8 @@ export class Unpacking {
 
   #setAttributes(at: string, header: Header): void {
     const pax = (header.pax ?? {}) as Record<string, string>
-    // capabilities and the setuid bit are lost at chown(2), write access for user.* perhaps at chmod(2): hence this order
+    // in this order, because chown(2) clears capabilities and the setuid bit, and chmod(2) may take away the write access that
+    // user.* needs
     if (process.geteuid?.() === 0) {
       const [uid = 0, gid = 0] = [pax.uid ?? header.uid, pax.gid ?? header.gid].map(id => Number(id) || 0)
       this.#allowed(
@@ -200,7 +204,7 @@ export class Unpacking {
     now.utimensat(AT_FDCWD, at, [mtime, mtime], AT_SYMLINK_NOFOLLOW)
   }
 
-  /** Whether the call was allowed; a refusal for want of privilege (one of `codes`) becomes a note. */
+  /** Whether the call was allowed. An error that means missing privilege (one of `codes`) becomes a note. */
   #allowed(note: string, codes: string[], call: () => void): boolean {
     try {
       call()
@@ -229,7 +233,7 @@ async function writeNew(path: string, content: Content): Promise<void> {
   for await (const chunk of content) writeFileSync(file.fd, chunk)
 }
 
-/** A PAX time, decimal seconds since 1970; what is before or no number counts as 1970. */
+/** A PAX time (decimal seconds since 1970) in nanoseconds; 0 if it is earlier, or not a number. */
 function nanoseconds(time: string): bigint {
   const [, seconds = '0', fraction = ''] = /^(\d+)(?:\.(\d+))?/.exec(time) ?? []
   return BigInt(seconds) * 1_000_000_000n + BigInt(fraction.slice(0, 9).padEnd(9, '0'))

@@ -15,13 +15,13 @@ import { type Content, Unpacking } from './unpack-entry.ts'
 const MAKE_AGAIN = 'download or make it again'
 
 /**
- * Unpacks a layer's tar, plain or compressed with gzip or zstd, as the directory `dir`, which must not exist yet or be
- * empty. It appears there when it is complete: after an error nothing is left. With `overlay`, whiteouts and opaque
- * directories take the form that overlayfs looks for in a lower directory; without, they are left out, as there is
- * nothing below this tree. Nothing is ever written outside (confined.ts). Without root, files belong to the user, and
- * devices and some extended attributes are left out: see `notes` of the result.
+ * Unpacks a layer's tar (plain, gzip or zstd) as the directory `dir`, which must not exist or must be empty. The directory
+ * appears when it is complete; after an error nothing is left. With `overlay`, whiteouts and opaque directories get the form
+ * that overlayfs reads in a lower directory; without it they are left out, because nothing is below this tree. Nothing is ever
+ * written outside (confined.ts). Without root, files belong to the user, and devices and some extended attributes are left out:
+ * the result's `notes` say which.
  *
- * Throws a usage error for a tar that is truncated, damaged or not a tar; a MinilabError (machine) for want of room or rights.
+ * Throws a usage error for a tar that is truncated, damaged or not a tar; a MinilabError (machine) for lack of room or rights.
  */
 export async function unpackLayer(
   tar: string | Readable,
@@ -72,14 +72,14 @@ async function unpackInto(dir: string, source: Readable, name: string, overlay: 
     unpacking.finish()
   } catch (error) {
     await working
-    // where we close the entry that we cannot write, the streams say only that
+    // if we stopped at an entry that we could not write, the streams report only the early end
     throw refused && codeOf(error) === 'ERR_STREAM_PREMATURE_CLOSE' ? refused.error : error
   }
   info.notes = [...unpacking.notes]
   return info
 }
 
-/** Passes a tar on and sees that it was closed as a tar is: by a block of zeros. A cut between two entries shows only here. */
+/** Passes a tar on, and throws if it does not end in a block of zeros: a tar cut off between two entries shows only by that. */
 async function* closed(tar: AsyncIterable<Buffer>, name: string): AsyncGenerator<Buffer> {
   let end: Buffer = Buffer.alloc(0)
   for await (const chunk of tar) {
@@ -94,7 +94,10 @@ async function* closed(tar: AsyncIterable<Buffer>, name: string): AsyncGenerator
     )
 }
 
-/** The error for a damaged archive, where zlib (by its code) or tar-stream (a plain Error without one) found it so. */
+/**
+ * A usage error if zlib (an error with its code) or tar-stream (a plain Error without a code) found the archive damaged; else
+ * undefined.
+ */
 function damage(name: string, error: unknown): MinilabError<'usage'> | undefined {
   if (!(error instanceof Error)) return undefined
   const code = codeOf(error)

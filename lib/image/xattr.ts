@@ -3,7 +3,7 @@ import { SyscallError } from '../kernel/syscalls/syscall-error.ts'
 
 const EMPTY = new Uint8Array()
 
-/** The extended attributes of a file by name, sorted; none where the file system has none. A link is not followed. */
+/** The extended attributes of a file by name, sorted; empty if the file system has none. Does not follow a link. */
 export function readXattrs(path: string): Map<string, Buffer> {
   // llistxattr(2): with size 0 it returns the size that is needed
   const size = supported(() => now.llistxattr(path, EMPTY, 0))
@@ -14,7 +14,7 @@ export function readXattrs(path: string): Map<string, Buffer> {
   return new Map(names.map(name => [name, readXattr(path, name)]))
 }
 
-/** Sets an extended attribute; throws the SyscallError, EPERM where only a more privileged process may. */
+/** Sets an extended attribute. Throws the SyscallError: EPERM if that needs more privilege. */
 export function writeXattr(path: string, name: string, value: Uint8Array): void {
   now.lsetxattr(path, name, value, value.length, 0)
 }
