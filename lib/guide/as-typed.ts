@@ -2,17 +2,17 @@ import { existsSync } from 'node:fs'
 import { delimiter, dirname, join, resolve } from 'node:path'
 import { inFirstUserNamespace } from '../kernel/process/procfs.ts'
 
-// Commands in texts are written `minilab step 3`. They are printed as they can be typed here: `./minilab step 3` from a clone,
-// `minilab step 3` where it was installed, `npx minilab step 3`; and with `sudo` only where that is needed, and is there.
+// Texts name commands as `minilab step 3`. They are printed as they can be typed here: `./minilab step 3` in a clone, `minilab
+// step 3` where it is installed, `npx minilab step 3`; with `sudo` only if it is needed and installed
 
-/** What the launchers were called by: their $0. Not set where Node was started with our entry by hand, as tests do it. */
+/** The name by which the launcher was called: its $0. Not set when Node was started directly, as tests do. */
 const CALLED = process.env.MINILAB_CALLED
 const FOLDERS = (process.env.PATH ?? '').split(delimiter)
 
 const COMMANDS =
   'book|check|class|clean|dev|diff|doctor|escape|exec|hint|init|kill|lab|logs|look|pack|progress|ps|quiz|report|reset|rm|run|solution|step|tour|view|watch|…|--help'
 const OURS = new RegExp(`(?<![\\w/.$-])(?:\\./)?minilab(?= (?:${COMMANDS})(?!\\w))`, 'g')
-/** Commands that texts have behind sudo. */
+/** The commands that texts put behind sudo. */
 const SUDO = /\bsudo (?=(?:\.\/)?minilab|apt|apt-get|ip|sysctl|mount|mkdir|modprobe|systemctl)/g
 
 function nameOf(called: string): string {
@@ -21,7 +21,7 @@ function nameOf(called: string): string {
   return called
 }
 
-/** A text whose commands can be typed as they stand. */
+/** The text, with its commands as they can be typed here. */
 export function asTyped(text: string): string {
   if (CALLED === undefined) return text
   const isRoot = process.geteuid?.() === 0 && inFirstUserNamespace()
@@ -33,12 +33,12 @@ export function asTyped(text: string): string {
     : named.replaceAll(`sudo ${name} `, `sudo env "PATH=$PATH" ${name} `)
 }
 
-/** sudoers(5), secure_path: sudo looks for commands in these folders, whatever the PATH of who calls it. */
+/** sudoers(5), secure_path: sudo searches these folders for a command, whatever the PATH of the caller. */
 const SECURE_PATH = ['sbin', 'bin', 'usr/sbin', 'usr/bin', 'usr/local/sbin', 'usr/local/bin'].map(
   f => `/${f}`,
 )
 
-/** Whether sudo finds us, and the Node that the package of npm needs. */
+/** Whether sudo finds minilab, and the Node that the npm package needs. */
 function foundBySudo(name: string, called: string): boolean {
   if (name.includes('/')) return true
   return [called, process.execPath].every(path => SECURE_PATH.includes(dirname(resolve(path))))

@@ -9,36 +9,36 @@ import { startForeign } from './runtime.ts'
 import type { PipedShell } from './shell.ts'
 import { type HostWork, timed } from './timeline.ts'
 
-/** A container of a step: a shell that does what it is told. */
+/** A container of a step, which runs a shell that takes our commands. */
 export interface Box {
   container: Container
   pid: number
   shell: PipedShell
-  /** ours only: the child, which can be waited for */
+  /** the child, to wait for; undefined in a container that another runtime started */
   child: Child | undefined
   tape: Replayed[]
   clone: Replayed | undefined
   end(): Promise<void>
 }
 
-/** A container that was started, without the shell that it is asked by; `remove` takes away what stays after its program. */
+/** A started container, without the shell; `remove` removes what remains after its program has ended. */
 type Started = Omit<Box, 'shell' | 'end'> & { remove(): Promise<void> }
 
-/** Starts a container of these parts; what they do on the host is told. */
+/** Starts a container with these parts; reports to `tell` what they do on the host. */
 export async function startOurs(plan: Plan, parts: readonly Part[], tell: (work: HostWork) => void) {
   const { container, child, tape, clone } = await startParts(timed(parts, tell), plan)
   return { container, pid: child.pid, child, tape, clone, remove: async () => void (await child.exit) }
 }
 
-/** Has another runtime start a container. */
+/** Starts a container with another runtime. */
 export async function startTheirs(plan: Plan, runtime: string): Promise<Started> {
   const foreign = await startForeign(runtime, plan, join(dataFolder(), 'containers'))
   return { ...foreign, container: nothingMade(plan), child: undefined, tape: [], clone: undefined }
 }
 
-/** Ends a container that was started. */
+/** Ends a started container, and removes what remains. */
 export async function endStarted({ pid, child, container, remove }: Started): Promise<void> {
   child?.kill('SIGKILL')
-  if (container.cgroup) thaw(pid) // it may be frozen, and then it would not die
+  if (container.cgroup) thaw(pid) // in v1 a frozen process does not die of SIGKILL
   await remove()
 }

@@ -1,4 +1,4 @@
-/** The chapters in their order: a step, a lab and a page of the book have the number, the name and the title of theirs. */
+/** The chapters in order. A step, a lab and a page of the book take their number, name and title from here. */
 const TITLES = {
   cli: 'A process, and nothing around it',
   namespaces: 'The same kernel, seen through eight separate windows',
@@ -19,7 +19,7 @@ export interface Chapter {
 
 const NAMES = Object.keys(TITLES) as ChapterName[]
 
-/** What a step, a lab and a page of the book have in common: spread it into their definition. */
+/** The number, name and title of a chapter, to spread into the definition of its step, lab or page. */
 export const chapter = (name: ChapterName): Chapter => ({
   number: NAMES.indexOf(name) + 1,
   name,

@@ -14,29 +14,29 @@ import { SOCKET, VIEWER } from './feed.ts'
 import type { Step } from './step.ts'
 import { randomHex } from '../kernel/process/random.ts'
 
-/** What containers do with the image's layers: mount an overlay on them, or have them as their root. */
+/** How containers use the image's layers: as lower layers of an overlay, or as their root. */
 export type ImageUse = 'below an overlay' | 'as the root'
 
-/** What the containers of a step do with it. */
+/** How the containers of a step use them. */
 export function imageUse({ parts }: Pick<Step, 'parts'>): ImageUse {
   const has = (part: Part) => parts.some(({ name }) => name === part.name)
   return has(root) && !has(layers) ? 'as the root' : 'below an overlay'
 }
 
-/** A copy of the data folder for a sandbox, taken back at the end of the scope: `await using`. */
+/** A copy of the data folder for a sandbox, removed at the end of the scope: `await using`. */
 export interface DataCopy extends AsyncDisposable {
   files: SandboxFiles
   /** the sandbox's cgroup, or why there is none */
   cgroup: SandboxCgroup | Refused
-  /** lets viewers that listen by now hear what is told in the sandbox */
+  /** lets viewers that have started to listen hear what happens in the sandbox */
   linkViewers(): void
 }
 
 /**
- * Makes a copy of the data folder, so that nothing that is done in the sandbox reaches the original. The default image's
- * layers are shown in it read-only. Where containers have the image itself as their root, it is copied, too: else a
- * container that writes to it would not be found out. Folder and cgroup are noted in the original's ledger; the kernel takes
- * back everything else with the last process of the sandbox.
+ * Copies the data folder, so that nothing done in the sandbox reaches the original. The default image's layers appear in it
+ * read-only. If containers use the image itself as their root, it is copied too: otherwise no check could find a container that
+ * writes to it. Folder and cgroup are entered in the original's ledger; the kernel removes everything else with the last
+ * process of the sandbox.
  */
 export async function makeDataCopy(use: ImageUse): Promise<DataCopy> {
   const image = await findImage('default')
@@ -74,8 +74,8 @@ function copyInto(to: string, name: string, from: string): void {
 }
 
 /**
- * Viewers hear from there as well: their sockets by another name, which link(2) gives. Nothing is won by it but to be drawn:
- * a viewer gives no answers, and takes nothing that it hears on trust.
+ * Lets viewers hear what happens in the sandbox: link(2) gives their sockets a second name there. A process in the sandbox
+ * gains only that its events are drawn: viewers answer nothing, and check everything that they read.
  */
 function linkViewers(from: string, to: string): void {
   const containers = join(from, 'containers')
@@ -86,7 +86,7 @@ function linkViewers(from: string, to: string): void {
     try {
       linkSync(join(containers, name, SOCKET), join(folder, SOCKET))
     } catch (error) {
-      if (!isGone(error)) throw error // it has ended meanwhile, or does not listen yet
+      if (!isGone(error)) throw error // it has ended, or does not listen yet
     }
   }
 }

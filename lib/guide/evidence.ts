@@ -2,8 +2,8 @@ import { certain } from '../common/certain.ts'
 import type { Evidence, Finding } from './step.ts'
 
 /**
- * A finding from one comparison: what was read on both sides, and what to say where the claim does not hold; as a function
- * where more must be read to tell. Undefined is for a claim that holds.
+ * A finding from one comparison: what was read on both sides, and the diagnosis if the claim is false; a function if the
+ * diagnosis needs more reading. Undefined if the claim is true.
  */
 export function finding(
   ok: boolean,
@@ -15,7 +15,7 @@ export function finding(
   return { ok, evidence: rows, diagnosis: certain(typeof diagnosis === 'function' ? diagnosis() : diagnosis) }
 }
 
-/** Something read: `seen(source, host, container)`; null for the side that was not asked. */
+/** Evidence: `seen(source, host, container)`; null for a side that was not read. */
 export function seen(
   source: string,
   host: string | number | null,
@@ -28,7 +28,7 @@ export function seen(
   }
 }
 
-/** A claim that cannot be looked at here, with the reason. */
+/** The finding for a claim that cannot be checked here, with the reason. */
 export function notHere(reason: string): Finding {
   return { ok: null, evidence: [], limited: reason }
 }

@@ -18,20 +18,20 @@ import { planFor, type PlanOptions, type StepMode } from './step-plan.ts'
 import type { Scene, Step } from './step.ts'
 import { randomHex } from '../kernel/process/random.ts'
 
-/** What stands in a scene until the step's own container runs. */
+/** The scene until the step's own container runs. */
 const NOT_BEGUN: Scene = {
   pid: 0,
   shell: { run: () => Promise.reject(new Error("the step's own container does not run yet")) },
 }
 
-/** What the stages of a step work with: they start containers by it, and look from inside. It tells of all that happens. */
+/** What the stages of a step work with: it starts containers, runs code inside them, and reports everything as events. */
 export class Experiment<S = object> {
   readonly id = randomHex(3)
   readonly step: Step<S>
   readonly options: StepMode
   readonly ledger = new Ledger(dataFolder())
   readonly tell: StepListener
-  /** what the checks look at; `pid` and `shell` are those of the step's own container, once it runs */
+  /** what the checks use; `pid` and `shell` are those of the step's own container, once it runs */
   readonly scene: Scene & S
   /** the containers that still run */
   readonly boxes: Box[] = []
@@ -53,18 +53,18 @@ export class Experiment<S = object> {
     return this.box?.tape ?? []
   }
 
-  /** Whether the step's own container was to start, and did not. */
+  /** Whether the step's own container failed to start. */
   get stillborn(): boolean {
     return this.#begun && !this.box
   }
 
-  /** Why there can be no limits here; undefined where there can. */
+  /** Why no limits can be set here; undefined if they can. */
   get whyNoLimits(): Refused | undefined {
     const planned = planCgroup(`minilab/${this.id}`, ['memory', 'cpu', 'pids'])
     return planned instanceof Cgroup ? undefined : (NO_CGROUP.told ?? planned)
   }
 
-  /** What a container of this step is to be made of; nothing is made yet. */
+  /** Plans a container of this step; makes nothing yet. */
   async plan(options: PlanOptions = {}): Promise<Plan> {
     const id = options.id ?? `${this.id}-${this.#count++}`
     const plan = await planFor(this.step, this.options, this.ledger, id, options)
@@ -73,12 +73,12 @@ export class Experiment<S = object> {
     return plan
   }
 
-  /** The parts that can be had here: without a cgroup of our own, limits are left out, and their stages say so. */
+  /** The parts that work here: without a cgroup of ours, limits are left out, and their stages say so. */
   parts(wanted: readonly Part[] = this.step.parts): readonly Part[] {
     return this.whyNoLimits ? wanted.filter(part => !isPart(part, 'limits')) : wanted
   }
 
-  /** Starts the step's own container, the one that the checks are about. */
+  /** Starts the step's own container, which the checks are about. */
   async begin(): Promise<Box> {
     this.#begun = true
     const { number, name } = this.step
@@ -87,19 +87,19 @@ export class Experiment<S = object> {
     return this.box
   }
 
-  /** Another container, beside the step's own; `purpose` names it in the report. */
+  /** Starts another container beside the step's own; `purpose` names it in the report. */
   async another(purpose: string, options: PlanOptions): Promise<Box> {
     return this.#start(purpose, options, { teaches: [], quiet: true })
   }
 
-  /** A container that runs to its end; resolves to how it ended. */
+  /** Runs a container to its end; resolves to its exit. */
   async run(purpose: string, options: PlanOptions): Promise<Exit | undefined> {
     const box = await this.another(purpose, options)
     box.shell.end()
     return box.child?.exit
   }
 
-  /** Runs a command in a container like the step's, on our own terminal, or on the given descriptors; resolves to how it ended. */
+  /** Runs a command in a container like the step's, on our terminal or on the given descriptors; resolves to its exit. */
   async runCommand(command: string[], stdio?: Plan['stdio']): Promise<Exit> {
     const plan = { ...(await this.plan({ args: command })), ...(stdio && { stdio }) }
     const { child, tape, clone } = await this.#startOurs(plan, this.parts())
@@ -154,9 +154,9 @@ export class Experiment<S = object> {
   }
 
   /**
-   * Calls made in a child that joins namespaces of the step's container: an act, or an attack, from inside. `pid`: of
-   * another's. Where a call is refused that `mayBeRefused`, that is what the experiment found out, and no error. `quiet`:
-   * it is in the report, and the caller shows what matters of it.
+   * Runs calls in a child that joins namespaces of the step's container, or of process `pid`: an action or an attack from
+   * inside. If a call that `mayBeRefused` is refused, that is a result and not an error. `quiet`: the calls are in the report,
+   * and the caller shows what matters of them.
    */
   async inside(
     purpose: string,
@@ -167,12 +167,12 @@ export class Experiment<S = object> {
     return this.#remember(purpose, await visit(pid, kinds, record, mayBeRefused), quiet)
   }
 
-  /** Calls made in a child that is in no container. */
+  /** Runs calls in a child that is in no container. */
   async outside(purpose: string, tape: Tape, flags = 0): Promise<Replayed[]> {
     return this.#remember(purpose, await play(tape, flags))
   }
 
-  /** Netlink requests that were made for the step, shown and reported like a tape. */
+  /** Shows and reports netlink requests like a tape. */
   requests(purpose: string, log: readonly Omit<Replayed, 'part'>[]): void {
     this.#remember(
       purpose,
@@ -185,27 +185,27 @@ export class Experiment<S = object> {
     return tape
   }
 
-  /** Words that a stage shows. */
+  /** Shows a text. */
   note(text: string): void {
     this.tell({ kind: 'note', text })
   }
 
-  /** A line that a stage shows as it is. */
+  /** Shows one line as it is. */
   line(text = ''): void {
     this.tell({ kind: 'line', text })
   }
 
-  /** Lines under a heading that a stage shows as they are: rules, a file. */
+  /** Shows lines as they are under a heading: rules, or a file. */
   block(heading: string, text: readonly string[]): void {
     this.tell({ kind: 'block', heading, text })
   }
 
-  /** Calls that were told quietly before, put together. */
+  /** Shows calls of earlier quiet launches together. */
   show(heading: string, tape: readonly Replayed[]): void {
     this.tell({ kind: 'together', heading, tape })
   }
 
-  /** An empty folder in the data folder that goes with the step. */
+  /** Makes an empty folder in the data folder, which is removed with the step. */
   folder(name: string): string {
     const path = join(this.ledger.dataFolder, 'containers', `${this.id}-${name}`)
     this.ledger.add({ kind: 'folder', path })
@@ -213,24 +213,24 @@ export class Experiment<S = object> {
     return path
   }
 
-  /** A descriptor that the checks still need: closed with the experiment. */
+  /** Keeps a descriptor open for the checks; it is closed with the experiment. */
   keep(fd: number): number {
     this.#kept.push(fd)
     return fd
   }
 
-  /** Says that something cannot be had here; the stage is then marked limited. */
+  /** Marks the stage as limited, because something does not work here. */
   limit(reason: string, remedy: string): never {
     throw new MinilabError('limited', reason, remedy)
   }
 
-  /** Ends all containers of the step and takes back what was made on the host. */
+  /** Ends all containers of the step and removes what was made on the host. */
   async close(): Promise<void> {
     for (const fd of this.#kept.splice(0)) closeSync(fd)
     const failures: unknown[] = []
     const failed = (error: unknown) => void failures.push(error)
     for (const box of [...this.boxes]) await box.end().catch(failed)
-    await this.ledger.settle().catch(failed) // ends what is left in a cgroup of ours, too
+    await this.ledger.settle().catch(failed) // also ends the processes that are left in our cgroups
     if (failures.length > 0) throw failures[0]
   }
 }

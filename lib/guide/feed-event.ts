@@ -12,15 +12,15 @@ import {
   text,
 } from '../common/shape.ts'
 
-/** A container that runs now, so that it can be found from another pid namespace, too. */
+/** A running container, described so that it can be found from another pid namespace too. */
 const container = object({
   kind: oneOf('container'),
   name: text,
-  /** its first process as the teller numbers it */
+  /** its first process, as numbered where the event comes from */
   pid: count,
-  /** proc_pid_stat(5) field 22: the same from everywhere */
+  /** proc_pid_stat(5), field 22: the same from every pid namespace */
   started: count,
-  /** the inode of the teller's pid namespace */
+  /** the inode of the pid namespace that the event comes from */
   pidNamespace: count,
 })
 
@@ -29,9 +29,9 @@ const call = anyOf(
   object({ call: text, args: text, result: nullable(number), errno: nullable(text), ns: number }),
 )
 
-/** Whether a value is what a step or a lab tells; a learner's code can tell things, too. */
+/** Whether a value is an event of a step or a lab. Must be checked: a learner's code can send events too. */
 export const isFeedEvent = anyOf(
-  // `trial`: what is tried out, a learner's or wrong on purpose; null where it is the step itself
+  // `trial`: what is tried, a learner's code or a known-wrong variant; null for the step itself
   object({ kind: oneOf('step'), number: count, name: text, title: text, trial: nullable(text) }),
   object({ kind: oneOf('stage'), number: count, of: count, title: text }),
   container,
@@ -39,15 +39,15 @@ export const isFeedEvent = anyOf(
   object({
     kind: oneOf('check'),
     claim: text,
-    /** null where it could not be looked at here: `reason` says why */
+    /** null if it could not be checked here: `reason` says why */
     ok: nullable(flag),
     evidence: listOf(
       object({ source: text, host: nullable(text), container: nullable(text), note: optional(text) }),
     ),
-    /** the diagnosis of a check that failed, or why it was not looked at */
+    /** the diagnosis of a failed check, or why it was not made */
     reason: nullable(text),
   }),
-  // the escape ladder: all attacks, and what came of them in one chapter
+  // the escape ladder: all attacks and their results in one chapter
   object({
     kind: oneOf('ladder'),
     rootless: flag,
@@ -59,12 +59,12 @@ export const isFeedEvent = anyOf(
     chapter: count,
     cells: listOf(object({ attack: text, stopped: nullable(flag), evidence: text })),
   }),
-  /** it ran to its end; where this is missing, the end of the stream came before */
+  /** it ran to its end; if this is missing, it stopped before */
   object({ kind: oneOf('end'), ok: flag }),
 )
 
-/** What a step or a lab tells each `minilab view` of the same data folder: one JSON document a line. */
+/** What a step or a lab sends to each `minilab view` of the same data folder: one JSON document a line. */
 export type FeedEvent = Of<typeof isFeedEvent>
 export type ContainerEvent = Of<typeof container>
-/** A call as it was replayed, or several in one sentence. */
+/** A replayed call, or several calls summed up in one sentence. */
 export type FeedCall = Of<typeof call>

@@ -22,36 +22,39 @@ import { lines, otherParts, type TapeLine } from './tape-lines.ts'
 export const VIEWER = /^view-[0-9a-f]+$/
 export const SOCKET = 'feed.sock'
 
-/** Limits for one launch: calls that are told, and characters of their arguments. No one reads more on a wall. */
+/** Limits per launch: number of calls, and characters of their arguments. A viewer has no room for more. */
 const MOST_CALLS = 500
 const MOST_ARGS = 1000
 
-/** What a viewer that does not read has room for, in bytes; then it is left alone. */
+/** Bytes that we keep for a viewer that does not read; after that we drop it. */
 const MOST_UNREAD = 2 ** 22
 
-/** The descriptor by which a trial in a sandbox tells the process that started it, which tells the viewers: it may not connect to them. */
+/**
+ * The descriptor by which a trial in a sandbox reports to the process that started it, which informs the viewers: the sandbox
+ * may not connect to them.
+ */
 export const RELAY = new Subject<number>('feed')
 
-/** To be called before anything is started that would inherit the relay. */
+/** Must be called before we start anything that would inherit the relay. */
 export function keepRelay(): void {
   if (RELAY.told !== undefined) now.fcntl(RELAY.told, F_SETFD, FD_CLOEXEC)
 }
 
 interface Viewer {
   fd: number
-  /** what its socket had no room for yet, and how many bytes that is */
+  /** what its socket has had no room for yet, and its size in bytes */
   rest: Buffer[]
   size: number
 }
 
 /**
- * Tells viewers what happens, and never waits for one: all descriptors are non-blocking, and who does not read is dropped.
- * Who comes later, while a prompt waits or a container stays, hears everything from the beginning.
+ * Tells viewers what happens, and never waits for one: all descriptors are non-blocking, and a viewer that does not read is
+ * dropped. A viewer that comes later, while a prompt waits or a container stays, gets everything from the beginning.
  */
 export class Feed {
   readonly #folder: string
   readonly #told: Buffer[] = []
-  /** by the names of their folders; undefined for one that has gone since, or does not read */
+  /** by the names of their folders; undefined for a viewer that has ended or does not read */
   readonly #viewers = new Map<string, Viewer | undefined>()
   #watcher: FSWatcher | undefined
 
@@ -60,7 +63,7 @@ export class Feed {
     if (RELAY.told !== undefined) this.#viewers.set('', { fd: RELAY.told, rest: [], size: 0 })
   }
 
-  /** Tells what of a step concerns viewers. */
+  /** Sends viewers the events of a step that concern them. */
   readonly hear: StepListener = event => {
     switch (event.kind) {
       case 'step': {
@@ -83,7 +86,7 @@ export class Feed {
     }
   }
 
-  /** Tells all viewers, those that come later too. */
+  /** Sends an event to all viewers, including those that come later. */
   tell(event: FeedEvent): void {
     const line = Buffer.from(JSON.stringify(event) + '\n')
     for (const viewer of this.#viewers.values()) if (viewer) queue(viewer, line)
@@ -92,14 +95,14 @@ export class Feed {
     this.#flush()
   }
 
-  /** A container that has just started; one that has ended by now is not worth a word. */
+  /** Reports a container that has just started, unless it has already ended. */
   #container(name: string, pid: number): void {
     const started = unlessRefused(() => startTime(pid))
     const pidNamespace = unlessRefused(() => namespaceInode('self', 'pid')) ?? 0
     if (started !== undefined) this.tell({ kind: 'container', name, pid, started, pidNamespace })
   }
 
-  /** The calls of a launch; of parts other than those that a step `teaches` a summary. */
+  /** Reports the calls of a launch; summed up for parts that the step does not teach. */
   #launch({ purpose, tape, teaches, clone }: LaunchEvent): void {
     if (tape.length === 0) return // made by another runtime
     const all = [
@@ -111,7 +114,7 @@ export class Feed {
     this.tell({ kind: 'launch', purpose, calls })
   }
 
-  /** No more is told. Viewers learn of it by the end of the stream. */
+  /** Ends the stream, which tells viewers that nothing follows. */
   close(): void {
     this.#watcher?.close()
     this.#flush()
@@ -119,20 +122,20 @@ export class Feed {
     this.#viewers.clear()
   }
 
-  /** Looks for viewers that are new: one readdir where there are none. */
+  /** Looks for new viewers; costs one readdir if there are none. */
   #look(): void {
     if (RELAY.told !== undefined) return
-    // no folder yet, so no viewer; or it cannot be read, and then a step has worse to say of it
+    // without the folder there is no viewer; if it cannot be read, the step itself will report that
     const names = unlessRefused(() => readdirSync(this.#folder))
     if (!names) return
-    this.#watcher ??= unlessRefused(() => this.#watch()) // without it a viewer is seen at the next event
+    this.#watcher ??= unlessRefused(() => this.#watch()) // without a watcher, a viewer is noticed at the next event
     for (const name of names.filter(name => VIEWER.test(name) && !this.#viewers.has(name))) {
       const viewer = this.#connect(join(this.#folder, name))
       if (viewer) this.#viewers.set(name, viewer)
     }
   }
 
-  /** While we wait for a key, the folder itself says that a viewer has come: inotify(7). */
+  /** Notices new viewers by inotify(7), even while we wait for a key. */
   #watch(): FSWatcher {
     const watcher = watch(this.#folder, { persistent: false }, () => {
       this.#look()
@@ -142,7 +145,8 @@ export class Feed {
   }
 
   #connect(folder: string): Viewer | undefined {
-    // it does not listen yet (ENOENT), or no more (ECONNREFUSED); too many wait for it (EAGAIN); we have too many files open
+    // it does not listen yet (ENOENT) or no longer (ECONNREFUSED), too many others wait for it (EAGAIN), or we have too many
+    // open files
     const fd = unlessRefused(() => connectTo(folder))
     if (fd === undefined) return undefined
     const viewer = { fd, rest: [], size: 0 }
@@ -158,7 +162,7 @@ export class Feed {
       } catch (error) {
         const code = codeOf(error)
         if (code === undefined) throw error
-        // EAGAIN: it reads slowly, and gets the rest with the next event. EPIPE, ECONNRESET: it has gone, which is its right
+        // EAGAIN: it reads slowly, and gets the rest with the next event. EPIPE, ECONNRESET: it has ended
         if (code === 'EAGAIN' && viewer.size < MOST_UNREAD) continue
         if (viewer.fd !== RELAY.told) closeSync(viewer.fd)
         this.#viewers.set(name, undefined)
@@ -172,10 +176,10 @@ function queue(viewer: Viewer, line: Buffer): void {
   viewer.size += line.length
 }
 
-/** As much as there is room for; then it throws EAGAIN. */
+/** Writes as much as the socket has room for; then throws EAGAIN. */
 function write(viewer: Viewer): void {
   for (let line = viewer.rest[0]; line; line = viewer.rest[0]) {
-    // not write(2): a viewer that has gone would answer with SIGPIPE, and that ends a step
+    // not write(2): with a viewer that has ended it would raise SIGPIPE, which would end the step
     const sent = now.sendto(viewer.fd, line, line.length, MSG_NOSIGNAL, null, 0)
     viewer.size -= sent
     if (sent < line.length) viewer.rest[0] = line.subarray(sent)
@@ -189,7 +193,7 @@ function asTold(line: TapeLine): FeedCall {
   return { call, args: args.length > MOST_ARGS ? `${args.slice(0, MOST_ARGS)}…` : args, result, errno, ns }
 }
 
-/** A connected socket, by way of the folder's descriptor: a path in a sockaddr_un has at most 108 bytes, unix(7). */
+/** A socket connected through the folder's descriptor: a path in a sockaddr_un has at most 108 bytes, unix(7). */
 function connectTo(folder: string): number {
   using at = openFile(folder, 'r')
   const address = Buffer.from(`\0\0/proc/self/fd/${at.fd}/${SOCKET}\0`)
@@ -205,7 +209,7 @@ function connectTo(folder: string): number {
   }
 }
 
-/** What is refused here concerns viewers, and must not stop a step: undefined then. Any other error is a defect. */
+/** The result, or undefined if the kernel refused: a problem with viewers must not stop a step. Throws any other error. */
 function unlessRefused<T>(act: () => T): T | undefined {
   try {
     return act()

@@ -16,14 +16,14 @@ import {
 } from '../kernel/process/procfs.ts'
 
 /**
- * What a step could leave on the host, as a set of lines: mounts, cgroups, links, our processes and the namespaces
- * they are in. Other minilab commands that run at the same time are told apart by the id in their names.
+ * What a step could leave on the host, as a set of lines: mounts, cgroups, links, our processes and their namespaces. Leaves
+ * out what other running minilab commands made: `id` is in our names, but not in theirs.
  */
 export function hostState(id: string): Set<string> {
   return new Set([...mounts(), ...cgroups(id), ...links(id), ...processes()])
 }
 
-/** Lines of `later` that were not there, and lines that are gone. */
+/** The lines that only `later` has, and those that only `earlier` has. */
 export function difference(earlier: Set<string>, later: Set<string>): string[] {
   return [
     ...[...later.difference(earlier)].map(line => `+ ${line}`),
@@ -32,8 +32,8 @@ export function difference(earlier: Set<string>, later: Set<string>): string[] {
 }
 
 /**
- * Where a step can mount something by mistake: in our data folder, among the kernel's file systems, or close to the root. Deeper down
- * others mount all the time: Docker and Podman for their containers, systemd for sessions.
+ * The mounts in the places where a step could mount by mistake: in our data folder, among the kernel's file systems, or close
+ * to the root. Other software mounts deeper down all the time: Docker and Podman for their containers, systemd for sessions.
  */
 function mounts(): string[] {
   const ours = `${dataFolder()}/`
@@ -53,25 +53,26 @@ function cgroups(id: string): string[] {
     })
   return hierarchies()
     .flatMap(h => walk(h.mount))
-    .filter(path => path.includes(id)) // a system's own come and go all the time
+    .filter(path => path.includes(id)) // others appear and disappear all the time
     .map(path => `cgroup ${path}`)
 }
 
 function readFolders(folder: string): string[] {
   try {
-    // fs/kernfs/inode.c, kernfs_refresh_inode(): 2, and one more for each folder in it. Most have none, but fifty files
+    // kernfs_refresh_inode(), fs/kernfs/inode.c: the count is 2 plus the number of subfolders. Most cgroups have none, but
+    // fifty files
     if (statSync(folder).nlink === 2) return []
     return readdirSync(folder, { withFileTypes: true })
       .filter(entry => entry.isDirectory())
       .map(entry => entry.name)
   } catch (error) {
     const code = codeOf(error) ?? ''
-    if (isGone(error) || code === 'EACCES') return [] // gone meanwhile, or not ours to see
+    if (isGone(error) || code === 'EACCES') return [] // it has disappeared, or we may not read it
     throw error
   }
 }
 
-/** The links that Docker, Podman and the CNI plugins make; they, too, come and go. */
+/** The links of Docker, Podman and the CNI plugins, which appear and disappear too. */
 const OF_ENGINES = /^(docker0|docker_gwbridge|br-[0-9a-f]{12}|veth[0-9a-f]{6,}|(podman|cni)\d+)$/
 
 function links(id: string): string[] {

@@ -3,8 +3,8 @@ import type { Plan } from '../container/part.ts'
 import { plannedLayers } from '../image/store.ts'
 
 /**
- * Puts a step's container on the layers of the default image, under its own layer: the `plan` hook of the steps
- * that have the layers part. Nothing is made: the part does that.
+ * Plans a step's container with its own layer on the layers of the default image: the `plan` hook of steps that have the layers
+ * part. Makes nothing; the part does that.
  */
 export function onImageLayers(plan: Plan): void {
   const folder = join(plan.ledger.dataFolder, 'containers', plan.id)

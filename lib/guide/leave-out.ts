@@ -11,7 +11,7 @@ import type { StepMode } from './step-plan.ts'
 import { changeSpec, withoutCalls, withoutPart } from './mutant.ts'
 import type { Step } from './step.ts'
 
-/** The kinds of namespaces, also by the names that /proc/<pid>/ns has for them. */
+/** The types of namespaces, also by their names in /proc/<pid>/ns. */
 const NAMESPACES: Record<string, NamespaceType> = {
   user: 'user',
   pid: 'pid',
@@ -25,10 +25,10 @@ const NAMESPACES: Record<string, NamespaceType> = {
   time: 'time',
 }
 
-/** Without these there is no program, and nothing to look at. */
+/** Without these there is no program, so nothing can be checked. */
 const NEEDED = ['process', 'execve']
 
-/** What the child of a step's own container would do, recorded; nothing is made. `own`: only what its parts record. */
+/** Records what the child of a step's own container would do; makes nothing. `own`: only the calls of its parts. */
 export async function recordStep<S>(step: Step<S>, mode: StepMode, own = false): Promise<Tape> {
   return recordDry(step, mode, (parts, container, gate) => {
     if (!own) return recordParts(parts, container, gate).tape
@@ -38,7 +38,7 @@ export async function recordStep<S>(step: Step<S>, mode: StepMode, own = false):
   })
 }
 
-/** Records something for a step's own container, which is not made: it gets the parts that can be had here, and the container. */
+/** Records something for a step's own container without making it: `record` gets the parts that work here, and the container. */
 export async function recordDry<S, T>(
   step: Step<S>,
   mode: StepMode,
@@ -55,8 +55,8 @@ export async function recordDry<S, T>(
 }
 
 /**
- * The step without something: a part, a kind of namespace, or a system call, by its name. Throws a usage error with the
- * nearest name for what this step does not have.
+ * The step without a part, a type of namespace or a system call, given by its name. Throws a usage error with the nearest name
+ * if this step does not have it.
  */
 export async function leaveOut<S>(step: Step<S>, name: string, options: StepMode): Promise<Step<S>> {
   const tape = await recordStep(step, options, true)
@@ -78,7 +78,7 @@ export async function leaveOut<S>(step: Step<S>, name: string, options: StepMode
   return withoutNamespace(step, certain(NAMESPACES[name]))
 }
 
-/** The step without a kind of namespace: its container shares the one that we are in. */
+/** The step without a type of namespace: its container shares ours. */
 export function withoutNamespace<S>(step: Step<S>, kind: NamespaceType): Step<S> {
   return changeSpec(step, spec => {
     spec.linux.namespaces = spec.linux.namespaces.filter(({ type }) => type !== kind)

@@ -4,20 +4,20 @@ import { Later, type Op, Tape } from '../kernel/tape/tape.ts'
 import type { Experiment } from './experiment.ts'
 import type { Step } from './step.ts'
 
-/** A misconception, built: one wrong way to make what a step teaches. Its checks must see it, and say what it is. */
+/** A known-wrong variant: one wrong way to make what a step teaches. The step's checks must find it and name the misconception. */
 export interface Mutant<S = object> {
   name: string
-  /** what its builder believed or forgot, in a sentence */
+  /** what its author believed or forgot, in a sentence */
   misconception: string
-  /** the checks that it breaks, all of them, each with words of its diagnosis that name the misconception */
+  /** all the checks that it breaks, each with words from its diagnosis that name the misconception */
   breaks: Record<string, string>
-  /** the step, built so */
+  /** makes the wrong variant of the step */
   change(step: Step<S>): Step<S>
-  /** why there is nothing to see of it without root */
+  /** why only root sees a difference */
   rootOnly?: string
 }
 
-/** The step with a part changed; parts are known by name, so that one can be changed twice. */
+/** The step with one part changed. Parts are found by name, so one part can be changed twice. */
 export function changePart<S>(step: Step<S>, name: PartName, change: (part: Part) => Part): Step<S> {
   if (!step.parts.some(part => isPart(part, name))) throw new Error(`step ${step.number} has no part ${name}`)
   return { ...step, parts: step.parts.map(part => (isPart(part, name) ? change(part) : part)) }
@@ -28,7 +28,7 @@ export function withoutPart<S>(step: Step<S>, name: PartName): Step<S> {
   return { ...step, parts: step.parts.filter(part => !isPart(part, name)) }
 }
 
-/** The step with other calls in the place of those that a part records. */
+/** The step with a part's recorded calls edited. */
 export function changeCalls<S>(step: Step<S>, part: PartName, edit: (ops: Op[]) => Op[]): Step<S> {
   return changePart(step, part, right => ({
     ...right,
@@ -40,7 +40,7 @@ export function changeCalls<S>(step: Step<S>, part: PartName, edit: (ops: Op[]) 
   }))
 }
 
-/** Calls as a part would record them, to be put among its own. */
+/** Calls as a part would record them, to insert among its own. */
 export function callsOf(part: PartName, record: (tape: Tape) => void): Op[] {
   const tape = new Tape()
   tape.part = part
@@ -48,7 +48,7 @@ export function callsOf(part: PartName, record: (tape: Tape) => void): Op[] {
   return tape.ops
 }
 
-/** The step without some of the calls that a part records, nor those that need their results. */
+/** The step without some of a part's recorded calls, and without the calls that need their results. */
 export function withoutCalls<S>(step: Step<S>, part: PartName, leftOut: (op: Op) => boolean): Step<S> {
   return changeCalls(step, part, ops => {
     const gone = new Set<Op>()
@@ -61,12 +61,12 @@ export function withoutCalls<S>(step: Step<S>, part: PartName, leftOut: (op: Op)
   })
 }
 
-/** The step with another specification. */
+/** The step with a changed specification. */
 export function changeSpec<S>(step: Step<S>, change: (spec: Spec) => void): Step<S> {
   return { ...step, spec: (spec, experiment) => (step.spec?.(spec, experiment), change(spec)) }
 }
 
-/** The step with another experiment in the place of a stage's, which is known by its title. */
+/** The step with another experiment in one stage, which is found by its title. */
 export function changeAct<S>(
   step: Step<S>,
   title: string,

@@ -1,13 +1,16 @@
 import { ourselves } from '../common/ourselves.ts'
 import { runProgram } from '../common/run-program.ts'
 
-/** How a command of ours answered: its exit status, and its stdout. On stderr may also be what Node has to say (NODE_DEBUG, --inspect). */
+/**
+ * How a minilab command ended: its exit status and its stdout. Not its stderr, where Node may print things too (NODE_DEBUG,
+ * --inspect).
+ */
 export interface Answer {
   status: number | null
   output: string
 }
 
-/** Runs `minilab ARGS` as its own process, and shows both line by line, where it is told how. */
+/** Runs `minilab ARGS` as its own process; if `show` is given, shows the command and its output line by line. */
 export async function ownCommand(
   show: ((line: string) => void) | undefined,
   args: string[],

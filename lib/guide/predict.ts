@@ -17,17 +17,17 @@ export async function ask(prediction: Pick<Prediction, 'question' | 'choices'>):
   )
 }
 
-/** Stands before the choices, so that none of them is chosen until a key is pressed. */
+/** Shown before the choices, so that none is selected until a key is pressed. */
 const NONE_YET = { name: 'choose', value: '', disabled: 'with ↑ and ↓' }
 
-/** Broken between words: inquirer would break a word, and begin the next line at the margin. */
+/** The question with line breaks between words: inquirer would break inside a word, and start the next line at the margin. */
 const asMessage = (question: string) =>
   wrap(question, widthFor(false) - INDENT).join(`\n${' '.repeat(INDENT)}`)
 
 const INDENT = 7
 const THEME = { prefix: { idle: '     ?', done: '     ›' } }
 
-/** At Ctrl-D readline closes its input, and inquirer would wait for ever: Inquirer.js#1741. */
+/** At Ctrl-D readline closes its input, and inquirer would wait for ever: Inquirer.js#1741. Rejects instead. */
 async function untilCtrlD<T>(prompt: (context: { signal: AbortSignal }) => Promise<T>): Promise<T> {
   const ended = new AbortController()
   const hear = (_: unknown, key?: { ctrl?: boolean; name?: string }) => {
@@ -41,7 +41,7 @@ async function untilCtrlD<T>(prompt: (context: { signal: AbortSignal }) => Promi
   }
 }
 
-/** Asks which of some checks will fail; resolves to their ids. */
+/** Asks which of these checks will fail; resolves to their ids. */
 export async function askWhich(
   question: string,
   checks: readonly Pick<Check, 'id' | 'claim'>[],
@@ -51,7 +51,7 @@ export async function askWhich(
     checkbox(
       {
         message: asMessage(question),
-        // with its id, by which the answer is printed below
+        // with its id, because the answer printed below is made of ids
         choices: checks.map(check => ({ name: titled(check), value: check.id, short: check.id })),
         theme: THEME,
         pageSize: 20,
@@ -61,10 +61,10 @@ export async function askWhich(
   )
 }
 
-/** A check as it is named for people: its id, and what it claims. */
+/** A check as the learner sees it: its id and its claim. */
 export const titled = ({ id, claim }: Pick<Check, 'id' | 'claim'>) => `${id}: ${claim.replaceAll('`', '')}`
 
-/** Asks a question of yes or no; Enter alone is no. */
+/** Asks a yes/no question; Enter alone means no. */
 export async function askWhether(question: string): Promise<boolean> {
   const { confirm } = await import('@inquirer/prompts')
   return untilCtrlD(context => confirm({ message: question, default: false, theme: THEME }, context))

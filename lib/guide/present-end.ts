@@ -2,7 +2,7 @@ import type { ChalkInstance } from 'chalk'
 import type { Report } from './step.ts'
 import { counted, joined } from './text.ts'
 
-/** What a step came to, in lines: what was on the host while it ran, and how many checks and predictions held. */
+/** The result of a step in lines: what was on the host while it ran, and how many checks and predictions were right. */
 export function verdictLines(
   { checks, predictions, host, ms }: Report,
   ink: ChalkInstance,
@@ -31,7 +31,7 @@ export function verdictLines(
   ]
 }
 
-/** `1 process, 8 namespaces, 5 cgroups`: what came into being on the host, counted by its first word. */
+/** `1 process, 8 namespaces, 5 cgroups`: what appeared on the host, counted by the first word of each line. */
 function appeared(changed: readonly string[]): string {
   const kindOfEach = changed.filter(line => line.startsWith('+ ')).map(line => line.split(' ')[1] ?? '')
   return [...new Set(kindOfEach)]

@@ -4,14 +4,14 @@ import type { TapeDifference, Wrong, WrongReport } from './run-mutant.ts'
 import type { Check, Finding } from './step.ts'
 import { wrap } from './text.ts'
 
-/** So many calls of each kind are shown: more would push the question off the screen. */
+/** How many calls of each kind are shown: more would push the question off the screen. */
 const MOST_CALLS = 7
 
-/** A wrong run is about the checks: explanations and tapes were in the right one, and are not told again. */
+/** Presents a wrong run. It is about the checks: explanations and tapes are those of the right step, and are not shown again. */
 export class MutantPresenter extends Presenter {
   #number = 0
 
-  /** What is wrong, and where the tape differs from the right one. */
+  /** Prints what is wrong, and where the tape differs from the right one. */
   misconception<S>({ right, title, misconception }: Wrong<S>, { calls, reordered }: TapeDifference): void {
     const { bold, dim, green, red } = this.ink
     this.#number = right.number
@@ -52,7 +52,7 @@ export class MutantPresenter extends Presenter {
     else super.check(check, { ...finding, evidence: [] })
   }
 
-  /** Which checks saw it, whether that was predicted, and what to do next. */
+  /** Prints which checks found it, whether that was predicted, and what to do next. */
   verdict({ wrong: { breaks, broke }, checks, refused }: WrongReport, predicted?: readonly string[]): void {
     const { bold, green, red, yellow } = this.ink
     this.line()

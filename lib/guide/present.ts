@@ -10,14 +10,14 @@ import { Printer } from './printer.ts'
 import { verdictLines } from './present-end.ts'
 import { micro, wrap } from './text.ts'
 
-/** What of a step decides how its calls are shown. */
+/** The properties of a step that decide how its calls are shown. */
 type Told = Pick<Step, 'teaches' | 'matters' | 'expected'> & { stages: readonly Pick<Stage, 'shows'>[] }
 
-/** Where the text of a step goes. Nothing here decides anything: it is told what happened. */
+/** Prints the text of a step. Decides nothing: events tell it what happened. */
 export class Presenter extends Printer {
   #limitedReason = ''
   readonly #reasons = new Set<string>()
-  /** Prints what happens in a step. */
+  /** Prints an event of a step. */
   readonly hear: StepListener = event => {
     switch (event.kind) {
       case 'step':
@@ -73,24 +73,24 @@ export class Presenter extends Printer {
     this.line(this.ink.bold(` ${number}/${count}  ${title}`))
   }
 
-  /** A question follows: in the quiz it is said of what. */
+  /** Called before a question. The quiz then prints what the question is about. */
   question(): void {
     this.line()
   }
 
-  /** What the book's section of a stage begins with. */
+  /** Prints the first paragraph of a stage's section in the book. */
   explain(step: Pick<Step, 'number' | 'name'>, { title }: Pick<Stage, 'title'>): void {
     if (!this.quiet) this.indentedParagraph(explanation(step, title))
   }
 
-  /** Where there is more to read of a stage. It comes after the question: names of functions may answer that. */
+  /** Prints where to read more about a stage. Printed after the question: names of functions could give the answer away. */
   source({ source, manual }: Pick<Stage, 'source' | 'manual'>): void {
     if (source) this.line(this.ink.dim(`      the code: ${sourceLine(source)}`))
     for (const line of manualLines(manual, this.width - 6)) this.line(this.ink.dim(`      ${line}`))
     this.line()
   }
 
-  /** The tape of the step's own container: what this step teaches in full, the rest in one line a part or stage. */
+  /** Prints the tape of the step's own container: what the step teaches in full, the rest in one line for each part or stage. */
   tape(step: Told, replayed: readonly Replayed[], clone?: Replayed): void {
     if (replayed.length === 0 || !clone) return
     const total = replayed.reduce((sum, { ns }) => sum + ns, clone.ns)
@@ -113,7 +113,7 @@ export class Presenter extends Printer {
     )
   }
 
-  /** Those of its calls that a later stage explains. */
+  /** Prints those of its calls that a later stage explains. */
   calls(step: Told, { shows }: Pick<Stage, 'shows'>, replayed: readonly Replayed[]): void {
     const shown = replayed.filter(call => shows?.(call))
     if (shown.length === 0) return
@@ -121,7 +121,7 @@ export class Presenter extends Printer {
     this.#told(step, lines(shown, { matters: step.matters }))
   }
 
-  /** Calls of the step's own container, and why the kernel refused some. */
+  /** Prints calls of the step's own container, and why the kernel refused some. */
   #told({ matters, expected = {} }: Told, tape: TapeLine[]): void {
     this.#tapeLines(tape, matters)
     const errnos = new Set(tape.flatMap(line => ('errno' in line && line.errno) || []))
@@ -130,7 +130,7 @@ export class Presenter extends Printer {
     this.line()
   }
 
-  /** The tape of another launch: an attack, a visit. */
+  /** Prints the tape of another launch: an attack, a visit. */
   launch(purpose: string, replayed: readonly Replayed[]): void {
     this.heading(purpose)
     this.#tapeLines(lines(replayed))
@@ -169,7 +169,7 @@ export class Presenter extends Printer {
     if (finding.diagnosis) this.indented(finding.diagnosis, red)
   }
 
-  /** Says it once for a stage, whose checks need not repeat it, and the same once for a step. */
+  /** Prints once for a stage what is limited, so that its checks need not; and the same reason only once in a step. */
   limited(reason: string, remedy: string): void {
     const { yellow, dim } = this.ink
     this.#limitedReason = reason
@@ -182,13 +182,13 @@ export class Presenter extends Printer {
     this.line()
   }
 
-  prediction(said: string, right: string, why: string): void {
+  prediction(predicted: string, right: string, why: string): void {
     const { green, yellow } = this.ink
     this.line()
     this.line(
-      said === right
+      predicted === right
         ? green(`      You predicted it: ${right}.`)
-        : yellow(`      You said ${said}; the kernel says ${right}.`),
+        : yellow(`      You said ${predicted}; the kernel says ${right}.`),
     )
     this.note(why)
   }

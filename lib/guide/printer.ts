@@ -8,22 +8,20 @@ export function inkFor(plain: boolean): ChalkInstance {
   return new Chalk({ level: !plain && process.stdout.isTTY && !process.env.NO_COLOR ? 2 : 0 })
 }
 
-/** How many columns a text may use; with `--plain` the same for every window. */
+/** How many columns a text may use; with `--plain` always the same. */
 export function widthFor(plain: boolean): number {
   return plain ? 88 : Math.min(88, Math.max(40, process.stdout.columns ?? 88))
 }
 
-/** Prints lines and paragraphs, as wide as the window is and no wider than a text is read well. */
+/** Prints lines and paragraphs, at most as wide as the window, and never too wide to read easily. */
 export class Printer {
   readonly #write: (text: string) => void
   protected readonly ink: ChalkInstance
   protected readonly width: number
-  /** nothing is printed: stdout belongs to a JSON document */
+  /** prints nothing: stdout belongs to a JSON document */
   readonly quiet: boolean
 
-  /**
-   * `plain`: no colour, no dependence on the window's width. `quiet`: nothing at all (`--json`).
-   */
+  /** `plain`: no colours, and a fixed width. `quiet`: prints nothing (`--json`). */
   constructor({ plain = false, quiet = false }: { plain?: boolean; quiet?: boolean } = {}) {
     this.quiet = quiet
     this.#write = quiet ? () => {} : text => process.stdout.write(text)
@@ -32,23 +30,23 @@ export class Printer {
   }
 
   line(text = ''): void {
-    // a learner's code, and a container, may have said any of it
+    // the text may come from a learner's code or a container
     for (const line of fold(printableInColour(asTyped(text)), this.width)) this.#write(`${line}\n`)
   }
 
-  /** The line on top. */
+  /** Prints the top line. */
   protected head(text: string): void {
     const { bold, cyan } = this.ink
     this.line(cyan('━━') + bold(text) + cyan('━'.repeat(Math.max(2, this.width - text.length - 2))))
   }
 
-  /** A paragraph, wrapped; `code` in backquotes stands out. */
+  /** Prints a paragraph, wrapped, and an empty line; `code` in backquotes stands out. */
   protected paragraph(text: string): void {
     this.indentedParagraph(text)
     this.line()
   }
 
-  /** The same, and no empty line behind it. */
+  /** Prints a paragraph without an empty line after it. */
   protected indentedParagraph(text: string): void {
     this.line()
     for (const line of wrap(text, this.width - 6)) this.line(`      ${this.code(line)}`)
@@ -62,7 +60,7 @@ export class Printer {
     for (const line of wrap(text, this.width - 8)) this.line(`      ${ink(line)}`)
   }
 
-  /** Text as it is, line by line: rules, a file. */
+  /** Prints lines as they are under a heading: rules, or a file. */
   block(heading: string, text: readonly string[]): void {
     this.heading(heading)
     for (const line of text) this.line(this.ink.dim('      │ ') + line)

@@ -16,19 +16,19 @@ import {
   unlessGone,
 } from '../kernel/process/procfs.ts'
 
-/** Of /proc/self/status what a process may change of itself: proc_pid_status(5). */
+/** The fields of /proc/self/status that a process can change for itself: proc_pid_status(5). */
 const RIGHTS = ['Uid', 'Gid', 'Groups', 'Umask', 'CapEff', 'CapBnd', 'NoNewPrivs', 'Seccomp']
 
-/** The commands that print the rules of the network namespace that we are in. */
+/** The commands that print the firewall rules of our network namespace. */
 const RULES = [
   ['nft', 'list', 'ruleset'],
   ['iptables-save', '-t', 'nat'],
 ]
 
 /**
- * What this process is and sees, in a sandbox, as a set of lines: if it is the same after a job as before it, the next job
- * begins as this one did. `rules`: those of the firewall as well, which only another program can list. `image`: the default
- * image, where it can be written to.
+ * The state of this process and its surroundings in a sandbox, as a set of lines. If it is the same before and after a job, the
+ * next job begins in the same state as this one did. `rules`: also the firewall's rules, which only another program can list.
+ * `image`: also the default image, if it is writable.
  */
 export function surroundings({ rules = false, image = false } = {}): Set<string> {
   const self = status('self')
@@ -51,7 +51,10 @@ export function surroundings({ rules = false, image = false } = {}): Set<string>
   ])
 }
 
-/** The descriptors that a program would inherit: proc_pid_fdinfo(5). The others are libuv's, which opens some when it first needs them. */
+/**
+ * The descriptors that a program would inherit: proc_pid_fdinfo(5). The others are libuv's, which opens some when it first
+ * needs them.
+ */
 function inherited(): string[] {
   return Object.entries(descriptors('self'))
     .filter(([fd]) => {
@@ -62,7 +65,7 @@ function inherited(): string[] {
     .map(([fd, target]) => `descriptor ${fd} ${target}`)
 }
 
-/** Links, and what is set for each. */
+/** The links, and the forwarding setting of each. */
 function links(): string[] {
   const forwarding = ['all', ...readdirSync('/proc/sys/net/ipv4/conf')].map(name => {
     const setting = `/proc/sys/net/ipv4/conf/${name}/forwarding`
@@ -71,7 +74,7 @@ function links(): string[] {
   return [...linkNames('self').map(name => `link ${name}`), ...forwarding]
 }
 
-/** Message queues, semaphores and shared memory: mq_overview(7), proc_sysvipc(5). */
+/** The message queues, semaphores and shared memory: mq_overview(7), proc_sysvipc(5). */
 function ipc(): string[] {
   const queues = existsSync('/dev/mqueue') ? readdirSync('/dev/mqueue') : []
   const systemV = ['msg', 'sem', 'shm'].flatMap(kind => {
@@ -93,7 +96,7 @@ const limits = () =>
 function print([name = '', ...args]: string[]): string[] {
   const program = findProgram(name)
   if (program === undefined) return []
-  // counters and comments tell when it was, and not what the rules are
+  // remove counters and comments, which change although the rules do not
   const rules = runRuleTool([program, ...args]).said.replaceAll(/^#.*$|\[\d+:\d+\]|counter packets.*/gm, '')
   return rules.split('\n').map(line => `rule ${line}`)
 }

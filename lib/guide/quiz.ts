@@ -4,7 +4,7 @@ import { inkFor } from './printer.ts'
 import { runStep } from './run-step.ts'
 import type { Report, Step } from './step.ts'
 
-/** Of a step that runs only to give live answers nothing is shown but how they compare. */
+/** Prints only predictions and their answers: the step runs only to get live answers. */
 class QuizPresenter extends Presenter {
   readonly #shown: Presenter
   readonly #plain: boolean
@@ -24,18 +24,18 @@ class QuizPresenter extends Presenter {
     this.#shown.line(inkFor(this.#plain).dim(`     ${this.#stage}`))
   }
 
-  override prediction(said: string, right: string, why: string): void {
-    this.#shown.prediction(said, right, why)
+  override prediction(predicted: string, right: string, why: string): void {
+    this.#shown.prediction(predicted, right, why)
   }
 }
 
-/** The questions of a step. */
+/** All questions of a step. */
 export const questionsOf = <S>({ stages }: Step<S>): string[] =>
   stages.flatMap(({ predict }) => predict?.question ?? [])
 
 /**
- * Asks some questions of a step again. The step is run as far as it takes to read the right answers from the kernel.
- * Resolves to its report: what cannot be had here was asked in vain, and is not among its predictions.
+ * Asks some questions of a step again. Runs the step as far as needed to read the right answers from the kernel. Resolves to
+ * its report; a question whose answer is not available here is not among its predictions.
  */
 export async function askAgain<S>(
   step: Step<S>,

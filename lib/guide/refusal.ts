@@ -1,23 +1,23 @@
 import { SyscallError } from '../kernel/syscalls/syscall-error.ts'
 import { MinilabError, type SourceLine } from '../common/errors.ts'
 
-/** What stopped a step that is built wrongly: that is no error of ours, but what there is to be learned. */
+/** What stopped a step that is built wrongly. Not an error of ours, but a result that the learner should see. */
 export interface Refusal {
   message: string
   cause: string
   remedy: string
-  /** where in a learner's file it came from */
+  /** the line of the learner's file that caused it */
   at?: SourceLine
 }
 
-/** What was refused, and why, in a line. */
+/** What was refused, and why, in one line. */
 export const inWords = ({ message, cause }: Pick<Refusal, 'message' | 'cause'>) =>
   cause ? `${message}: ${cause}` : message
 
-/** What was refused: by the kernel, or by us as it would not have been possible. Undefined for a defect of ours. */
+/** What was refused, by the kernel or by us because it could not work. Undefined for a bug of ours. */
 export function refusalOf(thrown: unknown): Refusal | undefined {
   if (!(thrown instanceof Error)) return undefined
-  // who builds a container wants the call, and not what it means to who only runs one: start-error.ts
+  // the author of a container needs the call itself, not its meaning for users of containers: start-error.ts
   const error = thrown.cause instanceof SyscallError ? thrown.cause : thrown
   const { message } = error
   if (error instanceof SyscallError) {
@@ -28,7 +28,7 @@ export function refusalOf(thrown: unknown): Refusal | undefined {
     const { remedy, at } = error
     return { message, cause: '', remedy, ...(at && { at }) }
   }
-  // of Node's file system: a mount of the container's that came out to the sandbox keeps its folder busy
+  // from Node's file system: a mount that came out of the container into the sandbox keeps its folder busy
   if ('syscall' in error) return { message, cause: '', remedy: '' }
   return undefined
 }

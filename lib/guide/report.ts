@@ -2,10 +2,10 @@ import type { Replayed } from '../kernel/tape/tape.ts'
 import type { StepEvent } from './events.ts'
 import type { Report, TapeEntry } from './step.ts'
 
-/** The parts of a step's report that are made from events. */
+/** The parts of a step's report that are collected from events. */
 type Heard = Pick<Report, 'tape' | 'checks' | 'launches' | 'limited' | 'predictions'>
 
-/** Makes those parts of a step's report from what it hears. */
+/** Collects those parts of a step's report. */
 export class ReportKeeper {
   readonly heard: Heard = { tape: [], checks: [], launches: [], limited: [], predictions: [] }
 

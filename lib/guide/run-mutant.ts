@@ -5,18 +5,18 @@ import { runStep } from './run-step.ts'
 import type { Report, Step } from './step.ts'
 import type { StepMode } from './step-plan.ts'
 
-/** A step built wrongly on purpose, and what is known of it before it runs. */
+/** A step built wrongly on purpose, and what is known about it before it runs. */
 export interface Wrong<S = object> {
   /** `mutant no-propagation`, `without pivot_root` */
   title: string
   misconception?: string
-  /** the ids of the checks that must see it; undefined where that is to be found out */
+  /** the ids of the checks that must find it; undefined if that is to be found out */
   breaks?: string[]
   right: Step<S>
   step: Step<S>
 }
 
-/** The document of a wrong run: that of the step, and what became of the checks. */
+/** The report of a wrong run: that of the step, and the results of the checks. */
 export interface WrongReport extends Report {
   wrong: { title: string; misconception: string | null; breaks: string[] | null; broke: string[] }
 }
@@ -27,8 +27,8 @@ export interface WrongOptions extends StepMode {
 }
 
 /**
- * Runs a step that is built wrongly: what differs on its tape, a prediction, which checks break, and why. To be called in
- * the sandbox, where nothing can be spoiled. Resolves to the report; `ok` where exactly the checks saw it that must.
+ * Runs a step that is built wrongly: shows how its tape differs, asks for a prediction, shows which checks break and why. Call
+ * it in a sandbox, where it can do no harm. Resolves to the report; `ok` if exactly the checks that must find it did.
  */
 export async function runMutant<S>(wrong: Wrong<S>, options: WrongOptions): Promise<WrongReport> {
   const { presenter } = options
@@ -46,14 +46,14 @@ export async function runMutant<S>(wrong: Wrong<S>, options: WrongOptions): Prom
   return document
 }
 
-/** Whether exactly the checks saw it that must; those that cannot be looked at here do not count. */
+/** Whether exactly the checks that must find it did; checks that cannot be made here do not count. */
 export function seenAsDeclared({ wrong: { breaks, broke }, checks }: WrongReport): boolean {
   if (!breaks) return true
   const looked = breaks.filter(id => checks.some(check => check.id === id && check.ok !== null))
   return looked.toSorted().join() === broke.toSorted().join()
 }
 
-/** How the wrong tape differs: calls that it lacks, calls that it has besides, or their order. */
+/** How the wrong tape differs: missing calls, additional calls, or another order. */
 export interface TapeDifference {
   calls: string[]
   reordered: boolean

@@ -19,34 +19,34 @@ import type { StepMode } from './step-plan.ts'
 import type { Check, Finding, Prediction, Report, Stage, Step } from './step.ts'
 
 export interface StepOptions extends StepMode {
-  /** who hear what happens: a presenter, say */
+  /** who receives the events: a presenter, for example */
   listeners?: readonly StepListener[]
   /** whether to ask for predictions */
   ask: boolean
-  /** the questions to ask; all, unless given */
+  /** the questions to ask; by default all */
   questions?: ReadonlySet<string>
-  /** a command of the learner's to run in a container like the step's own, at the end */
+  /** the learner's command, to run at the end in a container like the step's own */
   command?: string[]
   /** stdout belongs to a document: the learner's command writes to stderr */
   quiet?: boolean
   /** the container stays at the end until Enter is pressed */
   keep?: boolean
-  /** seconds to stay at the end of each stage, so that an audience can look at it */
+  /** seconds to wait at the end of each stage, so that an audience can look at it */
   pace?: number
-  /** what is tried out, in a sandbox: `mutant no-uts`, `lab`. Then what stops the step is no error, but in the report: `refused` */
+  /** what is tried, in a sandbox: `mutant no-uts`, `lab`. What stops the step is then not thrown, but in the report as `refused` */
   trial?: string
-  /** the ids of the checks that are wanted: once all of them have been made, no later stage is run; all, unless given */
+  /** the ids of the wanted checks: after the last of them no stage is run; by default all */
   until?: readonly string[]
 }
 
 /**
- * Runs a step's stages in order, and takes back everything, whatever happens: also when a prompt is left with Ctrl-C.
- * Resolves to the report; throws what made the step impossible.
+ * Runs a step's stages in order, and removes everything afterwards, even if a prompt is left with Ctrl-C. Resolves to the
+ * report; throws what made the step impossible.
  */
 export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<Report> {
   const { rootless, runtime, trial = null, command = [] } = options
   const began = performance.now()
-  let thinking = 0 // ms in which we waited for the learner
+  let thinking = 0 // ms during which we waited for the learner
   await recover(dataFolder())
   const feed = new Feed(dataFolder())
   const { hear, heard } = new ReportKeeper()
@@ -54,13 +54,14 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
   const tell: StepListener = event => listeners.forEach(listener => listener(event))
   const experiment = new Experiment(step, { rootless, runtime }, tell)
   const goOn = trial !== null
-  // what only one of two looks sees, another runtime has mounted for a moment, as runc does with itself (cloned_binary.c)
+  // Intersect two snapshots: another runtime may have mounted something only for a moment, as runc does with itself
+  // (cloned_binary.c)
   const before = hostState(experiment.id).intersection(hostState(experiment.id))
   let during = before
   const mode = rootless ? 'rootless' : 'root'
   tell({ kind: 'step', step, mode, runtime, trial })
   let stoppedBy: Refusal | undefined
-  /** where the step's own container cannot be had here, later stages have nothing to do either */
+  /** why the step's own container cannot be made here: then later stages have nothing to do either */
   let missing: MinilabError<'limited'> | undefined
   const interrupt = onInterrupt(experiment)
   try {
@@ -74,7 +75,7 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
       tell({ kind: 'act', stage, asked: predict !== undefined })
       const [lacking, refusal] = missing ? [missing] : await act(experiment, stage, goOn)
       stoppedBy ??= refusal
-      if (refusal && experiment.stillborn) break // nothing to look at any more
+      if (refusal && experiment.stillborn) break // there is no container to check
       if (refusal) continue
       if (lacking && experiment.stillborn)
         missing = new MinilabError('limited', "the step's own container is not there", lacking.remedy)
@@ -102,7 +103,7 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
     thinking += performance.now() - kept
     tell({ kind: 'over', ok: !stoppedBy && heard.checks.every(check => check.ok !== false) })
   } catch (error) {
-    // what fails because its container was just ended is no news: the end is near
+    // an error now is only the result of ending the container: wait for the interrupt to end us
     if (interrupt.came) await new Promise(() => {})
     throw error
   } finally {
@@ -135,7 +136,7 @@ export async function runStep<S>(step: Step<S>, options: StepOptions): Promise<R
   return report
 }
 
-/** Runs the learner's own command in a container like the step's. */
+/** Runs the learner's command in a container like the step's. */
 async function runCommand<S>(experiment: Experiment<S>, command: string[], quiet = false): Promise<void> {
   const { tell } = experiment
   tell({ kind: 'line', text: `      $ ${command.join(' ')}` })
@@ -143,7 +144,7 @@ async function runCommand<S>(experiment: Experiment<S>, command: string[], quiet
   tell({ kind: 'line', text: `      exit status ${status}` })
 }
 
-/** `--keep`: the container stays until Enter is pressed, or stdin ends; to be looked at from another terminal. */
+/** `--keep`: keeps the container until Enter is pressed or stdin ends, so that the learner can look at it from another terminal. */
 async function keepUntilEnter<S>({ scene: { pid }, options }: Experiment<S>): Promise<void> {
   const howToLook = `The container stays: its first process is ${pid}. In another terminal: minilab look ${pid}, ls /proc/${pid}, or nsenter -t ${pid} -a ${options.rootless ? '--preserve-credentials ' : ''}/bin/sh`
   process.stderr.write(`${asTyped(howToLook)}\nEnter ends it. `)
@@ -151,14 +152,14 @@ async function keepUntilEnter<S>({ scene: { pid }, options }: Experiment<S>): Pr
   process.stdin.pause()
 }
 
-/** Waits so many seconds; resolves to the milliseconds that it took. */
+/** Waits some seconds; resolves to the milliseconds that passed. */
 async function stay(seconds = 0): Promise<number> {
   const began = performance.now()
   if (seconds > 0) await setTimeout(seconds * 1000)
   return performance.now() - began
 }
 
-/** What the step has left on the host. What other programs have there for a moment goes by itself. */
+/** What the step has left on the host. Waits a little, because what other programs make for a moment disappears again. */
 async function leftBehind(id: string, before: Set<string>): Promise<string[]> {
   for (let looks = 5; ; looks--) {
     const found = difference(before, hostState(id))
@@ -167,7 +168,7 @@ async function leftBehind(id: string, before: Set<string>): Promise<string[]> {
   }
 }
 
-/** Takes back what was made; with `goOn`, what cannot be (a folder with a mount on it) goes with the sandbox. */
+/** Removes what was made. With `goOn`, returns what could not be removed (a folder with a mount on it), which ends with the sandbox. */
 async function close<S>(experiment: Experiment<S>, goOn: boolean): Promise<Refusal | undefined> {
   try {
     await experiment.close()
@@ -179,27 +180,27 @@ async function close<S>(experiment: Experiment<S>, goOn: boolean): Promise<Refus
   }
 }
 
-/** What is to be asked for before a stage. */
+/** The question to ask before a stage; undefined if there is none. */
 function prediction<S>({ predict }: Stage<S>, options: StepOptions): Prediction<S> | undefined {
   const isAsked = options.ask && predict && (options.questions?.has(predict.question) ?? true)
   return isAsked ? predict : undefined
 }
 
-/** Ctrl-C or a polite end between two prompts: what was made is taken back first. At a prompt inquirer hears the key. */
+/** On a signal between two prompts, removes what was made and then ends. During a prompt inquirer handles Ctrl-C. */
 function onInterrupt<S>(experiment: Experiment<S>): { came: boolean; letGo(): void } {
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGPIPE'] as const
   const state = { came: false, letGo: () => signals.forEach(signal => process.off(signal, end)) }
   const end = (signal: NodeJS.Signals) => {
-    if (state.came) return // the first is what ends it: its output may be closed meanwhile
+    if (state.came) return // the first signal already ends it: our output may be closed by now
     state.came = true
-    // process.exit() would wait for a child that waits at its gate for us: leave by the system call itself
+    // process.exit() would wait for a child that waits for us at its gate, so call exit_group(2) directly
     void experiment.close().finally(() => now.exit_group(128 + constants.signals[signal]))
   }
   for (const signal of signals) process.on(signal, end)
   return state
 }
 
-/** What of a stage cannot be had here, and with `goOn` what stopped it. */
+/** Runs a stage; resolves to why it is limited and, with `goOn`, to what stopped it. */
 async function act<S>(
   experiment: Experiment<S>,
   stage: Stage<S>,
@@ -216,7 +217,7 @@ async function act<S>(
   }
 }
 
-/** What a check found; with `goOn` it has failed where there is nothing to look at any more. */
+/** The finding of a check; with `goOn` it has failed if there is no container to look at. */
 async function look<S>(experiment: Experiment<S>, check: Check<S>, goOn: boolean): Promise<Finding> {
   try {
     return await check.look(experiment.scene)

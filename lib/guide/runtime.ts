@@ -9,15 +9,15 @@ import { foreignChanges, makeCgroup, planCgroup } from '../kernel/cgroup/make-cg
 import { startTime } from '../kernel/process/procfs.ts'
 import { ended, findProcess, send } from '../kernel/process/signal.ts'
 
-/** Kinds of namespaces that a runtime's version does not know: it would refuse the whole spec. */
+/** Types of namespaces that a runtime does not know; it would refuse the whole spec. */
 const UNKNOWN_NAMESPACES: Record<string, string[]> = { runc: ['time'], crun: ['time'] }
 
-/** What a step's container is counted by, by whatever runtime it is made. */
+/** The controllers that a step's container uses, whichever runtime makes it. */
 const CONTROLLERS = ['memory', 'cpu', 'pids']
 
 /**
- * A spec as another runtime accepts it here: without the kinds of namespaces that it does not know yet (runc has the time
- * namespace from 1.2 on, crun from 1.9; their check says so), and without limits where no cgroup can be had.
+ * A spec that another runtime accepts here: without the types of namespaces that it does not know (runc has the time namespace
+ * since 1.2, crun since 1.9; their check says so), and without limits if no cgroup can be made.
  */
 export function specFor(runtime: string, spec: Spec): Spec {
   const unknown = UNKNOWN_NAMESPACES[runtime] ?? []
@@ -29,19 +29,19 @@ export function specFor(runtime: string, spec: Spec): Spec {
     linux: {
       ...linux,
       namespaces: linux.namespaces.filter(ns => !unknown.includes(ns.type)),
-      // as the runtime understands it: from the root of the hierarchy, also where we may only use a part of that
+      // runtimes take it relative to the root of the hierarchy, even if we may only use a part of that
       ...(folder && { cgroupsPath: `/${relative(folder.hierarchy.mount, folder.path)}`, resources }),
     },
   }
 }
 
-/** A container of another runtime: its first process, and how to be rid of it. */
+/** A container of another runtime: its first process, and how to remove it. */
 export interface Foreign {
   pid: number
   remove(): Promise<void>
 }
 
-/** `create`, then `start`, as an engine would do it: the runtime gets a bundle (a folder with config.json). */
+/** Runs `create` and `start`, as an engine would. The runtime gets a bundle: a folder with config.json. */
 export async function startForeign(runtime: string, container: Plan, folder: string): Promise<Foreign> {
   const bundle = join(folder, `bundle-${container.id}`)
   container.ledger.add({ kind: 'folder', path: bundle })
@@ -59,7 +59,7 @@ export async function startForeign(runtime: string, container: Plan, folder: str
     log,
   )
   const pid = Number(readFileSync(pidFile, 'utf8'))
-  // without its own cgroup, by which `minilab clean` would find it
+  // without a cgroup `minilab clean` could not find the process
   if (!spec.linux.cgroupsPath) container.ledger.add({ kind: 'process', pid, started: startTime(pid) })
   const pidfd = findProcess(pid)
   execFileSync(runtime, [...state, 'start', container.id])
@@ -76,19 +76,19 @@ export async function startForeign(runtime: string, container: Plan, folder: str
   }
 }
 
-/** The runtime makes the cgroups itself, and removes most of what it made, unless it or we are killed. */
+/** Enters the cgroups in the ledger. The runtime makes them, and removes most of them, unless it or we are killed. */
 function noteCgroups({ ledger, spec: { linux } }: Plan, { linux: { cgroupsPath } }: Spec): void {
   if (!cgroupsPath) return
   for (const change of foreignChanges(cgroupsPath)) ledger.add(change)
   if (process.getuid?.() === 0) return
-  // an ordinary user's runtime finds it made: only we can leave the cgroup that is to hand controllers down
+  // make it for an ordinary user's runtime: only we can move ourselves out of the cgroup that must hand controllers down
   const planned = planCgroup(linux.cgroupsPath ?? '', CONTROLLERS)
   if (planned instanceof Cgroup) makeCgroup(planned, CONTROLLERS, change => ledger.add(change))
 }
 
 async function run(runtime: string, args: string[], { stdio = [0, 1, 2] }: Plan, log: string): Promise<void> {
   const child = spawn(runtime, args, { stdio: stdio.map(fd => (fd === 'null' ? 'ignore' : fd)) })
-  // `exit`, not `close`: the container's own program inherits the three and keeps them open
+  // wait for `exit`, not `close`: the container's program inherits the three descriptors and keeps them open
   const status = await new Promise<number | null>((resolve, reject) => {
     child.on('exit', resolve)
     child.on('error', () =>

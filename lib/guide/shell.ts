@@ -5,7 +5,7 @@ import { pipe } from '../kernel/process/pipe.ts'
 import type { Shell } from './step.ts'
 import { randomHex } from '../kernel/process/random.ts'
 
-/** The container's program is not there any more, or never listened. */
+/** The error if the container's program has ended, or never listened. */
 function shellEnded(printed: string): MinilabError {
   const lastWords = printed.trim().replaceAll(/\s*\n\s*/g, '; ')
   return new MinilabError(
@@ -16,11 +16,11 @@ function shellEnded(printed: string): MinilabError {
 }
 
 /**
- * The pipes by which we talk to the shell that is a step's container. It reads commands from stdin, one after the other;
- * a mark that nothing else prints tells where the answer ends.
+ * The pipes to the shell that a step's container runs. It reads commands from stdin, one after the other; a marker that nothing
+ * else prints shows where an answer ends.
  */
 export class PipedShell implements Shell {
-  /** what the container's program gets as its 0, 1 and 2 */
+  /** the container program's stdin, stdout and stderr */
   readonly stdio: [number, number, number]
   readonly #commands: number
   readonly #answers: AsyncIterator<Buffer>
@@ -31,29 +31,29 @@ export class PipedShell implements Shell {
     const { read: ourIn, write: theirOut } = pipe()
     this.stdio = [theirIn, theirOut, theirOut]
     this.#commands = ourOut
-    // not a stream of node:fs: that one would read in a libuv worker, for which process.exit() waits
+    // not a stream of node:fs: that would read in a libuv worker thread, for which process.exit() waits
     this.#answers = new Socket({ fd: ourIn, readable: true, writable: false })[Symbol.asyncIterator]()
   }
 
   /**
-   * To be called when the container's program has its copies: only then is its end an end of file for us. Where it reads we
-   * keep ours: pipe(7), a write to a pipe without a reader is a SIGPIPE for us.
+   * Closes our copy of its stdout, once the container's program has its own: only then do we see end-of-file when it ends. We
+   * keep our copy of its stdin: writing to a pipe without a reader would give us a SIGPIPE, pipe(7).
    */
   closeTheirs(): void {
     closeSync(this.stdio[1])
   }
 
-  /** Commands are put one after the other: there is one pipe for all answers. */
+  /** Runs a command line after the ones before it: all answers come through one pipe. */
   run(command: string): Promise<{ output: string; status: number }> {
     const answer = this.#last.then(() => this.#ask(command))
-    this.#last = answer.catch(() => undefined) // the caller hears of the failure
+    this.#last = answer.catch(() => undefined) // the caller gets the error
     return answer
   }
   #last: Promise<unknown> = Promise.resolve()
 
   async #ask(command: string): Promise<{ output: string; status: number }> {
     const mark = randomHex(6)
-    // an empty here-document keeps the command from reading the commands that follow it; there may be no /dev/null yet
+    // the empty here-document keeps the command from reading the commands after it; /dev/null may not exist yet
     this.write(`{ ${command}\n} <<${mark}\n${mark}\nprintf '\\n%s %s\\n' ${mark} $?\n`)
     const end = new RegExp(`\\n${mark} (\\d+)\\n`)
     for (;;) {
@@ -69,12 +69,12 @@ export class PipedShell implements Shell {
     }
   }
 
-  /** Sends text without waiting for an answer. */
+  /** Writes text without waiting for an answer. */
   write(text: string): void {
     writeSync(this.#commands, text)
   }
 
-  /** Ends the shell's input: it then exits. */
+  /** Ends the shell's input, so that it exits. */
   end(): void {
     if (this.#ended) return
     this.#ended = true

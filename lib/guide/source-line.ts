@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { codeFolder } from '../common/own-folder.ts'
 
-/** `lib/container/parts/root.ts:42`: where a symbol is defined; the file alone in a package, which has no sources. */
+/** Where a symbol is defined: `lib/container/parts/root.ts:42`; only the file in a package, which has no sources. */
 export function sourceLine({ file, symbol }: { file: string; symbol: string }): string {
   const path = join(codeFolder, file)
   if (!existsSync(path)) return file

@@ -9,26 +9,26 @@ export interface PlanOptions {
   parts?: readonly Part[]
   args?: string[]
   change?(plan: Plan): void
-  /** what becomes its stdin, in place of the pipe to its shell: a descriptor */
+  /** a descriptor for its stdin, instead of the pipe to its shell */
   input?: number
-  /** nothing may be made, not even the default image: for `--dry-run` */
+  /** makes nothing, not even the default image: for `--dry-run` */
   dry?: boolean
-  /** the image is needed even where the step itself uses the host's own files: for a runtime other than ours */
+  /** whether it needs the image even if the step uses the host's own files: for another runtime */
   image?: boolean
-  /** its name, where it is to be the same each time */
+  /** its name, if it must be the same each time */
   id?: string
 }
 
 /** The mode in which a step runs. */
 export interface StepMode {
   rootless: boolean
-  /** `minilab`, or the program that makes the containers in our place */
+  /** `minilab`, or the program that makes the containers instead */
   runtime: string
 }
 
 /**
- * What a container is to be made of that has the parts of a step: a shell on the default image, or on the host's own files where the
- * step has no root file system yet. Nothing is made but, unless `dry`, the image.
+ * Plans a container with the parts of a step: a shell on the default image, or on the host's own files if the step has no root
+ * file system yet. Makes nothing except the image, and with `dry` not even that.
  */
 export async function planFor(
   step: Pick<Step, 'parts' | 'spec'>,
@@ -42,7 +42,7 @@ export async function planFor(
   const layers = dry ? plannedLayers('default') : ownRoot ? (await findImage('default')).layers : []
   const spec = defaultSpec(ownRoot ? (layers.at(-1) ?? '/') : '/', ['/bin/sh'], rootless)
   spec.linux.cgroupsPath = `/minilab/${id}`
-  // what no part of this step looks at must not be promised to another runtime either
+  // do not ask another runtime for things that this step has no part for
   if (!parts.some(part => isPart(part, 'hardening'))) {
     delete spec.process.capabilities
     spec.process.noNewPrivileges = false

@@ -3,31 +3,31 @@ import type { ChalkInstance } from 'chalk'
 import type { Replayed } from '../kernel/tape/tape.ts'
 import { counted, fit, micro } from './text.ts'
 
-/** A line of a printed tape: one call, or several of no interest now in one sentence. */
+/** A line of a printed tape: one call, or several in one sentence. */
 export type TapeLine = Replayed | { summary: string }
 
 export interface Choice {
-  /** where a call is told of that is not printed here: another part, another stage */
+  /** where a call that is not printed here is shown instead: another part, another stage */
   elsewhere?: ((call: Replayed) => string | undefined) | undefined
-  /** the calls that are printed in any case */
+  /** the calls that are always printed */
   matters?: ((call: Replayed) => boolean) | undefined
 }
 
-/** The calls of the parts that a step does not teach are told by the name of their part. */
+/** For calls of parts that a step does not teach: the name of their part. */
 export const otherParts =
   (teaches: readonly string[]) =>
   ({ part }: Replayed) =>
     teaches.includes(part) ? undefined : part
 
 /**
- * What to print of a tape: each call; those told elsewhere summed up; what is repeated shortened: the same call with the same
- * outcome (27 times PR_CAPBSET_DROP), and the same two calls for one file after the other.
+ * The lines to print for a tape. Calls shown elsewhere are summed up. Repetitions are shortened: the same call with the same
+ * outcome (27 times PR_CAPBSET_DROP), and the same two calls for one file after another.
  */
 export function lines(replayed: readonly Replayed[], { elsewhere, matters }: Choice = {}): TapeLine[] {
   const toldIn = (op: Replayed) => elsewhere?.(op) ?? ''
   const alike = (op: Replayed) =>
     `${toldIn(op)} ${op.part} ${op.call} ${op.errno} ${/^[A-Z]+_[A-Z_]+/.exec(op.args)?.[0] ?? op.args}`
-  // a call that matters is like no other
+  // a call that matters must not be taken as a repetition
   const pair = (op: Replayed, i: number) => `${op.call} ${op.errno} ${toldIn(op) || matters?.(op) ? i : ''}`
   const found: TapeLine[] = []
   for (let at = 0, first; (first = replayed[at]);) {
@@ -44,7 +44,7 @@ export function lines(replayed: readonly Replayed[], { elsewhere, matters }: Cho
   return found
 }
 
-/** The calls from one on that repeat the first `period` of them, by what `key` says of a call. */
+/** The calls from one on that repeat the first `period` of them; `key` decides which calls are the same. */
 function repeated(
   replayed: readonly Replayed[],
   from: number,
@@ -57,7 +57,7 @@ function repeated(
   return replayed.slice(from, from + length - (length % period))
 }
 
-/** The first and the last `period` of calls, and one line for those between. */
+/** The first and the last `period` calls, and one line for those in between. */
 function shortened(calls: readonly Replayed[], period: number, words: string): TapeLine[] {
   const between = calls.length - 2 * period
   return [
@@ -69,10 +69,10 @@ function shortened(calls: readonly Replayed[], period: number, words: string): T
 
 const spent = (calls: readonly Replayed[]) => micro(calls.reduce((sum, { ns }) => sum + ns, 0))
 
-/** Below so many columns a call leaves no room for its time. */
+/** In fewer columns a call leaves no room for its time. */
 const NARROW = 56
 
-/** A call in `room` columns, with its result, and where there is room its time. */
+/** A call in `room` columns, with its result and, if there is room, its time. */
 export function callText(
   { call, args, result, errno, ns }: Replayed,
   room: number,

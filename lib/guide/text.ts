@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from 'node:util'
 import { asTyped } from './as-typed.ts'
 
-/** `12 µs`, `1.3 ms`. */
+/** A duration in nanoseconds as text: `12 µs`, `1.3 ms`. */
 export function micro(ns: number): string {
   const µs = ns / 1000
   return µs < 1000 ? `${µs < 10 ? µs.toFixed(1) : Math.round(µs)} µs` : `${(µs / 1000).toFixed(1)} ms`
@@ -20,7 +20,7 @@ export function wrap(text: string, width: number): string[] {
   return line ? [...result, line] : result
 }
 
-/** Items in lines of at most `width` columns, with a dot between two; colours take no room. */
+/** Items in lines of at most `width` columns, separated by dots; colours take no room. */
 export function joined(items: readonly string[], width: number): string[] {
   const lines: string[] = []
   for (const item of items) {
@@ -35,8 +35,8 @@ const COLOUR = /\p{Cc}\[[0-9;]*m/u
 const seen = (text: string) => stripVTControlCharacters(text).length
 
 /**
- * A printed line in lines of at most `width` columns, broken between words; each begins where the text of the first does, behind its
- * mark. A word that is too long by itself is broken behind one of / , | = where it has any. Colours take no room.
+ * Folds a printed line into lines of at most `width` columns, between words. Further lines are indented to the text after the
+ * first one's mark. A word that is too long is broken after one of / , | = if it has any. Colours take no room.
  */
 export function fold(line: string, width: number): string[] {
   if (seen(line) <= width) return [line]
@@ -81,8 +81,8 @@ function broken(word: string, room: number): string[] {
 }
 
 /**
- * Arguments shortened to `room` characters: a path at their begin first loses its upper folders, then the end is cut off. A quote
- * that is cut is closed.
+ * Arguments shortened to `room` characters: a path at their beginning first loses its upper folders, then the end is cut off. A
+ * quote that is cut is closed.
  */
 export function fit(args: string, room: number): string {
   let text = args

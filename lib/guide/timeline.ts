@@ -6,16 +6,16 @@ import type { StepListener } from './events.ts'
 /** A child of a step, and the system calls that it made. */
 export interface Launch {
   purpose: string
-  /** the clone3 that made it, where it became a container */
+  /** the clone3 that made it, if it became a container */
   clone?: Replayed | undefined
   tape: readonly Replayed[]
 }
 
-/** What we did on the host for a part of a container: before the clone3, or while the child waited at its gate. */
+/** What we did on the host for a part of a container, before the clone3 or while the child waited at its gate. */
 export interface HostWork {
   part: string
   hook: 'prepare' | 'attach'
-  /** when it began, in nanoseconds on our clock: lib/kernel/tape/clock.ts */
+  /** when it began, in nanoseconds of our clock: lib/kernel/tape/clock.ts */
   at: number
   ns: number
 }
@@ -23,14 +23,14 @@ export interface HostWork {
 /** What a step did, and when. */
 export interface Timeline {
   step: { number: number; name: string; teaches: readonly string[] }
-  /** the step's own container; absent where another runtime made it, or there is none */
+  /** the step's own container; undefined if another runtime made it, or there is none */
   own: Launch | undefined
   /** its other children */
   launches: readonly Launch[]
   host: readonly HostWork[]
 }
 
-/** Notes what a step does, and when; `timeline` is what it has noted so far. */
+/** Records what a step does, and when; `timeline` is what it has recorded so far. */
 export function noteTimeline(step: Timeline['step']): { hear: StepListener; timeline: Timeline } {
   const launches: Launch[] = []
   const host: HostWork[] = []
@@ -45,7 +45,7 @@ export function noteTimeline(step: Timeline['step']): { hear: StepListener; time
   return { hear, timeline }
 }
 
-/** The same parts; what they do on the host is told with its time, also where it fails. */
+/** The same parts; reports to `tell` what they do on the host and how long it takes, even if it fails. */
 export function timed(parts: readonly Part[], tell: (work: HostWork) => void): Part[] {
   const note = async (part: string, hook: HostWork['hook'], act: () => void | Promise<void>) => {
     const at = clock()

@@ -25,9 +25,9 @@ export interface Trace {
   otherData: Record<string, string>
 }
 
-const HOST = 1 // the row of what we did ourselves; below it one row for each child, in the order of their clone3
+const HOST = 1 // the row of our own work; each child has a row below it, in the order of their clone3
 
-/** A step as a trace: its children's system calls beside what we did for them on the host. */
+/** A step as a trace: its children's system calls, beside what we did on the host for them. */
 export function trace({ step, own, launches, host }: Timeline): Trace {
   const pid = step.number
   const rows = [...(own ? [own] : []), ...launches]
@@ -63,7 +63,7 @@ interface Slice {
   args: Record<string, string | number | null>
 }
 
-/** When the clone3 of a child was; undefined of what we asked the kernel ourselves, whose times were not recorded. */
+/** When a child was cloned; undefined for what we asked the kernel ourselves, which has no times. */
 function cloned({ tape: [first] }: Launch): number | undefined {
   return first?.at === undefined ? undefined : first.at - (first.start ?? 0)
 }
@@ -73,7 +73,7 @@ function work({ part, hook, at, ns }: HostWork): Slice {
   return { name: `${part}: ${hook}`, cat: part, at, ns, args: { when } }
 }
 
-/** One slice around all, from the clone3 on, and in it the calls, each from its begin to the begin of the next. */
+/** One slice for the whole child, from the clone3 on, and inside it the calls, each until the next one begins. */
 function calls({ purpose, clone, tape }: Launch, at: number): Slice[] {
   const last = certain(tape.at(-1))
   const whole = {
@@ -99,8 +99,8 @@ function call({ call, args, result, errno, at, ns, part }: Replayed): Slice {
 }
 
 /**
- * Nanoseconds as microseconds that are the same nanoseconds again when multiplied by 1000 and cut off, as Perfetto does: one
- * less, and a call would seem to begin before the one in front of it had ended.
+ * Nanoseconds as microseconds that give the same nanoseconds again when Perfetto multiplies them by 1000 and truncates. One
+ * nanosecond less, and a call would seem to begin before the previous one ended.
  */
 function micros(ns: number): number {
   const µs = ns / 1000

@@ -4,7 +4,7 @@ import type { Replayed } from '../kernel/tape/tape.ts'
 import type { HostWork, Launch, Timeline } from './timeline.ts'
 import { fit, micro, wrap } from './text.ts'
 
-/** A stretch of time in a bar, as begin and length in nanoseconds of what its row is drawn on. */
+/** A span of time in a bar: begin and length in nanoseconds, on the scale of its row. */
 interface Stretch {
   start: number
   ns: number
@@ -14,20 +14,20 @@ interface Row {
   label: string
   ink: (text: string) => string
   stretches: Stretch[]
-  /** what the whole width of its bars stands for, in nanoseconds */
+  /** how many nanoseconds the full width of its bars is */
   scale: number
   ns: number
 }
 
 const INDENT = '   '
 const TIME = 8
-/** Where a scale begins. */
+/** The label at the beginning of a scale. */
 const ZERO = '0 µs'
 
 /**
  * Where the time of a start goes, line by line: a bar for each part, for each call of the parts that the step teaches, and for
- * what we did on the host meanwhile. The wait at the gate is cut out of the scale, and drawn on its own scale: where we make
- * a network, it is twenty times as long as all the rest.
+ * what we did on the host meanwhile. The wait at the gate is cut out of the main scale and drawn on its own: where we make a
+ * network, it is twenty times as long as everything else.
  */
 export function waterfall(
   { own, host, step: { teaches } }: Timeline & { own: Launch },
@@ -87,10 +87,10 @@ export function waterfall(
     return { label, ink, stretches: [{ start: start - cut, ns: sum(calls) }], scale, ns: sum(calls) }
   }
 
-  /** The wait, and in it what we did for each part. */
+  /** The wait, and what we did during it for each part. */
   function gate(call: Replayed): Row[] {
     const [from, to] = [call.at ?? 0, (call.at ?? 0) + call.ns]
-    // we may hear of the child while it is still on its way from the write to the read
+    // we may get the child's message while the child is still between its write and its read
     const asked = tape[tape.indexOf(call) - 1]?.at ?? from
     const ours = host
       .filter(({ hook, at }) => hook === 'attach' && at >= asked && at < to)
@@ -120,14 +120,14 @@ export function waterfall(
     return `${INDENT}${part}${' '.repeat(names - shown.length)}${dim(micro(ns).padStart(TIME))}  ${bars}`
   }
 
-  /** Begin, middle and end of the scale; in a narrow window without the middle. */
+  /** Begin, middle and end of the scale; without the middle in a narrow window. */
   function axis(scale: number): string {
     const half = micro(scale / 2)
     const left = room < 24 ? ZERO : ZERO + half.padStart(Math.floor((room + half.length) / 2) - ZERO.length)
     return ' '.repeat(width - room) + left + micro(scale).padStart(room - left.length)
   }
 
-  /** Begin and end of a scale that is not that of the others; in a narrow window only how far it goes. */
+  /** Begin and end of a separate scale; in a narrow window only its end. */
   function ownAxis(scale: number): string {
     const ends = room < 24 ? ['┄', '┄'] : [`┄ ${ZERO} `, ` ${micro(scale)} ┄`]
     return `├${ends.join('┄'.repeat(room - 2 - ends.join('').length))}┤`
@@ -142,12 +142,15 @@ const sum = (stretches: readonly { ns: number }[]) => stretches.reduce((sum, { n
 const count = (n: number, what: string) => `${n} ${what}${n === 1 ? '' : 's'}`
 const cut = (text: string, room: number) => (text.length > room ? `${text.slice(0, room - 1)}…` : text)
 
-/** Where the child has said that it is there, and reads the byte that lets it go on: lib/kernel/tape/gate.ts. */
+/**
+ * Whether this call is a gate: the child has told us that it is there, and reads the byte that lets it continue. See
+ * lib/kernel/tape/gate.ts.
+ */
 function isGate(call: Replayed, before: Replayed | undefined): boolean {
   return call.call === 'read' && before?.call === 'write' && before.args.includes('"?"')
 }
 
-/** The calls of each part; a gate, and the execve, for themselves. */
+/** Groups calls by part; a gate and the execve each stand alone. */
 function chapters(tape: readonly Replayed[], gates: readonly Replayed[]): Replayed[][] {
   const alone = (call: Replayed | undefined) => !call || gates.includes(call) || call.call === 'execve'
   const found: Replayed[][] = []
@@ -159,7 +162,7 @@ function chapters(tape: readonly Replayed[], gates: readonly Replayed[]): Replay
   return found
 }
 
-/** Neighbours that are told in one row: the same call several times, or the same two or three in turn. */
+/** Groups neighbours for one row: the same call several times, or the same two or three in turn. */
 function neighbours(calls: readonly Replayed[]): Replayed[][] {
   const found: Replayed[][] = []
   for (let at = 0; at < calls.length;) {
@@ -171,13 +174,13 @@ function neighbours(calls: readonly Replayed[]): Replayed[][] {
   return found
 }
 
-/** How often the `period` calls that begin at a place follow there one after the other. */
+/** How many times in a row the `period` calls at a position occur. */
 function times(calls: readonly Replayed[], at: number, period: number): number {
   const differs = calls.findIndex((call, i) => i >= at + period && call.call !== calls[i - period]?.call)
   return Math.max(1, Math.floor(((differs === -1 ? calls.length : differs) - at) / period))
 }
 
-/** In `room` columns `pivot_root(".", ".")`, or of several `mkdirat, mount ×4`. */
+/** A name for calls in `room` columns: `pivot_root(".", ".")`, or for several `mkdirat, mount ×4`. */
 function named(calls: readonly Replayed[], room: number): string {
   const names = calls.map(({ call }) => call)
   const [first] = calls
@@ -196,13 +199,13 @@ function named(calls: readonly Replayed[], room: number): string {
   return whole.length <= room ? whole : cut(several, room)
 }
 
-/** What of a stretch lies between 0 and `whole`. */
+/** The part of a span that is between 0 and `whole`. */
 function within(from: number, to: number, whole: number): Stretch {
   const start = Math.min(Math.max(0, from), whole)
   return { start, ns: Math.min(Math.max(start, to), whole) - start }
 }
 
-/** What of a time is not in any of the stretches. */
+/** The spans of `whole` that are in none of the stretches. */
 function gaps(stretches: readonly Stretch[], whole: number): Stretch[] {
   const edges = [0, ...stretches.flatMap(({ start, ns }) => [start, start + ns]), whole]
   const pairs = edges.flatMap((start, i) => (i % 2 ? [] : [{ start, ns: (edges[i + 1] ?? start) - start }]))
@@ -212,7 +215,7 @@ function gaps(stretches: readonly Stretch[], whole: number): Stretch[] {
 /** What we did before the clone3. */
 function before(host: readonly HostWork[], clone: Replayed | undefined): string[] {
   const prepared = host.filter(({ hook, at }) => hook === 'prepare' && at < (clone?.at ?? 0))
-  // an earlier start of the same step has prepared its own
+  // an earlier start of the same step has prepared for itself
   const own = prepared.filter(({ part, at }) => !prepared.some(later => later.part === part && later.at > at))
   if (own.length === 0) return []
   return [`before it, on the host: ${own.map(({ part, ns }) => `${part} ${micro(ns)}`).join(', ')}`]
@@ -220,7 +223,7 @@ function before(host: readonly HostWork[], clone: Replayed | undefined): string[
 
 const EIGHTHS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉']
 
-/** Bars in `room` columns, each at its begin and with its length, to an eighth of a column; what is shorter, that. */
+/** Bars in `room` columns, each at its beginning and as long as its time, to an eighth of a column; a shorter time gets that eighth. */
 function draw(stretches: readonly Stretch[], scale: number, room: number): string {
   const cells = Array.from({ length: room }, () => ' ')
   for (const { start, ns } of stretches) {

@@ -19,14 +19,14 @@ import { explainUserNamespaces } from './user-namespaces.ts'
 
 const LAST_FD = 0xffffffff
 
-/** What containers are made of. Each is tried by the part that the steps make it by; the rest is read for the reason. */
+/** What containers are made of. Each probe tries it with the part that the steps use; if that fails, /proc and /sys tell the reason. */
 export const containerProbes: Probe[] = [
   {
     id: 'kernel',
     title: 'kernel',
     async look(machine) {
       const name = `Linux ${release()}`
-      // as every container of ours begins: clone3, and close_range with the flag that came last (5.11)
+      // every container of ours begins with clone3 and close_range; the newest flag of close_range is from 5.11
       const refusal = await attempt(machine, {
         namespaceTypes: [],
         inside: tape => void tape.close_range(3, LAST_FD, CLOSE_RANGE_CLOEXEC),
@@ -47,7 +47,7 @@ export const containerProbes: Probe[] = [
     title: 'user namespaces',
     after: ['kernel'],
     async look(machine) {
-      // with a mount namespace: making its mounts private is refused where the new root got no capabilities
+      // with a mount namespace too: if the new root got no capabilities, making its mounts private fails
       const refusal = await attempt(machine, { namespaceTypes: ['user', 'mount'] })
       if (!refusal) return ok(`may be made${machine.rootless ? ' by ordinary users' : ''}`)
       const { uidMap, mark } = machine.around
@@ -67,7 +67,7 @@ export const containerProbes: Probe[] = [
       const refusedTypes: NamespaceType[] = []
       for (const kind of namespaceTypes)
         if (await attempt(machine, { namespaceTypes: ['user', kind] })) refusedTypes.push(kind)
-      // namespaces(7), /proc/sys/user
+      // namespaces(7), "The /proc/sys/user directory"
       const [capped] = refusedTypes.map(limitOn).filter(limit => sysctl(`user/${limit}`) === '0')
       const found = refusedTypes.length ? `refused: ${refusedTypes.join(', ')}` : answerOf(refusal)
       const fix = capped ? `sudo sysctl -w user.${capped}=15000` : (remedyOf(refusal) ?? OWN_MACHINE)
@@ -93,7 +93,7 @@ export const containerProbes: Probe[] = [
     id: 'image-root',
     title: 'an image as root',
     after: ['root'],
-    // where a chapter has no layers yet, the image's own directory is the root, read-only
+    // before chapters use layers, the image's own directory is the root, read-only
     async look(machine) {
       const rootfs = join(machine.folder, 'rootfs')
       const type = mountOf(rootfs)?.type
@@ -126,7 +126,7 @@ export const containerProbes: Probe[] = [
       const writable = !hierarchies().some(({ mount }) => readOnly.includes(mount))
       const sudo = machine.rootless && isWholeMap(uidMap) && version !== undefined && writable
       let fix = remedyOf(refusal) ?? OWN_MACHINE
-      // only root may write to v1's, and there is no safe way to hand a part of them on
+      // only root may write to v1's cgroups, and delegating a part of them is not safe
       if (sudo && version === 1) fix = 'sudo ./minilab step 4'
       return { ok: 'limited', found: `${mode}: ${reasonOf(refusal)}`, fix, sudo }
     },
@@ -172,7 +172,7 @@ export const containerProbes: Probe[] = [
   },
 ]
 
-/** The switch that says how many namespaces of a kind a user may have; it names two kinds as /proc/<pid>/ns does. */
+/** The setting that limits how many namespaces of a type a user may have. For two types its name is not that in /proc/<pid>/ns. */
 function limitOn(kind: NamespaceType): string {
   const names: Partial<Record<NamespaceType, string>> = { mount: 'mnt', network: 'net' }
   return `max_${names[kind] ?? kind}_namespaces`

@@ -13,7 +13,7 @@ export interface Diagnosis {
   chapters: ChapterVerdict[]
 }
 
-/** What a step will do here: all of it; all but some stages, which say so; or nothing. */
+/** How much of a step will work here: all, all but some stages (which say so), or nothing. */
 export interface ChapterVerdict {
   step: number
   name: string
@@ -23,9 +23,9 @@ export interface ChapterVerdict {
 }
 
 interface Needs {
-  /** what the step cannot be without */
+  /** without these the step does not work */
   needs: string[]
-  /** what it can: without that some of its stages are limited */
+  /** without these some of its stages are limited */
   wants?: string[]
 }
 
@@ -33,7 +33,7 @@ const PROCESS = ['architecture', 'proc', 'kernel']
 const NAMESPACES = [...PROCESS, 'user-namespaces', 'namespaces']
 const ROOT = [...NAMESPACES, 'disk', 'programs', 'root']
 
-/** What each chapter is made of, by the ids of the probes. */
+/** What each chapter needs, as ids of probes. */
 const NEEDS: Record<ChapterName, Needs> = {
   cli: { needs: PROCESS },
   namespaces: { needs: [...NAMESPACES, 'hidepid'] },
@@ -44,10 +44,10 @@ const NEEDS: Record<ChapterName, Needs> = {
   run: { needs: [...ROOT, 'hidepid', 'overlay', 'links', 'hardening'], wants: ['cgroups'] },
 }
 
-/** Finds out what this machine can show, to root or (`rootless`) to us. What is made for that is gone afterwards. */
+/** Finds out what works on this machine, for root or (`rootless`) for our user. Removes everything that it makes. */
 export async function diagnose(rootless: boolean, dataFolder: string): Promise<Diagnosis> {
   const probes = foundations()
-  // everything else makes system calls by machine code, and reads /proc
+  // all other probes need these: system calls by machine code, and /proc
   if (probes.every(({ ok }) => ok === 'ok'))
     probes.push(...(await (await import('./machine.ts')).lookAtMachine(rootless, dataFolder)))
   return {
@@ -80,7 +80,7 @@ function foundations(): Probed[] {
   ]
 }
 
-/** What follows for each chapter. */
+/** What the probes mean for each chapter. */
 export function judge(probes: readonly Probed[]): ChapterVerdict[] {
   return CHAPTERS.map(({ number, name }) => {
     const { needs, wants = [] } = NEEDS[name]

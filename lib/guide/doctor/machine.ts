@@ -7,14 +7,14 @@ import type { Found, Machine, Probe } from './probe.ts'
 import { surroundings } from './surroundings.ts'
 import { randomHex } from '../../kernel/process/random.ts'
 
-/** A probe's answer. `untried`: something else has to be put right first. */
+/** A probe's answer. `untried`: another problem must be solved first. */
 export interface Probed extends Found {
   id: string
   title: string
   untried?: boolean
 }
 
-/** In the order in which they are shown. */
+/** The probes in the order in which they are printed. */
 const ORDER = [
   ...['kernel', 'nested', 'disk', 'programs'],
   ...[
@@ -32,7 +32,7 @@ const ORDER = [
   ],
 ]
 
-/** Looks at everything; what is made for that is gone afterwards. */
+/** Runs all probes, and removes what they made. */
 export async function lookAtMachine(rootless: boolean, dataFolder: string): Promise<Probed[]> {
   const id = `doctor-${randomHex(3)}`
   const ledger = new Ledger(dataFolder)

@@ -6,7 +6,7 @@ import { ok, OWN_MACHINE, type Probe } from './probe.ts'
 import { isReadOnly } from './surroundings.ts'
 import { attempt, reasonOf, remedyOf } from './trial.ts'
 
-/** What a container's network is made of. Tried in network namespaces that go at once. */
+/** What a container's network is made of. Tried in network namespaces that end at once. */
 export const networkProbes: Probe[] = [
   {
     id: 'links',
@@ -69,7 +69,10 @@ async function plugTogether(pid: number): Promise<void> {
   network.setUp('cable')
 }
 
-/** rtnetlink(7) asks for the right before it looks for the link: without, EPERM; with it, there is no such link. */
+/**
+ * rtnetlink(7): the kernel checks the right before it looks for the link. So without the right the answer is EPERM; with it,
+ * that the link does not exist.
+ */
 function mayChangeLinks(): boolean {
   using network = openRtnetlink()
   try {
@@ -81,7 +84,7 @@ function mayChangeLinks(): boolean {
   }
 }
 
-/** One rule each way, like those of step 6, for a shell: $0 is the tool. */
+/** Adds a rule like those of step 6 with each tool. A shell runs it; $0 is the tool. */
 const RULES: Record<NatTool, string> = {
   nft: `exec "$0" 'table ip trial {
     chain incoming { type nat hook prerouting priority -100; tcp dport 1 counter dnat to 127.0.0.1:1; }

@@ -36,15 +36,15 @@ export function page({ kernel, arch, mode, probes, chapters }: Diagnosis, plain:
   lines.push('', bold(' What it can show'), '')
   for (const [i, { step, name, verdict, reasons, fix }] of chapters.entries()) {
     const because = reasons.map(reason => reason.slice(0, reason.indexOf(':'))).join(', ')
-    const same = isDeepStrictEqual(fix, chapters[i - 1]?.fix) // said in the line above already
+    const repeatsFix = isDeepStrictEqual(fix, chapters[i - 1]?.fix) // the line above says it already
     const text = verdict === 'ok' ? 'all of it' : `${verdict}: ${because}`
-    row(verdict, `step ${step}  ${name}`, text, same ? [] : fix)
+    row(verdict, `step ${step}  ${name}`, text, repeatsFix ? [] : fix)
   }
   lines.push('', ...wrap(next(chapters, mode), width - 4).map(line => `   ${line}`), '')
   return lines.flatMap(line => fold(line, width)).join('\n')
 }
 
-/** What to do now. */
+/** What the learner can do next. */
 function next(chapters: ChapterVerdict[], mode: Diagnosis['mode']): string {
   const begin = `Next: begin with ${mode === 'root' ? 'sudo ' : ''}./minilab step 1.`
   const steps = (verdict: Verdict) =>

@@ -10,10 +10,10 @@ import { ok, OWN_MACHINE, type Probe, withOtherFolder } from './probe.ts'
 import { withheld } from './surroundings.ts'
 import { isRefusal } from './trial.ts'
 
-/** MiB: without `least` nothing can be written; `enough` is what an image of the host's own programs may take. */
+/** In MiB. With less than `least` nothing can be written; `enough` has room for an image of the host's own programs. */
 const ROOM = { least: 4, enough: 64 }
 
-/** Where images and containers lie, and what the images are made from. */
+/** Where images and containers are stored, and what the images are made from. */
 export const placeProbes: Probe[] = [
   {
     id: 'disk',
@@ -42,7 +42,7 @@ export const placeProbes: Probe[] = [
     id: 'hidepid',
     title: 'hidden processes',
     look({ rootless }) {
-      // proc(5): a process that changes its user belongs to root there, until it executes a program
+      // proc(5): with hidepid, a process that changes its user belongs to root in /proc until it executes a program
       const [, mode = 'off'] = /\bhidepid=(\w+)/.exec(mountOf('/proc')?.superOptions.join(',') ?? '') ?? []
       if (!rootless || ['0', 'off'].includes(mode)) return ok('none')
       const found = `/proc hides a container's first process from an ordinary user who starts it (hidepid=${mode})`

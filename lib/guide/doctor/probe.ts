@@ -2,16 +2,16 @@ import { otherFolder } from '../../image/other-folder.ts'
 import type { Ledger } from '../../container/ledger/ledger.ts'
 import type { Surroundings } from './surroundings.ts'
 
-/** Whether something can be had on this machine: whole, in part, or not at all. */
+/** Whether something works on this machine: fully, in part, or not at all. */
 export type Verdict = 'ok' | 'limited' | 'blocked'
 
 /** What was found out about one property of the machine. */
 export interface Found {
   ok: Verdict
   found: string
-  /** a command, or what to do; where nothing is wrong, none */
+  /** what to do, usually a command; undefined if nothing is wrong */
   fix?: string | undefined
-  /** whether root could have it, which we are not */
+  /** whether it would work for root, which we are not */
   sudo?: boolean
 }
 
@@ -19,18 +19,18 @@ export interface Found {
 export interface Probe {
   id: string
   title: string
-  /** ids of the probes that must not be blocked before this can be tried */
+  /** ids of probes that must not be blocked, or this one is not tried */
   after?: readonly string[]
   look(machine: Machine): Found | Promise<Found>
 }
 
-/** Who asks, and where. */
+/** For whom and where the probes run. */
 export interface Machine {
   rootless: boolean
   dataFolder: string
-  /** the name of what is made for the trials */
+  /** the name of everything that the trials make */
   id: string
-  /** a folder of that name in the data folder; it goes with the ledger */
+  /** a folder of that name in the data folder, removed with the ledger */
   folder: string
   ledger: Ledger
   around: Surroundings
@@ -38,6 +38,6 @@ export interface Machine {
 
 export const ok = (found: string): Found => ({ ok: 'ok', found })
 
-/** What helps where another program or person decides what we may do. */
+/** The advice when another program or person decides what we may do. */
 export const OWN_MACHINE = 'use a VM, or give this container all rights: docker run --privileged …'
 export const withOtherFolder = () => `${otherFolder()} ./minilab …`

@@ -4,9 +4,9 @@ import { hierarchies } from '../../kernel/cgroup/cgroupfs.ts'
 import { type Mount, mountinfo, mountOf } from '../../kernel/mount/mountinfo.ts'
 import { status } from '../../kernel/process/procfs.ts'
 
-/** Signs that we are in a container ourselves, and what is withheld from us there. */
+/** Signs that we run in a container, and what is withheld from us there. */
 export interface Surroundings {
-  /** what says so, in words; undefined where nothing does */
+  /** what the sign is, in words; undefined if there is none */
   mark: string | undefined
   /** /proc/self/uid_map */
   uidMap: string
@@ -17,7 +17,7 @@ export interface Surroundings {
   readOnly: string[]
 }
 
-/** How container engines mark what they start. A mark proves little: images that became a VM's disk bear it too. */
+/** The marks that container engines leave. A mark proves little: an image that became a VM's disk still has it. */
 const MARKS: [path: string, says: (text: string) => string][] = [
   ['/run/systemd/container', text => text.trim()], // systemd's container interface
   ['/run/.containerenv', () => 'podman'],
@@ -37,7 +37,7 @@ export function surroundings(mounts = mountinfo()): Surroundings {
   }
 }
 
-/** A mount over a part of /proc, as engines make them to hide it; two file systems belong there. */
+/** Whether a mount covers a part of /proc, as engines do to hide it. Two file systems are usual there. */
 function covers({ target, type }: Mount): boolean {
   return target.startsWith('/proc/') && type !== 'binfmt_misc' && type !== 'autofs'
 }
@@ -46,18 +46,18 @@ export function isReadOnly(path: string, mounts = mountinfo()): boolean {
   return mountOf(path, mounts)?.options.includes('ro') ?? false
 }
 
-/** The value of a switch below /proc/sys; undefined where this kernel has no such switch. */
+/** The value of a setting below /proc/sys; undefined if this kernel does not have it. */
 export function sysctl(file: string): string | undefined {
   const path = join('/proc/sys', file)
   return existsSync(path) ? readFileSync(path, 'utf8').trim() : undefined
 }
 
-/** user_namespaces(7): outside of any user namespace every id is mapped to itself. */
+/** user_namespaces(7): outside any user namespace, every id is mapped to itself. */
 export function isWholeMap(uidMap: string): boolean {
   return /^\s*0\s+0\s+4294967295\s*$/.test(uidMap)
 }
 
-/** What is withheld, in words; none on a machine of one's own. */
+/** What is withheld from us, in words; empty on the learner's own machine. */
 export function withheld({ uidMap, covered, filtered, readOnly }: Surroundings): string[] {
   return [
     ...(isWholeMap(uidMap) ? [] : ['only some user ids are mapped']),

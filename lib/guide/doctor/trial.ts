@@ -9,22 +9,22 @@ import { SyscallError } from '../../kernel/syscalls/syscall-error.ts'
 import type { Tape } from '../../kernel/tape/tape.ts'
 import type { Machine } from './probe.ts'
 
-/** What is tried in a container that runs no program: it ends as soon as its parts are done. */
+/** A container to try something with. It runs no program and ends after the calls of its parts. */
 interface Trial {
-  /** its namespaces; all eight unless given */
+  /** its namespaces; by default all eight types */
   namespaceTypes?: readonly NamespaceType[]
-  /** what it is made of besides its namespaces */
+  /** its parts besides the namespaces */
   parts?: readonly Part[]
   change?(plan: Plan): void
-  /** calls that it makes itself, at the end */
+  /** records further calls at the end */
   inside?(tape: Tape): void
-  /** what is done from outside while it waits at its gate */
+  /** runs outside while the child waits at its gate */
   attach?(pid: number): void | Promise<void>
 }
 
 /**
- * Tries something for real, by the same parts that the steps are made of. Resolves to what was refused, undefined where
- * nothing was. What is made on the host is noted in the machine's ledger.
+ * Tries something with the same parts that the steps use. Resolves to the refusal; undefined if nothing was refused. What is
+ * made on the host is entered in the machine's ledger.
  */
 export async function attempt(
   { id, rootless, ledger }: Machine,
@@ -49,10 +49,10 @@ export async function attempt(
   })
 }
 
-/** An error of ours that says what was refused, and mostly why and what to do. */
+/** An expected error: what was refused and, usually, why and what to do. */
 export type Refusal = SyscallError | MinilabError
 
-/** Does something; resolves to what was refused. */
+/** Runs a function; resolves to its refusal, undefined if there was none. */
 export async function refusalOf(act: () => void | Promise<void>): Promise<Refusal | undefined> {
   try {
     await act()
@@ -67,18 +67,18 @@ export function isRefusal(error: unknown): error is Refusal {
   return error instanceof SyscallError || error instanceof MinilabError
 }
 
-/** What to do about a refusal, as far as it says so itself. */
+/** What to do about a refusal, if the error itself says so. */
 export function remedyOf(refusal: Refusal): string | undefined {
   return refusal instanceof SyscallError ? refusal.diagnosis?.remedy : refusal.remedy
 }
 
-/** Why it was refused: the cause where that is known, else what the kernel said. */
+/** Why it was refused: the cause if it is known, else the kernel's answer. */
 export function reasonOf(refusal: Refusal): string {
   if (!(refusal instanceof SyscallError)) return refusal.message
   return refusal.diagnosis?.cause ?? answerOf(refusal)
 }
 
-/** What the kernel said: the call without its arguments, which are long. */
+/** The kernel's answer: the call without its arguments, which are long, and the error. */
 export function answerOf(refusal: Refusal): string {
   if (!(refusal instanceof SyscallError)) return refusal.message
   return `${refusal.call} fails with ${refusal.code} (${errnoMeaning(refusal.errno)})`

@@ -1,33 +1,33 @@
 import { isWholeMap } from './surroundings.ts'
 
-/** Why there can be no user namespaces, and what would help. */
+/** Why no user namespaces can be made, and what would help. */
 export interface Explanation {
   found: string
   fix: string
-  /** whether sudo alone would do */
+  /** whether sudo alone would solve it */
   sudo: boolean
 }
 
 interface Knob {
   file: string
   refuses: string
-  /** whom: root has CAP_SYS_ADMIN, and only the first of these counts for root too */
+  /** whether it also refuses root, which has CAP_SYS_ADMIN */
   root: boolean
   allow: string
 }
 
-/** The three switches by which distributions forbid user namespaces, all below /proc/sys. */
+/** The settings below /proc/sys by which distributions forbid user namespaces. */
 const KNOBS: Knob[] = [
-  // namespaces(7), since Linux 4.9: how many one user may have
+  // namespaces(7), since Linux 4.9: how many namespaces one user may have
   { file: 'user/max_user_namespaces', refuses: '0', root: true, allow: 'user.max_user_namespaces=15000' },
-  // a patch of Debian's
+  // a patch of Debian
   {
     file: 'kernel/unprivileged_userns_clone',
     refuses: '0',
     root: false,
     allow: 'kernel.unprivileged_userns_clone=1',
   },
-  // Ubuntu from 24.04 on: the namespace is made, but without any capability in it
+  // Ubuntu since 24.04: the namespace is made, but without any capability in it
   {
     file: 'kernel/apparmor_restrict_unprivileged_userns',
     refuses: '1',
@@ -36,19 +36,19 @@ const KNOBS: Knob[] = [
   },
 ]
 
-/** What the machine is asked for an explanation; /proc on a real one. */
+/** The facts about the machine that the explanation uses; on a real machine they come from /proc. */
 export interface Evidence {
-  /** the trimmed contents of a file below /proc/sys; undefined where there is none */
+  /** the trimmed content of a file below /proc/sys; undefined if there is none */
   sysctl(file: string): string | undefined
   /** /proc/self/uid_map */
   uidMap: string
-  /** where we seem to be in a container: by which mark */
+  /** the sign that we are in a container; undefined if there is none */
   container: string | undefined
-  /** what the kernel said */
+  /** the kernel's answer */
   refusal: string
 }
 
-/** Explains why user namespaces were refused. The first reason that holds is the one; the last is a guess, and says so. */
+/** Explains why user namespaces were refused: the first cause that is true. The last one is a guess, and says so. */
 export function explainUserNamespaces(rootless: boolean, evidence: Evidence): Explanation {
   for (const { file, refuses, root, allow } of KNOBS) {
     if (evidence.sysctl(file) !== refuses || (!rootless && !root)) continue

@@ -1,29 +1,29 @@
 import type { Target } from './target.ts'
 
-/** What came of an attack, by what the kernel says outside of the container. */
+/** The result of an attack, as the kernel shows it outside the container. */
 export interface Outcome {
-  /** null where it cannot be told here */
+  /** null if it cannot be found out here */
   stopped: boolean | null
-  /** in one line; of a cell that is limited, the reason */
+  /** one line; in a limited cell, the reason */
   evidence: string
 }
 
-/** Something that a hostile program in a container tries against its host, or against its neighbours. */
+/** An attack by a hostile program in a container on its host or on its neighbours. */
 export interface Attack {
   id: string
-  /** a few words, for the matrix */
+  /** a few words, as the heading of its row */
   title: string
-  /** one sentence: what it does, and what would come of it */
+  /** one sentence: what it does, and what that would allow */
   tries: string
-  /** Makes it, in its own container. Nothing that it can do harms the machine. */
+  /** Runs the attack in its own container. It cannot harm the machine. */
   act(target: Target): Promise<Outcome>
 }
 
-/** One attack on the container of one chapter. */
+/** The result of one attack on the container of one chapter. */
 export interface Cell extends Outcome {
   attack: string
   chapter: number
-  /** why it cannot be told here */
+  /** why it cannot be found out here; null if it can */
   limited: string | null
 }
 

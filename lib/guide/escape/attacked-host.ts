@@ -26,30 +26,30 @@ import { attachLoop, type LoopDevice } from './loop.ts'
 import { randomHex } from '../../kernel/process/random.ts'
 
 /**
- * The sandbox on whose containers all attacks are made. It has its own processes, mounts, links and names. Below, "the host"
- * is this sandbox; the machine around it is out of reach, whatever gets through.
+ * The sandbox in which all attacks run. It has its own processes, mounts, links and names. In this folder "the host" is this
+ * sandbox; the real machine is out of reach, whichever attack succeeds.
  */
 export interface AttackedHost {
   rootless: boolean
-  /** what stands in the host's secret file, and on its disk: who knows it has got through */
+  /** the content of the host's secret file, and of its disk: an attack that reads it has succeeded */
   token: string
   secret: string
-  /** where containers that share the host's files may make something */
+  /** a directory where containers that share the host's files may make files */
   scratch: string
-  /** the tree that all containers share as their image: a copy */
+  /** a copy of the image, which all containers share */
   image: string
-  /** the host's disk, a small file behind a loop device; or why there is none */
+  /** the host's disk, a small file behind a loop device; or the reason why there is none */
   disk: LoopDevice | string
 }
 
-/** A tmpfs of the host's own lies over it: every machine has this folder, and everyone may look into it. */
+/** Every machine has this folder, and every user may read it. The sandbox mounts its own tmpfs over it. */
 const HOME = '/dev/shm'
 
-/** Furnishes it: to be called in it, before anything asynchronous. Data goes to its own folder from then on. */
+/** Prepares the sandbox. Call it inside, before anything asynchronous: it also changes the data folder. */
 export function makeAttackedHost(rootless: boolean): AttackedHost {
   const stored = readImage(DEFAULT_IMAGE)
   const layer = layerDir(stored?.layers[0] ?? '')
-  const source = openSync(layer, constants.O_DIRECTORY) // it may lie below HOME, and be covered in a moment
+  const source = openSync(layer, constants.O_DIRECTORY) // opened first: it may be below HOME, which is about to be covered
   now.mount('tmpfs', HOME, 'tmpfs', 0, 'mode=755,size=256m')
   process.env.MINILAB_DATA = join(HOME, 'data')
   const host: AttackedHost = {
@@ -72,7 +72,7 @@ export function makeAttackedHost(rootless: boolean): AttackedHost {
   return host
 }
 
-/** The image, so that no attack can touch the real one; and what our own program needs to run in it. */
+/** Copies the image, so that no attack can touch the real one, and the program that an attack runs in it. */
 function copyImage(source: string, image: string): void {
   mkdirSync(image, { recursive: true })
   for (const name of readdirSync(source))
@@ -84,9 +84,9 @@ function copyImage(source: string, image: string): void {
   makeTree(plan, image)
 }
 
-const SIZE = 2 ** 20 // bytes: the least that mke2fs makes an ext4 of
+const DISK_SIZE = 2 ** 20 // bytes: the smallest ext4 that mke2fs makes
 
-/** A disk with the token on it, in a file `secret`. */
+/** Makes a disk that has the token in a file `secret`; or returns why it cannot. */
 function makeDisk({ token }: AttackedHost): LoopDevice | string {
   const mkfs = findProgram('mkfs.ext4')
   if (!mkfs) return 'mkfs.ext4, which makes the disk, is not installed: sudo apt-get install e2fsprogs'
@@ -96,12 +96,12 @@ function makeDisk({ token }: AttackedHost): LoopDevice | string {
   mkdirSync(content)
   writeFileSync(join(content, 'secret'), token)
   writeFileSync(file, '')
-  truncateSync(file, SIZE)
+  truncateSync(file, DISK_SIZE)
   execFileSync(mkfs, ['-q', '-F', '-O', '^has_journal', '-d', content, file])
   return attachLoop(file)
 }
 
-/** A session has a terminal once its leader has taken one: ours, as that of a user's shell which starts a container. */
+/** Gives our session a controlling terminal, like that of a user's shell that starts a container. */
 export function takeTerminal(): void {
   const master = now.openat(AT_FDCWD, '/dev/ptmx', O_RDWR | O_NOCTTY | O_CLOEXEC, 0)
   now.ioctl(openSlave(master), TIOCSCTTY, 0)

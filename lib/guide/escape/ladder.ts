@@ -5,7 +5,7 @@ import { attacks } from './attacks.ts'
 import type { AttackedHost } from './attacked-host.ts'
 import { partsUpTo, Target } from './target.ts'
 
-/** Makes all attacks on the container of one chapter, one after the other; `steps` are those of all chapters. */
+/** Runs all attacks on the container of one chapter, one after the other. `steps` are those of all chapters. */
 export async function attackChapter(
   number: number,
   steps: readonly Step[],

@@ -20,8 +20,8 @@ const CONFIG = { size: 304, fd: 0, flags: 60 }
 const TRIES = 10
 
 /**
- * Puts a file behind a free loop device, read-only. The kernel frees the device when its last user has gone: we keep it
- * open, so at our end, whatever that may be.
+ * Attaches a file to a free loop device, read-only. The kernel frees the device when its last user closes it. We keep it open,
+ * so it is freed however we end.
  */
 export function attachLoop(file: string): LoopDevice {
   using control = openFile('/dev/loop-control', 'r+')
@@ -38,7 +38,7 @@ export function attachLoop(file: string): LoopDevice {
       return { path, device: statSync(path).rdev }
     } catch (error) {
       closeSync(device)
-      // another process was faster: then the next one
+      // another process took it first: try the next one
       if (!(error instanceof SyscallError && error.code === 'EBUSY' && tries < TRIES)) throw error
     }
   }

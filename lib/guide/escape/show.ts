@@ -9,7 +9,7 @@ const WHAT = `A container runs another person's program on your kernel. Here tha
 const RELAPSE =
   "Why can chapter 2 stop what chapter 3 cannot? As root, chapter 2 makes root inside a user outside who owns nothing. From chapter 3 on both are the same user, so that the files of an image belong to whom they should; what belongs to the host's root then has to be protected by other means."
 
-/** Prints the ladder: what it is, how far each chapter comes, the matrix, and the evidence. */
+/** Prints the ladder: an introduction, each chapter's result, the matrix, and the evidence. */
 export class EscapePresenter extends Printer {
   readonly #steps: readonly Step[]
 
@@ -18,14 +18,14 @@ export class EscapePresenter extends Printer {
     this.#steps = steps
   }
 
-  /** `only`: the chapter, where it is one alone. */
+  /** `only`: the chapter, if only one is attacked. */
   begin(rootless: boolean, only?: number): void {
     this.head(` The escape ladder ${only === undefined ? '' : `· chapter ${only} ${this.#name(only)} `}`)
     this.line(this.ink.dim(` ${rootless ? 'without root, in a user namespace' : 'as root'}`))
     this.paragraph(WHAT)
   }
 
-  /** One chapter has been attacked. */
+  /** Prints the results of one chapter. */
   chapter(number: number, cells: readonly Cell[]): void {
     const { red, green, yellow, dim } = this.ink
     const count = (stopped: boolean | null) => cells.filter(cell => cell.stopped === stopped).length
@@ -40,7 +40,7 @@ export class EscapePresenter extends Printer {
     )
   }
 
-  /** All chapters, side by side; then the evidence of every cell, that of like ones once. */
+  /** Prints all chapters side by side, then the evidence of every cell; similar cells once. */
   matrix(cells: readonly Cell[], rootless: boolean): void {
     const { bold, dim } = this.ink
     const title = Math.max(...attacks.map(attack => attack.title.length)) + 2
@@ -60,11 +60,11 @@ export class EscapePresenter extends Printer {
     }
     for (const attack of attacks) {
       this.#attack(attack)
-      for (const group of alike(cells.filter(cell => cell.attack === attack.id))) this.#evidence(group)
+      for (const group of grouped(cells.filter(cell => cell.attack === attack.id))) this.#evidence(group)
     }
   }
 
-  /** One chapter alone. */
+  /** Prints one chapter alone. */
   column(cells: readonly Cell[]): void {
     this.#legend()
     for (const attack of attacks) {
@@ -119,7 +119,7 @@ export class EscapePresenter extends Printer {
     for (const line of wrap(tries, this.width - 8)) this.line(this.ink.dim(`      ${this.code(line)}`))
   }
 
-  /** Cells that say the same, as one. */
+  /** Prints cells with the same evidence as one. */
   #evidence(cells: readonly Cell[]): void {
     const [first] = cells
     const last = cells.at(-1)
@@ -135,7 +135,7 @@ export class EscapePresenter extends Printer {
     return stopped === null ? yellow('–') : stopped ? green('✔') : red('✘')
   }
 
-  /** The first chapter from which on the attack never gets through. */
+  /** The first chapter from which on the attack never succeeds. */
   #stoppedBy(row: readonly Cell[]): string {
     const at = row.findLastIndex(({ stopped }) => stopped !== true) + 1
     const cell = row[at]
@@ -143,15 +143,15 @@ export class EscapePresenter extends Printer {
   }
 }
 
-/** Whether an attack gets through in a chapter after one that had stopped it, for want of rights over the host's files. */
+/** Whether an attack that one chapter stopped succeeds in a later one, because that container lost rights over the host's files. */
 function relapses(cells: readonly Cell[]): boolean {
   const at = (attack: string, number: number) =>
     cells.find(cell => cell.attack === attack && cell.chapter === number)?.stopped
   return attacks.some(({ id }) => at(id, 2) === true && at(id, 3) === false)
 }
 
-/** Neighbours of one row with the same outcome, and evidence that differs in numbers alone. */
-function alike(row: readonly Cell[]): Cell[][] {
+/** Groups neighbours of one row that have the same outcome, and evidence that differs only in numbers. */
+function grouped(row: readonly Cell[]): Cell[][] {
   const key = (cell: Cell) => `${cell.stopped} ${cell.evidence.replace(/\d+/g, '#')}`
   const groups: Cell[][] = []
   for (const cell of row) {

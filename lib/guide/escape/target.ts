@@ -12,17 +12,17 @@ import { root } from '../../container/parts/root.ts'
 import type { Replayed, Tape } from '../../kernel/tape/tape.ts'
 import type { AttackedHost } from './attacked-host.ts'
 
-/** What every container of the ladder is to be limited to; only the part that chapter 4 teaches makes it true. */
+/** The memory limit of every container of the ladder, in bytes. It takes effect only with the part of chapter 4. */
 export const MEMORY = 64 * 2 ** 20
 export const PROCESSES = 20
 
-/** An attack's calls, with what the kernel answered, and the container that made them. */
+/** An attack's calls with the kernel's answers, and the container that made them. */
 export interface Made {
   calls: Replayed[]
   box: Box
 }
 
-/** A container of a chapter on the attacked host: with all the parts that the chapters up to it have taught. */
+/** A container of a chapter on the attacked host, with all parts that the chapters up to it teach. */
 export class Target implements AsyncDisposable {
   readonly number: number
   readonly host: AttackedHost
@@ -36,34 +36,34 @@ export class Target implements AsyncDisposable {
     this.#experiment = new Experiment(step, { rootless: host.rootless, runtime: 'minilab' })
   }
 
-  /** Whether one of its parts is that of a chapter; `limits` is also wanting where the kernel gives none. */
+  /** Whether it has a part. It lacks `limits` also where no cgroup can be made. */
   has(part: Part): boolean {
     return this.parts.some(({ name }) => name === part.name)
   }
 
-  /** Why it has no limits though its chapter gives it some. */
+  /** Why it has no limits although its chapter teaches them. */
   get unlimited(): string | undefined {
     return this.has(limits) ? this.#experiment.whyNoLimits?.reason : undefined
   }
 
-  /** Whether it sees the host's files: until it has its own root file system. */
+  /** Whether it sees the host's files: true until it has its own root file system. */
   get seesHost(): boolean {
     return !this.has(root)
   }
 
-  /** The host's own process ids are good for something in there. */
+  /** Whether the host's process ids are valid inside. */
   get seesProcesses(): boolean {
     return !this.has(namespaces)
   }
 
-  /** A directory that it may write to, device nodes included. */
+  /** A directory that it may write to, and make device nodes in. */
   get scratch(): string {
     return this.seesHost ? this.host.scratch : '/dev'
   }
 
   /**
-   * A container that makes some calls in place of its program, or right before it: with exactly the rights that the
-   * program has, when everything that confines it is in place. Record them with `tape.attempt`. `input`: what it gets as its stdin.
+   * Makes a container that makes these calls in place of its program, or right before it: with the rights that the program
+   * would have, when all its parts are in effect. Record the calls with `tape.attempt`. `input`: its stdin.
    */
   async make(
     record: (tape: Tape) => void,
@@ -83,7 +83,7 @@ export class Target implements AsyncDisposable {
     return { box, calls: box.tape.filter(({ part, call }) => part === 'attack' && call !== 'exit_group') }
   }
 
-  /** A container with a shell in it, or with the program given. */
+  /** Starts a container with a shell, or with the given program. */
   async start(options: Pick<PlanOptions, 'parts' | 'args' | 'input'> = {}): Promise<Box> {
     const change = (plan: Plan) => this.#furnish(plan)
     try {
@@ -95,7 +95,7 @@ export class Target implements AsyncDisposable {
 
   #furnish(plan: Plan): void {
     const { linux } = plan.spec
-    if (!this.has(hardening)) plan.oneStage = true // the second stage is the last chapter's, too
+    if (!this.has(hardening)) plan.oneStage = true // the second stage, too, belongs to the last chapter
     linux.resources = { memory: { limit: MEMORY, swap: MEMORY }, pids: { limit: PROCESSES } }
     if (this.has(layers) && !plan.layers) onImageLayers(plan)
   }
@@ -105,7 +105,7 @@ export class Target implements AsyncDisposable {
   }
 }
 
-/** All parts that chapters have taught so far, in the order in which the last chapter puts them together. */
+/** All parts that the chapters up to this one teach, in the order of the last chapter. */
 export function partsUpTo(number: number, steps: readonly Step[]): Part[] {
   const taught = new Set(steps.filter(step => step.number <= number).flatMap(step => step.parts))
   return (steps.at(-1)?.parts ?? []).filter(part => taught.has(part))

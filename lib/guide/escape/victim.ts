@@ -3,16 +3,19 @@ import { once } from 'node:events'
 import { certain } from '../../common/certain.ts'
 import { status } from '../../kernel/process/procfs.ts'
 
-/** A process of the host that does nothing and has done nothing. It ends with the scope: `await using`. */
+/** An idle process of the host. It ends with the scope: `await using`. */
 export interface Victim extends AsyncDisposable {
   pid: number
-  /** the signal that ended it; undefined while it lives. Resolves at once where none was sent */
+  /** the signal that ended it; undefined while it lives. `signalled`: whether one was sent; if not, resolves at once */
   ended(signalled: boolean): Promise<string | undefined>
   /** a field of its /proc/<pid>/status */
   field(name: string): string | undefined
 }
 
-/** Starts one. Throws where there can be no process: to kill a child that has no pid would be kill(0), to our process group. */
+/**
+ * Starts a victim. Throws if it cannot: kill() with the pid of a child that does not exist would be kill(0), to our own process
+ * group.
+ */
 export async function victim(): Promise<Victim> {
   const child = spawn('sleep', ['1000'], { stdio: 'ignore' })
   await once(child, 'spawn')

@@ -9,7 +9,7 @@ import { AT_FDCWD, O_RDWR, O_TRUNC, O_WRONLY, TIOCSTI } from '../../../kernel/sy
 import { type Attack, cannotTell, gotThrough, stopped } from '../attack.ts'
 import { printedCall, telling } from '../printed-call.ts'
 
-// What a container has of its caller: the terminal, the process group, and the files of the command line.
+// What a container shares with its caller: the terminal, the process group, and the files of the command line
 
 const COMMAND = 'echo typed\n'
 
@@ -38,7 +38,7 @@ export const typing: Attack = {
   },
 }
 
-/** The terminal of our own session; undefined where it has none. */
+/** Opens the terminal of our session; undefined if it has none. */
 function openTerminal(): number | undefined {
   try {
     return openSync('/dev/tty', constants.O_RDWR | constants.O_NONBLOCK)
@@ -70,7 +70,7 @@ export const group: Attack = {
     try {
       const { calls, box } = await target.make(tape => tape.attempt.kill(0, os.signals.SIGURG))
       await box.end()
-      for (let turn = 0; turn < 3; turn++) await setImmediate() // libuv tells of a signal in its next turn
+      for (let turn = 0; turn < 3; turn++) await setImmediate() // libuv delivers a signal in its next turn
       const what = printedCall(telling(calls, 'kill'))
       return heard
         ? gotThrough(`${what}; the process outside that started it was sent SIGURG`)
@@ -90,7 +90,7 @@ export const stdin: Attack = {
     const file = join(dirname(target.host.secret), 'input')
     writeFileSync(file, 'input', { mode: 0o644 })
     const descriptor = openSync(file, 'r')
-    // as `minilab run -i` does it, which has the parts of chapter 7
+    // as `minilab run -i` does with the parts of chapter 7
     const streams = target.has(hardening)
       ? new Streams({ interactive: true, from: [descriptor, 2, 2] })
       : undefined

@@ -21,7 +21,7 @@ import { victim } from '../victim.ts'
 
 const STEPS_UP = 32
 
-/** Records the reading of a file that holds the token; afterwards the buffer tells whether it was read. */
+/** Records the reading of a file that holds the token. Call the result afterwards: it returns whether the token was read. */
 function readToken(tape: Tape, path: string, token: string): () => boolean {
   const buffer = new Uint8Array(token.length)
   tape.attempt.read(tape.attempt.openat(AT_FDCWD, path, O_RDONLY, 0), buffer, buffer.length)
@@ -78,7 +78,7 @@ export const disk: Attack = {
   async act(target) {
     const { host, scratch, number } = target
     const none = typeof host.disk === 'string' ? host.disk : undefined
-    // where even the host's root has no disk, there is still the kernel's answer to the attempt
+    // where even the host's root has no disk, the kernel's answer to the attempt can still be shown
     if (none && !host.rootless && target.seesProcesses) return cannotTell(none)
     const { path, device } =
       typeof host.disk === 'string' ? { path: '/dev/loop0', device: 7 << 8 } : host.disk

@@ -21,7 +21,7 @@ export const module_: Attack = {
   },
 }
 
-/** Where the kernel takes orders that are for the whole machine; the second is there on every kernel. */
+/** Files that control the whole machine; the second exists on every kernel. */
 const SWITCHES = ['/proc/sysrq-trigger', '/proc/sys/kernel/panic']
 
 export const sysrq: Attack = {
@@ -38,7 +38,7 @@ export const sysrq: Attack = {
     })
     await box.end()
     const call = telling(calls, 'openat')
-    // umount2(2): EINVAL, there was nothing over it; EPERM, there was and it stays
+    // umount2(2): EINVAL means that no mount covered it; EPERM means that one did, and stays
     const uncovered = calls.filter(({ call: name, errno }) => name === 'umount2' && errno !== 'EINVAL')
     const what = [...uncovered, call].map(printedCall).join(', then ')
     return call.errno ? stopped(what) : gotThrough(what)

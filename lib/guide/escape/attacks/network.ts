@@ -18,7 +18,7 @@ import { type Attack, gotThrough, stopped } from '../attack.ts'
 import { printedCall, telling } from '../printed-call.ts'
 
 const PORT = 4000
-const CONNECT_TIMEOUT = 1 // s: connect(2) gives up then. On one machine an answer takes microseconds
+const CONNECT_TIMEOUT = 1 // seconds until connect(2) gives up. On one machine an answer takes microseconds
 
 function connectTo(tape: Tape, to: Endpoint): void {
   const socket = tape.attempt.socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)
@@ -47,7 +47,7 @@ export const neighbour: Attack = {
       const came = whoCame(listener)
       const call = printedCall(telling(calls, 'connect'))
       if (came) return gotThrough(`${call}; its listener was called from ${came.address}`)
-      // that it is no failure of the listener
+      // the same connection from the host shows that the listener works
       const fromHost = new Tape()
       connectTo(fromHost, to)
       if (target.has(network)) await play(fromHost)
@@ -65,7 +65,7 @@ export const neighbour: Attack = {
   },
 }
 
-/** Who has connected to a listening socket; undefined for no one: accept4(2), EAGAIN. */
+/** The address of whoever connected to a listening socket; undefined if nothing did: accept4(2), EAGAIN. */
 function whoCame(listener: number): Endpoint | undefined {
   const from = new Uint8Array(SOCKADDR_IN)
   const length = new Uint8Array(new Uint32Array([SOCKADDR_IN]).buffer)
@@ -78,7 +78,7 @@ function whoCame(listener: number): Endpoint | undefined {
   }
 }
 
-/** What a container has to reach others by: its links. */
+/** The links of a container, by which it could reach others. */
 async function links(pid: number): Promise<string> {
   using rtnetlink = await openRtnetlinkIn(pid)
   return rtnetlink

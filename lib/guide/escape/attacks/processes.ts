@@ -30,7 +30,7 @@ export const ptrace: Attack = {
     'It attaches to a process of the host as a debugger does. A debugger reads and writes the memory of what it traces.',
   async act(target) {
     await using other = await victim()
-    // a tracer stays one through its execve, and lets go at its end
+    // a tracer stays attached through its own execve, and detaches when it ends
     const { calls, box } = await target.make(tape => tape.attempt.ptrace(PTRACE_SEIZE, other.pid, 0, 0), {
       thenRun: true,
     })
@@ -41,10 +41,13 @@ export const ptrace: Attack = {
   },
 }
 
-/** What the script says by its exit status: this, and the number of the error that access(2) gave. */
+/** The script's exit status is this plus the number of access(2)'s error. */
 const ASKED = 100
 
-/** Runs as JavaScript in whatever Node `/proc/self/exe` is; asks, and never opens for writing. It ends with its stdin. */
+/**
+ * JavaScript that runs in whichever Node `/proc/self/exe` is. It asks for write access but never opens the file for writing; it
+ * ends with its stdin.
+ */
 const SCRIPT = `#!/proc/self/exe
 const fs = require('node:fs')
 let errno = 0
@@ -60,7 +63,7 @@ export const runtime: Attack = {
     "Its entry point is a script that begins with `#!/proc/self/exe`: so it is the runtime's own program that starts in the container, where it asks whether it may be written to. With that, runc's file was replaced on hosts (CVE-2019-5736).",
   async act(target) {
     const { image } = target.host
-    const name = 'entry-point.js' // with a suffix, Node need not guess what it is
+    const name = 'entry-point.js' // the suffix spares Node from guessing the format
     writeFileSync(join(image, name), SCRIPT, { mode: 0o755 })
     const box = await target.start({ args: [target.seesHost ? join(image, name) : `/${name}`] })
     const isOurs = isOurProgram(box.pid)
@@ -80,10 +83,10 @@ export const runtime: Attack = {
   },
 }
 
-/** How a second stage ends that has no tape: launchpad.*.S. */
+/** The exit status of a second stage that gets no tape: launchpad.*.S. */
 const EMPTY = 127
 
-/** Whether a process runs the program that we run. One that has ended has none. */
+/** Whether a process runs the same program as we do. A process that has ended has none. */
 function isOurProgram(pid: number): boolean {
   const theirs = statSync(`/proc/${pid}/exe`, { throwIfNoEntry: false })
   const ours = statSync('/proc/self/exe')

@@ -52,7 +52,7 @@ export const raise: Attack = {
     const file = join(box.container.cgroup?.controller('memory')?.path ?? '', files.at(-1) ?? '')
     const limit = Number(readControl(file)) / MiB
     await box.end()
-    // of the last file: memory and swap together is there only where the kernel counts swap
+    // only the last file may be missing: it exists only where the kernel counts swap
     const told = calls.filter(({ call }) => call !== 'mkdirat')
     const last =
       told
@@ -65,7 +65,7 @@ export const raise: Attack = {
 }
 
 const FORKS = 60
-const PROCESSES_TIMEOUT = 5000 // ms, for what is on its way
+const PROCESSES_TIMEOUT = 5000 // ms to wait for processes that are still starting
 
 export const forks: Attack = {
   id: 'fork-bomb',
@@ -73,7 +73,7 @@ export const forks: Attack = {
   tries: `A loop starts one process after the other, until the machine's table has no room for another process. (Here it gives up after ${FORKS}.)`,
   async act(target) {
     if (target.unlimited) return cannotTell(target.unlimited)
-    // a number that no other process sleeps for, by which they are known
+    // an unusual number, which identifies these processes in /proc
     const seconds = String(1_000_000 + process.pid * 10 + target.number)
     const box = await target.start()
     try {
@@ -88,7 +88,7 @@ export const forks: Attack = {
       return gotThrough(`the host counts ${sleepers(seconds).length} new processes`)
     } finally {
       await box.end()
-      // in a pid namespace they went with its first process
+      // in a pid namespace they ended with its first process
       for (const pid of sleepers(seconds)) process.kill(pid, 'SIGKILL')
       await until(() => sleepers(seconds).length === 0, PROCESSES_TIMEOUT)
     }
