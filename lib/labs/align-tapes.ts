@@ -1,19 +1,19 @@
 import type { SourceLine } from '../common/errors.ts'
 
-/** A call as it is printed, and where it was recorded. */
+/** A call as it is printed, and the line that recorded it. */
 export interface Recorded {
   call: string
   at?: SourceLine
-  /** an attempt, or one of which some refusals are allowed: the child goes on after it */
+  /** whether the child continues after a refusal: an attempt, or a call with allowed errors */
   mayFail?: boolean
 }
 
-/** A line of two tapes side by side: a call of the learner's, one of the reference's, or the same of both. */
+/** A line of two tapes side by side: a call of the learner's, one of the reference's, or one that both have. */
 export type Row = { yours: Recorded; reference?: string } | { yours?: undefined; reference: string }
 
 export const callOf = ({ yours, reference }: Row) => (yours ? yours.call : reference)
 
-/** Two tapes side by side: a longest common subsequence in the middle, what each has besides around it. */
+/** Aligns two tapes at a longest common subsequence; the calls that only one of them has stand between. */
 export function align(yours: readonly Recorded[], reference: readonly string[]): Row[] {
   const lengths: number[][] = []
   /** how many calls the rests from i and from j have in common */

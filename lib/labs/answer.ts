@@ -1,27 +1,27 @@
-/** An answer to a task: the reference solution with some words changed. */
+/** An answer to a task: the reference solution with some text replaced. */
 interface Answer {
   task: string
   name: string
-  /** words of solution.ts, each there exactly once, and what stands in their place */
+  /** text of solution.ts, which must occur exactly once, and its replacement */
   edits: [from: string, to: string][]
 }
 
-/** What a learner may write who has misunderstood; the task must fail, and say so in these words. */
+/** What a learner with a misconception may write. The task must fail, and say so in these words. */
 export interface WrongAnswer extends Answer {
-  /** what its writer believes, in a sentence */
+  /** the misconception, in a sentence */
   belief: string
-  /** words of the diagnosis, of the problem, or of the explained difference of the tapes */
+  /** words from the diagnosis, from the problem, or from the explained difference of the tapes */
   says: string
-  /** why there is nothing to see of it without root */
+  /** why only root sees a difference */
   rootOnly?: string
 }
 
-/** What is right, though the reference does it otherwise. */
+/** A right answer that differs from the reference. */
 export type RightAnswer = Answer
 
-/** What a learner has not written yet who has solved the tasks before this one: the solution without it. */
+/** The file of a learner who has solved only the earlier tasks: the solution without this one. */
 export interface Unsolved {
   task: string
-  /** words of solution.ts, without the tasks that come later; each there exactly once */
+  /** text of solution.ts without the later tasks, which must occur exactly once, and its replacement */
   edits: [from: string, to: string][]
 }

@@ -11,27 +11,27 @@ import { openRtnetlink, openRtnetlinkIn, type Rtnetlink } from '../kernel/netlin
 import { SyscallError } from '../kernel/syscalls/syscall-error.ts'
 import { given } from './host-calls.ts'
 
-/** What a cable is made with: names and addresses that no other container has. */
+/** The names and addresses for one cable, which no other container has. */
 export interface Cable {
-  /** the name of the bridge, which may be there already */
+  /** the name of the bridge, which may exist already */
   bridge: string
-  /** its address, with the length of the network: `10.44.0.1/24` */
+  /** its address with the prefix length: `10.44.0.1/24` */
   bridgeAddress: string
   /** the name of the cable's end that stays on the host */
   hostLink: string
-  /** the container's address, with the length of the network: `10.44.0.2/24` */
+  /** the container's address with the prefix length: `10.44.0.2/24` */
   address: string
-  /** the bridge's address by itself: `10.44.0.1` */
+  /** the bridge's address alone: `10.44.0.1` */
   gateway: string
 }
 
-/** What another process does before the next `withCable` has its turn: for a lab that tries what the part makes of it. */
+/** Something to run before the next `withCable`, as if another process did it: a lab tests with it how the part reacts. */
 export const meanwhile: { act?: (() => void) | undefined } = {}
 
 /**
  * Chooses names and addresses for a container's cable, and calls `connect` to make it, while no other minilab changes links.
- * `connect` may not be async. What is made under these names is taken back when the container has ended. `pid`: the
- * container's first process.
+ * `connect` must not be async. Everything under these names is removed when the container has ended. `pid`: the container's
+ * first process.
  */
 export function withCable(container: Container, pid: number, connect: (cable: Cable) => void): void {
   const { network, ledger } = container
@@ -55,15 +55,15 @@ export function withCable(container: Container, pid: number, connect: (cable: Ca
     for (const name of ['bridgeAddress', 'address', 'gateway'] as const) given.set(cable[name], name)
     refuseAsync(connect(cable))
     if (!linkOf(host, chosen.hostLink)) return
-    host.setAlias(chosen.hostLink, address) // the register of addresses that are taken: network.ts
+    host.setAlias(chosen.hostLink, address) // the register of used addresses: network.ts
     letThrough(ledger, chosen.bridge, address)
   })
 }
 
-/** The lock ends with the call: after an await others may change links again. */
+/** Throws if `connect` is async: the lock ends with the call, so after an await others could change links. */
 function refuseAsync(result: unknown): void {
   if (!(result instanceof Promise)) return
-  result.catch(() => undefined) // why it failed is of no use, as it may not be async
+  result.catch(() => undefined) // its error does not matter, because it may not be async at all
   throw learnersError({
     what: 'the function that withCable was given is async, and withCable does not wait for it',
     remedy: 'write it without async and await: open your connections before withCable',
@@ -71,8 +71,8 @@ function refuseAsync(result: unknown): void {
 }
 
 /**
- * The part in a sandbox. There /sys has the links of the machine, because a sysfs belongs to the network namespace that it was
- * mounted in. While the part works, /sys has those of the sandbox: so `/sys/class/net` tells the truth.
+ * The part for a sandbox. A sysfs shows the links of the network namespace that it was mounted in, so the sandbox's /sys shows
+ * the machine's. While the part works, a new sysfs is mounted on /sys, and `/sys/class/net` has the sandbox's links.
  */
 export const inSandbox = (part: Part): Part =>
   untilConnected({
@@ -87,7 +87,7 @@ export const inSandbox = (part: Part): Part =>
     },
   })
 
-/** Whether it could be: not where parts of /sys are covered, as in a container. */
+/** Mounts it; returns whether that was possible. It is not where parts of /sys are covered, as in a container. */
 function mountSys(): boolean {
   try {
     now.mount('sysfs', '/sys', 'sysfs', MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, null)
@@ -99,8 +99,8 @@ function mountSys(): boolean {
 }
 
 /**
- * The part, and after it the wait for its cable: links that are up carry packets a moment later (untilRunning), and only then
- * can it be seen whether they do.
+ * The part, which then waits until its cable carries packets (untilRunning): that takes a moment after the links are up, and
+ * only then can checks use it.
  */
 export const untilConnected = (part: Part): Part => ({
   ...part,

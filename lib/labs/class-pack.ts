@@ -14,20 +14,20 @@ import { MinilabError } from '../common/errors.ts'
 import { codeFolder, isCheckout } from '../common/own-folder.ts'
 import { writeWhole } from './whole-file.ts'
 
-/** What a learner needs of a checkout; without tests, and without what is in `mine`. */
+/** The files of a checkout that learners need: no tests, and nothing from `mine`. */
 const SOURCES = `
   .npmrc CHANGELOG.md CONTRIBUTING.md LICENSE README.md bin.mjs book chapters labs lib minilab package-lock.json package.json tsconfig.json
 `
   .trim()
   .split(/\s+/)
 
-/** Of the packages that bring a Node, what runs; 70 MB of headers and changes less. */
+/** The files that are needed from a Node package: leaves out 70 MB of headers and changelogs. */
 const OF_NODE = /^(bin|bin\/node|package\.json|LICENSE|)$/
 
-/** npm writes it last, and the launcher takes it for the sign that all is there: so it is the archive's last entry too. */
+/** npm writes this file last, and the launcher takes it to mean that everything is installed: so it is the archive's last entry too. */
 const INSTALLED = 'node_modules/.package-lock.json'
 
-/** One file of the archive: its name there, and where it is here; or what is in it. */
+/** One file of the archive: its name there, and its path here or its content. */
 interface Entry {
   name: string
   from: string | Buffer
@@ -37,15 +37,15 @@ interface Entry {
 export interface Packed {
   /** the folder that the archive unpacks to */
   folder: string
-  /** for which machines: process.arch of each Node that it brings */
+  /** the architectures of the included Nodes, as process.arch */
   archs: string[]
   files: number
 }
 
 /**
- * Packs this checkout with all that it needs on a machine without network and npm: the packages, Node, the default image.
- * The same bytes for the same input: names sorted, one time, root as the owner. `file` appears only when it is complete.
- * Throws a usage error where this is no checkout, a MinilabError (machine) for want of room or rights.
+ * Packs this checkout with everything that it needs on a machine without network and npm: packages, Node, the default image.
+ * The same input gives the same bytes: names sorted, one time, owner root. `file` appears only when it is complete. Throws a
+ * usage error if this is no checkout, a MinilabError (machine) for lack of room or rights.
  */
 export async function packClass(file: string, version: string): Promise<Packed> {
   if (!isCheckout || !existsSync(join(codeFolder, INSTALLED)))
@@ -94,10 +94,10 @@ function list(image: string): Entry[] {
   return [...entries, { name: INSTALLED, from: Buffer.from(installed) }]
 }
 
-/** Packages inside of a package are named in the lockfile by themselves. */
+/** Not packages inside a package: the lockfile lists those separately. */
 const NOT_NESTED = /^(?!(.*\/)?node_modules(\/|$))/
 
-/** A file or folder of the project with what is in it, as far as the paths in it are `wanted`. */
+/** A file of the project, or a folder with its content, limited to paths that match `wanted`. */
 function tree(name: string, wanted = /(?:)/): Entry[] {
   const from = join(codeFolder, name)
   const stat = lstatSync(from, { throwIfNoEntry: false })
@@ -107,7 +107,7 @@ function tree(name: string, wanted = /(?:)/): Entry[] {
     .map(path => ({ name: join(name, path), from: join(from, path) }))
 }
 
-/** One time for everything, so that the launcher finds no lockfile newer than what is installed. */
+/** The same time for everything, so that to the launcher no lockfile is newer than what is installed. */
 const TIME = new Date('2000-01-01T00:00:00Z')
 
 async function fill(tar: Pack, folder: string, entries: Entry[]): Promise<void> {

@@ -3,7 +3,10 @@ import { html, Html } from '../book/html.ts'
 import { counted } from '../guide/text.ts'
 import type { ReportedTask } from './report-shape.ts'
 
-/** The reports of a class as one static page: no script, nothing from elsewhere, to be read by keyboard, on paper, in the dark. */
+/**
+ * The reports of a class as one static page, without scripts or external resources; it works with a keyboard, on paper, and in
+ * dark mode.
+ */
 export function classPage(report: ClassReport, made: Date): string {
   const { learners, problems, notes } = report
   return html`<!doctype html>
@@ -30,15 +33,15 @@ export function classPage(report: ClassReport, made: Date): string {
     </html> `.text
 }
 
-/** '2026-11-22 09:46' of an ISO 8601 time. */
+/** '2026-11-22 09:46' for an ISO 8601 time. */
 export const shortTime = (iso: string) => iso.slice(0, 16).replace('T', ' ')
 
-/** How many tasks of one lab are passed, and how many there are: '3/4'. */
+/** How many tasks of a lab are passed, and how many there are: '3/4'. */
 export function passed(tasks: readonly (ReportedTask | undefined)[]): string {
   return `${done(tasks)}/${tasks.length}`
 }
 
-/** How many predictions are right, and how many were asked for; they are no tasks. */
+/** How many predictions are right, and how many were asked for. Predictions are not tasks. */
 export const predicted = ({ predictions: { right, asked } }: Learner) => (asked ? `${right}/${asked}` : '–')
 
 const done = (tasks: readonly (ReportedTask | undefined)[]) => tasks.filter(task => task?.passed).length
@@ -133,7 +136,7 @@ function heatCell(failure: Failure, learner: Learner): Html {
   </td>`
 }
 
-/** How a learner who does not fail at a check stands with it: by the tasks that ask for it. */
+/** The state of a learner who does not fail a check, by the tasks that include it. */
 function standing({ exercise, check }: Failure, learner: Learner): Html {
   const asking = tasksOf(exercise, learner).filter((_, i) => exercise.tasks[i]?.checks.includes(check))
   if (asking.some(task => task?.state === 'gave up')) return html`◆<span class="said"> solution read</span>`

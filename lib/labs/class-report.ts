@@ -5,42 +5,42 @@ import type { Exercise } from './exercise.ts'
 import { taskKey } from './verdict.ts'
 import { isReport, type LabReport, type ReportedTask } from './report-shape.ts'
 
-/** What the reports of a class say together. Names, checks' ids and diagnoses are a stranger's: print and write them with care. */
+/** The reports of a class combined. Names, checks' ids and diagnoses are untrusted: escape them. */
 export interface ClassReport {
   exercises: readonly Exercise[]
   learners: Learner[]
-  /** the checks that fail, what most learners fail at first */
+  /** the failing checks, those that most learners fail first */
   failures: Failure[]
-  /** files that are no reports, and why: one line each, with the file's name */
+  /** files that are not reports, and why: one line each, with the file's name */
   problems: string[]
-  /** what of the others is not shown */
+  /** what is left out of the other reports */
   notes: string[]
 }
 
 export interface Learner {
   name: string
-  /** tasks by `3-root/pivot`; those that the labs do not have are left out */
+  /** tasks by `3-root/pivot`; without those that the labs do not have */
   tasks: Map<string, ReportedTask>
-  /** of the predictions in steps and quiz: how many were asked for, and how many are right */
+  /** the predictions in steps and quiz: how many were asked for, and how many are right */
   predictions: { right: number; asked: number }
-  /** when something was last done in the labs; ISO 8601, absent where nothing was */
+  /** when the learner last did something in the labs, ISO 8601; absent if never */
   last?: string
-  /** the task that failed last, of those that fail */
+  /** of the failing tasks, the one that failed last */
   stuck?: { task: string; check: string; attempts: number; hints: number }
 }
 
-/** One check of one lab, and who fails at it. */
+/** One check of one lab, and the learners who fail it. */
 export interface Failure {
   exercise: Exercise
   check: string
   cells: Map<Learner, ReportedTask>
-  /** what is diagnosed most often, numbers aside, and for how many learners */
+  /** the most frequent diagnosis, ignoring numbers, and how many learners have it */
   commonest: { diagnosis: string; count: number }
 }
 
-const MOST_BYTES = 2 ** 22 // bytes: a hundred times what a report has
+const MOST_BYTES = 2 ** 22 // bytes: a hundred times the size of a report
 
-/** Reads reports; a file that is none is a problem and no obstacle. */
+/** Reads reports; a file that is not a report becomes a problem, and the rest is read. */
 export function readClass(files: readonly string[], exercises: readonly Exercise[]): ClassReport {
   const problems: string[] = []
   const read = files.flatMap(file => {
@@ -66,7 +66,7 @@ export function readClass(files: readonly string[], exercises: readonly Exercise
   return { exercises, learners, failures: failures(exercises, learners), problems, notes }
 }
 
-/** The tasks of one lab as a learner has them; one that the report does not have was not touched. */
+/** A learner's tasks of one lab; undefined for a task that the report does not have, because it was not touched. */
 export function tasksOf(exercise: Exercise, { tasks }: Learner): (ReportedTask | undefined)[] {
   return exercise.tasks.map(task => tasks.get(taskKey(exercise, task.id)))
 }
@@ -131,7 +131,7 @@ function failures(exercises: readonly Exercise[], learners: readonly Learner[]):
     .toSorted((a, b) => b.cells.size - a.cells.size)
 }
 
-/** The same misconception, though inodes and pids differ. */
+/** The most frequent diagnosis. Numbers are ignored, because inodes and pids differ. */
 function commonest(diagnoses: readonly string[]): Failure['commonest'] {
   const groups = [...Map.groupBy(diagnoses, diagnosis => diagnosis.replace(/\d+/g, '0')).values()]
   const [largest = []] = groups.toSorted((a, b) => b.length - a.length)

@@ -6,28 +6,28 @@ import type { Trials } from './trials.ts'
 import { judgeTasks, type TaskVerdict, whyFailed } from './verdict.ts'
 import { fileOf, solutionFileOf, startFileOf } from './workspace.ts'
 
-/** A file that a learner might have, and what has to become of it. */
+/** A file that a learner might have, and how it must be judged. */
 export interface Case {
   name: string
   text: string
   rootOnly?: string | undefined
-  /** the ids of the tasks that it is about; all, unless given */
+  /** the ids of the tasks that it is about; by default all */
   tasks?: string[]
-  /** undefined where all is well, else what is not */
+  /** returns what is wrong with the verdict; undefined if nothing is */
   judge(tasks: TaskVerdict[], problem: string): string | undefined
 }
 
-/** What the labs' authors give besides: right and wrong answers. */
+/** The right and wrong answers that a lab's author provides. */
 export interface Answers {
   right: RightAnswer[]
   wrong: WrongAnswer[]
-  /** for each task but the first */
+  /** for each task except the first */
   unsolved: Unsolved[]
 }
 
 const LEAST = { right: 1, wrong: 3 }
 
-/** Everything that must hold of a lab before learners see it, as far as it can be said without running it. */
+/** Checks everything that must be true of a lab and needs no run; returns the problems. */
 export function lint(
   { tasks, manPages, challenge, goal, exports }: Exercise,
   { right, wrong, unsolved }: Answers,
@@ -59,11 +59,11 @@ export function lint(
 const count = (answers: readonly { task: string }[], id: string) =>
   answers.filter(({ task }) => task === id).length
 
-/** All that must be run of a lab. Throws where an answer's words are not in the solution exactly once. */
+/** The files to try for a lab. Throws if an answer's text does not occur exactly once in the solution. */
 export function casesOf(exercise: Exercise, { right, wrong, unsolved }: Answers): Case[] {
   const solution = readFileSync(solutionFileOf(exercise), 'utf8')
   const stateOf = (tasks: TaskVerdict[], id: string) => tasks.find(task => task.id === id)
-  /** what this machine does not let us look at, by what became of the reference; unknown where that was not run */
+  /** the tasks that this machine cannot check, known from the reference's run; undefined if that was not run */
   let limitedTasks: string[] | undefined
   return [
     {
@@ -118,7 +118,7 @@ export function casesOf(exercise: Exercise, { right, wrong, unsolved }: Answers)
   ]
 }
 
-/** The tasks are solved one after the other: up to each of them, its solution passes, and the next task does not. */
+/** Solves the tasks one after the other: with the solution up to a task, that task must pass, and the next one must not. */
 function prefixes({ tasks }: Exercise, solution: string, unsolved: readonly Unsolved[]): Case[] {
   const ids = tasks.map(({ id }) => id)
   return ids.slice(0, -1).map((id, i) => {

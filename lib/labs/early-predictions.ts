@@ -9,10 +9,10 @@ import type { Progress } from './progress-shape.ts'
 import { changeProgress, readProgress } from './progress.ts'
 import { noProgress, PROGRESS, type Workspace } from './workspace.ts'
 
-// Predictions that are made while there is no workspace are kept in the data folder: as their own progress, in a folder for
-// each user of sudo, because all of them have root's data folder.
+// Predictions made while there is no workspace are kept in the data folder, as a progress file of their own. Each user of sudo
+// has a folder there, because all of them use root's data folder
 
-/** Notes what was predicted in a step, for the next workspace that is opened. */
+/** Keeps what was predicted in a step for the workspace that is opened next. */
 export function keepEarly(report: Report): void {
   const ids = sudoUser()
   const folder = join(dataFolder(), 'predictions', ids ? `of-${ids.uid}` : 'own')
@@ -22,13 +22,13 @@ export function keepEarly(report: Report): void {
   changeProgress({ folder }, progress => notePredictions(progress, report))
 }
 
-/** What this user has predicted while there was no workspace, and no workspace has yet. */
+/** The predictions of this user that no workspace has yet. */
 export function earlyPredictions(): Progress['predictions'] {
   const kept = earlyFolders().filter(folder => existsSync(join(folder, PROGRESS)))
   return Object.assign({}, ...kept.map(folder => readProgress({ folder }).predictions))
 }
 
-/** Brings into a workspace what its user has predicted before. A later answer to the same question stays. */
+/** Moves the user's earlier predictions into a workspace. If it has a later answer to the same question, that stays. */
 export function bringEarly(workspace: Workspace): void {
   for (const folder of earlyFolders()) {
     if (!existsSync(join(folder, PROGRESS))) continue
@@ -41,14 +41,14 @@ export function bringEarly(workspace: Workspace): void {
   }
 }
 
-/** Where this user's may be: what they predicted under sudo is in root's data folder. */
+/** Where this user's predictions may be: those made under sudo are in root's data folder. */
 function earlyFolders(): string[] {
   const ids = sudoUser()
   if (ids) return [join(dataFolder(), 'predictions', `of-${ids.uid}`)]
   return [join(dataFolder(), 'predictions/own'), join(ROOTS_DATA, 'predictions', `of-${process.getuid?.()}`)]
 }
 
-/** What root keeps for us stays: it is not newer the next time. */
+/** Removes it if we may. What root keeps for us stays, and does no harm: next time it is no newer. */
 function removeIfOurs(folder: string): void {
   try {
     rmSync(folder, { recursive: true })

@@ -3,37 +3,37 @@ import type { ImageUse } from '../guide/data-copy.ts'
 import type { Step } from '../guide/step.ts'
 import type { Tape } from '../kernel/tape/tape.ts'
 
-/** What a lab goes by; a folder or a report that a learner has can name one that does not exist. */
+/** What identifies a lab. A learner's folder or report can name one that does not exist. */
 export interface LabName {
   number: number
   name: string
 }
 
-/** One thing to write, of 5 to 20 minutes. It is passed when its checks hold for the container that the learner's code makes. */
+/** One thing to write, in 5 to 20 minutes. It is passed when its checks hold for the container that the learner's code makes. */
 export interface Task {
-  /** in a word: `pivot` */
+  /** one word: `pivot` */
   id: string
-  /** what to do, as an order: `Make the image its root` */
+  /** what to do, in the imperative: `Make the image its root` */
   title: string
   /** one paragraph; `code` in backquotes */
   text: string
-  /** the ids of those checks of the built step that must hold */
+  /** the ids of the checks of the built step that must hold */
   checks: string[]
-  /** a nudge; which call; almost the line */
+  /** three hints: a nudge, the call to use, almost the line itself */
   hints: [nudge: string, call: string, line: string]
-  /** the refused calls, as they are printed, that belong to it, where `reasons` do not tell */
+  /** the refused calls, as printed, that belong to this task, if `reasons` do not tell */
   refused?: RegExp
-  /** the exported name that it is about; the part, unless given */
+  /** the exported name that it is about; by default the part */
   writes?: string
-  /** what it records where that is not the chapter's part: its tape is shown beside the reference's */
+  /** records its own tape, if that is not the chapter's part; it is shown beside the reference's */
   record?(tape: Tape, exported: Exported): void
 }
 
-/** Why the reference makes a call, and why there: said where the learner's tape lacks it, or has it elsewhere. */
+/** Why the reference makes a call at its place. Shown if the learner's tape lacks it, or has it elsewhere. */
 export interface Reason {
-  /** how the call begins, as it is printed: `umount2(`, `mount("proc"`; the first that fits a call counts */
+  /** the beginning of the call as printed: `umount2(`, `mount("proc"`; the first reason that matches a call counts */
   call: string
-  /** the task that asks for it: before that it is not missed */
+  /** the task that asks for it; for earlier tasks it is not missing */
   task: string
   /** one or two sentences */
   why: string
@@ -42,28 +42,28 @@ export interface Reason {
 /** What the learner's file exports. */
 export type Exported = Record<string, unknown>
 
-/** The part of the container that a learner writes with a chapter, in a file of one screen that grows task by task. */
+/** The part of the container that a learner writes in a chapter, in a file of one screen that grows with each task. */
 export interface Exercise<S = object> extends Chapter {
-  /** what one can do after it, in a sentence or two */
+  /** what the learner can do after it, in a sentence or two */
   goal: string
   /** what to read: `pivot_root(2)` */
   manPages: string[]
-  /** what the file has to export, and what each is: the part that takes the place of ours, by our part's name */
+  /** what the file must export, and the type of each; `part`: it replaces our part of that name */
   exports: Record<string, 'function' | 'list' | { part: string }>
   tasks: Task[]
-  /** for who wants more: nothing checks it */
+  /** for learners who want more; no check tests it */
   challenge: string
   reasons: Reason[]
-  /** calls, as they are printed, that change nothing of what is asked: a difference that need not be explained */
+  /** calls, as printed, that do not affect the result: a difference in them is not explained */
   harmless?: RegExp
-  /** what its containers do with the image; unless given, they lie on it with an overlay, as those of chapter 5 on */
+  /** how its containers use the image; by default with an overlay on it, as from chapter 5 on */
   image?: ImageUse
-  /** whether the part does something on the host: it is shown beside the reference's, too */
+  /** whether the part does something on the host, which is then shown beside what the reference does */
   onHost?: boolean
-  /** the chapter's step, made with what the learner wrote; its parts are in their places already */
+  /** the chapter's step with the learner's code; the learner's parts are already in it */
   build?(step: Step<S>, exported: Exported): Step<S>
 }
 
-/** The exported name of the part, where there is one. */
+/** The exported name of the part; undefined if there is none. */
 export const partOf = ({ exports }: Pick<Exercise, 'exports'>): string | undefined =>
   Object.entries(exports).find(([, kind]) => typeof kind === 'object')?.[0]

@@ -4,11 +4,14 @@ import type { Problem } from './problem.ts'
 import { reasonFor } from './reasons.ts'
 
 const SHORT = 60
-/** So many letters stand before a difference at most. */
+/** At most this many characters are shown before a difference. */
 const BEFORE = 40
 const short = (call: string) => `\`${call.length > SHORT ? `${call.slice(0, SHORT - 1)}…` : call}\``
 
-/** A call, shortened so that one sees where it differs from another: from the argument on, or where that is long from within it. */
+/**
+ * A call, shortened so that its difference from another is visible: from the differing argument on, or from inside it if it is
+ * long.
+ */
 function fromDifference(call: string, other: string): string {
   const at = inCommon(i => call[i] === other[i], call.length)
   if (call.length <= SHORT || at <= BEFORE) return short(call)
@@ -18,7 +21,10 @@ function fromDifference(call: string, other: string): string {
 }
 const where = ({ at }: Recorded) => (at ? ` (line ${at.line})` : '')
 
-/** A call that the child never comes to: execve(2) does not return where it succeeds, and ends the child where it is refused. */
+/**
+ * A message about the first call that the child never makes, because it stands after an execve(2): that does not return if it
+ * succeeds, and ends the child if it is refused.
+ */
 export function neverMade(yours: readonly Recorded[]): string | undefined {
   const last = yours.findLastIndex(({ call, mayFail }) => nameOf(call) === 'execve' && !mayFail)
   const lost = last === -1 ? undefined : yours[last + 1]
@@ -28,31 +34,31 @@ export function neverMade(yours: readonly Recorded[]): string | undefined {
   )
 }
 
-/** What is asked of the calls: why the reference makes them, by which task, and what stopped the learner's. */
+/** What the explanation of a call needs. */
 interface Asked {
   reasons: readonly Reason[]
   task: string
-  /** whether a later task asks for such a call */
+  /** whether a later task asks for this call */
   later(call: string): boolean
   harmless: RegExp | undefined
   problem: Problem | undefined
 }
 
-/** What one tape has and the other has not, or has elsewhere. */
+/** What only one tape has, or what stands elsewhere in the other. */
 type Difference =
   | { row: Row; lack?: undefined; extra: Recorded; moved?: undefined }
   /** `moved`: the same call, in another place */
   | { row: Row; lack: string; extra?: Recorded; moved?: true }
 
 /**
- * Where a call was refused, what is different about that call, or what the task asks for before it and is missing. Else the first
- * difference in the calls that the task asks for, or the first of all.
+ * Explains one difference. If a call was refused: what differs in that call, or what the task asks for before it and is
+ * missing. Otherwise the first difference in the calls that the task asks for, or else the first of all.
  */
 export function explainFirst(
   rows: readonly Row[],
   { reasons, task, later, harmless, problem }: Asked,
 ): string | undefined {
-  // what the reference has for later tasks was left out, so it cannot be compared
+  // the reference's calls for later tasks were left out, so the learner's cannot be compared with them
   const found = differences(rows).filter(
     ({ lack, extra }) => lack !== undefined || !(later(extra.call) || harmless?.test(extra.call)),
   )
@@ -71,14 +77,14 @@ export function explainFirst(
       found.find(difference => isBefore(difference) && isOfTask(difference))
     return cause && explain(cause, rows, reasons)
   }
-  // one call more does less harm than one that is missing, or another one
+  // an additional call does less harm than a missing or a different one
   const weight = ({ lack, moved }: Difference) => (moved ? 2 : lack === undefined ? 1 : 0)
   const byWeight = found.toSorted((a, b) => weight(a) - weight(b))
   const first = byWeight.find(isOfTask) ?? byWeight[0]
   return first && explain(first, rows, reasons)
 }
 
-/** The differences from the first to the last. What can do no harm is none: one call more of the same, another order of the like. */
+/** All differences in order, except harmless ones: the same call once more, or another order among calls of the same name. */
 function differences(rows: readonly Row[]): Difference[] {
   return rows.flatMap((row): Difference[] => {
     const { yours, reference } = row
@@ -97,7 +103,7 @@ function differences(rows: readonly Row[]): Difference[] {
   })
 }
 
-/** Whether calls of other names stand between two places. */
+/** Whether calls of another name stand between two rows. */
 function passesOthers(one: Row, other: Row, rows: readonly Row[]): boolean {
   const places = [rows.indexOf(one), rows.indexOf(other)]
   const names = rows.slice(Math.min(...places), Math.max(...places) + 1).map(row => nameOf(callOf(row)))
@@ -106,7 +112,10 @@ function passesOthers(one: Row, other: Row, rows: readonly Row[]): boolean {
 
 const isCommon = ({ yours, reference }: Row) => yours !== undefined && reference !== undefined
 
-/** Between the same two common calls, what is only different in its arguments: the likest of that name, for both of them. */
+/**
+ * The call on the other tape that differs from this one only in its arguments: between the same two common calls, each must be
+ * the most similar call of that name for the other.
+ */
 function counterpart(row: Row, rows: readonly Row[]): Row | undefined {
   const at = rows.indexOf(row)
   const from = rows.slice(0, at).findLastIndex(isCommon) + 1
@@ -124,7 +133,7 @@ function counterpart(row: Row, rows: readonly Row[]): Row | undefined {
   return other && likest(other) === row ? other : undefined
 }
 
-/** How many letters two calls have in common, at their beginning and at their end. */
+/** How many characters two calls have in common, at the beginning and at the end. */
 const likeness = (a: string, b: string) =>
   inCommon(i => a.at(i) === b.at(i), a.length) + inCommon(i => a.at(-1 - i) === b.at(-1 - i), a.length)
 

@@ -4,10 +4,10 @@ import type { Container } from '../container/part.ts'
 import type { Cgroup } from '../kernel/cgroup/cgroup.ts'
 
 /**
- * The cgroup that a container is to have, with the controllers memory, cpu, pids and freezer: its directories, each in a
- * hierarchy, which are still to be made. What has to be there before is made now (on v2 the controllers are handed down),
- * and the directories are noted already: with the container they go, whatever happens.
- * Throws a MinilabError (limited) where there can be no cgroup.
+ * Plans a container's cgroup with the controllers memory, cpu, pids and freezer. Returns its directories, one for each
+ * hierarchy, which are not made yet. Everything above them is made now, and on v2 the controllers are delegated. The
+ * directories are already in the ledger, so they are removed after the container, even after a crash. Throws a MinilabError
+ * (limited) if there can be no cgroup.
  */
 export function planCgroup(container: Container): Cgroup {
   const { spec, ledger, id } = container
@@ -15,7 +15,10 @@ export function planCgroup(container: Container): Cgroup {
   return container.cgroup
 }
 
-/** Makes the folder of a container, `layers.folder`, which goes with it: noted first, and closed to others. */
+/**
+ * Makes the folder of a container, `layers.folder`, with access for its owner only. Entered in the ledger first, so it is
+ * removed after the container.
+ */
 export function makeFolder({ layers, ledger }: Container): void {
   if (layers) notedFolder(layers, ledger)
 }

@@ -19,8 +19,8 @@ import { fileOf } from './workspace.ts'
 type LabExports = LabName & Pick<Exercise, 'exports'>
 
 /**
- * What a learner's file exports, its parts guarded. Throws a MinilabError (refused) with the line where it cannot be read or run, and
- * where it lacks something.
+ * The exports of a learner's file, with parts that add the learner's line to errors. Throws a MinilabError (refused) with the
+ * line if the file cannot be read or run, or lacks an export.
  */
 export async function loadExported(folder: string, exercise: LabExports): Promise<Exported> {
   const file = fileOf({ folder }, exercise)
@@ -59,8 +59,8 @@ async function importFile(folder: string, file: string): Promise<Exported> {
 }
 
 /**
- * An error that came out of the learner's code, with the line. One that is known already stays as it is. `mayAwait`: whether that
- * code could have awaited something.
+ * An error from the learner's code as a MinilabError with its line. An error that has a line already is returned unchanged.
+ * `mayAwait`: whether that code may await.
  */
 export function asWritten(
   error: unknown,
@@ -87,8 +87,8 @@ export function asWritten(
     return learnersError({ what: `${doing}: ${THREW} “${message}”`, at, remedy: WHY_THROWN })
   const mayBePromise = error instanceof TypeError && mayAwait ? PROMISE : ''
   const known =
-    noSuchCall(message) ??
-    notDefined(message) ??
+    nearestCall(message) ??
+    explainUndefined(message) ??
     (REMEDIES[error.name] ?? 'which of the values in that line is it about? console.log prints them') +
       mayBePromise
   const isOurs = error instanceof MinilabError
@@ -96,17 +96,17 @@ export function asWritten(
   return learnersError({ what, ...(at && { at }), remedy: isOurs ? error.remedy : known })
 }
 
-/** Said of an error that the learner's own code has thrown, and no call that it made. */
+/** The beginning of the message for an error that the learner's own code threw, not a call. */
 export const THREW = 'your own code threw an error here,'
 const WHY_THROWN =
   'look at the condition that leads to this line: which of its values is not what you expect? console.log prints them'
 
-/** Whether it is a line of the learner's that has made this error: no other frame is above it, and it says so. */
+/** Whether the learner's own line threw this error: it has a `throw` or an assert, and no other frame is above it in the stack. */
 const isThrownBy = ({ file, text }: SourceLine, { stack = '' }: Error) =>
   /\bthrow\b|\bassert\b/.test(text) && (/^ *at .*/m.exec(stack)?.[0].includes(`/${file}:`) ?? false)
 
-/** What a call of the tape was most likely meant to be: `umount` is umount2(2), `exec` execve(2). */
-function noSuchCall(message: string): string | undefined {
+/** The call that a wrong name was most likely meant to be: `umount` is umount2(2), `exec` execve(2). */
+function nearestCall(message: string): string | undefined {
   const [, word] = /\btape(?:\.\w+)*\.(\w+) is not a function/.exec(message) ?? []
   if (word === undefined) return undefined
   const calls = Object.keys(syscalls)
@@ -114,8 +114,8 @@ function noSuchCall(message: string): string | undefined {
   return `no such call${near ? `; did you mean ${near}?` : ';'} an editor lists them after \`tape.\``
 }
 
-/** What a name is that is not defined, or not yet: a call that lacks its tape, or a variable that is declared below. */
-function notDefined(message: string): string | undefined {
+/** An explanation for a name that is not defined (yet): a call without its tape, or a variable declared further down. */
+function explainUndefined(message: string): string | undefined {
   const [, early] = /^Cannot access '(.+)' before initialization/.exec(message) ?? []
   if (early !== undefined)
     return `the line that declares \`${early}\` runs after this one, or is this one: put it before`
@@ -135,7 +135,7 @@ const PROMISE = ' A promise, for one, has to be awaited first'
 /** The hooks of a part that may be async. */
 const ASYNC = /\.(prepare|attach)$/
 
-/** The function, its errors with the learner's line. A hook that may be async has to wait for all that it begins. */
+/** The function; its errors get the learner's line. An async hook must wait for everything that it begins. */
 function guard<A extends unknown[], R>(
   run: (...args: A) => R,
   folder: string,
@@ -156,7 +156,7 @@ function guard<A extends unknown[], R>(
   }
 }
 
-/** The learner's part under our name for it, each hook guarded. What is recorded remembers its line. */
+/** The learner's part under our name for it, with every hook guarded. Each recorded call gets its line. */
 function guardPart(part: Part, folder: string, name: string): Part {
   const guarded: Part = { name }
   const first = part.prepare ? 'prepare' : 'attach'
@@ -184,7 +184,7 @@ function guardPart(part: Part, folder: string, name: string): Part {
   return guarded
 }
 
-/** What a part's `flags` may return: minilab adds the other flags of the clone, and one that is given twice becomes another. */
+/** The flags that a part's `flags` may return. minilab adds the flags of the parts, so one given twice would become another flag. */
 const CLONE_FLAGS = Object.entries(constants).filter(([name]) => name.startsWith('CLONE_'))
 const NEW_NAMESPACES = CLONE_FLAGS.filter(([name]) => name.startsWith('CLONE_NEW'))
 
@@ -203,7 +203,7 @@ function onlyNamespaces(flags: (...args: unknown[]) => unknown, part: string) {
   }
 }
 
-/** One of a list of parts, which are known by the names that they have themselves. */
+/** One part of a list. Listed parts are identified by their own names. */
 function guardListed(part: unknown, folder: string, where: string): Part {
   const { name } = (part ?? {}) as Partial<Part>
   if (typeof name === 'string') return guardPart(part as Part, folder, name)
@@ -213,7 +213,7 @@ function guardListed(part: unknown, folder: string, where: string): Part {
   })
 }
 
-/** Code that is given a tape records on it at once; each call remembers the learner's line. */
+/** For code that gets a tape as an argument and records on it: each call gets the learner's line. */
 function withLines(record: (...args: unknown[]) => unknown, folder: string): (...args: unknown[]) => unknown {
   return (...args) => {
     const tape = args.find(arg => arg instanceof Tape)
@@ -239,7 +239,7 @@ function withLines(record: (...args: unknown[]) => unknown, folder: string): (..
         remedy: 'record without await; what has to be awaited belongs into prepare or attach',
       })
     } finally {
-      delete (tape as Partial<Tape>).record // the class's own shows again
+      delete (tape as Partial<Tape>).record // the class's own method is visible again
     }
   }
 }

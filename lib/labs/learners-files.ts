@@ -4,7 +4,7 @@ import { readLearners } from './read-learners.ts'
 import type { WrittenFile } from './report-shape.ts'
 import { startFileOf, type Workspace } from './workspace.ts'
 
-/** What a learner wrote: each lab's file that is no more the start file, and what else of code lies beside them. */
+/** The learner's code: each lab's file that differs from its start file, and the other code files beside them. */
 export function writtenFiles({ folder }: Workspace): WrittenFile[] {
   return readdirSync(folder, { withFileTypes: true })
     .filter(entry => entry.isFile() && /\.[cm]?[jt]s$/.test(entry.name))
@@ -13,7 +13,7 @@ export function writtenFiles({ folder }: Workspace): WrittenFile[] {
     .sort((a, b) => a.name.localeCompare(b.name, 'en'))
 }
 
-/** The text of a lab's start file, by the name of the lab's file. */
+/** The text of a lab's start file; `file` is the name of the lab's file. */
 function startOf(file: string): string | undefined {
   const [, number, name = ''] = /^(\d+)-(.+)\.ts$/.exec(file) ?? []
   const path = startFileOf({ number: Number(number), name })

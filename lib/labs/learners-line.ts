@@ -5,9 +5,9 @@ import type { SourceLine } from '../common/errors.ts'
 import { readLearners } from './read-learners.ts'
 
 /**
- * The first place in a file of a folder that a stack trace names: the line of the learner's that led there. It belongs to what
- * they export where the last one does: that called the others. Types are stripped by blanks (nodejs.org/api/typescript.html), so
- * lines are those of the source.
+ * The innermost line of a stack trace that is in a file of this folder. The exported name is taken from the outermost such
+ * line, which called the others. Node replaces types with blanks (nodejs.org/api/typescript.html), so line numbers are those of
+ * the source.
  */
 export function placeIn(folder: string, stack = ''): SourceLine | undefined {
   const places = [...stack.matchAll(/((?:file:\/\/)?\/[^\s():]+):(\d+)/g)]
@@ -20,7 +20,7 @@ export function placeIn(folder: string, stack = ''): SourceLine | undefined {
   return first && last && placeAt(first.file, first.line, last)
 }
 
-/** A line of a file, with its text; the exported name is that of another place, where one is given. */
+/** A line of a file, with its text. `outer`: the line whose exported name it gets, if that is another. */
 export function placeAt(file: string, line: number, outer = { file, line }): SourceLine {
   const text = linesOf(file)[line - 1] ?? ''
   const above = linesOf(outer.file).slice(0, outer.line)

@@ -2,14 +2,14 @@ import { fstatSync, statSync } from 'node:fs'
 import { openLocked } from '../kernel/process/file-lock.ts'
 
 /**
- * Does something while no other minilab process writes a file: flock(2) on the file itself. Not within another call for the
- * same file, which would wait for itself.
+ * Runs a task while no other minilab process writes a file: flock(2) on the file itself. Do not nest calls for the same file:
+ * the inner one would wait for ever.
  */
 export function withFileLock<T>(path: string, task: () => T): T {
   for (;;) {
-    // NFS makes a byte-range lock of it, which needs a file that is open for writing: flock(2), "NFS details"
+    // on NFS this becomes a byte-range lock, which needs a file open for writing: flock(2), "NFS details"
     using file = openLocked(path, 'r+')
-    // the process that had the lock until now may have put another file in the place of the one that we opened
+    // the previous owner of the lock may have replaced the file that we opened
     if (statSync(path).ino === fstatSync(file.fd).ino) return task()
   }
 }

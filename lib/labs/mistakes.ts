@@ -9,22 +9,25 @@ import { MinilabError, type SourceLine } from '../common/errors.ts'
 import { readLearners } from './read-learners.ts'
 import { fileOf, type Workspace } from './workspace.ts'
 
-/** How long the type checker may take, in milliseconds: to read a FIFO that a file imports would take for ever. */
+/** Time limit of the type checker, in milliseconds: if a file imports a FIFO, reading it would never end. */
 const LIMIT = Number(process.env.MINILAB_TRIAL_LIMIT ?? 60_000)
 
-/** What the type checker says of a line. Node strips the types and looks at none, so such code runs all the same. */
+/** What the type checker says about a line. Such code runs all the same: Node removes types without checking them. */
 export interface Mistake {
   at: SourceLine
   says: string
 }
 
-/** What `oxlint -f json` prints. */
+/** The output of `oxlint -f json`. */
 interface Printed {
-  /** a file that cannot be read as TypeScript has no code */
+  /** a file that cannot be parsed as TypeScript has no code */
   diagnostics: { message: string; code?: string; labels: { span: { line: number } }[] }[]
 }
 
-/** What is wrong with the types of a learner's file, and which promises nothing waits for; nothing where no checker is installed. Rejects when `signal` ends it. */
+/**
+ * Type errors in a learner's file, and promises that nothing waits for; empty if no checker is installed. Rejects when `signal`
+ * ends it.
+ */
 export async function mistakesIn(
   workspace: Workspace,
   lab: Pick<Exercise, 'number' | 'name'>,
@@ -36,7 +39,7 @@ export async function mistakesIn(
   const config = join(import.meta.dirname, 'mistakes.json')
   const flags = ['--type-aware', '--type-check', '-c', config, '-f', 'json']
   const command = [process.execPath, checker.program, ...flags, basename(file)]
-  // timeout(1) makes a process group, and ends all of it: else the program that the checker starts would go on
+  // timeout(1) makes a process group and ends all of it; otherwise the program that the checker starts would continue
   const timeout = findProgram('timeout')
   const limited = timeout ? [timeout, '-s', 'KILL', String(LIMIT / 1000), ...command] : command
   const {
@@ -84,12 +87,12 @@ function inWords(message: string, code: string): string {
   return /type 'Promise</.test(says) ? `${says}: write \`await\` before the promise` : says
 }
 
-/** It comes with a checkout, for our own code; the npm package does without. */
+/** The type checker and its helper. A checkout has them for our own code; the npm package does not. */
 function findChecker(): { program: string; types: string } | undefined {
   if (!isCheckout) return undefined
   const folders = createRequire(join(codeFolder, 'package.json')).resolve.paths('oxlint') ?? []
   const modules = folders.find(folder => existsSync(join(folder, 'oxlint/bin/oxlint')))
-  // the program itself: .bin/tsgolint is a script that starts one more Node for it
+  // the program itself: .bin/tsgolint is a script that would start another Node
   const types = modules && join(modules, `@oxlint-tsgolint/linux-${process.arch}/tsgolint`)
   return types && existsSync(types) ? { program: join(modules, 'oxlint/bin/oxlint'), types } : undefined
 }

@@ -2,11 +2,14 @@ import type { Exercise } from './exercise.ts'
 import type { Progress } from './progress-shape.ts'
 import { isPassed, labKey, taskKey } from './verdict.ts'
 
-/** The labs to write on a first pass; the others can wait. */
+/** The labs to write on a first pass through the book. */
 const FIRST = [2, 3, 7]
 export const isForFirstPass = (number: number) => FIRST.includes(number)
 
-/** The lab that comes next: the one that was opened or checked last, then those of a first pass, then the others; undefined where all are passed. */
+/**
+ * The next lab: the one that was opened or checked last, else the first open one of the first pass, else of the others;
+ * undefined if all are passed.
+ */
 export function nextLab(labs: readonly Exercise[], progress: Progress): Exercise | undefined {
   const open = labs.filter(lab => !isPassed(progress, lab))
   const [latest] = open.toSorted((a, b) => workedOn(progress, b) - workedOn(progress, a))
@@ -14,7 +17,7 @@ export function nextLab(labs: readonly Exercise[], progress: Progress): Exercise
   return open.find(({ number }) => isForFirstPass(number)) ?? open[0]
 }
 
-/** Where to go from a lab: on, where it is not passed. */
+/** The next lab after `left`: if that is not passed, a later open one, else any other open one. */
 export function labAfter(
   labs: readonly Exercise[],
   progress: Progress,
@@ -31,7 +34,7 @@ export function labAfter(
   )
 }
 
-/** When a lab was last opened or checked, in ms; 0 where it never was. */
+/** When a lab was last opened or checked, in ms; 0 if never. */
 const workedOn = ({ tasks, opened = {} }: Progress, exercise: Exercise): number =>
   Math.max(
     ...[opened[labKey(exercise)], ...exercise.tasks.map(({ id }) => tasks[taskKey(exercise, id)]?.last)].map(
@@ -39,7 +42,7 @@ const workedOn = ({ tasks, opened = {} }: Progress, exercise: Exercise): number 
     ),
   )
 
-/** Notes that a lab was opened: it is the one to go on with. */
+/** Notes that a lab was opened, so that it becomes the next one. */
 export function noteOpened(progress: Progress, exercise: Exercise, now = new Date().toISOString()): void {
   progress.opened = { ...progress.opened, [labKey(exercise)]: now }
 }

@@ -4,26 +4,26 @@ import { codeOf } from '../common/error-code.ts'
 import { isKind } from '../common/errors.ts'
 import { readLearners } from './read-learners.ts'
 
-/** How often a file is looked at where the kernel tells nothing, as of folders shared into a VM; milliseconds. */
+/** How often to look at a file where the kernel reports no changes, as in folders shared with a VM; milliseconds. */
 const POLL = 1000
 
 /**
- * Calls back each time that a file has another content than before; returns what ends it. The kernel tells at once by
- * inotify(7), of the folder, because many editors put a new file in the place of the old; elsewhere we look ourselves.
+ * Calls `act` each time the content of a file changes; returns a function that stops it. inotify(7) on the folder reports
+ * changes at once (on the folder, because many editors replace the file); we also poll.
  */
 export function onSave(file: string, act: () => void): () => void {
   const content = () => {
     try {
       return existsSync(file) ? readLearners(file).toString() : ''
     } catch (error) {
-      if (isKind(error, 'usage')) return error.message // what is done then says it
+      if (isKind(error, 'usage')) return error.message // the command that follows reports it
       throw error
     }
   }
   let last = content()
   const look = () => {
     const now = content()
-    if (now === last || now === '') return // an editor has just emptied it, and is about to write
+    if (now === last || now === '') return // an editor has just emptied it and is about to write
     last = now
     act()
   }
@@ -37,11 +37,11 @@ export function onSave(file: string, act: () => void): () => void {
   }
 }
 
-/** Undefined where the kernel has no watches left to give: inotify(7), /proc/sys/fs/inotify. */
+/** Undefined if the kernel has no inotify watches left: inotify(7), /proc/sys/fs/inotify. */
 function watchFolder(folder: string, changed: (name: string | null) => void): FSWatcher | undefined {
   try {
     const watcher = watch(folder, (_event, name) => changed(name))
-    watcher.on('error', () => watcher.close()) // the polling goes on
+    watcher.on('error', () => watcher.close()) // polling continues
     return watcher
   } catch (error) {
     if (['EMFILE', 'ENFILE', 'ENOSPC', 'ENOSYS'].includes(codeOf(error) ?? '')) return undefined

@@ -6,8 +6,8 @@ import { bringEarly } from './early-predictions.ts'
 import { findWorkspace, initWorkspace, MINE, type Workspace } from './workspace.ts'
 
 /**
- * The workspace that a command is about, with all files that it lacks, and with what was predicted before there was one; a
- * checkout that has none yet gets its `mine/`. Throws a usage error where there is none, or where it cannot be written.
+ * The workspace for a command. Adds missing files and the predictions that were made before there was one; a checkout without a
+ * workspace gets its `mine/`. Throws a usage error if there is none, or it cannot be written.
  */
 export function openWorkspace(): Workspace {
   const workspace = complete()

@@ -15,11 +15,11 @@ export interface Overview {
   tasks: { passed: number; all: number }
   hints: number
   predictions: { right: number; asked: number }
-  /** the task that is worked on; null where all are passed */
+  /** the current task; null if all are passed */
   next: { exercise: string; number: number; task: string; title: string; state: TaskState } | null
 }
 
-/** How far the learner is. */
+/** The learner's progress. */
 export function overview(
   { folder }: Workspace,
   exercises: readonly Exercise[],
@@ -54,7 +54,7 @@ export function overview(
   }
 }
 
-/** How a task's state is shown. */
+/** How each state of a task is shown. */
 export const MARKS: Record<
   TaskState,
   [mark: string, colour: 'green' | 'yellow' | 'red' | 'dim', meaning: string]
@@ -66,7 +66,7 @@ export const MARKS: Record<
   untouched: ['·', 'dim', 'open'],
 }
 
-/** `minilab progress`: a line a chapter, a mark a task. */
+/** Prints `minilab progress`: a line for each chapter, a mark for each task. */
 export class ProgressPresenter extends Printer {
   overview({ workspace, exercises, tasks, hints, predictions, next }: Overview): void {
     const { bold, dim } = this.ink

@@ -14,8 +14,8 @@ import { fileOf, findWorkspace, type Workspace } from './workspace.ts'
 import { loadExported } from './learners-code.ts'
 
 /**
- * The parts that the learner lists in the last lab's file, to be run for real. Throws a usage error where there is no such
- * file, a MinilabError (refused) with the line where it cannot be used.
+ * The parts that the learner lists in the last lab's file, to run for real. Throws a usage error if there is no such file, a
+ * MinilabError (refused) with the line if it cannot be used.
  */
 export async function ownParts(last: Exercise): Promise<readonly Part[]> {
   const workspace = ownWorkspace()
@@ -31,7 +31,7 @@ export async function ownParts(last: Exercise): Promise<readonly Part[]> {
   throw new MinilabError('usage', `\`parts\` in ${basename(file)} is empty`, `minilab lab ${last.number}`)
 }
 
-/** The learner's folder. Throws a usage error where there is none. */
+/** The learner's workspace. Throws a usage error if there is none. */
 export function ownWorkspace(): Workspace {
   const workspace = findWorkspace()
   if (workspace) return workspace
@@ -42,10 +42,10 @@ export function ownWorkspace(): Workspace {
   )
 }
 
-/** How long a hook of a part may take that waits for something. */
+/** How long a hook of a part may wait for something. */
 const HOOK_TIMEOUT = 10_000 // ms
 
-/** The part; a hook of it that awaits what never happens ends with a message. */
+/** The part; a hook that waits too long throws an error. */
 function inTime(part: Part): Part {
   const bounded = { ...part }
   for (const hook of ['prepare', 'attach'] as const) {
@@ -67,7 +67,7 @@ function inTime(part: Part): Part {
   return bounded
 }
 
-/** Between the learner's parts those of ours that no lab asks for: volumes, a terminal, standard streams, an end with us. */
+/** Inserts our parts that no lab asks for between the learner's: volumes, a terminal, standard streams, ending with us. */
 function withOurs(parts: readonly Part[]): Part[] {
   const [lendVolumes, placeVolumes] = volumesAround()
   const life: Part = {
@@ -83,20 +83,20 @@ function withOurs(parts: readonly Part[]): Part[] {
   ])
 }
 
-/** Which directory is our own root: a part that pivots without a mount namespace of the container's changes it. */
+/** Identifies the directory that is our root: a part that pivots without a mount namespace for the container would change it. */
 export function ownRoot(): string {
   const { dev, ino } = statSync('/')
   return `${dev}:${ino}`
 }
 
-/** Why nothing of ours can be found any more. */
+/** The error after our root was changed: then no file of ours can be found. */
 export const rootLost = () =>
   learnersError({
     what: "your parts have changed the root directory of minilab itself, and not only the container's",
     remedy: 'the namespaces part needs CLONE_NEWNS: minilab check 2',
   })
 
-/** What the kernel refused, with the line of the learner's from which that call came. */
+/** The error with the line of the learner's code that made the refused call. */
 export function withLine(error: unknown): unknown {
   if (!(error instanceof SyscallError) || !error.place?.at) return error
   const { message, diagnosis, place } = error

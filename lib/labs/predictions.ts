@@ -1,7 +1,7 @@
 import type { Report } from '../guide/step.ts'
 import type { Progress } from './progress-shape.ts'
 
-/** Notes what was predicted in a step, in place of earlier answers to the same questions. */
+/** Notes the predictions of a step; they replace earlier answers to the same questions. */
 export function notePredictions(
   progress: Progress,
   { step, predictions }: Pick<Report, 'step' | 'predictions'>,
@@ -11,7 +11,7 @@ export function notePredictions(
     progress.predictions[question] = { step, said, answer, at }
 }
 
-/** The questions whose latest answer was not what the kernel said. */
+/** The questions whose latest answer was wrong. */
 export function missedQuestions({ predictions }: Progress): Set<string> {
   const missed = Object.entries(predictions).filter(([, { said, answer }]) => said !== answer)
   return new Set(missed.map(([question]) => question))

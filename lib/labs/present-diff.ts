@@ -5,18 +5,18 @@ import { LabPresenter } from './present.ts'
 import { reasonFor } from './reasons.ts'
 import type { TapeDiff } from './tape-diff.ts'
 
-/** So many calls are shown before and after a difference. */
+/** How many calls to show before and after a difference. */
 const CONTEXT = 3
 
-/** What `minilab diff` says. */
+/** Prints `minilab diff`. */
 export class DiffPresenter extends LabPresenter {
-  /** What the two tapes are about. */
+  /** Prints what the two tapes are about. */
   diffHead({ number, name }: Exercise, task: Task): void {
     this.head(` Lab ${number} · ${name} · ${task.id} `)
     this.line()
   }
 
-  /** What there is to say of a task that records and does nothing. */
+  /** Prints the explanation for a task that has no tape to compare. */
   nothingToCompare({ number }: Exercise, { title }: Task): void {
     this.note(
       `There are no system calls to compare for the task “${title}”. What the checks say of it: \`minilab check ${number}\``,
@@ -24,10 +24,10 @@ export class DiffPresenter extends LabPresenter {
     this.line()
   }
 
-  /** Two tapes side by side. */
+  /** Prints two tapes side by side. */
   diff(exercise: Exercise, { rows, first }: TapeDiff, where = 'in the child'): void {
     if (rows.every(({ yours, reference }) => yours && reference !== undefined))
-      return this.#same(exercise, rows, where)
+      return this.#equal(exercise, rows, where)
     const { dim, red, green, bold, cyan } = this.ink
     this.line(dim(`      ${where}`))
     const half = Math.floor((this.width - 10) / 2)
@@ -46,7 +46,7 @@ export class DiffPresenter extends LabPresenter {
       }
       const line = yours?.at ? String(yours.at.line).padStart(4) : '    '
       if (differs[i]) {
-        // whole, on as many lines as it takes: its end may be what differs
+        // in full, on as many lines as needed: the end may be what differs
         const pieces = yours ? fold(yours.call, half - 4) : fold(reference ?? '', half)
         for (const [j, piece] of pieces.entries())
           if (yours) this.line(`  ${j ? '    ' : cyan(line)}  ${red(piece)}`)
@@ -62,8 +62,8 @@ export class DiffPresenter extends LabPresenter {
     this.line()
   }
 
-  /** Two tapes without a difference: then there is time to say why the calls are made. */
-  #same({ number, reasons }: Exercise, rows: readonly Row[], where: string): void {
+  /** Prints two equal tapes, and why their calls are made. */
+  #equal({ number, reasons }: Exercise, rows: readonly Row[], where: string): void {
     const { dim, green } = this.ink
     this.line(dim(`      ${where}: the same calls in the same order`))
     const told = new Set<Reason>()

@@ -8,13 +8,13 @@ import type { Problem } from './problem.ts'
 import type { Progress } from './progress-shape.ts'
 import { hintsRead, isOpen, taskAt, type TaskVerdict, type Verdict } from './verdict.ts'
 
-/** So many lines of the type checker's are shown at once. */
+/** At most this many messages of the type checker are shown. */
 const MOST_MISTAKES = 5
 
-/** Where to go from a lab that this user cannot pass. */
+/** Advice when this user cannot pass a lab. */
 const goOn = (number: number) => (number < 7 ? `Or go on: \`minilab lab ${number + 1}\`` : '')
 
-/** What comes after a lab that is passed. The last one passes with our parts in the places of those that are not written yet. */
+/** What comes after a passed lab. The last lab can pass with our parts in place of those that are not written yet. */
 function nextAfter({ lab, own, next }: Verdict): string {
   if (lab < 7) {
     const go = next === null ? 'All labs are passed.' : `Next: \`minilab lab ${next}\``
@@ -26,15 +26,15 @@ function nextAfter({ lab, own, next }: Verdict): string {
     : `It passes with our parts of lab ${ours.join(', ')}, which you have not passed yet. \`minilab run --mine\` needs yours. Next: \`minilab lab ${next}\``
 }
 
-/** A path from where the reader is, unless that leads far up. */
+/** A path relative to the current folder, unless that leads far up. */
 function shown(file: string): string {
   const from = relative(process.cwd(), file)
   return from.startsWith('../..') ? file : from
 }
 
-/** What a lab says to the learner. */
+/** Prints what a lab tells the learner. */
 export class LabPresenter extends Presenter {
-  /** What the checks found: the first task that fails in full, the others in a line each. */
+  /** Prints the verdict: the first failing task in full, the others in a line each. */
   verdict(exercise: Exercise, verdict: Verdict, progress: Progress): void {
     const { bold, dim, green } = this.ink
     const { number, tasks } = exercise
@@ -43,7 +43,7 @@ export class LabPresenter extends Presenter {
     this.line(dim(` ${shown(verdict.file)}, ${verdict.mode === 'root' ? 'as root' : 'without root'}${with_}`))
     this.line()
     const failing = verdict.tasks.find(({ id }) => id === verdict.working)
-    const reasons = new Set<string>() // each is said once
+    const reasons = new Set<string>() // print each reason once
     for (const [i, task] of verdict.tasks.entries()) {
       const seen = task.checks.some(({ ok }) => ok === false)
       const early =
@@ -85,7 +85,7 @@ export class LabPresenter extends Presenter {
     this.line()
   }
 
-  /** What the type checker says; the checks have judged what the code does. */
+  /** Prints what the type checker found; the checks judged only what the code does. */
   mistakes(mistakes: readonly Mistake[]): void {
     const { cyan, dim } = this.ink
     if (mistakes.length === 0) return
@@ -112,11 +112,14 @@ export class LabPresenter extends Presenter {
     this.line(`   ${mark}${early ? dim(text) : text}`)
   }
 
-  /** Why a task failed: what stopped it, what the checks saw, and where its tape leaves the reference's; what to do where nothing is. */
+  /**
+   * Prints why a task failed (what stopped it, what the checks found, where its tape differs), or what to do if nothing is
+   * written for it yet.
+   */
   private failure(task: TaskVerdict, { problem, written }: Verdict, text: string): void {
     const { red, yellow } = this.ink
     this.line()
-    // what stopped it later on, in a task that is still to come, would only confuse
+    // an error from code for a later task would only confuse
     if (problem && task.missing.length > 0) this.problem(problem)
     for (const check of task.checks.filter(({ ok }) => ok === false))
       this.check(
@@ -136,7 +139,7 @@ export class LabPresenter extends Presenter {
     this.line()
   }
 
-  /** What stopped the learner's code, with its line. */
+  /** Prints what stopped the learner's code, with its line. */
   problem({ what, at, remedy }: Problem): void {
     const { red, cyan, dim } = this.ink
     for (const line of wrap(what, this.width - 8)) this.line(red(`      ${line}`))
@@ -147,7 +150,7 @@ export class LabPresenter extends Presenter {
     if (remedy) this.note(remedy)
   }
 
-  /** What there is to do in a lab, and what comes next. */
+  /** Prints what to do in a lab, and what comes next. */
   lab(exercise: Exercise, file: string, progress: Progress): void {
     const { bold, dim } = this.ink
     const { number, name, title, goal, manPages, tasks } = exercise
@@ -177,7 +180,7 @@ export class LabPresenter extends Presenter {
     this.line()
   }
 
-  /** The hints that were read so far of the task that is worked on; once all tasks are passed, all hints. */
+  /** Prints the hints of the current task that were asked for so far; all hints once all tasks are passed. */
   hints(exercise: Exercise, progress: Progress): void {
     const { number } = exercise
     const task = taskAt(progress, exercise)
@@ -206,7 +209,7 @@ export class LabPresenter extends Presenter {
     this.line()
   }
 
-  /** All labs, a line each, for a learner who asks where they are. */
+  /** Prints all labs, a line each. */
   list(exercises: readonly Exercise[], progress: Progress, current: number): void {
     const { bold, green, dim } = this.ink
     for (const exercise of exercises) {
@@ -218,7 +221,7 @@ export class LabPresenter extends Presenter {
     this.line()
   }
 
-  /** The keys that can be pressed. */
+  /** Prints the available keys. */
   keys(keys: readonly string[]): void {
     for (const line of joined(keys, this.width - 1)) this.line(this.ink.dim(` ${line}`))
   }

@@ -1,12 +1,12 @@
 import { MinilabError, type SourceLine } from '../common/errors.ts'
 
-/** Why the learner's code came to no container that could be looked at, in words for its writer. */
+/** Why there is no container to check, in words for the author of the code. */
 export interface Problem {
   what: string
   at?: SourceLine
   remedy: string
 }
 
-/** To be thrown where the learner's code, or what it asked for, cannot go on. */
+/** The error to throw if the learner's code, or its request, cannot continue. */
 export const learnersError = ({ what, at, remedy }: Problem) =>
   new MinilabError('refused', what, remedy, { at })

@@ -1,42 +1,42 @@
 import { count, mapOf, object, type Of, oneOf, optional, text } from '../common/shape.ts'
 
 const task = object({
-  /** when it was first checked, and last; ISO 8601 */
+  /** when it was first and last checked; ISO 8601 */
   first: text,
   last: text,
   /** how often its check failed before it first passed */
   attempts: count,
-  /** the hints that were read: 0 to 3 */
+  /** how many hints were read: 0 to 3 */
   hints: count,
-  /** the hints that were read since the start file was put back; absent where it has passed since, or was never put back */
+  /** how many hints were read since the start file was restored; absent if it has passed since, or was never restored */
   again: optional(count),
-  /** a digest of the lab's file as it was when this task was begun: as long as it is that, nothing is written for it */
+  /** a digest of the lab's file when this task was begun: while the file is unchanged, nothing is written for the task */
   from: optional(text),
   /** when it first passed */
   passed: optional(text),
-  /** when the solution was read before that */
+  /** when the solution was read before passing */
   gaveUp: optional(text),
-  /** why it failed the last time; absent when it passed */
+  /** why it failed the last time; absent if it passed */
   failing: optional(object({ check: text, diagnosis: text })),
 })
 
-/** Whether a document is progress. What is not named here may be there too, and stays. */
+/** Whether a document is progress. Unknown members are allowed, and kept. */
 export const isProgress = object({
   /** the version of this shape */
   minilab: oneOf(1),
-  /** what is known of each task, by `3-root/pivot`; what a later version of the labs has no more stays here */
+  /** each task by `3-root/pivot`; tasks that the labs no longer have are kept */
   tasks: mapOf(task),
-  /** what was predicted in `minilab step` and in the quiz, the latest answer to each question */
+  /** predictions in `minilab step` and the quiz: the latest answer to each question */
   predictions: mapOf(
-    // `said` and `answer`: what was said, and what the kernel said
+    // `said`: the learner's answer; `answer`: the kernel's
     object({ step: count, said: text, answer: text, at: text }),
   ),
-  /** for labs of which no check failed the last time, by `3-root` or `3-root rootless`: a digest of the file as it was then */
+  /** labs in which no check failed the last time, by `3-root` or `3-root rootless`: a digest of the file at that time */
   proven: optional(mapOf(text)),
-  /** when a lab's tasks were last shown by `minilab lab`, by `3-root`; ISO 8601 */
+  /** when `minilab lab` last showed a lab's tasks, by `3-root`; ISO 8601 */
   opened: optional(mapOf(text)),
 })
 
-/** `progress.json`, the one file in a workspace that minilab keeps for itself; everything in it may be read by others. */
+/** `progress.json`, the one file in a workspace that minilab writes for itself. It contains nothing private. */
 export type Progress = Of<typeof isProgress>
 export type TaskProgress = Of<typeof task>

@@ -9,7 +9,10 @@ import { writeOwned } from './file-owner.ts'
 import { isProgress, type Progress } from './progress-shape.ts'
 import { noProgress, PROGRESS, type Workspace } from './workspace.ts'
 
-/** The progress in a workspace; the empty one for an empty file. Throws a usage error where the file is damaged or newer. */
+/**
+ * The progress in a workspace; an empty file means no progress. Throws a usage error if the file is damaged, or from a newer
+ * version.
+ */
 export function readProgress({ folder }: Workspace): Progress {
   const path = join(folder, PROGRESS)
   const text = readFileSync(path, 'utf8')
@@ -30,8 +33,8 @@ export function readProgress({ folder }: Workspace): Progress {
 }
 
 /**
- * Changes the progress in a workspace, and returns it. Of two commands at once none loses what the other wrote, and if we are
- * killed in the middle the file is as it was. Throws a usage error where the file is damaged, newer, or not ours to write.
+ * Changes the progress in a workspace, and returns it. Two commands at once do not lose each other's changes, and if we are
+ * killed the file stays as it was. Throws a usage error if the file is damaged, newer, or not writable.
  */
 export function changeProgress(workspace: Workspace, change: (progress: Progress) => void): Progress {
   const path = join(workspace.folder, PROGRESS)

@@ -6,11 +6,11 @@ import { readLearners } from './read-learners.ts'
 import type { Progress } from './progress-shape.ts'
 import { fileOf, type Workspace } from './workspace.ts'
 
-/** As root and rootless other things are looked at. */
+/** Root and rootless are separate, because they check different things. */
 const keyOf = ({ number, name }: LabName, rootless: boolean) =>
   `${number}-${name}${rootless ? ' rootless' : ''}`
 
-/** A digest of a lab's file, or of another in its place, and of the learner's other files, which it may import. */
+/** A digest of a lab's file, or of `file` instead, and of the learner's other code, which it may import. */
 export function contentOf(workspace: Workspace, lab: LabName, file = fileOf(workspace, lab)): string {
   const hash = sha256().update(readLearners(file))
   const others = readdirSync(workspace.folder).filter(
@@ -21,7 +21,7 @@ export function contentOf(workspace: Workspace, lab: LabName, file = fileOf(work
   return hash.digest('hex')
 }
 
-/** Whether no check of a lab failed the last time, and its file is the same as then. */
+/** Whether no check of a lab failed the last time, and its file has not changed since. */
 export const isProven = (
   { proven = {} }: Progress,
   workspace: Workspace,
@@ -29,7 +29,7 @@ export const isProven = (
   { rootless }: { rootless: boolean },
 ) => proven[keyOf(lab, rootless)] === contentOf(workspace, lab)
 
-/** Notes with what content no check of a lab failed. */
+/** Notes the content with which no check of a lab failed. */
 export function noteProven(
   progress: Progress,
   lab: LabName,

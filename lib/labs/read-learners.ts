@@ -2,10 +2,10 @@ import { basename } from 'node:path'
 import { MinilabError } from '../common/errors.ts'
 import { readRegular } from '../common/regular-file.ts'
 
-/** More than any lab needs. */
+/** In bytes; more than any lab needs. */
 const MAX_SIZE = 2 ** 20
 
-/** What is in a file that a learner wrote. Throws a usage error where it is no regular file, or larger than 1 MiB. */
+/** The content of a learner's file. Throws a usage error if it is not a regular file, or larger than 1 MiB. */
 export function readLearners(path: string): Buffer {
   const content = readRegular(path, MAX_SIZE)
   if (typeof content === 'object') return content

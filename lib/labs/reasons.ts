@@ -1,9 +1,9 @@
 import type { Exercise, Reason, Task } from './exercise.ts'
 
-/** The reasons of the calls on a task's tape. A task with its own tape has no earlier or later ones. */
+/** The reasons that apply to a task's tape: for a task with its own tape only its own. */
 export const reasonsFor = ({ reasons }: Pick<Exercise, 'reasons'>, task: Pick<Task, 'id' | 'record'>) =>
   task.record ? reasons.filter(reason => reason.task === task.id) : reasons
 
-/** The reason of the call that these words begin with. */
+/** The reason for this call; undefined if there is none. */
 export const reasonFor = (call: string, reasons: readonly Reason[]) =>
   reasons.find(reason => call.startsWith(reason.call))

@@ -10,21 +10,21 @@ const task = object({
   state,
   /** how often its check failed before it first passed */
   attempts: count,
-  /** the hints that were read: 0 to 3 */
+  /** how many hints were read: 0 to 3 */
   hints: count,
   /** when it was first and last checked */
   first: optional(time),
   last: optional(time),
   /** when it first passed */
   passed: optional(time),
-  /** when the solution was read before that */
+  /** when the solution was read before passing */
   gaveUp: optional(time),
-  /** why it failed the last time; of a task that once passed too, where it fails by now */
+  /** why it failed the last time; also for a task that passed before and fails now */
   failing: optional(object({ check: text, diagnosis: text })),
 })
 
 const exercise = object({
-  /** of the chapter */
+  /** the chapter's number */
   number: count,
   name: text,
   title: text,
@@ -34,52 +34,52 @@ const exercise = object({
 const prediction = object({
   step: count,
   question: text,
-  /** what was said, and what the kernel said */
+  /** the learner's answer; `answer` is the kernel's */
   said: text,
   answer: text,
   right: flag,
   at: time,
 })
 
-/** A file that a learner wrote. */
+/** A file of the learner's. */
 const writtenFile = object({
-  /** in the workspace: `3-root.ts` */
+  /** relative to the workspace: `3-root.ts` */
   name: text,
   text,
 })
 
 /** Whether a value is a report: a learner's file may be damaged, or written by hand. */
 export const isReport = object({
-  /** what this file is, and the version of its shape */
+  /** what this file is, and the version of its format */
   kind: oneOf('minilab report'),
   version: oneOf(1),
-  /** who hands it in, and where the name is from (learner.ts): it proves nothing */
+  /** who hands it in, and where the name comes from (learner.ts): it proves nothing */
   learner: object({ name: text, from: text }),
   made: time,
   machine: object({
     kernel: text,
     arch: text,
     cgroup: text,
-    /** how minilab works here: `root`, or `rootless` in a user namespace */
+    /** how minilab runs here: `root`, or `rootless` in a user namespace */
     mode: text,
     /** the version of minilab */
     minilab: text,
   }),
   exercises: listOf(exercise),
-  /** what the learner wrote; reports of older versions have none */
+  /** the learner's code; absent in reports of older versions */
   files: optional(listOf(writtenFile)),
   predictions: listOf(prediction),
 })
 
-/** The document that `minilab report --json` prints: what a learner hands in. All times are ISO 8601. */
+/** The output of `minilab report --json`, which a learner hands in. All times are ISO 8601. */
 export type LabReport = Of<typeof isReport>
 export type ReportedExercise = Of<typeof exercise>
 export type ReportedTask = Of<typeof task>
 /**
- * - `passed` once, by the learner's own means
- * - `gave up`: the solution was read first, whether it passes by now or not
- * - `failing`: checked, and its check failed the last time
- * - `tried`: something was done about it (a hint was read), and no check failed
+ * - `passed` at some time, without reading the solution
+ * - `gave up`: the solution was read first, whether the task passes now or not
+ * - `failing`: its check failed the last time
+ * - `tried`: a hint was read, and no check has failed
  * - `untouched`
  */
 export type TaskState = Of<typeof state>

@@ -3,7 +3,7 @@ import type { Progress, TaskProgress } from './progress-shape.ts'
 import { taskKey } from './verdict.ts'
 import type { LabReport, ReportedExercise, ReportedTask, TaskState } from './report-shape.ts'
 
-/** The document to hand in, from what is known of each task. Tasks that the labs do not have any more are left out. */
+/** The report to hand in. Leaves out tasks that the labs no longer have. */
 export function makeReport(
   exercises: readonly Exercise[],
   progress: Progress,
@@ -28,7 +28,7 @@ export function makeReport(
   }
 }
 
-/** Each task of each lab, in its state. */
+/** Every task of every lab, with its state. */
 export function reportedExercises(exercises: readonly Exercise[], progress: Progress): ReportedExercise[] {
   return exercises.map(({ number, name, title, tasks }) => ({
     number,

@@ -4,21 +4,21 @@ import { placeIn } from './learners-line.ts'
 import { type MinilabError, type SourceLine } from '../common/errors.ts'
 import { learnersError } from './problem.ts'
 
-/** What Node calls a request to the file system, by a promise or by a callback, and a program that it has started. */
+/** Node's names for requests to the file system (with a promise or a callback) and for a program that it has started. */
 const KINDS = ['FSREQPROMISE', 'FSREQCALLBACK', 'PROCESSWRAP']
 
-const REQUESTS_TIMEOUT = 1000 // ms, for requests that nothing waits for to come to an end
+const REQUESTS_TIMEOUT = 1000 // ms to wait for unawaited requests to end
 
-/** A request that nothing waited for, in the function that ended last. */
+/** The error for a request that the last function did not wait for. */
 let latest: MinilabError<'refused'> | undefined
-/** The error of a function that did not wait for what it began; undefined where the last one did. */
+/** The error of the last function if it did not wait for what it began; else undefined. */
 export const notAwaited = (): MinilabError<'refused'> | undefined => latest
-/** Another trial begins: what the last one did is no matter of it. */
+/** Forgets that error, because another trial begins. */
 export const forgetRequests = (): void => void (latest = undefined)
 
 /**
- * Calls a learner's function, which may be async, and throws where it ends before the requests that it began: what comes next
- * would find their work done or not, by chance. `name`: what it is called.
+ * Calls a learner's function, which may be async. Throws if it ends before its requests have ended: then it would be chance
+ * whether the next code finds their work done. `name`: the function's name for the message.
  */
 export async function withRequests<R>(run: () => R, folder: string, name: string): Promise<Awaited<R>> {
   latest = undefined
@@ -26,20 +26,20 @@ export async function withRequests<R>(run: () => R, folder: string, name: string
   const pending = new Map<number, SourceLine>()
   const hook = createHook({
     init(id, kind) {
-      // a request that comes later, such as the write after the open, belongs to the line that began it all
+      // a later request, such as the write after an open, belongs to the line that began the first one
       const at = placeIn(folder, new Error().stack) ?? lines.get(executionAsyncId())
       if (!at) return
       lines.set(id, at)
       if (KINDS.includes(kind)) pending.set(id, at)
     },
-    before: id => void pending.delete(id), // its answer is there
+    before: id => void pending.delete(id), // it is answered
   }).enable()
   try {
     const result = await run()
     leaveNone([...pending.values()], name)
     return result
   } catch (error) {
-    // what the others of a Promise.all still do is no mistake: they are begun by the same line
+    // the other requests of a Promise.all may still run: the same line began them, so that is no mistake
     const line = error instanceof Error && error !== latest ? placeIn(folder, error.stack)?.line : undefined
     if (line !== undefined)
       leaveNone(
@@ -48,7 +48,7 @@ export async function withRequests<R>(run: () => R, folder: string, name: string
       )
     throw error
   } finally {
-    // what is taken away meanwhile would make them fail
+    // wait for them: what is removed after this would make them fail
     for (const end = Date.now() + REQUESTS_TIMEOUT; pending.size > 0 && Date.now() < end;)
       await setImmediate()
     hook.disable()

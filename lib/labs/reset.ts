@@ -9,7 +9,7 @@ import { changeProgress } from './progress.ts'
 import { taskKey } from './verdict.ts'
 import { fileOf, PROGRESS, startFileOf, type Workspace } from './workspace.ts'
 
-/** Puts a lab's start file back, as resetFile does, and lets its tasks and hints begin again. What was passed stays noted. */
+/** Restores a lab's start file as resetFile does; its tasks and hints begin again. Passed tasks stay noted. */
 export function resetLab(workspace: Workspace, exercise: Exercise): string | undefined {
   const kept = resetFile(workspace, exercise)
   changeProgress(workspace, ({ tasks }) => {
@@ -24,8 +24,8 @@ export function resetLab(workspace: Workspace, exercise: Exercise): string | und
 }
 
 /**
- * Puts an exercise's start file back. Returns the name under which what was there is kept, in the same folder; undefined
- * where nothing had been changed. Progress stays.
+ * Restores a lab's start file. Keeps the old file beside it and returns its new name; undefined if nothing had been changed.
+ * Progress stays.
  */
 export function resetFile(workspace: Workspace, exercise: LabName): string | undefined {
   const [file, startFile] = [fileOf(workspace, exercise), startFileOf(exercise)]
@@ -45,7 +45,7 @@ export function resetFile(workspace: Workspace, exercise: LabName): string | und
   })
 }
 
-/** `3-root.before-reset.ts`, `3-root.before-reset-2.ts` … */
+/** An unused name: `3-root.before-reset.ts`, `3-root.before-reset-2.ts` … */
 function freeName(file: string): string {
   for (let count = 1; ; count++) {
     const name = file.replace(/\.ts$/, `.before-reset${count > 1 ? `-${count}` : ''}.ts`)

@@ -6,14 +6,13 @@ import { reasonFor, reasonsFor } from './reasons.ts'
 
 export interface TapeDiff {
   rows: Row[]
-  /** the first difference, explained; absent where the tapes are the same */
+  /** the explained first difference; absent if the tapes are equal */
   first?: string
 }
 
 /**
- * The learner's tape beside the reference's, aligned at the calls that they have in common; calls that only later tasks ask
- * for are not missed. A different tape may be right: the checks decide, not this. Where the kernel refused one of its calls
- * (`problem`), nothing but that call is explained.
+ * The learner's tape beside the reference's, aligned at common calls, without the reference's calls for later tasks. A
+ * different tape may be right: the checks decide. If the kernel refused a call (`problem`), only that call is explained.
  */
 export function diffTapes(
   yours: readonly Recorded[],
@@ -31,7 +30,7 @@ export function diffTapes(
   const made = new Set(yours.map(({ call }) => call))
   const wanted = reference.filter(call => made.has(call) || !later(call))
   const rows = align(yours, wanted)
-  // where nothing is written yet, the first line would be given away
+  // while nothing is written, an explanation would give the first line away
   const first =
     yours.length === 0
       ? undefined

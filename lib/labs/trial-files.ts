@@ -13,14 +13,14 @@ import {
   where,
 } from '../common/shape.ts'
 
-/** The files in which a trial says what it found, in the sandbox's copy of the data folder. */
+/** The files with a trial's results, in the sandbox's copy of the data folder. */
 export const TRIAL_FILE = 'trial.json'
 export const STUCK_FILE = 'stuck.json'
 
-/** The status with which an endless loop is ended. */
+/** The exit status of a process that was ended because of an endless loop. */
 export const ENDLESS = 87
 
-/** Where an endless loop was: the functions that ran then, the innermost first, as the watchdog writes them. */
+/** Where an endless loop was: the call stack, innermost first, as the watchdog writes it. */
 export const isStuck = listOf(object({ file: text, line: count }))
 export type Stuck = Of<typeof isStuck>
 
@@ -41,12 +41,12 @@ const isCheck = object({
   diagnosis: nullable(text),
 })
 
-/** More calls than these are on no tape of a lab: two tapes are compared in a time that grows with the product of their lengths. */
+/** More calls than any tape of a lab has. Comparing two tapes takes time proportional to the product of their lengths. */
 const MOST_CALLS = 5000
 const calls = <T>(shape: Shape<T>) => where(listOf(shape), list => list.length <= MOST_CALLS)
 const isRecorded = object({ call: text, at: optional(isPlace), mayFail: optional(flag) })
 
-/** What of a trial is used outside of its sandbox, where the code that was tried may have written the file itself. */
+/** The results of a trial that are used outside its sandbox. Must be checked: the tried code may have written the file itself. */
 export const isTrial = object({
   report: optional(object({ checks: listOf(isCheck), host: object({ left: texts }) })),
   problem: optional(isProblem),

@@ -24,43 +24,43 @@ import { TRIALS } from './trial-jobs.ts'
 import { watch } from './watchdog.ts'
 import { asWritten, loadExported } from './learners-code.ts'
 
-/** What a trial is about. */
+/** What to try. */
 export interface TrialRequest {
   number: number
-  /** where the learner's files are */
+  /** the folder with the learner's files */
   folder: string
   rootless: boolean
-  /** the chapters before whose parts are to be the learner's, too; the others are ours */
+  /** the earlier chapters whose parts are the learner's; the other parts are ours */
   own: number[]
-  /** the checks that are wanted: what comes after them is not run; all, unless given */
+  /** the wanted checks: nothing after the last of them is run; by default all */
   until?: readonly string[]
-  /** whether another trial may follow in the same process: then it says what is otherwise than before */
+  /** whether the same process may run another trial: then this one reports what it changed */
   shared?: boolean
 }
 
-/** What became of the learner's code: what the checks found, or what came in between. */
+/** The results of a trial: what the checks found, or what stopped it. */
 interface Trial {
   report?: Report
   problem?: Problem
-  /** what the learner's part records, and what a task does that has its own tape, by its id; beside the reference */
+  /** two tapes each: of the learner's part, and of tasks with their own tape, by task id */
   tapes: Record<string, { yours: Recorded[]; reference: string[] }>
   /** what was done on the host */
   host: string[]
-  /** what is otherwise than before, in the process or around it, so that another trial there would not be the same */
+  /** what has changed in the process or its surroundings, so that another trial there would start differently */
   spoiled: string[]
 }
 
 export interface TrialOf {
   step: Step
   exercise: Exercise
-  /** ours for this exercise */
+  /** our solution of this exercise */
   reference: Exported
   earlier: Exercise[]
 }
 
 /**
- * Tries out what learners wrote, one after the other. To be called in the sandbox, in a process that is there for this alone:
- * whatever that code does, it ends with it. What was found is in a file as soon as it is known.
+ * Tries learners' code, one trial after the other. Call it in the sandbox, in a process used for nothing else: everything that
+ * the code does ends with that process. Each result is written to a file as soon as it is known.
  */
 export async function runTrials(of: TrialOf, dataFolder: string): Promise<void> {
   keepRelay()
@@ -82,7 +82,7 @@ export async function runTrials(of: TrialOf, dataFolder: string): Promise<void> 
   })
 }
 
-/** Makes the chapter's container with what the learner wrote, and lets the checks look at it. */
+/** Makes the chapter's container with the learner's code, and runs the checks. */
 async function runTrial(
   request: TrialRequest,
   of: TrialOf,
@@ -97,8 +97,8 @@ async function runTrial(
     save()
   }
   const thrown = (error: unknown) => {
-    if (trial.problem) process.exit(1) // what comes after it comes of it
-    // only `attach` has connections, and closes them at its end
+    if (trial.problem) process.exit(1) // later errors only follow from this one
+    // only `attach` uses connections, and closes them at its end
     stop(
       notAwaited() ?? error,
       error instanceof ClosedError ? 'it went on after `attach` had ended' : 'meanwhile',
@@ -120,7 +120,7 @@ async function runTrial(
     const exported = await loadExported(folder, of.exercise)
     const step = await build(request, of, exported)
     const options: StepMode = { rootless: request.rootless, runtime: 'minilab' }
-    // with the same values as in the run, so that what is said of the tapes fits what the checks say
+    // with the same values as the run, so that the tapes match the checks
     const { spec = () => {} } = step
     trial.tapes = await bothTapes({ ...of, step: { ...of.step, spec } }, exported, options)
     const { until } = request
@@ -144,7 +144,7 @@ async function runTrial(
   process.off('exit', leaving)
 }
 
-/** A call without what is another in each run: ids of containers, pids, addresses. */
+/** A call without what differs in each run: ids of containers, pids, addresses. */
 const anonymous = (call: string) =>
   [...given]
     .toSorted(([a], [b]) => b.length - a.length) // `10.44.0.1/24` before `10.44.0.1`
@@ -158,7 +158,7 @@ function problemOf(error: unknown, folder: string, doing: string): Problem {
   return { what: message, ...(at && { at }), remedy }
 }
 
-/** The step, with the learner's parts in the places of ours. */
+/** The step with the learner's parts in place of ours. */
 async function build(
   request: TrialRequest,
   { step, exercise, earlier }: TrialOf,
@@ -179,7 +179,7 @@ async function build(
   return exercise.build ? exercise.build(built, exported) : built
 }
 
-/** The learner's tapes and the reference's, recorded; nothing is made. None where the learner's code throws: the run will say it. */
+/** Records the learner's tapes and the reference's; makes nothing. Empty if the learner's code throws: the run will report that. */
 async function bothTapes(
   { step, exercise, reference }: TrialOf,
   exported: Exported,
@@ -218,10 +218,10 @@ async function bothTapes(
   return tapes
 }
 
-/** What long paths are called by those who write the part. */
+/** Short names for long paths, as the part's author knows them. */
 type Names = Record<string, string>
 
-/** `<open_tree #12>` says where on the tape; which call it is does for a comparison. */
+/** The call without positions: `<open_tree #12>` names the place on the tape, but to compare, the call's name is enough. */
 function plain(call: string, names: Names): string {
   const named = Object.entries(names).reduce((text, [path, name]) => text.replaceAll(`"${path}"`, name), call)
   return named.replaceAll(/ #\d+>/g, '>')

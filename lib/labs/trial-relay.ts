@@ -7,10 +7,10 @@ import type { Told } from '../kernel/process/handed.ts'
 import { SOCK_NONBLOCK } from '../kernel/syscalls/constants.ts'
 import { socketPair } from '../kernel/process/pipe.ts'
 
-/** What is taken of one trial, in characters: its code can tell things, too. */
+/** How much we read from one trial, in characters: the learner's code can send events too. */
 const LIMITS = { line: 2 ** 20, all: 2 ** 24 }
 
-/** Tells viewers what a trial in a sandbox tells us. */
+/** Passes on to viewers what a trial in a sandbox reports to us. */
 export class TrialRelay {
   readonly #socket: Socket
   readonly #theirs: Descriptor
@@ -27,26 +27,26 @@ export class TrialRelay {
     this.#socket.setEncoding('utf8').on('data', (text: string) => this.#hear(text))
   }
 
-  /** What the process in the sandbox has to inherit, and to be told. */
+  /** What the process in the sandbox must inherit, and be told. */
   get handed(): { told: Told; keep: number[] } {
     return { told: RELAY.tell(this.#theirs.fd), keep: [this.#theirs.fd] }
   }
 
-  /** The process has started. */
+  /** Call this when the process has started. */
   closeTheirs(): void {
     this.#theirs[Symbol.dispose]()
   }
 
-  /** A trial begins. */
+  /** Call this when a trial begins. */
   begin(dataFolder: string): void {
     this.#feed = new Feed(dataFolder)
     this.#all = 0
     this.#rest = ''
   }
 
-  /** It is over; resolves when viewers have heard what was told until now. */
+  /** Call this after a trial; resolves when viewers have everything that was reported so far. */
   async end(): Promise<void> {
-    await new Promise(resolve => setImmediate(resolve)) // what has come is read before
+    await new Promise(resolve => setImmediate(resolve)) // read first what has already arrived
     this.#feed?.close()
     this.#feed = undefined
   }

@@ -7,42 +7,42 @@ import { reasonFor, reasonsFor } from './reasons.ts'
 import { diffTapes, type TapeDiff } from './tape-diff.ts'
 import type { TriedOut } from './trials.ts'
 
-/** What became of one task: limited where this machine does not let us look. */
+/** The result of one task. `limited`: this machine cannot check it. */
 export interface TaskVerdict {
   id: string
   title: string
   state: 'passed' | 'failed' | 'limited'
   checks: Report['checks']
-  /** of its checks those that could not be looked at, because it did not come to that */
+  /** those of its checks that were not made, because the step ended before */
   missing: string[]
-  /** the first difference of its tape to the reference's, explained; only where it failed, and something is written for it */
+  /** the first difference between its tape and the reference's, explained; only if it failed and something is written for it */
   difference: string | null
 }
 
-/** What `minilab check --json` prints. */
+/** The output of `minilab check --json`. */
 export interface Verdict {
   lab: number
   name: string
   file: string
   mode: 'root' | 'rootless'
   passed: boolean
-  /** the chapters before whose parts were the learner's */
+  /** the earlier chapters whose parts were the learner's */
   own: number[]
   tasks: TaskVerdict[]
-  /** the one of them that is worked on: why it fails is what there is to say; null where none fails */
+  /** the failed task that the learner works on, whose failure is explained; null if none failed */
   working: string | null
-  /** whether something is written for that one already */
+  /** whether something is written for that task already */
   written: boolean
-  /** the lab that comes next: this one until it is passed; null where all are */
+  /** the next lab: this one until it is passed; null if all are passed */
   next: number | null
-  /** what stopped it, in words for its writer */
+  /** what stopped it, in words for the author of the code */
   problem: Problem | null
   /** what the learner's code printed */
   said: string
   left: string[]
 }
 
-/** Judges each task by what the checks found. */
+/** Judges each task by the results of the checks. */
 export function judgeTasks(exercise: Exercise, tried: TriedOut): TaskVerdict[] {
   const found = tried.report?.checks ?? []
   return exercise.tasks.map(task => {
@@ -56,7 +56,7 @@ export function judgeTasks(exercise: Exercise, tried: TriedOut): TaskVerdict[] {
   })
 }
 
-/** Whether the learner's tape has one of the calls that a task asks for. */
+/** Whether the learner's tape has a call that this task asks for. */
 function hasCallOf(exercise: Exercise, task: Task, tried: TriedOut): boolean {
   const reasons = reasonsFor(exercise, task)
   const { yours = [] } = tapesOf(task, tried) ?? {}
@@ -64,8 +64,8 @@ function hasCallOf(exercise: Exercise, task: Task, tried: TriedOut): boolean {
 }
 
 /**
- * Notes with what file a task was begun, and tells whether something is written for it: one of its calls, or anything since.
- * `content` is a digest of the file, `start` of the start file.
+ * Notes the file with which a task was begun, and returns whether something is written for the task: one of its calls, or any
+ * change since. `content` is a digest of the file, `start` of the start file.
  */
 export function isWritten(
   progress: Progress,
@@ -80,9 +80,9 @@ export function isWritten(
 }
 
 /**
- * Of the tasks that fail the one that is worked on. What stopped all of them belongs to the tasks about the code that did it, and
- * of those to one that was never passed: it is what its writer has just changed. A refused call belongs to the task that asks
- * for it.
+ * Chooses the failed task that the learner works on. An error that stopped everything belongs to the tasks about the code that
+ * caused it, first to those never passed, because that is what the learner has just changed. A refused call belongs to the task
+ * that asks for it.
  */
 export function workingOn(
   exercise: Exercise,
@@ -106,7 +106,7 @@ export function workingOn(
 const writes = (exercise: Exercise, id: string): string | undefined =>
   exercise.tasks.find(task => task.id === id)?.writes ?? partOf(exercise)
 
-/** A task's tape beside the reference's: its own where it has one, else that of the chapter's part. */
+/** A task's tape beside the reference's: its own if it has one, else that of the chapter's part. */
 export function tapeDiffOf(
   exercise: Exercise,
   task: Task,
@@ -118,13 +118,13 @@ export function tapeDiffOf(
 
 const tapesOf = (task: Task, { tapes }: Pick<TriedOut, 'tapes'>) => tapes[task.record ? task.id : 'part']
 
-/** `3-root`: the name of a lab in progress.json. */
+/** The name of a lab in progress.json: `3-root`. */
 export const labKey = ({ number, name }: LabName) => `${number}-${name}`
 
-/** `3-root/pivot`: the name of a task there. */
+/** The name of a task there: `3-root/pivot`. */
 export const taskKey = (lab: LabName, id: string) => `${labKey(lab)}/${id}`
 
-/** Why a task failed, in few words: the first check that saw it, or what came in between. */
+/** Why a task failed, in brief: the first check that failed, or what stopped it. */
 export function whyFailed(
   { checks, missing }: TaskVerdict,
   problem: Problem | null,
@@ -134,12 +134,12 @@ export function whyFailed(
   return { check: missing[0] ?? '', diagnosis: problem?.what ?? 'it could not be looked at' }
 }
 
-/** What is known of a task, to be changed; begun now where nothing is. */
+/** The progress of a task, to be changed; created if there is none. */
 export function begun(progress: Progress, exercise: Exercise, id: string, at: string): TaskProgress {
   return (progress.tasks[taskKey(exercise, id)] ??= { first: at, last: at, attempts: 0, hints: 0 })
 }
 
-/** Notes a verdict: an attempt counts for the first task that is not passed yet, which is the one that is worked on. */
+/** Notes a verdict. An attempt counts only for the task that the learner works on. */
 export function noteVerdict(
   progress: Progress,
   exercise: Exercise,
@@ -162,7 +162,7 @@ export function noteVerdict(
   }
 }
 
-/** Whether a task is still to be passed: it never was, or was not since the start file was put back. */
+/** Whether a task must still be passed: it never was, or not since the start file was restored. */
 export function isOpen({ tasks }: Progress, exercise: Exercise, id: string): boolean {
   const { passed, again } = tasks[taskKey(exercise, id)] ?? {}
   return passed === undefined || again !== undefined
@@ -174,10 +174,10 @@ export function hintsRead({ tasks }: Progress, exercise: Exercise, id: string): 
   return again ?? hints
 }
 
-/** The task that is worked on: the first that is open; undefined where none is. */
+/** The current task: the first open one; undefined if there is none. */
 export function taskAt(progress: Progress, exercise: Exercise): Task | undefined {
   return exercise.tasks.find(({ id }) => isOpen(progress, exercise, id))
 }
 
-/** Whether no task of an exercise is open. */
+/** Whether an exercise has no open task. */
 export const isPassed = (progress: Progress, exercise: Exercise) => taskAt(progress, exercise) === undefined

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { now } from '../kernel/syscalls/now.ts'
 import { ENDLESS, type Stuck } from './trial-files.ts'
 
-/** How long code may run without giving anything else a turn, in milliseconds; and the part of it in which it has a processor. */
+/** How long code may run without letting anything else run, in milliseconds; and how much of that time it must have used a CPU. */
 const BEAT_TIMEOUT = Number(process.env.MINILAB_PATIENCE ?? 5000)
 const BUSY = 0.8
 
@@ -15,8 +15,8 @@ interface Watch {
 }
 
 /**
- * Watches this thread: when it has run for too long without a pause, the place at which it is goes to a file as JSON
- * (Stuck), and the process ends with the status ENDLESS. Only another thread can tell, by the inspector's protocol.
+ * Watches this thread. If it runs for too long without a pause, writes its call stack to a file as JSON (Stuck) and ends the
+ * process with status ENDLESS. Another thread must do that, by the inspector's protocol.
  */
 export function watch(file: string): void {
   const beat = new Int32Array(new SharedArrayBuffer(4))
@@ -29,7 +29,7 @@ export function watch(file: string): void {
 }
 
 function guard({ beat, file }: Watch): void {
-  // on a machine that has much else to do, what waits for a processor is no endless loop
+  // on a busy machine, a thread that waits for a CPU is in no endless loop
   for (let begun = cpuTime(); ;) {
     if (Atomics.wait(beat, 0, Atomics.load(beat, 0), BEAT_TIMEOUT) !== 'timed-out') begun = cpuTime()
     else if (cpuTime() - begun > BEAT_TIMEOUT * BUSY) break
@@ -46,12 +46,12 @@ function guard({ beat, file }: Watch): void {
     writeFileSync(file, JSON.stringify(stuck))
     now.exit_group(ENDLESS) // process 1 cannot kill itself: pid_namespaces(7)
   })
-  setInterval(() => {}, BEAT_TIMEOUT) // or this thread would end before the answer
+  setInterval(() => {}, BEAT_TIMEOUT) // keeps this thread from ending before the answer arrives
   session.post('Debugger.enable')
   session.post('Debugger.pause')
 }
 
-/** What our process has used, in milliseconds. */
+/** The CPU time that our process has used, in milliseconds. */
 function cpuTime(): number {
   const { user, system } = process.cpuUsage()
   return (user + system) / 1000

@@ -8,9 +8,9 @@ import { owner } from './file-owner.ts'
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /**
- * Writes a file that appears only when it is complete, in place of an older one; after an error, or Ctrl-C, nothing is
- * left. `fill` writes to the stream, ends it, and resolves when all is written. Throws what `fill` throws, a MinilabError (machine)
- * for want of room or rights, a usage error for a path that cannot be.
+ * Makes or replaces a file, which appears only when it is complete; after an error or Ctrl-C nothing is left. `fill` writes to
+ * the stream, ends it, and resolves when all is written. Throws what `fill` throws, a MinilabError (machine) for lack of room
+ * or rights, a usage error for an impossible path.
  */
 export async function writeWhole(path: string, fill: (out: Writable) => Promise<void>): Promise<void> {
   const leave = (signal: NodeJS.Signals) => {

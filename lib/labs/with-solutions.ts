@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Exercise } from './exercise.ts'
 import { fileOf, initWorkspace, solutionFileOf, type Workspace } from './workspace.ts'
 
-/** Does something with a workspace in which these labs are solved as the reference does it; it is gone afterwards. */
+/** Runs a function with a temporary workspace in which these labs are solved as in the reference. */
 export async function withSolutions<T>(
   labs: readonly Exercise[],
   task: (workspace: Workspace) => Promise<T>,

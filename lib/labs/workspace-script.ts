@@ -6,8 +6,8 @@ import { writeOwned } from './file-owner.ts'
 const OURS = '# Made by `minilab init`'
 
 /**
- * The `./minilab` of a workspace: it runs the minilab that the workspace belongs to, from wherever it is called. Another file of
- * that name is left as it is.
+ * The `./minilab` of a workspace, which runs the minilab that the workspace belongs to from any folder. Another file of that
+ * name is left unchanged.
  */
 export function script(folder: string): { name: string; isThere(): boolean; make(): void } {
   const path = join(folder, 'minilab')
@@ -27,7 +27,7 @@ export function script(folder: string): { name: string; isThere(): boolean; make
 function scriptFor(folder: string): string {
   const launcher = join(ownFolder, 'minilab')
   const target = existsSync(launcher) ? launcher : join(ownFolder, 'bin.mjs') // the npm package has only this
-  // relative within a checkout, so that both can be moved together
+  // relative inside a checkout, so that both can be moved together
   const found = `${folder}/`.startsWith(`${ownFolder}/`)
     ? `"$here"/${quoted(relative(folder, target))}`
     : quoted(target)
@@ -41,5 +41,5 @@ exec "$minilab" "$@"
 `
 }
 
-/** A word of a shell. */
+/** A text quoted as one word for a shell. */
 const quoted = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`

@@ -22,19 +22,19 @@ import { createOwned, linkOwned, makeOwnedFolder, sudoUser, writeOwned } from '.
 import type { Progress } from './progress-shape.ts'
 import { script } from './workspace-script.ts'
 
-/** A learner's folder: what they write, one file a chapter, and their progress. */
+/** A learner's folder: their code, one file for each chapter, and their progress. */
 export interface Workspace {
-  /** absolute, without symbolic links: so the paths in a stack trace begin with it */
+  /** absolute, without symbolic links, so that paths in a stack trace begin with it */
   folder: string
 }
 
 /** The file that makes a folder a workspace. */
 export const PROGRESS = 'progress.json'
 
-/** `mine/` in a checkout: git-ignored, and made when it is first needed. */
+/** `mine/` in a checkout: ignored by git, and made when it is first needed. */
 export const MINE = join(ownFolder, 'mine')
 
-/** The pristine files: TypeScript also in the npm package. */
+/** The original files, which are TypeScript in the npm package too. */
 const LABS = join(ownFolder, 'labs')
 
 export const fileOf = ({ folder }: Workspace, { number, name }: LabName) =>
@@ -47,9 +47,9 @@ export function noProgress(): Progress {
 }
 
 /**
- * The workspace that a command is about: `$MINILAB_WORKSPACE`; else the nearest folder, from the current one upward, that is
- * one or has one in `mine/`; else that of the checkout, if we may write to it. Undefined where there is none.
- * Throws a usage error where it is a stranger's: their code would run, with our rights.
+ * The workspace for a command: `$MINILAB_WORKSPACE`; else the nearest folder, from the current one upward, that is a workspace
+ * or has one in `mine/`; else the checkout's, if we may write to it. Undefined if there is none. Throws a usage error if it
+ * belongs to another user: that user's code would run with our rights.
  */
 export function findWorkspace(from = process.cwd()): Workspace | undefined {
   const named = process.env.MINILAB_WORKSPACE
@@ -71,7 +71,7 @@ function at(folder: string): Workspace | undefined {
   return isWorkspace(folder) ? { folder: realpathSync(folder) } : undefined
 }
 
-/** Also where the file is damaged: only what is surely another program's is not ours. */
+/** Whether a folder is a workspace, even one whose progress file is damaged; not if the file clearly belongs to another program. */
 function isWorkspace(folder: string): boolean {
   const file = join(folder, PROGRESS)
   if (!mayAccess(file, constants.R_OK)) return false
@@ -79,16 +79,16 @@ function isWorkspace(folder: string): boolean {
   return typeof found === 'object' ? 'minilab' in found : found === 'no JSON'
 }
 
-/** Whether another user may have put the folder in our way, as anyone can in /tmp. */
+/** Whether another user may have put the folder there, as anyone can in /tmp. */
 function isStranger(folder: string): boolean {
   const known = [0, process.geteuid?.(), sudoUser()?.uid, statSync(ownFolder).uid]
   return !known.includes(statSync(folder).uid)
 }
 
-/** The folder that `minilab init` makes where none is named. */
+/** The folder that `minilab init` makes if none is given. */
 export const defaultFolder = () => (isCheckout ? MINE : resolve('mine'))
 
-/** One thing that belongs into a workspace. */
+/** One file or link of a workspace. */
 interface Piece {
   name: string
   isThere(): boolean
@@ -96,9 +96,9 @@ interface Piece {
 }
 
 /**
- * Makes a folder a workspace. One that is a workspace already gets what it lacks; nothing that is there is changed, but
- * links, and the script `minilab`, that lead to another minilab than this. Returns with it the names of what was made.
- * Throws a usage error where the folder holds other things or cannot be made or written.
+ * Makes a folder a workspace. If it is one already, adds only what is missing; changes only links, and the script `minilab`,
+ * that lead to another minilab. Also returns the names of what was made. Throws a usage error if the folder contains other
+ * things, or cannot be made or written.
  */
 export function initWorkspace(path: string): { workspace: Workspace; made: string[] } {
   const wanted = resolve(path)
@@ -120,10 +120,10 @@ export function initWorkspace(path: string): { workspace: Workspace; made: strin
   }
 }
 
-/** Makes the folder where it is missing, and the file that makes it a workspace. */
+/** Makes the folder if it is missing, and the file that makes it a workspace. */
 function begin(folder: string): string[] {
   makeOwnedFolder(folder, sudoUser())
-  const other = readdirSync(folder).find(name => !name.startsWith('.')) // git init may have come before
+  const other = readdirSync(folder).find(name => !name.startsWith('.')) // hidden files are allowed: git init may have run before
   try {
     if (other === undefined) {
       createOwned(join(folder, PROGRESS), lines(noProgress()))
@@ -132,7 +132,7 @@ function begin(folder: string): string[] {
   } catch (error) {
     if (codeOf(error) !== 'EEXIST') throw error
   }
-  if (isWorkspace(folder)) return [] // another process was faster
+  if (isWorkspace(folder)) return [] // another process made it first
   throw new MinilabError(
     'usage',
     `${folder} holds other things (${other ?? PROGRESS})`,
@@ -143,7 +143,7 @@ function begin(folder: string): string[] {
 const REFUSED: Record<string, string> = {
   EACCES: 'cannot be written to with your rights',
   EPERM: 'cannot be written to, or can hold no symbolic links',
-  EPROTO: 'can hold no symbolic links', // folders that VirtualBox shares
+  EPROTO: 'can hold no symbolic links', // VirtualBox's shared folders
   EOPNOTSUPP: 'can hold no symbolic links',
   EROFS: 'is on a read-only file system',
   ENOTDIR: 'is no directory',
@@ -168,7 +168,7 @@ function pieces(folder: string): Piece[] {
   ]
 }
 
-/** A link, relative within a checkout, so that both can be moved, or shared with a VM, together. */
+/** A link; relative inside a checkout, so that both can be moved, or shared with a VM, together. */
 function link(folder: string, name: string, target: string): Piece {
   const path = join(folder, name)
   const leadsTo = `${folder}/`.startsWith(`${ownFolder}/`) ? relative(dirname(path), target) : target
@@ -185,7 +185,7 @@ function link(folder: string, name: string, target: string): Piece {
   }
 }
 
-/** Where the types of Node are, for the editor; nowhere if the package was installed without its development dependencies. */
+/** The folders with Node's types for the editor; none if the package was installed without its development dependencies. */
 function nodeTypes(): string[] {
   const paths = createRequire(join(codeFolder, 'package.json')).resolve.paths('@types/node') ?? []
   return paths
@@ -203,10 +203,10 @@ function labs(): string[] {
 
 const lines = (document: object) => JSON.stringify(document, null, 2) + '\n'
 
-/** `import` instead of `require`, and nothing to publish. */
+/** Makes Node use `import` instead of `require`, and npm publish nothing. */
 const PACKAGE = { private: true, type: 'module' }
 
-/** For the editor: Node strips the types and looks at none of this. */
+/** For the editor: Node removes types without checking them. */
 const TSCONFIG = {
   compilerOptions: {
     module: 'nodenext',
