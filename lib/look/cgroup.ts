@@ -7,7 +7,7 @@ import { belongsTo, flat } from './processes.ts'
 import { isReadable, type Readable, reading } from './readable.ts'
 import type { CgroupView, Count, Limit, Processes } from './snapshot-shape.ts'
 
-/** What is read beside that which the checks ask for; the units are those of v1 and v2. */
+/** What is read besides the values that the checks need; in the units of v1 and v2. */
 const FILES = {
   ...readings,
   memoryCurrent: { controller: 'memory', v1: ['memory.usage_in_bytes'], v2: ['memory.current'] },
@@ -23,16 +23,16 @@ const FILES = {
   },
 } as const satisfies Record<string, { controller: string; v1: readonly string[]; v2: readonly string[] }>
 
-const NO_LIMIT = 2 ** 62 // v1 says "none" by the largest number of whole pages: mm/page_counter.c
+const NO_LIMIT = 2 ** 62 // without a limit v1 shows the largest number of whole pages: mm/page_counter.c
 
-/** The cgroup of a process: limits and use, on v1, v2 and both. Throws ENOENT or ESRCH where the process has ended. */
+/** The cgroup of a process: limits and use, on v1, v2 or both. Throws ENOENT or ESRCH if the process has ended. */
 export function cgroupOf(pid: number, { roots }: Processes): CgroupView {
   const found = hierarchies(pid)
   const container = new Set(flat(roots).map(process => process.pid))
   const text = (what: keyof typeof FILES) => read(found, what)
-  const nanoseconds = (what: keyof typeof FILES, controller: string) =>
+  const microseconds = (what: keyof typeof FILES, controller: string) =>
     hierarchyOf(controller, found)?.version === 1 ? scaled(text(what), 1 / 1000) : scaled(text(what))
-  const place = (controller: string) => {
+  const directoryOf = (controller: string) => {
     const path = hierarchyOf(controller, found)?.own ?? null
     return { path, others: path === null ? null : othersIn(path, container) }
   }
@@ -40,23 +40,23 @@ export function cgroupOf(pid: number, { roots }: Processes): CgroupView {
     mode: cgroupMode(found),
     folders: found.map(({ version, controllers, own }) => ({ version, controllers, path: own })),
     memory: {
-      ...place('memory'),
+      ...directoryOf('memory'),
       current: scaled(text('memoryCurrent')),
       peak: scaled(text('memoryPeak')),
       limit: limit(text('memoryLimit')),
       oomKills: scaled(text('oomKills')),
     },
     cpu: {
-      ...place('cpu'),
+      ...directoryOf('cpu'),
       quota: limit(text('cpuQuota')),
       period: period(text('cpuPeriod')),
-      used: nanoseconds('cpuUsage', 'cpuacct'),
+      used: microseconds('cpuUsage', 'cpuacct'),
       periods: scaled(text('cpuPeriods')),
       throttled: scaled(text('cpuThrottled')),
-      throttledTime: nanoseconds('throttledTime', 'cpu'),
+      throttledTime: microseconds('throttledTime', 'cpu'),
     },
     pids: {
-      ...place('pids'),
+      ...directoryOf('pids'),
       current: scaled(text('pidsCurrent')),
       peak: scaled(text('pidsPeak')),
       limit: limit(text('pidsLimit')),
@@ -66,7 +66,7 @@ export function cgroupOf(pid: number, { roots }: Processes): CgroupView {
   }
 }
 
-/** The text of a control file, or of the line in it that begins with a key; null where there is no such file or line. */
+/** The text of a control file, or of its line that begins with a key; null if there is no such file or line. */
 function read(found: Hierarchy[], what: keyof typeof FILES): Readable<string | null> {
   const { controller, v1, v2 } = FILES[what]
   const hierarchy = hierarchyOf(controller, found)
@@ -80,7 +80,7 @@ function read(found: Hierarchy[], what: keyof typeof FILES): Readable<string | n
   })
 }
 
-/** A control file's text; null where there is none: the root of a hierarchy has no limits. */
+/** A control file's text; null if there is none, as in the root of a hierarchy, which has no limits. */
 function content(path: string): Readable<string | null> {
   return reading(path, () => {
     try {
@@ -100,20 +100,20 @@ const on = <T>(text: Readable<string | null>, then: (text: string) => T): Readab
 const scaled = (text: Readable<string | null>, factor = 1): Count =>
   on(text, t => Math.round(Number(t) * factor))
 
-/** Of `cpu.max` the first word. */
+/** A limit; for `cpu.max` the first word. */
 const limit = (text: Readable<string | null>): Limit =>
   on(text, t => {
     const [word = ''] = t.split(' ')
     return word === 'max' || word === '-1' || Number(word) >= NO_LIMIT ? 'max' : Number(word)
   })
 
-/** Of `cpu.max` the second word. */
+/** A period; for `cpu.max` the second word. */
 const period = (text: Readable<string | null>): Count => on(text, t => Number(t.split(' ').at(-1)))
 
-/** While it still says FREEZING, some of its processes run. */
+/** FREEZING does not count: some of its processes still run. */
 const frozen = (text: Readable<string | null>) => on(text, t => t === 'FROZEN' || t === '1')
 
-/** How many processes of a cgroup are not the container's. */
+/** How many processes of a cgroup do not belong to the container. */
 function othersIn(path: string, container: Set<number>): Count {
   return on(content(join(path, 'cgroup.procs')), text => {
     const members = text.split('\n').filter(Boolean)

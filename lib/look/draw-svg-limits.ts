@@ -5,7 +5,7 @@ import { box, type Piece, stacked, text, widthOf } from './svg.ts'
 import { type Gauge, gauges } from './gauges.ts'
 import { capabilityWords, frozenWords, idWords, plural } from './phrases.ts'
 
-/** Memory, processor and processes as gauges: what is used of what is allowed. */
+/** Draws memory, CPU and processes as gauges: how much is used of what is allowed. */
 export function drawLimits({ cgroup }: Snapshot, width: number): Piece {
   const frozen: Piece = {
     height: 74,
@@ -28,7 +28,7 @@ export function drawLimits({ cgroup }: Snapshot, width: number): Piece {
 
 const LOOKS = { well: 'accent', held: 'shared', alarm: 'alarm' } as const
 
-/** What is used at the left, the limit at the right end of the bar: that is where it is reached. */
+/** Draws a gauge: what is used on the left, the limit at the right end of the bar, where it is reached. */
 function drawGauge(gauge: Gauge, width: number): Piece {
   const { key, title, used, limit, fill, mark, tone, notes, names } = gauge
   const [top, height] = [58, 26]
@@ -49,7 +49,7 @@ function drawGauge(gauge: Gauge, width: number): Piece {
   ]
   if (fill !== null) {
     const look = `fill ${fill > 0.8 && tone === 'well' ? 'held' : tone}`
-    // a little is not nothing
+    // a small value must still be visible
     const filled = fill === 0 ? 0 : Math.max(6, Math.round(fill * width))
     body.push(box({ x: 0, y: top, width: filled, height, look, key: `${key}.bar`, round: 6 }))
   }
@@ -67,7 +67,7 @@ function drawGauge(gauge: Gauge, width: number): Piece {
   return { height: notes.length ? y + 6 : top + height + 6, body }
 }
 
-/** A line across the bar where the highest value was, and below it how high that was. */
+/** A line across the bar at the highest value, with that value below it. */
 function drawPeak(words: string, key: string, mark: number, top: number, height: number, width: number) {
   const x = Math.min(width - 4, Math.round(mark * width))
   const half = widthOf(words, 'note') / 2
@@ -83,7 +83,7 @@ function drawPeak(words: string, key: string, mark: number, top: number, height:
   ]
 }
 
-/** Capabilities, seccomp, no_new_privs and who its users are: in lines. */
+/** Lists capabilities, seccomp, no_new_privs and the mapping of its users. */
 export function drawSecurity({ security }: Snapshot, width: number): Piece {
   const { seccomp, seccompFilters, noNewPrivileges, allCapabilities } = security
   const names = capabilityWords(security)

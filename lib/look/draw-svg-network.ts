@@ -6,7 +6,7 @@ import { cableBoxes, linkState, networkWords, routeWords, traffic } from './phra
 const BOX = 312
 const HEIGHT = 192
 
-/** Each cable as a line of boxes: the container's end, the host's, the bridge, the way out; then the other links. */
+/** Draws each cable as a row of boxes (the container's end, the host's, the bridge, the way out), then the other links. */
 export function drawNetwork({ network }: Snapshot, width: number): Piece {
   const shared = networkWords(network)
   if (shared) return paragraph(shared, 'note', 'shared', width)
@@ -51,7 +51,7 @@ function drawCable(cable: Cable, network: Network, width: number): Piece {
   return { height: HEIGHT + 6, body }
 }
 
-/** A link without a cable that we could follow. */
+/** A link that has no cable, or whose cable we could not follow. */
 function alone(link: LinkView, width: number): Piece {
   const { name, addresses, rxPackets, rxBytes, txPackets, txBytes } = link
   const words = [linkState(link), ...addresses].join('  ')

@@ -9,7 +9,7 @@ const ROW = 48
 const INDENT = 26
 const MOST_PROCESSES = 12
 
-/** The tree of processes, each with the pid that the host knows it by and the one that it has inside. */
+/** Draws the tree of processes, each with its pid on the host and its pid inside. */
 export function drawProcesses({ processes }: Snapshot, width: number): Piece {
   const { shown, left } = processRows(processes.roots, MOST_PROCESSES)
   const body: Html[] = [
@@ -65,7 +65,7 @@ function row(
   ]
 }
 
-/** Eight tiles: green and solid where it is the container's own, dashed where it is the host's. */
+/** Draws eight tiles: green and solid for the container's own namespaces, dashed for the host's. */
 export function drawNamespaces({ namespaces }: Snapshot, width: number): Piece {
   const [gap, height] = [14, 122]
   const tile = (width - 3 * gap) / 4

@@ -7,18 +7,21 @@ import { changeWords, contentWords, plural } from './phrases.ts'
 
 const MOST_LAYERS = 6
 
-/** The overlay as a stack of layers, and the mounts as a tree. */
+/** Draws the overlay as a stack of layers, and the mounts as a tree. */
 export function drawRoot({ mounts }: Snapshot, width: number): Piece {
-  if (!isReadable(mounts)) return said(`not readable: ${mounts.notReadable}`, width)
+  if (!isReadable(mounts)) return caption(`not readable: ${mounts.notReadable}`, width)
   if (mounts.shared === true)
-    return said(`the mount namespace is the host's: ${plural(mounts.count, 'mount')} of the machine`, width)
+    return caption(
+      `the mount namespace is the host's: ${plural(mounts.count, 'mount')} of the machine`,
+      width,
+    )
   const [first] = mounts.overlays
   return stacked([...(first ? [stack(first, width)] : []), tree(mounts, width)], 24)
 }
 
-const said = (words: string, width: number) => paragraph(words, 'note', 'shared', width)
+const caption = (words: string, width: number) => paragraph(words, 'note', 'shared', width)
 
-/** Each layer lies on the next, which is a little wider: what is on top hides what is below. */
+/** Each layer is a little wider than the one on it: what is on top hides what is below. */
 function stack({ target, lower, upper }: Overlay, width: number): Piece {
   const shown = lower.length > MOST_LAYERS ? lower.slice(0, MOST_LAYERS - 1) : lower
   const slabs = [

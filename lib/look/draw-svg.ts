@@ -15,8 +15,8 @@ const WHOLE = WIDTH - 2 * MARGIN
 const HALF = (WHOLE - GAP) / 2
 
 /**
- * A container as one SVG document: large type, dark or light as the reader has it, no script, nothing from elsewhere.
- * Whatever changes while it runs has a `data-key` that stays the same: `cgroup.memory.current`, `process.4711.state`.
+ * Draws a container as one SVG document: large type, dark or light like the reader's settings, no scripts, no external
+ * resources. Every value that can change has a `data-key` that stays the same: `cgroup.memory.current`, `process.4711.state`.
  */
 export function drawSvg(snapshot: Snapshot): string {
   const left = column([
@@ -61,7 +61,7 @@ export function drawSvg(snapshot: Snapshot): string {
 
 type Draw = (snapshot: Snapshot, width: number) => Piece
 
-/** Cards one under the other; the last one reaches down to `least`. */
+/** Cards below one another; the last one extends down to `least`. */
 function column(cards: [title: string, draw: Draw][]) {
   return (snapshot: Snapshot, least = 0): Piece => {
     const pieces = cards.map(([title, draw]) => card(title, draw(snapshot, inner(HALF)), HALF))

@@ -4,7 +4,7 @@ import type { Cable, LinkView, Network, Snapshot } from './snapshot-shape.ts'
 import { clean, columns, cut, pad, paragraph } from './terminal-text.ts'
 import { type CableBox, cableBoxes, linkState, networkWords, routeWords, traffic } from './phrases.ts'
 
-/** The links of a container: each cable as boxes from inside to outside, or from top to bottom where it is narrow. */
+/** Draws a container's links: each cable as boxes from inside to outside, or from top to bottom if there is little room. */
 export function drawNetwork({ network }: Snapshot, room: number, ink: ChalkInstance): string[] {
   const sentence = networkWords(network)
   if (sentence) return paragraph(sentence, room).map(line => ink.yellow(line))
@@ -21,7 +21,7 @@ export function drawNetwork({ network }: Snapshot, room: number, ink: ChalkInsta
   ]
 }
 
-/** A link without a cable that we could follow. */
+/** A link that has no cable, or whose cable we could not follow. */
 function alone(link: LinkView, room: number, { bold, dim }: ChalkInstance): string {
   const { name, addresses, rxPackets, rxBytes, txPackets, txBytes } = link
   const counted = cut(`in ${traffic(rxPackets, rxBytes)}  out ${traffic(txPackets, txBytes)}`, room - 16)
@@ -32,7 +32,7 @@ function alone(link: LinkView, room: number, { bold, dim }: ChalkInstance): stri
 function drawCable(cable: Cable, network: Network, room: number, ink: ChalkInstance): string[] {
   const boxes = cableBoxes(cable, network)
   if (total(boxes) <= room) return across(boxes, ink)
-  // the way out can be said in a line
+  // the way out fits in a line
   const out = boxes.at(-1)
   const cabled = boxes.filter(({ link }) => link !== null)
   if (out?.link === null && total(cabled) <= room) {
@@ -47,7 +47,7 @@ const texts = ({ lines }: CableBox) => lines.map(({ text }) => text).filter(Bool
 const roomOf = (box: CableBox) => Math.max(...[box.title, box.name, ...texts(box)].map(columns))
 const total = (boxes: CableBox[]) => boxes.reduce((sum, box) => sum + roomOf(box) + 4 + JOINT, 0) - JOINT
 
-/** Boxes in a row, the cable from name to name; where packets are only routed on, dots. */
+/** Boxes in a row, with the cable from name to name; dots where packets are only routed on. */
 function across(boxes: CableBox[], { dim, bold, cyan, green }: ChalkInstance): string[] {
   const height = Math.max(...boxes.map(box => texts(box).length))
   const row = (of: (box: CableBox, room: number, i: number) => string) =>
@@ -74,7 +74,7 @@ function across(boxes: CableBox[], { dim, bold, cyan, green }: ChalkInstance): s
   ]
 }
 
-/** The same where there is no room for a row: one under the other. */
+/** The same boxes below one another, if there is no room for a row. */
 function down(boxes: CableBox[], room: number, { dim, bold, cyan }: ChalkInstance): string[] {
   return boxes.flatMap((box, i) => {
     const next = boxes[i + 1]

@@ -7,7 +7,7 @@ import { changeWords, contentWords, plural } from './phrases.ts'
 
 const MOST_LAYERS = 6
 
-/** The overlay as a stack, then the tree of mounts. */
+/** Draws the overlay as a stack, then the tree of mounts. */
 export function drawRoot({ mounts }: Snapshot, room: number, ink: ChalkInstance): string[] {
   if (!isReadable(mounts))
     return paragraph(`not readable: ${mounts.notReadable}`, room).map(line => ink.yellow(line))
@@ -41,7 +41,7 @@ function stack({ target, lower, upper, work }: Overlay, room: number, ink: Chalk
   const line = ([whole, name]: readonly [string, string, string], colour: ChalkInstance) =>
     `${ink.dim('│')} ${colour(whole.slice(0, name.length))}${ink.dim(whole.slice(name.length))} ${ink.dim('│')}`
   const content = upper?.content ?? null
-  const said = content === null ? '' : isReadable(content) ? contentWords(content) : ''
+  const note = content === null ? '' : isReadable(content) ? contentWords(content) : ''
   const changed = content && isReadable(content) ? content.some : []
   const why = content && !isReadable(content) ? paragraph(`not readable: ${content.notReadable}`, width) : []
   const edge = (left: string, right: string) => ink.dim(left + '─'.repeat(room - 2) + right)
@@ -50,7 +50,7 @@ function stack({ target, lower, upper, work }: Overlay, room: number, ink: Chalk
     edge('┌', '┐'),
     ...(upper
       ? [
-          line(slab(`upper, takes every write  ${said}`, ''), ink.green),
+          line(slab(`upper, takes every write  ${note}`, ''), ink.green),
           line(slab('', clean(upper.path)), ink.dim),
           ...changed.map(change =>
             line(

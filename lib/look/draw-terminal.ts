@@ -9,12 +9,12 @@ import { clean, columns, cut, cutPath, pad, paragraph } from './terminal-text.ts
 import { gauges, type Note, type Tone } from './gauges.ts'
 import { capabilityWords, frozenWords, idWords, othersWords, ownWords, plural, uidWords } from './phrases.ts'
 
-const TWO_COLUMNS = 110 // from here on, cards stand side by side
+const TWO_COLUMNS = 110 // from this width on, cards stand side by side
 const WIDEST = 160
 const MOST_PROCESSES = 14
-const LEAST_COMMAND = 12 // columns: rather the state is left out
+const LEAST_COMMAND = 12 // columns: if less is left, the state is left out instead
 
-/** A container as lines of at most `width` columns (60 at least): cards, side by side where there is room. */
+/** Draws a container in lines of at most `width` columns (at least 60): cards, side by side if there is room. */
 export function drawTerminal(snapshot: Snapshot, width: number, ink: ChalkInstance): string[] {
   const whole = Math.min(width, WIDEST)
   const half = Math.floor((whole - 1) / 2)
@@ -25,7 +25,7 @@ export function drawTerminal(snapshot: Snapshot, width: number, ink: ChalkInstan
     const cards = [put(...a, left), put(...b, right)] as const
     return left === whole ? cards.flat() : beside(level(...a, ...b))
   }
-  /** Two cards of the same height. */
+  /** two cards of the same height */
   const level = (titleA: string, drawA: Draw, titleB: string, drawB: Draw) => {
     const [a, b] = [drawA(snapshot, inner(left), ink), drawB(snapshot, inner(right), ink)]
     const height = Math.max(a.length, b.length)
@@ -44,7 +44,7 @@ export function drawTerminal(snapshot: Snapshot, width: number, ink: ChalkInstan
 /** The lines of one card, of at most `room` columns. */
 type Draw = (snapshot: Snapshot, room: number, ink: ChalkInstance) => string[]
 
-/** The name, large, and in one line what matters most. */
+/** The name, and the most important facts in one line. */
 function head(
   { name, pid, processes, cgroup, taken }: Snapshot,
   width: number,
@@ -147,7 +147,7 @@ function drawLimits({ cgroup }: Snapshot, room: number, ink: ChalkInstance): str
 const colourOf = (tone: Tone, { red, yellow }: ChalkInstance, well: ChalkInstance) =>
   tone === 'alarm' ? red : tone === 'held' ? yellow : well
 
-/** Notes in a line as long as they fit, then in the next. */
+/** Notes in as few lines as they fit in. */
 function flow(notes: readonly Note[], room: number, ink: ChalkInstance): string[] {
   const lines: Note[][] = []
   for (const note of notes) {

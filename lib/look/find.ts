@@ -15,7 +15,7 @@ import {
   nulSeparated,
 } from '../kernel/process/procfs.ts'
 
-/** What can be looked at: its first process, what to call it, and what to type for it. */
+/** Something to look at: its first process, its name, and the word that selects it. */
 export interface Target {
   pid: number
   name: string
@@ -23,8 +23,8 @@ export interface Target {
 }
 
 /**
- * What a word means: a container's name, its id or the beginning of that; or else the pid of any process. Throws a
- * MinilabError (usage) where there is no such thing, or where it does not run.
+ * What a word selects: a container by its name, its id or the beginning of that; or else any process by its pid. Throws a
+ * MinilabError (usage) if there is none, or it does not run.
  */
 export function findTarget(word: string): Target {
   const meant = states().some(({ name, id }) => name === word || (word !== '' && id.startsWith(word)))
@@ -49,7 +49,7 @@ function ofState(state: State): Target {
   return { pid: state.pid, name: state.name, word: state.name }
 }
 
-/** All that runs now, oldest first: containers of `minilab run`, and of steps that wait with --keep. */
+/** Everything that runs now, oldest first: containers of `minilab run`, and of steps that wait with --keep. */
 export function targets(): Target[] {
   const ours = states().filter(isRunning).map(ofState)
   const known = new Set(ours.map(({ pid }) => pid))
@@ -59,7 +59,7 @@ export function targets(): Target[] {
     .map(({ target }) => target)
 }
 
-/** A command that is at work holds a ledger; of its children those are containers that have their own namespace. */
+/** The containers of running commands. Such a command has locked a ledger; its children with their own namespaces are containers. */
 function kept(): Target[] {
   const owners = ledgers(dataFolder())
     .filter(ownerLives)
@@ -74,7 +74,7 @@ function kept(): Target[] {
 const isApart = (pid: number, parent: number) =>
   NAMESPACES.some(kind => namespaceInode(pid, kind) !== namespaceInode(parent, kind))
 
-/** `step 3`: what was typed behind the program's name. */
+/** The command of a minilab process: `step 3`. */
 function nameOf(pid: number): string {
   const [command = 'minilab', about = ''] =
     ifReadable(() => nulSeparated(`/proc/${pid}/cmdline`).slice(2)) ?? []

@@ -1,39 +1,39 @@
 import type { CgroupView, Count, Limit } from './snapshot-shape.ts'
 import { bytes, duration, plural, shown } from './phrases.ts'
 
-/** One gauge of the cgroup: what stands over, in and under its bar. */
+/** One gauge of the cgroup: the texts above, in and below its bar. */
 export interface Gauge {
-  /** the begin of its data-keys, `cgroup.memory`, and the last words of those of `used` and `limit` */
+  /** the first words of its data-keys, `cgroup.memory`, and the last words of those of `used` and `limit` */
   key: string
   names: { used: string; limit: string }
   title: string
-  /** what is used, large; never a limit */
+  /** what is used, in large type; never a limit */
   used: string
-  /** `limit 64 MiB`, `no limit`; never a use */
+  /** `limit 64 MiB`, `no limit`; never an amount that is used */
   limit: string
-  /** 0 to 1; null where there is nothing to compare with: no limit */
+  /** 0 to 1; null if there is no limit to compare with */
   fill: number | null
-  /** where the highest value was, 0 to 1; the note `peak` says what it was */
+  /** the position of the highest value, 0 to 1; the note `peak` gives the value */
   mark: number | null
   tone: Tone
   notes: Note[]
 }
 
-/** One of the small texts below a gauge; `key` is the last word of its data-key. */
+/** A small text below a gauge; `key` is the last word of its data-key. */
 export interface Note {
   key: string
   text: string
   tone: Tone
 }
 
-/** `held`: a limit was felt; `alarm`: something was refused, or killed. */
+/** `held`: a limit slowed it down; `alarm`: something was refused or killed. */
 export type Tone = 'well' | 'held' | 'alarm'
 
-/** Memory, processor and processes, as gauges. */
+/** Memory, CPU and processes as gauges. */
 export function gauges({ memory, cpu, pids }: CgroupView): Gauge[] {
   const oom = positive(memory.oomKills) ? 'alarm' : 'well'
   const refused = positive(pids.refused) ? 'alarm' : 'well'
-  const throttled = share(cpu.throttled, cpu.periods)
+  const throttled = fraction(cpu.throttled, cpu.periods)
   const held = throttled ? 'held' : 'well'
   const note = (key: string, text: string, tone: Tone = 'well') => ({ key, text, tone })
   return [
@@ -43,8 +43,8 @@ export function gauges({ memory, cpu, pids }: CgroupView): Gauge[] {
       title: 'memory',
       used: shown(memory.current, bytes),
       limit: limitWords(memory.limit, bytes),
-      fill: share(memory.current, memory.limit),
-      mark: share(memory.peak, memory.limit),
+      fill: fraction(memory.current, memory.limit),
+      mark: fraction(memory.peak, memory.limit),
       tone: oom,
       notes: [
         note('peak', `peak ${shown(memory.peak, bytes)}`),
@@ -77,8 +77,8 @@ export function gauges({ memory, cpu, pids }: CgroupView): Gauge[] {
       title: 'pids',
       used: shown(pids.current),
       limit: limitWords(pids.limit, String),
-      fill: share(pids.current, pids.limit),
-      mark: share(pids.peak, pids.limit),
+      fill: fraction(pids.current, pids.limit),
+      mark: fraction(pids.peak, pids.limit),
       tone: refused,
       notes: [
         ...(pids.peak === null ? [] : [note('peak', `peak ${shown(pids.peak)}`)]),
@@ -94,10 +94,10 @@ const positive = (value: Count) => typeof value === 'number' && value > 0
 const limitWords = (limit: Limit, as: (count: number) => string) =>
   typeof limit === 'number' ? `limit ${as(limit)}` : limit === 'max' ? 'no limit' : ''
 
-/** `0.2 CPUs`: how many of them a quota is. */
+/** How many CPUs a quota is: `0.2 CPUs`. */
 function cpus(quota: number, period: Count): string {
-  const share = typeof period === 'number' && period > 0 ? quota / period : 0
-  return `${Number(share.toFixed(2))} CPU${share === 1 ? '' : 's'}`
+  const fraction = typeof period === 'number' && period > 0 ? quota / period : 0
+  return `${Number(fraction.toFixed(2))} CPU${fraction === 1 ? '' : 's'}`
 }
 
 function throttledWords({ throttled, periods, throttledTime }: CgroupView['cpu']): string {
@@ -106,15 +106,15 @@ function throttledWords({ throttled, periods, throttledTime }: CgroupView['cpu']
   return `held back in ${throttled} of ${periods} periods, ${shown(throttledTime, duration)}`
 }
 
-/** The numbers of a directory are of all who are in it. */
+/** A note that a cgroup's numbers include other processes. */
 function common(others: Count, number: Count): Note[] {
   if (!positive(others) || number === null) return []
   const text = `shared: the numbers include ${plural(others as number, 'other process', 'other processes')}`
   return [{ key: 'others', text, tone: 'held' }]
 }
 
-/** How much of a limit is used, 0 to 1; null where there is no limit, or no number. */
-function share(value: Count | Limit, limit: Count | Limit): number | null {
+/** The used part of a limit, 0 to 1; null if there is no limit or no number. */
+function fraction(value: Count | Limit, limit: Count | Limit): number | null {
   return typeof value !== 'number' || typeof limit !== 'number'
     ? null
     : limit > 0

@@ -7,7 +7,7 @@ import { isGone, namespaceInode } from '../kernel/process/procfs.ts'
 import { type Readable, reading } from './readable.ts'
 import type { Content, Layer, Mounts, MountView, Overlay } from './snapshot-shape.ts'
 
-/** The mounts that a process sees, as a tree: proc_pid_mountinfo(5). Throws ENOENT, ESRCH or EINVAL where it has ended. */
+/** The mounts that a process sees, as a tree: proc_pid_mountinfo(5). Throws ENOENT, ESRCH or EINVAL if it has ended. */
 export function mountsOf(pid: number): Readable<Mounts> {
   return reading(`/proc/${pid}/mountinfo`, () => {
     const mounts = mountinfo(pid)
@@ -18,7 +18,7 @@ export function mountsOf(pid: number): Readable<Mounts> {
       const below = parent === id ? undefined : views.get(parent)
       if (below) below.children.push(mount)
       else roots.push(mount)
-      // a second mount on the same directory lies on the root of the first
+      // the parent of a second mount on the same directory is the first one
       if (below?.target === mount.target) below.covered = true
     }
     const shared = reading(
@@ -35,18 +35,18 @@ export function mountsOf(pid: number): Readable<Mounts> {
 }
 
 function view({ id, target, type, source, root, options, propagation }: Mount): MountView {
-  // rw needs no word; ro of the file system itself (superOptions) is another matter
+  // rw is not worth showing; the ro of the file system itself (superOptions) is a different flag
   const flags = options.filter(flag => flag !== 'rw')
   return { id, target, type, source, root, flags, propagation, covered: false, children: [] }
 }
 
-/** The layers of an overlay, by the options it was mounted with: Documentation/filesystems/overlayfs.rst. */
+/** The layers of an overlay, from its mount options: Documentation/filesystems/overlayfs.rst. */
 function overlay({ target, superOptions }: Mount): Overlay {
   const values = (name: string) =>
     superOptions.flatMap(option =>
       option.startsWith(`${name}=`) ? unoctal(option.slice(name.length + 1)) : [],
     )
-  // since Linux 6.8 each layer may have its own option; `::` stands before layers that hold data only
+  // since Linux 6.8 each layer may have its own option; `::` precedes layers that contain only data
   const lower = [...values('lowerdir').flatMap(layerPaths), ...values('lowerdir+'), ...values('datadir+')]
   const [upper] = values('upperdir').map(unescape)
   const [work] = values('workdir').map(unescape)
@@ -58,17 +58,20 @@ function overlay({ target, superOptions }: Mount): Overlay {
   }
 }
 
-/** The kernel writes what would end an option or a line as octal: seq_show_option() in linux/seq_file.h. */
+/** seq_show_option(), linux/seq_file.h: the kernel writes characters that would end an option or a line in octal. */
 const unoctal = (text: string) =>
   text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8)))
-/** A colon in a path has a backslash before it. */
+/** In a path, a colon is escaped with a backslash. */
 const layerPaths = (text: string) => (text.match(/(\\.|[^:\\])+/g) ?? []).map(unescape)
 const unescape = (text: string) => text.replace(/\\(.)/g, '$1')
 
-const MOST_ENTRIES = 2000 // entries to be counted each time that a viewer looks
+const MOST_ENTRIES = 2000 // entries to count each time that a viewer looks
 const SOME = 6
 
-/** What is in the upper directory, by the path that mount(2) was given: it is another mount namespace's, as a rule ours. */
+/**
+ * What is in the upper directory, by the path that was given to mount(2). That path is valid in another mount namespace,
+ * usually ours.
+ */
 function contentOf(path: string, lower: readonly string[]): Readable<Content> {
   if (!isAbsolute(path))
     return { notReadable: `${path}: a relative path: only the process that mounted it can follow it` }
@@ -84,7 +87,7 @@ function contentOf(path: string, lower: readonly string[]): Readable<Content> {
   })
 }
 
-/** Counts what is in a directory. Throws where it cannot be read; what is below it and cannot is `more`. */
+/** Counts what is in a directory. Throws if it cannot be read; if only a directory below it cannot, sets `more`. */
 function count(top: string, folder: string, lower: readonly string[], content: Content): void {
   for (const name of readdirSync(join(top, folder))) {
     if (content.entries >= MOST_ENTRIES) {
@@ -107,12 +110,12 @@ function count(top: string, folder: string, lower: readonly string[], content: C
     } catch (error) {
       const code = codeOf(error)
       if (code === 'EACCES') content.more = true
-      else if (!isGone(error)) throw error // else it has been removed meanwhile
+      else if (!isGone(error)) throw error // otherwise it has been removed by now
     }
   }
 }
 
-/** Whether a layer has something of that name; one that we cannot look into tells nothing. */
+/** Whether a layer has a file of this name; a layer that we cannot read counts as not having it. */
 function isIn(layers: readonly string[], path: string): boolean {
   return layers.some(layer => {
     try {

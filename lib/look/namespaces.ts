@@ -11,8 +11,8 @@ import { isReadable, type Readable, reading } from './readable.ts'
 import type { NamespaceView, Processes } from './snapshot-shape.ts'
 
 /**
- * The eight namespaces of a container's first process, beside the host's, and who else is in those that are its own:
- * namespaces(7). Throws ENOENT or ESRCH where the process has ended.
+ * The eight namespaces of a container's first process, beside the host's, and the other processes in those that are its own:
+ * namespaces(7). Throws ENOENT or ESRCH if the process has ended.
  */
 export function namespacesOf(pid: number, { roots }: Processes): NamespaceView[] {
   const views = NAMESPACES.map((kind): NamespaceView => {
@@ -38,7 +38,7 @@ function inodeOf(pid: number | 'self', kind: Namespace): Readable<number | null>
   return reading(`/proc/${pid}/ns/${kind}`, () => namespaceInode(pid, kind))
 }
 
-/** Of process 1; of us where its namespaces are not ours to read. */
+/** The host's namespace: process 1's, or ours if we may not read that. */
 function hostInode(kind: Namespace): Readable<number | null> {
   const host = inodeOf(1, kind)
   return isReadable(host) ? host : inodeOf('self', kind)

@@ -5,7 +5,7 @@ import { type Address, openRtnetlink, openRtnetlinkIn, type Route } from '../ker
 import { isReadable, type Readable, reading, readingAsync } from './readable.ts'
 import type { Cable, LinkView, Network, Outside, RouteView } from './snapshot-shape.ts'
 
-/** What rtnetlink(7) says of one network namespace, and of which process we know that. */
+/** What rtnetlink(7) says about one network namespace, and the process through which we know it. */
 interface Told {
   pid: number
   inode: number | null
@@ -15,8 +15,8 @@ interface Told {
 }
 
 /**
- * The links of a container's network namespace, their addresses and counters, and where their cables lead. Of the host's
- * own nothing is told but that it is shared. Throws ENOENT or ESRCH where the process has ended.
+ * The links of a container's network namespace, their addresses and counters, and where their cables lead. If it is the host's,
+ * only says so. Throws ENOENT or ESRCH if the process has ended.
  */
 export async function networkOf(pid: number): Promise<Network> {
   const nothing = { links: [], limited: null, defaultRoute: null, outside: null }
@@ -35,7 +35,7 @@ export async function networkOf(pid: number): Promise<Network> {
   }
 }
 
-/** Of process 1; of us where its namespaces are not ours to read. */
+/** The host's network namespace: process 1's, or ours if we may not read that. */
 function hostNetns(): number | null {
   const host = netns(1)
   return isReadable(host) ? host : namespaceInode('self', 'net')
@@ -61,8 +61,8 @@ function defaultOf({ routes }: Told): RouteView | null {
 const rank = ({ via }: Route) => (via?.includes(':') ? 1 : 0) // IPv4 before IPv6
 
 /**
- * The far ends of a container's cables. They are where it was plugged in: in the network namespace of one of the
- * processes above it, or in ours (process 1's may not be ours to read). Which link it is, both ends say by each other's index.
+ * The far ends of a container's cables. They are in the namespace from which it was connected: that of one of the process's
+ * ancestors, or ours (we may not be able to read process 1's). Both ends name each other's index.
  */
 async function outsideOf(inside: Told, host: number | null): Promise<Outside | null> {
   const ends = inside.links.filter(link => link.kind === 'veth' && link.linkNetnsId !== null)
@@ -83,7 +83,7 @@ async function outsideOf(inside: Told, host: number | null): Promise<Outside | n
 }
 
 function cable(end: Link, there: Told): Cable | undefined {
-  // an index counts only within its namespace: the far end must name ours too, and say that it is elsewhere
+  // an index is unique only within its namespace: the far end must also name ours, and say that ours is in another namespace
   const peer = there.links.find(
     link =>
       link.kind === 'veth' &&
@@ -101,18 +101,18 @@ function cable(end: Link, there: Told): Cable | undefined {
   }
 }
 
-/** The parent of a process, its parent, and so on to process 1. */
+/** The parent of a process, its parent, and so on, up to process 1. */
 function ancestors(pid: number): number[] {
   const found: number[] = []
   for (let next = pid; next > 1;) {
     const child = next
-    next = unlessGone(() => Number(status(child).PPid)) ?? 1 // the children of one that has just ended are process 1's
+    next = unlessGone(() => Number(status(child).PPid)) ?? 1 // the children of a process that has just ended belong to process 1
     if (next > 0) found.push(next)
   }
   return found.includes(1) ? found : [...found, 1]
 }
 
-/** Undefined where the process that is asked about has ended: an ancestor, without which the container goes on. */
+/** Undefined if the process has ended: it is an ancestor, and the container runs on without it. */
 async function readingIfThere<T>(look: () => T | Promise<T>): Promise<T | undefined> {
   try {
     return await look()
@@ -122,7 +122,7 @@ async function readingIfThere<T>(look: () => T | Promise<T>): Promise<T | undefi
   }
 }
 
-/** Names and counters of the links, from /proc/<pid>/net/dev: what anybody may read. proc_pid_net(5). */
+/** Names and counters of the links from /proc/<pid>/net/dev, which every user may read: proc_pid_net(5). */
 function counters(pid: number): LinkView[] {
   const found = reading(`/proc/${pid}/net/dev`, () => readFileSync(`/proc/${pid}/net/dev`, 'utf8'))
   if (!isReadable(found)) return []

@@ -1,4 +1,4 @@
-// The words and numbers that both drawings use: in the terminal, and as SVG.
+// Texts and numbers for both drawings, in the terminal and as SVG
 import { isReadable } from './readable.ts'
 import type {
   Cable,
@@ -17,7 +17,7 @@ import type {
 } from './snapshot-shape.ts'
 import { clean } from './terminal-text.ts'
 
-/** `434 KiB`, `64 MiB`: three digits at most, as they are read from a distance. */
+/** A size, with at most three digits, easy to read from a distance: `434 KiB`, `64 MiB`. */
 export function bytes(count: number): string {
   let value = count
   let unit = 0
@@ -26,7 +26,7 @@ export function bytes(count: number): string {
 }
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB']
 
-/** `850 µs`, `50 ms`, `4.2 s`, `3 min` of microseconds. */
+/** A duration in microseconds as text: `850 µs`, `50 ms`, `4.2 s`, `3 min`. */
 export function duration(microseconds: number): string {
   if (microseconds < 1000) return `${Math.round(microseconds)} µs`
   if (microseconds < 1e6) return `${Math.round(microseconds / 1000)} ms`
@@ -34,7 +34,7 @@ export function duration(microseconds: number): string {
   return `${Math.round(microseconds / 60e6)} min`
 }
 
-/** A number that may be missing: `–` where there is no such file, `not readable` where it is not ours to read. */
+/** A number that may be missing: `–` if there is no such file, `not readable` if we may not read it. */
 export function shown(value: Count | Limit, as: (count: number) => string = String): string {
   if (!isReadable(value)) return 'not readable'
   return value === null ? '–' : value === 'max' ? 'no limit' : as(value)
@@ -42,18 +42,18 @@ export function shown(value: Count | Limit, as: (count: number) => string = Stri
 
 export const plural = (count: number, one: string, many = `${one}s`) => `${count} ${count === 1 ? one : many}`
 
-/** `3 B in 4 entries, 1 deleted from below`. */
+/** The content of an upper directory: `3 B in 4 entries, 1 deleted from below`. */
 export function contentWords({ entries, bytes: size, whiteouts, more }: Content): string {
   if (entries === 0) return 'nothing written yet'
   const found = `${bytes(size)} in ${more ? 'more than ' : ''}${plural(entries, 'entry', 'entries')}`
   return whiteouts ? `${found}, ${plural(whiteouts, 'whiteout')}` : found
 }
 
-/** `+` what is new, `~` what was copied up, `−` what is deleted: a sign and the rest of the line. */
+/** A change: `+` for new, `~` for copied up, `−` for deleted, and the path. */
 export const changeWords = ({ path, what }: Change): string =>
   what === 'new' ? `+ ${path}` : what === 'whiteout' ? `− ${path}` : `~ ${path}  copied up`
 
-/** Whether it is frozen. */
+/** Whether a container is frozen, in words. */
 export const frozenWords = ({ frozen }: CgroupView) =>
   !isReadable(frozen)
     ? 'not readable'
@@ -63,24 +63,24 @@ export const frozenWords = ({ frozen }: CgroupView) =>
         ? 'yes: its processes do not run'
         : 'no'
 
-/** `0`, or `100000 is 0`: as we see it, and what it is inside. */
+/** A uid as we see it and, if it differs, as it is inside: `0`, or `100000 is 0`. */
 export const uidWords = (outside: number, inside: number | null) =>
   inside === outside ? String(outside) : `${outside} is ${inside ?? 'no one'}`
 
-/** A sign and a word for whose namespace it is. */
+/** A sign and a word that say whether a namespace is the container's own. */
 export function ownWords({ own, inode }: NamespaceView): [mark: string, word: string] {
   if (!isReadable(own)) return ['?', 'not readable']
   if (inode === null) return ['–', 'not here']
   return own ? ['●', 'its own'] : ['○', "the host's"]
 }
 
-/** Who else is in a namespace. */
+/** The other processes in a namespace. */
 export function othersWords(others: NamespaceView['others']): string {
   const named = others.slice(0, 3).map(({ pid, name }) => `${clean(name)} ${pid}`)
   return named.join(', ') + (others.length > 3 ? ` and ${others.length - 3} more` : '')
 }
 
-/** What a network namespace is, where it is not drawn. */
+/** A description of a network namespace that is not drawn; null if it is. */
 export function networkWords({ own }: Network): string | null {
   return own === false ? "shared with the host: its links, addresses and ports are the container's too" : null
 }
@@ -88,23 +88,23 @@ export function networkWords({ own }: Network): string | null {
 export const linkState = ({ up, running }: Pick<LinkView, 'up' | 'running'>) =>
   up === null ? '' : !up ? 'down' : running ? 'up' : 'up, no carrier'
 
-/** `by 10.44.0.1 on eth0`. */
+/** A default route: `by 10.44.0.1 on eth0`. */
 export const routeWords = (route: RouteView | null) =>
   route === null
     ? 'none: it cannot reach anything outside'
     : [route.via && `by ${route.via}`, route.dev && `on ${route.dev}`].filter(Boolean).join(' ')
 
-/** One end of a cable, or the way on from there, as a box of the drawing. */
+/** One end of a cable, or the way out behind it, as a box of the drawing. */
 export interface CableBox {
   title: string
   name: string
-  /** of the way out: null, no cable leads there */
+  /** for the way out: null if no cable leads there */
   link: LinkView | null
   key: string
   lines: { key: string; text: string }[]
 }
 
-/** A cable from the inside out: the container's end, the host's, the bridge, and the way out. */
+/** The boxes of a cable, from inside to outside: the container's end, the host's, the bridge, and the way out. */
 export function cableBoxes({ inside, peer, bridge }: Cable, { links, outside }: Network): CableBox[] {
   const near = links.find(({ name }) => name === inside)
   const out = outside?.defaultRoute
@@ -143,10 +143,10 @@ function linkBox(title: string, link: LinkView, key: string): CableBox {
   return { title, name: clean(name) + state, link, key, lines }
 }
 
-/** `16 · 1.4 KiB`: packets, and how much that is. */
+/** A number of packets and their size: `16 · 1.4 KiB`. */
 export const traffic = (packets: number, size: number) => `${packets} · ${bytes(size)}`
 
-/** `all ids as on the host`, `0–65535 is 100000–165535 outside`. */
+/** An id map in words: `all ids as on the host`, `0–65535 is 100000–165535 outside`. */
 export function idWords(ranges: Security['uidMap']): string[] {
   if (!isReadable(ranges)) return [`not readable: ${ranges.notReadable}`]
   if (ranges.length === 0) return ['not written yet: every id is 65534']
@@ -159,11 +159,11 @@ export function idWords(ranges: Security['uidMap']): string[] {
 const span = (first: number, { count }: IdRange) =>
   count === 1 ? `${first}` : `${first}–${first + count - 1}`
 
-/** `chown net_raw …`: as they are written on a command line. */
+/** Capabilities as on a command line: `chown net_raw …`. */
 export const capabilityWords = ({ capabilities }: Security) =>
   capabilities.map(name => name.replace(/^CAP_/, '').toLowerCase())
 
-/** One sentence on the whole, for a reader who cannot see it. */
+/** A summary in one sentence, for screen readers. */
 export function summary(snapshot: Snapshot): string {
   const { processes, namespaces, cgroup, network, security } = snapshot
   const own = namespaces.filter(view => view.own === true).map(({ kind }) => kind)

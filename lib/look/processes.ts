@@ -3,7 +3,7 @@ import { idRanges } from './security.ts'
 import { isReadable, reading } from './readable.ts'
 import type { IdRange, Process, Processes } from './snapshot-shape.ts'
 
-/** The states of proc_pid_status(5), by their letters. */
+/** The state letters of proc_pid_status(5), in words. */
 const STATES: Record<string, string> = {
   R: 'running',
   S: 'sleeping',
@@ -15,17 +15,17 @@ const STATES: Record<string, string> = {
   I: 'idle',
 }
 
-const LONGEST = 4096 // characters of a command that anybody wants to see
+const LONGEST = 4096 // characters of a command that are shown at most
 
 /**
- * Who is in a container: all in the pid namespace of its first process, as a tree. Where that namespace is our own, the
- * process and its descendants. Throws ENOENT or ESRCH where the process has ended.
+ * The processes of a container, as a tree: all in the pid namespace of its first process; or, if that namespace is ours, the
+ * process and its descendants. Throws ENOENT or ESRCH if the process has ended.
  */
 export function processesOf(pid: number): Processes {
   const all = statuses()
   const first = status(pid)
   const columns = (first.NSpid ?? '').split(/\s+/)
-  const level = columns.length - 1 // whose pids these are: the container's come last in the line of its first process
+  const level = columns.length - 1 // the column of NSpid that the container's pids are in: the last one of its first process
   const inode = reading(`/proc/${pid}/ns/pid`, () => namespaceInode(pid, 'pid'))
   const ours = namespaceInode('self', 'pid')
   const members = new Set([pid])
@@ -58,7 +58,7 @@ export function flat(roots: readonly Process[]): Process[] {
   return roots.flatMap(process => [process, ...flat(process.children)])
 }
 
-/** Whether a process is a container's: one of those that were seen, or the child of one, born since; or it has ended. */
+/** Whether a process belongs to a container: it was seen there, or is a newer child of one that was, or has ended. */
 export function belongsTo(container: ReadonlySet<number>, pid: number): boolean {
   if (container.has(pid)) return true
   const parent = unlessGone(() => Number(status(pid).PPid))
@@ -81,7 +81,7 @@ function pidNamespace(pid: number): number | null {
 }
 
 function addDescendants(members: Set<number>, all: Map<number, Record<string, string>>): void {
-  // a parent's pid may be the higher one, so as long as one is found
+  // a parent may have a higher pid than its child, so repeat until no more are found
   for (let found = -1; found !== members.size;) {
     found = members.size
     for (const [pid, { PPid }] of all) if (members.has(Number(PPid))) members.add(pid)
@@ -108,7 +108,7 @@ function node(pid: number, fields: Record<string, string>, level: number, map: I
   }
 }
 
-/** The number that an id of ours has in a user namespace. */
+/** What one of our ids is in a user namespace; null if it has no id there. */
 function inside(id: number, map: readonly IdRange[]): number | null {
   const range = map.find(({ outside, count }) => id >= outside && id < outside + count)
   return range ? id - range.outside + range.inside : null

@@ -1,11 +1,11 @@
 import { codeOf } from '../common/error-code.ts'
 
-/** What stands in the place of a value that we may not read: which file or call, and why. */
+/** Replaces a value that we may not read: names the file or call, and says why. */
 interface NotReadable {
   notReadable: string
 }
 
-/** A value as the kernel told it, or why it did not tell us. */
+/** A value that the kernel gave us, or why it did not. */
 export type Readable<T> = T | NotReadable
 
 export function isReadable<T>(value: Readable<T>): value is T {
@@ -13,8 +13,9 @@ export function isReadable<T>(value: Readable<T>): value is T {
 }
 
 /**
- * What `look` finds, or that it may not: EACCES of the files of a process that is another user's, or that has
- * capabilities which we lack (ptrace(2), access mode checking), EPERM of another's namespaces. `what` names the file. Any other error is thrown: above all ENOENT and ESRCH of a process that has ended meanwhile.
+ * The result of `look`, or that we may not read it: EACCES for the files of a process of another user, or one with capabilities
+ * that we lack (ptrace(2), access mode checking); EPERM for another user's namespaces. `what` names the file. Throws other
+ * errors, such as ENOENT and ESRCH if a process has ended.
  */
 export function reading<T>(what: string, look: () => T): Readable<T> {
   try {
@@ -24,7 +25,7 @@ export function reading<T>(what: string, look: () => T): Readable<T> {
   }
 }
 
-/** As `reading`, for what takes time. */
+/** As `reading`, for an asynchronous function. */
 export async function readingAsync<T>(what: string, look: () => Promise<T>): Promise<Readable<T>> {
   try {
     return await look()

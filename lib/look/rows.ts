@@ -1,7 +1,7 @@
 import { certain } from '../common/certain.ts'
 import type { MountView, Process } from './snapshot-shape.ts'
 
-/** A line of a tree: what stands before it (`│  ├─ `), and what it is of. */
+/** A line of a tree: its item, and the branch drawn before it (`│  ├─ `). */
 export interface Row<T> {
   branch: string
   node: T
@@ -17,7 +17,7 @@ function rows<T extends { children: T[] }>(roots: readonly T[], before = '', top
   })
 }
 
-/** The processes as lines, no more than `most`; `left` says how many there are beside them. */
+/** Processes as at most `most` lines; `left` says how many more there are. */
 export function processRows(
   roots: readonly Process[],
   most: number,
@@ -28,7 +28,7 @@ export function processRows(
     : { shown: all.slice(0, most - 1), left: all.length - most + 1 }
 }
 
-/** A mount as a drawing shows it; or several, where one by one they would hide the rest. */
+/** A mount as it is drawn; or several in one line, so that they do not hide the rest. */
 export interface MountLine {
   id: number
   target: string
@@ -38,10 +38,10 @@ export interface MountLine {
 }
 
 const TELLING = new Set(['ro', 'nosuid', 'nodev', 'noexec'])
-const FEW = 3 // mounts side by side that are drawn one by one, below the first level
-const MANY = 14 // and on the first
+const FEW = 3 // below the first level, more mounts in one directory than this are drawn in one line
+const MANY = 14 // and on the first level more than this
 
-/** The mounts as lines: masked and read-only paths of /proc and the device files of /dev as one each. */
+/** The mounts as lines. The masked and read-only paths of /proc are one line, and the device files of /dev another. */
 export function mountRows(roots: readonly MountView[]): Row<MountLine>[] {
   return rows(roots.map(mount => mountLine(mount, 0)))
 }
@@ -58,7 +58,7 @@ function mountLine(
   return {
     id,
     target,
-    // a bind mount shows a part of its file system: which one
+    // a bind mount shows only a part of its file system: name it
     type: root === '/' || type === 'overlay' ? type : `${type} ${root}`,
     flags: [...flags.filter(flag => TELLING.has(flag)), ...(covered ? ['covered'] : [])].join(' '),
     children: [

@@ -6,7 +6,7 @@ import type { IdRange, Security } from './snapshot-shape.ts'
 
 const SECCOMP = ['off', 'strict', 'filter'] as const // SECCOMP_MODE_* of linux/seccomp.h
 
-/** What the first process of a container may do: proc_pid_status(5). Throws ENOENT or ESRCH where it has ended. */
+/** What the first process of a container may do: proc_pid_status(5). Throws ENOENT or ESRCH if it has ended. */
 export function securityOf(pid: number): Security {
   const fields = status(pid)
   const capabilities = capabilityNames(BigInt(`0x${fields.CapEff ?? 0}`))
@@ -22,7 +22,7 @@ export function securityOf(pid: number): Security {
   }
 }
 
-/** The lines of /proc/<pid>/uid_map or gid_map; the ids outside are those that we know them by. */
+/** The lines of /proc/<pid>/uid_map or gid_map. The ids outside are as we see them. */
 export function idRanges(pid: number, file: 'uid_map' | 'gid_map'): Readable<IdRange[]> {
   const path = `/proc/${pid}/${file}`
   return reading(path, () =>

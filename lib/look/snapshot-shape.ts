@@ -3,14 +3,14 @@ import type { Namespace } from '../kernel/process/procfs.ts'
 import type { Readable } from './readable.ts'
 
 /**
- * One container as it is at one moment, by what the kernel says of it: /proc, /sys/fs/cgroup, rtnetlink(7). Nothing in
- * here is remembered from when it was made. All of it is plain data: it survives JSON. What we may not read has
- * `{ notReadable: 'what: why' }` in its place.
+ * A container at one moment, as the kernel shows it in /proc, /sys/fs/cgroup and by rtnetlink(7); nothing is remembered from
+ * when it was made. It is plain data, which can be written as JSON. A value that we may not read is replaced by `{ notReadable:
+ * 'what: why' }`.
  */
 export interface Snapshot {
-  /** what the user calls it; of a process that is no container of ours, its command */
+  /** the name that the user gave it; for a process that is not a container of ours, its command */
   name: string
-  /** its first process, as we see it; with `started` a name that is never reused */
+  /** its first process, as we see it; together with `started` this is never reused */
   pid: number
   /** clock ticks since boot, proc_pid_stat(5) field 22 */
   started: number
@@ -27,28 +27,28 @@ export interface Snapshot {
 
 export interface Processes {
   /**
-   * `namespace`: all in the container's own pid namespace, and what lies below it. `descendants`: the first process and
-   * its descendants, because the pid namespace is the host's, or because we may not read who is in it.
+   * `namespace`: all processes in the container's pid namespace and the namespaces below it. `descendants`: the first process
+   * and its descendants, because the pid namespace is the host's, or because we may not read who is in it.
    */
   scope: 'namespace' | 'descendants'
   /** why `descendants`; null otherwise */
   why: string | null
-  /** those whose parent is not in the container: the first process, and each that `exec` sent in */
+  /** the processes whose parent is not in the container: the first one, and those started by `exec` */
   roots: Process[]
-  /** of all, also those below the roots */
+  /** of all processes, not only the roots */
   count: number
 }
 
 export interface Process {
   /** as we see it */
   pid: number
-  /** as the container sees it: the same where the pid namespace is the host's. proc_pid_status(5) NSpid */
+  /** its pid inside, from NSpid in proc_pid_status(5): the same if the pid namespace is the host's */
   inside: number
-  /** the parent, as we see it; 0 where it is out of our sight */
+  /** its parent, as we see it; 0 if we cannot see that */
   parent: number
   /** at most 15 bytes: what `ps -o comm` shows */
   name: string
-  /** with its arguments; the name in brackets where it has none, as `ps` does it. A stranger's text: escape it */
+  /** with its arguments; without any, the name in brackets, as `ps` prints it. Untrusted text: escape it */
   command: string
   /** R, S, D, T, t, Z, X, I */
   state: string
@@ -57,32 +57,32 @@ export interface Process {
   threads: number
   /** the effective uid, as we see it */
   uid: number
-  /** the same in the container's user namespace; null where it has no number there */
+  /** the same in the container's user namespace; null if it has no id there */
   uidInside: number | null
   children: Process[]
 }
 
 export interface NamespaceView {
   kind: Namespace
-  /** of /proc/<pid>/ns/<kind>; null where this kernel has no such kind */
+  /** the inode of /proc/<pid>/ns/<kind>; null if this kernel has no such type */
   inode: Readable<number | null>
-  /** the host's, for comparison: that of process 1, or ours where we may not read it */
+  /** the host's, to compare: process 1's, or ours if we may not read that */
   host: Readable<number | null>
-  /** whether it is another one than the host's */
+  /** whether it differs from the host's */
   own: Readable<boolean>
-  /** processes in it that are not the container's, where it is not the host's: another container that shares it, say */
+  /** other processes in it, if it is not the host's: another container that shares it, for example */
   others: { pid: number; name: string }[]
-  /** how many processes that we may look at are in it */
+  /** how many of the processes that we may read are in it */
   members: number
 }
 
 export interface Mounts {
-  /** the mount that is "/", and what lies on it; in the order in which they were made */
+  /** the mount that is "/", and the mounts below it, in the order in which they were made */
   roots: MountView[]
   count: number
-  /** whether the mount namespace is the host's: then these are the machine's own mounts */
+  /** whether the mount namespace is the host's: then these are the machine's mounts */
   shared: Readable<boolean>
-  /** the overlays among them, outermost first: the container's root, as a rule */
+  /** the overlays among them, outermost first: usually the container's root */
   overlays: Overlay[]
 }
 
@@ -92,7 +92,7 @@ export interface MountView {
   target: string
   type: string
   source: string
-  /** which directory of the file system: `/` unless it is a bind mount of a part */
+  /** the directory of the file system that it shows: `/`, unless it is a bind mount of a part */
   root: string
   /** of the mount: ro, nosuid, nodev, noexec, relatime … */
   flags: string[]
@@ -107,50 +107,50 @@ export interface Overlay {
   target: string
   /** topmost first, as lowerdir has them */
   lower: Layer[]
-  /** null where the overlay is read-only */
+  /** null if the overlay is read-only */
   upper: Layer | null
   work: string | null
 }
 
 export interface Layer {
-  /** as it was given to mount(2) */
+  /** as given to mount(2) */
   path: string
-  /** what is in it; of lower layers not counted (null): they are shared, large, and do not change */
+  /** what is in it; null for lower layers, which are not counted: they are large, shared, and do not change */
   content: Readable<Content> | null
 }
 
 export interface Content {
-  /** directories, files, links, whiteouts: everything but the top itself */
+  /** directories, files, links, whiteouts; without the top directory */
   entries: number
   /** of the regular files, as `ls -l` shows them */
   bytes: number
-  /** 0:0 character devices: what the container has deleted from below */
+  /** 0:0 character devices: what the container has deleted from the lower layers */
   whiteouts: number
-  /** whether there is more than we were willing to count */
+  /** whether counting stopped at our limit */
   more: boolean
-  /** a few of its paths that are no directories, as the container sees them */
+  /** a few of its paths that are not directories, as the container sees them */
   some: Change[]
 }
 
 export interface Change {
   path: string
-  /** `copied up`: there is one of that name in a lower layer; `whiteout`: that one is hidden, deleted for the container */
+  /** `copied up`: a lower layer has a file of that name; `whiteout`: it hides that file, which the container has deleted */
   what: 'new' | 'copied up' | 'whiteout'
 }
 
-/** A number that the kernel tells; null where there is no such file: no such controller, or the root of a hierarchy. */
+/** A number from the kernel; null if the file does not exist: no such controller, or the root of a hierarchy. */
 export type Count = Readable<number | null>
-/** A limit; `max` where there is none. */
+/** A limit; `max` if there is none. */
 export type Limit = Readable<number | 'max' | null>
 
 export interface CgroupView {
   mode: CgroupMode
-  /** the directories that together are its cgroup; one on v2, one for each hierarchy on v1. None where no cgroups are mounted */
+  /** the directories of its cgroup: one on v2, one for each hierarchy on v1; empty if no cgroups are mounted */
   folders: { version: 1 | 2; controllers: string[]; path: string }[]
   memory: {
-    /** the directory that was read; null where no memory controller is mounted */
+    /** the directory that was read; null if no memory controller is mounted */
     path: string | null
-    /** processes in that directory that are not the container's: the numbers are of all together */
+    /** other processes in that directory: the numbers include them */
     others: Count
     /** bytes */
     current: Count
@@ -158,22 +158,22 @@ export interface CgroupView {
     peak: Count
     /** bytes */
     limit: Limit
-    /** how many processes the OOM killer has killed in it */
+    /** how many of its processes the OOM killer has killed */
     oomKills: Count
   }
   cpu: {
     path: string | null
     others: Count
-    /** microseconds of processor time in each period */
+    /** microseconds of CPU time in each period */
     quota: Limit
     /** microseconds */
     period: Count
-    /** microseconds of processor time */
+    /** microseconds of CPU time */
     used: Count
-    /** how many periods there were in which it wanted to run, and in how many it was held back */
+    /** in how many periods it wanted to run, and in how many it was throttled */
     periods: Count
     throttled: Count
-    /** microseconds that its threads had to wait for it */
+    /** microseconds that its threads had to wait because of throttling */
     throttledTime: Count
   }
   pids: {
@@ -181,29 +181,29 @@ export interface CgroupView {
     others: Count
     /** processes and threads: each thread counts */
     current: Count
-    /** null on kernels without pids.peak */
+    /** null if the kernel has no pids.peak */
     peak: Count
     limit: Limit
     /** how often a fork was refused */
     refused: Count
   }
-  /** null where no freezer is mounted */
+  /** null if no freezer is mounted */
   frozen: Readable<boolean | null>
 }
 
 export interface Network {
-  /** whether the network namespace is the container's own; the host's is not drawn: `links` is empty then */
+  /** whether the network namespace is the container's own; the host's is not drawn, and `links` is then empty */
   own: Readable<boolean>
   links: LinkView[]
-  /** why addresses and routes are missing; null where they are all there */
+  /** why addresses and routes are missing; null if they are complete */
   limited: string | null
-  /** null where there is none: nothing outside can be reached */
+  /** null if there is none: nothing outside can be reached */
   defaultRoute: RouteView | null
-  /** where the other ends of its cables are: the host, or a sandbox; null where it has none, or where we cannot see it */
+  /** where the other ends of its cables are, on the host or in a sandbox; null if it has no cable, or we cannot see the other ends */
   outside: Outside | null
 }
 
-/** What is known of a link; null is what only rtnetlink tells, where we may not ask it. */
+/** A link. Values that only rtnetlink gives are null if we may not use it. */
 export interface LinkView {
   index: number | null
   name: string
@@ -228,35 +228,35 @@ export interface RouteView {
 }
 
 export interface Outside {
-  /** whether that is the host's network namespace; otherwise that of a sandbox, which has its own network */
+  /** whether that is the host's network namespace; otherwise it is a sandbox's, which has its own network */
   host: boolean
-  /** of which process we know it: one above the container, or the one that looked */
+  /** the process through which we know it: an ancestor of the container, or ourselves */
   pid: number
   cables: Cable[]
-  /** the way on from there */
+  /** the default route there */
   defaultRoute: RouteView | null
-  /** the address of the link that the default route leads by */
+  /** the address of the link that the default route uses */
   address: string | null
 }
 
-/** A veth pair whose one end is in the container. */
+/** A veth pair with one end in the container. */
 export interface Cable {
-  /** the name of the end inside, one of `Network.links` */
+  /** the name of the inner end, which is in `Network.links` */
   inside: string
-  /** the end outside */
+  /** the outer end */
   peer: LinkView
-  /** the bridge that it is plugged into; null where it is not */
+  /** the bridge that the outer end is attached to; null if there is none */
   bridge: (LinkView & { ports: number }) | null
 }
 
 export interface Security {
   /** the effective capabilities of the first process, by name */
   capabilities: string[]
-  /** whether these are all that this kernel has */
+  /** whether that is every capability that this kernel has */
   allCapabilities: boolean
   noNewPrivileges: boolean
   seccomp: 'off' | 'strict' | 'filter'
-  /** how many filters lie on top of each other */
+  /** how many filters are installed */
   seccompFilters: number
   uidMap: Readable<IdRange[]>
   gidMap: Readable<IdRange[]>

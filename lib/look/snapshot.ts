@@ -8,8 +8,8 @@ import { securityOf } from './security.ts'
 import type { Snapshot } from './snapshot-shape.ts'
 
 /**
- * Looks at a container by its first process. Null where that has ended, before or meanwhile. It only reads; to see the
- * links it sends a child for a moment into the network namespace (rtnetlink sockets belong to where they were opened).
+ * Looks at a container, given its first process. Null if that has ended before or meanwhile. Only reads. To see the links, a
+ * short-lived child joins the network namespace, because an rtnetlink socket belongs to the namespace in which it was opened.
  */
 export async function snapshot(pid: number, name: string): Promise<Snapshot | null> {
   let started = -1
@@ -31,7 +31,7 @@ export async function snapshot(pid: number, name: string): Promise<Snapshot | nu
     }
     return isAlive(pid, started) ? found : null
   } catch (error) {
-    // the files of a process that has ended are gone, or say something else: mountinfo EINVAL, a control file ENODEV
+    // after a process has ended, its files are gone or give other errors: EINVAL for mountinfo, ENODEV for a control file
     if (!isAlive(pid, started)) return null
     throw error
   }

@@ -2,31 +2,31 @@ import { html, Html } from '../book/html.ts'
 import { wrap } from '../guide/text.ts'
 import { clean, cut, cutPath } from './terminal-text.ts'
 
-/** A part of a picture: SVG elements from (0, 0) on, and how high they are. */
+/** A part of a picture: SVG elements starting at (0, 0), and their height. */
 export interface Piece {
   height: number
   body: Html[]
 }
 
-/** The sizes of the type, in units of the view box: it is 1600 wide, and read from the last row. */
+/** Type sizes in units of the view box, which is 1600 wide; it must be readable from the last row of a room. */
 const SIZES = { huge: 60, large: 42, title: 26, name: 24, mono: 22, note: 20, small: 18, tiny: 16 } as const
 export type Size = keyof typeof SIZES
-const ADVANCE = 0.61 // the width of a character by its height: DejaVu Sans Mono, the widest of STYLE's
+const ADVANCE = 0.61 // the width of a character relative to its height: DejaVu Sans Mono, the widest font in STYLE
 
 interface TextOptions {
-  /** colours and weights of STYLE: `dim`, `bold`, `own`, `alarm` … */
+  /** classes of STYLE for colour and weight: `dim`, `bold`, `own`, `alarm` … */
   look?: string
-  /** what the live view knows the value by: it highlights what has changed */
+  /** identifies the value for the live view, which highlights changes */
   key?: string
-  /** the text is cut to so many units */
+  /** the text is cut to this width, in units */
   room?: number
-  /** a path is cut at its begin */
+  /** a path is cut at its beginning */
   path?: boolean
-  /** x is its end, or its middle */
+  /** x is the end or the middle of the text */
   anchor?: 'end' | 'middle'
 }
 
-/** One line of text, its base line at y. It may be a stranger's. */
+/** One line of text with its baseline at y. The text may be untrusted. */
 export function text(x: number, y: number, content: string, size: Size, options: TextOptions = {}): Html {
   const { look = '', key, room = Infinity, path = false, anchor } = options
   const most = Math.floor(room / (SIZES[size] * ADVANCE))
@@ -35,12 +35,12 @@ export function text(x: number, y: number, content: string, size: Size, options:
   return html`<text x="${x}" y="${y}" class="${size} ${look}" ${end}${dataKey(key)}>${shown}</text>`
 }
 
-/** Text in lines of a width, between words where it can be. */
+/** A text in lines of a width, broken between words if possible. */
 export function linesOf(words: string, size: Size, width: number): string[] {
   return wrap(words, Math.floor(width / (SIZES[size] * ADVANCE)))
 }
 
-/** A text in as many lines as it needs; it begins at y = 0. */
+/** A text in as many lines as it needs, starting at y = 0. */
 export function paragraph(words: string, size: Size, look: string, width: number, key?: string): Piece {
   const [high, lines] = [SIZES[size] * 1.45, linesOf(words, size, width)]
   return {
@@ -55,7 +55,7 @@ export function paragraph(words: string, size: Size, look: string, width: number
   }
 }
 
-/** How wide a text is at most. */
+/** The maximum width of a text. */
 export const widthOf = (content: string, size: Size) => Math.ceil(content.length * SIZES[size] * ADVANCE)
 
 interface Box {
@@ -65,16 +65,16 @@ interface Box {
   height: number
   look: string
   key?: string
-  /** of the corners */
+  /** the radius of the corners */
   round?: number
 }
 
 export function box({ x, y, width, height, look, key, round = 10 }: Box): Html {
-  const place = html`x="${x}" y="${y}" width="${width}" height="${height}" rx="${round}"`
-  return html`<rect ${place} class="${look}" ${dataKey(key)} />`
+  const area = html`x="${x}" y="${y}" width="${width}" height="${height}" rx="${round}"`
+  return html`<rect ${area} class="${look}" ${dataKey(key)} />`
 }
 
-/** A line through points: `M 0 0 H 10`. */
+/** A line given by path commands: `M 0 0 H 10`. */
 export const path = (d: string, look: string) => html`<path d="${d}" class="${look}" />`
 
 export const moved = (x: number, y: number, body: Html[]) =>
@@ -82,7 +82,7 @@ export const moved = (x: number, y: number, body: Html[]) =>
 
 const dataKey = (key: string | undefined) => (key === undefined ? '' : html` data-key="${key}"`)
 
-/** Pieces one under the other. */
+/** Pieces below one another. */
 export function stacked(pieces: readonly Piece[], gap: number): Piece {
   let height = 0
   const body = pieces.map(piece => {
@@ -96,10 +96,10 @@ export function stacked(pieces: readonly Piece[], gap: number): Piece {
 const PADDING = 28
 const TITLE = 64
 
-/** The room within a card. */
+/** The width inside a card. */
 export const inner = (width: number) => width - 2 * PADDING
 
-/** A piece on a card with a title; at least so high. */
+/** A piece on a card with a title; the card is at least `least` high. */
 export function card(title: string, piece: Piece, width: number, least = 0): Piece {
   const height = Math.max(least, TITLE + piece.height + PADDING)
   return {
@@ -112,7 +112,7 @@ export function card(title: string, piece: Piece, width: number, least = 0): Pie
   }
 }
 
-/** All rules are below one class: the picture may stand in a page among others. */
+/** All rules are below one class, because the picture may be in a page with others. */
 export const STYLE = new Html(`
 .minilab-look { --page: #f6f8fa; --card: #fff; --line: #c5ccd3; --text: #1f2328; --dim: #57606a; --accent: #0757ba;
   --own: #176f2c; --own-back: #dcf5e3; --shared: #7d5200; --shared-back: #fff4cf; --alarm: #c11c2b; --track: #e2e6ea;

@@ -1,7 +1,7 @@
 import type { ChalkInstance } from 'chalk'
 import { columns, cut, pad } from './terminal-text.ts'
 
-/** A titled box of a given width; `lines` are as long as `inner(width)` at most. */
+/** A titled box of a given width; `lines` must be at most `inner(width)` columns long. */
 export function card(
   title: string,
   lines: readonly string[],
@@ -16,10 +16,10 @@ export function card(
   ]
 }
 
-/** The room within a card. */
+/** The columns inside a card. */
 export const inner = (width: number) => width - 4
 
-/** Blocks of lines side by side, with a gap between them; the shorter ones are filled up. */
+/** Blocks of lines side by side, with a gap between them; shorter blocks are padded. */
 export function beside(blocks: readonly string[][], gap = 1): string[] {
   const height = Math.max(...blocks.map(block => block.length))
   const sized = blocks.map(block => ({ block, width: Math.max(...block.map(columns)) }))
@@ -31,12 +31,12 @@ export function beside(blocks: readonly string[][], gap = 1): string[] {
   )
 }
 
-/** `████▊░░░`: filled to a share of its width, in eighths; the mark shows where it has been. */
+/** A bar filled to a fraction, in steps of an eighth of a column: `████▊░░░`. The mark shows the highest value. */
 export function bar(fill: number, mark: number | null, width: number): string {
   const eighths = Math.round(fill * width * 8)
   const full = Math.floor(eighths / 8)
   const rest = ' ▏▎▍▌▋▊▉'.charAt(eighths % 8)
-  // a little is not nothing
+  // a small value must still be visible
   const begun = fill > 0 && eighths === 0 ? '▏' : rest.trim()
   const drawn = '█'.repeat(full) + begun
   const at = mark === null ? -1 : Math.min(width - 1, Math.floor(mark * width))

@@ -1,19 +1,19 @@
 import { stripVTControlCharacters } from 'node:util'
 import { wrap } from '../guide/text.ts'
 
-/** Two columns of a terminal: the wide characters of Unicode's East Asian Width, and emoji. */
+/** Characters that take two columns: those that are wide in Unicode's East Asian Width, and emoji. */
 const WIDE =
   /\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|[\u{20000}-\u{3fffd}]/u
 const UNPRINTABLE = /[\p{C}\p{M}\p{Zl}\p{Zp}]/gu
 
-/** How many columns a line takes, whatever colours are in it. */
+/** How many columns a line takes, without its colours. */
 export function columns(line: string): number {
   let count = 0
   for (const char of stripVTControlCharacters(line)) count += WIDE.test(char) ? 2 : 1
   return count
 }
 
-/** A stranger's text, fit for a line: what would move the cursor, or join another character, is written out. */
+/** An untrusted text made safe for one line: characters that would move the cursor, or combine with others, are escaped. */
 export function clean(text: string): string {
   return text.replace(UNPRINTABLE, char => `\\u${Number(char.codePointAt(0)).toString(16).padStart(4, '0')}`)
 }
@@ -29,15 +29,15 @@ export function cut(text: string, room: number): string {
   return room > 0 ? `${kept}…` : ''
 }
 
-/** A path cut at its begin, where it tells least. */
+/** A path cut at its beginning, which says least. */
 export function cutPath(path: string, room: number): string {
   return columns(path) <= room ? path : `…${path.slice(path.length - Math.max(0, room - 1))}`
 }
 
-/** Filled up with spaces on the right. */
+/** A line padded with spaces on the right. */
 export const pad = (line: string, room: number) => line + ' '.repeat(Math.max(0, room - columns(line)))
 
-/** A text in lines of at most `room` columns; a word that is longer, a path say, goes on in the next line. */
+/** A text in lines of at most `room` columns; a word that is longer, such as a path, continues in the next line. */
 export function paragraph(text: string, room: number): string[] {
   return wrap(clean(text), room).flatMap(line => {
     const lines: string[] = []

@@ -5,15 +5,15 @@ import { Pictures } from './pictures.ts'
 import { shortened } from './shortened.ts'
 import type { Seen } from './watch.ts'
 
-/** So much is told to a viewer that comes later, or comes back. */
+/** How much is kept for a page that opens later, or reconnects. */
 const MOST_TOLD = { events: 3000, characters: 2 ** 24 }
 
-/** What a page that does not read has room for, in bytes; it may come back. */
+/** Bytes that we keep for a page that does not read; then it is closed, and may reconnect. */
 const MOST_UNREAD = 2 ** 23
 
 /**
- * The pages that are open: server-sent events, HTML standard 9.2. Two kinds: `told`, numbered, what a step told us; `looked`,
- * all scenes, and the drawings in them that are new; both first with everything so far.
+ * The open pages, and their server-sent events (HTML standard, 9.2). `told` events, which are numbered, are what a step
+ * reports; `looked` events are all scenes and the new drawings in them. A new page first gets everything so far.
  */
 export class Audience {
   readonly #pages = new Set<ServerResponse>()
@@ -24,16 +24,16 @@ export class Audience {
   #looks = 0
   readonly #pictures = new Pictures()
 
-  /** `watched` hears of the first page that opens, and of the last that closes. */
+  /** `watched` is called when the first page opens, and when the last one closes. */
   constructor(watched: (watched: boolean) => void) {
     this.#watched = watched
   }
 
-  /** A page opens, or comes back and has heard all up to `last`. Returns what is to be called when it closes. */
+  /** Adds a page that opens, or reconnects and has everything up to `last`. Returns the function to call when it closes. */
   enter(page: ServerResponse, last: number): () => void {
     for (const { number, text } of this.#told) if (number > last) page.write(text)
     if (this.#looks > 0) page.write(this.#look(this.#pictures.drawings()))
-    else page.write(': here\n\n') // so that the page learns at once that it has been let in
+    else page.write(': here\n\n') // so that the page knows at once that it is connected
     this.#pages.add(page)
     if (this.#pages.size === 1) this.#watched(true)
     return () => {
@@ -53,7 +53,7 @@ export class Audience {
     this.#send(text)
   }
 
-  /** One look at all containers. */
+  /** Shows one look at all containers. */
   show(seen: readonly Seen[]): void {
     const drawings = this.#pictures.looked(seen)
     this.#looks++
@@ -72,7 +72,7 @@ export class Audience {
   }
 }
 
-/** JSON has no line breaks, so it is one `data` line. */
+/** A server-sent event. JSON has no line breaks, so it needs one `data` line. */
 function message(event: string, data: object, id?: number): string {
   return `event: ${event}\n${id === undefined ? '' : `id: ${id}\n`}data: ${JSON.stringify(data)}\n\n`
 }

@@ -1,4 +1,4 @@
-// One card of a container. What reads otherwise than in the drawing before lights up.
+// One card of a container. Values that differ from the drawing before are highlighted.
 
 const { element, text } = await import(`./elements.js${location.search}`)
 
@@ -16,7 +16,7 @@ export function newCard(name, showWhole) {
   return { figure, drawing, drawn: undefined, texts: undefined, flashes: new Map() }
 }
 
-/** Another drawing in the place of the one before. `follows`: that was the same container a moment ago. */
+/** Replaces the drawing. `follows`: the previous drawing showed the same container a moment ago. */
 export function draw(card, number, drawing, follows) {
   if (!follows) forget(card)
   if (card.drawn === number) return
@@ -28,7 +28,7 @@ export function draw(card, number, drawing, follows) {
   const { width, height } = svg.viewBox.baseVal
   card.figure.style.setProperty('--ratio', width / height)
   const before = card.texts
-  card.drawing.querySelector('svg')?.remove() // what flashes stays where it is, or it would begin again
+  card.drawing.querySelector('svg')?.remove() // the highlights stay: replacing them would restart their animation
   card.drawing.prepend(svg)
   card.texts = ownTexts(svg)
   if (before)
@@ -37,13 +37,13 @@ export function draw(card, number, drawing, follows) {
   for (const [key, { mark }] of card.flashes) if (!put(mark, svg, key)) end(card, key)
 }
 
-/** What stood in another picture says nothing about the next. */
+/** Forgets the values of another picture: they must not be compared with the next one. */
 function forget(card) {
   for (const key of card.flashes.keys()) end(card, key)
   card.texts = undefined
 }
 
-/** By data-key what stands in an element, without that of others in it which have a key themselves. */
+/** The text of each element by its data-key, without the text of inner elements that have their own key. */
 function ownTexts(svg) {
   const texts = new Map()
   const walker = document.createTreeWalker(svg, NodeFilter.SHOW_TEXT)
@@ -55,7 +55,7 @@ function ownTexts(svg) {
   return texts
 }
 
-/** Marks an element for a while, in its own layer: the drawing may be exchanged meanwhile. */
+/** Highlights an element for a while, in a separate layer, because the drawing may be replaced meanwhile. */
 function flash(card, key, kind) {
   const old = card.flashes.get(key)
   const mark = old?.mark ?? element('div', `flash ${kind}`, [])
@@ -66,15 +66,15 @@ function flash(card, key, kind) {
   card.flashes.set(key, { mark, timer: setTimeout(() => end(card, key), FLASH) })
 }
 
-/** Puts a mark where an element is now; false where nothing stands there any more. */
+/** Moves a highlight to its element; returns false if the element has gone. */
 function put({ style }, svg, key) {
-  const place = svg.querySelector(`[data-key="${CSS.escape(key)}"]`)?.getBoundingClientRect()
-  if (!place?.width) return false
+  const box = svg.querySelector(`[data-key="${CSS.escape(key)}"]`)?.getBoundingClientRect()
+  if (!box?.width) return false
   const whole = svg.getBoundingClientRect()
-  style.left = `${(100 * (place.left - whole.left)) / whole.width}%`
-  style.top = `${(100 * (place.top - whole.top)) / whole.height}%`
-  style.width = `${(100 * place.width) / whole.width}%`
-  style.height = `${(100 * place.height) / whole.height}%`
+  style.left = `${(100 * (box.left - whole.left)) / whole.width}%`
+  style.top = `${(100 * (box.top - whole.top)) / whole.height}%`
+  style.width = `${(100 * box.width) / whole.width}%`
+  style.height = `${(100 * box.height) / whole.height}%`
   return true
 }
 

@@ -4,10 +4,10 @@ const { byId, element, text } = await import(`./elements.js${location.search}`)
 const { draw, newCard } = await import(`./card.js${location.search}`)
 const { markWhole, setWhole } = await import(`./whole.js${location.search}`)
 
-/** by id: the elements, the cards by name, and of which scene they are */
+/** by id: the elements, the cards by name, and the scene that they are of */
 const articles = new Map()
 
-/** Shows these and no others, in this order. Each has `scene`, and `first`: the card that comes first, large. */
+/** Shows exactly these containers, in this order. `scene` is theirs; `first` is the card that comes first, and is large. */
 export function showContainers(pictures, drawings) {
   const ids = new Set(pictures.map(({ id }) => id))
   for (const [id, { article }] of articles) {
@@ -32,15 +32,15 @@ function newArticle({ id, name }) {
   const head = element('header', '', [text('h2', name), facts])
   const article = element('article', '', [head, description, cards])
   article.dataset.id = id
-  return { article, head, facts, description, place: cards, cards: new Map(), scene: undefined }
+  return { article, head, facts, description, cardList: cards, cards: new Map(), scene: undefined }
 }
 
 function fill(shown, { id, taken, facts, frozen, summary, cards, problem, ended, scene, first }, drawings) {
-  const { article, place } = shown
+  const { article, cardList } = shown
   article.dataset.taken = taken // when the kernel was asked
   article.classList.toggle('ended', Boolean(ended))
-  say(shown.facts, [problem ?? facts, ended && 'its last picture'].filter(Boolean).join(' · '))
-  say(shown.description, summary ?? '')
+  update(shown.facts, [problem ?? facts, ended && 'its last picture'].filter(Boolean).join(' · '))
+  update(shown.description, summary ?? '')
   const sign = article.querySelector('.frozen')
   if (!frozen) sign?.remove()
   else if (!sign) {
@@ -61,14 +61,14 @@ function fill(shown, { id, taken, facts, frozen, summary, cards, problem, ended,
         newCard(name, name => setWhole(id, name)),
       )
     const card = shown.cards.get(name)
-    if (place.children[i] !== card.figure) place.insertBefore(card.figure, place.children[i] ?? null)
+    if (cardList.children[i] !== card.figure) cardList.insertBefore(card.figure, cardList.children[i] ?? null)
     card.figure.classList.toggle('first', name === first)
     draw(card, number, drawings.get(number), shown.scene === scene)
   })
   shown.scene = scene
 }
 
-/** Only what is new: it is read out, too. */
-function say(place, said) {
-  if (place.textContent !== said) place.replaceChildren(...element('p', '', [said]).childNodes)
+/** Sets a text only if it is new, because screen readers read changes aloud. */
+function update(node, said) {
+  if (node.textContent !== said) node.replaceChildren(...element('p', '', [said]).childNodes)
 }

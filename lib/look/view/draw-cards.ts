@@ -7,12 +7,12 @@ import type { LinkView, Snapshot } from '../snapshot-shape.ts'
 import { box, card, inner, paragraph, path, type Piece, stacked, text } from '../svg.ts'
 import { cableBoxes, linkState, networkWords, routeWords, traffic } from '../phrases.ts'
 
-/** In units of the view box. A card that is 560 pixels wide has no text below 14 pixels: the smallest is 18 units. */
+/** Width in units of the view box. On a card 560 pixels wide no text is smaller than 14 pixels: the smallest type is 18 units. */
 const WIDTH = 720
 
 type Draw = (snapshot: Snapshot, width: number) => Piece
 
-/** What changes most comes first. */
+/** In order: what changes most comes first. */
 const CARDS: Record<CardName, Draw> = {
   processes: drawProcesses,
   limits: drawLimits,
@@ -27,7 +27,7 @@ const TITLES: Partial<Record<CardName, string>> = {
 }
 export type CardName = 'processes' | 'limits' | 'namespaces' | 'network' | 'root' | 'rights'
 
-/** A container as cards, each an SVG document by itself: the page puts them where it has room. */
+/** A container as cards, each a separate SVG document, so that the page can arrange them. */
 export function drawCards(snapshot: Snapshot): { name: CardName; svg: string }[] {
   return (Object.keys(CARDS) as CardName[]).map(name => ({ name, svg: drawCard(name, snapshot) }))
 }
@@ -42,7 +42,7 @@ function drawCard(name: CardName, snapshot: Snapshot): string {
 
 const ROW = 74
 
-/** From the inside out, from top to bottom: each cable, then the links without one. */
+/** Draws each cable from inside (top) to outside (bottom), then the links without one. */
 function drawNetwork({ network }: Snapshot, width: number): Piece {
   const shared = networkWords(network)
   if (shared) return { height: 36, body: [text(0, 22, shared, 'note', { look: 'shared', room: width })] }

@@ -1,4 +1,4 @@
-// What the page is made of. All that is shown comes from processes that may be a stranger's: it becomes text, never HTML.
+// Builds the page's elements. Everything shown may be untrusted: it becomes text, never HTML.
 
 export function byId(id) {
   return document.getElementById(id)
@@ -11,7 +11,7 @@ export function element(name, className, children) {
   return made
 }
 
-/** Text without what would turn the direction of writing of others, or has no meaning here. */
+/** Replaces control characters, and characters that would change the writing direction. */
 function harmless(said) {
   return said.replaceAll(/[\p{Cc}\p{Bidi_Control}]/gu, '\uFFFD')
 }
@@ -24,7 +24,7 @@ export function line(className, children) {
   return element('li', className, children)
 }
 
-/** `code in backquotes` as code. */
+/** The parts of a text, with `code in backquotes` as code elements. */
 export function inCode(said) {
   return said.split('`').map((part, i) => (i % 2 ? text('code', part) : part))
 }

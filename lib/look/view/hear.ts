@@ -9,24 +9,24 @@ import { makeDir } from '../../image/data-folder.ts'
 import { parseJson } from '../../common/json.ts'
 import { randomHex } from '../../kernel/process/random.ts'
 
-/** Who tells of one step or lab: told apart by their connections. */
+/** The source of events about one step or lab: each connection is one. */
 export type Teller = number
 
-/** What a page hears of a step; `broken` where it ended in the middle. */
+/** An event that a page gets; `broken` if the connection ended during a step. */
 export type Told = { teller: Teller } & (Exclude<FeedEvent, { kind: 'container' }> | { kind: 'broken' })
 
 interface Hearing {
   event(teller: Teller, event: FeedEvent): void
-  /** no more will come from it */
+  /** its connection has closed */
   gone(teller: Teller): void
 }
 
-/** Bounds of what is listened to: a learner's code can tell us things, too, and as many as it likes. */
+/** Limits on what we read: a learner's code can send events too, as many as it likes. */
 const LIMITS = { tellers: 32, line: 2 ** 20, all: 2 ** 24 } // characters
 
 /**
- * Listens for what steps and labs of this data folder tell. Nothing is ever answered. Resolves to what ends it, and removes
- * the socket. The folder is in the ledger: where we are killed, the next command removes it.
+ * Listens for events of steps and labs that use this data folder; never answers. Resolves to a function that stops and removes
+ * the socket. The folder is in the ledger: if we are killed, the next command removes it.
  */
 export async function hear(dataFolder: string, hearing: Hearing): Promise<() => Promise<void>> {
   const ledger = new Ledger(dataFolder)
@@ -47,10 +47,10 @@ export async function hear(dataFolder: string, hearing: Hearing): Promise<() => 
     listen(socket, event => hearing.event(teller, event))
   })
   server.maxConnections = LIMITS.tellers
-  // by way of the folder's descriptor: a path in a sockaddr_un has at most 108 bytes, unix(7)
+  // through the folder's descriptor: a path in a sockaddr_un has at most 108 bytes, unix(7)
   server.listen(`/proc/self/fd/${at}/${SOCKET}`)
   await once(server, 'listening')
-  chmodSync(folder, 0o700) // changes nothing, but tells those that watch the folder above it: IN_ATTRIB, inotify(7)
+  chmodSync(folder, 0o700) // changes nothing, but notifies those that watch the parent folder: IN_ATTRIB, inotify(7)
   return async () => {
     for (const socket of sockets) socket.destroy()
     server.close()
@@ -60,12 +60,12 @@ export async function hear(dataFolder: string, hearing: Hearing): Promise<() => 
   }
 }
 
-/** Takes from a stranger what is sound; who sends anything else, or too much, is heard no more. */
+/** Reads valid events from an untrusted connection; closes it after anything invalid, or too much. */
 function listen(socket: Socket, tell: (event: FeedEvent) => void): void {
   let all = 0
   let rest = ''
-  socket.on('error', () => {}) // it has gone in the middle of a line: `close` follows
-  // not by node:readline, for which U+2028 ends a line, too
+  socket.on('error', () => {}) // it ended within a line: `close` follows
+  // not node:readline, which also ends a line at U+2028
   socket.setEncoding('utf8').on('data', (text: string) => {
     all += text.length
     const lines = (rest + text).split('\n')

@@ -1,18 +1,18 @@
-// The escape ladder: a row for each attack, a column for each chapter, and what the signs mean.
+// The escape ladder: a row for each attack, a column for each chapter, and a legend of the signs.
 
 const { byId, element, sign, text } = await import(`./elements.js${location.search}`)
 
 const WORDS = { failed: 'it got through', held: 'the kernel stopped it', limited: 'cannot be told here' }
 
-/** The kind of sign for what came of an attack. */
+/** The kind of sign for the result of an attack. */
 export const outcome = stopped => (stopped === null ? 'limited' : stopped ? 'held' : 'failed')
 
 export const attackSign = kind => sign(kind, WORDS[kind])
 
-/** what is drawn: the ladder, and how many of its chapters */
+/** what is drawn now: the ladder, and how many of its chapters */
 let drawn = [undefined, undefined]
 
-/** Draws a ladder, as far as it has come; nothing where there is none. */
+/** Draws a ladder as far as it has got; nothing if there is none. */
 export function showLadder(ladder) {
   const wanted = [ladder, ladder?.cells.size]
   if (wanted.every((part, i) => part === drawn[i])) return

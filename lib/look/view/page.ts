@@ -1,7 +1,7 @@
 import { asTyped } from '../../guide/as-typed.ts'
 import { html } from '../../book/html.ts'
 
-/** The page, empty: view.js fills it with what the server sends. */
+/** The empty page: view.js fills it with what the server sends. */
 export function page(token: string): string {
   const sudo = process.geteuid?.() === 0 && process.env.SUDO_UID !== undefined ? 'sudo ' : ''
   const data = process.env.MINILAB_DATA ? `MINILAB_DATA=${process.env.MINILAB_DATA} ` : ''

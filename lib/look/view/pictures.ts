@@ -8,29 +8,29 @@ import type { Seen } from './watch.ts'
 interface Picture {
   id: string
   name: string
-  /** ISO 8601: when the kernel was asked */
+  /** ISO 8601: when it was read from the kernel */
   taken?: string
   /** `first process 4711, inside 1 · 2 processes` */
   facts?: string
   frozen?: boolean
-  /** in one sentence, for a reader who cannot see it */
+  /** one sentence, for screen readers */
   summary?: string
-  /** the drawings, by their numbers: a number always means the same one */
+  /** its drawings, by number: a number always means the same drawing */
   cards: [name: CardName, drawing: number][]
-  /** why there is none */
+  /** why there is no drawing */
   problem?: string
-  /** it has ended: this is how it was last seen */
+  /** it has ended: this is its last picture */
   ended?: boolean
 }
 
-/** What there was to see in one stage of a step; `teller` is null for what `minilab run` has started. */
+/** What was seen in one stage of a step; `teller` is null for containers of `minilab run`. */
 interface Scene {
   teller: Teller | null
   stage: number
   pictures: Picture[]
 }
 
-/** All scenes, and whether a container was started since the last step has ended. */
+/** All scenes, and whether a container was started since the last step ended. */
 export interface Scenes {
   scenes: Scene[]
   past: boolean
@@ -39,16 +39,16 @@ export interface Scenes {
 interface Step {
   stage: number
   ended: boolean
-  /** by the numbers of the stages, and the ids of the containers */
+  /** by the numbers of the stages and the ids of the containers */
   stages: Map<number, Map<string, Picture>>
 }
 
-/** So many stages of a step are kept: no step has as many, but a learner's code may say so. */
+/** How many stages of a step are kept. No step has as many, but a learner's code may send more. */
 const MOST_STAGES = 12
 
 /**
- * What was seen of containers: of each stage of a step the last of each, also when the step has ended, until the next step
- * begins; and of the others what there is now.
+ * What was seen of containers. For a step: the last picture of each container in each stage, kept until the next step begins.
+ * For other containers: only the present.
  */
 export class Pictures {
   readonly #steps = new Map<Teller, Step>()
@@ -57,7 +57,7 @@ export class Pictures {
   #past = false
   #count = 0
 
-  /** What a step tells decides where later pictures belong. */
+  /** Handles an event of a step, which decides where later pictures belong. */
   told({ teller, ...event }: Told): void {
     const step = this.#steps.get(teller)
     switch (event.kind) {
@@ -76,7 +76,7 @@ export class Pictures {
     }
   }
 
-  /** One look at all containers. Returns the drawings that are new, by their numbers. */
+  /** Stores one look at all containers. Returns the new drawings, by number. */
   looked(seen: readonly Seen[]): Record<number, string> {
     const before = this.#count
     for (const [teller, step] of this.#steps) {
@@ -125,7 +125,7 @@ export class Pictures {
     return { id, name, taken, facts, frozen: cgroup.frozen === true, summary: summary(found), cards }
   }
 
-  /** Drawings that no picture has any more. */
+  /** Removes drawings that no picture uses. */
   #forget(): void {
     const pictures = this.scenes.scenes.flatMap(scene => scene.pictures)
     const used = new Set(pictures.flatMap(({ cards }) => cards.map(([, number]) => number)))
@@ -133,10 +133,7 @@ export class Pictures {
   }
 }
 
-/**
- * A stage begins with the containers that ran at the last look: it may be over before the next one, and then this is its
- * picture.
- */
+/** Begins a stage with the containers of the last look: if the stage ends before the next look, they are its picture. */
 function begin(step: Step, number: number): void {
   const running = [...(step.stages.get(step.stage)?.values() ?? [])].filter(({ ended }) => !ended)
   step.stage = number

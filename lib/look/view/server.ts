@@ -14,9 +14,9 @@ import type { Audience } from './audience.ts'
 import { page } from './page.ts'
 
 const MOST_CONNECTIONS = 100
-const HEADERS_TIMEOUT = 5000 // ms, for the first lines of a request
+const HEADERS_TIMEOUT = 5000 // ms until the headers of a request must be complete
 
-/** Files, and once the style that every drawing has in it: the policy below allows none in the page. */
+/** Our files; and the style that all drawings share, once, as a file, because the policy below allows no styles in the page. */
 const ASSETS: Record<string, () => string | Buffer> = {
   ...Object.fromEntries(
     [
@@ -44,22 +44,23 @@ const TYPES: Record<string, string> = {
 }
 const ours = (name: string) => readFileSync(join(ownFolder, 'lib', name))
 
-/** Nothing but our own files, and no other page around ours: CSP level 3. */
+/** Allows only our own files, and no frame around our page: CSP level 3. */
 const POLICY = {
   'content-security-policy':
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
   'cross-origin-opener-policy': 'same-origin',
   'cross-origin-resource-policy': 'same-origin',
-  'referrer-policy': 'no-referrer', // the token is in our own address
+  'referrer-policy': 'no-referrer', // our address contains the token
   'x-content-type-options': 'nosniff',
   'cache-control': 'no-store',
 }
 
 /**
- * Serves the page on the loopback interface, to those who know the token.
+ * Serves the page on the loopback interface, to browsers that have the token.
  *
- * The token stays in the query. A cookie would not be safer: browsers send those of 127.0.0.1 to every port of it, so to the
- * server of any other user of this machine. An address of ours is shown to no other server (no-referrer), and EventSource can have it.
+ * The token stays in the query. A cookie would not be safer: a browser sends the cookies of 127.0.0.1 to every port, so to the
+ * servers of this machine's other users. Other servers do not see our address (no-referrer), and EventSource can send the
+ * query.
  */
 export class ViewServer {
   readonly #token = randomBytes(24).toString('base64url')
@@ -68,12 +69,12 @@ export class ViewServer {
 
   constructor(audience: Audience) {
     this.#audience = audience
-    // who connects and says nothing must not use up our descriptors: the pages that are open, and what we look at, need some
+    // silent connections must not use up our descriptors, which open pages and our own reading need
     this.#server.maxConnections = MOST_CONNECTIONS
     this.#server.headersTimeout = HEADERS_TIMEOUT
   }
 
-  /** Resolves to the address to open. Throws a usage error where the port cannot be had; 0 means any that is free. */
+  /** Resolves to the address to open. Throws a usage error if the port cannot be used; 0 means any free port. */
   async listen(port: number): Promise<string> {
     try {
       return `http://${await listenOnLoopback(this.#server, port)}/?token=${this.#token}`
@@ -92,7 +93,7 @@ export class ViewServer {
   async close(): Promise<void> {
     const closed = once(this.#server, 'close')
     this.#server.close()
-    this.#server.closeAllConnections() // streams do not end by themselves
+    this.#server.closeAllConnections() // event streams do not end by themselves
     await closed
   }
 
@@ -109,7 +110,7 @@ export class ViewServer {
         `This is for a browser on the same machine, at ${ownNames(this.#server).join(' or ')}.`,
       )
     const token = url.searchParams.get('token') ?? ''
-    if (!same(token, this.#token))
+    if (!equal(token, this.#token))
       return plain(response, 403, asTyped('Use the URL that `minilab view` has printed.'))
     const name = url.pathname.slice(1)
     if (name === '') send(response, 'text/html; charset=utf-8', page(this.#token))
@@ -128,15 +129,15 @@ export class ViewServer {
 }
 
 /**
- * Whether a request was meant for us. A name of another's that leads to 127.0.0.1 (DNS rebinding) is in Host, and the page
- * that asks is in Origin: fetch standard. The port is not looked at in Host: it is another one behind `ssh -L`.
+ * Whether a request is meant for us. If another name was made to point to 127.0.0.1 (DNS rebinding), Host has that name; Origin
+ * has the page that sends the request: fetch standard. Host's port is not checked, because it differs behind `ssh -L`.
  */
 function isFromHere({ headers: { host = '', origin } }: IncomingMessage, names: string[]): boolean {
   return names.includes(host.replace(/:\d{1,5}$/, '')) && (origin ?? `http://${host}`) === `http://${host}`
 }
 
-/** Compared by their digests: those have the same length, and how long it takes says nothing. */
-function same(one: string, other: string): boolean {
+/** Compares hashes: they have the same length, and the time of the comparison reveals nothing. */
+function equal(one: string, other: string): boolean {
   const digest = (text: string) => createHash('sha256').update(text).digest()
   return timingSafeEqual(digest(one), digest(other))
 }

@@ -1,14 +1,14 @@
 import type { FeedCall, FeedEvent } from '../../guide/feed-event.ts'
 
-/** Columns: what the tape has room for in a line, of a call beside its result. */
+/** In columns: the room in a line of the tape for arguments beside their result, and for a source. */
 const ROOM = { args: 44, source: 28 }
 
-/** Files that are only on the host, or that we read there: the directories of cgroups, and a process by its pid there. */
+/** Files that exist only on the host, or that we read there: the directories of cgroups, and processes by their pid on the host. */
 const ON_HOST = /^\/(sys\/fs\/cgroup|proc\/\d+)\//
 
 type Told<K> = Extract<FeedEvent, { kind: K }>
 
-/** An event as the page needs it: paths lose their first directories, as the terminal prints them; what was cut is in `full`. */
+/** An event with shortened paths: they lose their first directories, as in the terminal; the complete text is in `full`. */
 export function shortened(event: FeedEvent) {
   if (event.kind === 'launch') return { ...event, calls: event.calls.map(shortCall) }
   if (event.kind === 'check') return { ...event, evidence: event.evidence.map(shortEvidence) }
@@ -27,14 +27,14 @@ function shortEvidence(row: Told<'check'>['evidence'][number]) {
     ...row,
     source,
     ...(source !== row.source && { full: row.source }),
-    // a value of the container's that we did not ask the container for
+    // a value of the container that was read from outside
     onHost: row.container !== null && ON_HOST.test(row.source),
   }
 }
 
-/** `…/6f22b3-0/pids.max`: a path at the begin loses its first directories, since what tells two apart is at the end. */
-function shortPath(words: string, room: number): string {
-  let text = words
+/** A path without its first directories, because paths differ at the end: `…/6f22b3-0/pids.max`. */
+function shortPath(whole: string, room: number): string {
+  let text = whole
   for (let shorter = ''; text.length > room; text = shorter) {
     shorter = text.replace(/^("?)…?\/[^/" ]+(?=\/)/, '$1…')
     if (shorter === text) break

@@ -1,4 +1,4 @@
-// What is shown: the step that runs, or the last one, or an earlier stage; and what that is called.
+// What the page shows: the running step, the last one, or an earlier stage; and its title.
 
 const { byId, sign, text } = await import(`./elements.js${location.search}`)
 const { steps } = await import(`./steps.js${location.search}`)
@@ -6,7 +6,7 @@ const { scrollTo } = await import(`./tape.js${location.search}`)
 const { showContainers } = await import(`./containers.js${location.search}`)
 const { showLadder } = await import(`./ladder.js${location.search}`)
 
-/** by the number of a step the card of what it teaches */
+/** the card of what a step teaches, by the step's number */
 const TAUGHT = {
   1: 'processes',
   2: 'namespaces',
@@ -17,15 +17,15 @@ const TAUGHT = {
   7: 'rights',
 }
 
-/** by number */
+/** by their numbers */
 const drawings = new Map()
 let scenes = []
-/** a container has been started since the last step ended */
+/** whether a container has been started since the last step ended */
 let past = false
-/** the earlier stage that is shown; undefined while the page shows what is now */
+/** the earlier stage that is shown; undefined while the page shows the present */
 let back
 
-/** One look at all containers. */
+/** Handles one look at all containers. */
 export function looked({ look, drawings: more, ...now }) {
   for (const [number, drawing] of Object.entries(more)) drawings.set(Number(number), drawing)
   ;({ scenes, past } = now)
@@ -34,10 +34,10 @@ export function looked({ look, drawings: more, ...now }) {
   )
   for (const number of drawings.keys()) if (!used.has(number)) drawings.delete(number)
   show()
-  document.body.dataset.look = look // how often it was asked so far
+  document.body.dataset.look = look // how many looks there have been
 }
 
-/** Shows what there is to be shown now. */
+/** Updates the page. */
 export function show() {
   if (back && !steps.has(back.teller)) back = undefined
   const chosen = chosenSteps()
@@ -54,7 +54,7 @@ export function show() {
   head(chosen, others)
 }
 
-/** Those that run, or the last one as long as nothing else was started. */
+/** The running steps; or the last one, unless something else was started after it. */
 function chosenSteps() {
   if (back) return [steps.get(back.teller)]
   const all = [...steps.values()]
@@ -65,7 +65,7 @@ function chosenSteps() {
 
 const stageOf = step => (back ? step.stages.find(({ number }) => number === back.stage) : step.stages.at(-1))
 
-/** First what is new in this stage, the newest of that first of all; then the step's own container. */
+/** The pictures of a stage: first the containers that are new in it, newest first; then the step's own. */
 function picturesOfStep(step) {
   const stage = stageOf(step)?.number ?? 0
   const before = scenes.findLast(scene => scene.teller === step.teller && scene.stage < stage)
@@ -85,14 +85,14 @@ function picturesOfStep(step) {
     }))
 }
 
-/** Of a stage of which nothing was seen yet, while it runs: what was there before. */
+/** The pictures of a stage; while nothing of it has been seen, those of the stage before. */
 function picturesOf(teller, stage) {
   const own = scenes.filter(scene => scene.teller === teller)
   const found = back ? own.find(scene => scene.stage === stage) : own.findLast(scene => scene.stage <= stage)
   return found?.pictures ?? []
 }
 
-/** The line on top: of what is shown, and of nothing else. */
+/** The line at the top: about what is shown, and nothing else. */
 function head(chosen, others) {
   const named = chosen.map(step => {
     const stage = stageOf(step)
@@ -115,12 +115,12 @@ function head(chosen, others) {
   byId('on').disabled = at === places.length - 1
 }
 
-/** Only what is new: it is read out, too. */
+/** Sets the text only if it is new, because screen readers read changes aloud. */
 export function sayNow(said) {
   if (byId('now').textContent !== said) byId('now').replaceChildren(text('span', said))
 }
 
-/** The stages that one can go to, and the one that is shown; the last place is what is now. */
+/** The stages that can be shown, and the current one; the last entry is the present. */
 function way() {
   const step = back ? steps.get(back.teller) : [...steps.values()].at(-1)
   const stages = step?.stages.map(({ number }) => number) ?? []
@@ -137,7 +137,7 @@ function go(by) {
   show()
 }
 
-/** When a step begins, it is shown. */
+/** Shows a step that begins. */
 export function follow() {
   back = undefined
 }

@@ -1,17 +1,17 @@
-// What steps tell, as the page knows it: the stage of each, what its checks found, and whether it has ended.
+// What the page knows about each step: its stages, the results of its checks, and whether it has ended.
 
-/** by teller, in the order in which they began; those that have ended go when another begins */
+/** by teller, in the order in which they began; ended steps are removed when another begins */
 export const steps = new Map()
 
 const newStep = (teller, rest) => ({ teller, title: '', stages: [], held: 0, failed: 0, ended: '', ...rest })
 
-/** Takes note of what a step tells, and returns what is known of that step. */
+/** Notes an event of a step, and returns what is known about that step. */
 export function noted({ teller, kind, ...event }) {
   if (kind === 'step' || kind === 'ladder') {
     for (const [other, { ended }] of steps) if (ended) steps.delete(other)
     steps.set(teller, newStep(teller, kind === 'step' ? ofStep(event) : ofLadder(event)))
   }
-  if (!steps.has(teller)) steps.set(teller, newStep(teller)) // its begin is longer ago than the server remembers
+  if (!steps.has(teller)) steps.set(teller, newStep(teller)) // it began before the oldest event that the server has kept
   const step = steps.get(teller)
   if (kind === 'stage') step.stages.push(event)
   if (kind === 'check' && event.ok) step.held++
@@ -22,7 +22,7 @@ export function noted({ teller, kind, ...event }) {
   return step
 }
 
-/** `own`: what the container is called that the step is about. */
+/** `own`: the name of the step's own container. */
 function ofStep({ number, name, trial }) {
   return {
     number,

@@ -1,13 +1,13 @@
-// The tape: what steps tell, as a terminal would scroll it.
+// The tape: the events of steps, scrolling as in a terminal.
 
-// each file wants the token, which an import of its own would not have
+// each file must be requested with the token, which a plain import would not add
 const { byId, element, inCode, line, sign, text } = await import(`./elements.js${location.search}`)
 const { attackSign, outcome } = await import(`./ladder.js${location.search}`)
 
 const calls = byId('calls')
 const MOST_LINES = 4000
 
-/** the teller whose line was the last */
+/** the teller of the last line */
 let speaker
 
 const TOLD = {
@@ -25,8 +25,8 @@ const TOLD = {
   check({ claim, ok, evidence, reason }) {
     const rows = evidence.flatMap(row => [seen(row), ...(row.note ? [text('div', row.note, 'note')] : [])])
     const kind = ok === null ? 'limited' : ok ? 'held' : 'failed'
-    const said = element('div', 'claim', [sign(kind), ...inCode(claim)])
-    return [line(`check ${kind}`, [said, ...rows, ...(reason ? [text('p', reason)] : [])])]
+    const head = element('div', 'claim', [sign(kind), ...inCode(claim)])
+    return [line(`check ${kind}`, [head, ...rows, ...(reason ? [text('p', reason)] : [])])]
   },
   ladder({ attacks }, step) {
     return [line('step', [text('b', step.title), text('span', `${attacks.length} attacks on each chapter`)])]
@@ -38,8 +38,8 @@ const TOLD = {
       line('stage', [text('b', String(chapter)), text('span', name)]),
       ...cells.map(({ attack, stopped, evidence }) => {
         const kind = outcome(stopped)
-        const said = element('div', 'claim', [attackSign(kind), titles.get(attack) ?? attack])
-        return line(`check ${kind}`, [said, text('div', evidence, 'note')])
+        const head = element('div', 'claim', [attackSign(kind), titles.get(attack) ?? attack])
+        return line(`check ${kind}`, [head, text('div', evidence, 'note')])
       }),
     ]
   },
@@ -54,11 +54,11 @@ const TOLD = {
   },
 }
 
-/** What a step tells, behind what was told before. */
+/** Adds an event of a step. */
 export function told({ teller, kind, ...event }, step) {
   const follows = atEnd()
   const lines = TOLD[kind](event, step)
-  // of two steps at the same time each says again who it is
+  // if two steps run at once, repeat the title when the teller changes
   if (speaker !== teller && kind !== 'step' && kind !== 'ladder' && step.title)
     calls.append(line('step again', [text('b', step.title), text('span', step.stages.at(-1)?.title ?? '')]))
   speaker = teller
@@ -68,29 +68,29 @@ export function told({ teller, kind, ...event }, step) {
   byId('newest').hidden = atEnd()
 }
 
-/** What the last chapter of a ladder comes to. */
+/** The result of a ladder in its last chapter. */
 function climbed({ cells }) {
   const [chapter, last] = [...cells].at(-1) ?? ['', []]
   const count = wanted => last.filter(({ stopped }) => stopped === wanted).length
   const through = count(false)
-  const words = through
+  const result = through
     ? `${through} of ${last.length} attacks get through in chapter ${chapter}`
     : `chapter ${chapter} stops ${count(true)} of ${last.length} attacks; ${count(null)} cannot be told here`
   const kind = through ? 'failed' : 'held'
-  return line(`end ${kind}`, [attackSign(kind), text('span', words)])
+  return line(`end ${kind}`, [attackSign(kind), text('span', result)])
 }
 
-/** Brings a stage of a step to the top; the end, where none is named. */
+/** Scrolls to a stage of a step, or to the end if none is given. */
 export function scrollTo(teller, stage) {
   const begin = calls.querySelector(`[data-of="${teller}/${stage}"]`)
   calls.scrollTop = begin ? begin.offsetTop - calls.offsetTop - 8 : calls.scrollHeight
 }
 
-/** What was read, and where: of a value that was read on the host, also that. */
+/** What was read, and where; also whether a value of the container was read on the host. */
 function seen({ host, container, source, full, onHost }) {
   const sides = Object.entries({ host, container }).filter(([, value]) => value !== null)
-  const place = text('span', source, source.length < 36 ? 'short' : '')
-  const cite = element('cite', '', onHost ? [text('i', 'read on the host:'), ' ', place] : [place])
+  const cited = text('span', source, source.length < 36 ? 'short' : '')
+  const cite = element('cite', '', onHost ? [text('i', 'read on the host:'), ' ', cited] : [cited])
   if (full) cite.title = full
   return element('div', 'evidence', [
     ...sides.map(([side, value]) => element('div', '', [text('i', side), ' ', text('span', value)])),
@@ -100,7 +100,7 @@ function seen({ host, container, source, full, onHost }) {
 
 function call({ summary, call, args, full, result, errno, ns }) {
   if (summary) return line('call summary', [text('code', summary)])
-  // a long list of flags, or a path, is broken between its parts
+  // break a long list of flags, or a path, between its parts
   const parts = args
     .split(/(?<=[|/])/)
     .flatMap((part, i) => (i ? [document.createElement('wbr'), part] : [part]))
@@ -110,13 +110,13 @@ function call({ summary, call, args, full, result, errno, ns }) {
   return line('call', [code, text('span', outcome, errno ? 'refused' : 'result'), text('time', micro(ns))])
 }
 
-/** `12 µs`, `1.3 ms` of nanoseconds. */
+/** A duration in nanoseconds as text: `12 µs`, `1.3 ms`. */
 function micro(ns) {
   const µs = ns / 1000
   return µs < 1000 ? `${µs < 10 ? µs.toFixed(1) : Math.round(µs)} µs` : `${(µs / 1000).toFixed(1)} ms`
 }
 
-/** Whoever has scrolled up reads something there, and is not carried away. */
+/** Whether the tape is at its end: if the reader has scrolled up, it must not move. */
 function atEnd() {
   return calls.scrollHeight - calls.scrollTop - calls.clientHeight < 40
 }

@@ -1,6 +1,6 @@
 // The page of `minilab view`: shows what the server sends.
 
-// each file wants the token, which an import of its own would not have
+// each file must be requested with the token, which a plain import would not add
 const { noted } = await import(`./steps.js${location.search}`)
 const { told } = await import(`./tape.js${location.search}`)
 const { follow, looked, sayNow, show } = await import(`./shown.js${location.search}`)

@@ -7,7 +7,7 @@ import { Watch } from './watch.ts'
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
-/** Shows what runs until a signal comes; `ready` is told the address to open. Nothing is left then. */
+/** Serves the live view until a signal comes, then removes everything; calls `ready` with the address to open. */
 export async function view(port: number, ready: (url: string) => void): Promise<void> {
   const ended = new Promise<void>(resolve => SIGNALS.forEach(signal => process.once(signal, () => resolve())))
   await recover(dataFolder())

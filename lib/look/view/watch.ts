@@ -13,20 +13,20 @@ import { snapshot } from '../snapshot.ts'
 import type { Snapshot } from '../snapshot-shape.ts'
 import type { Teller } from './hear.ts'
 
-/** Between two looks, in milliseconds. No event tells that a number in /proc or in a cgroup has changed: one must look. */
+/** Milliseconds between two looks. No event reports that a number in /proc or in a cgroup has changed, so we must poll. */
 const PAUSE = 200
 
-/** So many containers of steps are drawn: no step has as many, but a learner's code may say so. */
+/** How many containers of steps are drawn. No step has as many, but a learner's code may report more. */
 const MOST_TOLD = 24
 
-/** A container that is there now. */
+/** A container that exists now. */
 export interface Seen {
-  /** pid and start time of its first process: a name that is never reused */
+  /** pid and start time of its first process, which are never reused together */
   id: string
   name: string
-  /** the step that has started it; null where that was `minilab run` */
+  /** the step that started it; null for `minilab run` */
   teller: Teller | null
-  /** what it looks like, or what the kernel refused when we looked */
+  /** its snapshot, or the error if the kernel refused us */
   found: Snapshot | NodeJS.ErrnoException
 }
 
@@ -37,7 +37,7 @@ interface Known {
   teller: Teller | null
 }
 
-/** Which containers there are, and what they look like, a few times a second, but only while a viewer watches. */
+/** Looks at all containers a few times a second, but only while a page is open. */
 export class Watch {
   readonly #told = new Map<string, Known>()
   readonly #show: (seen: Seen[]) => void
@@ -45,18 +45,18 @@ export class Watch {
   #watched = false
   #timer: NodeJS.Timeout | undefined
   #looking: Promise<void> | undefined
-  /** something was told meanwhile */
+  /** whether a look was requested during another one */
   #due = false
-  /** when the last look was over */
+  /** when the last look ended */
   #looked = -Infinity
 
-  /** `failed` hears of a defect of ours. */
+  /** `failed` gets bugs of ours. */
   constructor(show: (seen: Seen[]) => void, failed: (error: unknown) => void) {
     this.#show = show
     this.#failed = failed
   }
 
-  /** A container that a step has started. One that has ended by now, or never was, is not heard of again. */
+  /** Adds a container that a step has started; ignored if it has ended or never existed. */
   told(teller: Teller, named: ContainerEvent): void {
     const { name, started } = named
     for (const [id, known] of this.#told) if (!isAlive(known.pid, known.started)) this.#told.delete(id)
@@ -66,19 +66,19 @@ export class Watch {
     this.#hurry()
   }
 
-  /** A step has come to another stage, or to its end: how is it now? */
+  /** Looks at once, because a step has reached another stage, or its end. */
   turned(): void {
     if (performance.now() - this.#looked > PAUSE / 4) this.#hurry()
   }
 
-  /** A viewer has come, or none is left. */
+  /** Whether a page is open. */
   set watched(watched: boolean) {
     this.#watched = watched
     if (watched) this.#hurry()
     else clearTimeout(this.#timer)
   }
 
-  /** Resolves when no look is under way any more. */
+  /** Resolves when no look is in progress. */
   async end(): Promise<void> {
     this.watched = false
     await this.#looking
@@ -103,7 +103,7 @@ export class Watch {
     const seen: Seen[] = []
     for (const [id, { pid, name, teller }] of this.#known()) {
       const found = await snapshot(pid, name).catch(refusal)
-      // its pid may be another's by now
+      // its pid may have been reused
       if (found && (found instanceof Error || idOf(found.pid, found.started) === id))
         seen.push({ id, name, teller, found })
       else this.#told.delete(id)
@@ -111,11 +111,11 @@ export class Watch {
     if (!this.#watched) return
     this.#show(seen)
     const { user, system } = process.cpuUsage(before)
-    // of one processor never more than a quarter, however many they are
+    // so that looking takes at most a quarter of one CPU, however many containers there are
     this.#timer = setTimeout(() => this.#hurry(), Math.max(PAUSE, (3 * (user + system)) / 1000))
   }
 
-  /** Those of `minilab run` by their state, then those of steps. */
+  /** The containers of `minilab run` from their state, then those of steps. */
   #known(): Map<string, Known> {
     const running = states()
       .filter(isRunning)
@@ -124,7 +124,7 @@ export class Watch {
   }
 }
 
-/** What the kernel refused may be granted at the next look; any other error is a defect. */
+/** The error if the kernel refused us, which it may not do at the next look. Throws any other error. */
 function refusal(error: NodeJS.ErrnoException): NodeJS.ErrnoException {
   if (error.code === undefined) throw error
   return error
@@ -133,8 +133,8 @@ function refusal(error: NodeJS.ErrnoException): NodeJS.ErrnoException {
 const idOf = (pid: number, started: number) => `${pid}-${started}`
 
 /**
- * The container's first process as we number it. From another pid namespace it is known by its start time, by its number
- * there, and by an ancestor that is in that namespace.
+ * The container's first process, by our pid. For an event from another pid namespace: the process with that start time, that
+ * pid there, and an ancestor in that namespace.
  */
 function find({ pid, started, pidNamespace }: ContainerEvent): number | undefined {
   if (pidNamespace === namespaceInode('self', 'pid')) return isAlive(pid, started) ? pid : undefined

@@ -1,17 +1,17 @@
-// One card on the whole page: for the last row.
+// One card that fills the page, for the last row of a room.
 
 const { byId } = await import(`./elements.js${location.search}`)
 
-/** Which card fills the page: its container and its name. */
+/** the card that fills the page: its container and its name */
 let whole
 
-/** Shows a card of a container on the whole page; the same once more, or none: all cards again. */
+/** Lets a card fill the page; the same card again, or none, shows all cards. */
 export function setWhole(id, name) {
   whole = id === undefined || (whole?.id === id && whole.name === name) ? undefined : { id, name }
   markWhole()
 }
 
-/** After each change: the card, or where its container has gone that of another. */
+/** Called after each change. If the container has gone, shows that card of another one. */
 export function markWhole() {
   const figures = whole ? [...byId('containers').querySelectorAll(`figure[data-card="${whole.name}"]`)] : []
   const figure = figures.find(each => each.closest('article').dataset.id === whole.id) ?? figures[0]
@@ -20,7 +20,7 @@ export function markWhole() {
   figure?.classList.add('whole')
 }
 
-/** F: the first card. 1 to 9: one of the first container. Escape: all again. */
+/** Keys: f shows the first card, 1 to 9 a card of the first container, Escape all cards. */
 addEventListener('keydown', event => {
   if (event.ctrlKey || event.altKey || event.metaKey) return
   const { key } = event
