@@ -1,27 +1,27 @@
 import type { Token } from 'markdown-it'
 
-/** A code block of the book: what stands in it, and where that is from. */
+/** A code block of the book: its content, and the source of that. */
 export interface CodeBlock {
   /** the first word of its info string: `ts`, `console`, `text`, …; '' where there is none */
   language: string
-  /** where the code is from, or how the recording was made: '' where the block is the book's own */
+  /** the source of the code, or how the recording was made: '' for the book's own blocks */
   caption: string
-  /** where the code is from: none for recordings and the book's own blocks */
+  /** the sources of the code: empty for recordings and the book's own blocks */
   sources: CodeSource[]
   text: string
-  /** what a reader wants to paste: of a recording its commands, as root types them in the checkout; otherwise everything */
+  /** what the copy button copies: the commands of a recording, as root types them in the checkout; otherwise everything */
   copy: string
 }
 
-/** One of the places that a code block shows. */
+/** A source of a code block. */
 export interface CodeSource {
-  /** as the book writes it: `lib/container/parts/root.ts#root:first…last` */
+  /** as written in the book: `lib/container/parts/root.ts#root:first…last` */
   source: string
   /** its part of the caption */
   caption: string
 }
 
-/** Reads a token of type `fence` or `code_block`. */
+/** The code block of a token of type `fence` or `code_block`. */
 export function codeBlock({ info, content }: Token): CodeBlock {
   const [, language = '', source = ''] = /^(\S*)\s*(.*)$/s.exec(info.trim()) ?? []
   const text = content.replaceAll('\t', '    ').trimEnd()
@@ -36,13 +36,13 @@ export function codeBlock({ info, content }: Token): CodeBlock {
   }
 }
 
-/** The recordings were made as root, with minilab on the path. */
+/** A recorded command as root types it in the checkout: recordings have minilab on the PATH. */
 const asRoot = (command: string): string =>
   command
     .replace(/^(?=(unshare|setpriv) )/, 'sudo ')
     .replace(/(?<![\w/.-])minilab(?= [a-z])/g, 'sudo ./minilab')
 
-/** What a recorded command printed, moved to the left margin: in a narrow window each column counts. */
+/** The output of a recorded command, moved to the left margin, because columns are scarce in a narrow window. */
 export function atMargin(text: string): string {
   const lines = text.split('\n')
   const printed = lines.filter(line => line.trim() && !/^(\$ | *…$|\[exit status )/.test(line))
@@ -50,7 +50,10 @@ export function atMargin(text: string): string {
   return lines.map(line => line.replace(/^ */, blanks => blanks.slice(margin))).join('\n')
 }
 
-/** `lib/a.ts#b:first…last | other words | lib/a.ts#c` has two sources: `lib/a.ts · b, in part` and, of the same file, `c`. */
+/**
+ * The sources in an info string: `lib/a.ts#b:first…last | other words | lib/a.ts#c` has two, `lib/a.ts · b, in part` and, from
+ * the same file, `c`.
+ */
 function sourcesIn(text: string): CodeSource[] {
   let before = ''
   return text
@@ -58,13 +61,13 @@ function sourcesIn(text: string): CodeSource[] {
     .filter(Boolean)
     .map(source => {
       const [, file = source, symbol = '', parts] = /^([^\s#]+)#([^\s:]+)(:.*)?$/s.exec(source) ?? []
-      const place = file === before && symbol ? symbol : [file, symbol].filter(Boolean).join(' · ')
+      const name = file === before && symbol ? symbol : [file, symbol].filter(Boolean).join(' · ')
       before = file
-      return { source, caption: parts ? `${place}, in part` : place }
+      return { source, caption: parts ? `${name}, in part` : name }
     })
 }
 
-/** `minilab doctor # first words…last words` shows some lines of what the command printed. */
+/** The caption of a recording. `minilab doctor # first words…last words` shows only some lines of the output. */
 function recorded(source: string): string {
   if (!source) return ''
   return source.includes(' # ') ? 'recorded, in part' : 'recorded'

@@ -3,7 +3,7 @@ import { type Page, plain } from './pages.ts'
 /** A line of the table of contents. */
 export interface Entry {
   page: Page
-  /** `3`, or '' for what is behind the chapters, such as the appendix */
+  /** `3`, or '' for a page after the chapters, such as the appendix */
   number: string
   /** the title without its number */
   title: string
@@ -11,7 +11,7 @@ export interface Entry {
   minutes: number
 }
 
-/** How many words of such prose one reads in a minute. Code is not counted: some read it, some do not. */
+/** Words read per minute in such prose. Code is not counted, because not every reader reads it. */
 const WORDS_PER_MINUTE = 200
 
 /** The table of contents. */
@@ -36,10 +36,10 @@ const wordsOf = ({ tokens }: Page) =>
     .filter(({ type }) => type === 'inline')
     .flatMap(({ children }) => plain(children ?? []).match(/[\p{L}\p{N}][^\s]*/gu) ?? []).length
 
-/** What one types to open a page: its number, or its name without one. */
+/** What to type to open a page: its number, or its name if it has none. */
 export const handle = ({ number, page }: Pick<Entry, 'number' | 'page'>): string => number || page.name
 
-/** The words by which a page can be opened: `3`, `root`, `3-root`. */
+/** All words that open a page: `3`, `root`, `3-root`. */
 export const handles = ({ number, page }: Entry): string[] => [
   ...new Set([handle({ number, page }), page.name.replace(/^\d+-/, ''), page.name]),
 ]

@@ -2,7 +2,7 @@ import type { Entry } from './contents.ts'
 import { frame } from './frame.ts'
 import { html, type Html } from './html.ts'
 
-/** The first page: what this is, and the contents. */
+/** The first page: an introduction, and the contents. */
 export function cover(book: readonly Entry[]): string {
   const [first] = book
   const steps = book.filter(({ number }) => Number(number))
@@ -29,7 +29,7 @@ export function cover(book: readonly Entry[]): string {
   })
 }
 
-/** The pages with the time that each takes to read. */
+/** The pages with the time to read each. */
 export function entries(book: readonly Entry[], href: (entry: Entry) => string): Html {
   return html`<ol>
     ${book.map(
@@ -46,7 +46,7 @@ export function entries(book: readonly Entry[], href: (entry: Entry) => string):
 
 const BORDER = 18
 
-/** Each step as a box around what the steps before it have built: the first is the innermost, a bare process. */
+/** Each step as a box around the steps before it: the innermost is the first, a bare process. */
 function drawing(steps: readonly Entry[]): Html {
   const boxes = steps.toReversed().map(({ page }, i) => ({
     name: page.name.replace(/^\d+-/, ''),

@@ -2,16 +2,16 @@ import type { Token } from 'markdown-it'
 import { certain } from '../common/certain.ts'
 import type { CodeBlock } from './code-block.ts'
 
-/** The sides of a cell, in the order of the table's digits. */
+/** The sides of a cell, in the order of the digits in STROKES. */
 export const [UP, RIGHT, DOWN, LEFT] = [0, 1, 2, 3] as const
 export type Side = 0 | 1 | 2 | 3
 export const SIDES: readonly Side[] = [UP, RIGHT, DOWN, LEFT]
 
-/** How a stroke is drawn. 0: there is none. */
+/** The weights of a stroke; 0 means none. */
 export const [PLAIN, HEAVY, DASHED] = [1, 2, 3] as const
 export type Weight = 0 | 1 | 2 | 3
 
-/** For each box character its strokes, from the cell's centre to the four sides: up, right, down, left. */
+/** For each box character its strokes from the cell's centre: up, right, down, left. */
 const STROKES: Record<string, string> = {
   ...{ '─': '0101', '│': '1010', '┼': '1111', '├': '1110', '┤': '1011', '┬': '0111', '┴': '1101' },
   ...{
@@ -31,27 +31,27 @@ const STROKES: Record<string, string> = {
   ...{ '┄': '0303', '┈': '0303', '╌': '0303', '┆': '3030', '┊': '3030', '╎': '3030' },
 }
 
-/** Where an arrowhead points. */
+/** The direction of each arrowhead. */
 const HEADS: Record<string, Side> = { '▲': UP, '▶': RIGHT, '▼': DOWN, '◀': LEFT }
-/** In a text these are characters; at the end of a line they are its head. */
+/** Inside text these are characters; at the end of a line they are its arrowhead. */
 const ARROWS: Record<string, Side> = { '↑': UP, '→': RIGHT, '↓': DOWN, '←': LEFT }
 
-/** One character of a drawing, at its place. */
+/** One character of a drawing and its position. */
 export interface Cell {
   char: string
   x: number
   y: number
   /** the weight of the stroke to each side */
   arms: [Weight, Weight, Weight, Weight]
-  /** an arrowhead points there */
+  /** the direction of the arrowhead in this cell */
   head?: Side
 }
 
-/** Is a block a drawing: has its text any of the characters that become lines? */
+/** Whether a code block is a drawing: its text contains characters that become lines. */
 export const isDrawing = ({ language, text }: CodeBlock): boolean =>
   language === 'text' && Array.from(text).some(char => char in STROKES || char in HEADS)
 
-/** What a comment before a drawing says in its place: `<!-- picture: one sentence -->`. */
+/** The sentence that a comment before a drawing gives as its description: `<!-- picture: one sentence -->`. */
 export function pictureOf(before: Token | undefined): string | undefined {
   const [, picture] = /^\s*<!--\s*picture:(.*?)-->\s*$/s.exec(before?.content ?? '') ?? []
   return picture?.trim().replace(/\s+/g, ' ')
@@ -59,17 +59,17 @@ export function pictureOf(before: Token | undefined): string | undefined {
 
 export const opposite = (side: Side) => ((side + 2) % 4) as Side
 export const isBlank = ({ char }: Cell) => char.trim() === ''
-/** A character that is written, not drawn. */
+/** Whether a cell is text, not a part of a line. */
 export const isText = (cell: Cell) => !isBlank(cell) && !isStroke(cell) && cell.head === undefined
 export const isStroke = ({ arms }: Cell) => arms.some(Boolean)
-/** Has a cell strokes to these sides, and to no others? */
+/** Whether a cell has strokes to exactly these sides. */
 export const reaches = ({ arms }: Cell, ...sides: Side[]) =>
   SIDES.every(side => Boolean(arms[side]) === sides.includes(side))
-/** A corner, a tee or a cross: more than a piece of a line. */
+/** Whether a cell is a corner, a tee or a cross, not only a piece of a line. */
 export const isJunction = ({ arms }: Cell) => Boolean((arms[UP] || arms[DOWN]) && (arms[LEFT] || arms[RIGHT]))
 export const isBend = (cell: Cell) => isJunction(cell) && cell.arms.filter(Boolean).length === 2
 
-/** The characters of a drawing by their place. Outside all cells are blank. */
+/** The characters of a drawing by position. Everything outside is blank. */
 export class Cells {
   readonly rows: Cell[][]
 
@@ -98,12 +98,12 @@ export class Cells {
     return this.at(x + dx, y + dy)
   }
 
-  /** The stroke of the neighbour on a side that comes towards this cell. */
+  /** The weight of the neighbour's stroke towards this cell. */
   towards(cell: Cell, side: Side): Weight {
     return this.next(cell, side).arms[opposite(side)]
   }
 
-  /** A line that arrives at an arrowhead goes on into it. */
+  /** Extends a line into the arrowhead at its end. */
   #pointed(cell: Cell): void {
     const head = cell.head ?? ARROWS[cell.char]
     if (head === undefined) return
@@ -114,7 +114,7 @@ export class Cells {
     cell.arms[tail] = weight
   }
 
-  /** A line goes on behind an arrowhead, or a line of the other direction, that stands in its way: `──▲──`, `──┊──`. */
+  /** Continues a line behind an arrowhead, or behind a line in the other direction, that interrupts it: `──▲──`, `──┊──`. */
   #crossed(cell: Cell): void {
     if (cell.head === undefined && !isStroke(cell)) return
     for (const [one, other] of [

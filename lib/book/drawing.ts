@@ -21,16 +21,16 @@ import {
 } from './drawing-cells.ts'
 import { html, type Html } from './html.ts'
 
-/** A cell's size, and that of its type, in units of the view box: one pixel each where the drawing has its natural size. */
+/** The size of a cell, and of its type, in units of the view box: one pixel each at the drawing's natural size. */
 const [WIDTH, HEIGHT, TYPE] = [8, 18, 13.3]
 const BASELINE = 13
 /** The radius of corners. */
 const ROUND = 4
 const HEAD = { long: 8, half: 4 }
-/** What stays free between an arrowhead and the line that it points to, and around the whole. */
+/** The free space between an arrowhead and the line that it points to, and around the drawing. */
 const GAP = 1
 
-/** A drawing of the book as SVG. `picture` says in a sentence what it shows. */
+/** A drawing of the book as SVG. `picture` describes it in a sentence. */
 export function drawing(text: string, picture: string): Html {
   const cells = new Cells(text)
   const boxes = boxesOf(cells)
@@ -38,7 +38,7 @@ export function drawing(text: string, picture: string): Html {
     ...boxes.map(rect),
     ...lines(cells, boxes),
     ...cells.all().flatMap(cell => head(cells, cell)),
-    ...cells.rows.flatMap(row => words(row, boxes)),
+    ...cells.rows.flatMap(row => rowText(row, boxes)),
   ]
   const columns = cells.all().flatMap(cell => (isBlank(cell) ? [] : [cell.x]))
   const left = Math.min(...columns) * WIDTH - GAP
@@ -53,13 +53,13 @@ const isUpright = (side: Side) => side === UP || side === DOWN
 /** On the screen x grows to the right, y downwards. */
 const sign = (side: Side) => (side === RIGHT || side === DOWN ? 1 : -1)
 
-/** A closed rectangle: its first corner and its last. */
+/** A closed rectangle: its top left and bottom right corners. */
 interface Box {
   from: Cell
   to: Cell
 }
 
-/** The closed rectangles of a drawing, the outer ones before those in them. */
+/** The closed rectangles of a drawing, outer before inner. */
 function boxesOf(cells: Cells): Box[] {
   return cells.all().flatMap(from => {
     if (!reaches(from, RIGHT, DOWN)) return []
@@ -71,7 +71,7 @@ function boxesOf(cells: Cells): Box[] {
   })
 }
 
-/** The last cell of the line that leaves a cell to one side. A title may interrupt it: `┌─ host ─┐`. */
+/** The last cell of the line that leaves a cell to one side. A title may interrupt the line: `┌─ host ─┐`. */
 function along(cells: Cells, cell: Cell, side: Side): Cell {
   if (!cell.arms[side]) return cell
   const behind = cells.rows[cell.y]?.find(other => other.x > cell.x && isStroke(other))
@@ -85,7 +85,7 @@ function rect({ from, to }: Box): Html {
   return html`<rect x="${x}" y="${y}" width="${width}" height="${height}" rx="${ROUND}" />`
 }
 
-/** Is a stroke a part of a rectangle's border? */
+/** Whether a stroke is part of a rectangle's border. */
 function isBorder({ from, to }: Box, { x, y }: Cell, side: Side): boolean {
   const [at, begin, end] = isUpright(side) ? [x, from.y, to.y] : [y, from.x, to.x]
   const place = isUpright(side) ? y : x
@@ -94,7 +94,7 @@ function isBorder({ from, to }: Box, { x, y }: Cell, side: Side): boolean {
   return borders.includes(at) && Math.min(place, other) >= begin && Math.max(place, other) <= end
 }
 
-/** A straight piece of a line; `at` is its place across its direction. */
+/** A straight piece of a line; `at` is its position across its direction. */
 interface Piece {
   weight: Weight
   upright: boolean
@@ -125,7 +125,7 @@ function lines(cells: Cells, boxes: readonly Box[]): Html[] {
   })
 }
 
-/** The stroke of a cell to one of its sides: from its centre, the bend of a corner, or the base of its arrowhead. */
+/** The stroke from a cell to one side. It starts at the cell's centre, at the bend of a corner, or at the base of the arrowhead. */
 function piece(cells: Cells, cell: Cell, side: Side): Piece[] {
   const weight = cell.arms[side]
   const upright = isUpright(side)
@@ -140,7 +140,7 @@ function piece(cells: Cells, cell: Cell, side: Side): Piece[] {
   return [{ weight, upright, at, from: Math.min(begin, end), to: Math.max(begin, end) }]
 }
 
-/** Pieces that touch become one. */
+/** Joins pieces that touch. */
 function joined(pieces: readonly Piece[]): Piece[] {
   const line = ({ upright, at, weight }: Piece) => `${upright} ${at} ${weight}`
   return [...Map.groupBy(pieces, line).values()].flatMap(group => {
@@ -166,7 +166,7 @@ function bend(cell: Cell): { weight: Weight; path: string }[] {
   return [{ weight, path: `M${x} ${y + along}Q${x} ${y} ${x + across} ${y}` }]
 }
 
-/** Where the point of an arrowhead is, in its direction: at the line that it touches, otherwise at the end of its cell. */
+/** The position of an arrowhead's tip, in its direction: at the line that it touches, otherwise at the end of its cell. */
 function tip(cells: Cells, cell: Cell, side: Side): number {
   const { x, y } = middle(cell)
   const [centre, size] = isUpright(side) ? [y, HEIGHT] : [x, WIDTH]
@@ -195,16 +195,16 @@ function head(cells: Cells, cell: Cell): Html[] {
   return [html`<path class="head" d="M${corners.map(([x, y]) => `${x} ${y}`).join('L')}Z" />`]
 }
 
-/** The words of a row. Two blanks end a run: what follows them stands in a column, which must not move. */
-function words(row: readonly Cell[], boxes: readonly Box[]): Html[] {
-  const kinds = row.map(cell => (isText(cell) ? 'x' : isBlank(cell) ? ' ' : '|')).join('')
-  return [...kinds.matchAll(/x+( x+)*/g)].map(({ index: x, 0: { length } }) => {
+/** The text of a row. Two blanks end a run: the text after them is in a column, which must not move. */
+function rowText(row: readonly Cell[], boxes: readonly Box[]): Html[] {
+  const mask = row.map(cell => (isText(cell) ? 'x' : isBlank(cell) ? ' ' : '|')).join('')
+  return [...mask.matchAll(/x+( x+)*/g)].map(({ index: x, 0: { length } }) => {
     const { y } = certain(row[x])
     const around = boxes.filter(({ from, to }) => x > from.x && x < to.x && y >= from.y && y <= to.y)
     const isTitle = around.some(({ from, to }) => y === from.y || y === to.y)
     const look = isTitle ? html`class="title"` : boxes.length && !around.length ? html`class="note"` : ''
-    const place = html`x="${x * WIDTH}" y="${y * HEIGHT + BASELINE}" textLength="${length * WIDTH}"`
+    const position = html`x="${x * WIDTH}" y="${y * HEIGHT + BASELINE}" textLength="${length * WIDTH}"`
     const run = row.slice(x, x + length).map(({ char }) => char)
-    return html`<text ${place} ${look}>${run.join('')}</text>`
+    return html`<text ${position} ${look}>${run.join('')}</text>`
   })
 }

@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { bookFolder } from './folder.ts'
 
 /**
- * What a step says before it acts: the first paragraph of the book's section of that title, as one line. The book is the
- * only place where it stands. Throws where the chapter has no such section: book:check finds that first.
+ * What a step prints before it acts: the first paragraph of the section with that title in the book, as one line. It is written
+ * only there. Throws if the chapter has no such section, but book:check finds that first.
  */
 export function explanation({ number, name }: { number: number; name: string }, title: string): string {
   const file = `${number}-${name}.md`

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
 import { ownFolder } from '../common/own-folder.ts'
 
-/** Where the Markdown is: in the checkout, and as it is in the npm package. */
+/** The folder of the Markdown files; the npm package has it too. */
 export const bookFolder = join(ownFolder, 'book')

@@ -5,19 +5,19 @@ import type { Page } from './pages.ts'
 interface Framed {
   title: string
   book: readonly Entry[]
-  /** the page that is open; none on the cover */
+  /** the open page; undefined on the cover */
   current?: Page
   main: Html
 }
 
-/** Nothing but this site's own files: no style or script in a page, nothing from elsewhere. */
+/** Allows only this site's own files: no styles or scripts inside a page, nothing from other servers. */
 export const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'"
 
-/** How one knows an earlier output of ours. */
+/** Marks our pages, so that we recognize an earlier output. */
 export const GENERATOR = 'minilab book'
 
-/** What surrounds every page: head, search, contents. */
+/** A complete page: head, search and contents around `main`. */
 export function frame({ title, book, current, main }: Framed): string {
   return html`<!doctype html>
     <html lang="en">
@@ -72,7 +72,7 @@ export function frame({ title, book, current, main }: Framed): string {
     </html> `.text
 }
 
-/** A line of the contents; below the page that is open, its sections. */
+/** A line of the contents; below the open page, its sections. */
 function line({ page, number, title }: Entry, isCurrent: boolean): Html {
   const name = html`<span class="number">${number}</span> <span>${title}</span>`
   if (!isCurrent) return html`<li><a href="${page.name}.html">${name}</a></li>`

@@ -1,7 +1,7 @@
 import { all, createLowlight } from 'lowlight'
 import { certain } from '../common/certain.ts'
 
-/** What a piece of code is, for a renderer to choose its colour. */
+/** The kind of a piece of code, by which a renderer chooses its colour. */
 export type Kind =
   | 'keyword'
   | 'name'
@@ -15,7 +15,7 @@ export type Kind =
   | 'good'
   | 'bad'
 
-/** A piece of a code block; without a kind it is plain text. A piece may reach over several lines. */
+/** A piece of a code block; without a kind it is plain text. It may contain line breaks. */
 export interface Piece {
   text: string
   kind?: Kind | undefined
@@ -25,7 +25,7 @@ const LANGUAGES = ['bash', 'c', 'diff', 'ini', 'json', 'typescript', 'x86asm']
 const lowlight = createLowlight(Object.fromEntries(LANGUAGES.map(name => [name, certain(all[name])])))
 lowlight.registerAlias('x86asm', ['asm'])
 
-/** highlight.js knows more classes than a calm page has colours. */
+/** highlight.js distinguishes more classes than we want colours. */
 const KINDS: Record<string, Kind> = {
   'hljs-keyword': 'keyword',
   'hljs-title': 'name',
@@ -44,13 +44,13 @@ const KINDS: Record<string, Kind> = {
   'hljs-deletion': 'bad',
 }
 
-/** Splits code into pieces: together they are the text again. A language that is not known stays plain. */
+/** Splits code into pieces, which together are the whole text. An unknown language stays plain. */
 export function highlight(language: string, text: string): Piece[] {
   if (language === 'console') return text.split(/(?<=\n)/).flatMap(recordedLine)
   const pieces = lowlight.registered(language)
     ? flat(lowlight.highlight(language, text).children)
     : [{ text }]
-  // a shell's built-ins are no more to it than other commands
+  // in shell code, show built-ins like other commands
   if (/^(ba)?sh$/.test(language))
     for (const piece of pieces) if (piece.kind === 'type') piece.kind = undefined
   return pieces.flatMap(piece => (piece.kind ? [piece] : marked(piece.text, /^( *…)$/m)))
@@ -58,7 +58,7 @@ export function highlight(language: string, text: string): Piece[] {
 
 type Nodes = ReturnType<typeof lowlight.highlight>['children']
 
-/** The leaves of the tree. The innermost class with a colour wins; `${…}` in a template is code again. */
+/** The leaves of the tree. The innermost class with a colour decides; `${…}` in a template string is code again. */
 function flat(nodes: Nodes, around?: Kind): Piece[] {
   return nodes.flatMap(node => {
     if (node.type === 'text') return [{ text: node.value, kind: around }]
@@ -69,13 +69,13 @@ function flat(nodes: Nodes, around?: Kind): Piece[] {
   })
 }
 
-/** A line of a recording: the command, or something that it printed. */
+/** A line of a recording: a command, or its output. */
 function recordedLine(line: string): Piece[] {
   if (line.startsWith('$ ')) return [{ text: '$ ', kind: 'prompt' }, ...highlight('bash', line.slice(2))]
   return marked(line, /^( *…|\[exit status \d+\])$|(⟨[^⟩\n]*⟩)|(✔)|(✘)/m)
 }
 
-/** Plain text with what stands out in it: each group of the pattern is its own kind. */
+/** Plain text with highlighted parts: each group of the pattern, in order, is a kind. */
 function marked(text: string, pattern: RegExp): Piece[] {
   const pieces: Piece[] = []
   let at = 0

@@ -1,4 +1,4 @@
-/** HTML that is known to be HTML; any other value in a template is text. */
+/** Safe HTML; in a template, any other value is inserted as text. */
 export class Html {
   readonly text: string
 
@@ -7,7 +7,7 @@ export class Html {
   }
 }
 
-/** A template of HTML: whatever stands in `${…}` is text, a stranger's perhaps, unless it is Html, or a list of it. */
+/** A template of HTML. Values in `${…}`, which may be untrusted, are inserted as text, unless they are Html or a list of Html. */
 export function html(parts: TemplateStringsArray, ...values: (Html | Html[] | string | number)[]): Html {
   const texts = values.map(value =>
     Array.isArray(value)
@@ -27,7 +27,7 @@ const ENTITIES: Record<string, string> = {
   "'": '&#39;',
 }
 
-/** Control characters have no meaning in HTML, and those that turn the direction of writing would turn that of others too. */
+/** Escapes a text. Control characters have no meaning in HTML, and bidirectional controls would affect the text around them. */
 function escape(value: string | number): string {
   return String(value)
     .toWellFormed()

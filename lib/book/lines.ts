@@ -1,15 +1,15 @@
-/** Some text of one look. Its width is that of `text`; `style` adds only what takes no room. */
+/** Text in one style. Its width is that of `text`; `style` adds only what takes no room. */
 export interface Run {
   text: string
   style: (text: string) => string
-  /** not to be broken at its blanks where that can be avoided: a command, a path */
+  /** whether to avoid breaking it at its blanks: a command, a path */
   together?: boolean
 }
 
-/** How many columns a text takes. The book has no characters of double width. */
+/** The columns of a text. The book has no characters of double width. */
 export const columns = (text: string): number => text.replace(/\p{M}/gu, '').length
 
-/** Breaks runs into lines of at most `width` columns, between words; within a word only where it is longer than a line. */
+/** Breaks runs into lines of at most `width` columns between words; inside a word only if it is longer than a line. */
 export function wrapRuns(runs: readonly Run[], width: number): string[] {
   const lines: string[] = []
   let line = ''
@@ -41,7 +41,7 @@ export function wrapRuns(runs: readonly Run[], width: number): string[] {
   return lines
 }
 
-/** The longest word of some runs, in columns: what a narrow column should have at least. */
+/** The longest word of some runs, in columns: the minimum for a narrow column. */
 export function longestWord(runs: readonly Run[]): number {
   const lengths = words(runs, 0).map(word =>
     word === 'break' ? 0 : word.reduce((sum, { text }) => sum + columns(text), 0),
@@ -49,7 +49,7 @@ export function longestWord(runs: readonly Run[]): number {
   return Math.max(0, ...lengths)
 }
 
-/** Words may have several looks: `code`, with a comma behind it, is one. */
+/** Splits runs into words. A word may have several styles, such as `code` followed by a comma. */
 function words(runs: readonly Run[], width: number): (Run[] | 'break')[] {
   const result: (Run[] | 'break')[] = []
   let word: Run[] = []

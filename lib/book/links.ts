@@ -2,14 +2,14 @@ import { posix } from 'node:path'
 
 /** Where a link of the book leads. */
 export type Target =
-  /** a page of the book, or a place on one; `page` is undefined for the page itself */
+  /** a page of the book, or a place on it; `page` is undefined for the same page */
   | { to: 'book'; page: string | undefined; anchor: string }
   /** the web */
   | { to: 'web'; url: string }
-  /** a file of minilab's sources: its path from the checkout */
+  /** a source file of minilab, relative to the checkout */
   | { to: 'source'; path: string }
 
-/** Reads the target of a link in a file of book/. */
+/** The target of a link in a file of book/. */
 export function target(href: string): Target {
   if (/^[a-z][a-z\d+.-]*:|^\/\//i.test(href)) return { to: 'web', url: href }
   const [path = '', anchor = ''] = href.split('#')

@@ -9,7 +9,7 @@ import { target } from './links.ts'
 import { type Page, plain } from './pages.ts'
 import { readSource, sourceLink, sourceText } from './sources.ts'
 
-/** A page's text as HTML. All that the Markdown says is text in it: no HTML, no styles, no scripts. */
+/** A page's text as HTML. The Markdown can only produce text: no HTML, styles or scripts. */
 export function pageHtml({ tokens }: Page): Html {
   return new Html(renderer.render(tokens, options))
 }
@@ -17,26 +17,26 @@ export function pageHtml({ tokens }: Page): Html {
 const { renderer, options } = new MarkdownIt()
 const { rules } = renderer
 
-/** A rule that looks at one token and not at those around it. */
+/** A rule that needs only one token, not its neighbours. */
 const on = (rule: (token: Token) => string) => (tokens: readonly Token[], i: number) =>
   rule(certain(tokens[i]))
 
 rules.text = on(({ content }) => unbroken(content, /([\p{L}\p{N}]+-[\p{L}\p{N}-]*\p{N})/u).text)
 rules.code_inline = on(({ content }) => html`<code>${unbroken(content, /(\S*-\S*)/)}</code>`.text)
-rules.image = on(({ content }) => html`<em>${content}</em>`.text) // it would be a request
+rules.image = on(({ content }) => html`<em>${content}</em>`.text) // an image would cause a request
 rules.html_inline = on(token => withoutComments(token).text)
 rules.html_block = on(token => {
   const text = withoutComments(token)
   return text.text.trim() && html`<p>${text}</p>`.text
 })
 
-/** Longer than this, a word would be wider than a table's column on a phone. */
+/** A longer word could be wider than a table's column on a phone. */
 const UNBROKEN = 24
 
-/** Text in which some words are not broken behind a hyphen: `--mutant`, CVE-2019-5736. */
-function unbroken(text: string, words: RegExp): Html {
+/** Text in which matching words are not broken at a hyphen: `--mutant`, CVE-2019-5736. */
+function unbroken(text: string, pattern: RegExp): Html {
   const parts = text
-    .split(words)
+    .split(pattern)
     .map((part, i) =>
       i % 2 && part.length <= UNBROKEN ? html`<span class="unbroken">${part}</span>` : html`${part}`,
     )
@@ -45,7 +45,7 @@ function unbroken(text: string, words: RegExp): Html {
 
 const withoutComments = ({ content }: Token) => html`${content.replace(/<!--.*?-->/gs, '')}`
 
-/** The begin of an element: the rules for its end stand elsewhere. */
+/** The start tag of an element: the end tags have other rules. */
 function open(tag: string, attributes: Record<string, string> = {}): string {
   const pairs = Object.entries(attributes).map(([name, value]) => ` ${name}="${lines(value)}"`)
   return `<${tag}${pairs.join('')}>`
@@ -53,7 +53,7 @@ function open(tag: string, attributes: Record<string, string> = {}): string {
 
 rules.heading_open = on(token => {
   const { tag } = token
-  // a reader who follows a link has the focus here: Page Down scrolls the text, not the contents
+  // a followed link moves the focus here, so that Page Down scrolls the text, not the contents
   const heading = open(tag, { id: attribute(token, 'id'), tabindex: '-1' })
   return tag === 'h1' ? heading : `<div class="heading">${heading}`
 })
@@ -77,13 +77,13 @@ rules.link_open = on(token => {
   return open('a', { href: page + (found.anchor && `#${found.anchor}`) })
 })
 rules.link_close = (tokens, i) => {
-  // no link stands within a link: the last one opened is this one
+  // links do not nest: the last opened one is this one
   const opened = certain(tokens.slice(0, i).findLast(({ type }) => type === 'link_open'))
   const found = target(attribute(opened, 'href'))
   return found.to === 'source' && sourceText(found.path) === undefined ? '</span>' : '</a>'
 }
 
-/** Alignment becomes a class: the page allows no styles but those of its sheet. */
+/** Alignment as a class, because the page allows no inline styles. */
 function alignment(token: Token): Record<string, string> {
   const [, align] = /text-align:(\w+)/.exec(attribute(token, 'style')) ?? []
   return align ? { class: align } : {}
@@ -91,7 +91,7 @@ function alignment(token: Token): Record<string, string> {
 rules.th_open = on(token => open('th', { scope: 'col', ...alignment(token) }))
 rules.td_open = on(token => open('td', alignment(token)))
 
-// What may be wider than a phone scrolls in its own box, which the keyboard can reach.
+// Content that may be wider than a phone scrolls in its own box, which can get the keyboard's focus
 const box = (label: string) => ({ role: 'group', 'aria-label': label, tabindex: '0' })
 
 rules.table_open = (tokens, i) => {
@@ -127,7 +127,7 @@ function captionHtml({ source, caption }: CodeSource): string {
   return (href ? html`<a href="${href}">${caption}</a>` : html`${caption}`).text
 }
 
-/** Code in its colours. */
+/** Highlighted code. */
 export function codeHtml(language: string, text: string): Html {
   const code = highlight(language, text).map(({ text, kind }) =>
     kind ? `${open('span', { class: kind })}${lines(text)}</span>` : lines(text),
@@ -135,7 +135,7 @@ export function codeHtml(language: string, text: string): Html {
   return new Html(code.join(''))
 }
 
-/** Text whose lines stay lines. */
+/** Text that keeps its line breaks. */
 const lines = (text: string): string =>
   text
     .split('\n')

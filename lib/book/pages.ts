@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import MarkdownIt, { type Token } from 'markdown-it'
 import { bookFolder } from './folder.ts'
 
-/** One file of the book, parsed once for every renderer. */
+/** One file of the book, parsed once for all renderers. */
 export interface Page {
-  /** `3-root`: the file's name without its ending, and that of the page made of it */
+  /** `3-root`: the name of the file, and of the page made from it, without the extension */
   name: string
   title: string
   tokens: Token[]
@@ -15,29 +15,29 @@ export interface Page {
 interface Heading {
   level: number
   text: string
-  /** the anchor, as forges make it from the text */
+  /** the anchor, derived from the text as GitHub does */
   id: string
 }
 
-/** CommonMark with tables and no HTML but comments, which nothing shows. */
+/** CommonMark with tables; HTML is only allowed as comments, which are not shown. */
 const markdown = new MarkdownIt({ html: true })
 
-/** The pages behind the chapters, in their order. They are no steps, so they have no number. */
+/** The pages after the chapters, in order. They are not steps, so they have no number. */
 const BEHIND = ['machines', 'teachers', 'appendix']
 
-/** Names of pages in the book's order: 0-start, the seven chapters, and what is behind them. */
+/** Sorts names of pages into the book's order: 0-start, the seven chapters, the pages after them. */
 export function inOrder(names: readonly string[]): string[] {
-  const place = (name: string) => BEHIND.indexOf(name) // -1 for a chapter
-  return names.toSorted().toSorted((a, b) => place(a) - place(b))
+  const rank = (name: string) => BEHIND.indexOf(name) // -1 for a chapter
+  return names.toSorted().toSorted((a, b) => rank(a) - rank(b))
 }
 
-/** The book in its order. `folder`: another one, for tests. */
+/** The pages of the book in order. `folder`: another book, for tests. */
 export function pages(folder = bookFolder): Page[] {
   const names = readdirSync(folder).flatMap(file => /^(.*)\.md$/.exec(file)?.[1] ?? [])
   return inOrder(names).map(name => parse(name, readFileSync(join(folder, `${name}.md`), 'utf8')))
 }
 
-/** One page, parsed when that is asked for: who reads one of them does not wait for the others. */
+/** One page; it is parsed when it is used, so that reading one page does not parse all. */
 export function parse(name: string, text: string): Page {
   let parsed: Pick<Page, 'tokens' | 'headings'> | undefined
   const once = () => (parsed ??= parseText(text))
@@ -55,7 +55,7 @@ export function parse(name: string, text: string): Page {
   }
 }
 
-/** Tokens of headings get their anchor as the attribute `id`. */
+/** Parses a page, and gives each heading token its anchor as the attribute `id`. */
 function parseText(text: string): Pick<Page, 'tokens' | 'headings'> {
   const tokens = markdown.parse(text, {})
   const headings: Heading[] = []
@@ -70,14 +70,14 @@ function parseText(text: string): Pick<Page, 'tokens' | 'headings'> {
   return { tokens, headings }
 }
 
-/** The text of inline tokens without their marks. */
+/** The text of inline tokens without markup. */
 export function plain(tokens: readonly Token[]): string {
   return tokens
     .map(({ type, content }) => (/break$/.test(type) ? ' ' : type === 'html_inline' ? '' : content))
     .join('')
 }
 
-/** As GitHub and its like name a heading: only letters, digits, hyphens and underscores stay. */
+/** The anchor that GitHub makes for a heading: only letters, digits, hyphens and underscores are kept. */
 function anchor(text: string): string {
   return text
     .toLowerCase()

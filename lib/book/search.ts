@@ -1,10 +1,10 @@
-// Runs in the terminal and, as it is but for its types, in the browser: so it imports nothing and touches no page.
+// Runs in the terminal and, with its types removed, in the browser: so it imports nothing and does not use the DOM.
 
-/** A heading of the book and the text below it, up to the next one. */
+/** A heading of the book, and the text below it up to the next heading. */
 export interface Section {
   /** `3-root` */
   page: string
-  /** that of the page */
+  /** the title of the page */
   title: string
   heading: string
   /** the anchor of the heading */
@@ -16,23 +16,23 @@ export interface Match {
   section: Section
   /** its heading, in fragments */
   heading: Fragment[]
-  /** some words around what was found, in fragments */
+  /** some text around what was found, in fragments */
   snippet: Fragment[]
 }
 
 export interface Fragment {
   text: string
-  /** one of the words that were searched for */
+  /** whether this is one of the words searched for */
   hit: boolean
 }
 
-/** How many characters of a text a match shows. */
+/** How many characters of text to show for a match. */
 const SNIPPET = 160
 
 /**
- * The sections that have all words of the query, each as the beginning of a word; the page's title may have some of them.
- * Those found in a title come first, then headings, then texts; a whole word counts more than the beginning of a longer one.
- * A word that the book does not have stands for those which differ from it by one typing error.
+ * The sections that contain every word of the query, each as a word or the beginning of one; some of the words may be in the
+ * page's title. Matches in titles come first, then in headings, then in texts; a whole word counts more than the beginning of a
+ * longer one. A word that is not in the book is replaced by those that differ from it by one typing error.
  */
 export function search(sections: readonly Section[], query: string): Match[] {
   const words = [...new Set(query.toLowerCase().split(/\s+/).filter(Boolean))].map(word => {
@@ -54,7 +54,7 @@ export function search(sections: readonly Section[], query: string): Match[] {
     }))
 }
 
-/** Finds words that begin as one of these. What is no letter or digit may stand anywhere. */
+/** Matches words that begin with one of these. Any characters other than letters and digits are allowed in between. */
 function pattern(words: readonly string[]): RegExp {
   const beginnings = words.map(word => {
     const literal = word.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&').replace(/['\u2019]/g, "['\u2019]")
@@ -63,7 +63,7 @@ function pattern(words: readonly string[]): RegExp {
   return new RegExp(beginnings.join('|'), 'giu')
 }
 
-/** The words of the book that begin as a word of five letters or more would without its one typing error. */
+/** Words of the book whose beginning differs by one typing error from a word, which must have at least five letters. */
 function similar(sections: readonly Section[], word: string): string[] {
   if (!/^[\p{L}\p{N}_]{5,}$/u.test(word)) return []
   const all = sections.flatMap(
@@ -74,11 +74,11 @@ function similar(sections: readonly Section[], word: string): string[] {
   return [...new Set([...new Set(all)].flatMap(begins))]
 }
 
-/** A letter too many, too few, another one, or two that have changed places. */
+/** Whether two words differ by one letter (added, missing or different), or by two letters swapped. */
 function differByOne(a: string, b: string): boolean {
-  let same = 0
-  while (same < a.length && a[same] === b[same]) same++
-  const [restA, restB] = [a.slice(same), b.slice(same)]
+  let common = 0
+  while (common < a.length && a[common] === b[common]) common++
+  const [restA, restB] = [a.slice(common), b.slice(common)]
   return (
     restA.slice(1) === restB.slice(1) ||
     restA.slice(1) === restB ||
@@ -87,7 +87,7 @@ function differByOne(a: string, b: string): boolean {
   )
 }
 
-/** 0 where a word is missing. Only a heading that has all of the words counts as one. */
+/** The score of a section; 0 if a word is missing. A heading counts only if it has all the words. */
 function score({ title, heading, text }: Section, words: RegExp[]): number {
   const inHeading = words.map(word => weight(heading, word))
   const inText = words.map(word => weight(text, word))
@@ -99,7 +99,7 @@ function score({ title, heading, text }: Section, words: RegExp[]): number {
 
 const sum = (numbers: readonly number[]) => numbers.reduce((sum, number) => sum + number, 0)
 
-/** From 0 to 1; a whole word counts more than the beginning of one, the first more than the tenth. */
+/** How much a text matches a word, from 0 to 1: a whole word counts more than a beginning, the first occurrence more than the tenth. */
 function weight(text: string, word: RegExp): number {
   const found = sum(
     [...text.matchAll(word)].map(({ index, 0: { length } }) =>
@@ -109,7 +109,7 @@ function weight(text: string, word: RegExp): number {
   return found && 0.25 + 0.75 * (1 - 1 / (1 + found))
 }
 
-/** The part of a text with most of the words in it. */
+/** The part of a text that has most of the words. */
 function snippet(text: string, words: RegExp[]): Fragment[] {
   let begin = 0
   let most = 0

@@ -3,7 +3,7 @@ import { codeBlock } from './code-block.ts'
 import { type Page, plain } from './pages.ts'
 import type { Section } from './search.ts'
 
-/** The book cut at its headings, as text to search in: without the lines and arrows of drawings (U+2500 to U+25FF). */
+/** The sections of the book as text to search, without the lines and arrows of drawings (U+2500 to U+25FF). */
 export function sections(pages: readonly Page[]): Section[] {
   return pages.flatMap(({ name, title, tokens, headings }) => {
     const found: Section[] = []
@@ -12,7 +12,7 @@ export function sections(pages: readonly Page[]): Section[] {
       if (token.type === 'heading_open') {
         const { text, id } = certain(next.next().value)
         found.push({ page: name, title, heading: text, id, text: '' })
-      } else if (tokens[i - 1]?.type === 'heading_open') continue // its text: it is the heading already
+      } else if (tokens[i - 1]?.type === 'heading_open') continue // its text: it is in the heading already
       const text =
         token.type === 'inline'
           ? plain(token.children ?? [])

@@ -23,8 +23,8 @@ const HEADERS = {
 }
 
 /**
- * Serves files by their path to browsers of this machine; they are made at the first request. `port` 0: any that is free. Rejects
- * where the port cannot be had: EADDRINUSE, EACCES.
+ * Serves files by their path, to browsers on this machine only; makes them at the first request. `port` 0 means any free port.
+ * Rejects if the port cannot be used: EADDRINUSE, EACCES.
  */
 export async function serve(
   make: () => Files,
@@ -39,10 +39,10 @@ export async function serve(
         'content-length': Buffer.byteLength(body),
         ...more,
       })
-      response.end(body) // node:http leaves the body out where the method is HEAD
+      response.end(body) // for HEAD, node:http omits the body
     }
     const { port } = server.address() as AddressInfo
-    // A page elsewhere may let its own name point to 127.0.0.1 (DNS rebinding): then the browser says that name here.
+    // DNS rebinding: a page elsewhere may point its own name to 127.0.0.1; then the browser sends that name
     if (!ownNames(server).some(name => request.headers.host === `${name}:${port}`))
       return answer(403, 'This server is for this machine only.\n')
     if (request.method !== 'GET' && request.method !== 'HEAD')
@@ -56,7 +56,7 @@ export async function serve(
   return { url: `http://${await listenOnLoopback(server, port)}/`, close: () => closed(server) }
 }
 
-/** Browsers keep connections open for the next request: they are ended too. */
+/** Closes the server, and the connections that browsers keep open for later requests. */
 async function closed(server: Server): Promise<void> {
   server.close()
   server.closeAllConnections()

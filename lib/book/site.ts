@@ -15,10 +15,10 @@ import { sheets, whole } from './whole.ts'
 
 const ASSETS = join(ownFolder, 'lib/book/assets')
 
-/** The files of a site by their path in it: text, and a font. */
+/** The files of a site by their path: text, and a font. */
 export type Files = ReadonlyMap<string, string | Buffer>
 
-/** All files of the site. They refer to each other only: the site works from any folder, and from a disk. */
+/** All files of the site. They refer only to each other, so the site works in any folder, even without a server. */
 export function site(pages: readonly Page[]): Map<string, string | Buffer> {
   const book = contents(pages)
   const files = new Map<string, string | Buffer>([
@@ -63,9 +63,7 @@ const turn = (rel: 'prev' | 'next', { page, title, number }: Entry) =>
     ><span>${rel === 'prev' ? '← Previous' : 'Next →'}</span> ${number && `${number}. `}${title}</a
   >`
 
-/**
- * The search of the terminal, as a script. Pages on a disk (file:) may load no modules, so what it exports becomes one name.
- */
+/** The search of the terminal as a script. A page opened from a file may not load modules, so the exports become one global name. */
 function searchScript(): string {
   const source = isCheckout
     ? withoutTypes(readFileSync(join(codeFolder, 'lib/book/search.ts'), 'utf8'))
@@ -75,7 +73,7 @@ function searchScript(): string {
   return `const bookSearch = (() => {\n${body}\nreturn { ${names.join(', ')} }\n})()\n`
 }
 
-/** Node does this each time that it loads one of our files; only when asked to does it warn that this may change. */
+/** Removes the types, as Node does when it loads our files; but only this function warns that it is experimental. */
 function withoutTypes(source: string): string {
   const { emitWarning } = process
   process.emitWarning = () => {}

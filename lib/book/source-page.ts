@@ -4,7 +4,7 @@ import { html, Html } from './html.ts'
 import { codeHtml } from './page.ts'
 import { definition, type Source } from './sources.ts'
 
-/** A file of minilab's sources as a page of the site, with an anchor at each definition that the book shows. */
+/** A source file of minilab as a page of the site, with an anchor at each definition that the book shows. */
 export function sourceHtml(
   book: readonly Entry[],
   path: string,

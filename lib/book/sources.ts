@@ -5,21 +5,21 @@ import { codeBlock } from './code-block.ts'
 import { target } from './links.ts'
 import type { Page } from './pages.ts'
 
-/** A place in minilab's sources that the book shows or names. */
+/** A place in minilab's sources that the book shows or mentions. */
 export interface Source {
-  /** from the checkout */
+  /** relative to the checkout */
   path: string
-  /** a definition in it, as `Rtnetlink.setUp`; '' for the file */
+  /** a definition in it, such as `Rtnetlink.setUp`; '' for the whole file */
   symbol: string
 }
 
-/** Reads what a code block says it is from: `lib/container/parts/root.ts#root:first…last`. */
+/** Reads the source in a code block's info string: `lib/container/parts/root.ts#root:first…last`. */
 export function readSource(text: string): Source {
   const [, path = '', symbol = ''] = /^([^\s#]+)(?:#([\w$#.]*))?/.exec(text) ?? []
   return { path, symbol }
 }
 
-/** All places of the sources that some pages lead to. */
+/** All places in the sources that these pages link to. */
 export function sourcesOf(pages: readonly Page[]): Source[] {
   const tokens = pages.flatMap(({ tokens }) => tokens.flatMap(token => [token, ...(token.children ?? [])]))
   return tokens.flatMap(token => {
@@ -29,7 +29,7 @@ export function sourcesOf(pages: readonly Page[]): Source[] {
   })
 }
 
-/** The text of a file of ours; undefined where it is not there: the npm package does not have all of them. */
+/** The text of a source file; undefined if it does not exist, because the npm package does not have all of them. */
 export function sourceText(path: string): string | undefined {
   const file = join(ownFolder, path)
   const isOurs = path !== '' && !normalize(path).startsWith('..')
@@ -37,10 +37,10 @@ export function sourceText(path: string): string | undefined {
   return isFile ? readFileSync(file, 'utf8') : undefined
 }
 
-/** The name of the page that shows a file. All pages are in one folder: their links are the same everywhere. */
+/** The file name of the page for a source file. All pages are in one folder, so links are the same on every page. */
 export const sourcePage = (path: string): string => `source.${path.replaceAll('/', '.')}.html`
 
-/** Where a link to a place in the sources leads; undefined where the site does not have the file. */
+/** The link to a place in the sources; undefined if the site does not have the file. */
 export function sourceLink({ path, symbol }: Source): string | undefined {
   const text = sourceText(path)
   if (text === undefined) return undefined
@@ -49,12 +49,12 @@ export function sourceLink({ path, symbol }: Source): string | undefined {
 
 const WORDS = '(?:(?:export|default|async|static|readonly|get|function[*]?|const|let|class|interface|type) +)'
 
-/** Where a definition begins in a file: of `Rtnetlink.setUp` that of setUp, behind that of Rtnetlink. */
+/** The index of a definition in a file; for `Rtnetlink.setUp`, the first setUp after Rtnetlink. */
 export function definition(text: string, symbol: string): number | undefined {
   if (!symbol) return undefined
   let at: number | undefined
   for (const name of symbol.split('.')) {
-    // a statement may call what is defined at the margin, but it is indented
+    // a call of it at the beginning of a statement would be indented
     const line = new RegExp(
       `^${at === undefined ? `${WORDS}+` : ` *${WORDS}*`}${RegExp.escape(name)}(?![\\w$.])`,
       'gm',

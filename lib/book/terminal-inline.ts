@@ -3,16 +3,16 @@ import type { Token } from 'markdown-it'
 import type { Run } from './lines.ts'
 import { target } from './links.ts'
 
-/** What could move the cursor, or turn the direction of writing. */
+/** Characters that could move the cursor, or change the writing direction. */
 const UNPRINTABLE = /[\p{Cc}\p{Bidi_Control}]/gu
 
-/** A text that a terminal shows as it is. */
+/** A text that is safe to print on a terminal. */
 export const printable = (text: string): string => text.replace(UNPRINTABLE, '\uFFFD')
 
-/** Marks that stay where there is no colour. */
+/** Marks to use if there are no colours. */
 const MARKS: Record<string, string> = { em_open: '*', em_close: '*', strong_open: '**', strong_close: '**' }
 
-/** Inline tokens as runs. A link is followed by its target where that is not a page of the book. */
+/** Inline tokens as runs. A link is followed by its target, unless that is a page of the book. */
 export function inlineRuns(tokens: readonly Token[], ink: ChalkInstance): Run[] {
   const plain = ink.level === 0
   const looks: Record<string, ChalkInstance> = {
@@ -50,7 +50,7 @@ export function inlineRuns(tokens: readonly Token[], ink: ChalkInstance): Run[] 
 
 const code = (text: string, plain: boolean) => (plain ? `\`${text}\`` : text)
 
-/** '' for a page of the book, which is opened by its number. */
+/** The target as shown; '' for a page of the book, which is opened by its number. */
 function shownTarget(href: string): string {
   const found = target(href)
   return printable(found.to === 'web' ? found.url : found.to === 'source' ? found.path : '')

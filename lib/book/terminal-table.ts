@@ -4,7 +4,7 @@ import { columns, longestWord, type Run, wrapRuns } from './lines.ts'
 
 export type Align = 'left' | 'right' | 'center'
 
-/** A table with lines around it, at most `width` columns wide: cells wrap. The first row is the head. */
+/** A table with lines around it, at most `width` columns wide; cells are wrapped. The first row is the header. */
 export function tableLines(
   rows: readonly Run[][][],
   aligns: readonly Align[],
@@ -34,7 +34,7 @@ export function tableLines(
 
 const bold = (run: Run, ink: ChalkInstance): Run => ({ ...run, style: text => ink.bold(run.style(text)) })
 
-/** Each column as wide as its longest text, where there is room; otherwise the rest is shared by need. */
+/** The widths of the columns: that of the longest text if there is room; otherwise the rest is divided by need. */
 function columnWidths(rows: readonly Run[][][], width: number): number[] {
   const all = certain(rows[0]).map((_, j) => rows.map(row => row[j] ?? []))
   const wanted = all.map(cells =>

@@ -9,8 +9,8 @@ import { inlineRuns, printable } from './terminal-inline.ts'
 import { type Align, tableLines } from './terminal-table.ts'
 
 /**
- * `ink`: colours, or none (its level is 0). `width`: columns, which nothing but code goes beyond. `highlight`: what gives code its
- * colours; it takes its time to load, so it is given where there are any.
+ * `ink`: colours, or none (level 0). `width`: the columns that everything but code fits in. `highlight`: highlights code;
+ * loading it takes time, so it is only given if there are colours.
  */
 export interface Look {
   ink: ChalkInstance
@@ -23,7 +23,7 @@ export function terminalLines({ tokens }: Page, { width, ...look }: Look): strin
   return new Renderer(look).blocks(tree(tokens), width)
 }
 
-/** A token with what stands between it and its end. */
+/** A token and the tokens between it and its end. */
 interface Node {
   token: Token
   children: Node[]
@@ -50,7 +50,7 @@ class Renderer {
     this.#highlight = highlight
   }
 
-  /** Blocks below each other, an empty line between two of them, unless they belong to a tight list. */
+  /** Block elements with an empty line between two of them, unless they belong to a tight list. */
   blocks(nodes: readonly Node[], width: number): string[] {
     const lines: string[] = []
     let wasTight = false
@@ -90,7 +90,7 @@ class Renderer {
         const text = printable(token.content.replace(/<!--.*?-->/gs, '').replaceAll('\n', ' ')).trim()
         return text ? wrapRuns([{ text, style: text => text }], width) : []
       }
-      default: // a token that a plugin would bring: what is in it
+      default: // a token of an unknown type, from a plugin: print its content
         return children.length ? this.blocks(children, width) : []
     }
   }
@@ -131,7 +131,7 @@ class Renderer {
     return tableLines(cells, aligns, width, this.#ink)
   }
 
-  /** Code is not wrapped: a line that is too long is for the pager, or for the terminal. A drawing needs no frame. */
+  /** Code is not wrapped: the pager or the terminal handles long lines. A drawing needs no frame. */
   #code(token: Token, width: number): string[] {
     const { dim, italic } = this.#ink
     const { language, caption, text } = codeBlock(token)
@@ -149,7 +149,7 @@ class Renderer {
   }
 }
 
-/** A style ends at the end of each line: a pager shows lines, from anywhere. */
+/** Ends the style at the end of each line, because a pager may start at any line. */
 function lookOf(lines: string[], kind: Kind | undefined, ink: ChalkInstance): string[] {
   const looks: Record<Kind, ChalkInstance> = {
     keyword: ink.magenta,

@@ -4,7 +4,7 @@ import { frame } from './frame.ts'
 import { html, Html } from './html.ts'
 import { pageHtml } from './page.ts'
 
-/** All pages as one, to print: each begins on a new sheet, and its title stands on top of its sheets. */
+/** All pages in one, to print: each begins on a new sheet, and its title is at the top of its sheets. */
 export function whole(book: readonly Entry[]): string {
   return frame({
     title: 'The whole book – minilab',
@@ -16,7 +16,10 @@ export function whole(book: readonly Entry[]): string {
   })
 }
 
-/** A page's HTML among that of the others: its anchors begin with its name. Quotes that are not HTML's are escaped in it. */
+/**
+ * The HTML of a page among the others: its anchors begin with its name. Quotes in its text are escaped, so only real attributes
+ * match.
+ */
 function article(book: readonly Entry[], { page }: Entry): Html {
   const isPage = (name: string) => book.some(({ page }) => page.name === name)
   const text = pageHtml(page)
@@ -27,7 +30,7 @@ function article(book: readonly Entry[], { page }: Entry): Html {
   return new Html(text)
 }
 
-/** The rules for paper that need the titles. */
+/** The rules for printing that contain the titles. */
 export const sheets = (book: readonly Entry[]): string =>
   book
     .map(({ page }, i) => {

@@ -16,14 +16,14 @@ import { GENERATOR } from './frame.ts'
 import type { Files } from './site.ts'
 
 /**
- * Writes a site to a folder, whole or not at all: it is made beside the folder, then takes its place. An earlier output is
+ * Writes a site to a folder, completely or not at all: it is made beside the folder, and then replaces it. An earlier output is
  * replaced. Throws errors of the file system.
  */
 export function writeSite(files: Files, folder: string): void {
   const path = resolve(folder)
   const target = existsSync(path) ? realpathSync(path) : path
   mkdirSync(dirname(target), { recursive: true })
-  const fresh = mkdtempSync(`${target}.new-`) // a name that no other has taken
+  const fresh = mkdtempSync(`${target}.new-`) // a name that is not in use
   try {
     chmodSync(fresh, 0o777 & ~process.umask())
     for (const [path, content] of files) {
@@ -36,7 +36,7 @@ export function writeSite(files: Files, folder: string): void {
   }
 }
 
-/** rename(2) replaces an empty folder, but no other: that one steps aside, and comes back if the new one cannot come. */
+/** rename(2) replaces only an empty folder: so the old one is moved away first, and moved back if the new one cannot be put there. */
 function replace(target: string, fresh: string, old: string): void {
   if (!existsSync(target)) return renameSync(fresh, target)
   renameSync(target, old)
@@ -50,8 +50,8 @@ function replace(target: string, fresh: string, old: string): void {
 }
 
 /**
- * What stands in the way of writing a site to a folder: the path of something that is not an earlier output's, or undefined.
- * `names` are the files of the new site, which are asked for only where an earlier one is there.
+ * What prevents writing a site to a folder: the path of a file that is not from an earlier output; undefined if nothing does.
+ * `names` gives the files of the new site; it is called only if the folder has an earlier one.
  */
 export function inTheWay(folder: string, names: () => Iterable<string>): string | undefined {
   folder = resolve(folder)
@@ -61,7 +61,7 @@ export function inTheWay(folder: string, names: () => Iterable<string>): string 
     path: relative(folder, join(entry.parentPath, entry.name)),
     isFolder: entry.isDirectory(),
   }))
-  // not by its name: pages may have been renamed since, and anybody may have an index.html
+  // the name does not tell: pages may have been renamed since, and many other sites have an index.html
   const isPage = (path: string) => path.endsWith('.html') && isOurPage(join(folder, path))
   if (!isPage('index.html')) {
     const foreign = there.find(({ path }) => !isPage(path))

@@ -1,10 +1,10 @@
-// What the pages of the book do. Without it they can be read all the same. It keeps one thing: the colours that were chosen.
+// The script of the book's pages, which are readable without it. It stores one thing: the chosen colours.
 'use strict'
 
 const root = document.documentElement
 root.classList.add('js')
 
-// before anything is drawn: no flash of the other colours
+// before anything is drawn, so that no page flashes in the other colours
 const chosen = remembered()
 if (chosen) root.dataset.theme = chosen
 
@@ -22,7 +22,7 @@ function remembered() {
   try {
     return localStorage.getItem('minilab-theme')
   } catch {
-    return null // a browser may keep nothing for us: the system's colours, then
+    return null // a browser may refuse to store anything: then use the system's colours
   }
 }
 
@@ -44,7 +44,7 @@ function themeButton() {
   })
 }
 
-/** On a narrow screen the contents open and close. */
+/** Opens and closes the contents on a narrow screen. */
 function menuButton() {
   const button = document.querySelector('.menu')
   const contents = document.querySelector('nav#contents')
@@ -65,30 +65,30 @@ function menuButton() {
 }
 
 function copyButtons() {
-  if (!navigator.clipboard) return // not from another machine by http: browsers want a safe origin
+  if (!navigator.clipboard) return // clipboard needs a secure context, so it is missing over http from another machine
   for (const figure of document.querySelectorAll('figure:not(.drawing)')) {
     const button = document.createElement('button')
     button.type = 'button'
     button.className = 'copy'
-    const said = document.createElement('span')
-    said.setAttribute('role', 'status')
-    said.textContent = 'Copy'
-    button.append(said)
+    const label = document.createElement('span')
+    label.setAttribute('role', 'status')
+    label.textContent = 'Copy'
+    button.append(label)
     if (figure.dataset.copy) button.title = `Copies the command only: ${figure.dataset.copy}`
     const copy = async () => {
       const text = figure.dataset.copy ?? figure.querySelector('code').textContent
-      said.textContent = await navigator.clipboard.writeText(text).then(
+      label.textContent = await navigator.clipboard.writeText(text).then(
         () => 'Copied',
         () => 'Not allowed',
       )
-      setTimeout(() => (said.textContent = 'Copy'), 2000)
+      setTimeout(() => (label.textContent = 'Copy'), 2000)
     }
     button.addEventListener('click', () => void copy())
     figure.append(button)
   }
 }
 
-/** Only what does scroll says so, and is a stop for the Tab key. */
+/** Marks the boxes that scroll, and makes only those reachable with the Tab key. */
 function scrollable() {
   const boxes = document.querySelectorAll('pre, .wide, .canvas')
   const look = () => {
@@ -103,13 +103,13 @@ function scrollable() {
   addEventListener('resize', look)
 }
 
-/** Marks in the contents which section is being read. */
+/** Marks in the contents the section that is being read. */
 function whereWeAre() {
   const links = [...document.querySelectorAll('nav#contents ol ol a')]
   const headings = links.map(link => document.getElementById(decodeURIComponent(link.hash.slice(1))))
   if (!links.length) return
   const look = () => {
-    // at the end of the page the last one is read, however short it is
+    // at the end of the page this is the last section, however short
     const line = innerHeight + scrollY < root.scrollHeight - 2 ? innerHeight / 3 : innerHeight
     const passed = headings.filter(heading => heading.getBoundingClientRect().top < line)
     for (const [i, link] of links.entries()) {
@@ -121,7 +121,7 @@ function whereWeAre() {
   addEventListener('scroll', look, { passive: true })
 }
 
-/** ← and → turn the pages, unless they move something else: the text of a field, or a box that scrolls. */
+/** ← and → turn the pages, unless they act on something else: the text of a field, or a box that scrolls. */
 function turnPages() {
   const links = { ArrowLeft: '.turn [rel="prev"]', ArrowRight: '.turn [rel="next"]' }
   document.addEventListener('keydown', ({ key, target, ctrlKey, metaKey, altKey, shiftKey }) => {
@@ -180,7 +180,7 @@ function search() {
     const all = links()
     const at = all.indexOf(document.activeElement)
     if (key === 'Escape') {
-      event.preventDefault() // Chromium would empty the field: the words may be wanted again
+      event.preventDefault() // Chromium would empty the field, but the words may be needed again
       close()
       if (document.activeElement !== field) field.focus()
       close() // the focus would open it again
@@ -204,7 +204,7 @@ function summary(count) {
   return line
 }
 
-/** Everything found goes into the page as text. */
+/** Shows the results; everything found is inserted as text. */
 function list(matches) {
   const list = document.createElement('ol')
   for (const { section, heading, snippet } of matches) {
