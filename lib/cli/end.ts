@@ -2,9 +2,10 @@ import { flushCompileCache } from 'node:module'
 import { now } from '../kernel/syscalls/now.ts'
 
 /**
- * Ends this process by the system call, with the status in process.exitCode, once its output is written. Node's own exit would give the terminal, and descriptors 0 to 2,
- * the modes that they had when Node started (src/node.cc, ResetStdio). Meanwhile a pager or an editor may have changed them: it would
- * lose its terminal, and a neighbour in a pipeline would lose bytes. Node would also wait for all of libuv's workers.
+ * Ends this process with exit_group(2) once its output is written, with the status in process.exitCode. Node's own exit would
+ * give the terminal, and descriptors 0 to 2, the modes that they had when Node started (src/node.cc, ResetStdio). A pager or an
+ * editor may have changed them since: it would lose its terminal, and a neighbour in a pipeline would lose bytes. Node would
+ * also wait for all of libuv's workers.
  */
 export async function end(): Promise<never> {
   for (const stream of [process.stdout, process.stderr])
@@ -16,7 +17,7 @@ export async function end(): Promise<never> {
   return exitNow(status)
 }
 
-/** The same at once: output that has no reader is given up. */
+/** Ends at once, without writing what no reader takes. */
 export function exitNow(status: number): never {
   now.exit_group(status)
   throw new Error('exit_group(2) has returned')

@@ -47,7 +47,7 @@ function refuseUndecoded(): void {
 }
 
 /**
- * In a /proc of another pid namespace, a pid of a process that we make is a different process: our writes there would hit a stranger.
+ * In a /proc of another pid namespace, a pid of a process that we make is a different process: our writes there would reach that process.
  * If there is no /proc at all, other code reports that.
  */
 function refuseForeignProc(): void {

@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { packClass } from '../../labs/class-pack.ts'
 import { printable } from '../../common/printable.ts'
 
-/** Writes the pack, and says how to use it. */
+/** Writes the pack, and prints how to use it. */
 export async function writeClassPack(given: string | undefined, version: string): Promise<void> {
   const file = given ?? `minilab-${version}-${process.arch}.tar.gz`
   const { folder, archs, files } = await packClass(resolve(file), version)
@@ -15,5 +15,5 @@ export async function writeClassPack(given: string | undefined, version: string)
   console.log(`On each machine:  tar -xf ${printable(file)} && cd ${folder} && ./minilab step 1`)
 }
 
-/** The name that uname -m gives, where Node's differs. */
+/** The machine name that uname -m prints, if Node's differs. */
 const MACHINES: Record<string, string> = { x64: 'x86_64', arm64: 'aarch64' }

@@ -25,7 +25,7 @@ import { each } from './each.ts'
 import { thawOwn } from './kill.ts'
 
 const KEEPER_TIMEOUT = 20_000 // ms
-/** How long it may pass on output before it is told to end, in case nothing reads that output any more: ms. */
+/** ms: how long it may pass on output before we tell it to end, in case nothing reads that output any more. */
 const OUTPUT_TIMEOUT = 2000
 
 /** `minilab rm`: removes the container's own layer, its state and its log. Resolves to the exit status. */

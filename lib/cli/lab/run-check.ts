@@ -36,7 +36,7 @@ export async function check(word: string | undefined, flags: CheckFlags): Promis
   return verdict.tasks.some(({ state }) => state === 'failed') ? EXIT.failed : EXIT.machine
 }
 
-/** A signal that ends, at the end of the scope, what then still runs. */
+/** A signal that fires at the end of the scope, to end whatever still runs. */
 function endedAtLast(): Disposable & { signal: AbortSignal } {
   const controller = new AbortController()
   return { signal: controller.signal, [Symbol.dispose]: () => controller.abort() }

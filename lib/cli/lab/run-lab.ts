@@ -11,7 +11,7 @@ import { fileOf, solutionFileOf } from '../../labs/workspace.ts'
 import type { SolutionFlags } from './lab.ts'
 import { whichLab } from './which-lab.ts'
 
-/** `minilab lab N`: what there is to do, and the next step. */
+/** `minilab lab N`: prints what to do, and the next step. */
 export async function showLab(word: string | undefined, plain: boolean): Promise<void> {
   const workspace = openWorkspace()
   const exercise = await whichLab(word, workspace)
@@ -21,7 +21,7 @@ export async function showLab(word: string | undefined, plain: boolean): Promise
   await (await import('./run-trials.ts')).loadTrials(exercise.number)
 }
 
-/** `minilab hint N`: each time one more hint for the first task that does not pass yet; all hints once all tasks pass. */
+/** `minilab hint N`: each time one more hint for the first task that is not passed; all hints once all tasks are. */
 export async function showHint(word: string | undefined): Promise<void> {
   const workspace = openWorkspace()
   const exercise = await whichLab(word, workspace)

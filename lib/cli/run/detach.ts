@@ -42,7 +42,7 @@ export async function detach(
 /** The id of a container whose program runs; or the exit status, with the reason if the log does not have it. */
 type Started = { id: string } | { why: string | undefined; status: number }
 
-/** Re-executes minilab; resolves when that process has reported what became of the container. */
+/** Re-executes minilab; resolves when that process has reported whether the container runs. */
 async function startInBackground(
   output: number,
   log: string,

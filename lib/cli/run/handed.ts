@@ -26,7 +26,10 @@ export const RUN = new Subject<Handed>('run')
 /** Starts the message that says why there is no id. */
 export const WHY = '!'
 
-/** Writes the id, or why there is none, to the process that started us. Throws if that process has gone: then the log has no reader. */
+/**
+ * Writes the id, or why there is none, to the process that started us. Throws if that process has ended: then the log has no
+ * reader.
+ */
 export function tell(notify: number, message: string, log?: string): void {
   using _ = closing(notify)
   try {

@@ -2,7 +2,10 @@ import { constants } from 'node:os'
 import { codeOf } from '../../common/error-code.ts'
 import { EXIT } from '../exit.ts'
 
-/** Removes the container again if its id cannot be printed; `main` says why, as for all our output. A reader that has gone wants no id. */
+/**
+ * Removes the container again if its id cannot be printed; `main` reports why, as for all output. A reader that has ended needs
+ * no id.
+ */
 export async function printId(id: string): Promise<number> {
   const goOn = () => undefined // a listener for SIGPIPE keeps us alive if the id cannot be written: unwritable.ts
   process.on('SIGPIPE', goOn)

@@ -61,7 +61,7 @@ async function runHere(request: RunRequest, flags: RunFlags, handed: Handed): Pr
     request.rootless && request.network === 'bridge' && process.env.MINILAB_SANDBOX === undefined
   if (flags.mine && keeper === undefined && (needsSandbox || process.geteuid?.() === 0))
     return keep(handed, needsSandbox)
-  if (needsSandbox) return again(handed, { kind: 'network' })
+  if (needsSandbox) return reexecute(handed, { kind: 'network' })
   if (flags.detach && !flags.mine)
     return (await import('./run-detached.ts')).runDetached(request, handed.listeningSockets)
   if (log !== undefined) request.log = log
@@ -82,7 +82,7 @@ async function runHere(request: RunRequest, flags: RunFlags, handed: Handed): Pr
  */
 async function keep(handed: Handed, needsSandbox: boolean): Promise<number> {
   await recover(dataFolder(), [], notTakenBack)
-  const status = await again(
+  const status = await reexecute(
     { ...handed, keeper: process.pid },
     { kind: needsSandbox ? 'network' : 'mounts' },
   )
@@ -91,14 +91,14 @@ async function keep(handed: Handed, needsSandbox: boolean): Promise<number> {
   return status
 }
 
-/** A failed cleanup neither stops a container from running nor changes the exit status. */
+/** A failed cleanup does not stop a container from running, and does not change the exit status. */
 const notTakenBack = (error: unknown) =>
   void process.stderr.write(
     lineOf(error).replace('minilab: ', 'minilab: a container left something behind: '),
   )
 
 /** Re-executes the same command line in the sandbox or in other namespaces; listening sockets are passed along. */
-async function again(handed: Handed, sandbox: Sandbox): Promise<number> {
+async function reexecute(handed: Handed, sandbox: Sandbox): Promise<number> {
   const keep = [
     ...handed.listeningSockets.map(({ fd }) => fd),
     ...(handed.notify === undefined ? [] : [handed.notify]),
