@@ -13,7 +13,7 @@ import type { Started } from './step.ts'
 import { counted } from '../../lib/guide/text.ts'
 
 const list = (items: readonly string[]) => JSON.stringify(items)
-const same = (a: readonly string[], b: readonly string[]) => list(a) === list(b)
+const isSame = (a: readonly string[], b: readonly string[]) => list(a) === list(b)
 const SIGUSR1 = 10
 
 /** The kinds of namespaces in which the process differs from us. */
@@ -30,7 +30,7 @@ export const checks = {
     claim: 'every argument arrived as given, even with spaces in it or empty',
     look({ pid, args }) {
       const got = nulSeparated(`/proc/${pid}/cmdline`)
-      return finding(same(got, args), seen(`/proc/${pid}/cmdline`, null, list(got)), whyArgs(args, got))
+      return finding(isSame(got, args), seen(`/proc/${pid}/cmdline`, null, list(got)), whyArgs(args, got))
     },
   },
   environ: {
@@ -41,7 +41,7 @@ export const checks = {
       const ours = nulSeparated('/proc/self/environ')
       const names = (entries: string[]) => entries.map(e => e.split('=')[0]).join(' ')
       return finding(
-        same(got, env),
+        isSame(got, env),
         seen(`/proc/${pid}/environ`, counted(ours.length, 'variable'), names(got)),
         got.some(entry => ours.includes(entry) && !env.includes(entry))
           ? 'It has our variables, including any secrets: our own environment was passed to execve.'
@@ -71,7 +71,7 @@ export const checks = {
     id: 'descriptors',
     claim: 'it has descriptors 0, 1 and 2, and no other of ours',
     async look({ pid, shell }) {
-      await shell.run(':') // what its loader opens is closed once it answers
+      await shell.run(':') // when it answers, it has closed the files that its loader opened
       const got = descriptors(pid)
       const stdio = ['0', '1', '2']
       const missing = stdio.filter(fd => !(fd in got))
@@ -174,7 +174,7 @@ export const checks = {
   },
 } satisfies Record<string, Check<Started> & { own?(scene: Scene): string }>
 
-/** What was done to the environment: names that are missing, names that were not asked for, and how many arrived at all. */
+/** What happened to the environment: names that are missing, names that were not requested, and how many arrived at all. */
 function whyEnv(missing: string, more: string, arrived: number): string {
   if (arrived === 0) return `${missing} did not arrive: execve was called with an empty environment.`
   if (missing)
@@ -182,12 +182,12 @@ function whyEnv(missing: string, more: string, arrived: number): string {
   return `It also has ${more}, which it was not meant to get.`
 }
 
-/** What was done to the arguments, where that can be told from what arrived. */
+/** What happened to the arguments, if what arrived shows it. */
 function whyArgs(args: readonly string[], got: readonly string[]): string {
   const line = (words: readonly string[]) => words.join(' ').trim().replace(/ +/g, ' ')
-  if (got.length > args.length && same(got.slice(-args.length), args))
+  if (got.length > args.length && isSame(got.slice(-args.length), args))
     return `What we started is not the program but a wrapper: ${list(got.slice(0, -args.length))} comes first.`
-  if (same(got, args.filter(Boolean)))
+  if (isSame(got, args.filter(Boolean)))
     return `Asked for ${list(args)}: an empty argument is an argument too, but it was left out.`
   if (got.length === 1 && line(got) === line(args))
     return `Asked for ${list(args)}: the arguments were joined into one string, but execve takes a list.`

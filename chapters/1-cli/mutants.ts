@@ -121,7 +121,7 @@ export const mutants: Mutant<Started>[] = [
   },
 ]
 
-/** Starts another program than the one that was asked for. */
+/** The step that starts another program than the requested one. */
 function asking(step: Step<Started>, change: (asked: ProcessSpec) => Partial<ProcessSpec>): Step<Started> {
   return changePart(step, 'process', right => ({
     ...right,
@@ -133,12 +133,15 @@ function asking(step: Step<Started>, change: (asked: ProcessSpec) => Partial<Pro
   }))
 }
 
-/** Other calls before those of the part. */
+/** The step with other calls before those of the part. */
 function before(step: Step<Started>, record: (tape: Tape) => void): Step<Started> {
   return changeCalls(step, 'process', ops => [...callsOf('process', record), ...ops])
 }
 
-/** An orphan is not our child, so it tells us its pid. Its parent ends at once, so it must not die with its parent. */
+/**
+ * The step in which the program is an orphan, so not our child: it tells us its pid. Its parent ends at once, so it must not
+ * die with its parent.
+ */
 function orphaned(step: Step<Started>): Step<Started> {
   const outlivesUs = withoutCalls(step, 'process', ({ call }) => call === 'prctl')
   return changeAct(outlivesUs, 'Start a program', async (experiment, right) => {

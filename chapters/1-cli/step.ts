@@ -22,10 +22,10 @@ export interface Started {
 const wanted = {
   args: ['/bin/sh', '-s', '--', 'one', 'two words', ''],
   env: ['PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin', 'LESSON=a container is a process', 'EMPTY='],
-  cwd: process.cwd() === '/tmp' ? '/' : '/tmp', // not ours, so that a missing chdir is noticed
+  cwd: process.cwd() === '/tmp' ? '/' : '/tmp', // not our own, so that a missing chdir is noticed
 }
 
-/** Starts another shell, gives it a command that ends it, and returns how it ended. */
+/** Starts another shell with a command that ends it; returns how it ended. */
 async function ending(experiment: Experiment<Started>, command: string): Promise<Exit | undefined> {
   const { shell, child } = await experiment.another(`a shell that is told: ${command}`, {})
   shell.write(`${command}\n`)

@@ -44,7 +44,7 @@ const inside = async ({ shell }: Scene, path: string) =>
 const ownPid = async ({ shell }: Scene) => (await shell.run('echo $$')).output.trim()
 const uptime = (text: string) => Number(text.split(' ')[0])
 
-/** Whether something that was made inside is there. */
+/** Whether something that was made inside exists, in a word. */
 const say = (there: boolean) => (there ? 'there' : 'absent')
 
 export const checks = {
@@ -152,7 +152,7 @@ export const checks = {
     claim: 'a mount made inside does not appear outside, and vice versa',
     look({ pid, mountSource }) {
       const at = (who: number | 'self') => mountinfo(who).find(m => m.source === mountSource)?.target
-      // an unbindable mount is tied to no other: mount_namespaces(7)
+      // an unbindable mount propagates nothing: mount_namespaces(7)
       const travels = (who: number | 'self') =>
         mountinfo(who)
           .find(m => m.target === '/')

@@ -98,8 +98,8 @@ export async function breakOutOfContainer(experiment: Experiment<Roots>): Promis
 }
 
 /**
- * A mount on “/” hides the tree below it, but does not remove it. So a visitor copies the container's mounts, unmounts the one on
- * top, and enters the copy again: setns(2) leads to the topmost mount on the root of the namespace.
+ * A mount on “/” hides the tree below it, but does not remove it. So a visitor copies the container's mounts, unmounts the
+ * topmost one, and joins the copy again: setns(2) leads to the topmost mount on the root of the namespace.
  */
 export async function lookUnderneath(experiment: Experiment<Roots>): Promise<void> {
   const root = experiment.keep(openSync(`/proc/${experiment.scene.pid}/root`, O_DIRECTORY))

@@ -8,7 +8,7 @@ import { children, nsPids, pids } from '../../lib/kernel/process/procfs.ts'
 import type { Roots } from './step.ts'
 import { counted } from '../../lib/guide/text.ts'
 
-/** What each device must be: major:minor, from the kernel's Documentation/admin-guide/devices.txt. */
+/** The major:minor number that each device must have: Documentation/admin-guide/devices.txt in the kernel's sources. */
 const DEVICES = { null: '1:3', zero: '1:5', full: '1:7', random: '1:8', urandom: '1:9', tty: '5:0' }
 
 /** Where each link must lead, directly or through other links. */
@@ -22,7 +22,7 @@ const LINKS = {
 /** Files of the host's /proc that reveal something, and must be empty in the container. */
 const MASKED = ['/proc/interrupts', '/proc/timer_list', '/proc/keys', '/proc/acpi', '/sys/firmware']
 
-/** Where a path of the container is, seen from the host. Only for paths without absolute links. */
+/** A path of the container as the host sees it. Only for paths without absolute links. */
 const inside = (pid: number, path: string) => `/proc/${pid}/root${path}`
 
 /** What /proc, /dev and /sys contain, and what they must not. */
@@ -89,7 +89,7 @@ export const contentChecks = {
       const ptmx = readlinkIf(inside(pid, '/dev/ptmx'))
       const leads = leadsTo(pid, '/dev/ptmx') === '/dev/pts/ptmx'
       const mode = modeOf(inside(pid, '/dev/pts/ptmx'))
-      // the mode stops all but root; MS_NODEV stops root too
+      // the file's mode stops every user but root; MS_NODEV stops root too
       const opened = await shell.run('(: <> /dev/ptmx)')
       return finding(
         at(pid) !== 'none' && at(pid) !== at('self') && leads && mode === '666' && opened.status === 0,
@@ -200,7 +200,7 @@ function readlinkIf(path: string): string {
   return stat?.isSymbolicLink() ? readlinkSync(path) : stat ? 'no link' : 'missing'
 }
 
-/** Where a path below /dev leads in the container, by way of the links in /dev. */
+/** Where a path below /dev leads in the container, through the links in /dev. */
 function leadsTo(pid: number, path: string): string {
   for (let links = 0; links < 8; links++) {
     const [, name, rest = ''] = /^\/dev\/([^/]+)(.*)$/.exec(path) ?? []

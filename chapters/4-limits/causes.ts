@@ -14,7 +14,7 @@ const NOT_ASKED = 'The cgroup was never told to freeze.'
 const NOT_AWAITED =
   'It was told to freeze, but this was not waited for: a process that is throttled, or deep in the kernel, stops only when it runs again.'
 
-/** Why the kernel had not frozen it: by what it was told before, and later. */
+/** Why the kernel had not frozen it: by what it was told before the check, and after. */
 export function notFrozen({ asked, after }: Stopped): string {
   if (asked?.value !== '0') return NOT_AWAITED
   if (!isFrozen(after) && after?.value !== 'FREEZING') return NOT_ASKED
@@ -22,7 +22,7 @@ export function notFrozen({ asked, after }: Stopped): string {
   return `${off} was written when frozen is true, and ${on} when it is false: the two are swapped.`
 }
 
-/** What a SIGSTOP does, in place of the freezer. */
+/** What a SIGSTOP does instead of the freezer. */
 export function stoppedBySignal({ stopped, later }: Stopped): string {
   return stopped < later
     ? 'SIGSTOP was sent to its first process: it is stopped (T), but the processes that it started run on. The cgroup was not frozen.'
@@ -152,7 +152,7 @@ export function otherPidsLimit(pid: number): string {
 
 export const fraction = (share: number) => `${(100 * share).toFixed(1)} %`
 
-/** A cgroup beside its own, made for the same container, that has another limit and no process. */
+/** A cgroup beside its own that was made for the same container, has another limit, and holds no process. */
 function elsewhere(pid: number, what: Limited): string | undefined {
   const own = readCgroup(pid, LIMITED[what].reading)
   if (!own) return undefined

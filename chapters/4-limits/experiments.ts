@@ -40,7 +40,7 @@ const MEASURED = 1_000_000 // µs: ten periods
 const RETRY_TIMEOUT = 1000 // ms: most shells do not try again
 const COUNTER_TIMEOUT = 60_000 // ms, so that it cannot hang: it takes a second if no other process wants the CPU
 
-/** An act that needs its own cgroup; if the kernel gives none, its stage says so. */
+/** An act that needs its own cgroup. If there can be none, its stage says so. */
 export const withCgroup =
   (act: (experiment: Experiment<Measured>) => Promise<void>) => async (experiment: Experiment<Measured>) => {
     if (experiment.whyNoLimits) experiment.limit(experiment.whyNoLimits.reason, experiment.whyNoLimits.remedy)

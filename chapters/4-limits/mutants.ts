@@ -57,7 +57,7 @@ export const mutants: Mutant<Measured>[] = [
     breaks: { 'limited-from-the-first-instruction': 'it joined too late' },
     change: step =>
       changeAct(
-        // the second container has nothing to do with it
+        // the second container is not involved
         changeLimits(step, {
           attach: (box, pid) => (box.id.endsWith('-0') ? undefined : limits.attach?.(box, pid)),
         }),
@@ -224,7 +224,7 @@ export const mutants: Mutant<Measured>[] = [
   },
 ]
 
-/** What a cgroup without limits breaks. */
+/** The checks that fail if the cgroup has no limits. */
 function unlimited(why: string): Record<string, string> {
   const ids = ['limits-set', 'oom-kill', 'oom-sigkill', 'cpu-throttled', 'cpu-share', 'pids-stopped']
   return Object.fromEntries(ids.map(id => [id, why]))
@@ -233,7 +233,7 @@ function unlimited(why: string): Record<string, string> {
 const changeLimits = (step: Own, changed: Partial<Part>) =>
   changePart(step, 'limits', right => ({ ...right, ...changed }))
 
-/** The last stage with another way to stop the container. */
+/** The step whose last stage stops the container in another way. */
 function stopOtherwise(step: Own, stop: (experiment: Experiment<Measured>) => Promise<Stopped>): Own {
   const act = withCgroup(async experiment => {
     const { pid } = experiment.scene
@@ -247,7 +247,7 @@ function stopOtherwise(step: Own, stop: (experiment: Experiment<Measured>) => Pr
   return changeAct(step, FREEZE, act)
 }
 
-/** setrlimit(2), before its program starts. */
+/** The step with a resource limit, setrlimit(2), set before the program starts. */
 function withResourceLimit(step: Own, resource: number, limit: number): Own {
   return changeCalls(step, 'process', ops => {
     const tape = new Tape()

@@ -10,7 +10,7 @@ import type { Stack } from './step.ts'
 
 type Own = Scene & Stack
 
-/** What is wrong with the mount that everything else depends on. */
+/** What is wrong with the mount, on which everything else depends. */
 export function misbuilt({ pid, lower }: Own): string | undefined {
   const top = rootMount(pid)
   if (top?.type !== 'overlay') {
@@ -29,7 +29,7 @@ export function misbuilt({ pid, lower }: Own): string | undefined {
   return undefined
 }
 
-/** The container writes to another directory than the one asked for. */
+/** Whether the container writes to a directory other than the requested one. */
 export function otherUpper({ pid, folder }: Own): string | undefined {
   const [above = 'none'] = directories(rootMount(pid), 'upperdir')
   const wanted = upperOf({ folder })
@@ -61,8 +61,9 @@ export function copiedAtStart(scene: Own, upper: string): string | undefined {
   if (copies.length === 0) return undefined
   if (image.every(path => copies.includes(path) || scene.touched.includes(path)))
     return 'The image was copied to the upper directory before the start.'
-  const same = (path: string) => lstatSync(join(upper, path)).size === lstatSync(below(scene, path)).size
-  return copies.some(same)
+  const isSameSize = (path: string) =>
+    lstatSync(join(upper, path)).size === lstatSync(below(scene, path)).size
+  return copies.some(isSameSize)
     ? `A program of the image was touched at the start (chmod, chown): changing only the mode still copies all of ${copies[0]}.`
     : `At the start it changed ${copies[0]}.`
 }

@@ -11,7 +11,7 @@ import { counted } from '../../lib/guide/text.ts'
 /** overlayfs.rst, "whiteouts and opaque directories" */
 const WHITEOUT = 'character device 0:0'
 
-/** What happens to a change: a file is written to, a file is deleted, a directory replaces another. */
+/** What happens when a file is written to, a file is deleted, and a directory replaces another. */
 export const changeChecks = {
   copyUp: {
     id: 'copy-up',

@@ -28,7 +28,7 @@ export const STAGES = {
 export const firstFolder = (experiment: Experiment<Stack>) =>
   join(experiment.ledger.dataFolder, 'containers', `${experiment.id}-0`)
 
-/** The step whose containers have other directories. */
+/** The step with other directories for its containers. */
 export function changeLayers(
   step: Own,
   change: (plan: Plan, experiment: Experiment<Stack>) => Partial<NonNullable<Plan['layers']>>,
@@ -43,8 +43,8 @@ export function changeLayers(
 }
 
 /**
- * The step whose first container has its own /root before the second comes. overlayfs.rst, "Changes to underlying file
- * systems": what a directory shows that appears in a layer only later is undefined.
+ * The step whose first container makes its own /root before the second starts. overlayfs.rst, "Changes to underlying
+ * filesystems": if a layer changes while it is in use, what the overlay shows is undefined.
  */
 export function withRootInUpper(step: Own): Own {
   return changeAct(step, STAGES.two, async (experiment, right) => {
@@ -53,7 +53,7 @@ export function withRootInUpper(step: Own): Own {
   })
 }
 
-/** The step on a copy of the image: a mutant must not spoil the image that all share. */
+/** The step on a copy of the image, so that a mutant does not damage the shared one. */
 export function onACopy(step: Own): Own {
   const copied = changeLayers(step, ({ layers }, { scene }) => ({
     lower: scene.lower.length > 0 ? [...scene.lower] : (layers?.lower ?? []),
@@ -66,13 +66,13 @@ export function onACopy(step: Own): Own {
   })
 }
 
-/** A copy of a directory, with all that is in it; `from/.` goes into one that is there. */
+/** Copies a directory with its content; `from/.` copies the content into an existing directory. */
 export function copy(from: string, to: string): string {
   execFileSync('cp', ['-a', from, to])
   return to
 }
 
-/** The step that does something more on the host, once a container's directories are made. */
+/** The step that does more work on the host after a container's directories are made. */
 export function afterPrepare(step: Own, more: (container: Container) => void): Own {
   return changePart(step, 'layers', right => ({
     ...right,
@@ -83,30 +83,33 @@ export function afterPrepare(step: Own, more: (container: Container) => void): O
   }))
 }
 
-/** The step whose overlay is mounted with other options. */
+/** The step with changed mount options for the overlay. */
 export function changeOptions(step: Own, change: (options: string) => string): Own {
   return changeCalls(step, 'layers', ops =>
     ops.map(op => ({ ...op, args: [...op.args.slice(0, -1), change(String(op.args.at(-1)))] })),
   )
 }
 
-/** The upper directory in the place of the topmost lower one, and the other way round; a backslash escapes a separator. */
+/** The options with the upper directory and the topmost lower one exchanged. A backslash escapes a separator. */
 export function exchange(options: string): string {
   const one = String.raw`((?:\\.|[^:,\\])+)`
   return options.replace(new RegExp(`^lowerdir=${one}(.*?),upperdir=${one}`), 'lowerdir=$3$2,upperdir=$1')
 }
 
-/** The step whose containers record something else in the place of the overlay's mount. */
+/** The step whose containers record other calls instead of the overlay's mount. */
 export function insteadOfOverlay(step: Own, inside: NonNullable<Part['inside']>): Own {
   return changePart(step, 'layers', right => ({ ...right, inside }))
 }
 
-/** Bind-mounts again what is mounted there: pivot_root(2) accepts a mount that this namespace made. mount_namespaces(7), "locked". */
+/** Bind-mounts the root on itself: pivot_root(2) accepts only a mount that this namespace made. mount_namespaces(7), "locked". */
 export function bindOnItself(tape: Tape, { rootfs }: Container): void {
   tape.mount(rootfs, rootfs, null, MS_BIND | MS_REC, null)
 }
 
-/** The step that unmounts what it has mounted on the host, so that it can be removed; the containers keep theirs. */
+/**
+ * The step that unmounts at its end what it has mounted on the host, so that the folder can be removed; the containers keep
+ * their mounts.
+ */
 export function unmountedAtTheEnd(step: Own): Own {
   return changeAct(step, STAGES.tar, async (experiment, right) => {
     await right(experiment)
@@ -115,7 +118,7 @@ export function unmountedAtTheEnd(step: Own): Own {
   })
 }
 
-/** The last stage with another way to pack, to unpack, or to stack. */
+/** The step whose last stage packs, unpacks or stacks in another way. */
 export function changeTar(step: Own, changed: Parameters<typeof throughTar>[1]): Own {
   return changeAct(step, STAGES.tar, experiment => throughTar(experiment, changed))
 }

@@ -11,7 +11,7 @@ import type { Stack } from './step.ts'
 import { tarChecks } from './tar-checks.ts'
 import { counted } from '../../lib/guide/text.ts'
 
-/** Whether a stack of lower directories is not the image, but the same as it. */
+/** Whether the lower directories are not the image itself, but have the same content. */
 function isCopy({ before }: Stack, dirs: readonly string[]): boolean {
   const hashes = dirs.map(dir => existsSync(dir) && treeDigest(dir).hash)
   return JSON.stringify(hashes) === JSON.stringify(before)

@@ -8,18 +8,18 @@ import { type Mount, mountinfo } from '../../lib/kernel/mount/mountinfo.ts'
 import type { Stack } from './step.ts'
 import { counted } from '../../lib/guide/text.ts'
 
-// What the checks of this chapter read: directories under the containers, from the host, and mountinfo.
+// What the checks of this chapter read: the containers' directories on the host, and mountinfo
 
 export const upperOf = ({ folder }: { folder: string }) => join(folder, 'upper')
 
-/** Where a path of the image lies: in the topmost layer that has it. */
+/** The path of an image's file: in the topmost layer that has it. */
 export const below = ({ lower }: Pick<Stack, 'lower'>, path: string) =>
   join(lower.find(dir => existsSync(join(dir, path))) ?? certain(lower[0]), path)
 
-/** What a command prints in a container. */
+/** The output of a command in a container. */
 export const inside = async ({ shell }: { shell: Shell }, command: string) =>
   (await shell.run(command)).output.trim()
-/** What `ls` prints, in one line. */
+/** The output of `ls` in one line. */
 export const inOneLine = (text: string) => text.replaceAll('\n', ' ') || '(empty)'
 export const entries = (dir: string) => (existsSync(dir) ? readdirSync(dir) : [])
 export const text = (path: string) => (existsSync(path) ? readFileSync(path, 'utf8') : '')
@@ -29,19 +29,19 @@ export function rootMount(pid: number | 'self' = 'self'): Mount | undefined {
   return mountinfo(pid).findLast(m => m.target === '/')
 }
 
-/** The paths that an option of a mount names, as they were before they were escaped for it; none without such an option. */
+/** The paths in an option of a mount, without their escapes; empty if there is no such option. */
 export function directories(mount: Mount | undefined, option: 'lowerdir' | 'upperdir'): string[] {
   const value = mount?.superOptions.find(o => o.startsWith(`${option}=`))?.slice(option.length + 1) ?? ''
-  const written = value.replace(/\\([0-7]{3})/g, (_, octal: string) =>
+  const unescaped = value.replace(/\\([0-7]{3})/g, (_, octal: string) =>
     String.fromCharCode(parseInt(octal, 8)),
   )
-  // a colon separates the paths of lowerdir only: in upperdir it may stand without a backslash
-  return (option === 'lowerdir' ? written.split(/(?<!\\):/) : [written])
+  // only lowerdir has several paths, separated by colons; a colon in upperdir need not be escaped
+  return (option === 'lowerdir' ? unescaped.split(/(?<!\\):/) : [unescaped])
     .filter(Boolean)
     .map(path => path.replace(/\\(.)/g, '$1'))
 }
 
-/** What a layer says, path by path: files, whiteouts and opaque directories, without the directories that only lead to them. */
+/** The content of a layer as lines: files, whiteouts and opaque directories, without the directories that only lead to them. */
 export function contents(dir: string): string[] {
   if (!existsSync(dir)) return []
   return treeDigest(dir)
@@ -55,7 +55,7 @@ export function copiesOf(scene: Stack): number {
   return contents(upperOf(scene.second)).filter(path => existsSync(below(scene, path))).length
 }
 
-/** The image's layers that are not what they were before the first container. */
+/** The image's layers that have changed since before the first container. */
 export function changedLayers({ lower, before }: Stack): string[] {
   return lower.filter((dir, i) => treeDigest(dir).hash !== before[i])
 }
@@ -69,18 +69,18 @@ export function describe(path: string): string {
     : counted(stat.size, 'byte')
 }
 
-/** A list of paths, the first few of them by name. */
+/** A list of paths: the first few, and how many more. */
 export const some = (paths: readonly string[]) =>
   paths.length === 0
     ? '(empty)'
     : paths.slice(0, 6).join(' ') + (paths.length > 6 ? ` and ${paths.length - 6} more` : '')
 
-/** The beginning of each digest in a text. */
+/** A text with its digests shortened to their beginnings. */
 export function short(hash = 'none'): string {
   return hash.replaceAll(/sha256:([0-9a-f]{6})[0-9a-f]*/g, '$1…')
 }
 
-/** What a tar says it has, entry by entry. */
+/** The entries of a tar. */
 export async function entriesOfTar(tar: string): Promise<{ name: string; type: string }[]> {
   const found: { name: string; type: string }[] = []
   for await (const entry of createReadStream('', { fd: openSync(tar, 'r') }).pipe(extract())) {

@@ -18,14 +18,14 @@ import {
 } from './readings.ts'
 import type { Stack } from './step.ts'
 
-/** What two containers on the same image share, and what each has for itself. */
+/** What two containers on the same image share, and what each has separately. */
 export const sharingChecks = {
   shared: {
     id: 'shared-lower',
     claim: 'both read the same files of the image, the very same inodes',
     look(scene) {
       const { pid, second } = scene
-      // overlayfs.rst, "Inode properties": with all layers on one file system st_ino is that of the file underneath
+      // overlayfs.rst, "Inode properties": if all layers are on one file system, st_ino is that of the underlying file
       const inode = (path: string) => statSync(path, { throwIfNoEntry: false })?.ino ?? 'missing'
       const image = inode(below(scene, 'etc/passwd'))
       const inodes = [pid, second?.pid].map(who => inode(`/proc/${who}/root/etc/passwd`))

@@ -16,7 +16,7 @@ import { writeXattr } from '../../lib/image/xattr.ts'
 import { SyscallError } from '../../lib/kernel/syscalls/syscall-error.ts'
 import { checks } from './checks.ts'
 
-/** A container as the checks know it: its first process, a shell in it, and its own layer as the host sees it. */
+/** A container for the checks: its first process, a shell in it, and its layer's folder on the host. */
 export interface Layered {
   pid: number
   shell: Shell
@@ -35,7 +35,7 @@ export interface Stack {
   /** what it was told to write or delete, as paths below "/" */
   touched: string[]
   second?: Layered
-  /** what the second was told to write */
+  /** what the second one was told to write */
   touchedBySecond: string[]
   /** the first container's layer as a tar, the tree unpacked from that, and a container on top of it */
   tar: string
@@ -149,9 +149,9 @@ export const step: Step<Stack> = {
   next: '`minilab step 6` connects them.',
 }
 
-/** Starts the step's own container, and notes the state of the image before. */
+/** Starts the step's own container, after noting the state of the image. */
 export async function beginStack(experiment: Experiment<Stack>): Promise<void> {
-  // unless a copy stands in for it
+  // a mutant may have chosen a copy of the image
   if (experiment.scene.lower.length === 0)
     experiment.scene.lower = (await findImage('default')).layers.toReversed()
   experiment.scene.before = experiment.scene.lower.map(dir => treeDigest(dir).hash)
@@ -176,7 +176,7 @@ function showOptions(experiment: Experiment<Stack>): void {
   experiment.line()
 }
 
-/** A layer's way through a tar; a mutant can replace each part. */
+/** How a layer goes through a tar; a mutant can replace each function. */
 interface Way {
   pack(upper: string, tar: string): Promise<unknown>
   unpack(tar: string, dir: string): Promise<unknown>
@@ -206,7 +206,7 @@ export async function throughTar(experiment: Experiment<Stack>, changed: Partial
   scene.third = layered(box)
 }
 
-/** Tells a container's shell to do something, and shows what. */
+/** Runs a command in a container's shell, and shows the command. */
 async function tell(
   experiment: Experiment<Stack>,
   { shell }: { shell: Shell },
@@ -218,7 +218,7 @@ async function tell(
   experiment.line(output && `      ${output}`)
 }
 
-/** The stage on opaque directories is limited where the data folder's file system keeps no user.* attributes. */
+/** Limits the stage on opaque directories if the data folder's file system cannot store user.* attributes. */
 export function keepsXattrs(experiment: Experiment<Stack>): void {
   const { folder } = experiment.scene
   try {

@@ -9,7 +9,7 @@ import { directories, entriesOfTar, rootMount, short, upperOf } from './readings
 import type { Stack } from './step.ts'
 import { counted } from '../../lib/guide/text.ts'
 
-/** A layer packed and unpacked: the tar, the tree, and what a container sees on top of it. */
+/** What comes of packing and unpacking a layer: the tar, the tree, and a container on top of it. */
 export const tarChecks = {
   tar: {
     id: 'oci-whiteouts',
@@ -103,7 +103,7 @@ function marks(upper: string): string[] {
     .sort()
 }
 
-/** What a container sees in the directories that the first has changed; all others are the image's. */
+/** What a container sees in the directories that the first one has changed; the others are the image's. */
 function view({ folder }: Stack, pid: number | undefined): { names: string; files: number; hash: string } {
   const mounted = mountinfo(pid).map(m => m.target)
   const names = readdirSync(upperOf({ folder }), { withFileTypes: true })

@@ -15,7 +15,7 @@ const OUT = ['no-way-back', 'masquerade']
 const IN = ['published-port', 'both-ways']
 const ALL = [...TO_HOST, ...TO_OTHER, ...OUT, ...IN]
 
-/** Several checks that say the same. */
+/** Gives several checks the same words. */
 export const say = (words: string, ...ids: string[]) => Object.fromEntries(ids.map(id => [id, words]))
 
 export const mutants: Mutant<Wiring>[] = [

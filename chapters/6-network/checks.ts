@@ -2,7 +2,7 @@ import * as links from './link-checks.ts'
 import * as nat from './nat-checks.ts'
 import * as traffic from './traffic-checks.ts'
 
-/** The checks of this chapter, by what they look at. */
+/** The checks of this chapter, by topic. */
 export const checks = {
   ...links.links,
   modes: links.modes,

@@ -15,7 +15,7 @@ import type { Wiring } from './wiring.ts'
 
 /** Wrong ways to use a network namespace, to route, to translate addresses and to choose a mode. */
 
-/** What connections and datagrams both find out when they need an answer. */
+/** Words for the checks of connections and of datagrams, both of which fail without an answer. */
 const through = (words: string, ...more: string[]) =>
   say(words, 'masquerade', 'published-port', 'both-ways', ...more)
 const published = (words: string) => say(words, 'published-port', 'both-ways', 'rule-counter')
@@ -54,7 +54,7 @@ export const mutants: Mutant<Wiring>[] = [
     change: step =>
       changeAct(step, 'A second container', async experiment => {
         experiment.box?.shell.write('sleep 1000 &\n')
-        await experiment.box?.shell.run('true') // by then it is there
+        await experiment.box?.shell.run('true') // when the shell answers, the other container is up
         const [second = 0] = children(experiment.scene.pid)
         await sendToSecond(experiment, second, experiment.box?.container.cable?.address)
       }),
@@ -177,7 +177,7 @@ export const mutants: Mutant<Wiring>[] = [
   },
 ]
 
-/** The step with forwarding switched on for other interfaces, and off for the rest. */
+/** The step with forwarding switched on only for the chosen interfaces. */
 function forwarding(step: Step<Wiring>, choose: (bridge: string, out: string) => string[]): Step<Wiring> {
   return changeAct(step, 'The host as a router', experiment =>
     beARouter(experiment, (bridge, out) => {
@@ -190,7 +190,7 @@ function forwarding(step: Step<Wiring>, choose: (bridge: string, out: string) =>
 
 const NAT = 'A published port, and a borrowed address'
 
-/** The step with other rules asked for. */
+/** The step with different translation rules. */
 function rules(
   step: Step<Wiring>,
   change: (right: Nat, experiment: Experiment<Wiring>) => Nat,
@@ -202,7 +202,7 @@ function rules(
   )
 }
 
-/** The step with the text of the rules changed. */
+/** The step with the text of the rules edited. */
 function rewritten(
   step: Step<Wiring>,
   edit: Partial<Record<NatTool, (line: string) => string>>,
@@ -219,7 +219,7 @@ function rewritten(
   )
 }
 
-/** Removes rules and gives the kernel others instead. */
+/** Removes rules, and gives the kernel others. */
 function replace({ tool, text, list: [program = ''] }: NatRules, table: string, others: string[]): void {
   const run = (args: string[], input = '') => {
     const { ok, said } = runRuleTool([program, ...args], input)
@@ -230,7 +230,7 @@ function replace({ tool, text, list: [program = ''] }: NatRules, table: string, 
     run(['-w', '-t', 'nat', ...rule.split(' ')])
 }
 
-/** The step with containers in other modes than those asked for. */
+/** The step with containers in other modes. */
 function modes(
   step: Step<Wiring>,
   change: (experiment: Experiment<Wiring>) => Partial<typeof MODES>,

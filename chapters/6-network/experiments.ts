@@ -12,19 +12,19 @@ import { bothEnds, cableOf, type End, packets } from './readings.ts'
 import { converse, exchange, type Place } from './sockets.ts'
 import type { Counted, Exchange, Wiring } from './wiring.ts'
 
-/** What the stages do. Mutants change the arguments. */
+/** The actions of the stages. Mutants change the arguments. */
 
 export const DATAGRAMS = 20
 export const host: Place = { pid: process.pid, name: 'the host' }
 
-/** Where a container's sockets are opened, and the address that it should have. */
+/** A place to open sockets for a container, with the name to show. */
 export const place = (box: Box | undefined, name: string) => ({
   pid: box?.pid ?? 0,
   name,
   address: box?.container.cable?.address,
 })
 
-/** A datagram to itself, then the loopback set up where process `whose` is, then more of them. */
+/** Sends a datagram to the loopback address, sets the loopback interface of process `whose` up, then sends more. */
 export async function loopback(experiment: Experiment<Wiring>, whose: number): Promise<void> {
   const itself = { pid: experiment.scene.bare, name: 'a container without a network', address: '127.0.0.1' }
   const down = await exchange(experiment, itself, itself, 1)
@@ -40,7 +40,7 @@ export async function loopback(experiment: Experiment<Wiring>, whose: number): P
 
 type Cable = [End, End]
 
-/** The cable of each of some containers: its two ends. */
+/** The two ends of each container's cable. */
 export async function cables(...pids: number[]): Promise<Cable[]> {
   const all = await Promise.all(
     pids.map(async (pid): Promise<Cable[]> => {
@@ -58,13 +58,13 @@ export async function cables(...pids: number[]): Promise<Cable[]> {
   return all.flat()
 }
 
-/** Does something, with the counters of cables from before it. */
+/** Runs a task, and returns with its result the counters of the cables from before. */
 export async function counted(pairs: Cable[], task: () => Promise<Exchange>): Promise<Counted> {
   const before = pairs.map(pair => ({ ends: pair, before: bothEnds(...pair) }))
   return { ...(await task()), cables: before }
 }
 
-/** The first container sends to a second one. */
+/** Sends from the first container to a second one. */
 export async function sendToSecond(
   experiment: Experiment<Wiring>,
   pid: number,
@@ -118,7 +118,7 @@ export async function translate(
   scene.masqueraded = await exchange(experiment, inside, outside, 1)
 }
 
-/** A container's description in the two other modes. */
+/** The changes to a container's description for the other two modes. */
 export const MODES = {
   none(container: Plan) {
     container.network = planNetwork('none')
@@ -129,7 +129,7 @@ export const MODES = {
   },
 }
 
-/** A container of each of them, beside the step's own. */
+/** Starts a container in each of them, beside the step's own. */
 export async function eachMode(experiment: Experiment<Wiring>, modes: typeof MODES): Promise<void> {
   const none = await experiment.another('a container in mode none', { change: modes.none })
   const shared = await experiment.another('a container in mode host', { change: modes.host })

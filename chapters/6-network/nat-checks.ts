@@ -146,12 +146,12 @@ export const nat = {
     claim: 'the rule has counted one packet: the first of the connection',
     look(scene) {
       const rule = publishedRule(scene)
-      const said = rule
+      const counted = rule
         ? `${rule.packets} ${rule.packets === 1 ? 'packet' : 'packets'}, to ${rule.to}`
         : 'no such rule'
       return judged(
         rule?.packets === 1,
-        seen(scene.rules.map(word => word.split('/').at(-1)).join(' '), said, null),
+        seen(scene.rules.map(word => word.split('/').at(-1)).join(' '), counted, null),
         () => why(scene),
         'Likeliest: another rule took the packet first.',
       )

@@ -6,18 +6,18 @@ export interface Rule {
   chain: string
   /** how many packets it was applied to */
   packets: number
-  /** the port that it is for, and the address and port that it sends to instead */
+  /** the destination port that it matches, and the address and port that it sends to instead */
   port: number | undefined
   to: string | undefined
   /** it changes addresses without remembering the connection */
   stateless: boolean
   masquerade: boolean
-  /** whose packets it is for, and the interface that they leave through */
+  /** the source addresses that it matches, and the interface that the packets leave through */
   from: string | undefined
   out: string | undefined
 }
 
-/** The rules of a kind that mention one of these words; `list` is the command that shows them, with their counters. */
+/** The rules that `kind` accepts and that mention one of these words; `list` is the command that shows them with their counters. */
 export function rulesThat(
   [program, ...args]: string[],
   kind: (rule: Rule) => boolean,

@@ -10,7 +10,7 @@ export interface Outside {
   hostLink: string
 }
 
-/** How an exchange of datagrams went. */
+/** The result of an exchange of datagrams. */
 export interface Exchange {
   sent: number
   arrived: number
@@ -58,7 +58,7 @@ export interface Counted extends Exchange {
 const NOWHERE = { address: '', port: 0 }
 export const NOTHING: Exchange = { sent: 0, arrived: 0, source: NOWHERE, answered: 0, refused: null }
 
-/** Before anything was made. */
+/** The values before anything is made. */
 export const unwired = (): Wiring => ({
   host: process.pid,
   bridge: '',

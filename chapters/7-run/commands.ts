@@ -18,18 +18,18 @@ import { ended, findProcess } from '../../lib/kernel/process/signal.ts'
 /** What setns(2) can join of a container, in the order in which `exec` is asked for it. */
 export const JOINED: readonly Namespace[] = ['user', 'pid', 'mnt', 'uts', 'ipc', 'net', 'cgroup']
 
-/** A container in the background, as ps shows it, and as the kernel does. */
+/** A container in the background, as ps and as the kernel shows it. */
 interface Listed {
   id: string
   name: string
   pid: number
-  /** its first process's number in each pid namespace, outermost first */
+  /** the pids of its first process in each pid namespace, outermost first */
   pids: number[]
   /** the namespaces that it is in: `mnt:[4026532259]` */
   namespaces: string[]
 }
 
-/** What the commands answered. */
+/** The answers of the commands. */
 export interface Ran extends Answers {
   memory: number
 }
@@ -46,7 +46,7 @@ interface Answers {
 
 const silent: Answer = { status: null, output: '' }
 
-/** Before anything was asked. */
+/** The values before any command is run. */
 export const unasked = (): Answers => ({
   run: silent,
   listed: undefined,
@@ -58,7 +58,7 @@ export const unasked = (): Answers => ({
 
 export const WHERE = `for kind in ${JOINED.join(' ')}; do readlink /proc/self/ns/$kind; done`
 
-/** The title of the stage in which they are typed. */
+/** The title of the stage in which they are run. */
 export const COMMANDS = 'The same from the command line'
 
 /** What is typed after `minilab`, by purpose; `name` is the name of the container in the background. */
@@ -102,7 +102,7 @@ export async function byCommandLine(experiment: Experiment<Ran>, type: typeof co
   }
 }
 
-/** What its parent is, where that is a monitor: how much memory it has, and what it does when the container has ended. */
+/** The container's parent if it is a monitor: how much memory it has, and what it does when the container has ended. */
 function monitorOf(pid: number): string[] {
   const tape = monitorTape({ program: { args: [], env: [] } })
   const lines = tape.print()

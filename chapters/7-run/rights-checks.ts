@@ -51,14 +51,14 @@ async function attempts({ shell }: Scene): Promise<{ what: string; answer: strin
 
 /** What should have refused them. */
 function whyAllowed(pid: number, done: string[]): string {
-  const said = `Not refused: ${done.join(', ')}.`
+  const found = `Not refused: ${done.join(', ')}.`
   if (names(of(pid, 'CapEff')).includes('CAP_SYS_ADMIN'))
-    return `${said} Likeliest: CAP_SYS_ADMIN was kept, which is nearly all of root's power, and makes the filter allow as much.`
+    return `${found} Likeliest: CAP_SYS_ADMIN was kept, which is nearly all of root's power, and makes the filter allow as much.`
   if (!done.includes('a new user namespace'))
-    return `${said} Likeliest: /proc/sys was not remounted read-only. Its files belong to the machine's root.`
+    return `${found} Likeliest: /proc/sys was not remounted read-only. Its files belong to the machine's root.`
   return of(pid, 'Seccomp') === '2'
-    ? `${said} Likeliest: a filter is installed, but it lets every call through.`
-    : `${said} It needs no capability: only a filter would refuse it. Likeliest: no filter was installed.`
+    ? `${found} Likeliest: a filter is installed, but it lets every call through.`
+    : `${found} It needs no capability: only a filter would refuse it. Likeliest: no filter was installed.`
 }
 
 export const rights = {

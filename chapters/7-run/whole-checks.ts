@@ -9,7 +9,7 @@ import type { Link } from '../../lib/kernel/netlink/link.ts'
 import { type Address, openRtnetlink, openRtnetlinkIn } from '../../lib/kernel/netlink/rtnetlink.ts'
 import type { Ran } from './commands.ts'
 
-/** Checks of what the earlier chapters taught: this container has all of it. */
+/** Checks of what the earlier chapters taught, all in this one container. */
 
 /** The container's end of its cable. */
 async function eth0(pid: number): Promise<{ address: Address | undefined; link: Link | undefined }> {
