@@ -34,13 +34,13 @@ export function statusStage(shellStatus: (exit: Exit) => number): Stage<Started>
         other.shell.write(`${command}\n`)
         const exit = await certain(other.child).exit
         const { status } = await shell.run(`sh -c '${command}'`)
-        shown.push({ command, exit, shell: status, ...said(shellStatus, exit) })
+        shown.push({ command, exit, shell: status, ...answerOf(shellStatus, exit) })
       }
       for (const signal of SIGNALS) {
         const command = `kill -${signal.slice('SIG'.length)} $$`
         const exit: Exit = { status: null, signal }
         const { status } = await shell.run(`sh -c 'ulimit -c 0; ${command}'`)
-        shown.push({ command, exit, shell: status, ...said(shellStatus, exit) })
+        shown.push({ command, exit, shell: status, ...answerOf(shellStatus, exit) })
       }
     },
     checks: [
@@ -61,7 +61,7 @@ export function statusStage(shellStatus: (exit: Exit) => number): Stage<Started>
 }
 
 /** An error counts as an answer, so that the other tasks can be checked without this one. */
-function said(shellStatus: (exit: Exit) => number, exit: Exit): Pick<Shown, 'mine' | 'error'> {
+function answerOf(shellStatus: (exit: Exit) => number, exit: Exit): Pick<Shown, 'mine' | 'error'> {
   try {
     return { mine: shellStatus(exit) }
   } catch (error) {

@@ -11,7 +11,7 @@ const ABOUT: Record<string, string> = { sethostname: 'uts', mount: 'mount', unsh
 
 interface Other {
   pid: number
-  /** the kinds in which it differs from us */
+  /** the types in which it differs from ours */
   own: readonly string[]
   refused?: string
 }

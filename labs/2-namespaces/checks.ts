@@ -59,14 +59,14 @@ export function mapped(asked: () => Record<'uid_map' | 'gid_map', string>): Chec
   }
 }
 
-/** No mount anywhere is tied to another. */
+/** No mount anywhere propagates to or from another. */
 export const allPrivate: Check<Made> = {
   id: 'all-private',
   claim: 'none of its mounts is tied to one of ours, neither the root nor those below it',
   look({ pid }) {
     if (namespaceInode(pid, 'mnt') === namespaceInode('self', 'mnt'))
       return finding(false, [], 'It shares our mnt namespace: CLONE_NEWNS is missing from the clone flags.')
-    // one that is unbindable is tied to nothing: mount_namespaces(7)
+    // an unbindable mount propagates nothing: mount_namespaces(7)
     const tied = mountinfo(pid).filter(({ propagation }) => propagation.some(tie => tie !== 'unbindable'))
     const [first] = tied
     return finding(

@@ -97,12 +97,12 @@ export function otherMapsStage(): Stage<Made> {
 }
 
 function whyWrong({ kind: { file, call }, asked, got, refused }: Tried): string {
-  const written = /^write\("[^"]*\/([ug]id_map)"/.exec(refused ?? '')?.[1] as File | undefined
-  if (written) {
+  const refusedMap = /^write\("[^"]*\/([ug]id_map)"/.exec(refused ?? '')?.[1] as File | undefined
+  if (refusedMap) {
     const repeated = /= -1 EPERM/.test(refused ?? '')
       ? ' A map is written once: all of its lines in one write.'
       : ''
-    return `${refused}. The specification asks for ${asked[written]}: a line of a map is \`inside outside count\`, with a newline after it.${repeated}`
+    return `${refused}. The specification asks for ${asked[refusedMap]}: a line of a map is \`inside outside count\`, with a newline after it.${repeated}`
   }
   if (!got) return refused ?? 'no map was written'
   const wrong = FILES.find(name => got[name] !== asked[name])

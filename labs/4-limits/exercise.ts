@@ -10,7 +10,7 @@ import { otherLimitsStage } from './others.ts'
 
 const FREEZE = 'Stop, and go on'
 
-/** Each limit by itself, where the step has one check for all of them. */
+/** A check for each limit; the step has one for all of them. */
 const SET = [
   limitsSet('memory-set', 'its limits of memory and swap are the ones that were asked for', [
     'memoryLimit',

@@ -63,7 +63,7 @@ async function missed(error: unknown, freeze: Freeze, freezer: Freezer, frozen: 
   return learnersError({ what: `${error.message}, ${what}`, ...(error.at && { at: error.at }), remedy })
 }
 
-/** Calls freeze, and looks whether it goes on waiting after the kernel is done. */
+/** Calls freeze, and watches whether it keeps waiting after the kernel is done. */
 async function inTime(freeze: Freeze, freezer: Freezer, frozen: boolean): Promise<void> {
   let isOver = false
   const done = freeze(freezer, frozen)
@@ -74,7 +74,7 @@ async function inTime(freeze: Freeze, freezer: Freezer, frozen: boolean): Promis
   await Promise.race([done, overdue(freezer, frozen, () => isOver)])
 }
 
-/** Ends when the call of freeze ends; throws if that does not end. */
+/** Ends when the call of freeze ends; throws if it does not end. */
 async function overdue(freezer: Freezer, frozen: boolean, isOver: () => boolean): Promise<void> {
   const end = Date.now() + FREEZE_TIMEOUT
   // count looks, not time: on a busy machine freeze and we both get fewer

@@ -76,8 +76,8 @@ const wrongPid = (others: number[], pid: number) =>
 function placesBelow({ cgroup }: Container, pid: number): string[] {
   const own = hierarchies(pid)
   return (cgroup?.folders ?? []).flatMap(({ hierarchy, path }) => {
-    const place = own.find(({ mount }) => mount === hierarchy.mount)?.own ?? ''
-    return place.startsWith(`${path}/`) ? [place] : []
+    const folder = own.find(({ mount }) => mount === hierarchy.mount)?.own ?? ''
+    return folder.startsWith(`${path}/`) ? [folder] : []
   })
 }
 

@@ -25,7 +25,7 @@ type Limits = ReturnType<typeof makeLimits>
 
 type Limited = 'memory' | 'cpu' | 'pids'
 
-/** Another container: what it asks for, what its files must hold then, and what its specification leaves out of each limit. */
+/** Another container: what it asks for, what its files must then contain, and what its specification omits from each limit. */
 interface Other {
   asks: string
   resources(limits: Limits): ResourcesSpec

@@ -6,7 +6,7 @@ import type { Files } from './changed.ts'
 // What a wrong list of changes did not take into account. The first cause that fits is reported.
 
 interface Listed {
-  /** the lines that are missing, and those that should not be there */
+  /** the missing lines, and the superfluous ones */
   lacking: readonly string[]
   more: readonly string[]
   listed: readonly string[]
@@ -81,7 +81,7 @@ const isMarked = (upper: string, entries: Entries, dir: string) =>
   entries.get(dir)?.type === 'directory' &&
   readXattrs(join(upper, dir)).has('user.overlay.opaque')
 
-/** Lines that should not be there. */
+/** Lines that should not be in the list. */
 const SURPLUS: Rule<Line>[] = [
   ({ line, listed }) =>
     listed.indexOf(line) !== listed.lastIndexOf(line) && `“${line}” is in the list twice.`,

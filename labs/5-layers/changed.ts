@@ -32,7 +32,7 @@ function newNames(): Names {
 interface Plan {
   image: string
   script: string[]
-  /** where upper has a device, and a directory that is marked but not opaque: `disguised` makes them */
+  /** where upper gets a device, and a directory that is marked but not opaque: `disguised` makes them */
   devices: string[]
   marked: string[]
 }

@@ -27,12 +27,12 @@ export function withLayers(step: Step<Stack>): Step<Stack> {
     }
   })
   const [first, ...others] = noted.stages
-  const place = `root-${randomBytes(3).toString('hex')}` // a name that no one can know in advance
+  const rootName = `root-${randomBytes(3).toString('hex')}` // an unpredictable name
   return {
     ...noted,
     async plan(plan, experiment) {
       await step.plan?.(plan, experiment)
-      if (plan.layers) plan.rootfs = plan.spec.root.path = join(plan.layers.folder, place)
+      if (plan.layers) plan.rootfs = plan.spec.root.path = join(plan.layers.folder, rootName)
     },
     stages: [firstStage(certain(first)), ...others, threeLayers(latest)],
   }
@@ -54,7 +54,7 @@ function threeLayers(latest: Latest): Stage<Stack> {
   let names: string[] = []
   let folder = ''
   let pid = 0
-  let said = ''
+  let output = ''
   let refused = ''
   return {
     title: 'An image of several layers',
@@ -65,7 +65,7 @@ function threeLayers(latest: Latest): Stage<Stack> {
         const box = await anotherOn(wanted, experiment, latest)
         pid = box.pid
         folder = box.container.layers?.folder ?? ''
-        said = (await box.shell.run('cat /etc/top /etc/base')).output.trim()
+        output = (await box.shell.run('cat /etc/top /etc/base')).output.trim()
       } catch (error) {
         const refusal = isKind(error, 'limited') ? undefined : refusalOf(error)
         if (!refusal) throw error
@@ -88,12 +88,12 @@ function threeLayers(latest: Latest): Stage<Stack> {
           const [upper = 'none'] = directories(rootMount(pid), 'upperdir')
           return finding(
             stack.join('\n') === wanted.join('\n') &&
-              said === names.join('\n') &&
+              output === names.join('\n') &&
               upper === upperOf({ folder }),
             [
               ...wanted.map((dir, i) => seen('its lowerdir', dir, stack[i] ?? 'none')),
               seen('its upperdir', upperOf({ folder }), upper),
-              seen('cat /etc/top /etc/base', names.join(' and '), said.replaceAll('\n', ' and ')),
+              seen('cat /etc/top /etc/base', names.join(' and '), output.replaceAll('\n', ' and ')),
             ],
             () => whyOtherStack(stack, wanted, upper),
           )

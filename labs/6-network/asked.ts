@@ -182,8 +182,8 @@ async function cause(
   if (id === 'two-addresses' && end && !end.alias)
     return `${end.name} did not exist when your function returned to withCable, so its address counted as free. Likeliest: the cable was made after withCable.`
   if (!TRAFFIC.test(id)) return undefined
-  const same = await sameMac(scene)
-  if (same) return same
+  const cause = await sameMac(scene)
+  if (cause) return cause
   if (cable && own !== 'none' && plain(own) !== cable.address)
     return `The packets go to ${cable.address}, and eth0 has ${own}. Likeliest: it was given another address than \`address\`.`
   return made !== undefined && made !== find(outside, bridge)?.index

@@ -21,11 +21,12 @@ interface Tried {
   master?: string | undefined
 }
 
-const ADDRESS = '10.43.0.1/25' // none of those that withCable chooses
+const ADDRESS = '10.43.0.1/25' // an address that withCable never chooses
 
 /**
- * The learner's part makes a cable for the container that had none; no new container is needed. Once to a bridge that is
- * already there, as if another process had made it while the part waited for its turn. And once to a bridge that cannot be made, because of the slash in its name.
+ * Lets the learner's part make a cable for the container that had none, so no new container is needed. Once to a bridge that
+ * exists already, as if another process had made it while the part waited for its turn; and once to a bridge that cannot be
+ * made, because of the slash in its name.
  */
 export function bridgesStage(part: Part, left: Left): Stage<Wiring> {
   const nothing: Tried = { made: false, askedBefore: false }
@@ -71,14 +72,14 @@ export function bridgesStage(part: Part, left: Left): Stage<Wiring> {
         claim: 'if the bridge cannot be made, the part fails',
         look() {
           const { refused, made } = tried.impossible
-          const said = refused?.message ?? 'no error'
+          const answer = refused?.message ?? 'no error'
           return finding(
             // without the bridge, what comes after it fails by ENODEV
-            refused !== undefined && !said.includes('ENODEV'),
-            seen(`RTM_NEWLINK (${names.impossible})`, said, null),
+            refused !== undefined && !answer.includes('ENODEV'),
+            seen(`RTM_NEWLINK (${names.impossible})`, answer, null),
             made
-              ? `The kernel refused to make a bridge, but the part went on. Then came: ${said}. Likeliest: the error was caught and dropped; a catch must rethrow what it does not expect.`
-              : `Another bridge was asked for, but the part did not make it. Then came: ${said}. Likeliest: a variable remembers that a bridge was made once. Ask the kernel which bridges there are.`,
+              ? `The kernel refused to make a bridge, but the part went on. Then came: ${answer}. Likeliest: the error was caught and dropped; a catch must rethrow what it does not expect.`
+              : `Another bridge was asked for, but the part did not make it. Then came: ${answer}. Likeliest: a variable remembers that a bridge was made once. Ask the kernel which bridges there are.`,
           )
         },
       },

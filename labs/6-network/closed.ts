@@ -12,7 +12,7 @@ const sockets = () =>
     .filter(([, file]) => file.startsWith('socket:'))
     .map(([fd, file]) => `${fd} → ${file}`)
 
-/** What the latest `attach` left open. */
+/** What the last `attach` left open. */
 export interface Left {
   open: string[]
   /** how many it had asked for and not waited for */
@@ -20,7 +20,7 @@ export interface Left {
 }
 export const NOTHING_LEFT: Left = { open: [], promised: 0 }
 
-/** The part; after its attach `left` says what it did not close. */
+/** The part; after its `attach`, `left` holds what was not closed. */
 export const noting = (part: Part, left: Left): Part => ({
   ...part,
   async attach(container, pid) {
@@ -41,7 +41,7 @@ export const noting = (part: Part, left: Left): Part => ({
   },
 })
 
-/** Nothing is open any more; `look` says what was open at the time that counts. */
+/** Checks that nothing is still open; `left` returns what was open at the time that counts. */
 export const closed = (id: string, claim: string, left: () => Left, likeliest: string): Check<Wiring> => ({
   id,
   claim,

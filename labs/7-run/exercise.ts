@@ -58,7 +58,7 @@ export const exercise: Exercise<Ran> = {
     })
     // the commands of the last stage make their own containers from our parts: they say nothing about these
     const [first, ...others] = ordered.stages.filter(({ title }) => title !== COMMANDS)
-    // the questions about the others concern only their process
+    // for the others, the checks are only about their process
     const inside = bounded.parts.filter(part => !isPart(part, 'network') && !isPart(part, 'limits'))
     return {
       ...ordered,
