@@ -10,7 +10,7 @@ import type { Stack } from './step.ts'
 
 type Own = Scene & Stack
 
-/** What is wrong with the mount, on which everything else depends. */
+/** The diagnosis if the mount is wrong, on which everything else depends. */
 export function misbuilt({ pid, lower }: Own): string | undefined {
   const top = rootMount(pid)
   if (top?.type !== 'overlay') {
@@ -29,7 +29,7 @@ export function misbuilt({ pid, lower }: Own): string | undefined {
   return undefined
 }
 
-/** Whether the container writes to a directory other than the requested one. */
+/** The diagnosis if the container writes to a directory other than the requested one. */
 export function otherUpper({ pid, folder }: Own): string | undefined {
   const [above = 'none'] = directories(rootMount(pid), 'upperdir')
   const wanted = upperOf({ folder })

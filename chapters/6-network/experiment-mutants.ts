@@ -54,7 +54,7 @@ export const mutants: Mutant<Wiring>[] = [
     change: step =>
       changeAct(step, 'A second container', async experiment => {
         experiment.box?.shell.write('sleep 1000 &\n')
-        await experiment.box?.shell.run('true') // when the shell answers, the other container is up
+        await experiment.box?.shell.run('true') // when the shell answers, it has forked
         const [second = 0] = children(experiment.scene.pid)
         await sendToSecond(experiment, second, experiment.box?.container.cable?.address)
       }),

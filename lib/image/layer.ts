@@ -1,3 +1,3 @@
-// The way of a layer from a tree to a tar, and back
+// Packs a tree as a layer, and unpacks a layer as a tree
 export { packLayer } from './pack.ts'
 export { unpackLayer } from './unpack.ts'

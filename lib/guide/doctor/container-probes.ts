@@ -172,7 +172,7 @@ export const containerProbes: Probe[] = [
   },
 ]
 
-/** The setting that limits how many namespaces of a type a user may have. For two types its name is not that in /proc/<pid>/ns. */
+/** The setting that limits how many namespaces of a type a user may have. It names two types as /proc/<pid>/ns does, not as OCI. */
 function limitOn(kind: NamespaceType): string {
   const names: Partial<Record<NamespaceType, string>> = { mount: 'mnt', network: 'net' }
   return `max_${names[kind] ?? kind}_namespaces`

@@ -36,7 +36,7 @@ export class Target implements AsyncDisposable {
     this.#experiment = new Experiment(step, { rootless: host.rootless, runtime: 'minilab' })
   }
 
-  /** Whether it has a part. It lacks `limits` also where no cgroup can be made. */
+  /** Whether it has a part. It has `limits` even where no cgroup can be made: see `unlimited`. */
   has(part: Part): boolean {
     return this.parts.some(({ name }) => name === part.name)
   }
