@@ -53,7 +53,7 @@ class Story<S> {
     return tape
   }
 
-  /** A socket, and what is done with it at once. */
+  /** Opens a socket in a place, and makes the first calls with it. */
   async open(
     place: Place,
     purpose: string,

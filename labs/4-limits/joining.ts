@@ -12,8 +12,8 @@ import { join } from 'node:path'
 export const JOIN = 'A directory, some numbers, a pid'
 
 /**
- * The step with a look at which processes joined which cgroup. Any process but the child goes back at once, and the check names
- * it.
+ * The step with a check of which processes joined which cgroup. Any process other than the child is moved back immediately, and
+ * the check names it.
  */
 export function watchJoining(step: Step<Measured>): Step<Measured> {
   const home = hierarchies()

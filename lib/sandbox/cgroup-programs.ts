@@ -4,7 +4,7 @@ import type { Cgroup } from '../kernel/cgroup/cgroup.ts'
 
 /**
  * The settings below /proc/sys that belong to a namespace, not to the machine: network_namespaces(7), ipc_namespaces(7),
- * uts_namespaces(7).
+ * uts_namespaces(7), and namespaces(7) for user/.
  */
 const NAMESPACED = [
   'net/',
