@@ -28,7 +28,7 @@ export function denySettingWrites(cgroup: Cgroup): void {
 }
 
 /**
- * Denies the processes of a cgroup connecting to a Unix socket by its path, such as Docker's or an SSH agent's: connecting
+ * Stops the processes of a cgroup from connecting to a Unix socket by its path, such as Docker's or an SSH agent's: connecting
  * changes no file, so a read-only mount does not prevent it. socketpair(2) still works. Does nothing before Linux 6.7.
  */
 export function denySocketPaths(cgroup: Cgroup): void {

@@ -36,7 +36,7 @@ const SIGCHLD = 17
 const LAST_FD = 0xffffffff
 const FOR_EVER = '2147483647' // seconds
 
-/** Flags of a clone3 which the child itself calls: the new process is our child too, and continues the tape. */
+/** The flags for a clone3 by our child whose new process is our child too, and continues the tape. */
 export const CLONE_AS_SIBLING = CLONE_VM + CLONE_VFORK + CLONE_PARENT + CLONE_PARENT_SETTID
 
 /**

@@ -22,7 +22,7 @@ import type { SandboxFiles } from './protected-files.ts'
  * | protected | these and PID, inside another  | as above, or (2)        | those of a copy   | a new  | a child of process 1  |
  * |           | user and mount namespace       |                         |                   |        |                       |
  *
- * (1) With `root` the machine's: there is no user namespace. (2) With `root` it has all ids, each mapped to itself.
+ * (1) With `root` it is the machine's root: there is no user namespace. (2) With `root` it has all ids, each mapped to itself.
  * MINILAB_SANDBOX tells a program that it is in a sandbox, except in `mounts`.
  */
 export type Sandbox =
