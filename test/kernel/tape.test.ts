@@ -7,6 +7,7 @@ import { Gate } from '../../lib/kernel/tape/gate.ts'
 import { launch } from '../../lib/kernel/tape/launch.ts'
 import { int32s, now } from '../../lib/kernel/syscalls/now.ts'
 import { descriptors } from '../../lib/kernel/process/procfs.ts'
+import { Arena } from '../../lib/kernel/syscalls/arena.ts'
 import { Tape } from '../../lib/kernel/tape/tape.ts'
 import { play, visit } from '../../lib/kernel/tape/visit.ts'
 import { atGate, folder, refusal, runToItsEnd } from './replay.ts'
@@ -165,4 +166,16 @@ describe('a tape', () => {
     expect(existsSync(`/proc/${launched.pid()}`)).toBe(false)
     expect(now.prctl(c.PR_GET_DUMPABLE, 0, 0, 0, 0)).toBe(1)
   })
+})
+
+test('a tape has none of the bytes of an earlier one, not even in the gaps between its arguments', () => {
+  const text = 'SECRET'.repeat(100)
+  const earlier = Arena.take()
+  earlier.cstring(text)
+  earlier.release()
+  const arena = Arena.take()
+  for (let i = 0; i < 30; i++) arena.put(Buffer.from('x'))
+  expect(arena).toBe(earlier)
+  expect(Buffer.from(arena.used).toString()).toMatch(/^(x\0{15}){29}x$/)
+  arena.release()
 })

@@ -84,7 +84,7 @@ export class Arena {
   reserve(size: number): number {
     const offset = (this.#next + 15) & ~15
     if (offset + size > SIZE) throw new RangeError(`a tape's arguments do not fit in ${SIZE} bytes`)
-    this.bytes.fill(0, offset, offset + size)
+    this.bytes.fill(0, this.#next, offset + size) // also what alignment skips: an earlier tape's arguments may be in it
     this.#next = offset + size
     return offset
   }
