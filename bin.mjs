@@ -1,9 +1,10 @@
 #!/bin/sh
 ':' //; [ -z "${NODE_OPTIONS+x}" ] || { export MINILAB_NODE_OPTIONS="$NODE_OPTIONS"; unset NODE_OPTIONS; }
+':' //; [ -z "${NODE_DEBUG+x}" ] || { export MINILAB_NODE_DEBUG="$NODE_DEBUG"; unset NODE_DEBUG; }
 ':' //; unset NODE_CHANNEL_FD NODE_UNIQUE_ID; [ -d "${NODE_COMPILE_CACHE:-/}" ] || mkdir -p "$NODE_COMPILE_CACHE" 2>/dev/null || unset NODE_COMPILE_CACHE
 ':' //; export MINILAB_OPEN_FILES="$(ulimit -Sn)"
 ':' //; export MINILAB_CALLED="${MINILAB_CALLED-$0}"; exec node -- "$0" "$@"
-// For a shell the four lines above start Node; for Node they are four strings. The arguments stand behind `--`, and NODE_OPTIONS is
+// For a shell the five lines above start Node; for Node they are five strings. The arguments stand behind `--`, and NODE_OPTIONS is
 // kept from us: an option of either kind is meant for the container's program.
 // The entry, in plain JavaScript: an entry in TypeScript costs 50 ms more, for the type stripper, each time.
 import { existsSync, statSync, writeSync } from 'node:fs'
@@ -13,6 +14,13 @@ import { pathToFileURL } from 'node:url'
 if (Number.parseInt(process.versions.node) < 24) {
   console.error(`minilab: Node ${process.version} is too old: install Node 24.15 or newer`)
   process.exit(3)
+}
+
+// What we change for ourselves below: `run -e NAME` passes on what the caller had (lib/container/run/options.ts).
+if (!process.env.MINILAB_SAVED_ENV) {
+  process.env.MINILAB_SAVED_ENV = '1' // we may start ourselves again
+  for (const name of ['FORCE_COLOR', 'UV_THREADPOOL_SIZE', 'NODE_COMPILE_CACHE'])
+    if (process.env[name] !== undefined) process.env[`MINILAB_${name}`] = process.env[name]
 }
 
 // As most programs, and not as Node, which prints a line to say that it takes the one and ignores the other.

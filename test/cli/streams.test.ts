@@ -273,25 +273,42 @@ test("a log is the owner's alone, is told with its times, and its last lines", a
   expect(statSync(join(log, '..')).mode & 0o7777).toBe(0o700)
 })
 
-test("options among a program's arguments are its own, and NODE_OPTIONS of the caller do not reach us", async () => {
-  const env = { ...process.env, MINILAB_DATA: data[self], NODE_OPTIONS: '--not-an-option' }
+test("options among a program's arguments are its own; -e NAME passes on what the caller has, and our Node does not obey it", async () => {
   const launcher = join(import.meta.dirname, '../../minilab')
-  const words = [
-    'run',
-    '--rm',
-    '--network',
-    'none',
-    '-e',
+  const names = [
     'NODE_OPTIONS',
-    'default',
-    'sh',
-    '-c',
-    'echo $NODE_OPTIONS $1',
-    'x',
+    'NODE_DEBUG',
+    'NO_COLOR',
+    'FORCE_COLOR',
+    'UV_THREADPOOL_SIZE',
+    'NODE_COMPILE_CACHE',
   ]
-  expect(execFileSync(launcher, [...words, '--env-file=/nonexistent'], { encoding: 'utf8', env })).toBe(
-    '--not-an-option --env-file=/nonexistent\n',
-  )
+  const own = Object.fromEntries(Object.entries(process.env).filter(([name]) => !names.includes(name)))
+  const run = (env: NodeJS.ProcessEnv) =>
+    spawnSync(
+      launcher,
+      [
+        ...'run --rm --network none'.split(' '),
+        ...names.flatMap(name => ['-e', name]),
+        ...['default', 'sh', '-c', 'echo $1; env | grep -E "^(NODE|NO|FORCE|UV)_" | sort', 'x'],
+        '--env-file=/nonexistent',
+      ],
+      { encoding: 'utf8', env: { ...own, MINILAB_DATA: data[self], ...env } },
+    )
+  expect(run({})).toMatchObject({ stdout: '--env-file=/nonexistent\n', stderr: '' })
+  const all = {
+    FORCE_COLOR: '1',
+    NODE_DEBUG: 'fs',
+    NODE_OPTIONS: '--not-an-option',
+    NO_COLOR: '1',
+    UV_THREADPOOL_SIZE: '3',
+  }
+  expect(run(all)).toMatchObject({
+    stdout: `--env-file=/nonexistent\n${Object.entries(all)
+      .map(([name, value]) => `${name}=${value}\n`)
+      .join('')}`,
+    stderr: '',
+  })
 })
 
 test.each(thorough(['the kernel takes']))('as many arguments as %s', async () => {

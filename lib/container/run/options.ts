@@ -101,15 +101,17 @@ export function workdir(text: string): string {
   throw new MinilabError('usage', `-w ${quote(text)} is not an absolute path`, 'start it with /')
 }
 
-/** `-e NAME=value`; `-e NAME` copies it from our own environment, or removes it if it is not set there, as docker does. Later ones win. */
+/** Variables that our own Node must not have, or has with other values: the launcher and bin.mjs have saved the caller's. */
+const MOVED = ['NODE_OPTIONS', 'NODE_DEBUG', 'FORCE_COLOR', 'UV_THREADPOOL_SIZE', 'NODE_COMPILE_CACHE']
+
+/** `-e NAME=value`; `-e NAME` copies it from the caller's environment, or removes it if it is not set there, as docker does. Later ones win. */
 export function environment(base: string[], given: string[]): string[] {
   const variables = new Map(base.map(entry => split(entry)))
   for (const entry of given) {
     const [name, value] = split(entry)
     if (!name || entry.includes('\0'))
       throw new MinilabError('usage', `-e ${quote(entry)} is not a variable`, 'write NAME=value')
-    // the launcher has moved the caller's NODE_OPTIONS to another variable: see bin.mjs
-    const own = process.env[name === 'NODE_OPTIONS' ? 'MINILAB_NODE_OPTIONS' : name]
+    const own = process.env[MOVED.includes(name) ? `MINILAB_${name}` : name]
     if (entry.includes('=')) variables.set(name, value)
     else if (own === undefined) variables.delete(name)
     else variables.set(name, own)
