@@ -1,4 +1,4 @@
-import { closeSync, fstatSync } from 'node:fs'
+import { closeSync, fstatSync, readFileSync } from 'node:fs'
 import { Cgroup, cgroupOf } from '../kernel/cgroup/cgroup.ts'
 import { Child, type Exit } from '../kernel/process/child.ts'
 import {
@@ -101,8 +101,7 @@ export async function execIn(
     launched => {
       second = () => launched.pidIn(pid)
       // into its cgroup first: what runs in the container counts towards the container's limits
-      const { folders } = cgroupOf(state.pid)
-      new Cgroup(folders.filter(({ path }) => path.includes(state.id))).join(launched.pid())
+      ownCgroup(state).join(launched.pid())
     },
   ]).finally(() => going[Symbol.dispose]()) // from here on it is a program, which may stay stopped for any time
   await first.exit
@@ -132,6 +131,23 @@ export async function execIn(
   if (connection.gaveUpAt && exit.signal === 'SIGKILL') throw new Interrupted(connection.gaveUpAt)
   await connection.finish()
   return exit
+}
+
+/**
+ * The container's own cgroup, in each hierarchy; without directories if it has none. Throws a MinilabError (machine) if they cannot be
+ * seen here: another program would run outside of the container's limits.
+ */
+function ownCgroup({ id, name, pid }: State): Cgroup {
+  const places = readFileSync(`/proc/${pid}/cgroup`, 'utf8').split('\n')
+  const folders = cgroupOf(pid).folders.filter(({ path }) => path.includes(id))
+  // cgroup_namespaces(7): what is above the root of our cgroup namespace begins with /..
+  const hidden = places.filter(line => line.includes(id) || line.includes(':/../')).length - folders.length
+  if (hidden <= 0) return new Cgroup(folders)
+  throw new MinilabError(
+    'machine',
+    `the cgroup of ${name} is not visible here, so its limits would not hold for another program`,
+    "use exec where the machine's cgroups are mounted",
+  )
 }
 
 /** Undefined if it was ended, and is reaped already: launch.ts. */

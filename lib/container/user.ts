@@ -19,7 +19,8 @@ export interface Account {
  * /etc/group. An id without an account has the home / and no groups. Throws a usage error.
  */
 export function user(text: string, layersTopFirst: readonly string[]): Account {
-  const [name = '', group, ...more] = text.split(':')
+  const [given = '', group, ...more] = text.split(':')
+  const name = given === '' && group ? '0' : given.replace(/^0+(?=\d+$)/, '') // as Docker: `-u :5` is root with group 5
   if (!name || group === '' || more.length)
     throw new MinilabError(
       'usage',

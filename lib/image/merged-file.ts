@@ -10,7 +10,7 @@ import { isOpaque, isWhiteout } from './overlay.ts'
 import { readXattrs } from './xattr.ts'
 
 const MOST_LINKS = 40 // path_resolution(7)
-const CORRECT = 'correct the image, or give numbers'
+const CORRECT = 'correct the image'
 
 /** Something that is mounted in the merged tree: a directory or a file of the host. */
 export interface MountedThere {

@@ -137,6 +137,16 @@ ofRoot?.('a command in another pid or time namespace leaves running containers a
   expect(removed.stderr).toMatch(/^minilab: elsewhere runs in a different pid namespace: .+\n$/)
 })
 
+ofRoot?.("exec where the container's cgroup cannot be seen: refused, as no limit would hold", async () => {
+  await background('limited', ['sleep', '1000'])
+  const { status, stderr } = script(
+    `unshare -m sh -c "umount -R /sys/fs/cgroup; ${minilab} exec limited true"`,
+  )
+  expect(status).toBe(125)
+  expect(stderr).toMatch(/^minilab: the cgroup of limited is not visible here, so [^\n]+: [^\n]+\n$/)
+  expect(script(`${minilab} exec limited true`)).toEqual({ status: 0, stdout: '', stderr: '' })
+})
+
 ofRoot?.('a device file on a file system that is mounted below a root directory opens nothing', () => {
   const root = userFolder()
   const { stdout, stderr } = script(

@@ -102,6 +102,27 @@ test.skipIf(noCompiler)(
   },
 )
 
+test.skipIf(noCompiler)(
+  `a program that asks to be traced and stops has not ended: we are its tracer, and a kill ends it${noCompiler}`,
+  async () => {
+    const folder = userFolder(self)
+    const program =
+      '#include <signal.h>\n#include <sys/ptrace.h>\nint main(void) { ptrace(PTRACE_TRACEME, 0, 0, 0); raise(SIGUSR1); }'
+    writeFileSync(join(folder, 'stops.c'), program)
+    execFileSync('gcc', ['-static', '-o', join(folder, 'stops'), join(folder, 'stops.c')])
+    onTestFinished(async () => void (await minilab('rm', '-f', 'stops')))
+    const words = `run --name stops --network none -v ${folder}:/vol:ro default /vol/stops`.split(' ')
+    const ran = minilab(...words)
+    const stat = async () => {
+      const [state] = JSON.parse((await minilab('ps', '--json')).stdout) as { pid: number }[]
+      return spawnSync('ps', ['-o', 'stat=', '-p', `${state?.pid}`], { encoding: 'utf8' }).stdout
+    }
+    await expect.poll(stat).toMatch(/^t/)
+    expect(await minilab('kill', 'stops')).toMatchObject({ status: 0 })
+    expect((await ran).status).toBe(128 + 9)
+  },
+)
+
 test('exec -u sets HOME, unless the user or the image has set it', async () => {
   await background('given', ['-e', 'HOME=/given'], ['sleep', '1000'])
   await background('plain', [], ['sleep', '1000'])

@@ -68,6 +68,8 @@ describe.skipIf(noBusybox).each(users)(`places and people, as %s${noBusybox}`, u
       [['-u', '1234'], 'echo $HOME $(id -G)'],
       [[], 'echo $HOME $(id -G)'],
       [['-u', 'app:extra'], 'id -G'],
+      [['-u', ':5'], 'id -u; id -G'],
+      [['-u', '00'], 'echo $HOME'],
       [['-u', 'app', '-e', 'HOME=/x'], 'echo $HOME'],
       [['-u', 'app', '-w', '/root'], 'pwd; ls /root 2>&1 | grep -o denied'],
     ])
@@ -77,6 +79,8 @@ describe.skipIf(noBusybox).each(users)(`places and people, as %s${noBusybox}`, u
       '/ 0',
       '/root 0 10',
       '2000',
+      '0\n5',
+      '/root',
       '/x',
       '/root\ndenied',
     ])

@@ -13,6 +13,7 @@ export interface Exit {
 }
 
 const CLD_EXITED = 1
+const CLD_DUMPED = 3 // the last code that says that a process has ended: sigaction(2)
 const SIGINFO = { size: 128, code: 8, pid: 16, status: 24 } // offsets in siginfo_t: asm-generic/siginfo.h
 
 /** A child of this process that libuv does not know: its pid, a pidfd, and how it ends. */
@@ -93,8 +94,11 @@ function reap(pidfd: number): Exit | undefined {
 export function exitIn(info: Uint8Array): Exit | undefined {
   const view = new DataView(info.buffer, info.byteOffset)
   if (view.getInt32(SIGINFO.pid, true) === 0) return undefined
+  const code = view.getInt32(SIGINFO.code, true)
+  // a program that calls ptrace(PTRACE_TRACEME) makes us its tracer: waitid then tells also that it has stopped (CLD_TRAPPED)
+  if (code > CLD_DUMPED) return undefined
   const status = view.getInt32(SIGINFO.status, true)
-  if (view.getInt32(SIGINFO.code, true) === CLD_EXITED) return { status, signal: null }
+  if (code === CLD_EXITED) return { status, signal: null }
   const signal = signalName(status)
   return { status: null, signal, ...(!signal && { number: status }) }
 }
