@@ -1,9 +1,11 @@
 // `npm run bench [-- --json|--page] [-- WORD…]`: how fast it is, beside others, as ratios of medians measured in turn in one run. A word chooses the
 // figures that contain it. --page writes them into the book's appendix.
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { copyFileSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { defaultSpec } from '../../lib/container/default-spec.ts'
 import { Ledger } from '../../lib/container/ledger/ledger.ts'
 import type { Plan } from '../../lib/container/part.ts'
@@ -92,16 +94,17 @@ const sameCalls: Run = () => (byC ??= compileSameCalls())()
 const resident = (...pids: number[]) =>
   pids.reduce((sum, pid) => sum + Number.parseInt(status(pid).VmRSS ?? ''), 0)
 
-function idle(): number {
-  const id = execFileSync(
-    process.execPath,
-    [ENTRY, 'run', '-d', '--network', 'none', 'default', 'sleep', '1000'],
-    { encoding: 'utf8' },
-  ).trim()
-  const { keeper, pumps } = JSON.parse(
-    readFileSync(join(folder, 'containers', id, 'state.json'), 'utf8'),
-  ) as State
-  const size = resident(keeper.pid, ...Object.values(pumps ?? {}).map(({ pid }) => pid))
+function idle(flags = ['--network', 'none']): number {
+  const id = execFileSync(process.execPath, [ENTRY, 'run', '-d', ...flags, 'default', 'sleep', '1000'], {
+    encoding: 'utf8',
+  }).trim()
+  const {
+    keeper,
+    pumps,
+    forwarders = [],
+  } = JSON.parse(readFileSync(join(folder, 'containers', id, 'state.json'), 'utf8')) as State
+  const beside = [keeper, ...Object.values(pumps ?? {}), ...forwarders]
+  const size = resident(...beside.map(({ pid }) => pid))
   minilab('rm', '-f', id)
   return size
 }
@@ -112,6 +115,29 @@ function idleInDocker(docker: Docker): number {
   const pid = docker.say('inspect', '-f', '{{.State.Pid}}', 'idle')
   const size = resident(Number(status(Number(pid)).PPid))
   docker.run('rm', '-f', 'idle')
+  return size
+}
+
+/** docker-proxy, as dockerd starts one for each published port. */
+async function idleProxy(port: string): Promise<number> {
+  const address = [
+    '-host-ip',
+    '127.0.0.1',
+    '-host-port',
+    port,
+    '-container-ip',
+    '127.0.0.1',
+    '-container-port',
+    '80',
+  ]
+  const proxy = spawn('docker-proxy', ['-proto', 'tcp', ...address], {
+    stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
+  })
+  const over = once(proxy, 'exit')
+  await once(proxy.stdio[3] as Readable, 'data') // it listens
+  const size = resident(proxy.pid ?? 0)
+  proxy.kill()
+  await over
   return size
 }
 
@@ -212,12 +238,27 @@ const rows: Row[] = [
     figure: 'an idle container in the background: resident memory',
     unit: 'KiB',
     rounds: 1,
-    ours: idle,
+    ours: () => idle(),
     peers: {
       'containerd-shim': {
         run: () => {
           if (docker instanceof Error) throw docker
           return idleInDocker(docker)
+        },
+        reach: 0.05,
+      },
+    },
+  },
+  {
+    figure: 'an idle container in the background, with a published port: resident memory',
+    unit: 'KiB',
+    rounds: 1,
+    ours: () => idle(['-p', '127.0.0.1:47321:80']),
+    peers: {
+      'containerd-shim and docker-proxy': {
+        run: async () => {
+          if (docker instanceof Error) throw docker
+          return idleInDocker(docker) + (await idleProxy('47322'))
         },
         reach: 0.05,
       },

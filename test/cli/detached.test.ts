@@ -1,6 +1,7 @@
 // `run -d`: a monitor and two log pumps instead of a process of Node; conmon as their judge.
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { createConnection } from 'node:net'
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -9,6 +10,7 @@ import type { State } from '../../lib/container/state/state-shape.ts'
 import { specFor } from '../../lib/guide/runtime.ts'
 import { findImage } from '../../lib/image/store.ts'
 import { children, descriptors, isAlive, pids, status, unlessGone } from '../../lib/kernel/process/procfs.ts'
+import { freePort } from '../support/free-port.ts'
 import {
   isRoot,
   runMinilab,
@@ -70,6 +72,40 @@ describe.each(users)('as %s', user => {
     expect(Number(parent)).toBe(state().keeper.pid)
   })
 
+  test('with -p, forwarders stay besides, and end with the container, whoever is connected', async () => {
+    const [one, two] = [await freePort(), await freePort()]
+    const flags = ['-p', `${one}:80`, '-p', `127.0.0.1:${two}:81`]
+    const { state, id, minilab } = await background(['sleep', '1000'], { user, flags })
+    const { forwarders = [] } = state()
+    expect(forwarders.length).toBe(2)
+    for (const { pid } of forwarders) {
+      expect(readFileSync(`/proc/${pid}/cmdline`, 'utf8')).toBe('minilab-forwarder\0')
+      if (isRoot) expect(readlinkSync(`/proc/${pid}/exe`)).toBe('/memfd:minilab (deleted)')
+      expect(Number.parseInt(status(pid).VmRSS ?? '')).toBeLessThanOrEqual(24) // kB; its processes share it
+    }
+    const idle = createConnection(one, '127.0.0.1')
+    idle.on('error', () => {})
+    await once(idle, 'connect')
+    expect((await minilab('rm', '-f', id)).status).toBe(0)
+    for (const { pid, started } of forwarders) expect(isAlive(pid, started)).toBe(false)
+    // nothing else keeps the ports
+    expect(await minilab('run', '--rm', ...flags, 'default', 'true')).toMatchObject({ status: 0, stderr: '' })
+  })
+
+  test('a killed forwarder closes its port, and ps says so; the container goes on', async () => {
+    const port = await freePort()
+    const { state, id, minilab } = await background(['sleep', '1000'], { user, flags: ['-p', `${port}:80`] })
+    const { name, forwarders } = state()
+    const { pid, started } = forwarders![0]!
+    process.kill(pid, 'SIGKILL')
+    await expect.poll(() => isAlive(pid, started)).toBe(false)
+    expect(await minilab('ps')).toMatchObject({
+      stdout: expect.stringContaining('running') as string,
+      stderr: expect.stringContaining(`port ${port}:80 of ${name} is closed`) as string,
+    })
+    expect(await minilab('rm', '-f', id)).toMatchObject({ status: 0, stderr: '' })
+  })
+
   test.each([
     ['exit 0', 'exited (0)'],
     ['exit 42', 'exited (42)'],
@@ -94,12 +130,13 @@ describe.each(users)('as %s', user => {
 
   test('a killed monitor takes the container with it, which ended in an unknown way; the next command takes back', async () => {
     const data = userData(user)
-    const { state, listed, minilab, id } = await background(['sleep', '1000'], { user, flags: [], data })
-    const { keeper, pid, started, pumps } = state()
+    const flags = ['-p', `${await freePort()}:80`]
+    const { state, listed, minilab, id } = await background(['sleep', '1000'], { user, flags, data })
+    const { keeper, pid, started, pumps, forwarders = [] } = state()
     process.kill(keeper.pid, 'SIGKILL')
     await expect.poll(() => isAlive(pid, started)).toBe(false)
-    for (const pump of Object.values(pumps!))
-      await expect.poll(() => isAlive(pump.pid, pump.started)).toBe(false)
+    for (const helper of [...Object.values(pumps!), ...forwarders])
+      await expect.poll(() => isAlive(helper.pid, helper.started)).toBe(false)
     expect(await listed()).toBe('ended (status unknown)')
     await minilab('rm', id)
     expect([readdirSync(join(data, 'ledger')), readdirSync(join(data, 'containers'))]).toEqual([[], []])

@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { createConnection, createServer } from 'node:net'
+import { createConnection } from 'node:net'
 import { join } from 'node:path'
-import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { namespaceInode, nsPids } from '../../lib/kernel/process/procfs.ts'
+import { freePort } from '../support/free-port.ts'
 import { isRoot, runMinilab, userFolder, users, userData, sharedData } from '../support/minilab.ts'
 
 const shared = sharedData()
@@ -264,15 +264,6 @@ function cgroupFolders(pid: number): string[] {
   return mounts
     .flatMap(line => ours.map(path => join(line.split(' ')[4] ?? '', path)))
     .filter(folder => existsSync(folder))
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 async function fetchText(port: number): Promise<string> {

@@ -122,7 +122,7 @@ async function minilab(
     env: { ...process.env, ...env },
     cwd: '/',
   })
-  const others = () => ours(/ minilab-(monitor|log)$/).filter(pid => pid !== child.pid)
+  const others = () => ours(/ minilab-(monitor|log|forwarder)$/).filter(pid => pid !== child.pid)
   const victims = () => (victim === 'others' ? others() : [child.pid!])
   let hangs = false
   const timers = [

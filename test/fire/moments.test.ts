@@ -10,7 +10,8 @@ const COMMANDS: Pick<Ask, 'args' | 'victim'>[] = [
   { args: ['run', '--rm', 'default', 'true'] },
   { args: ['run', '-d', 'default', 'sleep', '1000'] },
   { args: ['run', '-d', 'default', 'true'], victim: 'others' },
-  { args: ['run', '-d', '--init', 'default', 'sleep', '1000'], victim: 'others' }, // monitor and pumps
+  { args: ['run', '-d', '-p', '8080:80', 'default', 'sleep', '1000'] },
+  { args: ['run', '-d', '-p', '8080:80', '--init', 'default', 'sleep', '1000'], victim: 'others' }, // monitor, pumps and forwarder
 ]
 const { MINILAB_FIRE = 'some' } = process.env
 const MOMENTS = MINILAB_FIRE === 'all' ? 200 : 20

@@ -41,7 +41,7 @@ test.skipIf(!isRoot)(
   'whatever befalls an operation, nothing is left after the next command, and what was refused is said',
   async () => {
     const commands = [
-      ['run', '-d', 'default', 'sleep', '1000'],
+      ['run', '-d', '-p', '8080:80', 'default', 'sleep', '1000'],
       ['step', '4', '--yes', '--json'],
       ['step', '6', '--yes', '--json'],
     ]

@@ -3,6 +3,7 @@ import { asTyped } from '../../guide/as-typed.ts'
 import { damagedIds, isRunning, states } from '../../container/state/state.ts'
 import type { State } from '../../container/state/state-shape.ts'
 import { printable } from '../../common/printable.ts'
+import { isAlive } from '../../kernel/process/procfs.ts'
 import { warn } from '../report-error.ts'
 
 /** `minilab ps`: lists the containers, from the state files and the kernel. */
@@ -13,6 +14,11 @@ export function ps(flags: { all?: boolean; json?: boolean }): void {
     const up = isRunning(state)
     if (!up && !flags.all) return []
     const { id, name, image, command, created, ports, address, pid, exit } = state
+    if (up)
+      for (const port of closedPorts(state))
+        warn(
+          `port ${port} of ${name} is closed, because its forwarder was killed: remove ${name}, and run it again`,
+        )
     return [
       {
         id,
@@ -64,6 +70,13 @@ export function ps(flags: { all?: boolean; json?: boolean }): void {
       ),
     )
 }
+
+/** The published ports whose forwarder has ended. */
+const closedPorts = ({ ports, forwarders = [] }: State) =>
+  ports.filter((_, i) => {
+    const { pid, started } = forwarders[i] ?? {}
+    return pid !== undefined && started !== undefined && !isAlive(pid, started)
+  })
 
 const shorten = (text: string) => (text.length > 30 ? `${text.slice(0, 29)}…` : text)
 const status = (exit: State['exit']) => (exit ? `exited (${exit.status})` : 'ended (status unknown)')

@@ -15,8 +15,6 @@ export interface Handed {
   log?: string
   /** its container, which ran in the background, has ended */
   ended?: Ended
-  /** to forward the ports of a container that runs in the background */
-  forward?: { address: string; pid: number }
   /** the process that undoes what is left: see RunRequest */
   keeper?: number
 }

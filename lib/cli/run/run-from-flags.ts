@@ -37,8 +37,6 @@ export async function runFromFlags(image: string, command: string[], flags: RunF
     await (await import('../../container/run/detached.ts')).afterDetached(begun.ended, notTakenBack)
     return EXIT.ok
   }
-  if (begun?.forward)
-    return (await import('./forwarder.ts')).forwardPorts(begun.listeningSockets, begun.forward)
   const request: RunRequest = { ...requestFrom(image, command, flags), notTakenBack }
   if (!begun && flags.unsafe) warn(UNCHECKED)
   else if (!begun && flags.mine) await (await import('./run-mine.ts')).refuseUnproven(flags.rootless ?? false)
@@ -63,7 +61,7 @@ async function runHere(request: RunRequest, flags: RunFlags, handed: Handed): Pr
     return keep(handed, needsSandbox)
   if (needsSandbox) return reexecute(handed, { kind: 'network' })
   if (flags.detach && !flags.mine)
-    return (await import('./run-detached.ts')).runDetached(request, handed.listeningSockets)
+    return (await import('./run-detached.ts')).runDetached({ ...request, listeningSockets })
   if (log !== undefined) request.log = log
   if (notify !== undefined)
     request.onStarted = id => {

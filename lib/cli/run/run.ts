@@ -40,7 +40,7 @@ export function runCommand(program: MinilabCommand): void {
     .option('-t, --tty', 'give it its own terminal')
     .option('-d, --detach', 'print its id and leave it running')
     .option('--init', 'make process 1 an init: it passes on signals to the program, and reaps orphans')
-    .option('--show-monitor', 'with -d or --init: print the tapes of what stays, and start nothing')
+    .option('--show-monitor', 'with -d, -p or --init: print the tapes of what stays, and start nothing')
     .option('--rm', 'remove it when it ends')
     .option('--name <name>', 'a name for it')
     .option('-m, --memory <size>', 'memory limit, such as 64m')
@@ -51,11 +51,7 @@ export function runCommand(program: MinilabCommand): void {
     .option('-u, --user <user[:group]>', 'run as this user of the image')
     .option('-v, --volume <host:container[:ro]>', 'bind-mount a directory or file; repeatable', list)
     .option('--network <mode>', 'none, host or bridge', 'bridge')
-    .option(
-      '-p, --publish <host:container>',
-      'publish a port, by a process that stays with -d; repeatable',
-      list,
-    )
+    .option('-p, --publish <host:container>', 'publish a port of it on the host; repeatable', list)
     .option('--read-only', 'mount its root read-only')
     .option('--hostname <name>', 'its host name')
     .option('--cap-add <capability>', 'keep a capability that is dropped by default', list)

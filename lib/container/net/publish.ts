@@ -1,5 +1,4 @@
 import { closeSync } from 'node:fs'
-import { connect, createServer, type Socket } from 'node:net'
 import {
   AF_INET,
   SO_REUSEADDR,
@@ -40,29 +39,5 @@ export function listen({ address, host, container }: Port): ListeningSocket {
           ? 'is for root only'
           : `cannot be used (${error.code})`
     throw new MinilabError('usage', `port ${address}:${host} ${why}`, 'publish another port: -p 8080:80')
-  }
-}
-
-/** Forwards connections to the container, like Docker's userland proxy. Takes over the listening socket; closing ends all connections. */
-export function forward({ fd, port }: ListeningSocket, address: string): Disposable {
-  const sockets = new Set<Socket>()
-  const keep = (socket: Socket) => {
-    sockets.add(socket)
-    socket.on('close', () => sockets.delete(socket))
-  }
-  const server = createServer({ allowHalfOpen: true }, client => {
-    const target = connect({ port, host: address, allowHalfOpen: true })
-    for (const socket of [client, target]) keep(socket)
-    // if one side breaks off, the other is closed too, and the client sees just that
-    target.on('error', () => client.destroy())
-    client.on('error', () => target.destroy())
-    client.pipe(target).pipe(client)
-  })
-  server.listen({ fd })
-  return {
-    [Symbol.dispose]() {
-      server.close()
-      for (const socket of sockets) socket.destroy() // an idle client would keep us running for ever
-    },
   }
 }

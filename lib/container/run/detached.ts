@@ -77,9 +77,9 @@ export async function afterDetached({ id }: Ended, notTakenBack: RunRequest['not
     followDataFolder(() => ledger.place)
     const record = readExit(`/proc/self/fd/${MONITOR_FD.exit}`)
     if (record) recordExit(id, shellStatus(record.exit), record.at)
-    const { forwarder, pumps } = states().find(state => state.id === id) ?? {}
-    for (const helper of [pumps?.stdout, pumps?.stderr, forwarder]) {
-      const pidfd = helper && findProcess(helper.pid, helper.started)
+    const { pumps } = states().find(state => state.id === id) ?? {}
+    for (const pump of [pumps?.stdout, pumps?.stderr]) {
+      const pidfd = pump && findProcess(pump.pid, pump.started)
       if (pidfd === undefined) continue
       using _ = closing(pidfd)
       await ended(pidfd, PUMP_TIMEOUT)

@@ -50,8 +50,6 @@ export interface RunRequest {
   notTakenBack(error: unknown): void
   /** the processes that write that file, if they are others */
   pumps?: Pumps
-  /** starts the process that forwards the published ports, in the background; it ends with the process whose pid it gets */
-  startForwarder?(address: string, pid: number): Promise<{ pid: number; started: number } | undefined>
   /** called with the container's id when its program has started */
   onStarted?(id: string): void
 }

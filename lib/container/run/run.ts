@@ -9,8 +9,7 @@ import { planCgroup } from '../../kernel/cgroup/make-cgroup.ts'
 import { type Exit, shellStatus } from '../../kernel/process/child.ts'
 import { bootId, startTime } from '../../kernel/process/procfs.ts'
 import { recover } from '../ledger/ledger.ts'
-import { forward } from '../net/publish.ts'
-import { isPart, type Part, type Plan } from '../part.ts'
+import { type Container, isPart, type Part, type Plan } from '../part.ts'
 import { hardening } from '../parts/hardening.ts'
 import { layers } from '../parts/layers.ts'
 import { limits } from '../parts/limits.ts'
@@ -58,7 +57,7 @@ export async function runContainer(request: RunRequest, all = PARTS): Promise<nu
     const started = await start(request, source, plan, all, [startOf(connection)]).catch((error: unknown) => {
       throw connection.gaveUpAt ? new Interrupted(connection.gaveUpAt) : error
     })
-    const exit = await attend(request, started, connection)
+    const exit = await attend(started, connection)
     const status = shellStatus(exit)
     followDataFolder(() => plan.ledger.place)
     recordExit(id, status)
@@ -113,12 +112,13 @@ const startOf = (connection: Connection): Part => ({
 /** Written as the last step while the child waits at its gate: later its program may have filled the disk. */
 const remembered = (request: RunRequest, source: RootSource, name: string): Part => ({
   name: program.name,
-  async attach({ id, spec, cable, ledger, monitor }, pid) {
+  async attach(container, pid) {
+    const { id, spec, cable, ledger, monitor } = container
     const started = startTime(pid)
+    const forwarders = await forwardPorts(request, container, pid)
     // a program can clear the setting by which it dies with us: prctl(2), PR_SET_PDEATHSIG. Recorded last, so the next command undoes
     // it first, while the cgroup still limits the program
     ledger.add({ kind: 'process', pid, started })
-    const forwarder = await request.startForwarder?.(cable?.address ?? '127.0.0.1', pid)
     prepareState({
       id,
       name,
@@ -132,12 +132,19 @@ const remembered = (request: RunRequest, source: RootSource, name: string): Part
       pid,
       started,
       keeper: keeperOf(monitor?.pid ?? request.keeper),
-      ...(forwarder && { forwarder }),
+      ...(forwarders && { forwarders }),
       ...(request.pumps && { pumps: request.pumps }),
       spec,
     })
   },
 })
+
+/** Only `run -p` needs them. */
+async function forwardPorts({ listeningSockets }: RunRequest, { cable, ledger }: Container, pid: number) {
+  if (listeningSockets.length === 0) return undefined
+  const { startForwarders } = await import('../net/forwarder.ts')
+  return startForwarders(listeningSockets, cable?.address ?? '127.0.0.1', pid, ledger)
+}
 
 const keeperOf = (pid = process.pid) => ({ pid, started: startTime(pid) })
 
@@ -161,19 +168,10 @@ function partsFor({ resources }: RunRequest, { id }: Plan, all: readonly Part[])
   return all.filter(part => !isPart(part, 'limits'))
 }
 
-/** Looks after a running container and its published ports; resolves to how it ended. */
-async function attend(
-  { listeningSockets }: RunRequest,
-  { child, container: { cable, terminal } }: Started,
-  connection: Connection,
-): Promise<Exit> {
-  using servers = new DisposableStack()
-  for (const socket of listeningSockets) servers.use(forward(socket, cable?.address ?? '127.0.0.1'))
+/** Looks after a running container; resolves to how it ended. */
+async function attend({ child, container: { terminal } }: Started, connection: Connection): Promise<Exit> {
   const master = terminal?.master
-  return await connection.attend(
-    child,
-    master === undefined ? undefined : { master, slave: openSlave(master) },
-  )
+  return connection.attend(child, master === undefined ? undefined : { master, slave: openSlave(master) })
 }
 
 /** Records how it ended, unless it has been removed. */

@@ -76,8 +76,8 @@ export const isState = object({
   started: count,
   /** our process that looks after the container, until it has recorded how the container ended: we, or its monitor */
   keeper: ourProcess,
-  /** our process that forwards its published ports, where that is another one */
-  forwarder: optional(ourProcess),
+  /** our processes that forward its published ports, in the order of `ports` */
+  forwarders: optional(listOf(ourProcess)),
   /** our processes that write its log, where those are others */
   pumps: optional(object({ stdout: ourProcess, stderr: ourProcess })),
   spec,

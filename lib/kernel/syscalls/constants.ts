@@ -155,6 +155,7 @@ export const SOCK_CLOEXEC = 0o2000000
 export const SOCK_NONBLOCK = 0o4000
 export const MSG_DONTWAIT = 0x40
 export const MSG_NOSIGNAL = 0x4000 // send(2): EPIPE without a SIGPIPE
+export const SHUT_WR = 1
 export const SOL_SOCKET = 1
 export const SO_REUSEADDR = 2
 export const SO_RCVTIMEO = 20
@@ -220,6 +221,9 @@ export const RLIMIT_RTPRIO = 14
 export const RLIMIT_RTTIME = 15
 
 export const KCMP_FILE = 0
+
+// splice(2): linux/splice.h
+export const SPLICE_F_NONBLOCK = 2
 
 // lseek(2), clock_gettime(2)
 export const SEEK_SET = 0

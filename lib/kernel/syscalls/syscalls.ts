@@ -15,6 +15,8 @@ export const syscalls = {
   readv: ['fd:fd', 'iov:iovec', 'iovcnt:int'],
   /** writev(2): write several pieces of memory, one after the other, at once */
   writev: ['fd:fd', 'iov:iovec', 'iovcnt:int'],
+  /** splice(2): move bytes between a pipe and another descriptor, without copying them to the process */
+  splice: ['fd_in:fd', 'off_in:out?', 'fd_out:fd', 'off_out:out?', 'size:size', 'flags:flags:SPLICE_F_'],
   /** lseek(2): move the position of an open file; returns the new one */
   lseek: ['fd:fd', 'offset:int', 'whence:enum:SEEK_'],
   /** close(2): close a descriptor */
@@ -187,6 +189,8 @@ export const syscalls = {
   accept4: ['fd:fd', 'addr:sockaddr_out?', 'addrlen:out?', 'flags:flags:SOCK_CLOEXEC'],
   /** connect(2): connect a socket */
   connect: ['fd:fd', 'addr:sockaddr', 'addrlen:size'],
+  /** shutdown(2): end one direction of a connection, or both */
+  shutdown: ['sockfd:fd', 'how:enum:SHUT_'],
   /** getsockname(2): a socket's own address */
   getsockname: ['fd:fd', 'addr:sockaddr_out', 'addrlen:out'],
   /** sendto(2): send a datagram */

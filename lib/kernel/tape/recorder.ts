@@ -17,6 +17,15 @@ export interface Recorder {
   readv(fd: Arg<'readv', 0>, iov: Arg<'readv', 1>, iovcnt: Arg<'readv', 2>): Later
   /** writev(2): write several pieces of memory, one after the other, at once */
   writev(fd: Arg<'writev', 0>, iov: Arg<'writev', 1>, iovcnt: Arg<'writev', 2>): Later
+  /** splice(2): move bytes between a pipe and another descriptor, without copying them to the process */
+  splice(
+    fd_in: Arg<'splice', 0>,
+    off_in: Arg<'splice', 1>,
+    fd_out: Arg<'splice', 2>,
+    off_out: Arg<'splice', 3>,
+    size: Arg<'splice', 4>,
+    flags: Arg<'splice', 5>,
+  ): Later
   /** lseek(2): move the position of an open file; returns the new one */
   lseek(fd: Arg<'lseek', 0>, offset: Arg<'lseek', 1>, whence: Arg<'lseek', 2>): Later
   /** close(2): close a descriptor */
@@ -347,6 +356,8 @@ export interface Recorder {
   ): Later
   /** connect(2): connect a socket */
   connect(fd: Arg<'connect', 0>, addr: Arg<'connect', 1>, addrlen: Arg<'connect', 2>): Later
+  /** shutdown(2): end one direction of a connection, or both */
+  shutdown(sockfd: Arg<'shutdown', 0>, how: Arg<'shutdown', 1>): Later
   /** getsockname(2): a socket's own address */
   getsockname(fd: Arg<'getsockname', 0>, addr: Arg<'getsockname', 1>, addrlen: Arg<'getsockname', 2>): Later
   /** sendto(2): send a datagram */

@@ -9,25 +9,28 @@ import { Tape } from './tape.ts'
 
 /**
  * Starts a process that is nothing but a tape: it replays the tape, with its branches, and needs no process of ours. It starts a
- * session, so that no key and no signal to our group reaches it. `descriptors`: what it has as 0, 1, 2 …; it has no others.
+ * session, so that no key and no signal to our group reaches it. `descriptors`: what it has as 0, 1, 2 …; it has no others. `flags`:
+ * clone3's, for new namespaces.
  * Resolves when it replays; throws a SyscallError if it cannot be started.
  */
 export async function startStandalone(
   tape: Tape,
   name: string,
   descriptors: readonly number[],
+  flags = 0,
 ): Promise<Child> {
   const file = standaloneFile(tape)
   using _ = closing(file.fd)
   const start = new Tape()
   start.setsid()
+  start.chdir('/') // so that our working directory's file system can be unmounted, however long it runs
   descriptors.forEach((fd, target) => {
     if (fd === target) start.fcntl(fd, F_SETFD, 0)
     else start.dup3(fd, target, 0)
   })
   start.close_range(descriptors.length, 0xffffffff, CLOSE_RANGE_CLOEXEC)
   file.execute(start, name)
-  const launched = launch(start)
+  const launched = launch(start, flags)
   const failed = failure(start, await launched.replayed)
   const child = new Child(launched.pid(), launched.pidfd())
   if (!failed) return child

@@ -1,5 +1,5 @@
 import type { SourceLine } from '../../common/errors.ts'
-import { errnoNumber } from '../../common/errno.ts'
+import { errnoName, errnoNumber } from '../../common/errno.ts'
 import type { Recorder } from './recorder.ts'
 import type { SecondStage } from './second-stage.ts'
 import { type Args, type Call, parameters, syscalls } from '../syscalls/syscalls.ts'
@@ -176,10 +176,12 @@ export class Tape {
   }
 }
 
-/** ` → next`, or only for some results: ` < 1 → ended`. */
-function printBranches({ min, max, under, over }: Op): string {
+/** ` → next`, or only for some results: ` < 1 → ended`. Both may name the same place: ` ≠ 0 → next`. A refusal that is no failure goes on: ` EAGAIN → next call`. */
+function printBranches({ min, max, under, over, allowed }: Op): string {
   if (under && under === over && max < min) return ` → ${under.name}`
-  const when = [under && ` < ${min} → ${under.name}`, over && ` > ${max} → ${over.name}`]
+  if (under && under === over && max === min) return ` ≠ ${min} → ${under.name}`
+  const on = (under || over) && allowed?.map(result => ` ${errnoName(-Number(result))} → next call`)
+  const when = [...(on ?? []), under && ` < ${min} → ${under.name}`, over && ` > ${max} → ${over.name}`]
   return when.filter(Boolean).join()
 }
 
