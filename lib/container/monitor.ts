@@ -3,6 +3,7 @@ import { closing } from '../common/descriptor.ts'
 import { pipe } from '../kernel/process/pipe.ts'
 import {
   CLOCK_REALTIME,
+  CLONE_NEWNS,
   CLONE_PARENT_SETTID,
   CLONE_VFORK,
   CLONE_VM,
@@ -20,7 +21,7 @@ import { INFO, TIME } from './state/exit-record.ts'
 const SIGCHLD = 17
 
 /** The monitor's descriptors, besides 0, 1 and 2. */
-export const MONITOR_FD = { go: 3, exit: 4, ledger: 5, handed: 6, held: 7 }
+export const MONITOR_FD = { go: 3, exit: 4, ledger: 5, handed: 6, held: 7, home: 8 }
 
 /** What a monitor needs. */
 export interface MonitorOptions {
@@ -34,6 +35,8 @@ export interface MonitorOptions {
   handed: number
   /** the end of the program's stdin that stays open */
   held?: number | undefined
+  /** the mount namespace in which it becomes that program, if another one */
+  home?: number | undefined
   /** the program that it becomes when the container has ended: it takes back what was made */
   program: { args: string[]; env: string[] }
 }
@@ -44,7 +47,7 @@ export interface MonitorOptions {
  *
  * It needs no subreaper: orphans of the container's processes go to the first process of its pid namespace.
  */
-export function monitorTape({ program }: Pick<MonitorOptions, 'program'>): Tape {
+export function monitorTape({ program, home }: Pick<MonitorOptions, 'program' | 'home'>): Tape {
   const tape = new Tape()
   const failed = new Label('failed')
   const [info, time] = [new Uint8Array(INFO), new Uint8Array(TIME)]
@@ -65,6 +68,10 @@ export function monitorTape({ program }: Pick<MonitorOptions, 'program'>): Tape 
     ],
     2,
   )
+  if (home !== undefined) {
+    tape.note("the machine's mounts again, without those that a learner's parts have made")
+    tape.setns(MONITOR_FD.home, CLONE_NEWNS)
+  }
   tape.note('it becomes minilab, which takes back what was made on the host')
   tape.execve(program.args[0] ?? '', program.args, program.env)
   tape.mark(failed)
@@ -92,17 +99,18 @@ export class Monitor implements Disposable {
    * that has left its memory. Then it becomes the monitor: the calls at `monitor`.
    */
   record(tape: Tape, gate: Gate, flags: number): void {
-    const { stdio, exit, ledger, handed, held } = this.#options
+    const { stdio, exit, ledger, handed, held, home } = this.#options
     const [start, monitor] = [new Label('start'), new Label('monitor')]
     tape.part = 'monitor'
     tape.thenGoTo(start).setsid()
     tape.aside = true
     tape.mark(monitor)
+    tape.close_range(stdio.length, 0xffffffff, CLOSE_RANGE_CLOEXEC) // it keeps only the copies below
     stdio.forEach((fd, target) => tape.dup3(fd, target, 0))
-    const given = { go: this.#go.read, exit, ledger, handed, ...(held !== undefined && { held }) }
-    for (const [name, fd] of Object.entries(given)) tape.dup3(fd, MONITOR_FD[name as keyof typeof given], 0)
+    const given = { go: this.#go.read, exit, ledger, handed, held, home }
+    for (const [name, fd] of Object.entries(given))
+      if (fd !== undefined) tape.dup3(fd, MONITOR_FD[name as keyof typeof given], 0)
     tape.chdir('/') // so that its file system can be unmounted, however long the container runs
-    tape.close_range(stdio.length + Object.keys(given).length, 0xffffffff, CLOSE_RANGE_CLOEXEC)
     this.#file.execute(tape, 'minilab-monitor')
     tape.aside = false
     tape.mark(start)

@@ -9,19 +9,23 @@ import { mountinfo } from '../../lib/kernel/mount/mountinfo.ts'
 import { exercises } from '../../lib/cli/exercises.ts'
 import { changeProgress } from '../../lib/labs/progress.ts'
 import { contentOf, isProven, noteProven } from '../../lib/labs/proven.ts'
+import type { State } from '../../lib/container/state/state-shape.ts'
 import {
+  isAlive,
   type Namespace,
   namespaceInode,
   nsPids,
   processExists,
   status,
 } from '../../lib/kernel/process/procfs.ts'
+import { freePort } from '../support/free-port.ts'
 import { isRoot, modesOf, self, thorough, userFolder, type UserName } from '../support/minilab.ts'
 import { noTmux, Terminal } from '../support/terminal.ts'
 import { type Learner, newLearner, solution } from './support.ts'
 
 const LABS = ['1-cli', '2-namespaces', '3-root', '4-limits', '5-layers', '6-network', '7-run']
 const LAST = '7-run.ts'
+const ENTRY = join(import.meta.dirname, '../../bin.mjs')
 
 /** Who may have written all seven parts, and how they run them. */
 const modes: [mode: string, user: UserName, flags: string[]][] = [
@@ -166,6 +170,32 @@ describe.each(modesOf(modes))('run --mine as %s', (_, user, flags) => {
     expect(left(learner)).toEqual([])
     const link = ran.stdout.trim()
     if (link) expect(spawnSync('ip', ['link', 'show', link]).status).not.toBe(0)
+  })
+
+  test('in the background a monitor stays and no process of Node; mounts by mistake do not hide minilab from it', async () => {
+    const learner = await solved(user)
+    const mistake = `attach() {
+      console.log('said by a part')
+      execFileSync('mount', ['--bind', '/dev/null', '${ENTRY}'])
+    },`
+    learner.write(LAST, withCode(PART, mistake, "import { execFileSync } from 'node:child_process'\n"))
+    const port = await freePort()
+    const words = ['-d', '--name', 'own', '-p', `${port}:80`, 'default', 'sleep', '1000']
+    const started = await learner.run(['run', '--mine', '--unsafe', ...flags, ...words])
+    expect(started.stdout).toMatch(/^[0-9a-f]{12}\n$/)
+    expect(afterWarning(started.stderr)).toBe('said by a part\n')
+    const file = join(learner.data, 'containers', started.stdout.trim(), 'state.json')
+    const { keeper, pumps, forwarders } = JSON.parse(readFileSync(file, 'utf8')) as State
+    const names = [keeper, ...Object.values(pumps!), ...forwarders!].map(({ pid }) =>
+      readFileSync(`/proc/${pid}/cmdline`, 'utf8').replace('\0', ''),
+    )
+    expect(names).toEqual(['minilab-monitor', 'minilab-log', 'minilab-log', 'minilab-forwarder'])
+    expect((await learner.run(['kill', 'own'])).status).toBe(0)
+    await expect.poll(() => isAlive(keeper.pid, keeper.started)).toBe(false)
+    expect(readdirSync(join(learner.data, 'ledger'))).toEqual([])
+    expect((await learner.run(['ps', '-a'])).stdout).toContain('exited (137)')
+    expect((await learner.run(['rm', 'own'])).status).toBe(0)
+    expect(left(learner)).toEqual([])
   })
 
   test('what a part mounts by mistake reaches nobody, and nothing is removed through it', async () => {

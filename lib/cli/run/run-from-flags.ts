@@ -1,3 +1,5 @@
+import { openSync, readFileSync } from 'node:fs'
+import { pipe } from '../../kernel/process/pipe.ts'
 import type { Sandbox } from '../../sandbox/sandbox.ts'
 import { recover } from '../../container/ledger/ledger.ts'
 import { listen } from '../../container/net/publish.ts'
@@ -19,7 +21,7 @@ import { MinilabError } from '../../common/errors.ts'
 import { EXIT } from '../exit.ts'
 import { lineOf, warn } from '../report-error.ts'
 import { ourselves } from '../../common/ourselves.ts'
-import { type Handed, RUN, tell, WHY } from './handed.ts'
+import { type Handed, RUN } from './handed.ts'
 import type { RunFlags } from './run.ts'
 
 /** Warnings about the chosen flags. */
@@ -42,51 +44,36 @@ export async function runFromFlags(image: string, command: string[], flags: RunF
   else if (!begun && flags.mine) await (await import('./run-mine.ts')).refuseUnproven(flags.rootless ?? false)
   if (!begun && request.capabilities.includes('CAP_SYS_ADMIN')) warn(OPENS)
   const handed = begun ?? { listeningSockets: (flags.publish ?? []).map(text => listen(port(text))) }
-  if (flags.detach && flags.mine && handed.notify === undefined)
-    return (await import('./detach.ts')).detach(handed, notTakenBack)
-  try {
-    return await runHere(request, flags, handed)
-  } catch (error) {
-    if (handed.notify !== undefined) tell(handed.notify, WHY + lineOf(error)) // our log may be full
-    throw error
-  }
+  return runHere(request, flags, handed)
 }
 
 /** Runs in this process, or in a minilab process in the sandbox or in a private mount namespace. */
 async function runHere(request: RunRequest, flags: RunFlags, handed: Handed): Promise<number> {
-  const { notify, log, listeningSockets, keeper } = handed
-  const needsSandbox =
-    request.rootless && request.network === 'bridge' && process.env.MINILAB_SANDBOX === undefined
-  if (flags.mine && keeper === undefined && (needsSandbox || process.geteuid?.() === 0))
-    return keep(handed, needsSandbox)
-  if (needsSandbox) return reexecute(handed, { kind: 'network' })
-  if (flags.detach && !flags.mine)
-    return (await import('./run-detached.ts')).runDetached({ ...request, listeningSockets })
-  if (log !== undefined) request.log = log
-  if (notify !== undefined)
-    request.onStarted = id => {
-      delete handed.notify
-      tell(notify, id, log)
-      process.chdir('/') // so that its file system can be unmounted, however long the container runs
-    }
-  if (keeper !== undefined) request.keeper = keeper
-  const runIt = flags.mine ? (await import('./run-mine.ts')).runMine : runContainer
-  return runIt({ ...request, listeningSockets })
+  const { listeningSockets, keeper } = handed
+  const { mine = false, detach = false } = flags
+  if (request.rootless && request.network === 'bridge' && process.env.MINILAB_SANDBOX === undefined)
+    return reexecute(handed, { kind: 'network' })
+  if (mine && keeper === undefined && process.geteuid?.() === 0) return keep(handed, detach)
+  const whole = { ...request, listeningSockets, ...(keeper !== undefined && { keeper }) }
+  if (detach) return (await import('./run-detached.ts')).runDetached(whole, handed, mine)
+  if (!mine) return runContainer(whole)
+  return (await import('./run-mine.ts')).withOwnParts(parts => runContainer(whole, parts))
 }
 
 /**
  * Re-executes minilab for the learner's parts in a private mount namespace, where a mistaken mount reaches no other process. Cleans
- * up after that process has ended and its mounts are gone: otherwise we might remove, below such a mount, files that are not ours.
+ * up after that process has ended and its mounts are gone: otherwise we might remove, below such a mount, files that are not ours. In
+ * the background the monitor stays, which comes back to our mount namespace for that.
  */
-async function keep(handed: Handed, needsSandbox: boolean): Promise<number> {
+async function keep(begun: Handed, detach: boolean): Promise<number> {
   await recover(dataFolder(), [], notTakenBack)
-  const status = await reexecute(
-    { ...handed, keeper: process.pid },
-    { kind: needsSandbox ? 'network' : 'mounts' },
-  )
-  delete handed.notify // that process got it, and closed our copy
+  const handed: Handed = { ...begun, keeper: process.pid }
+  const told = detach ? pipe() : undefined
+  if (told) Object.assign(handed, { notify: told.write, home: openSync('/proc/self/ns/mnt', 'r') })
+  const status = await reexecute(handed, { kind: 'mounts' })
+  const id = told && readFileSync(told.read, 'utf8')
   await recover(dataFolder(), [], notTakenBack)
-  return status
+  return id ? (await import('./print-id.ts')).printId(id) : status
 }
 
 /** A failed cleanup does not stop a container from running, and does not change the exit status. */
@@ -97,10 +84,8 @@ const notTakenBack = (error: unknown) =>
 
 /** Re-executes the same command line in the sandbox or in other namespaces; listening sockets are passed along. */
 async function reexecute(handed: Handed, sandbox: Sandbox): Promise<number> {
-  const keep = [
-    ...handed.listeningSockets.map(({ fd }) => fd),
-    ...(handed.notify === undefined ? [] : [handed.notify]),
-  ]
+  const { listeningSockets, notify, home } = handed
+  const keep = [...listeningSockets.map(({ fd }) => fd), notify, home].filter(fd => fd !== undefined)
   const env = { ...process.env, MINILAB_DATA: dataFolder() }
   const { runInSandbox } = await import('../../sandbox/start.ts')
   const ended = runInSandbox(sandbox, { args: ourselves(), env, keep, told: RUN.tell(handed) })

@@ -1,7 +1,6 @@
 import { certain } from '../../common/certain.ts'
 import { existsSync } from 'node:fs'
-import type { RunRequest } from '../../container/run/plan.ts'
-import { runContainer } from '../../container/run/run.ts'
+import type { Part } from '../../container/part.ts'
 import { MinilabError } from '../../common/errors.ts'
 import { ownParts, ownRoot, ownWorkspace, rootLost, withLine } from '../../labs/own-parts.ts'
 import { readProgress } from '../../labs/progress.ts'
@@ -44,12 +43,12 @@ export async function refuseUnproven(rootless: boolean): Promise<void> {
   }
 }
 
-/** `minilab run --mine`: the same with the learner's parts. If one of their calls is refused, the error names its line. */
-export async function runMine(request: RunRequest): Promise<number> {
+/** Does something with the learner's parts. If one of their calls is refused, the error names its line. */
+export async function withOwnParts<T>(run: (parts: readonly Part[]) => Promise<T>): Promise<T> {
   const parts = await ownParts(await certain(exercises.at(-1)).load())
   const root = ownRoot()
   try {
-    return await runContainer(request, parts)
+    return await run(parts)
   } catch (error) {
     throw root === ownRoot() ? withLine(error) : rootLost()
   }

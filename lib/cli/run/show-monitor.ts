@@ -1,7 +1,7 @@
 import { MinilabError } from '../../common/errors.ts'
 import { ourselves } from '../../common/ourselves.ts'
 import { initTape } from '../../container/init.ts'
-import { monitorTape } from '../../container/monitor.ts'
+import { MONITOR_FD, monitorTape } from '../../container/monitor.ts'
 import { forwarderTape } from '../../container/net/forwarder.ts'
 import { port } from '../../container/run/options.ts'
 import { logPump } from '../../container/streams/log-pump.ts'
@@ -21,7 +21,7 @@ function lines(line: string, width: number): string[] {
 const EXAMPLE = '10.44.0.2'
 
 /** `run --show-monitor`: prints the tapes of the processes that stay with a container: beside it, or as its process 1. Starts nothing. Resolves to the exit status. */
-export function showMonitor({ detach, init, publish = [] }: RunFlags): number {
+export function showMonitor({ detach, init, mine, publish = [] }: RunFlags): number {
   if (!detach && !init && publish.length === 0)
     throw new MinilabError(
       'usage',
@@ -32,7 +32,10 @@ export function showMonitor({ detach, init, publish = [] }: RunFlags): number {
   const env = Object.entries(process.env).map(([name, value]) => `${name}=${value ?? ''}`)
   const tapes: Record<string, Tape> = {
     ...(detach && {
-      'the monitor': monitorTape({ program: { args: [program, ...args], env } }),
+      'the monitor': monitorTape({
+        program: { args: [program, ...args], env },
+        ...(mine && { home: MONITOR_FD.home }),
+      }),
       'the log pump of stdout (that of stderr writes another first word)': logPump('stdout'),
     }),
     ...Object.fromEntries(

@@ -15,7 +15,7 @@ import { EXIT_SIZE, readExit } from '../state/exit-record.ts'
 import { containerFolder, exitFile, states } from '../state/state.ts'
 import { Streams } from '../streams/streams.ts'
 import { planRun, type RunRequest } from './plan.ts'
-import { noteFiles, recordExit, start } from './run.ts'
+import { noteFiles, PARTS, recordExit, start } from './run.ts'
 
 /** What the monitor's last program has to know. */
 export interface Ended {
@@ -24,11 +24,17 @@ export interface Ended {
 
 /**
  * Starts a container that runs in the background; resolves to its id. From then on no process of Node is needed: a monitor is its
- * parent, and a pump for each stream writes its log. `tell`: what minilab is told when the monitor becomes it.
+ * parent, and a pump for each stream writes its log. `tell`: what minilab is told when the monitor becomes it. `home`: the mount
+ * namespace in which it does, if our own may have mistaken mounts.
  */
-export async function startDetached(request: RunRequest, tell: (ended: Ended) => Told): Promise<string> {
+export async function startDetached(
+  request: RunRequest,
+  tell: (ended: Ended) => Told,
+  all = PARTS,
+  home?: number,
+): Promise<string> {
   needTasks(OURSELVES) // in the end the monitor becomes minilab
-  await recover(dataFolder(), [], request.notTakenBack)
+  if (!request.keeper) await recover(dataFolder(), [], request.notTakenBack)
   const source = await findImage(request.image)
   const id = randomHex(6)
   const log = join(dataFolder(), 'logs', `${id}.log`)
@@ -51,19 +57,20 @@ export async function startDetached(request: RunRequest, tell: (ended: Ended) =>
       ledger: plan.ledger.fd,
       handed: handed.fd,
       held: streams.held,
+      home,
       program: {
         args: ourselves(),
         env: Object.entries(env).map(([name, value]) => `${name}=${value ?? ''}`),
       },
     })
-    await start({ ...request, log, pumps }, source, { ...plan, monitor })
+    await start({ ...request, log, pumps }, source, { ...plan, monitor }, all)
     plan.ledger.handOver(monitor.pid)
     monitor.go()
     plan.ledger.leave()
     return id
   } finally {
     streams.close()
-    await plan.ledger.settle().catch(request.notTakenBack)
+    if (!request.keeper) await plan.ledger.settle().catch(request.notTakenBack)
   }
 }
 

@@ -50,8 +50,6 @@ export interface RunRequest {
   notTakenBack(error: unknown): void
   /** the processes that write that file, if they are others */
   pumps?: Pumps
-  /** called with the container's id when its program has started */
-  onStarted?(id: string): void
 }
 
 /**

@@ -29,7 +29,7 @@ import { planRun, type RunRequest } from './plan.ts'
 import { randomHex } from '../../kernel/process/random.ts'
 
 /** The parts of all seven chapters, and what does not fit into a chapter, in the order in which the child applies them. */
-const PARTS: readonly Part[] = [
+export const PARTS: readonly Part[] = [
   namespaces,
   layers,
   root,
@@ -91,7 +91,6 @@ export async function start(
     ]
     started = await startParts(parts, { ...plan, ...(init && { init }) })
     commitState(id)
-    request.onStarted?.(id)
     return started
   } catch (error) {
     started?.child.kill('SIGKILL')

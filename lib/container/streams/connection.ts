@@ -22,8 +22,6 @@ const ENDING = new Set<number>([SIGHUP, SIGINT, SIGTERM])
 export interface ConnectionOptions {
   interactive: boolean
   terminal: boolean
-  /** the log that stdout and stderr are written to: see Streams */
-  log?: string
 }
 
 /** Both ends of a container's terminal. The connection closes them. */
@@ -55,9 +53,9 @@ export class Connection implements Disposable {
   /** the signal for which we killed that process, because it did not become a program */
   gaveUpAt: number | undefined
 
-  constructor({ interactive, terminal, log }: ConnectionOptions) {
+  constructor({ interactive, terminal }: ConnectionOptions) {
     this.#interactive = interactive
-    this.#streams = terminal ? undefined : new Streams({ interactive, log })
+    this.#streams = terminal ? undefined : new Streams({ interactive })
     this.stdio = this.#streams?.stdio ?? ['null', 'null', 'null']
     this.#signals = hearSignals(signal => this.#hear(signal))
   }

@@ -21,7 +21,6 @@ import { SyscallError } from '../../kernel/syscalls/syscall-error.ts'
 import type { Tape } from '../../kernel/tape/tape.ts'
 import { carry, ourEnd, writeAll } from './carry.ts'
 import type { StreamName } from './log.ts'
-import type { startLogPump } from './log-pump.ts'
 import type { Part } from '../part.ts'
 
 /** What becomes the program's 0, 1 or 2: one of our descriptors, or the container's /dev/null. */
@@ -82,9 +81,7 @@ export class Streams {
     for (const fd of this.#theirs.splice(0)) closeSync(fd)
     this.#ours = this.#ours.filter(fd => fd === this.#held) // the code that uses an end closes it
     if (this.#input) this.#feeding = this.#feed(this.#input.from, this.#input.to)
-    this.#draining = this.#outputs.map(({ from, to, name }) =>
-      this.#log === undefined ? this.#drain(from, to, name) : this.#pumped(from, this.#log, name),
-    )
+    this.#draining = this.#outputs.map(({ from, to, name }) => this.#drain(from, to, name))
   }
 
   /** The program has ended: flushes what it has written. Throws a MinilabError (machine) if that was refused. */
@@ -129,9 +126,10 @@ export class Streams {
 
   /** Starts the log pumps before the program runs; they go on without us. */
   async startPumps(log: string): Promise<Pumps> {
+    const { startLogPump } = await import('./log-pump.ts')
     const pumps: Partial<Pumps> = {}
     for (const { from, name } of this.#outputs) {
-      const { pid, started } = await startPump(from, log, name)
+      const { pid, started } = await startLogPump(from, log, name)
       pumps[name] = { pid, started }
     }
     return pumps as Pumps
@@ -140,18 +138,6 @@ export class Streams {
   /** The end of the program's stdin that stays open as long as the container. */
   get held(): number | undefined {
     return this.#held
-  }
-
-  /** Resolves when all that the program has written is in the log. */
-  async #pumped(from: number, log: string, stream: StreamName): Promise<void> {
-    try {
-      const pump = await startPump(from, log, stream)
-      await pump.exit
-    } catch (error) {
-      this.#failed ??= refused(`write the log of ${stream}`, error)
-    } finally {
-      closeSync(from)
-    }
   }
 
   async #drain(from: number, to: number, stream: StreamName): Promise<void> {
@@ -167,10 +153,6 @@ export class Streams {
     }
   }
 }
-
-/** Only `run -d` needs it. */
-const startPump: typeof startLogPump = async (...args) =>
-  (await import('./log-pump.ts')).startLogPump(...args)
 
 /** An error of our own input or output, which does not end the program. */
 export function refused(doing: string, error: unknown): MinilabError<'machine'> {
