@@ -33,7 +33,7 @@ export interface Joining extends Plan {
 /** What a first child does that joins a container, and its child, which becomes the program. `pid` receives that child's pid. */
 export function recordJoin(joining: Joining): { tape: Tape; gate: Gate; pid: Uint8Array } {
   const { first, stdio, terminal, diesWithUs, spec } = joining
-  const container = nothingMade(joining)
+  const container = nothingMade({ ...joining, joins: true })
   const { process } = spec
   const gate = new Gate()
   const pid = new Uint8Array(4)

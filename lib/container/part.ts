@@ -66,6 +66,8 @@ export interface Plan {
   rootAsGiven?: boolean
   /** it is created only, and waits until another command starts it */
   held?: Held
+  /** whether the program joins a container that runs already */
+  joins?: boolean
   /** whether its program is started from our memory, without a second stage: only for showing an attack */
   oneStage?: boolean
 }

@@ -19,11 +19,12 @@ import { KEYCTL_JOIN_SESSION_KEYRING } from '../kernel/syscalls/constants.ts'
 import type { Call } from './commands.ts'
 import { type Config, readConfig } from './config.ts'
 import { checkConsole, sendTerminal } from './console.ts'
-import { runHooks, tryHooks } from './hooks.ts'
+import { tryHooks } from './hooks.ts'
 import { lookUp, notFound } from './look-up.ts'
 import { planFor } from './plan.ts'
 import { removeContainer, sweep } from './remove.ts'
 import { folderOf, type State } from './state.ts'
+import { inRuncsWords } from './words.ts'
 
 /** What `run` can still do with the container, as the process that has created it. */
 export interface Created {
@@ -83,7 +84,7 @@ export async function createContainer(
     await started?.child.exit
     await removeContainer(states, folder)
     if (recorded.state) tryHooks('poststop', config.hooks, recorded.state, 'stopped', warn)
-    throw error
+    throw inRuncsWords(error, config.process)
   }
 }
 
@@ -137,10 +138,11 @@ const hooks = ({ hooks }: Config, plan: Plan, folder: string, recorded: { state?
   async attach() {
     const { state } = recorded
     if (!state || !hooks) return
-    for (const kind of ['prestart', 'createRuntime'] as const) runHooks(kind, hooks, state, 'creating')
-    if (!hooks.createContainer?.length) return
-    const { runHooksInside } = await import('./hooks-inside.ts')
-    await runHooksInside('createContainer', hooks.createContainer, state, 'creating', plan, folder)
+    const { insideOf, onTheHost, runHooksByTape } = await import('./hooks-by-tape.ts')
+    for (const kind of ['prestart', 'createRuntime', 'createContainer'] as const) {
+      const start = kind === 'createContainer' ? insideOf(plan, state.pid) : onTheHost
+      await runHooksByTape(kind, hooks[kind], state, 'creating', { start, folder })
+    }
   },
 })
 

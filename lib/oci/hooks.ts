@@ -6,9 +6,15 @@ type Kind = keyof Hooks
 
 /**
  * Runs the hooks of one kind in our own namespaces, one after the other, each with the container's state on its stdin: runtime-spec
- * config.md, "POSIX-platform Hooks". Throws at the first that fails.
+ * config.md, "POSIX-platform Hooks". It is for a moment when a hook that fails changes nothing any more: that is only a warning.
  */
-export function runHooks(kind: Kind, hooks: Hooks | undefined, state: Described, status: Status): void {
+export function tryHooks(
+  kind: Kind,
+  hooks: Hooks | undefined,
+  state: Described,
+  status: Status,
+  warn: (text: string) => void,
+): void {
   for (const hook of hooks?.[kind] ?? []) {
     const [name, ...args] = hook.args ?? [hook.path]
     const {
@@ -25,25 +31,7 @@ export function runHooks(kind: Kind, hooks: Hooks | undefined, state: Described,
       ...(hook.timeout !== undefined && { timeout: hook.timeout * 1000, killSignal: 'SIGKILL' as const }),
     })
     const why = reason(error, code, signal)
-    if (why) throw failed(kind, hook, why, stderr?.toString())
-  }
-}
-
-/** Like `runHooks`, for a moment when a hook that fails changes nothing any more: it is only a warning. */
-export function tryHooks(
-  kind: Kind,
-  hooks: Hooks | undefined,
-  state: Described,
-  status: Status,
-  warn: (text: string) => void,
-): void {
-  for (const hook of hooks?.[kind] ?? []) {
-    try {
-      runHooks(kind, { [kind]: [hook] }, state, status)
-    } catch (error) {
-      if (!(error instanceof MinilabError)) throw error
-      warn(error.message)
-    }
+    if (why) warn(failed(kind, hook, why, stderr?.toString()).message)
   }
 }
 

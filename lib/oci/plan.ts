@@ -35,6 +35,7 @@ export function planFor(config: Config, { id, bundle, states, folder }: Places, 
     )
   const { process: program, linux } = config
   config.mounts = placed(config.mounts, rootfs)
+  coverAsWritten(config)
   setHome(program, rootfs)
   const limited = program.rlimits ?? []
   if (!limited.some(({ type }) => type === 'RLIMIT_NOFILE'))
@@ -67,6 +68,17 @@ function placed(mounts: readonly MountSpec[], rootfs: string): MountSpec[] {
       [rootfs],
     ),
   ]
+}
+
+/** The paths to cover, from the root: `/proc/../x` is not in /proc. A read-only "/" is a read-only root; to mask it would hide nothing. */
+function coverAsWritten({ linux, root }: Config): void {
+  const whole = (paths: string[] = []) => paths.map(path => posix.resolve('/', path))
+  linux.maskedPaths = whole(linux.maskedPaths)
+  if (linux.maskedPaths.includes('/'))
+    throw new MinilabError('usage', 'linux.maskedPaths: "/" cannot be masked', 'name the paths in it')
+  const readonly = whole(linux.readonlyPaths)
+  linux.readonlyPaths = readonly.filter(path => path !== '/')
+  if (readonly.length > linux.readonlyPaths.length) root.readonly = true
 }
 
 /** What lxcfs replaces, and runc allows: libcontainer/rootfs_linux.go, checkProcMount(). */

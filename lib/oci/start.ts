@@ -107,13 +107,14 @@ async function untilGone(state: State): Promise<void> {
 async function before(state: State, folder: string): Promise<void> {
   const hooks = state.hooks?.startContainer
   if (!hooks?.length) return
-  const [{ runHooksInside }, { Ledger }] = await Promise.all([
-    import('./hooks-inside.ts'),
+  const [{ insideOf, runHooksByTape }, { Ledger }] = await Promise.all([
+    import('./hooks-by-tape.ts'),
     import('../container/ledger/ledger.ts'),
   ])
   const spec = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as Config
   const plan = { id: state.id, spec, rootfs: '/', ledger: new Ledger(folder), diesWithUs: true }
-  await runHooksInside('startContainer', hooks, state, 'created', plan, folder)
+  const start = insideOf(plan, state.pid)
+  await runHooksByTape('startContainer', hooks, state, 'created', { start, folder })
 }
 
 async function after(state: State, warn: Call['warn']): Promise<void> {

@@ -59,9 +59,9 @@ function changeUser(tape: Tape, { user, capabilities: sets }: ProcessSpec): void
       if (!((keep.bounding >> BigInt(cap)) & 1n)) tape.prctl(PR_CAPBSET_DROP, cap, 0, 0, 0)
     tape.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) // otherwise setresuid to an ordinary user clears the permitted set
   }
-  // user_namespaces(7): if setgroups is denied (a map of one id), the groups stay as they are
+  // user_namespaces(7): if setgroups is denied (a map of one id), the groups stay as they are. A group that has no mapping is EINVAL
   const groups = user.additionalGids ?? []
-  tape.attempt.setgroups(groups.length, groups)
+  tape.allow('EPERM').setgroups(groups.length, groups)
   tape.setresgid(user.gid, user.gid, user.gid)
   tape.setresuid(user.uid, user.uid, user.uid)
   if (!keep) return

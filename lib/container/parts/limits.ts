@@ -176,20 +176,20 @@ function controllersFor(resources: ResourcesSpec): string[] {
 
 /**
  * Makes and records a cgroup with the controllers that every container has, and some more; with `last: false` it leaves out the
- * cgroup's own directories. Throws a MinilabError (limited) if none is possible.
+ * cgroup's own directories. A name that does not begin with / counts from our own cgroup. Throws a MinilabError (limited) if none is possible.
  */
 export function notedCgroup(
   ledger: Ledger,
   name: string,
   more: readonly string[] = [],
-  options?: { last: boolean },
+  { last = true } = {},
 ): Cgroup {
   const useful = WHERE_THERE.filter(controller => hierarchyOf(controller))
   const controllers = [...new Set([...ALWAYS, ...more, ...useful])]
   // if others make the cgroup, it gets only what was asked for
-  const planned = planCgroup(name, controllers, { everywhere: options?.last !== false })
+  const planned = planCgroup(name, controllers, { everywhere: last, fromOurs: !name.startsWith('/') })
   if (!(planned instanceof Cgroup)) throw new MinilabError('limited', planned.reason, planned.remedy)
-  makeCgroup(planned, controllers, noteIn(ledger), options)
+  makeCgroup(planned, controllers, noteIn(ledger), { last })
   return planned
 }
 

@@ -40,14 +40,14 @@ export const program: Part = {
 
 /**
  * The working directory of a user other than root, entered while the child is still root: as with runc, it may be a directory that
- * only root may enter. No magic link is followed: CVE-2024-21626. Of a held container that of root, too: its descriptors 0 to 2 are the
- * caller's.
+ * only root may enter. No magic link is followed: CVE-2024-21626. Of a held container and of `exec` that of root, too: the descriptors
+ * 0 to 2 are the caller's.
  */
 export const workdir: Part = {
   name: 'process',
   inside(tape, container) {
     const { user, cwd } = container.spec.process
-    if (user.uid === 0 && !container.held) return
+    if (user.uid === 0 && !container.held && !container.joins) return
     const how = { flags: O_PATH | O_DIRECTORY | O_CLOEXEC, resolve: RESOLVE_NO_MAGICLINKS }
     tape.fchdir(tape.openat2(AT_FDCWD, cwd, how, OPEN_HOW_SIZE))
     container.entered = true

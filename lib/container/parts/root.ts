@@ -14,12 +14,12 @@ import {
 } from '../../kernel/syscalls/constants.ts'
 import { mountinfo, mountOf } from '../../kernel/mount/mountinfo.ts'
 import type { Tape } from '../../kernel/tape/tape.ts'
-import { cover, covered } from '../rootfs/cover.ts'
+import { cover, covered, isFolderInside } from '../rootfs/cover.ts'
 import { isInDev, makeNodes } from '../rootfs/devices.ts'
 import { copyUp } from '../rootfs/copy-up.ts'
 import { attachTrees, makeKernelTrees, mountNew } from '../rootfs/kernel-trees.ts'
 import { borrow } from '../rootfs/lend.ts'
-import { type Lent, take } from '../rootfs/mount-copy.ts'
+import { type Lent, mounting, take } from '../rootfs/mount-copy.ts'
 import { hasOwnDev, inKernelTree, isVolume } from '../rootfs/mount-kinds.ts'
 import { lockedFlags } from '../rootfs/mount-options.ts'
 import type { Container, Part } from '../part.ts'
@@ -60,6 +60,7 @@ function attachRest(tape: Tape, container: Container, lent: Lent): void {
   const there = ['/', ...spec.mounts.map(m => m.destination)]
   for (const mount of spec.mounts) {
     const copy = lent.get(mount)
+    tape.about = mounting(mount)
     if (copy && isVolume(mount)) attachVolume(tape, mount, there, copy)
     else if (!inKernelTree(spec, mount.destination)) {
       makePlace(tape, mount.destination, there, true, RESOLVE_NO_MAGICLINKS)
@@ -67,9 +68,10 @@ function attachRest(tape: Tape, container: Container, lent: Lent): void {
       copyUp(tape, container.rootfs, mount)
     }
   }
+  tape.about = ''
   const nodes = (spec.linux.devices ?? []).filter(device => !isInDev(device))
   if (hasOwnDev(spec)) makeNodes(tape, nodes)
-  cover(tape, covered(spec).image, lent)
+  cover(tape, covered(spec).image, lent, path => isFolderInside(container, path))
   makeWorkdir(tape, spec, there)
 }
 

@@ -1,4 +1,6 @@
 import {
+  AT_FDCWD,
+  MOVE_MOUNT_T_SYMLINKS,
   MS_BIND,
   MS_NODEV,
   MS_NOEXEC,
@@ -6,35 +8,49 @@ import {
   MS_RDONLY,
   MS_REC,
   MS_REMOUNT,
+  O_CLOEXEC,
+  O_DIRECTORY,
+  O_PATH,
+  RESOLVE_IN_ROOT,
+  RESOLVE_NO_MAGICLINKS,
 } from '../../kernel/syscalls/constants.ts'
 import type { Tape } from '../../kernel/tape/tape.ts'
 import { attachCopy, type Lent } from './mount-copy.ts'
-import { hasOwnDev, inKernelTree, isDirectory } from './mount-kinds.ts'
+import { makeReadOnly } from './mount-attributes.ts'
+import { hasOwnDev, inKernelTree, isBind, isDirectory } from './mount-kinds.ts'
+import { closing } from '../../common/descriptor.ts'
+import { now } from '../../kernel/syscalls/now.ts'
+import { SyscallError } from '../../kernel/syscalls/syscall-error.ts'
+import { resolveMerged } from '../../image/merged-file.ts'
+import type { Container } from '../part.ts'
 import type { Spec } from '../spec.ts'
 
-/** Masks files with /dev/null and directories with an empty read-only tmpfs, and makes paths read-only. Missing paths are skipped. */
+const OPEN_HOW_SIZE = 24
+
+/**
+ * Masks files with /dev/null and directories with an empty read-only tmpfs, and makes paths read-only. Missing paths are skipped. If what
+ * stands at a path is exchanged meanwhile, the kernel refuses to mount a directory on a file, or a file on a directory.
+ */
 export function cover(
   tape: Tape,
   { masked, readonly }: Covered,
   lent: Lent,
+  isFolder: (path: string) => boolean,
   at = (path: string) => path,
 ): void {
   for (const path of masked) {
     const copy = lent.get(path)
-    // a file masks a file, a directory a directory: ENOTDIR. In the kernel's trees we know which it is; elsewhere both are tried
-    const attempts = isOfKernel(path) ? [isDirectory(path)] : [false, true]
-    for (const asFolder of attempts) {
-      const allowed = tape.allow('ENOENT', attempts.length > 1 ? 'ENOTDIR' : undefined)
-      if (asFolder) allowed.mount('tmpfs', at(path), 'tmpfs', MS_RDONLY, 'size=0k')
-      else if (copy) attachCopy(allowed, copy, at(path))
-      else allowed.mount(at('/dev/null'), at(path), null, MS_BIND, null)
-    }
+    const there = tape.allow('ENOENT')
+    if (isFolder(path)) there.mount('tmpfs', at(path), 'tmpfs', MS_RDONLY, 'size=0k')
+    else if (copy) attachCopy(there, copy, at(path), MOVE_MOUNT_T_SYMLINKS)
+    else there.mount(at('/dev/null'), at(path), null, MS_BIND, null)
   }
   for (const path of readonly) {
     const there = tape.allow('ENOENT')
     there.mount(at(path), at(path), null, MS_BIND | MS_REC, null)
     const kept = MS_NOSUID | MS_NODEV | MS_NOEXEC // a remount replaces all flags: keep those that /proc and /sys have
-    there.mount(null, at(path), null, MS_BIND | MS_REMOUNT | MS_RDONLY | kept, null)
+    if (isOfKernel(path)) there.mount(null, at(path), null, MS_BIND | MS_REMOUNT | MS_RDONLY | kept, null)
+    else makeReadOnly(there, at(path)) // its programs can still be executed
   }
 }
 
@@ -53,11 +69,35 @@ export function covered(spec: Spec): { kernel: Covered; image: Covered } {
   return { kernel: of(path => inKernelTree(spec, path)), image: of(path => !inKernelTree(spec, path)) }
 }
 
-/** The masked paths that may be files, and for which our /dev/null cannot be reached by its path. */
-export function maskedFilesOfImage(spec: Spec): string[] {
+/** The masked paths that are files, and for which our /dev/null cannot be reached by its path. */
+export function maskedFilesOfImage(container: Pick<Container, 'rootfs' | 'spec'>): string[] {
+  const { spec } = container
   const { kernel, image } = covered(spec)
   const paths = hasOwnDev(spec) ? image.masked : [...kernel.masked, ...image.masked]
-  return paths.filter(path => !isOfKernel(path) || !isDirectory(path))
+  return paths.filter(path => !isFolderInside(container, path))
+}
+
+/** Whether a path of the image, or of a volume in it, is a directory, or a link that leads to one. */
+export function isFolderInside({ rootfs, spec }: Pick<Container, 'rootfs' | 'spec'>, path: string): boolean {
+  if (isOfKernel(path)) return isDirectory(path)
+  const place = resolveMerged([rootfs], path)
+  const around = spec.mounts.findLast(
+    mount => isBind(mount) && `${place}/`.startsWith(`${mount.destination}/`),
+  )
+  return leadsToFolder(around?.source ?? rootfs, place.slice((around?.destination.length ?? 0) + 1))
+}
+
+/** Whether a path leads to a directory if the tree is "/". If not, or if that cannot be found out, it is covered like a file. */
+function leadsToFolder(tree: string, path: string): boolean {
+  const how = { flags: O_PATH | O_DIRECTORY | O_CLOEXEC, resolve: RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS }
+  try {
+    using root = closing(now.openat(AT_FDCWD, tree, O_PATH | O_DIRECTORY | O_CLOEXEC, 0))
+    using _ = closing(now.openat2(root.fd, path || '.', how, OPEN_HOW_SIZE))
+    return true
+  } catch (error) {
+    if (error instanceof SyscallError) return false
+    throw error
+  }
 }
 
 // every procfs and sysfs has the same layout, so ours tells whether a path in them is a file or a directory

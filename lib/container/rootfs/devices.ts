@@ -35,19 +35,23 @@ export const LINKS = {
   '/dev/ptmx': 'pts/ptmx',
 }
 
-/** Fills a new /dev: the default devices (bind-mounted in a user namespace, otherwise made), those of the spec, and the usual links. */
+/** What a new /dev holds: the devices of the spec, and the default ones that it does not replace. */
+export function devicesFor({ linux: { devices = [] } }: Spec): DeviceSpec[] {
+  const own = devices.filter(isInDev)
+  return [...DEVICES.filter(({ path }) => !own.some(device => device.path === path)), ...own]
+}
+
+/** Fills a new /dev: its devices (bind-mounted in a user namespace, otherwise made), and the usual links. */
 export function devices(tape: Tape, spec: Spec, lent: Lent, at: (path: string) => string): void {
-  for (const { path } of DEVICES) {
+  const all = devicesFor(spec)
+  for (const { path } of all) {
     const copy = lent.get(path)
     if (!copy) continue
+    makeFolders(tape, path, at)
     tape.mknodat(AT_FDCWD, at(path), S_IFREG | 0o666, 0)
     attachCopy(tape, copy, at(path))
   }
-  makeNodes(
-    tape,
-    [...(inUserNamespace(spec) ? [] : DEVICES), ...(spec.linux.devices ?? []).filter(isInDev)],
-    at,
-  )
+  makeNodes(tape, inUserNamespace(spec) ? [] : all, at)
   for (const [link, target] of Object.entries(LINKS))
     tape.allow('EEXIST').symlinkat(target, AT_FDCWD, at(link))
 }
@@ -59,17 +63,18 @@ export function makeNodes(tape: Tape, list: readonly DeviceSpec[], at = (path: s
   if (list.length) tape.umask(0)
   for (const { path, type, fileMode = 0o666, major = 0, minor = 0, uid = 0, gid = 0 } of list) {
     const kind = type === 'b' ? S_IFBLK : type === 'p' ? S_IFIFO : S_IFCHR
-    for (const folder of foldersIn(path)) tape.allow('EEXIST').mkdirat(AT_FDCWD, at(folder), 0o755)
+    makeFolders(tape, path, at)
     tape.allow('EEXIST').mknodat(AT_FDCWD, at(path), kind | (fileMode & 0o7777), makedev(major, minor))
     if (uid || gid) tape.fchownat(AT_FDCWD, at(path), uid, gid, 0)
   }
   if (list.length) tape.umask(0o022)
 }
 
-/** The directories to make for a device such as /dev/net/tun: those below /dev. */
-function foldersIn(path: string): string[] {
+/** Makes the directories for a device such as /dev/net/tun: those below /dev. */
+function makeFolders(tape: Tape, path: string, at: (path: string) => string): void {
   const [dev, ...names] = path.split('/').slice(1, -1)
-  return dev === 'dev' ? names.map((_, i) => `/dev/${names.slice(0, i + 1).join('/')}`) : []
+  const folders = dev === 'dev' ? names.map((_, i) => `/dev/${names.slice(0, i + 1).join('/')}`) : []
+  for (const folder of folders) tape.allow('EEXIST').mkdirat(AT_FDCWD, at(folder), 0o755)
 }
 
 /** As the kernel takes it: 12 bits of major and 20 of minor, new_encode_dev() of linux/kdev_t.h. */

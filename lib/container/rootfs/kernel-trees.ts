@@ -17,8 +17,8 @@ import { hierarchies, type Hierarchy } from '../../kernel/cgroup/cgroupfs.ts'
 import type { Later, Tape } from '../../kernel/tape/tape.ts'
 import { cover, covered } from './cover.ts'
 import { devices } from './devices.ts'
-import { attachCopy, type Lent, moveTo, restrict, take } from './mount-copy.ts'
-import { hasOwnDev, inKernelTree, isVolume, kernelTrees } from './mount-kinds.ts'
+import { attachCopy, type Lent, mounting, moveTo, restrict, take } from './mount-copy.ts'
+import { hasOwnDev, inKernelTree, isDirectory, isVolume, kernelTrees } from './mount-kinds.ts'
 import { mountOptions } from './mount-options.ts'
 import { open } from './mount-points.ts'
 import type { Container } from '../part.ts'
@@ -37,6 +37,7 @@ export function makeKernelTrees(tape: Tape, container: Container, lent: Lent): M
   tape.mount('tmpfs', '/', 'tmpfs', MS_NOSUID | MS_NODEV | MS_NOEXEC, 'mode=755')
   for (const mount of spec.mounts) {
     if (isVolume(mount) || !inKernelTree(spec, mount.destination)) continue
+    tape.about = mounting(mount)
     const target = staged(mount.destination)
     for (const folder of foldersTo(spec, mount)) tape.allow('EEXIST').mkdirat(AT_FDCWD, staged(folder), 0o755)
     const copy = lent.get(mount)
@@ -46,9 +47,10 @@ export function makeKernelTrees(tape: Tape, container: Container, lent: Lent): M
       attachCopy(tape, copy, target)
     }
   }
+  tape.about = ''
   if (hasOwnDev(spec)) devices(tape, spec, lent, staged)
   setSysctls(tape, spec)
-  cover(tape, covered(spec).kernel, lent, staged)
+  cover(tape, covered(spec).kernel, lent, isDirectory, staged)
   const trees = new Map<string, Later>()
   for (const { destination } of kernelTrees(spec))
     trees.set(destination, take(tape, { source: staged(destination), options: ['rbind'] }))
@@ -131,6 +133,7 @@ function mountCgroups(
 /** `net.ipv4.ip_forward` is /proc/sys/net/ipv4/ip_forward: written before that tree becomes read-only. */
 function setSysctls(tape: Tape, { linux }: Spec): void {
   for (const [name, value] of Object.entries(linux.sysctl ?? {})) {
+    tape.about = `error setting sysctl ${name}`
     const file = tape.openat(
       AT_FDCWD,
       `${staged('/proc/sys')}/${name.replaceAll('.', '/')}`,
@@ -140,4 +143,5 @@ function setSysctls(tape: Tape, { linux }: Spec): void {
     tape.write(file, Buffer.from(value), Buffer.byteLength(value))
     tape.close(file)
   }
+  tape.about = ''
 }

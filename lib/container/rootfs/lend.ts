@@ -1,24 +1,29 @@
 import type { Later, Tape } from '../../kernel/tape/tape.ts'
 import { maskedFilesOfImage } from './cover.ts'
-import { DEVICES } from './devices.ts'
-import { type Lent, take } from './mount-copy.ts'
+import { devicesFor } from './devices.ts'
+import { type Lent, mounting, take } from './mount-copy.ts'
 import { hasOwnDev, inUserNamespace, isBind } from './mount-kinds.ts'
 import { makeReadOnly } from './mount-attributes.ts'
 import type { Container } from '../part.ts'
 import { has } from '../spec.ts'
 
 /** Opens what the host lends, while its paths can still be reached: open_tree(2). */
-export function borrow(tape: Tape, { spec, cgroup }: Pick<Container, 'spec' | 'cgroup'>): Lent {
+export function borrow(tape: Tape, container: Pick<Container, 'rootfs' | 'spec' | 'cgroup'>): Lent {
+  const { spec, cgroup } = container
   const lent: Lent = new Map()
   // cgroup_namespaces(7): without one of its own, a new mount would show the cgroups of the whole machine
   if (!has(spec, 'cgroup') && spec.mounts.some(({ type }) => type === 'cgroup'))
     for (const { path } of cgroup?.folders ?? []) lent.set(`cgroup ${path}`, take(tape, { source: path }))
-  for (const mount of spec.mounts) if (isBind(mount)) lent.set(mount, take(tape, mount))
+  for (const mount of spec.mounts.filter(isBind)) {
+    tape.about = mounting(mount)
+    lent.set(mount, take(tape, mount))
+  }
+  tape.about = ''
   // user_namespaces(7): no device nodes can be made in a user namespace, but the host's can be bind-mounted
   if (inUserNamespace(spec) && hasOwnDev(spec))
-    for (const { path } of DEVICES) lent.set(path, takeDevice(tape, path))
+    for (const { path } of devicesFor(spec)) lent.set(path, takeDevice(tape, path))
   // the image's /dev/null may be anything, even a link to the file that it should mask: CVE-2025-31133
-  for (const path of maskedFilesOfImage(spec)) lent.set(path, takeDevice(tape, '/dev/null'))
+  for (const path of maskedFilesOfImage(container)) lent.set(path, takeDevice(tape, '/dev/null'))
   return lent
 }
 

@@ -19,6 +19,10 @@ import type { MountSpec } from '../spec.ts'
 /** Detached copies of mounts. The key says what a copy is for: a mount of the spec, or the path of a device or of a file to mask. */
 export type Lent = Map<MountSpec | string, Later>
 
+/** What the calls for a mount are about, as runc says it. */
+export const mounting = ({ source = '', destination }: MountSpec) =>
+  `error mounting ${JSON.stringify(source)} to rootfs at ${JSON.stringify(destination)}`
+
 /** A copy of a mount that is attached nowhere: open_tree(2). */
 export function take(tape: Tape, { source = '', options }: Omit<MountSpec, 'destination'>): Later {
   const all = mountOptions(options).flags & MS_REC ? AT_RECURSIVE : 0
@@ -35,9 +39,9 @@ export function restrict(tape: Tape, copy: Later, options: MountSpec['options'])
   if (propagation) setAttributes(tape, copy, 0, { depth, propagation: propagation & ~MS_REC })
 }
 
-/** Attaches a copy at a path: only where no other process can change the directories on the way. */
-export function attachCopy(tape: Pick<Tape, 'move_mount'>, copy: Later, path: string): void {
-  tape.move_mount(copy, '', AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH)
+/** Attaches a copy at a path, or where a link there leads to: only where no other process can change the directories on the way. */
+export function attachCopy(tape: Pick<Tape, 'move_mount'>, copy: Later, path: string, links = 0): void {
+  tape.move_mount(copy, '', AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH | links)
 }
 
 /** Attaches a copy at a place that was opened before: nothing on the way can be exchanged any more. */

@@ -62,12 +62,15 @@ const writable = (folder: string) => mayAccess(folder, constants.W_OK)
  * Plans the directories of a cgroup named `name` for the wanted controllers, without making them. Returns the reason
  * if a controller is not mounted or not delegated to us. `everywhere`: also in the hierarchies without a wanted controller,
  * as far as we may. In each hierarchy a cgroup namespace starts at its first process's cgroup: without one of ours, the machine's root.
+ * `fromOurs`: the name counts from the cgroup that we are in.
  */
 export function planCgroup(
   name: string,
   controllers: readonly string[],
-  { everywhere = false } = {},
+  { everywhere = false, fromOurs = false } = {},
 ): Cgroup | Refused {
+  const place = (hierarchy: Hierarchy, start: string) =>
+    join(fromOurs ? inhabited(hierarchy, start) : start, join('/', name)) // a `..` in it stays below
   const found = hierarchies()
   const folders = new Map<string, { hierarchy: Hierarchy; path: string }>()
   for (const controller of controllers) {
@@ -80,15 +83,24 @@ export function planCgroup(
     const start = base(hierarchy)
     const missing = refusal(hierarchy, start, controller)
     if (missing) return missing
-    folders.set(start, { hierarchy, path: join(start, join('/', name)) }) // a `..` in it stays below `start`
+    folders.set(start, { hierarchy, path: place(hierarchy, start) })
   }
   for (const hierarchy of everywhere ? found : []) {
     const start = base(hierarchy)
     // a cpuset without CPUs accepts no process, and its children cannot inherit any CPUs from it
     if (!folders.has(start) && writable(start) && !lacksCpus(start))
-      folders.set(start, { hierarchy, path: join(start, join('/', name)) })
+      folders.set(start, { hierarchy, path: place(hierarchy, start) })
   }
   return new Cgroup([...folders.values()])
+}
+
+/**
+ * Our own cgroup, or on v2 the one above, as a cgroup that contains processes cannot hand controllers down: where runc puts a cgroup
+ * whose path is relative (opencontainers/cgroups, fs/paths.go, fs2/defaultpath.go).
+ */
+function inhabited({ version, own }: Hierarchy, start: string): string {
+  const place = version === 1 || own === start ? own : dirname(own)
+  return `${place}/`.startsWith(`${start}/`) ? place : start
 }
 
 function refusal({ version, mount }: Hierarchy, start: string, controller: string): Refused | undefined {

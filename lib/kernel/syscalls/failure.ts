@@ -34,7 +34,7 @@ export function failure(tape: Tape, replayed: readonly Replayed[]): SyscallError
   const last = replayed.at(-1)
   const op = ops[replayed.length - 1]
   if (!last || !op) return undefined
-  const place = { number: replayed.length, of: ops.length, at: op.at }
+  const place = { number: replayed.length, of: ops.length, at: op.at, about: op.about }
   if (last.result === null && NO_RETURN.includes(last.call)) return undefined
   if (last.result === null && last.call === 'execveat' && !tape.second) return undefined
   if (last.result === null)

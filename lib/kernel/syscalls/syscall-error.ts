@@ -7,11 +7,13 @@ export interface Diagnosis {
   remedy: string
 }
 
-/** The position of a call on its tape, from 1, and the line that recorded it. */
+/** The position of a call on its tape, from 1, and where it comes from: a line that recorded it, a field of the spec. */
 interface Place {
   number: number
   of: number
   at?: SourceLine | undefined
+  /** what of the spec the call is for */
+  about?: string | undefined
 }
 
 /** A system call that the kernel refused: its name, its arguments, its place on the tape, the cause, and what to do. */

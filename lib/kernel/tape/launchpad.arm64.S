@@ -109,6 +109,16 @@ standalone:                   // see launchpad.x64.S
   svc #0
   mov x9, #0x10000000
   cmp x0, x9
-  b.ne .Lfailed
+  b.ne .Lnotape
   ldp x19, x20, [x0]          // where the ops begin, and where they end
   b .Lnext
+.Lnotape:
+  mov x0, #2                  // write(2, …)
+  adr x1, .Lsays
+  mov x2, #.Lend-.Lsays
+  mov x8, #64
+  svc #0
+  b .Lfailed
+.Lsays:
+  .ascii "exec /proc/self/exe: no such file or directory\n"
+.Lend:

@@ -129,7 +129,17 @@ standalone:                   # where a program begins that is nothing but a tap
   mov eax, 9
   syscall
   cmp rax, rdi
-  jne .Lfailed
+  jne .Lnotape
   mov rbx, [rdi]              # its first two words: where the ops begin, and where they end
   mov rbp, [rdi+8]
   jmp .Lnext
+.Lnotape:                     # a program in the container has executed our file: it finds no other in /proc/self/exe
+  mov edi, 2                  # write(2, …)
+  lea rsi, [rip+.Lsays]
+  mov edx, offset .Lend-.Lsays
+  mov eax, 1
+  syscall
+  jmp .Lfailed
+.Lsays:
+  .ascii "exec /proc/self/exe: no such file or directory\n"
+.Lend:

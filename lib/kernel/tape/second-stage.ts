@@ -8,7 +8,7 @@ import type { Tape } from './tape.ts'
 
 /**
  * The second stage of a child. In the first stage it shares our memory, so to the kernel it is still Node's program. Before
- * it gives up its rights and starts a possibly hostile program, it executes a program that is just the rest of its tape: less than 600
+ * it gives up its rights and starts a possibly hostile program, it executes a program that is just the rest of its tape: less than 700
  * bytes, in a sealed file in memory. From then on neither Node's memory nor its program is left in it:
  * `/proc/self/exe`, through which CVE-2019-5736 overwrote runtimes, is that file.
  *

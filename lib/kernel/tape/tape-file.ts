@@ -21,7 +21,7 @@ const PAGE = 4096
 const ZEROS = Buffer.alloc(PAGE)
 
 /**
- * A tape in a file, for a process that executes a program which replays it: less than 600 bytes, in a sealed file. The file is in
+ * A tape in a file, for a process that executes a program which replays it: less than 700 bytes, in a sealed file. The file is in
  * memory, unless an empty one is given that is open for reading and writing.
  */
 export class TapeFile {

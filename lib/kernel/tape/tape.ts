@@ -35,6 +35,8 @@ export interface Op {
   over?: Label
   /** why it is made: printed before it */
   note?: string
+  /** what of the spec it is for: an error begins with it */
+  about?: string
   /** set if the maker of the child makes this call, beside the child: it is not in the record of the replay */
   aside?: boolean
   /** the name of the part that recorded it */
@@ -76,6 +78,8 @@ export class Tape {
   readonly ops: Op[] = []
   /** the part that is recording */
   part = ''
+  /** what of the spec the calls are for that are recorded now, where their arguments do not say it */
+  about = ''
   /** the op from which on the child is a separate program: just the rest of this tape */
   second?: { at: number; stage: SecondStage }
 
@@ -87,6 +91,7 @@ export class Tape {
     const op: Op = { call, args, min: 0n, max: MAX_RESULT, ...limits, part: this.part }
     if (this.aside) op.aside = true
     if (this.#note) op.note = this.#note
+    if (this.about) op.about = this.about
     this.#note = ''
     this.ops.push(op)
     return new Later(op)

@@ -21,6 +21,7 @@ import { checkConsole, sendTerminal } from '../console.ts'
 import { cgroupOf } from '../freeze.ts'
 import { setHome } from '../plan.ts'
 import { ourStdio } from '../stdio.ts'
+import { inRuncsWords } from '../words.ts'
 import { folderOf, load, type State, statusOf } from '../state.ts'
 
 /** As runc: whatever prevents the program from running gives this status. */
@@ -83,6 +84,12 @@ function idOf(text: string): number {
   })
 }
 
+function workdirOf(flags: Flags): string | undefined {
+  const cwd = flags.value('cwd')
+  if (cwd === undefined || cwd.startsWith('/')) return cwd
+  throw new MinilabError('usage', 'exec failed: Cwd must be an absolute path', '', { status: FAILED })
+}
+
 /** The process of a file, or the container's own with another command. */
 function processOf(flags: Flags, words: string[], own: ProcessSpec): ProcessSpec {
   const file = flags.value('process')
@@ -95,7 +102,7 @@ function processOf(flags: Flags, words: string[], own: ProcessSpec): ProcessSpec
     ...own,
     args: words,
     terminal: flags.has('tty'),
-    cwd: flags.value('cwd') ?? own.cwd,
+    cwd: workdirOf(flags) ?? own.cwd,
     env: [...own.env, ...flags.values('env')],
     user: {
       ...own.user,
@@ -137,22 +144,11 @@ async function reaped(pid: number): Promise<void> {
 
 type Joined = Awaited<ReturnType<typeof launchGated>>
 
-/** In the words by which Docker chooses the exit status 126 or 127. */
 function refused(program: ProcessSpec, tape: Joined['tape'], failed: NonNullable<Joined['failed']>): Error {
-  const error = startError(program, tape, failed)
-  const status = error instanceof MinilabError ? error.status : undefined
-  const command = program.args[0] ?? ''
-  const why =
-    status === 126
-      ? 'permission denied'
-      : status === 127
-        ? command.includes('/')
-          ? `stat ${command}: no such file or directory`
-          : 'executable file not found in $PATH'
-        : undefined
-  const text = why ? `exec: ${JSON.stringify(command)}: ${why}` : error.message
-  return new MinilabError('usage', `exec failed: unable to start container process: ${text}`, '', {
-    status: FAILED,
-    cause: error,
-  })
+  const error = inRuncsWords(startError(program, tape, failed), program)
+  const { message } = error as Error
+  const text = message.startsWith(START) ? message : `${START}${message}`
+  return new MinilabError('usage', `exec failed: ${text}`, '', { status: FAILED, cause: error })
 }
+
+const START = 'unable to start container process: '
