@@ -38,7 +38,7 @@ describe.each(users)('as %s', user => {
   test('what a container can start as /proc/self/exe is not our own program', { timeout: 60_000 }, () => {
     const { node, tree, minilab } = prepare(user)
     const before = statSync(node)
-    const nothing = { status: 127, stdout: '', stderr: '' }
+    const nothing = { status: 127, stdout: '', stderr: 'exec /proc/self/exe: no such file or directory\n' }
     expect(minilab('run', '--rm', tree, '/entry.js')).toEqual(nothing)
     expect(minilab('run', '--rm', '--network', 'none', tree, '/entry.js')).toEqual(nothing)
 
