@@ -1,4 +1,4 @@
-import { realpathSync, statSync } from 'node:fs'
+import { fstatSync, realpathSync, statSync } from 'node:fs'
 import { join, posix, resolve } from 'node:path'
 import { MinilabError } from '../common/errors.ts'
 import { callersRlimits } from '../container/callers-rlimits.ts'
@@ -8,6 +8,7 @@ import type { Entry } from '../container/ledger/ledger-entry.ts'
 import { planNetwork } from '../container/net/network-plan.ts'
 import type { Plan } from '../container/part.ts'
 import { ALWAYS_ALLOWED } from '../container/rootfs/devices.ts'
+import { folderIn } from '../container/rootfs/folder-in.ts'
 import { placeVolumes } from '../container/rootfs/volumes.ts'
 import type { MountSpec, ProcessSpec } from '../container/spec.ts'
 import { user } from '../container/user.ts'
@@ -66,7 +67,7 @@ function placed(mounts: readonly MountSpec[], rootfs: string): MountSpec[] {
     ...placeVolumes(
       plain.filter(mount => !inKernel(mount)),
       [rootfs],
-    ),
+    ).map(mount => withMode(mount, rootfs)),
   ]
 }
 
@@ -79,6 +80,15 @@ function coverAsWritten({ linux, root }: Config): void {
   const readonly = whole(linux.readonlyPaths)
   linux.readonlyPaths = readonly.filter(path => path !== '/')
   if (readonly.length > linux.readonlyPaths.length) root.readonly = true
+}
+
+/** As runc: a tmpfs over a directory of the image gets its mode, if the options name none. */
+function withMode(mount: MountSpec, rootfs: string): MountSpec {
+  const { type, destination, options = [] } = mount
+  if (type !== 'tmpfs' || options.some(option => /^(mode=|tmpcopyup$)/.test(option))) return mount
+  using folder = folderIn(rootfs, destination)
+  if (!folder) return mount
+  return { ...mount, options: [...options, `mode=${(fstatSync(folder.fd).mode & 0o7777).toString(8)}`] }
 }
 
 /** What lxcfs replaces, and runc allows: libcontainer/rootfs_linux.go, checkProcMount(). */

@@ -1,5 +1,4 @@
 import {
-  AT_FDCWD,
   MOVE_MOUNT_T_SYMLINKS,
   MS_BIND,
   MS_NODEV,
@@ -8,24 +7,15 @@ import {
   MS_RDONLY,
   MS_REC,
   MS_REMOUNT,
-  O_CLOEXEC,
-  O_DIRECTORY,
-  O_PATH,
-  RESOLVE_IN_ROOT,
-  RESOLVE_NO_MAGICLINKS,
 } from '../../kernel/syscalls/constants.ts'
 import type { Tape } from '../../kernel/tape/tape.ts'
 import { attachCopy, type Lent } from './mount-copy.ts'
+import { folderIn } from './folder-in.ts'
 import { makeReadOnly } from './mount-attributes.ts'
 import { hasOwnDev, inKernelTree, isBind, isDirectory } from './mount-kinds.ts'
-import { closing } from '../../common/descriptor.ts'
-import { now } from '../../kernel/syscalls/now.ts'
-import { SyscallError } from '../../kernel/syscalls/syscall-error.ts'
 import { resolveMerged } from '../../image/merged-file.ts'
 import type { Container } from '../part.ts'
 import type { Spec } from '../spec.ts'
-
-const OPEN_HOW_SIZE = 24
 
 /**
  * Masks files with /dev/null and directories with an empty read-only tmpfs, and makes paths read-only. Missing paths are skipped. If what
@@ -84,20 +74,8 @@ export function isFolderInside({ rootfs, spec }: Pick<Container, 'rootfs' | 'spe
   const around = spec.mounts.findLast(
     mount => isBind(mount) && `${place}/`.startsWith(`${mount.destination}/`),
   )
-  return leadsToFolder(around?.source ?? rootfs, place.slice((around?.destination.length ?? 0) + 1))
-}
-
-/** Whether a path leads to a directory if the tree is "/". If not, or if that cannot be found out, it is covered like a file. */
-function leadsToFolder(tree: string, path: string): boolean {
-  const how = { flags: O_PATH | O_DIRECTORY | O_CLOEXEC, resolve: RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS }
-  try {
-    using root = closing(now.openat(AT_FDCWD, tree, O_PATH | O_DIRECTORY | O_CLOEXEC, 0))
-    using _ = closing(now.openat2(root.fd, path || '.', how, OPEN_HOW_SIZE))
-    return true
-  } catch (error) {
-    if (error instanceof SyscallError) return false
-    throw error
-  }
+  using folder = folderIn(around?.source ?? rootfs, place.slice((around?.destination.length ?? 0) + 1))
+  return folder !== undefined
 }
 
 // every procfs and sysfs has the same layout, so ours tells whether a path in them is a file or a directory
