@@ -164,7 +164,10 @@ function childOf(pid: number): Child | undefined {
  * A new terminal from the container's own devpts, opened from outside. A process inside may have put a symbolic link or
  * another file in its place: links are not followed, and the opened file must be the pseudo-terminal multiplexer, 5:2.
  */
-export async function openTerminal(pid: number): Promise<{ master: number; slave: number }> {
+export async function openTerminal(
+  pid: number,
+  size?: ProcessSpec['consoleSize'],
+): Promise<{ master: number; slave: number }> {
   const how = { flags: O_RDWR | O_NOCTTY | O_CLOEXEC, resolve: RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS }
   const master = await openInside(pid, '/dev/pts/ptmx', how)
   try {
@@ -175,7 +178,7 @@ export async function openTerminal(pid: number): Promise<{ master: number; slave
         '/dev/pts/ptmx of the container is not a terminal multiplexer',
         'leave out -t',
       )
-    copySize(master)
+    copySize(master, size)
     return { master, slave: openSlave(master) }
   } catch (error) {
     closeSync(master)

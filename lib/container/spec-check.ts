@@ -5,7 +5,7 @@ import { has, type NamespaceType, type Spec } from './spec.ts'
  * Fields of the OCI specification that we do not implement: config.md, config-linux.md. A runtime ignores fields that it does not know,
  * and refuses those that it knows and cannot apply: no user may rely on a protection that has no effect.
  */
-const NOT_DONE = [
+export const NOT_DONE = [
   'hooks',
   'process.apparmorProfile',
   'process.selinuxLabel',
@@ -19,9 +19,19 @@ const NOT_DONE = [
   'linux.resources.network',
   'linux.resources.rdma',
   'linux.resources.memory.kernel',
+  'linux.resources.memory.checkBeforeUpdate',
+  'linux.resources.memory.useHierarchy',
   'linux.resources.blockIO.leafWeight',
   'linux.seccomp.listenerPath',
+  'linux.seccomp.listenerMetadata',
 ]
+
+/** What engines add to a container that is only created, and `minilab run` has no way to ask for. */
+export const DONE_IF_HELD = ['hooks', 'process.scheduler', 'process.ioPriority', 'linux.personality']
+
+/** Mounts whose ids are mapped: mount_setattr(2), "ID-mapped mounts". */
+export const MOUNT_NOT_DONE = ['uidMappings', 'gidMappings']
+const IDMAP = ['idmap', 'ridmap']
 
 /** Throws a usage error that names a field that we know and do not implement. Empty fields ask for nothing. `done`: by the caller. */
 export function refuseUndone(spec: Spec, done: readonly string[] = []): void {
@@ -29,9 +39,20 @@ export function refuseUndone(spec: Spec, done: readonly string[] = []): void {
     const value = field
       .split('.')
       .reduce<unknown>((at, name) => (at as Record<string, unknown>)?.[name], spec)
-    if (asksForSomething(value))
+    if (asksForSomething(value) || (field === 'linux.netDevices' && Object.keys(value ?? {}).length))
       throw new MinilabError('usage', `minilab does not support ${field}`, 'leave it out of the spec')
   }
+  for (const { destination, ...mount } of spec.mounts)
+    for (const field of MOUNT_NOT_DONE)
+      if (
+        asksForSomething((mount as Record<string, unknown>)[field]) ||
+        mount.options?.some(option => IDMAP.includes(option))
+      )
+        throw new MinilabError(
+          'usage',
+          `minilab does not support mounts[].${field} (${destination})`,
+          'leave it out of the spec',
+        )
   for (const name of Object.keys(spec.linux.sysctl ?? {})) {
     const [, namespace] = DIVIDED.find(([pattern]) => pattern.test(name)) ?? []
     if (!namespace || !has(spec, namespace))

@@ -27,6 +27,17 @@ export interface ProcessSpec {
   rlimits?: { type: string; soft: number; hard: number }[]
   noNewPrivileges?: boolean
   oomScoreAdj?: number
+  /** the last three in nanoseconds, for SCHED_DEADLINE */
+  scheduler?: {
+    policy: string
+    nice?: number
+    priority?: number
+    flags?: string[]
+    runtime?: number
+    deadline?: number
+    period?: number
+  }
+  ioPriority?: { class: string; priority: number }
 }
 
 export interface MountSpec {
@@ -58,6 +69,7 @@ interface LinuxSpec {
   maskedPaths?: string[]
   readonlyPaths?: string[]
   rootfsPropagation?: string
+  personality?: { domain: string; flags?: string[] }
 }
 
 export interface DeviceSpec {

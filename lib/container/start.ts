@@ -24,7 +24,7 @@ import { Later, type Op, type Replayed, Tape } from '../kernel/tape/tape.ts'
 import type { Container, Part, Plan } from './part.ts'
 import { joinFirst } from './parts/namespaces.ts'
 import { handOnStdio } from './parts/process.ts'
-import { refuseUndone } from './spec-check.ts'
+import { DONE_IF_HELD, refuseUndone } from './spec-check.ts'
 import { startError } from './start-error.ts'
 import { takeTerminal } from './parts/terminal.ts'
 
@@ -49,7 +49,7 @@ export function recordParts(
   gate: Gate,
 ): { flags: number; tape: Tape } {
   const { spec, stdio, monitor } = container
-  refuseUndone(spec, container.held ? ['hooks'] : []) // hooks are what engines add to a container that is only created
+  refuseUndone(spec, container.held ? DONE_IF_HELD : [])
   const flags = parts.reduce((all, part) => all | (part.flags?.(spec) ?? 0), 0)
   const tape = new Tape()
   monitor?.record(tape, gate, flags)

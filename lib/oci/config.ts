@@ -5,7 +5,6 @@ import {
   count,
   flag,
   integer,
-  anyOf,
   listOf,
   mapOf,
   number,
@@ -33,6 +32,7 @@ const groups = where(listOf(id), list => list.length <= 65536)
 const words = where(texts, list => list.every(word => !word.includes('\0')))
 const isProcess = object({
   terminal: optional(flag),
+  consoleSize: optional(object({ width: count, height: count })),
   user: object({ uid: id, gid: id, umask: optional(count), additionalGids: optional(groups) }),
   args: words,
   env: optional(words),
@@ -49,9 +49,24 @@ const isProcess = object({
   rlimits: optional(listOf(object({ type: text, soft: number, hard: number }))),
   noNewPrivileges: optional(flag),
   oomScoreAdj: optional(integer),
+  scheduler: optional(
+    object({
+      policy: text,
+      nice: optional(integer),
+      priority: optional(count),
+      flags: optionalTexts,
+      runtime: optional(count),
+      deadline: optional(count),
+      period: optional(count),
+    }),
+  ),
+  ioPriority: optional(object({ class: text, priority: where(count, value => value < 8) })),
 }) as Shape<ProcessSpec>
 
-const numbers = optional(mapOf(anyOf(number, flag)))
+const numbers = <N extends string>(...names: N[]) =>
+  Object.fromEntries(names.map(name => [name, optional(number)])) as Record<N, Shape<number | undefined>>
+const rates = optional(listOf(object({ major: integer, minor: integer, rate: count })))
+
 /** linux.resources, also of `update`. */
 export const isResources = object({
   devices: optional(
@@ -65,19 +80,43 @@ export const isResources = object({
       }),
     ),
   ),
-  memory: numbers,
-  cpu: optional(mapOf(anyOf(number, text))),
+  memory: optional(
+    object({
+      ...numbers('limit', 'reservation', 'swap', 'kernelTCP', 'swappiness'),
+      disableOOMKiller: optional(flag),
+    }),
+  ),
+  cpu: optional(
+    object({
+      ...numbers('shares', 'quota', 'burst', 'period', 'realtimeRuntime', 'realtimePeriod', 'idle'),
+      cpus: optional(text),
+      mems: optional(text),
+    }),
+  ),
   pids: optional(object({ limit: optional(number) })),
+  blockIO: optional(
+    object({
+      weight: optional(count),
+      weightDevice: optional(listOf(object({ major: integer, minor: integer, weight: optional(count) }))),
+      throttleReadBpsDevice: rates,
+      throttleWriteBpsDevice: rates,
+      throttleReadIOPSDevice: rates,
+      throttleWriteIOPSDevice: rates,
+    }),
+  ),
   hugepageLimits: optional(listOf(object({ pageSize: text, limit: number }))),
   unified: optional(mapOf(text)),
 }) as Shape<ResourcesSpec>
 
+const offset = optional(object({ secs: optional(integer), nanosecs: optional(count) }))
 const mapping = optional(listOf(object({ containerID: count, hostID: count, size: count })))
-const isConfig = object({
+/** What `create` reads of a config.json. What it reads and refuses is in spec-check.ts. */
+export const isConfig = object({
   ociVersion: text,
   process: isProcess,
   root: object({ path: text, readonly: optional(flag) }),
   hostname: optional(text),
+  domainname: optional(text),
   annotations: optional(mapOf(text)),
   hooks: optional(hooks),
   mounts: optional(
@@ -90,12 +129,44 @@ const isConfig = object({
     uidMappings: mapping,
     gidMappings: mapping,
     devices: optional(
-      listOf(object({ type: text, path: text, major: optional(integer), minor: optional(integer) })),
+      listOf(
+        object({
+          type: oneOf('c', 'b', 'u', 'p'),
+          path: text,
+          major: optional(integer),
+          minor: optional(integer),
+          fileMode: optional(count),
+          uid: optional(id),
+          gid: optional(id),
+        }),
+      ),
     ),
     cgroupsPath: optional(text),
     resources: optional(isResources),
     sysctl: optional(mapOf(text)),
-    seccomp: optional(object({ defaultAction: text })),
+    seccomp: optional(
+      object({
+        defaultAction: text,
+        defaultErrnoRet: optional(count),
+        architectures: optionalTexts,
+        flags: optionalTexts,
+        syscalls: optional(
+          listOf(
+            object({
+              names: texts,
+              action: text,
+              errnoRet: optional(count),
+              args: optional(
+                listOf(object({ index: count, value: number, valueTwo: optional(number), op: text })),
+              ),
+            }),
+          ),
+        ),
+      }),
+    ),
+    timeOffsets: optional(object({ monotonic: offset, boottime: offset })),
+    rootfsPropagation: optional(text),
+    personality: optional(object({ domain: text, flags: optionalTexts })),
     maskedPaths: optionalTexts,
     readonlyPaths: optionalTexts,
   }),

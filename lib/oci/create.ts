@@ -11,6 +11,7 @@ import { namespaces } from '../container/parts/namespaces.ts'
 import { network } from '../container/parts/network.ts'
 import { program, workdir } from '../container/parts/process.ts'
 import { root } from '../container/parts/root.ts'
+import { scheduling } from '../container/parts/scheduling.ts'
 import { terminal } from '../container/parts/terminal.ts'
 import { type Started, startParts } from '../container/start.ts'
 import { streams } from '../container/streams/streams.ts'
@@ -65,6 +66,7 @@ export async function createContainer(
       streams,
       workdir,
       lookup,
+      scheduling,
       hardening,
       program,
       recording(held, folder, console, recorded),

@@ -12,12 +12,23 @@ const FILES = {
   2: 'memory.max memory.swap.max memory.low cpu.max cpu.weight cpuset.cpus cpuset.mems pids.max'.split(' '),
 }
 
+const CONTROLLERS = {
+  1: ['memory', 'cpu', 'cpuset', 'pids', 'blkio', 'hugetlb'],
+  2: ['memory', 'cpu', 'cpuset', 'pids', 'io', 'hugetlb'],
+}
+
 /** What is written where, in a directory that looks like a cgroup of one version but for the files `without`. */
-function written(version: 1 | 2, resources: ResourcesSpec, without: string[] = []): Record<string, string> {
+function written(
+  version: 1 | 2,
+  resources: ResourcesSpec,
+  without: string[] = [],
+  further: string[] = [],
+): Record<string, string> {
   const path = mkdtempSync(join(tmpdir(), 'minilab-limits-'))
   onTestFinished(() => rmSync(path, { recursive: true }))
-  for (const file of FILES[version]) if (!without.includes(file)) writeFileSync(join(path, file), '')
-  const hierarchy = { version, mount: path, own: path, controllers: ['memory', 'cpu', 'cpuset', 'pids'] }
+  for (const file of [...FILES[version], ...further])
+    if (!without.includes(file)) writeFileSync(join(path, file), '')
+  const hierarchy = { version, mount: path, own: path, controllers: CONTROLLERS[version] }
   setLimits(new Cgroup([{ hierarchy, path }]), resources)
   const files = readdirSync(path).map(file => [file, readFileSync(join(path, file), 'utf8')] as const)
   return Object.fromEntries(files.filter(([, value]) => value !== ''))
@@ -87,4 +98,53 @@ test('where swap is not accounted, its limit is left out; any other missing file
   expect(written(1, memory, ['memory.memsw.limit_in_bytes'])).toEqual({ 'memory.limit_in_bytes': '1000' })
   expect(written(2, memory, ['memory.swap.max'])).toEqual({ 'memory.max': '1000' })
   expect(() => written(2, memory, ['memory.max'])).toThrow(/^open\(".*\/memory\.max"\) = -1 ENOENT/)
+})
+
+const disk = { major: 8, minor: 16 }
+const further: ResourcesSpec = {
+  cpu: { burst: 5000, idle: 1 },
+  blockIO: {
+    weight: 300,
+    weightDevice: [{ ...disk, weight: 20 }],
+    throttleReadBpsDevice: [{ ...disk, rate: 1 }],
+    throttleWriteBpsDevice: [{ ...disk, rate: 2 }],
+    throttleReadIOPSDevice: [{ ...disk, rate: 3 }],
+    throttleWriteIOPSDevice: [{ ...disk, rate: 4 }],
+  },
+  hugepageLimits: [{ pageSize: '2MB', limit: 4 << 20 }],
+}
+
+test('further limits have their files, on v1 and on v2, or are refused', () => {
+  const onlyV1 = { cpu: { realtimeRuntime: 950, realtimePeriod: 1000 }, memory: { kernelTCP: 4096 } }
+  const expected1 = {
+    'cpu.cfs_burst_us': '5000',
+    'cpu.idle': '1',
+    'cpu.rt_runtime_us': '950',
+    'cpu.rt_period_us': '1000',
+    'memory.kmem.tcp.limit_in_bytes': '4096',
+    'blkio.weight': '8:16 20', // both are written to one file, one after the other
+    'blkio.throttle.read_bps_device': '8:16 1',
+    'blkio.throttle.write_bps_device': '8:16 2',
+    'blkio.throttle.read_iops_device': '8:16 3',
+    'blkio.throttle.write_iops_device': '8:16 4',
+    'hugetlb.2MB.limit_in_bytes': '4194304',
+  }
+  const on1 = { ...further, ...onlyV1, cpu: { ...further.cpu, ...onlyV1.cpu } }
+  expect(written(1, on1, [], Object.keys(expected1))).toEqual(expected1)
+
+  const expected2 = {
+    'cpu.max.burst': '5000',
+    'cpu.idle': '1',
+    'io.bfq.weight': '8:16 20',
+    'io.max': '8:16 wiops=4',
+    'hugetlb.2MB.max': '4194304',
+    'memory.high': '5',
+  }
+  const on2 = { ...further, unified: { 'memory.high': '5' } }
+  expect(written(2, on2, [], Object.keys(expected2))).toEqual(expected2)
+  expect(() => written(2, { cpu: onlyV1.cpu })).toThrow(
+    /linux\.resources\.cpu\.realtime\w+: cgroup v2 has no such limit/,
+  )
+  expect(() => written(2, { memory: onlyV1.memory })).toThrow(/linux\.resources\.memory\.kernelTCP/)
+  expect(() => written(2, { unified: { 'no.such': '1' } })).toThrow(/there is no no\.such/)
 })

@@ -50,6 +50,7 @@ export function makeRaw(fd: number): () => void {
 
 /** Gives another terminal the size of ours, now and at every change; the kernel then sends SIGWINCH to its foreground processes. */
 export function followSize(master: number): () => void {
+  if (terminalOfOurs() === undefined) return () => {} // it keeps the size that it was given
   const follow = () => copySize(master)
   follow()
   process.on('SIGWINCH', follow)
@@ -62,9 +63,11 @@ export function openSlave(master: number): number {
   return now.ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC)
 }
 
+const terminalOfOurs = () => [0, 1, 2].find(fd => isatty(fd))
+
 /** struct winsize: rows, columns, pixels. Without a given size, and without the size of a terminal of ours, 24 lines of 80. */
 export function copySize(master: number, given?: { width: number; height: number }): void {
-  const ours = [0, 1, 2].find(fd => isatty(fd))
+  const ours = terminalOfOurs()
   const size = new Uint8Array(8)
   if (given) new Uint16Array(size.buffer).set([given.height, given.width])
   else if (ours !== undefined) now.ioctl(ours, TIOCGWINSZ, size)

@@ -95,6 +95,12 @@ export const syscalls = {
   setsid: [],
   /** setpgid(2): put a process into a process group; 0: the caller, into a group of its own */
   setpgid: ['pid:pid', 'pgid:pid'],
+  /** personality(2): the execution domain, for programs of another kind of system */
+  personality: ['persona:hex'],
+  /** sched_setattr(2): the policy by which a process gets the CPU, and its values, as struct sched_attr */
+  sched_setattr: ['pid:pid', 'attr:bytes', 'flags:int'],
+  /** ioprio_set(2): the priority of a process's input and output, a class and a value in it */
+  ioprio_set: ['which:int', 'who:int', 'ioprio:hex'],
   /** umask(2): the mode bits that new files do not get */
   umask: ['mask:octal'],
   /** chdir(2): change the working directory */

@@ -189,6 +189,16 @@ export interface Recorder {
   setsid(): Later
   /** setpgid(2): put a process into a process group; 0: the caller, into a group of its own */
   setpgid(pid: Arg<'setpgid', 0>, pgid: Arg<'setpgid', 1>): Later
+  /** personality(2): the execution domain, for programs of another kind of system */
+  personality(persona: Arg<'personality', 0>): Later
+  /** sched_setattr(2): the policy by which a process gets the CPU, and its values, as struct sched_attr */
+  sched_setattr(
+    pid: Arg<'sched_setattr', 0>,
+    attr: Arg<'sched_setattr', 1>,
+    flags: Arg<'sched_setattr', 2>,
+  ): Later
+  /** ioprio_set(2): the priority of a process's input and output, a class and a value in it */
+  ioprio_set(which: Arg<'ioprio_set', 0>, who: Arg<'ioprio_set', 1>, ioprio: Arg<'ioprio_set', 2>): Later
   /** umask(2): the mode bits that new files do not get */
   umask(mask: Arg<'umask', 0>): Later
   /** chdir(2): change the working directory */

@@ -38,7 +38,7 @@ export async function run({ root, flags, args: [id = '', ...words] }: Call): Pro
   const pidfd = findProcess(state.pid, state.started)
   if (pidfd === undefined) throw stopped()
   using _ = closing(pidfd)
-  const pair = program.terminal ? await openTerminal(state.pid) : undefined
+  const pair = program.terminal ? await openTerminal(state.pid, program.consoleSize) : undefined
   if (pair && console) sendTerminal(console, pair.master)
   const pid = await start(state, {
     id,
