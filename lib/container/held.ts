@@ -15,13 +15,19 @@ import {
 import { now } from '../kernel/syscalls/now.ts'
 import type { Gate } from '../kernel/tape/gate.ts'
 import { closeTape, standaloneFile } from '../kernel/tape/standalone.ts'
-import { Tape } from '../kernel/tape/tape.ts'
+import { type Op, Tape } from '../kernel/tape/tape.ts'
 import { TAPE_FD } from '../kernel/tape/tape-file.ts'
 
 /** The files by which another command starts the container: two FIFOs, and the tape, in which that command reads the results. */
 const FILES = { start: 'start', result: 'result', tape: 'tape' } as const
 
 const LAST_FD = 0xffffffff
+
+/** A call as `start` prints it if it is refused: with the learner's line, but not if it is the execve, which engines know. */
+function withPlace(line: string, op: Op | undefined): string {
+  const { at } = op ?? {}
+  return at && !line.startsWith('execve(') ? `${at.file}:${at.line} (${at.text}): ${line}` : line
+}
 
 /**
  * A container that is created, but not started. Its second stage is a program by itself, which needs no process of ours: it waits at the
@@ -81,7 +87,8 @@ export class Held implements Disposable {
     second.note('until the container is started')
     second.readByte(this.#start)
     second.ops.push(...tape.ops.splice(at))
-    this.printed = second.print().filter(line => !line.startsWith('#'))
+    const lines = second.print().filter(line => !line.startsWith('#'))
+    this.printed = lines.map((line, i) => withPlace(line, second.ops[i]))
     const file = standaloneFile(second, this.#tape)
     tape.close_range(3 + this.preserved, LAST_FD, CLOSE_RANGE_CLOEXEC)
     for (let fd = 3; fd < 3 + this.preserved; fd++) tape.fcntl(fd, F_SETFD, 0)
@@ -107,9 +114,28 @@ export class Held implements Disposable {
 
   /** Closes the descriptors that the program does not get, except the one that tells when it has been executed. */
   closeRest(tape: Tape): void {
-    const first = 3 + this.preserved
-    if (first < this.#result) tape.close_range(first, this.#result - 1, 0)
-    tape.close_range(this.#result + 1, LAST_FD, 0)
+    for (const [first, last] of this.#around(3, LAST_FD)) tape.close_range(first, last, 0)
+  }
+
+  /** The calls that close a range of descriptors, from the op at `from` on, leave out the same ones. */
+  spare(tape: Tape, from: number): void {
+    const ops = tape.ops.splice(from)
+    for (const op of ops) {
+      const [first, last, flags] = op.args
+      const isRange = op.call === 'close_range' && typeof first === 'number' && typeof last === 'number'
+      if (!isRange) tape.ops.push(op)
+      else for (const range of this.#around(first, last)) tape.ops.push({ ...op, args: [...range, flags] })
+    }
+  }
+
+  /** A range of descriptors without those that have to stay open. */
+  #around(first: number, last: number): [first: number, last: number][] {
+    const from = Math.max(first, 3 + this.preserved)
+    const ranges: [number, number][] = [
+      [from, Math.min(last, this.#result - 1)],
+      [Math.max(from, this.#result + 1), last],
+    ]
+    return ranges.filter(([start, end]) => start <= end)
   }
 
   [Symbol.dispose](): void {

@@ -13,12 +13,16 @@ import type { Exercise } from './exercise.ts'
 import { fileOf, findWorkspace, type Workspace } from './workspace.ts'
 import { loadExported } from './learners-code.ts'
 
+/** The parts that the learner lists in the last lab's file, with those of ours that no lab asks for: for `run --mine`. */
+export async function ownParts(last: Exercise): Promise<readonly Part[]> {
+  return withOurs(await listedParts(ownWorkspace(), last))
+}
+
 /**
  * The parts that the learner lists in the last lab's file, to run for real. Throws a usage error if there is no such file, a
  * MinilabError (refused) with the line if it cannot be used.
  */
-export async function ownParts(last: Exercise): Promise<readonly Part[]> {
-  const workspace = ownWorkspace()
+export async function listedParts(workspace: Workspace, last: Exercise): Promise<readonly Part[]> {
   const file = fileOf(workspace, last)
   if (!existsSync(file))
     throw new MinilabError(
@@ -27,7 +31,7 @@ export async function ownParts(last: Exercise): Promise<readonly Part[]> {
       `minilab lab ${last.number} makes it`,
     )
   const { parts } = await loadExported(workspace.folder, last)
-  if (Array.isArray(parts) && parts.length > 0) return withOurs(parts as Part[])
+  if (Array.isArray(parts) && parts.length > 0) return (parts as Part[]).map(inTime)
   throw new MinilabError('usage', `\`parts\` in ${basename(file)} is empty`, `minilab lab ${last.number}`)
 }
 
@@ -78,7 +82,7 @@ function withOurs(parts: readonly Part[]): Part[] {
   const after: Record<string, Part[]> = { root: [placeVolumes, terminal, streams] }
   return parts.flatMap(part => [
     ...(before[part.name] ?? []),
-    isPart(part, 'network') ? untilConnected(inTime(part)) : inTime(part),
+    isPart(part, 'network') ? untilConnected(part) : part,
     ...(after[part.name] ?? []),
   ])
 }

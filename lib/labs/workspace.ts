@@ -20,7 +20,7 @@ import type { LabName } from './exercise.ts'
 import { withFileLock } from './lock.ts'
 import { createOwned, linkOwned, makeOwnedFolder, sudoUser, writeOwned } from './file-owner.ts'
 import type { Progress } from './progress-shape.ts'
-import { script } from './workspace-script.ts'
+import { scripts } from './workspace-script.ts'
 
 /** A learner's folder: their code, one file for each chapter, and their progress. */
 export interface Workspace {
@@ -96,9 +96,9 @@ interface Piece {
 }
 
 /**
- * Makes a folder a workspace. If it is one already, adds only what is missing; changes only links, and the script `minilab`,
- * that lead to another minilab. Also returns the names of what was made. Throws a usage error if the folder contains other
- * things, or cannot be made or written.
+ * Makes a folder a workspace. One that is a workspace already gets what it lacks; nothing that is there is changed, but
+ * links, and our scripts, that lead to another minilab than this. Returns with it the names of what was made.
+ * Throws a usage error where the folder holds other things or cannot be made or written.
  */
 export function initWorkspace(path: string): { workspace: Workspace; made: string[] } {
   const wanted = resolve(path)
@@ -160,8 +160,8 @@ function pieces(folder: string): Piece[] {
   return [
     file('package.json', () => lines(PACKAGE)),
     file('tsconfig.json', () => lines(TSCONFIG)),
-    file('.gitignore', () => 'node_modules/\n*.new\n/minilab\n'),
-    script(folder),
+    file('.gitignore', () => 'node_modules/\n*.new\n/minilab\n/minilab-oci\n'),
+    ...scripts(folder),
     link(folder, 'node_modules/minilab', codeFolder),
     ...nodeTypes().map(types => link(folder, 'node_modules/@types/node', types)),
     ...labs().map(lab => file(`${lab}.ts`, () => readFileSync(join(LABS, lab, 'start.ts'), 'utf8'))),

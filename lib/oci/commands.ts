@@ -1,4 +1,6 @@
+import type { Part, Plan } from '../container/part.ts'
 import type { Flags, FlagTable } from './command-line.ts'
+import type { OfCreate } from './create.ts'
 
 /** What a command is given: its flags, and the words after them. */
 export interface Call {
@@ -10,16 +12,30 @@ export interface Call {
   debug(text: string): void
   /** writes a line of the log about something that does not make the command fail */
   warn(text: string): void
+  /** says why the command fails, where nothing can be thrown any more */
+  fail(text: string): void
+  /** --mine: the learner's parts make the container */
+  mine?: Mine
+}
+
+/** How `create` is done with other parts than ours. */
+interface Mine {
+  /** puts them in their order, with what `create` adds */
+  arrange(added: OfCreate, plan: Plan): Part[]
+  /** whether another process has made the container's folder, and takes back what is left when we have failed */
+  keeper: boolean
 }
 
 /** Does the work of a command; the result is the exit status, 0 unless given. */
-type Run = (call: Call) => void | number | Promise<void | number>
+export type Run = (call: Call) => void | number | Promise<void | number>
 
 interface Command {
   summary: string
   /** the words after the flags; a name in brackets may be missing, and `…` means any number */
   args: string
   flags: FlagTable
+  /** whether it makes a container: with --mine from the learner's parts */
+  makes?: true
   /** loaded only when it is used: most commands need few modules */
   load(): Promise<{ run: Run }>
 }
@@ -32,6 +48,8 @@ export const GLOBAL: FlagTable = {
   log: { kind: 'value' },
   'log-format': { kind: 'value' },
   debug: { kind: 'switch' },
+  mine: { kind: 'switch' },
+  workspace: { kind: 'value' },
   'systemd-cgroup': { refused: 'let the engine use the cgroupfs driver' },
   rootless: { refused: 'start it as the user whom it is for', value: true },
   criu: { refused: CRIU, value: true },
@@ -55,6 +73,7 @@ export const COMMANDS: Record<string, Command> = {
     summary: 'make a container from a bundle; its program waits for start',
     args: 'ID',
     flags: NEW,
+    makes: true,
     load: () => import('./commands/create.ts'),
   },
   delete: {
@@ -127,6 +146,7 @@ export const COMMANDS: Record<string, Command> = {
     summary: 'create and start a container, and wait for its end',
     args: 'ID',
     flags: { ...NEW, detach: { kind: 'switch', short: 'd' }, keep: { kind: 'switch' } },
+    makes: true,
     load: () => import('./commands/run.ts'),
   },
   spec: {

@@ -1,4 +1,4 @@
-import { mkdirSync, realpathSync, writeFileSync } from 'node:fs'
+import { mkdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { codeOf } from '../common/error-code.ts'
 import { MinilabError } from '../common/errors.ts'
@@ -15,7 +15,9 @@ import { scheduling } from '../container/parts/scheduling.ts'
 import { terminal } from '../container/parts/terminal.ts'
 import { type Started, startParts } from '../container/start.ts'
 import { streams } from '../container/streams/streams.ts'
-import { bootId, startTime } from '../kernel/process/procfs.ts'
+import { Cgroup } from '../kernel/cgroup/cgroup.ts'
+import { planCgroup } from '../kernel/cgroup/make-cgroup.ts'
+import { bootId, inFirstUserNamespace, startTime } from '../kernel/process/procfs.ts'
 import { KEYCTL_JOIN_SESSION_KEYRING } from '../kernel/syscalls/constants.ts'
 import type { Call } from './commands.ts'
 import { type Config, readConfig } from './config.ts'
@@ -26,6 +28,35 @@ import { planFor } from './plan.ts'
 import { removeContainer, sweep } from './remove.ts'
 import { folderOf, type State } from './state.ts'
 import { inRuncsWords } from './words.ts'
+
+/** What `create` adds to the parts of a container. */
+export interface OfCreate {
+  /** its own session keyring */
+  keyring: Part[]
+  /** its cgroups; none for a user without rights over any, whose container asks for no limits */
+  cgroup: Part[]
+  /** looks for the program */
+  lookup: Part
+  /** on the host, once all other parts have done their work there: the state, hooks, the files that other commands need */
+  last: Part[]
+}
+
+/** The order of our own parts. */
+const ours = ({ keyring, cgroup, lookup, last }: OfCreate): Part[] => [
+  namespaces,
+  ...keyring,
+  root,
+  ...cgroup,
+  network,
+  terminal,
+  streams,
+  workdir,
+  lookup,
+  scheduling,
+  hardening,
+  program,
+  ...last,
+]
 
 /** What `run` can still do with the container, as the process that has created it. */
 export interface Created {
@@ -38,7 +69,7 @@ export interface Created {
  * If anything fails, nothing is left. `ownTerminal`: its terminal may stay with us, instead of going to --console-socket.
  */
 export async function createContainer(
-  { root: states, flags, debug, warn }: Call,
+  { root: states, flags, debug, warn, mine }: Call,
   id: string,
   { ownTerminal = false } = {},
 ): Promise<Created> {
@@ -47,30 +78,26 @@ export async function createContainer(
   const config = readConfig(bundle)
   const console = flags.value('console-socket')
   if (!ownTerminal || console) checkConsole(config.process.terminal ?? false, console)
-  makeFolder(states, folder)
+  if (!mine?.keeper) makeFolder(states, folder)
   const recorded: { state?: State } = {}
   let started: Started | undefined
   try {
     using held = new Held(folder, preserved(flags.value('preserve-fds')))
     const plan = planFor(config, { id, bundle, states, folder }, held)
     const lookup = lookUp(config.process)
-    const parts = [
-      namespaces,
-      ...(flags.has('no-new-keyring') ? [] : [keyring]),
-      root,
-      limits,
-      network,
-      described(config, bundle, recorded),
-      hooks(config, plan, folder, recorded),
-      terminal,
-      streams,
-      workdir,
-      lookup,
-      scheduling,
-      hardening,
-      program,
-      recording(held, folder, console, recorded),
-    ]
+    const parts = (mine?.arrange ?? ours)(
+      {
+        keyring: flags.has('no-new-keyring') ? [] : [keyring],
+        cgroup: needsCgroup(plan) ? [limits] : [],
+        lookup,
+        last: [
+          described(config, bundle, recorded),
+          hooks(config, plan, folder, recorded),
+          recording(held, folder, console, recorded),
+        ],
+      },
+      plan,
+    )
     started = await startParts(parts, plan)
     for (const { call, args, result, errno } of started.tape) debug(`${call}(${args}) = ${errno ?? result}`)
     const missing = notFound(lookup)
@@ -84,14 +111,15 @@ export async function createContainer(
   } catch (error) {
     started?.child.kill('SIGKILL')
     await started?.child.exit
-    await removeContainer(states, folder)
+    if (mine?.keeper) rmSync(join(folder, 'state.json'), { force: true })
+    else await removeContainer(states, folder)
     if (recorded.state) tryHooks('poststop', config.hooks, recorded.state, 'stopped', warn)
     throw inRuncsWords(error, config.process)
   }
 }
 
 /** The descriptors of `--preserve-fds`. */
-function preserved(text = '0'): number {
+export function preserved(text = '0'): number {
   if (/^\d+$/.test(text)) return Number(text)
   throw new MinilabError('usage', `--preserve-fds ${text} is no number`, 'give a number of descriptors')
 }
@@ -105,7 +133,7 @@ function bundleOf(path: string): string {
 }
 
 /** Its folder: at the same time the claim to the id. */
-function makeFolder(states: string, folder: string): void {
+export function makeFolder(states: string, folder: string): void {
   mkdirSync(states, { recursive: true, mode: 0o711 })
   sweep(states)
   try {
@@ -118,6 +146,20 @@ function makeFolder(states: string, folder: string): void {
       'choose another id, or delete it',
     )
   }
+}
+
+/**
+ * Whether it gets its own cgroup. An ordinary user, also as root of a user namespace, may have no rights over any: then a container that
+ * asks for no limits stays in the caller's, as with runc. (Nor can rules for devices be enforced; but no device can be made there.)
+ */
+function needsCgroup({ id, spec: { linux } }: Plan): boolean {
+  if (process.geteuid?.() === 0 && inFirstUserNamespace()) return true
+  const { devices: _, ...limited } = linux.resources ?? {}
+  const asked = Object.values(limited).flatMap(value => Object.values(value as object))
+  return (
+    asked.some(Boolean) ||
+    planCgroup(linux.cgroupsPath ?? `/minilab/${id}`, ['memory', 'cpu', 'pids']) instanceof Cgroup
+  )
 }
 
 /** Its own session keyring, so that it does not have the caller's keys: keyctl(2), session-keyring(7). */

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { takeFlags, type Flags } from './command-line.ts'
 import { type Call, COMMANDS, GLOBAL, REFUSED } from './commands.ts'
 import { MinilabError } from '../common/errors.ts'
+import { inFirstUserNamespace } from '../kernel/process/procfs.ts'
 import { type Log, write } from './log.ts'
 
 /** The version of the runtime specification. */
@@ -44,8 +45,13 @@ async function main(words: string[]): Promise<number> {
     args,
     debug: text => debug.on && write(log, 'debug', text),
     warn: text => write(log, 'warning', text),
+    fail: text => write(log, 'error', text),
   }
-  return (await run(call)) ?? 0
+  const workspace = global.value('workspace')
+  if (workspace !== undefined && !global.has('mine'))
+    throw new MinilabError('usage', '--workspace says where your parts are', 'add --mine')
+  if (!global.has('mine') || !command.makes) return (await run(call)) ?? 0
+  return (await import('./own-parts/with-own-parts.ts')).withOwnParts(call, run, workspace)
 }
 
 function configure(global: Flags): void {
@@ -65,17 +71,20 @@ function checkArgs(name: string, wanted: string, args: readonly string[]): void 
   throw new MinilabError('usage', `${name} takes ${wanted || 'no arguments'}`, `minilab-oci ${name} --help`)
 }
 
-/** Where runc's is /run/runc: of root on the machine, otherwise of the user. */
+/** Where runc's is /run/runc: of root on the machine, otherwise of the user, whom Podman makes root of a user namespace. */
 function defaultRoot(): string {
   const { XDG_RUNTIME_DIR } = process.env
-  return process.geteuid?.() !== 0 && XDG_RUNTIME_DIR
+  return XDG_RUNTIME_DIR && !(process.geteuid?.() === 0 && inFirstUserNamespace())
     ? join(XDG_RUNTIME_DIR, 'minilab-oci')
     : '/run/minilab-oci'
 }
 
 /** The message alone is what engines look at; what to do follows it. */
 function textOf(error: unknown): string {
-  if (error instanceof MinilabError) return [error.message, error.remedy].filter(Boolean).join(': ')
+  if (error instanceof MinilabError) {
+    const { at, message, remedy } = error
+    return [at && `${at.file}:${at.line} (${at.text})`, message, remedy].filter(Boolean).join(': ')
+  }
   return error instanceof Error ? error.message : String(error)
 }
 

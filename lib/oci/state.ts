@@ -136,9 +136,10 @@ function isPaused(state: State): boolean {
   return (unlessGone(() => readFileSync(join(freezer.path, file), 'utf8').trim()) ?? none) !== none
 }
 
-/** All processes of a container, also those in cgroups that it made itself. */
-export function pidsOf({ cgroups: [first] }: State): number[] {
-  return first ? pidsBelow(first.path) : []
+/** All processes of a container, also those in cgroups that it made itself; without a cgroup only its first is known. */
+export function pidsOf(state: State): number[] {
+  const [first] = state.cgroups
+  return first ? pidsBelow(first.path) : lives(state) ? [state.pid] : []
 }
 
 function pidsBelow(path: string): number[] {

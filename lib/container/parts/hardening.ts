@@ -28,8 +28,7 @@ export const hardening: Part = {
   },
 
   inside(tape, { spec: { process, linux } }) {
-    for (const { type, soft, hard } of process.rlimits ?? [])
-      tape.prlimit64(0, rlimitNumber(type), { cur: word(soft), max: word(hard) }, null)
+    setRlimits(tape, process)
     if (process.user.umask !== undefined) tape.umask(process.user.umask)
     // seccomp(2): without no_new_privs a filter needs CAP_SYS_ADMIN, so it must come before the capabilities go
     const filter = linux.seccomp && compileSeccomp(linux.seccomp)
@@ -40,6 +39,12 @@ export const hardening: Part = {
     if (process.noNewPrivileges) tape.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     if (filter && filterLast) tape.seccomp(SECCOMP_SET_MODE_FILTER, flags, filter)
   },
+}
+
+/** The limits of the process itself: getrlimit(2). */
+export function setRlimits(tape: Tape, { rlimits = [] }: ProcessSpec): void {
+  for (const { type, soft, hard } of rlimits)
+    tape.prlimit64(0, rlimitNumber(type), { cur: word(soft), max: word(hard) }, null)
 }
 
 /** RLIM_INFINITY is 2^64 - 1, which JSON.parse rounds up to 2^64. */
@@ -66,7 +71,12 @@ function changeUser(tape: Tape, { user, capabilities: sets }: ProcessSpec): void
   tape.setresuid(user.uid, user.uid, user.uid)
   if (!keep) return
   tape.capset(capHeader(), capData(keep.effective, keep.permitted, keep.inheritable))
-  for (const name of sets?.ambient ?? []) {
+  raiseAmbient(tape, sets?.ambient)
+}
+
+/** The capabilities that a program of another user than root keeps: capabilities(7), "Ambient". */
+export function raiseAmbient(tape: Tape, names: readonly string[] = []): void {
+  for (const name of names) {
     const bit = capabilityMask([name]).toString(2).length - 1
     // a capability that is not inheritable cannot be ambient: `runc spec` asks for such, and runc leaves them out
     tape.allow('EPERM').prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, bit, 0, 0)

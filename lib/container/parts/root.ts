@@ -55,7 +55,7 @@ export const root: Part = {
 }
 
 /** What belongs in the image itself: other file systems, volumes, covers, device files, the working directory. */
-function attachRest(tape: Tape, container: Container, lent: Lent): void {
+export function attachRest(tape: Tape, container: Container, lent: Lent): void {
   const { spec } = container
   const there = ['/', ...spec.mounts.map(m => m.destination)]
   for (const mount of spec.mounts) {
@@ -84,7 +84,7 @@ function makeWorkdir(tape: Tape, { process: { cwd } }: Spec, there: string[]): v
 }
 
 /** Makes the root read-only. */
-function closeRoot(tape: Tape, { layers, rootfs, rootAsGiven }: Container): void {
+export function closeRoot(tape: Tape, { layers, rootfs, rootAsGiven }: Container): void {
   const kept = layers ? 0 : rootAsGiven ? lockedOn(rootfs) : plainFlags(rootfs)
   tape.mount(null, '/', null, MS_BIND | MS_REMOUNT | MS_RDONLY | kept, null)
 }

@@ -49,7 +49,7 @@ export function makeKernelTrees(tape: Tape, container: Container, lent: Lent): M
   }
   tape.about = ''
   if (hasOwnDev(spec)) devices(tape, spec, lent, staged)
-  setSysctls(tape, spec)
+  setSysctls(tape, spec, staged)
   cover(tape, covered(spec).kernel, lent, isDirectory, staged)
   const trees = new Map<string, Later>()
   for (const { destination } of kernelTrees(spec))
@@ -131,15 +131,11 @@ function mountCgroups(
 }
 
 /** `net.ipv4.ip_forward` is /proc/sys/net/ipv4/ip_forward: written before that tree becomes read-only. */
-function setSysctls(tape: Tape, { linux }: Spec): void {
+export function setSysctls(tape: Tape, { linux }: Spec, at: (path: string) => string): void {
   for (const [name, value] of Object.entries(linux.sysctl ?? {})) {
     tape.about = `error setting sysctl ${name}`
-    const file = tape.openat(
-      AT_FDCWD,
-      `${staged('/proc/sys')}/${name.replaceAll('.', '/')}`,
-      O_WRONLY | O_CLOEXEC,
-      0,
-    )
+    const path = `${at('/proc/sys')}/${name.replaceAll('.', '/')}`
+    const file = tape.openat(AT_FDCWD, path, O_WRONLY | O_CLOEXEC, 0)
     tape.write(file, Buffer.from(value), Buffer.byteLength(value))
     tape.close(file)
   }
