@@ -70,12 +70,21 @@ async function start(args: string[], socket: string, log: string, env: NodeJS.Pr
   }
 }
 
-/** A dockerd with our runtime beside runc, in its own network and mount namespaces, with the image `bb`. */
-export async function startDocker(folder: string): Promise<Daemon> {
+/** A runtime as it is registered. */
+interface Registered {
+  path: string
+  runtimeArgs?: string[]
+}
+
+/** A dockerd with our runtime beside runc, and others in its own network and mount namespaces, with the image `bb`. */
+export async function startDocker(folder: string, more: Record<string, Registered> = {}): Promise<Daemon> {
   const socket = join(folder, 'docker.sock')
   const at = (name: string) => join(folder, 'docker', name)
   mkdirSync(at(''), { recursive: true })
+  writeFileSync(at('daemon.json'), JSON.stringify({ runtimes: { ours: { path: OURS }, ...more } }))
   const options = [
+    '--config-file',
+    at('daemon.json'),
     '--data-root',
     at('data'),
     '--exec-root',
@@ -85,13 +94,35 @@ export async function startDocker(folder: string): Promise<Daemon> {
     '--bridge=none',
   ]
   const docker = await start(
-    ['unshare', '-n', '-m', 'dockerd', '-H', `unix://${socket}`, ...options, '--add-runtime', `ours=${OURS}`],
+    ['unshare', '-n', '-m', 'dockerd', '-H', `unix://${socket}`, ...options],
     socket,
     at('log'),
     { DOCKER_HOST: `unix://${socket}` },
   )
   execFileSync('docker', ['import', makeTar(folder), 'bb'], { env: docker.env, stdio: 'ignore' })
   return docker
+}
+
+/** Podman's configuration with more runtimes, and a store of its own: the variables that name the files. */
+export function podmanFiles(folder: string, runtimes: Record<string, string>): Record<string, string> {
+  const write = (name: string, text: string) => {
+    writeFileSync(join(folder, name), text)
+    return join(folder, name)
+  }
+  const names = JSON.stringify([...Object.keys(runtimes), 'runc'])
+  const paths = Object.entries(runtimes).map(([name, path]) => `${name} = ["${path}"]\n`)
+  return {
+    CONTAINERS_CONF: write(
+      'containers.conf',
+      `[containers]\ndefault_ulimits = ["nofile=1024:4096", "nproc=1000:1000"]\n[engine]\ncgroup_manager = "cgroupfs"\n` +
+        `events_logger = "file"\nruntime_supports_json = ${names}\ntmp_dir = "${join(folder, 'tmp')}"\n` +
+        `[engine.runtimes]\n${paths.join('')}`,
+    ),
+    CONTAINERS_STORAGE_CONF: write(
+      'storage.conf',
+      `[storage]\ndriver = "vfs"\ngraphroot = "${join(folder, 'root')}"\nrunroot = "${join(folder, 'run')}"\n`,
+    ),
+  }
 }
 
 /** Of containerd; also the name of the cgroup above those of its containers, which it leaves. */

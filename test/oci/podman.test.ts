@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { lacking, makeFolder, makeTar, OURS, remove, said } from './engines.ts'
+import { lacking, makeFolder, makeTar, OURS, podmanFiles, remove, said } from './engines.ts'
 
 const RUN = 'podman --runtime $R run --network none --rm'
 const RUN_CC = 'podman --runtime $R run --network none -d --name cc'
@@ -51,20 +51,7 @@ describe.skipIf(lacks)(`podman${lacks}`, () => {
   beforeAll(() => {
     mkdirSync(join(folder, 'volume'))
     writeFileSync(join(folder, 'volume/f'), 'data\n')
-    const write = (name: string, text: string) => {
-      writeFileSync(join(folder, name), text)
-      return join(folder, name)
-    }
-    env.CONTAINERS_CONF = write(
-      'containers.conf',
-      `[containers]\ndefault_ulimits = ["nofile=1024:4096", "nproc=1000:1000"]\n[engine]\ncgroup_manager = "cgroupfs"\n` +
-        `events_logger = "file"\nruntime_supports_json = ["minilab-oci", "runc"]\ntmp_dir = "${join(folder, 'tmp')}"\n` +
-        `[engine.runtimes]\nminilab-oci = ["${OURS}"]\n`,
-    )
-    env.CONTAINERS_STORAGE_CONF = write(
-      'storage.conf',
-      `[storage]\ndriver = "vfs"\ngraphroot = "${join(folder, 'root')}"\nrunroot = "${join(folder, 'run')}"\n`,
-    )
+    Object.assign(env, podmanFiles(folder, { 'minilab-oci': OURS }))
     execFileSync('podman', ['import', makeTar(folder), 'bb'], { env, stdio: 'ignore' })
   })
   afterAll(() => remove(folder))
