@@ -30,10 +30,11 @@ export async function startOurs(plan: Plan, parts: readonly Part[], tell: (work:
   return { container, pid: child.pid, child, tape, clone, remove: async () => void (await child.exit) }
 }
 
-/** Starts a container with another runtime. */
-export async function startTheirs(plan: Plan, runtime: string): Promise<Started> {
-  const foreign = await startForeign(runtime, plan, join(dataFolder(), 'containers'))
-  return { ...foreign, container: nothingMade(plan), child: undefined, tape: [], clone: undefined }
+/** Has another runtime start a container; of the parts, those work that are an engine's. */
+export async function startTheirs(plan: Plan, parts: readonly Part[], runtime: string): Promise<Started> {
+  const container = nothingMade(plan)
+  const foreign = await startForeign(runtime, container, parts, join(dataFolder(), 'containers'))
+  return { ...foreign, container, child: undefined, tape: [], clone: undefined }
 }
 
 /** Ends a started container, and removes what remains. */

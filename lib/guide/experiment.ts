@@ -121,7 +121,7 @@ export class Experiment<S = object> {
       const started =
         runtime === 'minilab'
           ? await this.#startOurs(plan, this.parts(options.parts))
-          : await startTheirs(plan, runtime)
+          : await startTheirs(plan, this.parts(options.parts), runtime)
       const box: Box = {
         shell,
         ...started,

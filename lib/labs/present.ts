@@ -1,8 +1,9 @@
-import { relative } from 'node:path'
+import { dirname, relative } from 'node:path'
 import { certain } from '../common/certain.ts'
 import { Presenter } from '../guide/present.ts'
 import { fit, joined, wrap } from '../guide/text.ts'
 import type { Exercise, Task } from './exercise.ts'
+import { letEngines } from './let-engines.ts'
 import type { Mistake } from './mistakes.ts'
 import type { Problem } from './problem.ts'
 import type { Progress } from './progress-shape.ts'
@@ -69,6 +70,7 @@ export class LabPresenter extends Presenter {
       this.note(`For more: ${exercise.challenge}`)
       this.line()
       this.note(nextAfter(verdict))
+      if (number === 7 && verdict.own.length === 6) this.engines(dirname(verdict.file))
     } else {
       const hints = failing ? hintsRead(progress, exercise, failing.id) : 0
       this.line(bold(`   ${all}`))
@@ -85,7 +87,19 @@ export class LabPresenter extends Presenter {
     this.line()
   }
 
-  /** Prints what the type checker found; the checks judged only what the code does. */
+  /** The last lab's extra. */
+  private engines(folder: string): void {
+    this.line()
+    this.note(
+      'One thing more: let Docker run your container. The first line goes into /etc/docker/daemon.json; the second one runs it, and the third one does the same with Podman.',
+    )
+    for (const line of letEngines(folder)) this.line(`      ${this.ink.cyan(line)}`)
+    this.note(
+      'They run your code as root, once its checks hold as root: `sudo minilab check 1` to `7`. `minilab book 7` says what happens then.',
+    )
+  }
+
+  /** What the type checker says; the checks have judged what the code does. */
   mistakes(mistakes: readonly Mistake[]): void {
     const { cyan, dim } = this.ink
     if (mistakes.length === 0) return

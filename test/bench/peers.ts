@@ -18,7 +18,7 @@ const name = () => `bench-${process.pid}-${count++}`
 export function runtime(runtime: 'runc' | 'crun', spec: Spec): Run {
   const bundle = join(folder, runtime)
   mkdirSync(bundle)
-  writeFileSync(join(bundle, 'config.json'), JSON.stringify(specFor(runtime, spec)))
+  writeFileSync(join(bundle, 'config.json'), JSON.stringify(specFor(spec)))
   const args = (id: string) => ['--root', join(bundle, 'state'), 'run', '--bundle', bundle, id]
   if (runtime === 'runc') return () => command('runc', args(name()))
   const alone = `umount /sys/fs/cgroup/unified 2>/dev/null; exec crun --cgroup-manager=disabled "$@"`
@@ -29,7 +29,7 @@ export function runtime(runtime: 'runc' | 'crun', spec: Spec): Run {
 export function crunMany(spec: Spec, count: number): number {
   const bundle = join(folder, 'crun-many')
   mkdirSync(bundle, { recursive: true })
-  writeFileSync(join(bundle, 'config.json'), JSON.stringify(specFor('crun', spec)))
+  writeFileSync(join(bundle, 'config.json'), JSON.stringify(specFor(spec)))
   const crun = `crun --cgroup-manager=disabled --root ${bundle}/state`
   const script = [
     'umount /sys/fs/cgroup/unified 2>/dev/null',

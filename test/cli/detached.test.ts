@@ -231,7 +231,7 @@ async function byConmon(script: string): Promise<{ status: number; stdout: strin
   const [rootfs = ''] = (await findImage('default')).layers
   const spec = defaultSpec(rootfs, ['/bin/sh', '-c', script], false)
   spec.root.readonly = true
-  writeFileSync(join(folder, 'config.json'), JSON.stringify(specFor('runc', spec)))
+  writeFileSync(join(folder, 'config.json'), JSON.stringify(specFor(spec)))
   const exits = join(folder, 'exits')
   mkdirSync(exits)
   const runtime = `--root=${join(folder, 'state')}`

@@ -137,9 +137,9 @@ describe.each(users)('without making anything, as %s', user => {
     [['step', '1e0'], /there is no step "1e0"/],
     [['step', 'layer'], /did you mean layers\?/],
     [['step', '3', '--pain'], /unknown option '--pain': did you mean --plain\?/],
-    [['step', '3', '--runtime', 'runcc'], /'runcc' is invalid.*minilab, runc, crun/],
+    [['step', '3', '--runtime', 'runcc'], /--runtime: there is no program runcc here: did you mean runc\?/],
     [['step', '3', '--runtime'], /argument missing/],
-    [['step', '1', '--runtime', 'runc'], /--runtime runc goes with steps 2, 3, 4/],
+    [['step', '1', '--runtime', 'runc'], /--runtime runc goes with steps 2, 3, 4, 7/],
     [['--bogus'], /unknown option '--bogus'/],
   ])('wrong use: %j', async (args, line) => {
     const data = absent()

@@ -89,7 +89,7 @@ describe.each(users)('step, as %s', user => {
     [['step', '3', '--jsno'], 'did you mean --json?'],
     [['step', '1', '2'], 'minilab step 1 -- 2'],
     [['step', '3', '--runtime', 'rnc'], 'runc'],
-    [['step', '5', '--runtime', 'runc'], 'goes with steps 2, 3, 4'],
+    [['step', '5', '--runtime', 'runc'], 'goes with steps 2, 3, 4, 7'],
   ])('%j: wrong use, one line', async (args, line) => {
     const { status, stdout, stderr } = await runMinilab(args, { user })
     expect(stderr).toMatch(/^minilab: [^\n]+\n$/)
@@ -132,7 +132,23 @@ describe.runIf(isRoot)('step, as root', () => {
     expect(status).toBe(0)
   })
 
-  test.skipIf(lacks('runc')).each(['3', ...thorough(['2', '4'])])(
+  test.each(['3', '7', ...thorough(['2', '4'])])(
+    'step %s on a container of a runtime that is named by its path',
+    async step => {
+      const path = join(import.meta.dirname, '../../minilab-oci')
+      const { status, json, stderr } = await runMinilab(
+        ['step', step, '--yes', '--json', '--runtime', path],
+        { user: 'root' },
+      )
+      expect(stderr).toBe('')
+      const [report] = json()
+      expect(report).toMatchObject({ runtime: path, ok: true, host: { left: [] } })
+      expect(report!.checks.filter(check => check.ok !== true)).toEqual([])
+      expect(status).toBe(0)
+    },
+  )
+
+  test.skipIf(lacks('runc')).each(['3', ...thorough(['2', '4', '7'])])(
     'step %s on a container that runc made',
     async step => {
       const { status, json, stderr } = await runMinilab(
@@ -144,7 +160,7 @@ describe.runIf(isRoot)('step, as root', () => {
       expect(report).toMatchObject({ runtime: 'runc', ok: true, host: { left: [] } })
       // the only thing that Debian's runc lacks is a time namespace
       expect(report!.checks.filter(check => check.ok !== true).map(({ id }) => id)).toEqual(
-        step === '2' ? ['own-time', 'uptime'] : [],
+        { '2': ['own-time', 'uptime'], '7': ['namespaces'] }[step] ?? [],
       )
       expect(status).toBe(0)
     },

@@ -11,7 +11,7 @@ import { Presenter } from '../../guide/present.ts'
 import { inkFor, widthFor } from '../../guide/printer.ts'
 import { runStep } from '../../guide/run-step.ts'
 import { imageUse, makeDataCopy } from '../../guide/data-copy.ts'
-import { specFor } from '../../guide/runtime.ts'
+import { findRuntime, specFor } from '../../guide/runtime.ts'
 import type { StepMode } from '../../guide/step-plan.ts'
 import type { Step } from '../../guide/step.ts'
 import { type Launch, noteTimeline, type Timeline } from '../../guide/timeline.ts'
@@ -27,7 +27,7 @@ import { STDOUT, traceTo } from './trace-file.ts'
 export const NEEDS_SANDBOX = 6
 /** In the sandbox: the flags of the step. */
 const STEP = new Subject<StepFlags>('step')
-const OTHER_RUNTIME = [2, 3, 4]
+const OTHER_RUNTIME = [2, 3, 4, 7]
 
 /** Runs steps one after the other; resolves to the exit status of the worst. */
 export async function runSteps(numbers: number[], command: string[], typed: StepFlags): Promise<number> {
@@ -49,7 +49,8 @@ export async function runSteps(numbers: number[], command: string[], typed: Step
   for (const number of numbers) {
     const step = await certain(steps[number - 1]).load()
     const presenter = new Presenter({ plain: flags.plain ?? false, quiet })
-    const options = { rootless, runtime: flags.runtime }
+    const runtime = flags.runtime === 'minilab' ? 'minilab' : findRuntime(flags.runtime)
+    const options = { rootless, runtime }
     const file = traceTo(flags.trace)
     try {
       if (flags.spec) await showSpec(step, options)
@@ -59,6 +60,9 @@ export async function runSteps(numbers: number[], command: string[], typed: Step
           worst,
           await inSandbox({ kind: 'network' }, number, command, flags, rootless, file?.forSandbox()),
         )
+      else if (runtime !== 'minilab' && !rootless && STEP.told === undefined)
+        // an engine's work on the host, such as the mount of an overlay, ends with us
+        worst = Math.max(worst, await inSandbox({ kind: 'mounts' }, number, command, flags, rootless))
       else {
         const { hear, timeline } = noteTimeline(step)
         const report = await runStep(step, {
@@ -186,7 +190,7 @@ async function showSpec<S>(step: Step<S>, mode: StepMode): Promise<void> {
     const { spec, layers } = await experiment.plan({ image: true })
     // our engine makes an overlay, a runtime does not: others can run only the image itself, read-only
     if (layers) spec.root = { path: layers.lower[0] ?? '/', readonly: true }
-    console.log(JSON.stringify(specFor(mode.runtime === 'minilab' ? 'runc' : mode.runtime, spec), null, 2))
+    console.log(JSON.stringify(specFor(spec, mode.runtime === 'minilab' ? undefined : mode.runtime), null, 2))
   } finally {
     await experiment.close()
   }

@@ -1,5 +1,4 @@
 import { asTyped } from '../../guide/as-typed.ts'
-import { Option } from 'commander'
 import type { MinilabCommand } from '../program.ts'
 import { MinilabError } from '../../common/errors.ts'
 import { hint } from '../../common/suggest.ts'
@@ -48,11 +47,7 @@ export function stepCommand(program: MinilabCommand): void {
     .option('--waterfall', 'draw where the time of the start went, at the end')
     .option('--trace <file>', 'write a trace for ui.perfetto.dev; - is stdout')
     .option('--list-mutants', 'list the known-wrong variants of this step')
-    .addOption(
-      new Option('--runtime <name>', "which runtime makes the step's container")
-        .choices(['minilab', 'runc', 'crun'])
-        .default('minilab'),
-    )
+    .option('--runtime <name>', "the OCI runtime that makes the step's container: runc, or a path", 'minilab')
     .action(async (word: string | undefined, command: string[], flags: StepFlags) => {
       if (word === undefined) return list()
       const numbers = whichSteps(word)
