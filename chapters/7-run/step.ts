@@ -6,14 +6,12 @@ import { network } from '../../lib/container/parts/network.ts'
 import { planNetwork } from '../../lib/container/net/network-plan.ts'
 import { program } from '../../lib/container/parts/process.ts'
 import { root } from '../../lib/container/parts/root.ts'
-import { defaultProfile } from '../../lib/container/seccomp/seccomp-default.ts'
 import { chapter } from '../../lib/guide/chapters.ts'
 import { onImageLayers } from '../../lib/guide/image-layers.ts'
 import type { Step } from '../../lib/guide/step.ts'
 import { checks } from './checks.ts'
 import { byCommandLine, COMMANDS, commands, type Ran, unasked } from './commands.ts'
-
-const MEMORY = 64 * 1024 * 1024
+import { MEMORY, spec } from './spec.ts'
 
 export const step: Step<Ran> = {
   ...chapter('run'),
@@ -21,11 +19,7 @@ export const step: Step<Ran> = {
   teaches: ['hardening'],
   scene: () => ({ memory: MEMORY, ...unasked() }),
 
-  spec(spec) {
-    const { effective = [] } = spec.process.capabilities ?? {}
-    spec.linux.resources = { memory: { limit: MEMORY, swap: MEMORY } }
-    spec.linux.seccomp = defaultProfile(effective)
-  },
+  spec,
 
   plan(plan, experiment) {
     onImageLayers(plan)

@@ -9,7 +9,7 @@ import { bookFolder } from './folder.ts'
 export function explanation({ number, name }: { number: number; name: string }, title: string): string {
   const file = `${number}-${name}.md`
   const text = readFileSync(join(bookFolder, file), 'utf8')
-  const [, section] = text.split(`\n## ${title}\n`)
+  const [, section] = text.split(new RegExp(`\\n##+ ${RegExp.escape(title)}\\n`))
   const paragraph = section?.trim().split(/\n\n|\n<!--/)[0]
   if (!paragraph) throw new Error(`book/${file} has no section "${title}" that begins with a paragraph`)
   return paragraph.replaceAll('\n', ' ')

@@ -123,8 +123,8 @@ export async function startForeign(
   return { pid, remove }
 }
 
-/** Enters the cgroups in the ledger. The runtime makes them, and removes most of them, unless it or we are killed. */
-function noteCgroups({ ledger, spec: { linux } }: Plan, { linux: { cgroupsPath } }: Spec): void {
+/** The runtime makes the cgroups itself, and removes most of what it made, unless it or we are killed. */
+export function noteCgroups({ ledger, spec: { linux } }: Plan, { linux: { cgroupsPath } }: Spec): void {
   if (!cgroupsPath) return
   for (const change of foreignChanges(cgroupsPath)) ledger.add(change)
   if (process.getuid?.() === 0) return

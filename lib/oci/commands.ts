@@ -10,6 +10,7 @@ export interface Call {
   args: string[]
   /** writes a line of the log, if --debug asks for it */
   debug(text: string): void
+  debugging: boolean
   /** writes a line of the log about something that does not make the command fail */
   warn(text: string): void
   /** says why the command fails, where nothing can be thrown any more */

@@ -17,16 +17,17 @@ import { type Started, startParts } from '../container/start.ts'
 import { streams } from '../container/streams/streams.ts'
 import { Cgroup } from '../kernel/cgroup/cgroup.ts'
 import { planCgroup } from '../kernel/cgroup/make-cgroup.ts'
-import { bootId, inFirstUserNamespace, startTime } from '../kernel/process/procfs.ts'
+import { bootId, startTime } from '../kernel/process/procfs.ts'
 import { KEYCTL_JOIN_SESSION_KEYRING } from '../kernel/syscalls/constants.ts'
 import type { Call } from './commands.ts'
 import { type Config, readConfig } from './config.ts'
 import { checkConsole, sendTerminal } from './console.ts'
 import { tryHooks } from './hooks.ts'
 import { lookUp, notFound } from './look-up.ts'
-import { planFor } from './plan.ts'
+import { isMachinesRoot, planFor } from './plan.ts'
 import { removeContainer, sweep } from './remove.ts'
 import { folderOf, type State } from './state.ts'
+import { traced } from './traced.ts'
 import { inRuncsWords } from './words.ts'
 
 /** What `create` adds to the parts of a container. */
@@ -99,7 +100,7 @@ export async function createContainer(
       plan,
     )
     started = await startParts(parts, plan)
-    for (const { call, args, result, errno } of started.tape) debug(`${call}(${args}) = ${errno ?? result}`)
+    for (const call of started.tape) debug(traced(call))
     const missing = notFound(lookup)
     if (missing) throw missing
     const { state } = recorded
@@ -150,12 +151,11 @@ export function makeFolder(states: string, folder: string): void {
 
 /**
  * Whether it gets its own cgroup. An ordinary user, also as root of a user namespace, may have no rights over any: then a container that
- * asks for no limits stays in the caller's, as with runc. (Nor can rules for devices be enforced; but no device can be made there.)
+ * asks for no limits stays in the caller's, as with runc.
  */
 function needsCgroup({ id, spec: { linux } }: Plan): boolean {
-  if (process.geteuid?.() === 0 && inFirstUserNamespace()) return true
-  const { devices: _, ...limited } = linux.resources ?? {}
-  const asked = Object.values(limited).flatMap(value => Object.values(value as object))
+  if (isMachinesRoot()) return true
+  const asked = Object.values(linux.resources ?? {}).flatMap(value => Object.values(value as object))
   return (
     asked.some(Boolean) ||
     planCgroup(linux.cgroupsPath ?? `/minilab/${id}`, ['memory', 'cpu', 'pids']) instanceof Cgroup

@@ -43,6 +43,7 @@ async function main(words: string[]): Promise<number> {
     root,
     flags,
     args,
+    debugging: debug.on,
     debug: text => debug.on && write(log, 'debug', text),
     warn: text => write(log, 'warning', text),
     fail: text => write(log, 'error', text),

@@ -14,6 +14,7 @@ import type { MountSpec, ProcessSpec } from '../container/spec.ts'
 import { user } from '../container/user.ts'
 import type { Config } from './config.ts'
 import { ourStdio } from './stdio.ts'
+import { inFirstUserNamespace } from '../kernel/process/procfs.ts'
 import { note } from './undo-log.ts'
 
 /** Where a container that is being created has its things. */
@@ -42,7 +43,9 @@ export function planFor(config: Config, { id, bundle, states, folder }: Places, 
   if (!limited.some(({ type }) => type === 'RLIMIT_NOFILE'))
     program.rlimits = [...limited, ...callersRlimits()]
   const { devices = [], ...resources } = linux.resources ?? {}
-  linux.resources = { ...resources, devices: [{ allow: false }, ...devices, ...ALWAYS_ALLOWED] }
+  // rules need rights over the machine. Without them none are set, as with runc: in a user namespace no device file can be made
+  const rules = [{ allow: false }, ...devices, ...ALWAYS_ALLOWED]
+  linux.resources = { ...resources, ...(isMachinesRoot() && { devices: rules }) }
   const ownNetwork = linux.namespaces.some(({ type, path }) => type === 'network' && !path)
   return {
     id,
@@ -56,6 +59,9 @@ export function planFor(config: Config, { id, bundle, states, folder }: Places, 
     held,
   }
 }
+
+/** Whether we are root, and not only of a user namespace. */
+export const isMachinesRoot = () => process.geteuid?.() === 0 && inFirstUserNamespace()
 
 /** The mounts at the places that their paths mean in the image; those of the kernel's trees come first, in the given order. */
 function placed(mounts: readonly MountSpec[], rootfs: string): MountSpec[] {

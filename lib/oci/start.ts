@@ -1,7 +1,8 @@
 import { constants, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { join } from 'node:path'
-import { getSystemErrorMessage } from 'node:util'
+import { getSystemErrorMessage, getSystemErrorName } from 'node:util'
+import { certain } from '../common/certain.ts'
 import { codeOf } from '../common/error-code.ts'
 import { closing } from '../common/descriptor.ts'
 import { MinilabError } from '../common/errors.ts'
@@ -11,7 +12,7 @@ import type { Config } from './config.ts'
 import { folderOf, lives, load, startFifo, type State, statusOf } from './state.ts'
 
 /** Lets the program of a created container run; resolves when it does. Exactly one command can do so. */
-export async function startContainer({ root, warn }: Call, id: string): Promise<void> {
+export async function startContainer({ root, warn, debug, debugging }: Call, id: string): Promise<void> {
   const state = load(root, id)
   const folder = folderOf(root, id)
   const fifo = claim(root, state)
@@ -24,6 +25,7 @@ export async function startContainer({ root, warn }: Call, id: string): Promise<
     writeSync(start.fd, 's')
   }
   await endOfFile(result)
+  if (debugging) for (const line of await secondStage(folder)) debug(line)
   const refused = refusal(folder)
   if (!refused) return after(state, warn)
   await untilGone(state)
@@ -73,16 +75,34 @@ const OP = { size: 128, result: 56, min: 64, stamp: 88, allowed: 96 }
 const BASE = 0x10000000n
 const NOT_RUN = -(2n ** 63n)
 
+/** The calls that the second stage has made, with their results and when each began. */
+function reached(folder: string): { call: string; result: bigint; stamp: bigint }[] {
+  const tape = readFileSync(join(folder, 'tape'))
+  const calls = JSON.parse(readFileSync(join(folder, 'calls'), 'utf8')) as string[]
+  const first = Number(tape.readBigUInt64LE(0) - BASE)
+  const all = calls.map((call, i) => {
+    const at = first + i * OP.size
+    return { call, result: tape.readBigInt64LE(at + OP.result), stamp: tape.readBigUInt64LE(at + OP.stamp) }
+  })
+  return all.filter(({ stamp }) => stamp !== 0n)
+}
+
+/** The same for --debug, as of the first stage. The last call has no end. */
+async function secondStage(folder: string): Promise<string[]> {
+  const { nsPerTick } = await import('../kernel/tape/clock.ts')
+  const { tracedText } = await import('./traced.ts')
+  const calls = reached(folder)
+  return calls.map(({ call, result, stamp }, i) => {
+    const ticks = (calls[i + 1]?.stamp ?? stamp) - stamp
+    const said = result === NOT_RUN ? '?' : result < 0n ? `-1 ${getSystemErrorName(Number(result))}` : `${result}`
+    return tracedText(call, said, Number(ticks) * nsPerTick())
+  })
+}
+
 /** The call of the second stage that the kernel refused; undefined if the program was executed. */
 function refusal(folder: string): Error | undefined {
-  const tape = readFileSync(join(folder, 'tape'))
-  const [first, end] = [Number(tape.readBigUInt64LE(0) - BASE), Number(tape.readBigUInt64LE(8) - BASE)]
-  let last = first
-  for (let at = first; at < end && tape.readBigUInt64LE(at + OP.stamp) !== 0n; at += OP.size) last = at
-  const result = tape.readBigInt64LE(last + OP.result)
+  const { call, result } = certain(reached(folder).at(-1))
   if (result === NOT_RUN) return undefined
-  const calls = JSON.parse(readFileSync(join(folder, 'calls'), 'utf8')) as string[]
-  const call = calls[(last - first) / OP.size] ?? ''
   const why = getSystemErrorMessage(Number(result)) ?? `error ${-result}`
   const [, path] = /^execve\(("(?:[^"\\]|\\.)*")/.exec(call) ?? []
   return new MinilabError(

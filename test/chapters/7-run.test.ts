@@ -2,9 +2,11 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { checks } from '../../chapters/7-run/checks.ts'
+import { ociChecks } from '../../chapters/7-run/oci-checks.ts'
 import { cgroupMode, hierarchyOf } from '../../lib/kernel/cgroup/cgroupfs.ts'
 import { left, runMinilab, users, userData } from '../support/minilab.ts'
 
+const OCI_IDS = Object.values(ociChecks).map(check => check.id)
 const IDS = Object.values(checks).map(check => check.id)
 
 describe.each(users)('as %s', user => {
@@ -32,4 +34,24 @@ describe.each(users)('as %s', user => {
     expect(places).toEqual(places.toSorted((a, b) => a - b))
     expect(last('execve')).toBe(calls.length - 1)
   }, 180_000) // it starts eight processes of ours, and who does not own the checkout has no compile cache
+
+  test('--oci: the same by the commands of minilab-oci, with the calls of both stages', async () => {
+    const ran = await runMinilab(['step', '7', '--oci', '--yes', '--json'], { user })
+    expect(ran.stderr).toBe('')
+    const [report] = ran.json()
+    expect(report?.checks.filter(({ ok }) => ok === false)).toEqual([])
+    expect(report?.checks.map(({ id }) => id).sort()).toEqual([...OCI_IDS].sort())
+    expect(left(report!)).toEqual([])
+    const [first, second, joining] = report!.launches.map(({ tape }) => tape.map(({ call }) => call))
+    if (first) {
+      expect(first).toContain('pivot_root')
+      expect(first.at(-1)).toBe('execveat')
+      expect(second?.slice(0, 2)).toEqual(['close', 'prctl'])
+      expect(second).toContain('seccomp')
+      expect(second?.at(-1)).toBe('execve')
+      expect(joining).toContain('setns')
+    }
+    if (user === 'root') expect(first).toBeDefined()
+    expect(ran.status).toBe(0)
+  })
 })

@@ -42,12 +42,13 @@ export async function runSteps(numbers: number[], command: string[], typed: Step
   if (flags.trace !== undefined || flags.waterfall) expectTimes(numbers, flags)
   if (flags.pace && (flags.dryRun || flags.spec))
     throw new MinilabError('usage', '--pace slows a step that runs', 'leave out --dry-run and --spec')
+  if (flags.oci) refuseWithOci(numbers, command, flags)
   const wrong = flags.mutant !== undefined || flags.without !== undefined
   if (wrong) return runWrong(numbers, command, flags, rootless)
   const quiet = (flags.json ?? false) || flags.trace === STDOUT
   let worst: number = EXIT.ok
   for (const number of numbers) {
-    const step = await certain(steps[number - 1]).load()
+    const step: Step = flags.oci ? await loadOci() : await certain(steps[number - 1]).load()
     const presenter = new Presenter({ plain: flags.plain ?? false, quiet })
     const runtime = flags.runtime === 'minilab' ? 'minilab' : findRuntime(flags.runtime)
     const options = { rootless, runtime }
@@ -87,6 +88,18 @@ export async function runSteps(numbers: number[], command: string[], typed: Step
       presenter.line(`   ${file.path} is the trace: open it in https://ui.perfetto.dev or chrome://tracing\n`)
   }
   return worst
+}
+
+const loadOci = async () => (await import('../../../chapters/7-run/oci-step.ts')).step as Step
+
+/** The commands of minilab-oci make their container in their own way. Throws a usage error for flags that change that. */
+function refuseWithOci(numbers: number[], command: string[], flags: StepFlags): void {
+  const { runtime, mutant, without, dryRun, spec, trace, waterfall } = flags
+  const others = [mutant, without, trace, dryRun, spec, waterfall].some(Boolean)
+  if (numbers.length !== 1 || numbers[0] !== 7)
+    throw new MinilabError('usage', '--oci goes with step 7', 'minilab step 7 --oci')
+  if (others || runtime !== 'minilab' || command.length > 0)
+    throw new MinilabError('usage', '--oci goes with --yes, --json, --plain, --pace and --rootless', 'leave out all other options')
 }
 
 /** Whether there are times for `--trace` and `--waterfall`. Throws a usage error if not. */

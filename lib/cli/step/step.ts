@@ -15,6 +15,7 @@ export interface StepFlags {
   keep?: boolean
   pace?: number
   runtime: string
+  oci?: boolean
   without?: string[]
   mutant?: string
   listMutants?: boolean
@@ -42,6 +43,7 @@ export function stepCommand(program: MinilabCommand): void {
     .option('--rootless', 'use a user namespace, even as root')
     .option('--keep', 'keep the container until you press Enter')
     .option('--pace <seconds>', 'wait this long at the end of each stage, for an audience', paceOf)
+    .option('--oci', 'with step 7: by the commands of minilab-oci, as engines run them')
     .option('--without <name>', 'build it without a part, a namespace or a system call', collect)
     .option('--mutant <name>', 'build a known-wrong variant, and see which checks fail')
     .option('--waterfall', 'draw where the time of the start went, at the end')

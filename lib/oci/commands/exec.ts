@@ -23,11 +23,12 @@ import { setHome } from '../plan.ts'
 import { ourStdio } from '../stdio.ts'
 import { inRuncsWords } from '../words.ts'
 import { folderOf, load, type State, statusOf } from '../state.ts'
+import { traced } from '../traced.ts'
 
 /** As runc: whatever prevents the program from running gives this status. */
 const FAILED = 255
 
-export async function run({ root, flags, args: [id = '', ...words] }: Call): Promise<number> {
+export async function run({ root, flags, args: [id = '', ...words], debug }: Call): Promise<number> {
   const state = load(root, id)
   checkStatus(statusOf(root, state), flags)
   const config = JSON.parse(readFileSync(join(folderOf(root, id), 'config.json'), 'utf8')) as Config
@@ -40,7 +41,7 @@ export async function run({ root, flags, args: [id = '', ...words] }: Call): Pro
   using _ = closing(pidfd)
   const pair = program.terminal ? await openTerminal(state.pid, program.consoleSize) : undefined
   if (pair && console) sendTerminal(console, pair.master)
-  const pid = await start(state, {
+  const joining: Joining & { stdio: Stdio } = {
     id,
     spec: { ...config, process: program },
     rootfs: '/',
@@ -49,7 +50,8 @@ export async function run({ root, flags, args: [id = '', ...words] }: Call): Pro
     first: { pid: state.pid, pidfd },
     stdio: pair ? [pair.slave, pair.slave, pair.slave] : ourStdio(),
     terminal: pair !== undefined,
-  })
+  }
+  const pid = await start(state, joining, debug)
   const pidFile = flags.value('pid-file')
   if (pidFile !== undefined) replaceFile(pidFile, String(pid), { mode: 0o644, sync: false })
   if (flags.has('detach')) return 0 // our parent, or the subreaper above it, waits for it
@@ -122,11 +124,16 @@ function processOf(flags: Flags, words: string[], own: ProcessSpec): ProcessSpec
 }
 
 /** Starts it; returns its pid. It is then a child of ours. */
-async function start(state: State, joining: Joining & { stdio: Stdio }): Promise<number> {
+async function start(
+  state: State,
+  joining: Joining & { stdio: Stdio },
+  debug: Call['debug'],
+): Promise<number> {
   const { tape, gate, pid } = recordJoin(joining)
   const cgroup = cgroupOf(state)
   const joined = await launchGated(tape, gate, 0, [launched => cgroup.join(launched.pid())])
   await joined.child.exit
+  for (const call of joined.tape) debug(traced(call))
   const [made = 0] = int32s(pid)
   if (!joined.failed && made) return made
   // one that could not become the program is a zombie of ours
