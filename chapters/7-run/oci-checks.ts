@@ -27,7 +27,10 @@ export const ociChecks = {
     claim: 'after `create` a process waits at a FIFO, and `state` says `created`',
     look({ pid, waiting, fifo, state }) {
       return finding(
-        waiting.startsWith('/memfd:minilab') && fifo !== '' && state.status === 'created' && state.pid === pid,
+        waiting.startsWith('/memfd:minilab') &&
+          fifo !== '' &&
+          state.status === 'created' &&
+          state.pid === pid,
         [
           seen(`/proc/${pid}/exe`, null, waiting),
           seen(`/proc/${pid}/fd`, null, fifo ? '…/state/box/start' : 'no FIFO'),

@@ -78,7 +78,10 @@ export async function create(experiment: Lives): Promise<void> {
   shell.closeTheirs()
   if (status !== 0) {
     shell.end()
-    experiment.limit(lastOf(experiment, 'create') ?? `status ${status}`, 'minilab doctor shows what this machine can do')
+    experiment.limit(
+      lastOf(experiment, 'create') ?? `status ${status}`,
+      'minilab doctor shows what this machine can do',
+    )
   }
   const pid = Number(readFileSync(join(bundle, 'pid'), 'utf8'))
   ledger.add({ kind: 'process', pid, started: startTime(pid) })
@@ -111,7 +114,8 @@ export async function execAndPause(experiment: Lives): Promise<void> {
   const { scene } = experiment
   scene.exec = await oci(experiment, 'exec', 'sh', '-c', WHERE)
   tape(experiment, 'exec', 'a new child made these calls')
-  if (scene.cgroups.length === 0) experiment.limit('without its own cgroup nothing can be frozen', 'sudo minilab step 7 --oci')
+  if (scene.cgroups.length === 0)
+    experiment.limit('without its own cgroup nothing can be frozen', 'sudo minilab step 7 --oci')
   const frozen = () => readCgroup(scene.pid, 'frozen')
   await oci(experiment, 'pause')
   const { value, source } = frozen() ?? { value: '', source: 'freezer' }
@@ -130,7 +134,9 @@ export async function remove(experiment: Lives): Promise<void> {
 
 /** What is left of it: its process, directories of cgroups, its folder. */
 export const leftOf = ({ pid, cgroups, folder }: Life & { pid: number }) =>
-  [processExists(pid) && `/proc/${pid}`, ...[...cgroups, folder].filter(path => existsSync(path))].filter(Boolean)
+  [processExists(pid) && `/proc/${pid}`, ...[...cgroups, folder].filter(path => existsSync(path))].filter(
+    Boolean,
+  )
 
 /** Runs one of its commands, and shows it with what it printed. A flag stands before the id. */
 async function oci(experiment: Lives, name: string, ...more: string[]): Promise<Answer> {

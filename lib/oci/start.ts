@@ -94,7 +94,8 @@ async function secondStage(folder: string): Promise<string[]> {
   const calls = reached(folder)
   return calls.map(({ call, result, stamp }, i) => {
     const ticks = (calls[i + 1]?.stamp ?? stamp) - stamp
-    const said = result === NOT_RUN ? '?' : result < 0n ? `-1 ${getSystemErrorName(Number(result))}` : `${result}`
+    const said =
+      result === NOT_RUN ? '?' : result < 0n ? `-1 ${getSystemErrorName(Number(result))}` : `${result}`
     return tracedText(call, said, Number(ticks) * nsPerTick())
   })
 }

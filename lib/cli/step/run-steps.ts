@@ -99,7 +99,11 @@ function refuseWithOci(numbers: number[], command: string[], flags: StepFlags): 
   if (numbers.length !== 1 || numbers[0] !== 7)
     throw new MinilabError('usage', '--oci goes with step 7', 'minilab step 7 --oci')
   if (others || runtime !== 'minilab' || command.length > 0)
-    throw new MinilabError('usage', '--oci goes with --yes, --json, --plain, --pace and --rootless', 'leave out all other options')
+    throw new MinilabError(
+      'usage',
+      '--oci goes with --yes, --json, --plain, --pace and --rootless',
+      'leave out all other options',
+    )
 }
 
 /** Whether there are times for `--trace` and `--waterfall`. Throws a usage error if not. */
