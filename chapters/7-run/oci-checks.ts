@@ -11,7 +11,7 @@ import {
   parentOf,
   processExists,
   status,
-  words,
+  nulSeparated,
 } from '../../lib/kernel/process/procfs.ts'
 import { JOINED } from './commands.ts'
 import { type Life, leftOf } from './oci-life.ts'
@@ -66,7 +66,7 @@ export const ociChecks = {
     claim: 'no process of minilab-oci stays with it',
     look({ pid }) {
       const parent = parentOf(pid)
-      const command = words(`/proc/${parent}/cmdline`)
+      const command = nulSeparated(`/proc/${parent}/cmdline`)
       return finding(
         !command.some(word => word.endsWith('oci.mjs')),
         seen(`/proc/${pid}/status (PPid)`, null, `${parent}: ${command[0] ?? 'a process outside'}`),

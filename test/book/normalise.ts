@@ -13,6 +13,7 @@ interface Varying {
 const VARYING: Varying[] = [
   { name: 'digest', pattern: /\b[0-9a-f]{64}\b/g },
   { name: 'digest', pattern: /\b[0-9a-f]{6}(?=…)/g },
+  { name: 'id', pattern: /\b[0-9a-f]{16}(?=\.\.\.)/g }, // cut by strace
   { name: 'mac', pattern: /\b(?:[0-9a-f]{2}:){5}[0-9a-f]{2}\b/g },
   { name: 'address', pattern: /\bfe80::[0-9a-f:]+/g },
   { name: 'date', pattern: /\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z?/g, plain: true },

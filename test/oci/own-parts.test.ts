@@ -49,7 +49,7 @@ describe.skipIf(lacks)(`minilab-oci --mine${lacks}`, () => {
   }
 
   const oci = (...args: string[]) => {
-    const options = { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], timeout: 60_000 } as const
+    const options = { encoding: 'utf8', timeout: 60_000 } as const
     const env = { PATH: process.env.PATH } // as an engine starts it: without HOME
     const ran = spawnSync(OURS, ['--root', states, ...args], { ...options, env })
     return { status: ran.status, stdout: ran.stdout, stderr: ran.stderr }

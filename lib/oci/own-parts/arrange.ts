@@ -1,6 +1,7 @@
 import type { Part, PartName, Plan } from '../../container/part.ts'
 import { MinilabError } from '../../common/errors.ts'
 import { workdir } from '../../container/parts/process.ts'
+import { scheduling } from '../../container/parts/scheduling.ts'
 import { terminal } from '../../container/parts/terminal.ts'
 import { type Spec } from '../../container/spec.ts'
 import { streams } from '../../container/streams/streams.ts'
@@ -21,7 +22,7 @@ export function arrange(parts: readonly Part[], added: OfCreate, { spec, held }:
     namespaces: [[joinNamespaces], [restOfNamespaces, ...added.keyring]],
     root: [[lend], [attach, terminal, streams]],
     limits: [[], [restOfLimits]],
-    hardening: [[workdir, added.lookup, beforeRights], [afterRights]],
+    hardening: [[workdir, added.lookup, scheduling, beforeRights], [afterRights]],
   }
   const wanted = parts.filter(({ name }) => name !== 'layers' && (name !== 'limits' || limited))
   return [

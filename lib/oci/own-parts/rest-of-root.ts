@@ -6,7 +6,7 @@ import { isInDev, makeNodes } from '../../container/rootfs/devices.ts'
 import { mountNew, setSysctls } from '../../container/rootfs/kernel-trees.ts'
 import { borrow } from '../../container/rootfs/lend.ts'
 import type { Lent } from '../../container/rootfs/mount-copy.ts'
-import { inKernelTree, isVolume } from '../../container/rootfs/mount-kinds.ts'
+import { inKernelTree, isDirectory, isVolume } from '../../container/rootfs/mount-kinds.ts'
 import { AT_FDCWD } from '../../kernel/syscalls/constants.ts'
 import type { Tape } from '../../kernel/tape/tape.ts'
 
@@ -33,7 +33,7 @@ export function restOfRoot(): [before: Part, after: Part] {
         const { spec } = container
         mountInTrees(tape, container, lent)
         makeNodes(tape, (spec.linux.devices ?? []).filter(isInDev))
-        cover(tape, { masked: [], readonly: covered(spec).kernel.readonly }, lent)
+        cover(tape, { masked: [], readonly: covered(spec).kernel.readonly }, lent, isDirectory)
         attachRest(tape, container, lent)
         if (spec.root.readonly) closeRoot(tape, container)
       },
