@@ -53,7 +53,7 @@ export const ociChecks = {
         proc && isNumber1 && kinds.includes('mnt') && (!limit || limit.value === String(memory)),
         [
           seen(`/proc/${pid}/ns`, null, `its own: ${kinds.join(' ')}`),
-          seen(`/proc/${pid}/mountinfo`, null, proc ? 'its own /proc' : 'no /proc of its own'),
+          seen(`/proc/${pid}/mountinfo`, null, proc ? 'its own /proc' : "the host's /proc"),
           ...(limit ? [seen(limit.source, null, limit.value)] : []),
         ],
         'Something is missing. Likeliest: it is only made by `start`, and an engine that works on the container between the two finds none.',
@@ -131,7 +131,7 @@ export const ociChecks = {
     id: 'oci-frozen',
     claim: 'after `pause` the kernel runs none of its processes',
     look({ frozen, where, cgroups }) {
-      if (cgroups.length === 0) return notHere('it has no cgroup of its own')
+      if (cgroups.length === 0) return notHere('it has no own cgroup')
       return finding(
         ['FROZEN', '1'].includes(frozen),
         seen(where, null, frozen),
@@ -144,7 +144,7 @@ export const ociChecks = {
     id: 'oci-goes-on',
     claim: 'after `resume` it answers again',
     async look({ thawed, where, cgroups, shell }) {
-      if (cgroups.length === 0) return notHere('it has no cgroup of its own')
+      if (cgroups.length === 0) return notHere('it has no own cgroup')
       const { output } = await shell.run('echo here')
       return finding(
         ['THAWED', '0'].includes(thawed) && output === 'here',

@@ -95,7 +95,7 @@ export async function commandLine(
       'after',
       `
 ${begin}${begin.includes('sudo') ? '      (or without sudo)' : ''}
-After lab 7, Docker and Podman run your container: \`docker run --runtime mine\`, see ${asTyped('minilab book 7')}
+After lab 7:  docker run --runtime mine      (${asTyped('minilab book 7')} says how)
 Exit status: 0 all well · 1 a check failed · 2 usage error · 3 the machine lacks something
 For run and exec: the program's · 127 not found · 126 not executable · 125 not started`,
     )

@@ -5,7 +5,8 @@ export function letEngines(folder: string): string[] {
   const runtime = join(folder, 'minilab-oci')
   return [
     `{ "runtimes": { "mine": { "path": "${runtime}" } } }`,
-    'sudo systemctl reload docker; docker run --runtime mine --rm busybox echo hi',
-    `sudo podman --runtime ${runtime} --cgroup-manager cgroupfs run --rm busybox echo hi`,
+    'docker run --runtime mine --rm busybox echo hi',
+    `sudo podman --runtime ${runtime} \\`,
+    '  --cgroup-manager cgroupfs run --rm busybox echo hi',
   ]
 }

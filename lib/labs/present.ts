@@ -91,7 +91,7 @@ export class LabPresenter extends Presenter {
   private engines(folder: string): void {
     this.line()
     this.note(
-      'One thing more: let Docker run your container. The first line goes into /etc/docker/daemon.json; the second one runs it, and the third one does the same with Podman.',
+      'One thing more: let Docker run your container. The first line goes into /etc/docker/daemon.json. Then, after `sudo systemctl reload docker`, the second one runs it. The last one does the same with Podman.',
     )
     for (const line of letEngines(folder)) this.line(`      ${this.ink.cyan(line)}`)
     this.note(

@@ -1,6 +1,6 @@
 import { readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { takeFlags, type Flags } from './command-line.ts'
+import { takeFlags, type Flags, type FlagTable } from './command-line.ts'
 import { type Call, COMMANDS, GLOBAL, REFUSED } from './commands.ts'
 import { MinilabError } from '../common/errors.ts'
 import { inFirstUserNamespace } from '../kernel/process/procfs.ts'
@@ -108,6 +108,8 @@ function help(): string {
     'Flags:',
     ...flagLines(GLOBAL),
     '',
+    '--mine makes containers from the parts that you wrote in the labs, in the folder --workspace.',
+    '',
     'Commands:',
     ...commands,
   ].join('\n')
@@ -124,9 +126,10 @@ function helpFor(name: string): string {
   ].join('\n')
 }
 
-const flagLines = (table: (typeof COMMANDS)[string]['flags']) =>
-  Object.entries(table).flatMap(([name, flag]) =>
+function flagLines(table: FlagTable): string[] {
+  return Object.entries(table).flatMap(([name, flag]) =>
     'refused' in flag
       ? []
       : `  --${name}${flag.kind === 'value' ? ' VALUE' : ''}${flag.short ? `, -${flag.short}` : ''}`,
   )
+}

@@ -5,7 +5,7 @@ export const FLAGS: Record<string, readonly string[]> = {
   docker: flags(`blkio-weight cap-add cap-drop cpu-shares cpus device device-write-bps format hostname
     init ipv6 memory memory-reservation memory-swap network no-trunc oom-kill-disable pid pids-limit privileged
     publish read-only rm runtime security-opt tmpfs user userns volume`),
-  runc: flags('bundle console-socket no-new-keyring no-pivot preserve-fds rootless'),
+  runc: flags('bundle console-socket log log-format no-new-keyring no-pivot preserve-fds rootless'),
   crun: flags('bundle console-socket no-pivot'),
   unshare:
     flags(`boottime cgroup fork ipc kill-child map-auto map-root-user map-users monotonic mount mount-proc net pid

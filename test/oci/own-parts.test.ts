@@ -79,6 +79,13 @@ describe.skipIf(lacks)(`minilab-oci --mine${lacks}`, () => {
     expect(ours('delete', '--force', 'a').status).toBe(0)
   })
 
+  test('--help lists it', () => {
+    expect(oci('--help').stdout).toMatch(
+      /--mine\n.*--workspace VALUE\n(.*\n)*.*--mine makes containers from the parts/,
+    )
+    expect(oci('create', '--help').stdout).toContain('--bundle VALUE, -b')
+  })
+
   test('what it prints goes to the log, not to the container', () => {
     withLine("console.log('from my part')")
     const path = bundle(['echo', 'hi'])
