@@ -9,6 +9,7 @@ import { planNetwork } from '../container/net/network-plan.ts'
 import type { Plan } from '../container/part.ts'
 import { ALWAYS_ALLOWED } from '../container/rootfs/devices.ts'
 import { folderIn } from '../container/rootfs/folder-in.ts'
+import { inKernelTree } from '../container/rootfs/mount-kinds.ts'
 import { placeVolumes } from '../container/rootfs/volumes.ts'
 import type { MountSpec, ProcessSpec } from '../container/spec.ts'
 import { user } from '../container/user.ts'
@@ -36,7 +37,7 @@ export function planFor(config: Config, { id, bundle, states, folder }: Places, 
       'correct root.path',
     )
   const { process: program, linux } = config
-  config.mounts = placed(config.mounts, rootfs)
+  config.mounts = placed(config, rootfs)
   coverAsWritten(config)
   setHome(program, rootfs)
   const limited = program.rlimits ?? []
@@ -64,9 +65,10 @@ export function planFor(config: Config, { id, bundle, states, folder }: Places, 
 export const isMachinesRoot = () => process.geteuid?.() === 0 && inFirstUserNamespace()
 
 /** The mounts at the places that their paths mean in the image; those of the kernel's trees come first, in the given order. */
-function placed(mounts: readonly MountSpec[], rootfs: string): MountSpec[] {
-  const plain = mounts.map(mount => ({ ...mount, destination: posix.resolve('/', mount.destination) }))
-  const inKernel = ({ destination }: MountSpec) => /^[/](proc|sys|dev)([/]|$)/.test(destination)
+function placed(config: Config, rootfs: string): MountSpec[] {
+  const plain = config.mounts.map(mount => ({ ...mount, destination: posix.resolve('/', mount.destination) }))
+  // without a tree of its own, /dev and what is in it belong to the image, with all its links
+  const inKernel = ({ destination }: MountSpec) => inKernelTree({ ...config, mounts: plain }, destination)
   plain.forEach(refuseInProc)
   return [
     ...plain.filter(inKernel),
