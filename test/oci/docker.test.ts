@@ -182,10 +182,8 @@ describe.skipIf(lacks)(`dockerd${lacks}`, () => {
   })
 
   test('leaves nothing', () => {
-    const look =
-      'docker ps -aq; ls -A $D 2>/dev/null; ls -d /sys/fs/cgroup/docker/* /sys/fs/cgroup/*/docker/* 2>/dev/null'
-    expect(
-      said(look, 'ours', { ...docker.env, D: join(folder, 'docker/exec/runtime-ours/moby') }),
-    ).not.toMatch(/ID/)
+    const states = join(folder, 'docker/exec/runtime-runc/moby') // dockerd 20.10 gives all runtimes this --root
+    const look = `docker ps -aq; find /sys/fs/cgroup -type d -path "*/docker/?*"; ls -A ${states}`
+    expect(said(look, 'ours', docker.env)).toBe('[0]\n')
   })
 })
