@@ -1,7 +1,16 @@
 // What an attack on `run` and `exec` has found, kind by kind. The kernel, or a program of the host, is the judge.
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, constants, existsSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout } from 'node:timers/promises'
@@ -146,6 +155,23 @@ ofRoot?.("exec where the container's cgroup cannot be seen: refused, as no limit
   expect(stderr).toMatch(/^minilab: the cgroup of limited is not visible here, so [^\n]+: [^\n]+\n$/)
   expect(script(`${minilab} exec limited true`)).toEqual({ status: 0, stdout: '', stderr: '' })
 })
+
+ofRoot?.(
+  "an image with more groups than setgroups(2) takes does not leave a program the caller's groups",
+  () => {
+    const root = userFolder()
+    execFileSync('sh', ['-c', 'mkdir -p $0/etc $0/bin; cp "$(command -v busybox)" $0/bin/busybox', root])
+    writeFileSync(join(root, 'etc/passwd'), 'root:x:0:0::/:/bin/sh\nu:x:1000:1000::/:/bin/sh\n')
+    const ids = (count: number) => Array.from({ length: count }, (_, i) => `g:x:${i + 2000}:u\n`).join('')
+    const run = `setpriv --groups 4,27,42 ${minilab} ${ALONE} -u u ${root} busybox id -G`
+    writeFileSync(join(root, 'etc/group'), ids(2))
+    expect(script(run)).toEqual({ status: 0, stdout: '1000 2000 2001\n', stderr: '' })
+    writeFileSync(join(root, 'etc/group'), ids(65537)) // NGROUPS_MAX is 65536: include/uapi/linux/limits.h
+    const { status, stdout, stderr } = script(run)
+    expect([status, stdout]).toEqual([125, ''])
+    expect(stderr).toMatch(/^minilab: .*setgroups.*EINVAL[^\n]*\n$/)
+  },
+)
 
 ofRoot?.('a device file on a file system that is mounted below a root directory opens nothing', () => {
   const root = userFolder()
