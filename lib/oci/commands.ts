@@ -51,7 +51,7 @@ export const GLOBAL: FlagTable = {
   debug: { kind: 'switch' },
   mine: { kind: 'switch' },
   workspace: { kind: 'value' },
-  'systemd-cgroup': { refused: 'let the engine use the cgroupfs driver' },
+  'systemd-cgroup': { refused: 'it needs systemd over D-Bus: let the engine use the cgroupfs driver' },
   rootless: { refused: 'start it as the user whom it is for', value: true },
   criu: { refused: CRIU, value: true },
   help: { kind: 'switch', short: 'h' },
@@ -82,6 +82,12 @@ export const COMMANDS: Record<string, Command> = {
     args: 'ID',
     flags: { force: { kind: 'switch', short: 'f' } },
     load: () => import('./commands/delete.ts'),
+  },
+  events: {
+    summary: 'print what a container uses, as JSON',
+    args: 'ID',
+    flags: { stats: { kind: 'switch' }, interval: { refused: 'ask for --stats each time', value: true } },
+    load: () => import('./commands/events.ts'),
   },
   exec: {
     summary: 'start another program in a running container',
@@ -180,5 +186,4 @@ export const COMMANDS: Record<string, Command> = {
 export const REFUSED: Record<string, string> = {
   checkpoint: CRIU,
   restore: CRIU,
-  events: 'read the files of its cgroup: see /proc/PID/cgroup',
 }

@@ -207,6 +207,33 @@ describe.skipIf(lacks)(`corner cases of config.json${lacks}`, () => {
     }
   })
 
+  test('as runc: events --stats', () => {
+    const path = bench.bundle(['sleep', '1000'], ({ linux }) => {
+      linux.resources = { memory: { limit: 64 << 20 }, pids: { limit: 12 } }
+    })
+    /** All values by their paths. */
+    const flat = (value: unknown, at = ''): [string, unknown][] =>
+      typeof value === 'object' && value !== null && !Array.isArray(value)
+        ? Object.entries(value).flatMap(([name, inner]) => flat(inner, `${at}.${name}`))
+        : [[at, value]]
+    const said = (runtime: string) => {
+      expect(bench.start(runtime, 'stats', path)).toBe(0)
+      const { status, stdout } = bench.call(runtime, ['events', '--stats', 'stats'])
+      bench.call(runtime, ['delete', '--force', 'stats'])
+      expect([status, stdout.split('\n').length]).toEqual([0, 2])
+      return new Map(flat(JSON.parse(stdout)))
+    }
+    const [runc, ours] = [said('runc'), said(OURS)]
+    // intelRdt apart, and the settings of the cpuset, which no container can change
+    const wanted = [...runc.keys()].filter(name => !name.startsWith('.data.cpuset'))
+    expect(wanted.filter(name => !ours.has(name))).toEqual([])
+    for (const name of ['.type', '.id', '.data.memory.usage.limit', '.data.pids.limit', '.data.pids.current'])
+      expect([name, ours.get(name)]).toEqual([name, runc.get(name)])
+    expect(ours.get('.data.memory.usage.usage')).toBeGreaterThan(0)
+    expect(ours.get('.data.cpu.usage.total')).toBeGreaterThan(0)
+    expect(bench.oci('events', '--stats', 'stats').stderr).toMatch(/container does not exist/)
+  })
+
   // as runc since 1.1.12
   test('exec enters no working directory through a descriptor of its caller, as root either', () => {
     bench.start(OURS, 'cwd', bench.bundle(['sleep', '1000']))
