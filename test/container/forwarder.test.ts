@@ -8,7 +8,7 @@ import { buffer, text } from 'node:stream/consumers'
 import { crc32 } from 'node:zlib'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { errnoNumber } from '../../lib/common/errno.ts'
-import { forwarderTape, startForwarders } from '../../lib/container/net/forwarder.ts'
+import { forwarderTape, MAX_CONNECTIONS, startForwarders } from '../../lib/container/net/forwarder.ts'
 import { listen } from '../../lib/container/net/publish.ts'
 import { Ledger } from '../../lib/container/ledger/ledger.ts'
 import { keepInherited } from '../../lib/kernel/process/inherited.ts'
@@ -236,8 +236,31 @@ root('1000 connections one after the other leave no process and no descriptor be
     .toBe('SS')
   const [accepting] = children(pid)
   // the last connection is closed when the next one comes
-  expect(Object.keys(descriptors(accepting!)).map(Number)).toEqual([0, 1])
+  expect(Object.keys(descriptors(accepting!)).map(Number)).toEqual([0, 1, 2, 3])
 })
+
+root(
+  'no client makes more processes than a port may have: more connections wait until others have ended',
+  async () => {
+    const { port } = await serve(echo)
+    const { port: to, pid } = await ours(port)
+    const sockets: Socket[] = []
+    for (let i = 0; i < MAX_CONNECTIONS + 3; i++) sockets.push(await client(to))
+    const [served, waiting] = [sockets.slice(0, MAX_CONNECTIONS), sockets.slice(MAX_CONNECTIONS)]
+    let answered = 0
+    for (const socket of waiting) {
+      socket.on('data', () => answered++)
+      socket.write('!')
+    }
+    await expect.poll(() => processes(pid).length).toBe(2 + 2 * MAX_CONNECTIONS)
+    expect(answered).toBe(0)
+    for (const socket of served.slice(0, 3)) socket.destroy()
+    await expect.poll(() => answered).toBe(3)
+    expect(processes(pid).length).toBe(2 + 2 * MAX_CONNECTIONS)
+    for (const socket of sockets) socket.destroy()
+    await expect.poll(() => processes(pid).length).toBe(2)
+  },
+)
 
 root(
   'its processes have no other descriptors, and little memory; they end with the container, whoever is connected',
@@ -250,7 +273,7 @@ root(
     const all = processes(pid)
     expect(all.length).toBe(4)
     const held = all.map(one => Object.keys(descriptors(one.pid)).join())
-    expect(held).toEqual(['0,1', '0,1', '0,1,2,3,4,5', '0,1,2,3,4,5'])
+    expect(held).toEqual(['0,1,2,3', '0,1,2,3', '0,1,2,3,4,5,6,7', '0,1,2,3,4,5,6,7'])
     for (const one of all) expect(Number.parseInt(status(one.pid).VmRSS ?? '')).toBeLessThanOrEqual(24) // kB
     await end()
     expect(await text(idle).catch(() => '')).toBe('')
