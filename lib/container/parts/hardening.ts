@@ -22,10 +22,7 @@ const PR_CAP_AMBIENT_RAISE = 2
 export const hardening: Part = {
   name: 'hardening',
 
-  attach({ spec: { process } }, pid) {
-    if (process.oomScoreAdj !== undefined)
-      writeControl(`/proc/${pid}/oom_score_adj`, String(process.oomScoreAdj))
-  },
+  attach: ({ spec: { process } }, pid) => setOomScore(process, pid),
 
   inside(tape, { spec: { process, linux } }) {
     setRlimits(tape, process)
@@ -39,6 +36,11 @@ export const hardening: Part = {
     if (process.noNewPrivileges) tape.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     if (filter && filterLast) tape.seccomp(SECCOMP_SET_MODE_FILTER, flags, filter)
   },
+}
+
+/** How soon the OOM killer chooses the process: proc(5), oom_score_adj. Its children inherit that. */
+export function setOomScore({ oomScoreAdj }: ProcessSpec, pid: number): void {
+  if (oomScoreAdj !== undefined) writeControl(`/proc/${pid}/oom_score_adj`, String(oomScoreAdj))
 }
 
 /** The limits of the process itself: getrlimit(2). */

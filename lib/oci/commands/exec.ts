@@ -6,6 +6,7 @@ import { closing } from '../../common/descriptor.ts'
 import { openTerminal } from '../../container/exec.ts'
 import { type Joining, recordJoin } from '../../container/join.ts'
 import { Ledger } from '../../container/ledger/ledger.ts'
+import { setOomScore } from '../../container/parts/hardening.ts'
 import type { ProcessSpec } from '../../container/spec.ts'
 import { startError } from '../../container/start-error.ts'
 import type { Stdio } from '../../container/streams/streams.ts'
@@ -33,6 +34,7 @@ export async function run({ root, flags, args: [id = '', ...words], debug }: Cal
   checkStatus(statusOf(root, state), flags)
   const config = JSON.parse(readFileSync(join(folderOf(root, id), 'config.json'), 'utf8')) as Config
   const program = processOf(flags, words, config.process)
+  program.oomScoreAdj = config.process.oomScoreAdj // as with runc, whatever the FILE says
   setHome(program, state.rootfs)
   const console = flags.value('console-socket')
   checkConsole(program.terminal ?? false, console)
@@ -131,7 +133,12 @@ async function start(
 ): Promise<number> {
   const { tape, gate, pid } = recordJoin(joining)
   const cgroup = cgroupOf(state)
-  const joined = await launchGated(tape, gate, 0, [launched => cgroup.join(launched.pid())])
+  const joined = await launchGated(tape, gate, 0, [
+    launched => {
+      cgroup.join(launched.pid())
+      setOomScore(joining.spec.process, launched.pid())
+    },
+  ])
   await joined.child.exit
   for (const call of joined.tape) debug(traced(call))
   const [made = 0] = int32s(pid)

@@ -21,5 +21,8 @@ export function run({ root, flags, args: [id = ''] }: Call): void {
     )
   if (statusOf(root, state) === 'stopped')
     throw new MinilabError('usage', 'container not running', 'it has stopped')
-  setLimits(cgroupOf(state), resources)
+  // As runc does (update.go: SkipDevices): containerd's CRI sends all resources of the container, and the first rule of its devices
+  // denies them all, those that `create` always allows too.
+  const { devices: _, ...limits } = resources
+  setLimits(cgroupOf(state), limits)
 }
