@@ -1,5 +1,4 @@
 // As docker.test.ts, with containerd alone and its client ctr: no dockerd is between them and us.
-import { execFileSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -12,6 +11,7 @@ import {
   remove,
   removeNamespaceCgroups,
   said,
+  saveImage,
   startContainerd,
 } from './engines.ts'
 
@@ -48,7 +48,9 @@ describe.skipIf(lacks)(`containerd${lacks}`, () => {
   beforeAll(async () => {
     mkdirSync(join(folder, 'volume'))
     writeFileSync(join(folder, 'volume/f'), 'data\n')
-    containerd = await startContainerd(folder, saved(folder))
+    containerd = await startContainerd(folder, [
+      saveImage(folder, 'bb', makeTar(folder), { Env: ['PATH=/bin'] }),
+    ])
     containerd.env.V = join(folder, 'volume')
   })
   afterAll(async () => {
@@ -64,24 +66,3 @@ describe.skipIf(lacks)(`containerd${lacks}`, () => {
     expect(ours).toBe(theirs)
   })
 })
-
-/** An image of one layer in the format of `docker save`, which ctr imports. */
-function saved(folder: string): string {
-  const image = join(folder, 'saved')
-  mkdirSync(image)
-  execFileSync('mv', [makeTar(folder), join(image, 'layer.tar')])
-  const [digest] = execFileSync('sha256sum', [join(image, 'layer.tar')], { encoding: 'utf8' }).split(' ')
-  const config = {
-    architecture: process.arch === 'x64' ? 'amd64' : 'arm64',
-    os: 'linux',
-    config: { Env: ['PATH=/bin'] },
-    rootfs: { type: 'layers', diff_ids: [`sha256:${digest}`] },
-  }
-  writeFileSync(join(image, 'config.json'), JSON.stringify(config))
-  writeFileSync(
-    join(image, 'manifest.json'),
-    JSON.stringify([{ Config: 'config.json', RepoTags: ['bb:latest'], Layers: ['layer.tar'] }]),
-  )
-  execFileSync('tar', ['-C', image, '-cf', join(folder, 'saved.tar'), '.'])
-  return join(folder, 'saved.tar')
-}

@@ -13,6 +13,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { certain } from '../../lib/common/certain.ts'
 import { until } from '../../lib/common/until.ts'
 
 export const OURS = join(import.meta.dirname, '../../minilab-oci')
@@ -51,6 +52,7 @@ export function makeTar(folder: string): string {
 /** A daemon that a test has started. */
 export interface Daemon extends AsyncDisposable {
   env: NodeJS.ProcessEnv
+  pid: number
 }
 
 /** Starts a daemon, and waits for its socket. */
@@ -61,6 +63,7 @@ async function start(args: string[], socket: string, log: string, env: NodeJS.Pr
   if (!isUp || daemon.exitCode !== null) throw new Error(`${args.join(' ')}:\n${readFileSync(log, 'utf8')}`)
   return {
     env: { ...process.env, ...env },
+    pid: certain(daemon.pid),
     async [Symbol.asyncDispose]() {
       if (daemon.exitCode !== null) return
       const over = once(daemon, 'exit')
@@ -125,19 +128,44 @@ export function podmanFiles(folder: string, runtimes: Record<string, string>): R
   }
 }
 
+/**
+ * An image `NAME:latest` of one layer, in the format of `docker save`, which ctr imports. The layer is a tar file, which is moved
+ * there.
+ */
+export function saveImage(folder: string, name: string, tar: string, config: object): string {
+  const image = join(folder, name)
+  mkdirSync(image)
+  execFileSync('mv', [tar, join(image, 'layer.tar')])
+  const [digest] = execFileSync('sha256sum', [join(image, 'layer.tar')], { encoding: 'utf8' }).split(' ')
+  const json = (file: string, value: object) => writeFileSync(join(image, file), JSON.stringify(value))
+  json('config.json', {
+    architecture: process.arch === 'x64' ? 'amd64' : 'arm64',
+    os: 'linux',
+    config,
+    rootfs: { type: 'layers', diff_ids: [`sha256:${digest}`] },
+  })
+  json('manifest.json', [{ Config: 'config.json', RepoTags: [`${name}:latest`], Layers: ['layer.tar'] }])
+  execFileSync('tar', ['-C', image, '-cf', join(folder, `${name}.tar`), '.'])
+  return join(folder, `${name}.tar`)
+}
+
 /** Of containerd; also the name of the cgroup above those of its containers, which it leaves. */
-const NAMESPACE = `minilab-${process.pid}`
+export const NAMESPACE = `minilab-${process.pid}`
 export const removeNamespaceCgroups = () =>
   void spawnSync('find', ['/sys/fs/cgroup', '-depth', '-type', 'd', '-name', NAMESPACE, '-delete'])
 
-/** A containerd with the image `docker.io/library/bb:latest`, as `docker save` writes it. */
-export async function startContainerd(folder: string, image: string): Promise<Daemon> {
+/** A containerd with images that saveImage() wrote. Its configuration says which plugins it has. */
+export async function startContainerd(
+  folder: string,
+  images: string[],
+  plugins = 'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n',
+  namespace = NAMESPACE,
+): Promise<Daemon> {
   const at = (name: string) => join(folder, 'containerd', name)
   mkdirSync(at(''), { recursive: true })
   writeFileSync(
     at('config.toml'),
-    `version = 2\nroot = "${at('root')}"\nstate = "${at('state')}"\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n` +
-      `[grpc]\n  address = "${at('sock')}"\n`,
+    `version = 2\nroot = "${at('root')}"\nstate = "${at('state')}"\n${plugins}[grpc]\n  address = "${at('sock')}"\n`,
   )
   const containerd = await start(
     ['unshare', '-m', 'containerd', '-c', at('config.toml')],
@@ -145,13 +173,11 @@ export async function startContainerd(folder: string, image: string): Promise<Da
     at('log'),
     {
       CONTAINERD_ADDRESS: at('sock'),
-      CONTAINERD_NAMESPACE: NAMESPACE,
+      CONTAINERD_NAMESPACE: namespace,
     },
   )
-  execFileSync('ctr', ['image', 'import', '--base-name', 'bb', image], {
-    env: containerd.env,
-    stdio: 'ignore',
-  })
+  for (const image of images)
+    execFileSync('ctr', ['image', 'import', image], { env: containerd.env, stdio: 'ignore' })
   return containerd
 }
 
