@@ -13,7 +13,7 @@ import { foreignNamespaces } from '../kernel/tape/visit.ts'
 import type { Plan } from './part.ts'
 import { hardening } from './parts/hardening.ts'
 import { scheduling } from './parts/scheduling.ts'
-import { handOnStdio, program, workdir } from './parts/process.ts'
+import { closeRest, handOnStdio, program, workdir } from './parts/process.ts'
 import { nothingMade } from './start.ts'
 import { openNull, own, type Stdio } from './streams/streams.ts'
 
@@ -66,6 +66,8 @@ export function recordJoin(joining: Joining): { tape: Tape; gate: Gate; pid: Uin
   tape.part = program.name // so that an error with the directory or the program is reported as by `run`
   workdir.inside?.(tape, container, gate)
   scheduling.inside?.(tape, container, gate)
+  // as in lib/oci/create.ts. A program that dies with us needs the gate until its last calls
+  if (!diesWithUs) closeRest(tape, container)
   hardening.inside?.(tape, container, gate)
   program.inside?.(tape, container, gate)
   return { tape, gate, pid }

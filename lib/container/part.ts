@@ -86,6 +86,8 @@ interface Made {
   inner?: Uint8Array
   /** by workdir: the working directory is entered already, as root */
   entered?: boolean
+  /** by an engine's runtime: the descriptors that the program does not get are closed already */
+  closed?: boolean
 }
 
 /** A container, as the hooks of its parts see it. */

@@ -9,7 +9,7 @@ import { hardening } from '../container/parts/hardening.ts'
 import { limits } from '../container/parts/limits.ts'
 import { namespaces } from '../container/parts/namespaces.ts'
 import { network } from '../container/parts/network.ts'
-import { program, workdir } from '../container/parts/process.ts'
+import { closeRest, program, workdir } from '../container/parts/process.ts'
 import { root } from '../container/parts/root.ts'
 import { scheduling } from '../container/parts/scheduling.ts'
 import { terminal } from '../container/parts/terminal.ts'
@@ -42,6 +42,18 @@ export interface OfCreate {
   last: Part[]
 }
 
+/**
+ * The descriptors are closed before the filter is there: a profile from before 2020 does not list close_range(2), which is of Linux 5.9.
+ * It is the same part: the second stage begins with it.
+ */
+const hardened: Part = {
+  ...hardening,
+  inside(tape, container, gate) {
+    closeRest(tape, container)
+    hardening.inside?.(tape, container, gate)
+  },
+}
+
 /** The order of our own parts. */
 const ours = ({ keyring, cgroup, lookup, last }: OfCreate): Part[] => [
   namespaces,
@@ -54,7 +66,7 @@ const ours = ({ keyring, cgroup, lookup, last }: OfCreate): Part[] => [
   workdir,
   lookup,
   scheduling,
-  hardening,
+  hardened,
   program,
   ...last,
 ]

@@ -234,6 +234,19 @@ describe.skipIf(lacks)(`corner cases of config.json${lacks}`, () => {
     expect(bench.oci('events', '--stats', 'stats').stderr).toMatch(/container does not exist/)
   })
 
+  test('a filter without the calls of Linux 5.9 and later, as engines had until 2020: run and exec', () => {
+    const old = bench.bundle(['sleep', '100'], ({ linux }) => {
+      const names = ['close_range', 'openat2', 'clone3']
+      const syscalls = [{ names, action: 'SCMP_ACT_KILL_PROCESS' as const }]
+      linux.seccomp = { defaultAction: 'SCMP_ACT_ALLOW', syscalls }
+    })
+    expect(bench.start(OURS, 'old', old)).toBe(0)
+    const look = 'ls /proc/1/fd; ls /proc/$$/fd; grep Seccomp: /proc/$$/status'
+    const stdout = '0\n1\n2\n0\n1\n2\nSeccomp:\t2\n'
+    expect(bench.oci('exec', 'old', 'sh', '-c', look)).toEqual({ status: 0, stdout, stderr: '' })
+    expect(bench.oci('delete', '--force', 'old').status).toBe(0)
+  })
+
   // as runc since 1.1.12
   test('exec enters no working directory through a descriptor of its caller, as root either', () => {
     bench.start(OURS, 'cwd', bench.bundle(['sleep', '1000']))

@@ -12,7 +12,7 @@ import {
 } from '../../kernel/syscalls/constants.ts'
 import type { Gate } from '../../kernel/tape/gate.ts'
 import type { Tape } from '../../kernel/tape/tape.ts'
-import type { Part } from '../part.ts'
+import type { Container, Part } from '../part.ts'
 import type { Stdio } from '../streams/streams.ts'
 
 const SIGKILL = 9
@@ -26,16 +26,24 @@ const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
  */
 export const program: Part = {
   name: 'process',
-  inside(tape, { spec, diesWithUs, entered, held }, gate) {
+  inside(tape, container, gate) {
+    const { spec, diesWithUs, entered, closed } = container
     const { args, cwd, env } = spec.process
     if (diesWithUs) dieWithUs(tape, gate)
-    // the container needs no other open descriptor. They are closed now, not at the execve, so that no path (the
-    // working directory, a link of the image) can lead there through /proc/self/fd: CVE-2024-21626
-    if (held) held.closeRest(tape)
-    else tape.close_range(3, LAST_FD, 0)
+    if (!closed) closeRest(tape, container)
     if (!entered) tape.chdir(cwd)
     execvp(tape, args, env)
   },
+}
+
+/**
+ * The container needs no other open descriptor. They are closed now, not at the execve, so that no path (the working directory, a link of
+ * the image) can lead there through /proc/self/fd: CVE-2024-21626.
+ */
+export function closeRest(tape: Tape, container: Container): void {
+  if (container.held) container.held.closeRest(tape)
+  else tape.close_range(3, LAST_FD, 0)
+  container.closed = true
 }
 
 /**
