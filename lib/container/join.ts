@@ -66,7 +66,7 @@ export function recordJoin(joining: Joining): { tape: Tape; gate: Gate; pid: Uin
   tape.part = program.name // so that an error with the directory or the program is reported as by `run`
   workdir.inside?.(tape, container, gate)
   scheduling.inside?.(tape, container, gate)
-  // as in lib/oci/create.ts. A program that dies with us needs the gate until its last calls
+  // a program that dies with us needs the gate until its last calls
   if (!diesWithUs) closeRest(tape, container)
   hardening.inside?.(tape, container, gate)
   program.inside?.(tape, container, gate)

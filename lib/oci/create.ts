@@ -42,10 +42,7 @@ export interface OfCreate {
   last: Part[]
 }
 
-/**
- * The descriptors are closed before the filter is there: a profile from before 2020 does not list close_range(2), which is of Linux 5.9.
- * It is the same part: the second stage begins with it.
- */
+/** The other descriptors are closed first. Both are one part, with which the second stage begins. */
 const hardened: Part = {
   ...hardening,
   inside(tape, container, gate) {
