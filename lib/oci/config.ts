@@ -172,6 +172,8 @@ export const isConfig = object({
   }),
 }) as Shape<Config>
 
+/** linux.rootfsPropagation. Go writes what is not set as "". */
+const PROPAGATION = /^(r?(shared|slave|private|unbindable))?$/
 const NAMESPACES = ['user', 'pid', 'mount', 'uts', 'ipc', 'network', 'cgroup', 'time']
 
 /** The config.json of a bundle. Throws a usage error for what it must have, in runc's words where engines know them. */
@@ -188,6 +190,8 @@ export function readConfig(bundle: string): Config {
   for (const { type } of linux.namespaces)
     if (!NAMESPACES.includes(type)) throw invalid(`namespace ${JSON.stringify(type)} does not exist`)
   if (!linux.namespaces.some(({ type }) => type === 'mount')) throw invalid('a mount namespace is needed')
+  if (!PROPAGATION.test(linux.rootfsPropagation ?? ''))
+    throw invalid(`rootfsPropagation=${linux.rootfsPropagation} is not supported`)
   linux.cgroupsPath ||= undefined // Go writes what is not set as ""
   if (linux.cgroupsPath !== undefined && posix.resolve('/', linux.cgroupsPath) === '/')
     throw invalid(`linux.cgroupsPath ${JSON.stringify(linux.cgroupsPath)} is the root of the cgroups`)

@@ -213,6 +213,7 @@ describe.skipIf(lacks)(`minilab-oci${lacks}`, () => {
       'a hook without a timeout above 0',
       config => (config.hooks = { poststop: [{ path: '/x', timeout: 0 }] }),
     ],
+    ['an unknown propagation', config => (config.linux.rootfsPropagation = 'sharde')],
     ['a cgroupsPath that is the root', config => (config.linux.cgroupsPath = '/x/..')],
     [
       'a device rule whose allow is a word',

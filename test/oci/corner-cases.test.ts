@@ -247,6 +247,24 @@ describe.skipIf(lacks)(`corner cases of config.json${lacks}`, () => {
     expect(bench.oci('delete', '--force', 'old').status).toBe(0)
   })
 
+  // config-linux.md, "Rootfs Mount Propagation"; as with crun
+  test.each([
+    ['shared', /shared:\d+ $/],
+    ['slave', /master:\d+ $|^$/], // the host's mount need not be shared
+    ['private', /^$/],
+    ['unbindable', /unbindable $/],
+  ])('the propagation of a root that is %s', (propagation, tags) => {
+    const path = bench.bundle(
+      ['sed', '-n', String.raw`s|^[^ ]* [^ ]* [^ ]* [^ ]* / [^ ]* \(.*\)- .*|\1|p`, '/proc/self/mountinfo'],
+      ({ linux }) => {
+        linux.rootfsPropagation = propagation
+      },
+    )
+    const { status, stdout, stderr } = bench.oci('run', '--bundle', path, 'propagation')
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    expect(stdout.replace('\n', '')).toMatch(tags)
+  })
+
   // as runc since 1.1.12
   test('exec enters no working directory through a descriptor of its caller, as root either', () => {
     bench.start(OURS, 'cwd', bench.bundle(['sleep', '1000']))

@@ -100,4 +100,11 @@ export const DIFFERENCES: Difference[] = [
     only: ['a shared root'],
     why: 'in a shared root they are shared, as all other mounts are, with both',
   },
+  {
+    field: /^mount \/$/,
+    runc: / tags= /,
+    ours: / tags=shared /,
+    only: ['a shared root'],
+    why: 'rootfsPropagation is that of the root: crun 1.8.1 makes it so, runc 1.1 leaves the root private and shares what is below',
+  },
 ]

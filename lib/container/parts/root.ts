@@ -10,6 +10,8 @@ import {
   MS_RDONLY,
   MS_REC,
   MS_REMOUNT,
+  MS_SHARED,
+  MS_UNBINDABLE,
   RESOLVE_NO_MAGICLINKS,
 } from '../../kernel/syscalls/constants.ts'
 import { mountinfo, mountOf } from '../../kernel/mount/mountinfo.ts'
@@ -50,8 +52,18 @@ export const root: Part = {
     tape.chdir('/')
     attachTrees(tape, trees)
     attachRest(tape, container, lent)
+    setRootPropagation(tape, spec)
     if (spec.root.readonly) closeRoot(tape, container)
   },
+}
+
+/**
+ * Makes the root shared or unbindable: config-linux.md, "Rootfs Mount Propagation". A slave or private it is already: namespaces.ts. This comes
+ * after the other mounts, because a mount on a shared mount becomes shared, too: mount_namespaces(7).
+ */
+function setRootPropagation(tape: Tape, { linux: { rootfsPropagation = '' } }: Spec): void {
+  if (rootfsPropagation.includes('shared')) tape.mount(null, '/', null, MS_SHARED, null)
+  if (rootfsPropagation.includes('unbindable')) tape.mount(null, '/', null, MS_UNBINDABLE, null)
 }
 
 /** What belongs in the image itself: other file systems, volumes, covers, device files, the working directory. */

@@ -40,7 +40,7 @@ function refuse({ linux }: Spec): void {
   const refused = (what: string) => {
     throw new MinilabError('usage', `${what}: your parts cannot do that`, 'use the runtime without --mine')
   }
-  if (/shared|slave/.test(linux.rootfsPropagation ?? ''))
+  if (/shared|slave|unbindable/.test(linux.rootfsPropagation ?? ''))
     refused(`linux.rootfsPropagation ${linux.rootfsPropagation}`)
   if (linux.namespaces.some(({ type, path }) => type === 'mount' && path))
     refused('linux.namespaces: to join a mount namespace')
