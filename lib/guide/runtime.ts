@@ -36,13 +36,19 @@ export function findRuntime(name: string): string {
   throw new MinilabError(
     'usage',
     `--runtime: there is no program ${name} here`,
-    isPath ? 'give the path of an OCI runtime' : hint(name, KNOWN, 'install it, or give a path'),
+    isPath
+      ? 'give the path of an OCI runtime'
+      : PACKAGES.includes(name)
+        ? `sudo apt-get install ${name}`
+        : hint(name, KNOWN, 'install it, or give a path'),
   )
 }
 
 /** The controllers that a step's container uses, whichever runtime makes it. */
 const CONTROLLERS = ['memory', 'cpu', 'pids']
 
+/** Those that Debian has packages of. */
+const PACKAGES = ['runc', 'crun']
 const KNOWN = ['minilab', 'minilab-oci', 'runc', 'crun', 'youki']
 
 /**

@@ -7,6 +7,7 @@ import { POLLIN } from '../../kernel/process/poll.ts'
 import {
   AF_INET,
   CLONE_NEWPID,
+  CLONE_PIDFD,
   CLONE_VM,
   SHUT_WR,
   SIGPIPE,
@@ -33,6 +34,9 @@ const [CONTAINER, LISTENER, FREE] = [0, 1, { read: 2, write: 3 }]
 /** What it opens gets the lowest free number, so these are always the same: both sides of a connection, and the ends of a pipe. */
 const [CLIENT, SERVER, PIPE] = [4, 5, { read: 6, write: 7 }]
 
+/** In process 1, which has no connections: a pidfd of the process that accepts them. clone(2), CLONE_PIDFD */
+const ACCEPTING = 4
+
 /** How many connections a port may have at once. Each is two processes of the host, and no limit of the container counts them. */
 export const MAX_CONNECTIONS = 512
 
@@ -53,8 +57,10 @@ export function forwarderTape(to: Endpoint): Tape {
   closeTape(tape)
   tape.note('the kernel reaps its children, and a write to a broken connection only fails')
   for (const signal of [SIGCHLD, SIGPIPE]) tape.rt_sigaction(signal, 'SIG_IGN', null, MASK_SIZE)
-  tape.note('this process goes to wait; its child goes on here, and accepts connections')
-  fork({ max: 0n, over: wait })
+  tape.note(
+    `this process goes to wait, with a pidfd of its child, ${ACCEPTING}; the child goes on here, and accepts connections`,
+  )
+  tape.branch({ max: 0n, over: wait }).clone(CLONE_VM + CLONE_PIDFD + SIGCHLD, 0, new Uint8Array(4), 0, 0)
 
   tape.mark(accept)
   tape.note('the connection before belongs to the child that was made for it')
@@ -89,10 +95,10 @@ export function forwarderTape(to: Endpoint): Tape {
 
   tape.mark(wait)
   tape.note(
-    `until the container has ended: ${CONTAINER} is a pidfd of its first process; the end of process 1 of a pid namespace ends all others in it`,
+    `until the container has ended, or the child: ${CONTAINER} is a pidfd of the container's first process; the end of process 1 of a pid namespace ends all others in it`,
   )
-  const pollfd = new Uint8Array(Int32Array.of(CONTAINER, POLLIN).buffer)
-  tape.branch({ min: 1n, under: wait }).ppoll(pollfd, 1, 0, 0, 0)
+  const pollfds = new Uint8Array(Int32Array.of(CONTAINER, POLLIN, ACCEPTING, POLLIN).buffer)
+  tape.branch({ min: 1n, under: wait }).ppoll(pollfds, 2, 0, 0, 0)
   tape.exit_group(0)
   return tape
 
