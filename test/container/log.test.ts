@@ -1,7 +1,14 @@
-import { appendFileSync, statSync } from 'node:fs'
+import { appendFileSync, closeSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { encodeFrame, LogReader, type StreamName } from '../../lib/container/streams/log.ts'
+import {
+  beginLog,
+  EARLIER,
+  encodeFrame,
+  LogReader,
+  type Magic,
+  type StreamName,
+} from '../../lib/container/streams/log.ts'
 import { userFolder } from '../support/minilab.ts'
 
 /** Appends frames to a log, as the pumps do. */
@@ -9,8 +16,12 @@ class Log {
   readonly path = join(userFolder(), 'log')
   readonly #total = { stdout: 0, stderr: 0 }
 
+  readonly #magic: Magic
+
   constructor(frames: [StreamName, string][] = []) {
-    appendFileSync(this.path, '')
+    const fd = openSync(this.path, 'a')
+    this.#magic = beginLog(this.path, fd)
+    closeSync(fd)
     for (const [stream, text] of frames) this.write(stream, text)
   }
 
@@ -18,7 +29,10 @@ class Log {
   write(stream: StreamName, text: string, kept = Infinity): void {
     const at = statSync(this.path).size
     const total = (this.#total[stream] += text.length)
-    appendFileSync(this.path, encodeFrame(stream, at, total, Buffer.from(text, 'latin1')).subarray(0, kept))
+    appendFileSync(
+      this.path,
+      encodeFrame(stream, at, total, Buffer.from(text, 'latin1'), { magic: this.#magic }).subarray(0, kept),
+    )
   }
 
   /** Bytes that are read, and for which there is no room. */
@@ -115,7 +129,9 @@ test('what is missing is counted, whether a frame was lost, cut off, or cut off 
 })
 
 test('a program that writes what looks like a header, or a whole log, loses nothing', () => {
-  const forged = encodeFrame('stderr', 12, 5, Buffer.from('hello')).toString('latin1')
+  // at the place where the reader will find it
+  const at = 16 + 48 + 'minilog1 minilog2 '.length
+  const forged = encodeFrame('stderr', at, 5, Buffer.from('hello')).toString('latin1')
   const log = new Log()
   log.write('stdout', `minilog1 minilog2 ${forged}\nand so on\n`)
   log.write('stdout', 'next\n')
@@ -148,4 +164,20 @@ test('a message of ours between the frames is a line', () => {
   using again = new LogReader(log.path)
   again.skipToLast(2)
   expect(read(again)).toEqual(['stdout: two', 'stdout: minilab: another'])
+})
+
+test('each log has its own magic; both pumps write the same; a log of an earlier version is read as it was', () => {
+  const [one, other] = [new Log(), new Log()].map(({ path }) => readFileSync(path, 'latin1'))
+  expect([one, other]).toEqual([
+    expect.stringMatching(/^minilogK[^]{7}\n$/),
+    expect.stringMatching(/^minilogK/),
+  ])
+  expect(one).not.toBe(other)
+  const { path } = new Log([['stdout', 'one\n']])
+  const fd = openSync(path, 'a')
+  expect(beginLog(path, fd).toString('latin1')).toBe(readFileSync(path, 'latin1').slice(8, 15))
+  closeSync(fd)
+  writeFileSync(path, encodeFrame('stderr', 0, 6, Buffer.from('as it\n'), { magic: EARLIER }))
+  using reader = new LogReader(path)
+  expect(read(reader)).toEqual(['stderr: as it'])
 })

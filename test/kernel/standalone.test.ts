@@ -107,12 +107,14 @@ test('its frames are what encodeFrame writes', async () => {
   writeSync(write, 'hello\n')
   close()
   await child.exit
-  const ours = Buffer.concat([
-    encodeFrame('stdout', 0, 6, Buffer.from('hello\n')),
-    encodeFrame('stdout', 54, 6, Buffer.alloc(0)),
-  ])
   const theirs = readFileSync(log)
-  for (const at of [32, 86]) for (const bytes of [ours, theirs]) bytes.fill(0, at, at + 16) // the times
+  const magic = theirs.subarray(8, 15)
+  const ours = Buffer.concat([
+    theirs.subarray(0, 16), // what each log begins with
+    encodeFrame('stdout', 16, 6, Buffer.from('hello\n'), { magic }),
+    encodeFrame('stdout', 70, 6, Buffer.alloc(0), { magic }),
+  ])
+  for (const at of [48, 102]) for (const bytes of [ours, theirs]) bytes.fill(0, at, at + 16) // the times
   expect(theirs).toEqual(ours)
 })
 

@@ -4,7 +4,7 @@ import { memoryFile } from '../../kernel/process/memory-file.ts'
 import { CLOCK_REALTIME, LOCK_EX, LOCK_UN, SEEK_CUR, SEEK_END } from '../../kernel/syscalls/constants.ts'
 import { Label, type Later, Tape } from '../../kernel/tape/tape.ts'
 import { closeTape, startStandalone } from '../../kernel/tape/standalone.ts'
-import { HEADER, MAGIC, type StreamName } from './log.ts'
+import { beginLog, EARLIER, firstWord, HEADER, type StreamName } from './log.ts'
 
 /** What a pump has as its descriptors. */
 const [FROM, LOG, TOTAL] = [0, 1, 2]
@@ -19,7 +19,7 @@ const CHUNK = 32768
  * When the disk is full it goes on reading: otherwise the program would wait for ever, or get SIGPIPE. What it could not write is
  * counted: the position of the open file TOTAL, which has no content, is the sum of all that it has read.
  */
-export function logPump(stream: StreamName): Tape {
+export function logPump(stream: StreamName, magic = EARLIER): Tape {
   const tape = new Tape()
   const [next, ended] = [new Label('next'), new Label('ended')]
   const [bytes, time] = [new Uint8Array(CHUNK), new Uint8Array(16)]
@@ -55,7 +55,7 @@ export function logPump(stream: StreamName): Tape {
     tape.attempt.writev(
       LOG,
       [
-        { base: [MAGIC[stream], at, total, length], length: HEADER - time.length },
+        { base: [firstWord(magic, stream), at, total, length], length: HEADER - time.length },
         { base: time, length: time.length },
         { base: bytes, length },
       ],
@@ -68,5 +68,9 @@ export function logPump(stream: StreamName): Tape {
 export async function startLogPump(from: number, log: string, stream: StreamName): Promise<Child> {
   using file = openFile(log, 'a')
   using total = closing(memoryFile('minilab-total', 'data'))
-  return await startStandalone(logPump(stream), 'minilab-log', [from, file.fd, total.fd])
+  return await startStandalone(logPump(stream, beginLog(log, file.fd)), 'minilab-log', [
+    from,
+    file.fd,
+    total.fd,
+  ])
 }

@@ -1,25 +1,52 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs'
+import { openFile } from '../../common/descriptor.ts'
+import { randomBytes } from '../../kernel/process/random.ts'
 
 /**
  * The log of a container that runs in the background. A log pump (log-pump.ts) writes a frame for each read: a header of six
  * 64-bit words, little-endian, and the bytes that the program had written.
  *
- *     magic   `minilog1` for stdout, `minilog2` for stderr
- *     at      the position of this frame in the file: bytes of a program that look like a header are at another position
+ *     magic   seven random bytes, and 1 for stdout, 2 for stderr: a program does not know them, so it cannot write a header
+ *     at      the position of this frame in the file
  *     total   how much of this stream has been read so far, with this frame: what is missing was dropped, because the disk was full
  *     length  how many bytes follow; less follow where the disk became full meanwhile. 0: the stream has ended
  *     time    seconds since 1970, and nanoseconds
  *
- * What lies between the frames is a message of ours.
+ * What lies between the frames is a message of ours. The file begins with `minilogK`, those seven bytes, and a newline; an earlier
+ * version had no such beginning, and `minilog` as the magic.
  */
 export const HEADER = 48 // bytes
-const MAGIC_TEXT = 'minilog'
-export const MAGIC = { stdout: magic(1), stderr: magic(2) }
-export type StreamName = keyof typeof MAGIC
-export const STREAMS = Object.keys(MAGIC) as StreamName[]
+export const STREAMS = ['stdout', 'stderr'] as const
+export type StreamName = (typeof STREAMS)[number]
 
-function magic(which: number): bigint {
-  return Buffer.from(`${MAGIC_TEXT}${which}`).readBigUInt64LE()
+/** The bytes that begin each header of one log, without that for the stream. */
+export type Magic = Buffer
+export const EARLIER: Magic = Buffer.from('minilog')
+const MAGIC_SIZE = EARLIER.length
+const BEGINNING = Buffer.from('minilogK')
+const START = BEGINNING.length + MAGIC_SIZE + 1
+
+/** The first word of a header. */
+export const firstWord = (magic: Magic, stream: StreamName): bigint =>
+  Buffer.concat([magic, Buffer.from(String(STREAMS.indexOf(stream) + 1))]).readBigUInt64LE()
+
+/** The magic of a log, to which a pump is about to write; an empty file gets its beginning. `fd`: open for writing. */
+export function beginLog(path: string, fd: number): Magic {
+  if (fstatSync(fd).size === 0) {
+    const magic = randomBytes(MAGIC_SIZE)
+    writeSync(fd, Buffer.concat([BEGINNING, magic, Buffer.from('\n')]))
+    return magic
+  }
+  using file = openFile(path, 'r')
+  return magicIn(file.fd) ?? EARLIER
+}
+
+/** The magic that a log begins with; undefined for one of an earlier version, or an empty one. */
+function magicIn(fd: number): Magic | undefined {
+  const start = Buffer.alloc(START)
+  const count = readSync(fd, start, 0, START, 0)
+  const isOurs = count === START && start.subarray(0, BEGINNING.length).equals(BEGINNING)
+  return isOurs ? start.subarray(BEGINNING.length, START - 1) : undefined
 }
 
 /** A part of a line of the program. */
@@ -54,20 +81,27 @@ export function encodeFrame(
   at: number,
   total: number,
   bytes: Uint8Array,
-  time = Date.now(),
+  { time = Date.now(), magic = EARLIER } = {},
 ): Buffer {
-  const words = [MAGIC[stream], at, total, bytes.length, Math.floor(time / 1000), (time % 1000) * 1e6]
+  const words = [
+    firstWord(magic, stream),
+    at,
+    total,
+    bytes.length,
+    Math.floor(time / 1000),
+    (time % 1000) * 1e6,
+  ]
   const header = Buffer.alloc(HEADER)
   words.forEach((word, i) => header.writeBigUInt64LE(BigInt(word), 8 * i))
   return Buffer.concat([header, bytes])
 }
 
 /** The frame whose header is at an index of `bytes`, which begin at a position of the file; undefined if there is none. */
-function frameAt(bytes: Buffer, index: number, position: number): Frame | undefined {
+function frameAt(magic: Magic, bytes: Buffer, index: number, position: number): Frame | undefined {
   if (index + HEADER > bytes.length) return undefined
   const word = (i: number) => bytes.readBigUInt64LE(index + 8 * i)
   const [length, total, seconds, nanoseconds] = [word(3), word(2), word(4), word(5)]
-  const stream = STREAMS.find(name => MAGIC[name] === word(0))
+  const stream = STREAMS.find(name => firstWord(magic, name) === word(0))
   if (!stream || word(1) !== BigInt(position + index)) return undefined
   if (length > LONGEST || total < length || seconds > SECONDS_MAX || nanoseconds >= 1_000_000_000n)
     return undefined
@@ -77,15 +111,17 @@ function frameAt(bytes: Buffer, index: number, position: number): Frame | undefi
 }
 
 /** Whether a header begins at an index, or the first part of one for which there was no more room. */
-const beginsHere = (bytes: Buffer, index: number, position: number): boolean =>
+const beginsHere = (magic: Magic, bytes: Buffer, index: number, position: number): boolean =>
   index + 16 <= bytes.length &&
-  STREAMS.some(name => MAGIC[name] === bytes.readBigUInt64LE(index)) &&
+  STREAMS.some(name => firstWord(magic, name) === bytes.readBigUInt64LE(index)) &&
   bytes.readBigUInt64LE(index + 8) === BigInt(position + index)
 
 /** Reads a log in pieces, however large it is, and however long its lines are. */
 export class LogReader implements Disposable {
   readonly #fd: number
   readonly #streams: readonly StreamName[]
+  /** undefined until the log has its beginning */
+  #known: Magic | undefined
   #at = 0
   /** streams whose last line has no end yet */
   readonly #open = new Set<StreamName>()
@@ -115,15 +151,16 @@ export class LogReader implements Disposable {
    * will not become longer.
    */
   *records(last = false): Generator<LogRecord> {
+    if (!this.#begin()) return
     const buffer = Buffer.alloc(CHUNK)
     for (;;) {
       const bytes = buffer.subarray(0, readSync(this.#fd, buffer, 0, CHUNK, this.#at))
       if (bytes.length === 0) return
-      const frame = frameAt(bytes, 0, this.#at)
+      const frame = frameAt(this.#magic, bytes, 0, this.#at)
       if (!frame) {
-        const length = this.#nextHeader(bytes, 1) ?? bytes.length - beginningAtEnd(bytes)
+        const length = this.#nextHeader(bytes, 1) ?? bytes.length - beginningAtEnd(this.#magic, bytes)
         if (length === 0) return
-        if (!isCutHeader(bytes.subarray(0, length)))
+        if (!isCutHeader(this.#magic, bytes.subarray(0, length)))
           yield* this.#lines(bytes.subarray(0, length), 'stdout', '', this.#at)
         this.#at += length
         continue
@@ -139,10 +176,26 @@ export class LogReader implements Disposable {
     }
   }
 
+  /** Reads the beginning of the log, once it is there; false before that. */
+  #begin(): boolean {
+    if (this.#known) return true
+    if (fstatSync(this.#fd).size === 0) return false
+    const magic = magicIn(this.#fd)
+    this.#known = magic ?? EARLIER
+    this.#start = this.#at = magic ? START : 0
+    return true
+  }
+  /** where its first frame is */
+  #start = 0
+
+  get #magic(): Magic {
+    return this.#known ?? EARLIER
+  }
+
   /** The index of the next header that is not before `from`. */
   #nextHeader(bytes: Buffer, from: number): number | undefined {
-    for (let at = from; (at = bytes.indexOf(MAGIC_TEXT, at)) !== -1; at++)
-      if (beginsHere(bytes, at, this.#at)) return at
+    for (let at = from; (at = bytes.indexOf(this.#magic, at)) !== -1; at++)
+      if (beginsHere(this.#magic, bytes, at, this.#at)) return at
     return undefined
   }
 
@@ -175,6 +228,7 @@ export class LogReader implements Disposable {
 
   /** Skips all but the last `count` lines of the program. A line counts where it ends, and is wanted from where it starts. */
   skipToLast(count: number): void {
+    if (!this.#begin()) return
     const { size } = fstatSync(this.#fd)
     const from: Partial<Record<StreamName, number>> = {}
     const wanted = new Set<StreamName>() // streams whose line that we look at is wanted
@@ -225,7 +279,7 @@ export class LogReader implements Disposable {
     let end = size
     for (const at of this.#positionsBackwards(size)) {
       readSync(this.#fd, header, 0, HEADER, at)
-      const frame = frameAt(header, 0, at)
+      const frame = frameAt(this.#magic, header, 0, at)
       if (!frame) continue
       if (frame.length === 0) this.#ended.add(frame.stream)
       const [begin, over] = [at + HEADER, Math.min(end, at + HEADER + frame.length)]
@@ -233,17 +287,18 @@ export class LogReader implements Disposable {
       if (begin < over) yield { stream: frame.stream, frame: at, position: begin, bytes: text(begin, over) }
       end = at
     }
-    if (end > 0) yield { stream: 'stdout', frame: 0, position: 0, bytes: text(0, end) }
+    const start = this.#start
+    if (end > start) yield { stream: 'stdout', frame: start, position: start, bytes: text(start, end) }
   }
 
   /** Where the magic of a frame is, the last one first. */
   *#positionsBackwards(size: number): Generator<number> {
-    const buffer = Buffer.alloc(CHUNK + MAGIC_TEXT.length - 1)
+    const buffer = Buffer.alloc(CHUNK + MAGIC_SIZE - 1)
     for (let end = size; end > 0;) {
       const from = Math.max(0, end - CHUNK)
-      const count = readSync(this.#fd, buffer, 0, end - from + MAGIC_TEXT.length - 1, from)
+      const count = readSync(this.#fd, buffer, 0, end - from + MAGIC_SIZE - 1, from)
       const bytes = buffer.subarray(0, count)
-      for (let at = end - from; at > 0 && (at = bytes.lastIndexOf(MAGIC_TEXT, at - 1)) !== -1;)
+      for (let at = end - from; at > 0 && (at = bytes.lastIndexOf(this.#magic, at - 1)) !== -1;)
         yield from + at
       end = from
     }
@@ -251,16 +306,17 @@ export class LogReader implements Disposable {
 }
 
 /** Whether bytes between two frames are a header for which there was no room. */
-function isCutHeader(bytes: Buffer): boolean {
-  const text = bytes.toString('latin1', 0, MAGIC_TEXT.length)
-  return bytes.length < HEADER && MAGIC_TEXT.startsWith(text)
+function isCutHeader(magic: Magic, bytes: Buffer): boolean {
+  return bytes.length < HEADER && begins(magic, bytes.subarray(0, MAGIC_SIZE))
 }
 
 /** How many of the last bytes may be the beginning of a header. */
-function beginningAtEnd(bytes: Buffer): number {
+function beginningAtEnd(magic: Magic, bytes: Buffer): number {
   for (let at = Math.max(0, bytes.length - HEADER + 1); at < bytes.length; at++) {
-    const rest = bytes.toString('latin1', at, at + MAGIC_TEXT.length)
-    if (MAGIC_TEXT.startsWith(rest)) return bytes.length - at
+    if (begins(magic, bytes.subarray(at, at + MAGIC_SIZE))) return bytes.length - at
   }
   return 0
 }
+
+/** Whether a magic begins with these bytes. */
+const begins = (magic: Magic, bytes: Buffer): boolean => magic.subarray(0, bytes.length).equals(bytes)
