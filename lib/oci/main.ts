@@ -12,11 +12,14 @@ export const OCI_VERSION = '1.0.2'
 const log: Log = { path: undefined, format: 'text' }
 const debug = { on: false }
 
+/** The status of a failure of ours: of exec one that its program seldom has, as runc's. */
+const failed = { status: 1 }
+
 try {
   process.exitCode = await main(process.argv.slice(2))
 } catch (error) {
   write(log, 'error', textOf(error))
-  process.exitCode = (error instanceof MinilabError && error.status) || 1
+  process.exitCode = (error instanceof MinilabError && error.status) || failed.status
 }
 // a launch leaves threads and handlers behind, which would keep us
 process.exit()
@@ -34,6 +37,7 @@ async function main(words: string[]): Promise<number> {
       Object.hasOwn(REFUSED, name) ? `${name} is not supported` : `no such command: ${name}`,
       REFUSED[name] ?? 'minilab-oci --help lists them',
     )
+  if (name === 'exec') failed.status = 255
   const { flags, rest: args } = takeFlags(more, { ...command.flags, help: { kind: 'switch', short: 'h' } })
   if (flags.has('help')) return say(helpFor(name))
   checkArgs(name, command.args, args)

@@ -28,6 +28,10 @@ export async function kill(containers: string[], signal: string): Promise<number
 
 function signalNumber(name: string): number {
   if (/^\d+$/.test(name) && Number(name) >= 1 && Number(name) <= 64) return Number(name)
+  // signal(7), as kill -l lists them: glibc keeps 32 and 33 for itself
+  const [, from, distance = '0'] = /^(?:SIG)?RT(MIN|MAX)([+-]\d{1,2})?$/i.exec(name) ?? []
+  const realTime = from && (from.toUpperCase() === 'MIN' ? 34 : 64) + Number(distance)
+  if (realTime && realTime >= 34 && realTime <= 64) return realTime
   const full = name.toUpperCase().startsWith('SIG') ? name.toUpperCase() : `SIG${name.toUpperCase()}`
   const number = constants.signals[full as NodeJS.Signals]
   if (number !== undefined) return number

@@ -1,4 +1,4 @@
-import { existsSync, watch } from 'node:fs'
+import { existsSync, type FSWatcher, watch } from 'node:fs'
 import { once } from 'node:events'
 import { certain } from '../../common/certain.ts'
 import { LogReader, type LogRecord, type StreamName, STREAMS } from '../../container/streams/log.ts'
@@ -61,7 +61,7 @@ async function follow(state: State, log: string, print: () => Promise<void>): Pr
   const pidfd = writer(state)
   if (pidfd === undefined) return
   let over = false
-  const changes = watch(log)
+  const changes = watched(log)
   void ended(pidfd).then(() => {
     over = true
     changes.emit('change')
@@ -74,6 +74,20 @@ async function follow(state: State, log: string, print: () => Promise<void>): Pr
     }
   } finally {
     changes.close()
+  }
+}
+
+/** Throws a MinilabError (machine) if the user may watch no more files: inotify_init(2). */
+function watched(log: string): FSWatcher {
+  try {
+    return watch(log)
+  } catch (error) {
+    if (!['EMFILE', 'ENOSPC'].includes(codeOf(error) ?? '')) throw error
+    throw new MinilabError(
+      'machine',
+      `no more files can be watched (inotify: ${codeOf(error)})`,
+      'sudo sysctl fs.inotify.max_user_instances=512 fs.inotify.max_user_watches=65536, or logs without -f',
+    )
   }
 }
 

@@ -18,6 +18,16 @@ export interface ListeningSocket {
   port: number
 }
 
+/** Why a port cannot be opened, by errno, and what to do: bind(2), ip(7). */
+const REFUSED: Record<string, [why: string, remedy?: string]> = {
+  EADDRINUSE: ['is in use'],
+  EACCES: ['is for root only'],
+  EADDRNOTAVAIL: [
+    'cannot be used: this machine does not have the address',
+    'ip -br address lists those that it has',
+  ],
+}
+
 /**
  * Opens the host's side of a published port. A socket stays in the network namespace where it was made. So a socket that is
  * opened here and passed to the sandbox lets an ordinary user publish ports too. Throws a usage error if the port is taken.
@@ -32,12 +42,9 @@ export function listen({ address, host, container }: Port): ListeningSocket {
   } catch (error) {
     closeSync(fd)
     if (!(error instanceof SyscallError)) throw error
-    const why =
-      error.code === 'EADDRINUSE'
-        ? 'is in use'
-        : error.code === 'EACCES'
-          ? 'is for root only'
-          : `cannot be used (${error.code})`
-    throw new MinilabError('usage', `port ${address}:${host} ${why}`, 'publish another port: -p 8080:80')
+    const [why, remedy = 'publish another port: -p 8080:80'] = REFUSED[error.code] ?? [
+      `cannot be used (${error.code})`,
+    ]
+    throw new MinilabError('usage', `port ${address}:${host} ${why}`, remedy)
   }
 }
