@@ -83,6 +83,7 @@ function walk(
   let [reached, layers]: [string, Confined[]] = ['', all]
   let base = '' // the path of the mount that `layers` are the content of
   let found: Merged | undefined
+  const inMount = (at: string) => (base ? at.slice(base.length + 1) : at) // not relative(), which asks for our working directory
   const above = new Map([['', { layers: all, base, found }]])
   for (let name; (name = names.shift()) !== undefined;) {
     if (name === '' || name === '.') continue
@@ -100,7 +101,7 @@ function walk(
       above.set(next, { layers, base, found })
       continue
     }
-    const there = lookUp(layers, posix.relative(base, next))
+    const there = lookUp(layers, inMount(next))
     const top = there?.layers[0]
     if (!there || !top) return { at: reached, rest: [name, ...names] }
     if (there.stat.isSymbolicLink()) {
@@ -110,7 +111,7 @@ function walk(
           `${posix.join('/', path)} of the image leads through too many symbolic links`,
           CORRECT,
         )
-      const target = targetOf(top.at(posix.relative(base, next)))
+      const target = targetOf(top.at(inMount(next)))
       if (target === undefined) return { at: reached, rest: [name, ...names] }
       names = [...target.split('/'), ...names]
       if (target.startsWith('/')) [reached, layers, base, found] = ['', all, '', undefined]
