@@ -3,7 +3,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Daemon, lacking, makeFolder, remove, said, startDocker } from './engines.ts'
+import { type Daemon, DOCKERS_CGROUP, lacking, makeFolder, remove, said, startDocker } from './engines.ts'
 
 const RUN = 'docker run --runtime $R --network none --rm'
 /** In a terminal of its own. */
@@ -183,7 +183,7 @@ describe.skipIf(lacks)(`dockerd${lacks}`, () => {
 
   test('leaves nothing', () => {
     const states = join(folder, 'docker/exec/runtime-runc/moby') // dockerd 20.10 gives all runtimes this --root
-    const look = `docker ps -aq; find /sys/fs/cgroup -type d -path "*/docker/?*"; ls -A ${states}`
+    const look = `docker ps -aq; find /sys/fs/cgroup -type d -path "*/${DOCKERS_CGROUP}/?*"; ls -A ${states}`
     expect(said(look, 'ours', docker.env)).toBe('[0]\n')
   })
 })

@@ -79,6 +79,9 @@ interface Registered {
   runtimeArgs?: string[]
 }
 
+/** The parent of the cgroups that this process's dockerd makes: another test may have a dockerd, too. */
+export const DOCKERS_CGROUP = `minilab-docker-${process.pid}`
+
 /** A dockerd with our runtime beside runc, and others in its own network and mount namespaces, with the image `bb`. */
 export async function startDocker(folder: string, more: Record<string, Registered> = {}): Promise<Daemon> {
   const socket = join(folder, 'docker.sock')
@@ -95,6 +98,7 @@ export async function startDocker(folder: string, more: Record<string, Registere
     '--pidfile',
     at('pid'),
     '--bridge=none',
+    `--cgroup-parent=/${DOCKERS_CGROUP}`,
   ]
   const docker = await start(
     ['unshare', '-n', '-m', 'dockerd', '-H', `unix://${socket}`, ...options],
@@ -103,7 +107,13 @@ export async function startDocker(folder: string, more: Record<string, Registere
     { DOCKER_HOST: `unix://${socket}` },
   )
   execFileSync('docker', ['import', makeTar(folder), 'bb'], { env: docker.env, stdio: 'ignore' })
-  return docker
+  return {
+    ...docker,
+    async [Symbol.asyncDispose]() {
+      await docker[Symbol.asyncDispose]()
+      spawnSync('find', ['/sys/fs/cgroup', '-type', 'd', '-name', DOCKERS_CGROUP, '-delete'])
+    },
+  }
 }
 
 /** Podman's configuration with more runtimes, and a store of its own: the variables that name the files. */

@@ -7,6 +7,7 @@ import { initWorkspace } from '../../lib/labs/workspace.ts'
 import { prove, solve } from '../labs/support.ts'
 import {
   type Daemon,
+  DOCKERS_CGROUP,
   lacking,
   makeFolder,
   makeTar,
@@ -112,7 +113,10 @@ describe.skipIf(lacks)(`--mine${lacks}`, () => {
       const right = readFileSync(file, 'utf8')
       const states = join(folder, 'docker/exec/runtime-runc/moby') // dockerd 20.10 gives all runtimes this --root
       const left = () =>
-        run(`docker ps -aq; find /sys/fs/cgroup -type d -path "*/docker/?*"; ls -A ${states}`, 'mine')
+        run(
+          `docker ps -aq; find /sys/fs/cgroup -type d -path "*/${DOCKERS_CGROUP}/?*"; ls -A ${states}`,
+          'mine',
+        )
       try {
         writeFileSync(file, right.replace('inside(tape, { spec }) {\n', `$&    ${line}\n`))
         expect(run('RUN bb true', 'mine')).toContain(
