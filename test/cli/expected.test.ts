@@ -89,7 +89,7 @@ describe.skipIf(noBusybox).each(users)(`places and people, as %s${noBusybox}`, u
   test('the umask is 0022, a working directory is made, volumes lie where links lead', async () => {
     const image = rootfs(user)
     const volume = join(userFolder(user), 'volume')
-    execFileSync('mkdir', [volume])
+    execFileSync('mkdir', ['-m', '777', volume]) // root makes it, and an ordinary user's container a directory in it
     writeFileSync(join(volume, 'f'), 'lent\n')
     const outer = join(userFolder(user), 'outer')
     execFileSync('sh', [
