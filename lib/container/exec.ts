@@ -41,13 +41,14 @@ const hasEnded = ({ name }: State) =>
 /** Does something with a running container, with a pidfd for it. If the reason of a refusal is that the container has ended, it says so. */
 export async function whileRunning<T>(state: State, act: (pidfd: number) => Promise<T>): Promise<T> {
   const pidfd = running(state)
-  if (pidfd === undefined) refuseElsewhere(state)
-  if (pidfd === undefined)
+  if (pidfd === undefined) {
+    refuseElsewhere(state)
     throw new MinilabError(
       'usage',
       `${state.name} is no longer running`,
       `start another: minilab run ${state.image}`,
     )
+  }
   try {
     return await act(pidfd)
   } catch (error) {

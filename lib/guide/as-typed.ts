@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { delimiter, dirname, join, resolve } from 'node:path'
-import { inFirstUserNamespace } from '../kernel/process/procfs.ts'
+import { isMachinesRoot } from '../kernel/process/procfs.ts'
 
 // Texts name commands as `minilab step 3`. They are printed as they can be typed here: `./minilab step 3` in a clone, `minilab
 // step 3` where it is installed, `npx minilab step 3`; with `sudo` only if it is needed and installed
@@ -24,7 +24,7 @@ function nameOf(called: string): string {
 /** The text, with its commands as they can be typed here. */
 export function asTyped(text: string): string {
   if (CALLED === undefined) return text
-  const isRoot = process.geteuid?.() === 0 && inFirstUserNamespace()
+  const isRoot = isMachinesRoot()
   const needsNoSudo = isRoot || !FOLDERS.some(folder => existsSync(join(folder, 'sudo')))
   const name = nameOf(CALLED)
   const named = (needsNoSudo ? text.replace(SUDO, '') : text).replace(OURS, name)

@@ -11,7 +11,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { MinilabError } from '../common/errors.ts'
-import { inFirstUserNamespace, isAlive, processExists, startTime } from '../kernel/process/procfs.ts'
+import { isMachinesRoot, isAlive, processExists, startTime } from '../kernel/process/procfs.ts'
 import { dataFolder, makeDir } from './data-folder.ts'
 import { codeOf } from '../common/error-code.ts'
 import { fileError } from './error.ts'
@@ -36,8 +36,7 @@ export const LAYERS_GROUP = 2_100_000_000
 export function guardLayers(): void {
   const layers = join(dataFolder(), 'layers')
   const { gid } = statSync(layers)
-  if (gid !== LAYERS_GROUP && process.geteuid?.() === 0 && inFirstUserNamespace())
-    chownSync(layers, 0, LAYERS_GROUP)
+  if (gid !== LAYERS_GROUP && isMachinesRoot()) chownSync(layers, 0, LAYERS_GROUP)
   chmodSync(layers, 0o710)
 }
 

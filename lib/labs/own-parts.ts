@@ -87,21 +87,31 @@ function withOurs(parts: readonly Part[]): Part[] {
   ])
 }
 
+/** Does something with the learner's parts. If one of their calls is refused, the error names its line. */
+export async function namingLines<T>(run: () => T | Promise<T>): Promise<T> {
+  const root = ownRoot()
+  try {
+    return await run()
+  } catch (error) {
+    throw root === ownRoot() ? withLine(error) : rootLost()
+  }
+}
+
 /** Identifies the directory that is our root: a part that pivots without a mount namespace for the container would change it. */
-export function ownRoot(): string {
+function ownRoot(): string {
   const { dev, ino } = statSync('/')
   return `${dev}:${ino}`
 }
 
 /** The error after our root was changed: then no file of ours can be found. */
-export const rootLost = () =>
+const rootLost = () =>
   learnersError({
     what: "your parts have changed the root directory of minilab itself, and not only the container's",
     remedy: 'the namespaces part needs CLONE_NEWNS: minilab check 2',
   })
 
 /** The error with the line of the learner's code that made the refused call. */
-export function withLine(error: unknown): unknown {
+function withLine(error: unknown): unknown {
   if (!(error instanceof SyscallError) || !error.place?.at) return error
   const { message, diagnosis, place } = error
   return learnersError({

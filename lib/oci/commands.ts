@@ -35,6 +35,8 @@ interface Command {
   /** the words after the flags; a name in brackets may be missing, and `…` means any number */
   args: string
   flags: FlagTable
+  /** the status if it fails, if that is not 1 */
+  failure?: number
   /** whether it makes a container: with --mine from the learner's parts */
   makes?: true
   /** loaded only when it is used: most commands need few modules */
@@ -111,6 +113,7 @@ export const COMMANDS: Record<string, Command> = {
       'process-label': { refused: 'there is no SELinux support', value: true },
       cgroup: { refused: 'the process joins the cgroup of the container', value: true },
     },
+    failure: 255, // as runc: whatever prevents the program from running gives this status
     load: () => import('./commands/exec.ts'),
   },
   features: {

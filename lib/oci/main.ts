@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { takeFlags, type Flags, type FlagTable } from './command-line.ts'
 import { type Call, COMMANDS, GLOBAL, REFUSED } from './commands.ts'
 import { MinilabError } from '../common/errors.ts'
-import { inFirstUserNamespace } from '../kernel/process/procfs.ts'
+import { isMachinesRoot } from '../kernel/process/procfs.ts'
 import { type Log, write } from './log.ts'
 
 /** The version of the runtime specification. */
@@ -12,7 +12,7 @@ export const OCI_VERSION = '1.0.2'
 const log: Log = { path: undefined, format: 'text' }
 const debug = { on: false }
 
-/** The status of a failure of ours: of exec one that its program seldom has, as runc's. */
+/** The status if we fail. */
 const failed = { status: 1 }
 
 try {
@@ -37,7 +37,7 @@ async function main(words: string[]): Promise<number> {
       Object.hasOwn(REFUSED, name) ? `${name} is not supported` : `no such command: ${name}`,
       REFUSED[name] ?? 'minilab-oci --help lists them',
     )
-  if (name === 'exec') failed.status = 255
+  failed.status = command.failure ?? failed.status
   const { flags, rest: args } = takeFlags(more, { ...command.flags, help: { kind: 'switch', short: 'h' } })
   if (flags.has('help')) return say(helpFor(name))
   checkArgs(name, command.args, args)
@@ -79,9 +79,7 @@ function checkArgs(name: string, wanted: string, args: readonly string[]): void 
 /** Where runc's is /run/runc: of root on the machine, otherwise of the user, whom Podman makes root of a user namespace. */
 function defaultRoot(): string {
   const { XDG_RUNTIME_DIR } = process.env
-  return XDG_RUNTIME_DIR && !(process.geteuid?.() === 0 && inFirstUserNamespace())
-    ? join(XDG_RUNTIME_DIR, 'minilab-oci')
-    : '/run/minilab-oci'
+  return XDG_RUNTIME_DIR && !isMachinesRoot() ? join(XDG_RUNTIME_DIR, 'minilab-oci') : '/run/minilab-oci'
 }
 
 /** The message alone is what engines look at; what to do follows it. */

@@ -15,7 +15,7 @@ import type { MountSpec, ProcessSpec } from '../container/spec.ts'
 import { user } from '../container/user.ts'
 import type { Config } from './config.ts'
 import { ourStdio } from './stdio.ts'
-import { inFirstUserNamespace } from '../kernel/process/procfs.ts'
+import { isMachinesRoot } from '../kernel/process/procfs.ts'
 import { note } from './undo-log.ts'
 
 /** Where a container that is being created has its things. */
@@ -60,9 +60,6 @@ export function planFor(config: Config, { id, bundle, states, folder }: Places, 
     held,
   }
 }
-
-/** Whether we are root, and not only of a user namespace. */
-export const isMachinesRoot = () => process.geteuid?.() === 0 && inFirstUserNamespace()
 
 /** The mounts at the places that their paths mean in the image; those of the kernel's trees come first, in the given order. */
 function placed(config: Config, rootfs: string): MountSpec[] {

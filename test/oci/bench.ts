@@ -3,7 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Spec } from '../../lib/container/spec.ts'
-import { makeFolder, makeRootfs, OURS, remove } from './engines.ts'
+import { endContainers, makeFolder, makeRootfs, OURS, remove, removeCgroups } from './engines.ts'
 
 /** A config.json with any values. */
 // eslint-disable-next-line typescript/no-explicit-any -- what it is for
@@ -76,7 +76,8 @@ export class Bench {
   }
 
   [Symbol.dispose](): void {
-    spawnSync('find', ['/sys/fs/cgroup', '-depth', '-type', 'd', '-path', `*/${this.parent}*`, '-delete'])
+    for (const runtime of ['runc', OURS]) endContainers(runtime, this.root(runtime))
+    removeCgroups(this.parent)
     remove(this.folder)
   }
 }

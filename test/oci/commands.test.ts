@@ -8,7 +8,7 @@ import type { Spec } from '../../lib/container/spec.ts'
 import { until } from '../../lib/common/until.ts'
 import { hierarchyOf } from '../../lib/kernel/cgroup/cgroupfs.ts'
 import { processExists } from '../../lib/kernel/process/procfs.ts'
-import { lacking, makeFolder, makeRootfs, OURS, remove } from './engines.ts'
+import { endContainers, lacking, makeFolder, makeRootfs, OURS, remove, removeCgroups } from './engines.ts'
 
 type Config = Spec & {
   hooks?: Record<string, { path: string; args?: string[]; env?: string[]; timeout?: number }[]>
@@ -65,7 +65,10 @@ describe.skipIf(lacks)(`minilab-oci${lacks}`, () => {
   const cgroups = () =>
     // its status is not asked for: others' directories go while it looks
     spawnSync('find', ['/sys/fs/cgroup', '-type', 'd', '-path', `*/${PARENT}/*`], { encoding: 'utf8' }).stdout
-  afterAll(() => void spawnSync('find', ['/sys/fs/cgroup', '-type', 'd', '-name', PARENT, '-delete']))
+  afterAll(() => {
+    for (const runtime of ['runc', OURS]) endContainers(runtime, rootOf(runtime))
+    removeCgroups(PARENT)
+  })
 
   test('create, state, start, kill, delete', async () => {
     const path = bundle(['sh', '-c', 'sleep 100'])

@@ -6,6 +6,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
@@ -73,6 +74,18 @@ async function start(args: string[], socket: string, log: string, env: NodeJS.Pr
   }
 }
 
+/** Ends the containers that a test which failed has left in the state folder of a runtime. */
+export function endContainers(runtime: string, states: string): void {
+  if (!existsSync(states)) return
+  for (const id of readdirSync(states)) spawnSync(runtime, ['--root', states, 'delete', '--force', id])
+}
+
+/** Removes the cgroups below a parent, and the parent, in each hierarchy. */
+export function removeCgroups(parent: string): void {
+  const those = ['(', '-path', `*/${parent}`, '-o', '-path', `*/${parent}/*`, ')']
+  spawnSync('find', ['/sys/fs/cgroup', '-depth', '-type', 'd', ...those, '-delete'])
+}
+
 /** A runtime as it is registered. */
 interface Registered {
   path: string
@@ -111,7 +124,7 @@ export async function startDocker(folder: string, more: Record<string, Registere
     ...docker,
     async [Symbol.asyncDispose]() {
       await docker[Symbol.asyncDispose]()
-      spawnSync('find', ['/sys/fs/cgroup', '-type', 'd', '-name', DOCKERS_CGROUP, '-delete'])
+      removeCgroups(DOCKERS_CGROUP)
     },
   }
 }
@@ -161,8 +174,7 @@ export function saveImage(folder: string, name: string, tar: string, config: obj
 
 /** Of containerd; also the name of the cgroup above those of its containers, which it leaves. */
 export const NAMESPACE = `minilab-${process.pid}`
-export const removeNamespaceCgroups = () =>
-  void spawnSync('find', ['/sys/fs/cgroup', '-depth', '-type', 'd', '-name', NAMESPACE, '-delete'])
+export const removeNamespaceCgroups = () => removeCgroups(NAMESPACE)
 
 /** A containerd with images that saveImage() wrote. Its configuration says which plugins it has. */
 export async function startContainerd(

@@ -7,7 +7,7 @@ import type { Spec } from '../../lib/container/spec.ts'
 import { initWorkspace } from '../../lib/labs/workspace.ts'
 import { mountinfo } from '../../lib/kernel/mount/mountinfo.ts'
 import { prove, solution, solve } from '../labs/support.ts'
-import { lacking, makeFolder, makeRootfs, OURS, remove } from './engines.ts'
+import { endContainers, lacking, makeFolder, makeRootfs, OURS, remove, removeCgroups } from './engines.ts'
 
 const lacks = lacking('runc')
 describe.skipIf(lacks)(`minilab-oci --mine${lacks}`, () => {
@@ -32,7 +32,10 @@ describe.skipIf(lacks)(`minilab-oci --mine${lacks}`, () => {
   const PARENT = `minilab-oci-mine-${process.pid}`
   const cgroups = () =>
     spawnSync('find', ['/sys/fs/cgroup', '-type', 'd', '-path', `*/${PARENT}/*`], { encoding: 'utf8' }).stdout
-  afterAll(() => void spawnSync('find', ['/sys/fs/cgroup', '-type', 'd', '-name', PARENT, '-delete']))
+  afterAll(() => {
+    endContainers(OURS, states)
+    removeCgroups(PARENT)
+  })
 
   function bundle(args: string[], change: (config: Spec) => void = () => {}): string {
     const path = join(folder, `bundle-${count++}`)

@@ -28,12 +28,12 @@ async function join(state: State, pidfd: number, command: string[], flags: ExecF
       `${state.name} is paused (its cgroup is frozen)`,
       'thaw it first, or minilab kill it',
     )
-  const account = flags.user === undefined ? undefined : await accountIn(state.pid, flags.user)
+  const [account, own] =
+    flags.user === undefined ? [] : await accountsIn(state.pid, [flags.user, String(main.user.uid)])
   process.title = 'minilab exec' // until its execve the program has our memory, and every process in the container could read our arguments
   const { home, ...ids } = account ?? { home: '', ...main.user }
   // as Docker: the home of another user does not replace a HOME that `run -e` or the image has set
-  const mainHome = account && (await accountIn(state.pid, String(main.user.uid))).home
-  const isOurs = account && main.env.includes(`HOME=${mainHome}`)
+  const isOurs = own && main.env.includes(`HOME=${own.home}`)
   return execIn(
     state,
     pidfd,
@@ -59,8 +59,8 @@ const isNotOurTerminals =
   (entry: string) =>
     !(terminal && entry.startsWith('TERM='))
 
-/** What `-u` means according to the container's own files. */
-async function accountIn(pid: number, text: string): Promise<Account> {
+/** What each `-u` means according to the container's own files. */
+async function accountsIn(pid: number, texts: readonly string[]): Promise<Account[]> {
   using root = closing(await openInside(pid, '/', { flags: O_RDONLY | O_DIRECTORY | O_CLOEXEC }))
-  return user(text, [`/proc/self/fd/${root.fd}`])
+  return texts.map(text => user(text, [`/proc/self/fd/${root.fd}`]))
 }

@@ -16,9 +16,10 @@ export async function kill(containers: string[], signal: string): Promise<number
   return each(containers, word => {
     const state = findState(word)
     const pidfd = running(state)
-    if (pidfd === undefined) refuseElsewhere(state)
-    if (pidfd === undefined)
+    if (pidfd === undefined) {
+      refuseElsewhere(state)
       throw new MinilabError('usage', `${state.name} is not running`, 'minilab ps lists those that are')
+    }
     using _ = closing(pidfd)
     send(pidfd, number)
     if (number === constants.signals.SIGKILL) thawOwn(state)

@@ -2,7 +2,7 @@ import { certain } from '../../common/certain.ts'
 import { existsSync } from 'node:fs'
 import type { Part } from '../../container/part.ts'
 import { MinilabError } from '../../common/errors.ts'
-import { ownParts, ownRoot, ownWorkspace, rootLost, withLine } from '../../labs/own-parts.ts'
+import { namingLines, ownParts, ownWorkspace } from '../../labs/own-parts.ts'
 import { readProgress } from '../../labs/progress.ts'
 import { isProven } from '../../labs/proven.ts'
 import { Trials } from '../../labs/trials.ts'
@@ -46,10 +46,5 @@ export async function refuseUnproven(rootless: boolean): Promise<void> {
 /** Does something with the learner's parts. If one of their calls is refused, the error names its line. */
 export async function withOwnParts<T>(run: (parts: readonly Part[]) => Promise<T>): Promise<T> {
   const parts = await ownParts(await certain(exercises.at(-1)).load())
-  const root = ownRoot()
-  try {
-    return await run(parts)
-  } catch (error) {
-    throw root === ownRoot() ? withLine(error) : rootLost()
-  }
+  return namingLines(() => run(parts))
 }

@@ -2,7 +2,7 @@ import { constants } from 'node:fs'
 import type { Descriptor } from '../../common/descriptor.ts'
 import { codeOf } from '../../common/error-code.ts'
 import { openLocked } from '../../kernel/process/file-lock.ts'
-import { inFirstUserNamespace } from '../../kernel/process/procfs.ts'
+import { isMachinesRoot } from '../../kernel/process/procfs.ts'
 
 /** A file that only root can open: any process that can open a file, or a namespace, could hold its lock. */
 const ROOTS = '/run/minilab.lock'
@@ -18,7 +18,7 @@ export function withNetworkLock<T>(task: () => T): T {
 }
 
 function lock(): Descriptor {
-  if (process.geteuid?.() !== 0 || !inFirstUserNamespace()) return openLocked('/proc/self/ns/net', 'r')
+  if (!isMachinesRoot()) return openLocked('/proc/self/ns/net', 'r')
   try {
     return openLocked(ROOTS, constants.O_RDONLY | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
   } catch (error) {

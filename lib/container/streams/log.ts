@@ -23,12 +23,19 @@ export type StreamName = (typeof STREAMS)[number]
 export type Magic = Buffer
 export const EARLIER: Magic = Buffer.from('minilog')
 const MAGIC_SIZE = EARLIER.length
+const DIGIT_ONE = 0x31
 const BEGINNING = Buffer.from('minilogK')
 const START = BEGINNING.length + MAGIC_SIZE + 1
 
 /** The first word of a header. */
 export const firstWord = (magic: Magic, stream: StreamName): bigint =>
-  Buffer.concat([magic, Buffer.from(String(STREAMS.indexOf(stream) + 1))]).readBigUInt64LE()
+  Buffer.concat([magic, Buffer.of(DIGIT_ONE + STREAMS.indexOf(stream))]).readBigUInt64LE()
+
+/** Whose header begins at an index; undefined if none does. */
+const streamAt = (magic: Magic, bytes: Buffer, index: number): StreamName | undefined =>
+  magic.compare(bytes, index, index + MAGIC_SIZE) === 0
+    ? STREAMS[(bytes[index + MAGIC_SIZE] ?? 0) - DIGIT_ONE]
+    : undefined
 
 /** The magic of a log, to which a pump is about to write; an empty file gets its beginning. `fd`: open for writing. */
 export function beginLog(path: string, fd: number): Magic {
@@ -101,7 +108,7 @@ function frameAt(magic: Magic, bytes: Buffer, index: number, position: number): 
   if (index + HEADER > bytes.length) return undefined
   const word = (i: number) => bytes.readBigUInt64LE(index + 8 * i)
   const [length, total, seconds, nanoseconds] = [word(3), word(2), word(4), word(5)]
-  const stream = STREAMS.find(name => firstWord(magic, name) === word(0))
+  const stream = streamAt(magic, bytes, index)
   if (!stream || word(1) !== BigInt(position + index)) return undefined
   if (length > LONGEST || total < length || seconds > SECONDS_MAX || nanoseconds >= 1_000_000_000n)
     return undefined
@@ -113,7 +120,7 @@ function frameAt(magic: Magic, bytes: Buffer, index: number, position: number): 
 /** Whether a header begins at an index, or the first part of one for which there was no more room. */
 const beginsHere = (magic: Magic, bytes: Buffer, index: number, position: number): boolean =>
   index + 16 <= bytes.length &&
-  STREAMS.some(name => firstWord(magic, name) === bytes.readBigUInt64LE(index)) &&
+  streamAt(magic, bytes, index) !== undefined &&
   bytes.readBigUInt64LE(index + 8) === BigInt(position + index)
 
 /** Reads a log in pieces, however large it is, and however long its lines are. */

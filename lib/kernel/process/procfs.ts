@@ -24,6 +24,9 @@ export function inFirstUserNamespace(): boolean {
   return namespaceInode('self', 'user') === 0xeffffffd
 }
 
+/** Whether we are root, and not only of a user namespace. */
+export const isMachinesRoot = (): boolean => process.geteuid?.() === 0 && inFirstUserNamespace()
+
 /** The fields of /proc/<pid>/status, values trimmed: proc_pid_status(5). */
 export function status(pid: Pid): Record<string, string> {
   const fields: Record<string, string> = {}

@@ -26,9 +26,6 @@ import { inRuncsWords } from '../words.ts'
 import { folderOf, load, type State, statusOf } from '../state.ts'
 import { traced } from '../traced.ts'
 
-/** As runc: whatever prevents the program from running gives this status. */
-const FAILED = 255
-
 export async function run({ root, flags, args: [id = '', ...words], debug }: Call): Promise<number> {
   const state = load(root, id)
   checkStatus(statusOf(root, state), flags)
@@ -60,8 +57,7 @@ export async function run({ root, flags, args: [id = '', ...words], debug }: Cal
   return shellStatus(await new Child(pid, now.pidfd_open(pid, 0)).exit)
 }
 
-const stopped = () =>
-  new MinilabError('usage', 'cannot exec in a stopped container', 'start another', { status: FAILED })
+const stopped = () => new MinilabError('usage', 'cannot exec in a stopped container', 'start another')
 
 function checkStatus(status: ReturnType<typeof statusOf>, flags: Flags): void {
   if (status === 'stopped') throw stopped()
@@ -70,28 +66,23 @@ function checkStatus(status: ReturnType<typeof statusOf>, flags: Flags): void {
       'usage',
       'cannot exec in a paused container (use --ignore-paused to override)',
       'resume it',
-      { status: FAILED },
     )
   const preserved = flags.value('preserve-fds')
   if (preserved !== undefined && preserved !== '0')
-    throw new MinilabError('usage', 'exec cannot preserve descriptors', 'leave out --preserve-fds', {
-      status: FAILED,
-    })
+    throw new MinilabError('usage', 'exec cannot preserve descriptors', 'leave out --preserve-fds')
 }
 
 /** A uid or gid of a flag; names are for the engine to look up, as with runc. */
 function idOf(text: string): number {
   const number = /^\d+$/.test(text) ? Number(text) : -1
   if (id(number)) return number
-  throw new MinilabError('usage', `${JSON.stringify(text)} is no user id or group id`, 'give a number', {
-    status: FAILED,
-  })
+  throw new MinilabError('usage', `${JSON.stringify(text)} is no user id or group id`, 'give a number')
 }
 
 function workdirOf(flags: Flags): string | undefined {
   const cwd = flags.value('cwd')
   if (cwd === undefined || cwd.startsWith('/')) return cwd
-  throw new MinilabError('usage', 'exec failed: Cwd must be an absolute path', '', { status: FAILED })
+  throw new MinilabError('usage', 'exec failed: Cwd must be an absolute path', '')
 }
 
 /** The process of a file, or the container's own with another command. */
@@ -162,7 +153,7 @@ function refused(program: ProcessSpec, tape: Joined['tape'], failed: NonNullable
   const error = inRuncsWords(startError(program, tape, failed), program)
   const { message } = error as Error
   const text = message.startsWith(START) ? message : `${START}${message}`
-  return new MinilabError('usage', `exec failed: ${text}`, '', { status: FAILED, cause: error })
+  return new MinilabError('usage', `exec failed: ${text}`, '', { cause: error })
 }
 
 const START = 'unable to start container process: '

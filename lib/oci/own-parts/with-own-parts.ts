@@ -10,7 +10,7 @@ import { exercises } from '../../cli/exercises.ts'
 import { shellStatus } from '../../kernel/process/child.ts'
 import { Subject } from '../../kernel/process/handed.ts'
 import { inFirstUserNamespace } from '../../kernel/process/procfs.ts'
-import { listedParts, ownRoot, ownWorkspace, rootLost, withLine } from '../../labs/own-parts.ts'
+import { listedParts, namingLines, ownWorkspace } from '../../labs/own-parts.ts'
 import { readProgress } from '../../labs/progress.ts'
 import { isProven } from '../../labs/proven.ts'
 import { fileOf, type Workspace } from '../../labs/workspace.ts'
@@ -102,7 +102,6 @@ function quieten({ warn }: Call): void {
 
 /** Does the command. What the kernel refused of the learner's calls is said with their line, and that they ended us. */
 async function ownErrors(run: Run, call: Call): Promise<number> {
-  const root = ownRoot()
   let isOver = false
   process.once('exit', () => {
     if (isOver) return
@@ -112,9 +111,7 @@ async function ownErrors(run: Run, call: Call): Promise<number> {
     process.exitCode = 1
   })
   try {
-    return (await run(call)) ?? 0
-  } catch (error) {
-    throw root === ownRoot() ? withLine(error) : rootLost()
+    return (await namingLines(() => run(call))) ?? 0
   } finally {
     isOver = true
   }
