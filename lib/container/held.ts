@@ -5,8 +5,9 @@ import { MinilabError } from '../common/errors.ts'
 import {
   AT_FDCWD,
   CLOSE_RANGE_CLOEXEC,
-  F_SETFD,
   FD_CLOEXEC,
+  F_SETFD,
+  LAST_FD,
   O_CLOEXEC,
   O_RDWR,
   PR_SET_DUMPABLE,
@@ -20,8 +21,6 @@ import { TAPE_FD } from '../kernel/tape/tape-file.ts'
 
 /** The files by which another command starts the container: two FIFOs, and the tape, in which that command reads the results. */
 const FILES = { start: 'start', result: 'result', tape: 'tape' } as const
-
-const LAST_FD = 0xffffffff
 
 /** A call as `start` prints it if it is refused: with the learner's line, but not if it is the execve, which engines know. */
 function withPlace(line: string, op: Op | undefined): string {

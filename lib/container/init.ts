@@ -8,8 +8,9 @@ import {
   CLONE_VFORK,
   CLONE_VM,
   CLOSE_RANGE_CLOEXEC,
-  P_PIDFD,
+  LAST_FD,
   PR_SET_DUMPABLE,
+  P_PIDFD,
   SEEK_CUR,
   SEEK_SET,
   SIG_SETMASK,
@@ -27,7 +28,6 @@ import { dieWithUs, program } from './parts/process.ts'
 
 const { SIGCHLD } = constants.signals
 const MASK_SIZE = 8
-const LAST_FD = 0xffffffff
 
 /** Its descriptors, besides the program's 0, 1 and 2: a file for numbers, and a pidfd of the program. */
 const [NUMBER, PROGRAM] = [3, 4]

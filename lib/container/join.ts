@@ -4,6 +4,7 @@ import {
   CLONE_VFORK,
   CLONE_VM,
   PR_SET_PDEATHSIG,
+  SIGKILL,
   TIOCSCTTY,
 } from '../kernel/syscalls/constants.ts'
 import { namespaceInode, type Namespace } from '../kernel/process/procfs.ts'
@@ -16,8 +17,6 @@ import { scheduling } from './parts/scheduling.ts'
 import { closeRest, handOnStdio, program, workdir } from './parts/process.ts'
 import { nothingMade } from './start.ts'
 import { openNull, own, type Stdio } from './streams/streams.ts'
-
-const SIGKILL = 9
 
 /** The kinds of namespaces that setns(2) can join here; only a process with its own memory may enter a time namespace. */
 const JOINED: Namespace[] = ['user', 'pid', 'mnt', 'uts', 'ipc', 'net', 'cgroup']

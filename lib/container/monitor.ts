@@ -8,8 +8,10 @@ import {
   CLONE_VFORK,
   CLONE_VM,
   CLOSE_RANGE_CLOEXEC,
-  P_ALL,
+  LAST_FD,
   PR_SET_DUMPABLE,
+  P_ALL,
+  SIGCHLD,
   WEXITED,
 } from '../kernel/syscalls/constants.ts'
 import type { Gate } from '../kernel/tape/gate.ts'
@@ -17,8 +19,6 @@ import { closeTape, standaloneFile } from '../kernel/tape/standalone.ts'
 import { Label, Tape } from '../kernel/tape/tape.ts'
 import type { TapeFile } from '../kernel/tape/tape-file.ts'
 import { INFO, TIME } from './state/exit-record.ts'
-
-const SIGCHLD = 17
 
 /** The monitor's descriptors, besides 0, 1 and 2. */
 export const MONITOR_FD = { go: 3, exit: 4, ledger: 5, handed: 6, held: 7, home: 8 }
@@ -105,7 +105,7 @@ export class Monitor implements Disposable {
     tape.thenGoTo(start).setsid()
     tape.aside = true
     tape.mark(monitor)
-    tape.close_range(stdio.length, 0xffffffff, CLOSE_RANGE_CLOEXEC) // it keeps only the copies below
+    tape.close_range(stdio.length, LAST_FD, CLOSE_RANGE_CLOEXEC) // it keeps only the copies below
     stdio.forEach((fd, target) => tape.dup3(fd, target, 0))
     const given = { go: this.#go.read, exit, ledger, handed, held, home }
     for (const [name, fd] of Object.entries(given))

@@ -4,6 +4,7 @@ import { certain } from '../common/certain.ts'
 import { MinilabError } from '../common/errors.ts'
 import { now } from '../kernel/syscalls/now.ts'
 import {
+  OPEN_HOW_SIZE,
   O_CLOEXEC,
   O_DIRECTORY,
   O_PATH,
@@ -12,7 +13,6 @@ import {
 } from '../kernel/syscalls/constants.ts'
 import { SyscallError } from '../kernel/syscalls/syscall-error.ts'
 
-const OPEN_HOW_SIZE = 24
 const PATH_MAX = 4096
 const KEPT_OPEN = 16
 

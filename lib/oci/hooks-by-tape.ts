@@ -6,7 +6,7 @@ import type { Plan } from '../container/part.ts'
 import { handOnStdio } from '../container/parts/process.ts'
 import { Child } from '../kernel/process/child.ts'
 import { memoryFile } from '../kernel/process/memory-file.ts'
-import { CLOSE_RANGE_CLOEXEC, PR_SET_PDEATHSIG } from '../kernel/syscalls/constants.ts'
+import { CLOSE_RANGE_CLOEXEC, LAST_FD, PR_SET_PDEATHSIG, SIGKILL } from '../kernel/syscalls/constants.ts'
 import { failure } from '../kernel/syscalls/failure.ts'
 import { int32s, now } from '../kernel/syscalls/now.ts'
 import { launch } from '../kernel/tape/launch.ts'
@@ -18,9 +18,6 @@ import { described, type Described, type Hook, type Status } from './state.ts'
 // Hooks that a tape starts, as a container's program is started: each ends when we do, so a killed `create` leaves none behind.
 
 type Kind = 'prestart' | 'createRuntime' | 'createContainer' | 'startContainer'
-
-const SIGKILL = 9
-const LAST_FD = 0xffffffff
 
 /** Starts a hook with its descriptors 0, 1 and 2. Throws if it cannot be executed. */
 type Start = (

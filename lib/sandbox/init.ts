@@ -7,6 +7,7 @@ import {
   CLONE_PARENT_SETTID,
   CLONE_VFORK,
   CLONE_VM,
+  LAST_FD,
   MS_NODEV,
   MS_NOEXEC,
   MS_NOSUID,
@@ -16,6 +17,8 @@ import {
   O_WRONLY,
   PR_SET_DUMPABLE,
   PR_SET_PDEATHSIG,
+  SIGCHLD,
+  SIGKILL,
 } from '../kernel/syscalls/constants.ts'
 import { Child } from '../kernel/process/child.ts'
 import { Gate } from '../kernel/tape/gate.ts'
@@ -31,9 +34,6 @@ import { idMaps, NAMESPACES, type SandboxOf } from './sandbox.ts'
 import { protectFiles } from './protected-files.ts'
 import { findProgram } from '../container/net/rule-tool.ts'
 
-const SIGKILL = 9
-const SIGCHLD = 17
-const LAST_FD = 0xffffffff
 const FOR_EVER = '2147483647' // seconds
 
 /** The flags for a clone3 by our child whose new process is our child too, and continues the tape. */

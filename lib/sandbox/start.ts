@@ -14,6 +14,7 @@ import {
   MS_SLAVE,
   PR_SET_PDEATHSIG,
   RLIMIT_FSIZE,
+  SIGKILL,
 } from '../kernel/syscalls/constants.ts'
 import type { Child, Exit } from '../kernel/process/child.ts'
 import { writeIdMaps } from '../kernel/process/id-maps.ts'
@@ -28,8 +29,6 @@ import { CLONE_AS_SIBLING, disableForwarding, secondChild, startInit } from './i
 import { handOnStdio } from '../container/parts/process.ts'
 import { joinCgroup, NO_CGROUP, thawCgroup } from './cgroup.ts'
 import { idMaps, NAMESPACES, type Sandbox, type SandboxOf } from './sandbox.ts'
-
-const SIGKILL = 9
 
 const IN_SANDBOX = {
   MINILAB_SANDBOX: '1',

@@ -2,11 +2,14 @@ import { posix } from 'node:path'
 import {
   AT_FDCWD,
   F_SETFD,
+  LAST_FD,
+  OPEN_HOW_SIZE,
   O_CLOEXEC,
   O_DIRECTORY,
   O_PATH,
   PR_SET_PDEATHSIG,
   RESOLVE_NO_MAGICLINKS,
+  SIGKILL,
   SIGPIPE,
   SIGXFSZ,
 } from '../../kernel/syscalls/constants.ts'
@@ -15,9 +18,6 @@ import type { Tape } from '../../kernel/tape/tape.ts'
 import type { Container, Part } from '../part.ts'
 import type { Stdio } from '../streams/streams.ts'
 
-const SIGKILL = 9
-const LAST_FD = 0xffffffff
-const OPEN_HOW_SIZE = 24
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 /**

@@ -1,6 +1,7 @@
 import { closing, type Descriptor } from '../../common/descriptor.ts'
 import {
   AT_FDCWD,
+  OPEN_HOW_SIZE,
   O_CLOEXEC,
   O_DIRECTORY,
   O_PATH,
@@ -9,8 +10,6 @@ import {
 } from '../../kernel/syscalls/constants.ts'
 import { now } from '../../kernel/syscalls/now.ts'
 import { SyscallError } from '../../kernel/syscalls/syscall-error.ts'
-
-const OPEN_HOW_SIZE = 24
 
 /** The directory that a path leads to if the tree is "/". Undefined if it leads to none, or if that cannot be found out. */
 export function folderIn(tree: string, path: string): Descriptor | undefined {

@@ -1,6 +1,7 @@
 import { posix } from 'node:path'
 import {
   AT_FDCWD,
+  OPEN_HOW_SIZE,
   O_CLOEXEC,
   O_DIRECTORY,
   O_PATH,
@@ -11,8 +12,6 @@ import type { Later, Tape } from '../../kernel/tape/tape.ts'
 import { moveTo, restrict } from './mount-copy.ts'
 import { isDirectory } from './mount-kinds.ts'
 import type { MountSpec } from '../spec.ts'
-
-const OPEN_HOW_SIZE = 24
 
 /** Mounts a volume's copy at a place opened just before, so that nothing on the way can be exchanged; makes a missing place, as runc does. */
 export function attachVolume(tape: Tape, mount: MountSpec, there: string[], copy: Later): void {

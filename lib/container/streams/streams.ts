@@ -7,6 +7,7 @@ import {
   AT_FDCWD,
   F_SETFL,
   KCMP_FILE,
+  OPEN_HOW_SIZE,
   O_CLOEXEC,
   O_NOCTTY,
   O_NONBLOCK,
@@ -39,7 +40,6 @@ export interface StreamsOptions {
 }
 
 const DEV_NULL = (1 << 8) | 3 // its device number, 1:3
-const OPEN_HOW_SIZE = 24
 
 /**
  * Connects the program's stdin, stdout and stderr with ours through our own pipes; it never gets the caller's descriptors.

@@ -10,14 +10,12 @@ import type { NamespaceType } from '../../container/spec.ts'
 import { writeXattr } from '../../image/xattr.ts'
 import { defaultCapabilities } from '../../kernel/process/capabilities.ts'
 import { cgroupMode, hierarchies, hierarchyOf } from '../../kernel/cgroup/cgroupfs.ts'
-import { CLOSE_RANGE_CLOEXEC } from '../../kernel/syscalls/constants.ts'
+import { CLOSE_RANGE_CLOEXEC, LAST_FD } from '../../kernel/syscalls/constants.ts'
 import { mountOf } from '../../kernel/mount/mountinfo.ts'
 import { ok, OWN_MACHINE, type Probe, withOtherFolder } from './probe.ts'
 import { isWholeMap, sysctl } from './surroundings.ts'
 import { answerOf, attempt, reasonOf, refusalOf, remedyOf } from './trial.ts'
 import { explainUserNamespaces } from './user-namespaces.ts'
-
-const LAST_FD = 0xffffffff
 
 /** What containers are made of. Each probe tries it with the part that the steps use; if that fails, /proc and /sys tell the reason. */
 export const containerProbes: Probe[] = [

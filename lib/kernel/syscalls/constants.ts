@@ -75,6 +75,7 @@ export const RESOLVE_NO_MAGICLINKS = 2
 export const RESOLVE_NO_SYMLINKS = 4
 export const RESOLVE_BENEATH = 8
 export const RESOLVE_IN_ROOT = 16
+export const OPEN_HOW_SIZE = 24 // sizeof(struct open_how), OPEN_HOW_SIZE_VER0
 export const AT_FDCWD = -100
 export const AT_SYMLINK_NOFOLLOW = 0x100
 export const AT_REMOVEDIR = 0x200
@@ -96,6 +97,7 @@ export const F_SETFL = 4
 export const F_OFD_SETLK = 37
 export const FD_CLOEXEC = 1
 export const CLOSE_RANGE_CLOEXEC = 4
+export const LAST_FD = 0xffffffff // close_range(2): ~0U, all that follow
 export const MFD_CLOEXEC = 1
 export const MFD_ALLOW_SEALING = 2
 export const MFD_NOEXEC_SEAL = 8
@@ -138,8 +140,10 @@ export const WNOWAIT = 0x01000000
 // signal masks: asm-generic/signal-defs.h
 export const SIG_SETMASK = 2
 
-// signals that Node ignores: asm-generic/signal.h
+// signals that we send by a tape, that Node ignores, and of children: asm-generic/signal.h
+export const SIGKILL = 9
 export const SIGPIPE = 13
+export const SIGCHLD = 17
 export const SA_RESTORER = 0x04000000
 export const SA_RESTART = 0x10000000
 export const SIGXFSZ = 25

@@ -8,9 +8,10 @@ import {
   CLONE_PIDFD,
   CLONE_VFORK,
   CLONE_VM,
-  P_PIDFD,
   PR_GET_DUMPABLE,
   PR_SET_DUMPABLE,
+  P_PIDFD,
+  SIGCHLD,
   WEXITED,
 } from '../syscalls/constants.ts'
 import { diagnose } from '../syscalls/diagnose.ts'
@@ -27,7 +28,6 @@ import type { Later, Op, Replayed, Tape } from './tape.ts'
 
 const STACK = 65536
 const CLONE_ARGS_SIZE = 88
-const SIGCHLD = 17
 
 type LaunchCode = (...args: [args: bigint, size: bigint, ops: bigint, end: bigint]) => void
 const launchpad = entry(

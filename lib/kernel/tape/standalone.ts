@@ -1,6 +1,6 @@
 import { closing } from '../../common/descriptor.ts'
 import { Child } from '../process/child.ts'
-import { CLOSE_RANGE_CLOEXEC, F_SETFD } from '../syscalls/constants.ts'
+import { CLOSE_RANGE_CLOEXEC, F_SETFD, LAST_FD } from '../syscalls/constants.ts'
 import { failure } from '../syscalls/failure.ts'
 import { Encoded } from './encoded.ts'
 import { launch } from './launch.ts'
@@ -28,7 +28,7 @@ export async function startStandalone(
     if (fd === target) start.fcntl(fd, F_SETFD, 0)
     else start.dup3(fd, target, 0)
   })
-  start.close_range(descriptors.length, 0xffffffff, CLOSE_RANGE_CLOEXEC)
+  start.close_range(descriptors.length, LAST_FD, CLOSE_RANGE_CLOEXEC)
   file.execute(start, name)
   const launched = launch(start, flags)
   const failed = failure(start, await launched.replayed)
