@@ -30,11 +30,20 @@ const IN_MODES = FEATURES.filter(file => /\b(users|modesOf|mutantsOf)\b/.test(te
 /** Those with cases that are left to CI. */
 const THOROUGH = FEATURES.filter(file => /\bthorough\(/.test(textOf(file)))
 
+/** Projects whose files `npm test` has run as well: of these .ci/run needs only the tests that it did not have. */
+const UNSEEN = new Set(['ci:modes', 'ci:cases'])
+
 /** Tests that run together; the part of the name before the colon is the tier: CONTRIBUTING.md, "Tests". */
 const project = (name: string, include: string[], env: Record<string, string> = {}) => ({
   extends: true as const,
   // the files of `npm test` share processes: to start one for each, and load it, takes a tenth of the time
-  test: { name, include, env, isolate: !name.startsWith('test:') },
+  test: {
+    name,
+    include,
+    env,
+    isolate: !name.startsWith('test:'),
+    ...(UNSEEN.has(name) && { runner: './test/support/unseen.ts' }),
+  },
 })
 
 // `npm test`: each feature, check and mutant once, in one mode

@@ -63,15 +63,16 @@ describe.each(users)('step, as %s', user => {
     expect(widths[0]! - widths[1]!).toBeLessThan(10)
   })
 
-  test('--dry-run prints the tape and makes nothing', async () => {
-    const data = join(userFolder(user), 'none')
-    for (const step of ['3', '7', ...thorough(['1', '2', '4', '5', '6'])]) {
+  test.each(['3', '7', ...thorough(['1', '2', '4', '5', '6'])])(
+    '%s --dry-run prints the tape and makes nothing',
+    async step => {
+      const data = join(userFolder(user), 'none')
       const { stdout, status, stderr } = await runMinilab(['step', step, '--dry-run'], { user, data })
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
       expect(stdout).toMatch(/execve\("[^"]*\/sh", /)
-    }
-    expect(existsSync(data)).toBe(false)
-  })
+      expect(existsSync(data)).toBe(false)
+    },
+  )
 
   test("-- CMD runs it in a container like the step's, and a missing one is 127", async () => {
     const ran = await runMinilab(['step', '3', '--yes', '--', 'sh', '-c', 'echo I am $$'], { user })

@@ -47,8 +47,9 @@ describe.each(modesOf(modes))('as $name', ({ name, user, flags }) => {
 
   const possible = exercises.filter(({ number }) => name !== '--rootless' || number === 4)
   const labs = isThorough ? possible : possible.filter(({ number }) => QUICK.includes(number))
+  const answers = isThorough ? 'all answers' : 'a right and a wrong answer for each task'
   // one after the other: each of them keeps two processors busy
-  test.each(labs)('lab $number', { timeout: 900_000 }, async ({ number }) => {
+  test.each(labs)(`lab $number, ${answers}`, { timeout: 900_000 }, async ({ number }) => {
     const { status, stdout, stderr } = await runMinilab(
       ['dev', 'check', String(number), '--json', ...flags, ...(isThorough ? [] : ['--quick'])],
       { user, data },
