@@ -31,10 +31,10 @@ export const isPartName = (name: string): name is PartName => PART_NAMES.some(ou
 export interface Part {
   /** tells its calls apart on the tape; a learner may add parts with other names than ours */
   name: string
-  /** 1. at the clone: which CLONE_NEW* flags it needs */
-  flags?(spec: Spec): number
-  /** 2. on the host, before the clone: make a cgroup, the folders of a layer */
+  /** 1. on the host, before the clone: make a cgroup, the folders of a layer */
   prepare?(container: Container): void | Promise<void>
+  /** 2. at the clone: which CLONE_NEW* flags it needs */
+  flags?(spec: Spec): number
   /** 3. on the host, while the child waits at the gate: uid_map, cgroup.procs, the bridge and the veth pair */
   attach?(container: Container, pid: number): void | Promise<void>
   /** 4. in the child, after the gate: what it does to itself */

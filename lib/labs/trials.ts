@@ -65,7 +65,11 @@ export class TrialSandbox implements AsyncDisposable {
     using nothing = openFile('/dev/null', 'r')
     const relay = new TrialRelay()
     try {
-      const args = ourselves(['check', String(number)], [`--max-old-space-size=${HEAP}`])
+      // stripTypeScriptTypes() is experimental and says so; what the learner's code prints is to be theirs
+      const args = ourselves(
+        ['check', String(number)],
+        [`--max-old-space-size=${HEAP}`, '--disable-warning=ExperimentalWarning'],
+      )
       const env = { ...process.env, MINILAB_DATA: dataFolder() }
       const stdio: [number, number, number] = [nothing.fd, output, output]
       const jobs = await TRIALS.start(
