@@ -1,8 +1,11 @@
 import {
+  AT_FDCWD,
   CLONE_PARENT,
   CLONE_PARENT_SETTID,
   CLONE_VFORK,
   CLONE_VM,
+  O_CLOEXEC,
+  O_PATH,
   PR_SET_PDEATHSIG,
   SIGKILL,
   TIOCSCTTY,
@@ -15,6 +18,7 @@ import type { Plan } from './part.ts'
 import { hardening } from './parts/hardening.ts'
 import { scheduling } from './parts/scheduling.ts'
 import { closeRest, handOnStdio, program, workdir } from './parts/process.ts'
+import { has } from './spec.ts'
 import { nothingMade } from './start.ts'
 import { openNull, own, type Stdio } from './streams/streams.ts'
 
@@ -46,7 +50,16 @@ export function recordJoin(joining: Joining): { tape: Tape; gate: Gate; pid: Uin
   handOnStdio(tape, stdio)
   // what enters the container has nothing of our memory or our program in it: no tracer inside can reach them (CVE-2016-9962)
   gate.enterSecondStage(tape, [first.pidfd])
-  tape.setns(first.pidfd, foreignNamespaces(first.pid, JOINED))
+  const namespaces = foreignNamespaces(first.pid, JOINED)
+  const root = has(spec, 'mount')
+    ? undefined
+    : tape.openat(AT_FDCWD, `/proc/${first.pid}/root`, O_PATH | O_CLOEXEC, 0)
+  if (namespaces) tape.setns(first.pidfd, namespaces)
+  if (root) {
+    // setns(2) gives it the root of a mount namespace that it joins; without one, the container's root is that of its first process
+    tape.fchdir(root)
+    tape.chroot('.')
+  }
   tape.become({ flags: CLONE_VM + CLONE_VFORK + CLONE_PARENT + CLONE_PARENT_SETTID, parentTid: pid })
   tape.setsid()
   if (diesWithUs) tape.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) // a change of user clears it: program sets it again

@@ -64,6 +64,8 @@ export interface Plan {
   init?: Init
   /** the root gets no mount options but those that the spec names: its devices are limited by a cgroup */
   rootAsGiven?: boolean
+  /** where its root is mounted if it has no mount namespace of its own */
+  mountedAt?: string
   /** it is created only, and waits until another command starts it */
   held?: Held
   /** whether the program joins a container that runs already */

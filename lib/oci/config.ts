@@ -189,7 +189,6 @@ export function readConfig(bundle: string): Config {
   config.mounts ??= []
   for (const { type } of linux.namespaces)
     if (!NAMESPACES.includes(type)) throw invalid(`namespace ${JSON.stringify(type)} does not exist`)
-  if (!linux.namespaces.some(({ type }) => type === 'mount')) throw invalid('a mount namespace is needed')
   if (!PROPAGATION.test(linux.rootfsPropagation ?? ''))
     throw invalid(`rootfsPropagation=${linux.rootfsPropagation} is not supported`)
   linux.cgroupsPath ||= undefined // Go writes what is not set as ""

@@ -13,6 +13,7 @@ import { closeRest, program, workdir } from '../container/parts/process.ts'
 import { root } from '../container/parts/root.ts'
 import { scheduling } from '../container/parts/scheduling.ts'
 import { terminal } from '../container/parts/terminal.ts'
+import { has } from '../container/spec.ts'
 import { type Started, startParts } from '../container/start.ts'
 import { streams } from '../container/streams/streams.ts'
 import { Cgroup } from '../kernel/cgroup/cgroup.ts'
@@ -25,7 +26,7 @@ import { checkConsole, sendTerminal } from './console.ts'
 import { tryHooks } from './hooks.ts'
 import { lookUp, notFound } from './look-up.ts'
 import { planFor } from './plan.ts'
-import { removeContainer, sweep } from './remove.ts'
+import { removeContainer, ROOT, sweep } from './remove.ts'
 import { folderOf, type State } from './state.ts'
 import { traced } from './traced.ts'
 import { inRuncsWords } from './words.ts'
@@ -93,7 +94,10 @@ export async function createContainer(
   let started: Started | undefined
   try {
     using held = new Held(folder, preserved(flags.value('preserve-fds')))
-    const plan = planFor(config, { id, bundle, states, folder }, held)
+    const plan = {
+      ...planFor(config, { id, bundle, states, folder }, held),
+      ...(!has(config, 'mount') && { mountedAt: mountPoint(folder) }),
+    }
     const lookup = lookUp(config.process)
     const parts = (mine?.arrange ?? ours)(
       {
@@ -159,6 +163,16 @@ export function makeFolder(states: string, folder: string): void {
 }
 
 /**
+ * Without a mount namespace of its own, a container's root and all mounts in it are the machine's: there they are in one place, which
+ * `delete` unmounts. crun mounts on the bundle's folder instead, and leaves that to its user.
+ */
+function mountPoint(folder: string): string {
+  const path = join(folder, ROOT)
+  mkdirSync(path, { mode: 0o700 })
+  return path
+}
+
+/**
  * Whether it gets its own cgroup. An ordinary user, also as root of a user namespace, may have no rights over any: then a container that
  * asks for no limits stays in the caller's, as with runc.
  */
@@ -194,7 +208,7 @@ const hooks = ({ hooks }: Config, plan: Plan, folder: string, recorded: { state?
     const { insideOf, onTheHost, runHooksByTape } = await import('./hooks-by-tape.ts')
     for (const kind of ['prestart', 'createRuntime', 'createContainer'] as const) {
       const start = kind === 'createContainer' ? insideOf(plan, state.pid) : onTheHost
-      await runHooksByTape(kind, hooks[kind], state, 'creating', { start, folder })
+      await runHooksByTape(kind, hooks[kind], state, 'created', { start, folder })
     }
   },
 })

@@ -13,7 +13,20 @@ export async function removeContainer(root: string, folder: string): Promise<voi
     const { removeCgroup } = await import('../kernel/cgroup/cgroup.ts')
     await removeCgroup(path, 'container')
   }
+  await removeRoot(join(folder, ROOT))
   removeFolder(root, folder)
+}
+
+/** The mount point, in a container's folder, of a root that is mounted in our own mount namespace: see mountPoint() in create.ts. */
+export const ROOT = 'rootfs'
+
+/** Nothing may be left there when the folder is removed with all that is in it: rmdir(2) refuses a mount point, and what is not empty. */
+async function removeRoot(path: string): Promise<void> {
+  if (removedAtOnce(path)) return
+  const { now } = await import('../kernel/syscalls/now.ts')
+  const { MNT_DETACH } = await import('../kernel/syscalls/constants.ts')
+  now.umount2(path, MNT_DETACH)
+  rmdirSync(path)
 }
 
 /** Removes a container that was recorded, and then runs its poststop hooks. */

@@ -56,7 +56,7 @@ const isState = object({
 
 /** What `create` has recorded about a container. */
 export type State = Of<typeof isState>
-export type Status = 'creating' | 'created' | 'running' | 'paused' | 'stopped'
+export type Status = 'created' | 'running' | 'paused' | 'stopped'
 
 /** The errors' texts are those of runc, which engines look for: libcontainer/error.go. */
 const doesNotExist = () => new MinilabError('usage', 'container does not exist', 'list shows those that do')

@@ -133,6 +133,11 @@ describe.skipIf(lacks)(`minilab-oci --mine${lacks}`, () => {
       ({ linux }) => (linux.rootfsPropagation = 'rshared'),
       /linux\.rootfsPropagation rshared: your parts cannot do that/,
     ],
+    [
+      'the mount namespace of the machine',
+      ({ linux }) => (linux.namespaces = linux.namespaces.filter(({ type }) => type !== 'mount')),
+      /linux\.namespaces without a mount namespace: your parts cannot do that/,
+    ],
   ])('%s is refused by name', (_, change, says) => {
     expect(run(bundle(['true'], change)).stderr).toMatch(says)
   })

@@ -21,7 +21,7 @@ import { isInDev, makeNodes } from '../rootfs/devices.ts'
 import { copyUp } from '../rootfs/copy-up.ts'
 import { attachTrees, makeKernelTrees, mountNew } from '../rootfs/kernel-trees.ts'
 import { borrow } from '../rootfs/lend.ts'
-import { type Lent, mounting, take } from '../rootfs/mount-copy.ts'
+import { inItsTurn, type Lent, mounting, take } from '../rootfs/mount-copy.ts'
 import { hasOwnDev, inKernelTree, isVolume } from '../rootfs/mount-kinds.ts'
 import { lockedFlags } from '../rootfs/mount-options.ts'
 import type { Container, Part } from '../part.ts'
@@ -46,9 +46,10 @@ export const root: Part = {
   inside(tape, container) {
     const { spec } = container
     const lent = borrow(tape, container)
-    pivotRoot(tape, container)
+    if (container.mountedAt) changeRoot(tape, container, container.mountedAt)
+    else pivotRoot(tape, container)
     const trees = makeKernelTrees(tape, container, lent)
-    tape.umount2('.', MNT_DETACH) // the old root: it lies on top of ".", see pivot_root(2)
+    if (!container.mountedAt) tape.umount2('.', MNT_DETACH) // the old root: it lies on top of ".", see pivot_root(2)
     tape.chdir('/')
     attachTrees(tape, trees)
     attachRest(tape, container, lent)
@@ -73,7 +74,8 @@ export function attachRest(tape: Tape, container: Container, lent: Lent): void {
   for (const mount of spec.mounts) {
     const copy = lent.get(mount)
     tape.about = mounting(mount)
-    if (copy && isVolume(mount)) attachVolume(tape, mount, there, copy)
+    if (copy && isVolume(mount))
+      attachVolume(tape, mount, there, container.rootAsGiven ? inItsTurn(tape, copy, mount) : copy)
     else if (!inKernelTree(spec, mount.destination)) {
       makePlace(tape, mount.destination, there, true, RESOLVE_NO_MAGICLINKS)
       mountNew(tape, mount, mount.destination, { container, lent })
@@ -139,6 +141,17 @@ function pivotRoot(tape: Tape, { spec, rootfs, layers, rootAsGiven }: Container)
   }
   tape.chdir(rootfs)
   tape.pivot_root('.', '.') // pivot_root(2): with both the same, no directory for the old root is needed
+}
+
+/**
+ * Without its own mount namespace: pivot_root would change the root of the machine's processes, too. All that the container mounts lies on
+ * one mount, with which it is taken back; no other mount namespace gets a copy.
+ */
+function changeRoot(tape: Tape, { rootfs }: Container, at: string): void {
+  tape.mount(rootfs, at, null, MS_BIND | MS_REC, null)
+  tape.mount(null, at, null, MS_PRIVATE | MS_REC, null)
+  tape.chdir(at)
+  tape.chroot('.')
 }
 
 /** pivot_root(2): the mount that the new root lies on must not be shared, as it is if the spec asks for that. */

@@ -1,4 +1,6 @@
+import { isAtLeast } from '../../kernel/process/kernel-version.ts'
 import {
+  AT_EMPTY_PATH,
   AT_FDCWD,
   AT_RECURSIVE,
   MOVE_MOUNT_F_EMPTY_PATH,
@@ -27,6 +29,16 @@ export const mounting = ({ source = '', destination }: MountSpec) =>
 export function take(tape: Tape, { source = '', options }: Omit<MountSpec, 'destination'>): Later {
   const all = mountOptions(options).flags & MS_REC ? AT_RECURSIVE : 0
   return tape.open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | all)
+}
+
+/**
+ * A copy once more, when its turn to be attached has come: since Linux 6.8 mountinfo lists mounts by their ids, so in the order in which
+ * they were made. Before Linux 6.15 a copy that is attached nowhere cannot be copied: then it stays as it is. fs/namespace.c.
+ */
+export function inItsTurn(tape: Tape, copy: Later, { options }: MountSpec): Later {
+  if (!isAtLeast('6.15')) return copy
+  const all = mountOptions(options).flags & MS_REC ? AT_RECURSIVE : 0
+  return tape.open_tree(copy, '', AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | all)
 }
 
 /** Sets the options on a copy that no process can see yet; for all mounts below it too, if the options say so. */

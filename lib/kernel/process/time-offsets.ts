@@ -1,4 +1,4 @@
-import { release } from 'node:os'
+import { isAtLeast } from './kernel-version.ts'
 
 /** Why a container cannot have clocks that differ from the machine's here. */
 export const OFFSETS_REFUSED = {
@@ -11,7 +11,4 @@ export const OFFSETS_REFUSED = {
  * Whether offsets can be written while our child waits at the gate. Until its execve it has our memory, and only since
  * Linux 6.2 does a process enter its time namespace at the execve: exec_task_namespaces() in kernel/nsproxy.c.
  */
-export function offsetsPossible(kernel = release()): boolean {
-  const [major = 0, minor = 0] = kernel.split('.').map(Number)
-  return major > 6 || (major === 6 && minor >= 2)
-}
+export const offsetsPossible = (kernel?: string): boolean => isAtLeast('6.2', kernel)

@@ -42,6 +42,9 @@ function refuse({ linux }: Spec): void {
   }
   if (/shared|slave|unbindable/.test(linux.rootfsPropagation ?? ''))
     refused(`linux.rootfsPropagation ${linux.rootfsPropagation}`)
+  // a part that changes the root would change it for the whole machine
+  if (!linux.namespaces.some(({ type }) => type === 'mount'))
+    refused('linux.namespaces without a mount namespace')
   if (linux.namespaces.some(({ type, path }) => type === 'mount' && path))
     refused('linux.namespaces: to join a mount namespace')
 }
