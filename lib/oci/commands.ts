@@ -86,9 +86,10 @@ export const COMMANDS: Record<string, Command> = {
     load: () => import('./commands/delete.ts'),
   },
   events: {
-    summary: 'print what a container uses, as JSON',
+    summary:
+      'print what a container uses, as JSON, and when it runs out of memory, until it ends; with --stats once',
     args: 'ID',
-    flags: { stats: { kind: 'switch' }, interval: { refused: 'ask for --stats each time', value: true } },
+    flags: { stats: { kind: 'switch' }, interval: { kind: 'value' } },
     load: () => import('./commands/events.ts'),
   },
   exec: {

@@ -6,6 +6,7 @@ import { SyscallError } from '../syscalls/syscall-error.ts'
 
 const poll = koffi.load(null).func('int poll(void *fds, unsigned long count, int timeout)')
 export const POLLIN = 1
+export const POLLPRI = 2
 export const POLLOUT = 4
 
 /**
@@ -13,16 +14,30 @@ export const POLLOUT = 4
  * poll(2). Then true; false after `milliseconds`, or once `wake` was called. Does not change the descriptor's blocking mode.
  */
 export async function ready(fd: number, events: number, milliseconds = -1, wake?: Wake): Promise<boolean> {
+  const wanted: Wanted[] = wake
+    ? [
+        [fd, events],
+        [wake.fd, POLLIN],
+      ]
+    : [[fd, events]]
+  return (await readyOf(wanted, milliseconds))[0] ?? false
+}
+
+type Wanted = [fd: number, events: number]
+
+/** The same for several descriptors, until at least one is ready; says of each whether it is. */
+export async function readyOf(wanted: readonly Wanted[], milliseconds = -1): Promise<boolean[]> {
   for (;;) {
-    const fds = new Int32Array(wake ? [fd, events, wake.fd, POLLIN] : [fd, events])
+    const fds = new Int32Array(wanted.flat())
     const errno = await new Promise<number>((resolve, reject) =>
       poll.async(fds, fds.length / 2, milliseconds, (error: Error | null, count: number) =>
         error ? reject(error) : resolve(count < 0 ? koffi.errno() : 0),
       ),
     )
     // struct pollfd: the upper half of its second word receives the result
-    if (errno === 0) return Number(fds[1]) >> 16 !== 0
-    if (errnoName(errno) !== 'EINTR') throw new SyscallError('poll', `[{fd=${fd}}]`, errno)
+    if (errno === 0) return wanted.map((_, i) => Number(fds[2 * i + 1]) >> 16 !== 0)
+    if (errnoName(errno) !== 'EINTR')
+      throw new SyscallError('poll', wanted.map(([fd]) => `{fd=${fd}}`).join(', '), errno)
   }
 }
 

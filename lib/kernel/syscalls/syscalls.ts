@@ -123,6 +123,8 @@ export const syscalls = {
   pidfd_send_signal: ['pidfd:fd', 'sig:int', 'info:hex', 'flags:int'],
   /** poll(2) through ppoll(2): wait until a descriptor is ready; fds is an array of struct pollfd */
   ppoll: ['fds:out', 'nfds:int', 'timeout:hex', 'sigmask:hex', 'size:size'],
+  /** eventfd(2) through eventfd2(2): a counter that another process, or the kernel, raises, and that a read returns */
+  eventfd2: ['initval:int', 'flags:flags:O_CLOEXEC'],
   /** ptrace(2): follow another process, and change what it does */
   ptrace: ['op:enum:PTRACE_', 'pid:pid', 'addr:hex', 'data:hex'],
   /** memfd_create(2): a file that is only in memory */

@@ -258,6 +258,8 @@ export interface Recorder {
     sigmask: Arg<'ppoll', 3>,
     size: Arg<'ppoll', 4>,
   ): Later
+  /** eventfd(2) through eventfd2(2): a counter that another process, or the kernel, raises, and that a read returns */
+  eventfd2(initval: Arg<'eventfd2', 0>, flags: Arg<'eventfd2', 1>): Later
   /** ptrace(2): follow another process, and change what it does */
   ptrace(op: Arg<'ptrace', 0>, pid: Arg<'ptrace', 1>, addr: Arg<'ptrace', 2>, data: Arg<'ptrace', 3>): Later
   /** memfd_create(2): a file that is only in memory */
