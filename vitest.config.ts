@@ -53,7 +53,11 @@ const main = [
   project('test:labs', ['test/labs/*.test.ts'], FIRST),
   project('test:commands', ['test/{chapters,cli,guide,setup}/*.test.ts'], FIRST),
   project('test:library', ['test/{common,container,image,kernel,sandbox,vm}/*.test.ts'], FIRST),
-  project('test:oci', ['test/oci/{commands,corner-cases,events,fields,lifecycle,own-parts}.test.ts'], FIRST),
+  project(
+    'test:oci',
+    ['test/oci/{commands,corner-cases,descriptors,events,fields,lifecycle,own-parts}.test.ts'],
+    FIRST,
+  ),
   project('test:pages', ['test/{book,look}/*.test.ts'], FIRST),
 ]
 // .ci/run, besides: the other modes of the same tests, all cases in the first mode, attacks and odd machines in all modes, and a

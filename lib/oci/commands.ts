@@ -63,7 +63,7 @@ export const GLOBAL: FlagTable = {
 const NEW: FlagTable = {
   bundle: { kind: 'value', short: 'b' },
   'console-socket': { kind: 'value' },
-  'pidfd-socket': { refused: 'leave it out', value: true },
+  'pidfd-socket': { kind: 'value' },
   'pid-file': { kind: 'value' },
   'no-pivot': { refused: 'the root is always changed by pivot_root, which a ramdisk as root does not allow' },
   'no-new-keyring': { kind: 'switch' },
@@ -97,7 +97,7 @@ export const COMMANDS: Record<string, Command> = {
     args: 'ID [COMMAND] […]',
     flags: {
       'console-socket': { kind: 'value' },
-      'pidfd-socket': { refused: 'leave it out', value: true },
+      'pidfd-socket': { kind: 'value' },
       'pid-file': { kind: 'value' },
       process: { kind: 'value', short: 'p' },
       detach: { kind: 'switch', short: 'd' },

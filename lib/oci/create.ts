@@ -27,6 +27,7 @@ import { tryHooks } from './hooks.ts'
 import { lookUp, notFound } from './look-up.ts'
 import { planFor } from './plan.ts'
 import { removeContainer, ROOT, sweep } from './remove.ts'
+import { connectTo, sendPidfd } from './send-descriptor.ts'
 import { folderOf, type State } from './state.ts'
 import { traced } from './traced.ts'
 import { inRuncsWords } from './words.ts'
@@ -107,7 +108,7 @@ export async function createContainer(
         last: [
           described(config, bundle, recorded),
           hooks(config, plan, folder, recorded),
-          recording(held, folder, console, recorded),
+          recording(held, folder, { console, pidfd: flags.value('pidfd-socket') }, recorded),
         ],
       },
       plan,
@@ -217,14 +218,18 @@ const hooks = ({ hooks }: Config, plan: Plan, folder: string, recorded: { state?
 const recording = (
   held: Held,
   folder: string,
-  console: string | undefined,
+  sockets: { console: string | undefined; pidfd: string | undefined },
   recorded: { state?: State },
 ): Part => ({
   name: program.name,
-  attach(container) {
+  attach(container, pid) {
     held.onReady = () => {
       const master = container.terminal?.master
-      if (master !== undefined && console) sendTerminal(console, master)
+      if (master !== undefined && sockets.console) sendTerminal(sockets.console, master)
+      if (sockets.pidfd) {
+        using socket = connectTo(sockets.pidfd)
+        sendPidfd(socket, 'standard', pid)
+      }
       const write = (name: string, content: unknown) =>
         writeFileSync(join(folder, name), JSON.stringify(content), { mode: 0o600 })
       write('config.json', container.spec)

@@ -21,6 +21,7 @@ import { type Config, id, readProcess } from '../config.ts'
 import { checkConsole, sendTerminal } from '../console.ts'
 import { cgroupOf } from '../freeze.ts'
 import { setHome } from '../plan.ts'
+import { connectTo, sendPidfd } from '../send-descriptor.ts'
 import { ourStdio } from '../stdio.ts'
 import { inRuncsWords } from '../words.ts'
 import { folderOf, load, type State, statusOf } from '../state.ts'
@@ -50,7 +51,10 @@ export async function run({ root, flags, args: [id = '', ...words], debug }: Cal
     stdio: pair ? [pair.slave, pair.slave, pair.slave] : ourStdio(),
     terminal: pair !== undefined,
   }
+  const pidfdSocket = flags.value('pidfd-socket')
+  using socket = pidfdSocket === undefined ? undefined : connectTo(pidfdSocket)
   const pid = await start(state, joining, debug)
+  if (socket) sendPidfd(socket, 'setns', pid)
   const pidFile = flags.value('pid-file')
   if (pidFile !== undefined) replaceFile(pidFile, String(pid), { mode: 0o644, sync: false })
   if (flags.has('detach')) return 0 // our parent, or the subreaper above it, waits for it
