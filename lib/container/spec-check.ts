@@ -17,7 +17,6 @@ export const NOT_DONE = [
   'linux.personality',
   'linux.netDevices',
   'linux.resources.network',
-  'linux.resources.rdma',
   'linux.resources.memory.kernel',
   'linux.resources.memory.checkBeforeUpdate',
   'linux.resources.memory.useHierarchy',

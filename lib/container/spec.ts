@@ -106,6 +106,8 @@ export interface ResourcesSpec {
   pids?: { limit?: number }
   blockIO?: BlockIOSpec
   hugepageLimits?: { pageSize: string; limit: number }[]
+  /** by the name of a device for remote direct memory access */
+  rdma?: Record<string, { hcaHandles?: number; hcaObjects?: number }>
   unified?: Record<string, string>
   devices?: DeviceRule[]
 }

@@ -105,6 +105,7 @@ export const isResources = object({
     }),
   ),
   hugepageLimits: optional(listOf(object({ pageSize: text, limit: number }))),
+  rdma: optional(mapOf(object({ hcaHandles: optional(count), hcaObjects: optional(count) }))),
   unified: optional(mapOf(text)),
 }) as Shape<ResourcesSpec>
 

@@ -13,8 +13,8 @@ const FILES = {
 }
 
 const CONTROLLERS = {
-  1: ['memory', 'cpu', 'cpuset', 'pids', 'blkio', 'hugetlb'],
-  2: ['memory', 'cpu', 'cpuset', 'pids', 'io', 'hugetlb'],
+  1: ['memory', 'cpu', 'cpuset', 'pids', 'blkio', 'hugetlb', 'rdma'],
+  2: ['memory', 'cpu', 'cpuset', 'pids', 'io', 'hugetlb', 'rdma'],
 }
 
 /** What is written where, in a directory that looks like a cgroup of one version but for the files `without`. */
@@ -112,6 +112,7 @@ const further: ResourcesSpec = {
     throttleWriteIOPSDevice: [{ ...disk, rate: 4 }],
   },
   hugepageLimits: [{ pageSize: '2MB', limit: 4 << 20 }],
+  rdma: { mlx5_1: { hcaHandles: 3, hcaObjects: 0 } },
 }
 
 test('further limits have their files, on v1 and on v2, or are refused', () => {
@@ -128,6 +129,7 @@ test('further limits have their files, on v1 and on v2, or are refused', () => {
     'blkio.throttle.read_iops_device': '8:16 3',
     'blkio.throttle.write_iops_device': '8:16 4',
     'hugetlb.2MB.limit_in_bytes': '4194304',
+    'rdma.max': 'mlx5_1 hca_handle=3 hca_object=0',
   }
   const on1 = { ...further, ...onlyV1, cpu: { ...further.cpu, ...onlyV1.cpu } }
   expect(written(1, on1, [], Object.keys(expected1))).toEqual(expected1)
@@ -138,6 +140,7 @@ test('further limits have their files, on v1 and on v2, or are refused', () => {
     'io.bfq.weight': '8:16 20',
     'io.max': '8:16 wiops=4',
     'hugetlb.2MB.max': '4194304',
+    'rdma.max': 'mlx5_1 hca_handle=3 hca_object=0',
     'memory.high': '5',
   }
   const on2 = { ...further, unified: { 'memory.high': '5' } }

@@ -71,7 +71,8 @@ describe.skipIf(lacks)(`the life of a container${lacks}`, () => {
       config.annotations = { 'org.unheard.of': '' }
     })
     expect(bench.oci('run', '--bundle', unknown, 'u')).toEqual({ status: 0, stdout: 'hi\n', stderr: '' })
-    const refused: [change: (config: Config & Unfit) => void, says: string][] = [
+    type Refused = [change: (config: Config & Unfit) => void, says: string]
+    const refused: Refused[] = [
       [({ process }) => process.capabilities?.bounding?.push('CAP_TEST'), 'CAP_TEST'], // runc 1.1 and crun 1.8 ignore it
       [({ process }) => process.rlimits?.push({ type: 'RLIMIT_TEST', soft: 1, hard: 1 }), 'RLIMIT_TEST'],
       [config => (config.ociVersion = 'invalid'), 'invalid'],
@@ -79,6 +80,14 @@ describe.skipIf(lacks)(`the life of a container${lacks}`, () => {
         ({ linux }) => (linux.resources = { hugepageLimits: [{ pageSize: '3MB', limit: 3 << 20 }] }),
         'hugetlb',
       ],
+      ...(hierarchyOf('rdma')
+        ? []
+        : [
+            [
+              ({ linux }: Config) => (linux.resources = { rdma: { mlx5_1: { hcaHandles: 3 } } }),
+              'no mounted cgroup hierarchy has the rdma controller',
+            ] as Refused,
+          ]),
     ]
     for (const [change, says] of refused) {
       const { status, stdout, stderr } = bench.oci('run', '--bundle', bench.bundle(['true'], change), 'u')

@@ -170,6 +170,7 @@ export const limits: Part = {
 function controllersFor(resources: ResourcesSpec): string[] {
   const wanted = LIMITS.filter(l => l.value(resources) !== undefined).map(l => l.controller)
   if (resources.hugepageLimits?.length) wanted.push('hugetlb')
+  if (Object.keys(resources.rdma ?? {}).length) wanted.push('rdma')
   if (Object.values(resources.blockIO ?? {}).some(Boolean)) wanted.push(hierarchyOf('blkio') ? 'blkio' : 'io')
   return wanted
 }
@@ -251,6 +252,13 @@ export function setLimits(cgroup: Cgroup, resources: ResourcesSpec): void {
     const place = cgroup.controller('hugetlb')
     const file = place?.version === 1 ? 'limit_in_bytes' : 'max'
     if (place) cgroup.write(join(place.path, `hugetlb.${pageSize}.${file}`), String(limit))
+  }
+  // a limit that is absent is left out, and stays as it is: cgroup-v2.rst, rdma.max. The file is the same on v1
+  for (const [device, { hcaHandles, hcaObjects }] of Object.entries(resources.rdma ?? {})) {
+    const place = cgroup.controller('rdma')
+    const keys = { hca_handle: hcaHandles, hca_object: hcaObjects }
+    const set = Object.entries(keys).flatMap(([key, value]) => (value === undefined ? [] : `${key}=${value}`))
+    if (place && set.length) cgroup.write(join(place.path, 'rdma.max'), [device, ...set].join(' '))
   }
   if (resources.devices) limitDevices(cgroup, resources.devices)
   const unified = Object.entries(resources.unified ?? {})
