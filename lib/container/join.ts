@@ -1,11 +1,8 @@
 import {
-  AT_FDCWD,
   CLONE_PARENT,
   CLONE_PARENT_SETTID,
   CLONE_VFORK,
   CLONE_VM,
-  O_CLOEXEC,
-  O_PATH,
   PR_SET_PDEATHSIG,
   SIGKILL,
   TIOCSCTTY,
@@ -51,18 +48,12 @@ export function recordJoin(joining: Joining): { tape: Tape; gate: Gate; pid: Uin
   // what enters the container has nothing of our memory or our program in it: no tracer inside can reach them (CVE-2016-9962)
   gate.enterSecondStage(tape, [first.pidfd])
   const namespaces = foreignNamespaces(first.pid, JOINED)
-  const root = has(spec, 'mount')
-    ? undefined
-    : tape.openat(AT_FDCWD, `/proc/${first.pid}/root`, O_PATH | O_CLOEXEC, 0)
   if (namespaces) tape.setns(first.pidfd, namespaces)
-  if (root) {
-    // setns(2) gives it the root of a mount namespace that it joins; without one, the container's root is that of its first process
-    tape.fchdir(root)
-    tape.chroot('.')
-  }
   tape.become({ flags: CLONE_VM + CLONE_VFORK + CLONE_PARENT + CLONE_PARENT_SETTID, parentTid: pid })
   tape.setsid()
   if (diesWithUs) tape.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) // a change of user clears it: program sets it again
+  // setns(2) gives it the root of a mount namespace that it joins; without one, the container's root is that of its first process
+  if (!has(spec, 'mount')) tape.chroot(`/proc/${first.pid}/root`)
   tape.umask(0o022)
   if (terminal) tape.ioctl(0, TIOCSCTTY, 0)
   openNull(tape, stdio)
