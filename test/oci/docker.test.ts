@@ -1,9 +1,11 @@
 // Each script is run by a real dockerd with runc, then with ours: both say the same. Stdout and stderr come by two ways: what writes to
 // both makes one of them.
 import { mkdirSync, writeFileSync } from 'node:fs'
+import { constants } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Daemon, DOCKERS_CGROUP, lacking, makeFolder, remove, said, startDocker } from './engines.ts'
+import { type Daemon, lacking, makeFolder, remove, said } from './engines.ts'
+import { DOCKERS_CGROUP, PUBLISHED, startDocker } from './docker.ts'
 
 const RUN = 'docker run --runtime $R --network none --rm'
 /** In a terminal of its own. */
@@ -62,6 +64,11 @@ const SCRIPTS: [name: string, script: string, says: RegExp][] = [
     `${RUN} --cap-add SYS_ADMIN bb unshare -U true; ${RUN} bb unshare -U true`,
     /Operation not permitted/,
   ],
+  [
+    'a seccomp profile',
+    `${RUN} --security-opt seccomp=$V/profile.json bb sh -c 'exec 2>&1; mkdir /x; touch /x && ls -d /x'`,
+    /mkdir: .*File name too long\n\/x\n/,
+  ],
   ['--hostname', `${RUN} --hostname foo bb hostname`, /^foo\n/],
   ['--sysctl', `${RUN} --sysctl net.ipv4.ip_forward=1 bb cat /proc/sys/net/ipv4/ip_forward`, /^1\n/],
   ['--ulimit', `${RUN} --ulimit nofile=100:200 bb sh -c 'ulimit -n; ulimit -Hn'`, /^100\n200\n/],
@@ -105,9 +112,42 @@ const SCRIPTS: [name: string, script: string, says: RegExp][] = [
     'pause, unpause, update',
     `docker run --runtime $R --network none -d --name cc bb sleep 100; docker pause cc; docker inspect -f '{{.State.Status}}' cc
      docker exec cc true; docker unpause cc; docker exec cc echo again; docker update --memory 64m --memory-swap 64m cc
-     docker inspect -f '{{.HostConfig.Memory}}' cc; docker rm -f cc`,
-    /paused\n.*again\ncc\n67108864\n/s,
+     docker exec cc sh -c 'cd /sys/fs/cgroup; cat memory.max memory/memory.limit_in_bytes 2>/dev/null'; docker rm -f cc`,
+    /paused\n.*again\ncc\n67108864\ncc\n/s,
   ],
+  [
+    'kill a paused container',
+    `docker run --runtime $R --network none -d --name cc bb sleep 100; docker pause cc; docker kill cc; docker wait cc
+     docker inspect -f '{{.State.Status}}' cc; docker rm cc`,
+    /^ID\ncc\ncc\n137\nexited\ncc\n/,
+  ],
+  [
+    'kill -s',
+    `docker run --runtime $R --network none -d --name cc bb sh -c 'trap "echo got; exit 3" USR1; echo started; while :; do sleep 0.1; done'
+     until docker logs cc | grep -q started; do sleep 0.1; done; docker kill -s USR1 cc; docker wait cc; docker logs cc; docker rm cc`,
+    /^ID\ncc\n3\nstarted\ngot\ncc\n/,
+  ],
+  [
+    'top',
+    `docker run --runtime $R --network none -d --name cc bb sh -c 'sleep 100 & exec sleep 101'
+     until [ $(docker top cc | grep -c sleep) = 2 ]; do sleep 0.1; done; docker top cc -o pid,uid,args | sed 's/^[0-9]* *//'; docker rm -f cc`,
+    /COMMAND\n0 +sleep 10[01]\n0 +sleep 10[01]\n/,
+  ],
+  [
+    'a health check',
+    `health() { until [ "$(docker inspect -f '{{.State.Health.Status}}' cc)" = $1 ]; do sleep 0.1; done; echo $1; }
+     docker run --runtime $R --network none -d --name cc --health-cmd 'cat /ok' --health-interval 100ms --health-retries 1 bb sh -c 'echo good >/ok; sleep 100'
+     health healthy; docker inspect -f '{{(index .State.Health.Log 0).Output}}' cc
+     docker exec cc rm /ok; health unhealthy; docker rm -f cc`,
+    /^ID\nhealthy\ngood\n\nunhealthy\ncc\n/,
+  ],
+  [
+    '--restart',
+    `docker run --runtime $R --network none -d --name cc --restart on-failure:2 bb sh -c 'echo >>/n; wc -l </n; exit 5'
+     until [ $(docker inspect -f '{{.RestartCount}}{{.State.Status}}' cc) = 2exited ]; do sleep 0.1; done; docker logs cc; docker rm cc`,
+    /1\n2\n3\ncc\n/,
+  ],
+  ['-p', PUBLISHED, /^80\/tcp -> 127.0.0.1\ndata\neth0\nlo\n/],
   [
     'logs, stop, restart, kill, start',
     `docker run --runtime $R --network none -d --name cc bb sh -c 'trap "echo term; exit 7" TERM; echo started; while :; do sleep 0.1; done'
@@ -130,20 +170,32 @@ const SCRIPTS: [name: string, script: string, says: RegExp][] = [
     /true 137\n/,
   ],
   [
+    // a build has no --runtime, it uses the default one. BuildKit would use runc in any case: it is told the name of a program
     'build with RUN',
-    `printf 'FROM bb\\nRUN echo built >/built\\nCMD cat /built\\n' | DOCKER_BUILDKIT=0 docker build --network none -q -t built - >/dev/null
+    `sed -i 's/"default-runtime":"[a-z]*"/"default-runtime":"'$R'"/' $CONFIG; kill -HUP $DOCKERD
+     until [ $(docker info -f '{{.DefaultRuntime}}') = $R ]; do sleep 0.1; done
+     printf 'FROM bb\\nRUN echo built >/built\\nCMD cat /built\\n' | DOCKER_BUILDKIT=0 docker build --network none -q -t built - >/dev/null
      docker run --runtime $R --network none --rm built`,
     /built\n/,
   ],
 ]
 
-const lacks = lacking('dockerd', 'docker', 'runc', 'script')
+/** A profile for --security-opt: mkdir fails with an error that no default profile gives. */
+const NO_MKDIR = {
+  defaultAction: 'SCMP_ACT_ALLOW',
+  syscalls: [
+    { names: ['mkdir', 'mkdirat'], action: 'SCMP_ACT_ERRNO', errnoRet: constants.errno.ENAMETOOLONG },
+  ],
+}
+
+const lacks = lacking('dockerd', 'docker', 'docker-proxy', 'iptables', 'runc', 'script')
 describe.skipIf(lacks)(`dockerd${lacks}`, () => {
   const folder = makeFolder()
   let docker: Daemon
   beforeAll(async () => {
     mkdirSync(join(folder, 'volume'))
     writeFileSync(join(folder, 'volume/f'), 'data\n')
+    writeFileSync(join(folder, 'volume/profile.json'), JSON.stringify(NO_MKDIR))
     docker = await startDocker(folder)
     docker.env.V = join(folder, 'volume')
   })
@@ -175,10 +227,10 @@ describe.skipIf(lacks)(`dockerd${lacks}`, () => {
     expect(said(script, 'ours', docker.env)).toBe(said(script, 'runc', docker.env))
   })
 
-  test('many at once', () => {
-    const script = `for i in 1 2 3 4 5 6 7 8 9 10; do ${RUN} bb echo $i & done; wait; docker ps -aq`
+  test('20 at once', () => {
+    const script = `for i in $(seq 20); do ${RUN} bb echo $i & done; wait; docker ps -aq`
     const lines = said(script, 'ours', docker.env).trim().split('\n').toSorted()
-    expect(lines).toEqual(['1', '10', '2', '3', '4', '5', '6', '7', '8', '9', '[0]'].toSorted())
+    expect(lines).toEqual([...Array.from({ length: 20 }, (_, index) => `${index + 1}`), '[0]'].toSorted())
   })
 
   test('leaves nothing', () => {

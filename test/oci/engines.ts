@@ -56,14 +56,20 @@ export interface Daemon extends AsyncDisposable {
   pid: number
 }
 
-/** Starts a daemon, and waits for its socket. */
-async function start(args: string[], socket: string, log: string, env: NodeJS.ProcessEnv): Promise<Daemon> {
-  const daemon = spawn('sh', ['-c', 'exec "$@" >"$0" 2>&1', log, ...args], { stdio: 'ignore' })
+/** Starts a daemon, and waits for its socket. It and the scripts of the test get `env`. */
+export async function start(
+  args: string[],
+  socket: string,
+  log: string,
+  env: NodeJS.ProcessEnv,
+): Promise<Daemon> {
+  const all = { ...process.env, ...env }
+  const daemon = spawn('sh', ['-c', 'exec "$@" >"$0" 2>&1', log, ...args], { stdio: 'ignore', env: all })
   await once(daemon, 'spawn')
   const isUp = await until(() => existsSync(socket) || daemon.exitCode !== null, 60_000)
   if (!isUp || daemon.exitCode !== null) throw new Error(`${args.join(' ')}:\n${readFileSync(log, 'utf8')}`)
   return {
-    env: { ...process.env, ...env },
+    env: all,
     pid: certain(daemon.pid),
     async [Symbol.asyncDispose]() {
       if (daemon.exitCode !== null) return
@@ -84,49 +90,6 @@ export function endContainers(runtime: string, states: string): void {
 export function removeCgroups(parent: string): void {
   const those = ['(', '-path', `*/${parent}`, '-o', '-path', `*/${parent}/*`, ')']
   spawnSync('find', ['/sys/fs/cgroup', '-depth', '-type', 'd', ...those, '-delete'])
-}
-
-/** A runtime as it is registered. */
-interface Registered {
-  path: string
-  runtimeArgs?: string[]
-}
-
-/** The parent of the cgroups that this process's dockerd makes: another test may have a dockerd, too. */
-export const DOCKERS_CGROUP = `minilab-docker-${process.pid}`
-
-/** A dockerd with our runtime beside runc, and others in its own network and mount namespaces, with the image `bb`. */
-export async function startDocker(folder: string, more: Record<string, Registered> = {}): Promise<Daemon> {
-  const socket = join(folder, 'docker.sock')
-  const at = (name: string) => join(folder, 'docker', name)
-  mkdirSync(at(''), { recursive: true })
-  writeFileSync(at('daemon.json'), JSON.stringify({ runtimes: { ours: { path: OURS }, ...more } }))
-  const options = [
-    '--config-file',
-    at('daemon.json'),
-    '--data-root',
-    at('data'),
-    '--exec-root',
-    at('exec'),
-    '--pidfile',
-    at('pid'),
-    '--bridge=none',
-    `--cgroup-parent=/${DOCKERS_CGROUP}`,
-  ]
-  const docker = await start(
-    ['unshare', '-n', '-m', 'dockerd', '-H', `unix://${socket}`, ...options],
-    socket,
-    at('log'),
-    { DOCKER_HOST: `unix://${socket}` },
-  )
-  execFileSync('docker', ['import', makeTar(folder), 'bb'], { env: docker.env, stdio: 'ignore' })
-  return {
-    ...docker,
-    async [Symbol.asyncDispose]() {
-      await docker[Symbol.asyncDispose]()
-      removeCgroups(DOCKERS_CGROUP)
-    },
-  }
 }
 
 /** Podman's configuration with more runtimes, and a store of its own: the variables that name the files. */
@@ -216,6 +179,7 @@ export function said(script: string, runtime: string, env: NodeJS.ProcessEnv): s
     .replaceAll('runc create failed: ', '') // which of the two says it
     .replaceAll(/pipe:\[\d+\]/g, 'pipe')
     .replaceAll(/time="[^"]*"/g, 'time')
+    .replaceAll(/\b[A-Z][a-z]{2} [ \d]\d \d\d:\d\d\b/g, 'date') // of `ls -l`
     .replaceAll('^@', '') // a terminal echoes its end of file
 }
 

@@ -5,18 +5,8 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { initWorkspace } from '../../lib/labs/workspace.ts'
 import { prove, solve } from '../labs/support.ts'
-import {
-  type Daemon,
-  DOCKERS_CGROUP,
-  lacking,
-  makeFolder,
-  makeTar,
-  OURS,
-  podmanFiles,
-  remove,
-  said,
-  startDocker,
-} from './engines.ts'
+import { type Daemon, lacking, makeFolder, makeTar, OURS, podmanFiles, remove, said } from './engines.ts'
+import { DOCKERS_CGROUP, startDocker } from './docker.ts'
 
 /** With the learner's parts it says the same as with runc; RUN is `docker run` with its flags. */
 const SCRIPTS: [name: string, script: string, says: RegExp][] = [
@@ -66,8 +56,10 @@ describe.skipIf(lacks)(`--mine${lacks}`, () => {
     let docker: Daemon
     beforeAll(async () => {
       docker = await startDocker(folder, {
-        mine: { path: join(mine, 'minilab-oci') },
-        args: { path: OURS, runtimeArgs: ['--mine', '--workspace', mine] },
+        runtimes: {
+          mine: { path: join(mine, 'minilab-oci') },
+          args: { path: OURS, runtimeArgs: ['--mine', '--workspace', mine] },
+        },
       })
       docker.env.V = V
     })

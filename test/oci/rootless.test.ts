@@ -1,21 +1,11 @@
 // Podman without root: minilab-oci is root of the user namespace that Podman has made, with no cgroup of its own on v1.
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { solve } from '../labs/support.ts'
+import { asUser, lackingUser, USER } from './as-user.ts'
 import { lacking, makeFolder, makeTar, podmanFiles, remove, said } from './engines.ts'
-
-/** The user whom .ci/run adds, with a range of ids in /etc/subuid. */
-const USER = 'minilab-ci'
-const CHECKOUT = join(import.meta.dirname, '../..')
-
-const idsOf = (user: string) => {
-  const { stdout, status } = spawnSync('getent', ['passwd', user], { encoding: 'utf8' })
-  const [, , uid, gid] = stdout.split(':').map(Number)
-  return status === 0 && uid !== undefined && gid !== undefined ? { uid, gid } : undefined
-}
-const ids = idsOf(USER)
 
 const SCRIPTS: [name: string, script: string, says: RegExp][] = [
   ['runs a program', 'RUN bb echo hi', /^hi\n\[0\]/],
@@ -42,8 +32,7 @@ const SCRIPTS: [name: string, script: string, says: RegExp][] = [
   ],
 ]
 
-const lacks =
-  lacking('podman', 'conmon', 'runc', 'newuidmap', 'setpriv') || (ids ? '' : ` (needs the user ${USER})`)
+const lacks = lacking('podman', 'conmon', 'runc', 'newuidmap', 'setpriv') || lackingUser()
 describe.skipIf(lacks)(`rootless podman${lacks}`, () => {
   const folder = makeFolder()
   const at = (name: string) => join(folder, name)
@@ -55,22 +44,17 @@ describe.skipIf(lacks)(`rootless podman${lacks}`, () => {
     V: at('volume'),
   }
 
-  /** The script as that user, for whom the checkout is at a place that they can reach. */
-  function asUser(script: string): [string, ...string[]] {
-    const mounted = `mount --bind "$0" ${at('minilab')}; cd ${folder}; exec setpriv --reuid ${USER} --regid ${USER} --init-groups sh -c "$1"`
-    return ['unshare', '-m', 'sh', '-c', mounted, CHECKOUT, script]
-  }
   const run = (script: string, runtime: string) =>
     said(
       'exec ' +
-        asUser(script.replaceAll('RUN', 'podman --runtime $R run --network none --rm'))
+        asUser(folder, script.replaceAll('RUN', 'podman --runtime $R run --network none --rm'))
           .map(word => `'${word.replaceAll("'", `'\\''`)}'`)
           .join(' '),
       runtime,
       env,
     )
   const once = (script: string) => {
-    const [command, ...args] = asUser(script)
+    const [command, ...args] = asUser(folder, script)
     execFileSync(command, args, { env, stdio: ['ignore', 'ignore', 'inherit'] })
   }
 
