@@ -5,8 +5,20 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { initWorkspace } from '../../lib/labs/workspace.ts'
 import { prove, solve } from '../labs/support.ts'
-import { type Daemon, lacking, makeFolder, makeTar, OURS, podmanFiles, remove, said } from './engines.ts'
-import { DOCKERS_CGROUP, startDocker } from './docker.ts'
+import {
+  type Daemon,
+  lacking,
+  makeFolder,
+  makeTar,
+  OURS,
+  podmanFiles,
+  remove,
+  removeNamespaceCgroups,
+  said,
+  saveImage,
+  startContainerd,
+} from './engines.ts'
+import { DOCKERS_CGROUP, PUBLISHED, startDocker } from './docker.ts'
 
 /** With the learner's parts it says the same as with runc; RUN is `docker run` with its flags. */
 const SCRIPTS: [name: string, script: string, says: RegExp][] = [
@@ -40,7 +52,18 @@ const SCRIPTS: [name: string, script: string, says: RegExp][] = [
 /** What only a container from lab 3's part has: the host's device files, where runc makes new ones. */
 const IS_THEIRS = `RUN bb grep -c ' /dev/null ' /proc/self/mountinfo`
 
-const lacks = lacking('dockerd', 'docker', 'podman', 'conmon', 'runc', 'script')
+const lacks = lacking(
+  'dockerd',
+  'docker',
+  'docker-proxy',
+  'iptables',
+  'podman',
+  'containerd',
+  'ctr',
+  'conmon',
+  'runc',
+  'script',
+)
 describe.skipIf(lacks)(`--mine${lacks}`, () => {
   const folder = makeFolder()
   const mine = join(folder, 'mine')
@@ -92,6 +115,10 @@ describe.skipIf(lacks)(`--mine${lacks}`, () => {
       expect(theirs).toBe(run(script, 'runc'))
     })
 
+    test('-p', () => {
+      expect(run(PUBLISHED, 'mine')).toBe('80/tcp -> 127.0.0.1\ndata\neth0\nlo\n[0]\n')
+    })
+
     test.each([
       ['throws', "throw new Error('not ' + 'today')", /your own code threw an error here, “not today”/],
       [
@@ -124,6 +151,51 @@ describe.skipIf(lacks)(`--mine${lacks}`, () => {
         prove({ folder: mine })
       }
       expect(run('RUN bb echo hi', 'mine')).toBe('hi\n[0]\n')
+    })
+  })
+
+  // what ctr passes to the shim as BinaryName
+  describe('ctr run --runc-binary mine', () => {
+    const launcher = join(mine, 'minilab-oci')
+    const ID = 'docker.io/library/bb:latest c'
+    let containerd: Daemon
+    beforeAll(async () => {
+      const at = join(folder, 'ctr')
+      mkdirSync(at)
+      containerd = await startContainerd(at, [saveImage(at, 'bb', makeTar(at), { Env: ['PATH=/bin'] })])
+      containerd.env.V = V
+    })
+    afterAll(async () => {
+      await containerd[Symbol.asyncDispose]()
+      removeNamespaceCgroups()
+    })
+    const run = (script: string, runtime: string) =>
+      said(script.replaceAll('RUN', 'ctr run --runc-binary $R'), runtime, containerd.env)
+
+    test.each([
+      ['runs a program', `RUN --rm ${ID} sh -c 'id; exit 4'`, /^uid=0.*\[4\]/s],
+      ['has no such program', `RUN --rm ${ID} nosuch`, /executable file not found in \$PATH/],
+      [
+        '--read-only, --mount',
+        `RUN --rm --read-only --mount type=bind,src=$V,dst=/v,options=rbind:ro ${ID} sh -c 'exec 2>&1; cat /v/f; touch /v/x; touch /y'`,
+        /data\n.*\/v\/x: Read-only.*\/y: Read-only/s,
+      ],
+      [
+        'task exec, pause, resume, kill',
+        `RUN -d ${ID} sleep 100; ctr task exec --exec-id e c sh -c 'echo in; exit 3'; echo $?; status() { ctr task ls | grep -o '[A-Z]*$'; }
+         ctr task pause c; status; ctr task resume c; status; ctr task kill -s KILL c; until status | grep -q STOPPED; do sleep 0.1; done
+         ctr task rm c 2>&1 | sed 's/.*level/level/'; ctr container rm c`,
+        /^in\n3\n.*PAUSED\n.*RUNNING\n.*exit code 137/s,
+      ],
+    ])('%s', (_, script, says) => {
+      const theirs = run(script, launcher)
+      expect(theirs).toMatch(says)
+      expect(theirs).toBe(run(script, 'runc'))
+    })
+
+    test("it is the learner's container", () => {
+      const script = IS_THEIRS.replace('RUN bb', `RUN --rm ${ID}`)
+      expect([run(script, launcher), run(script, 'runc')]).toEqual(['1\n[0]\n', '0\n[1]\n'])
     })
   })
 
