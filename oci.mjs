@@ -1,8 +1,15 @@
 // The entry of the runtime: docker, podman and containerd start it for each of their commands. It never prints anything by itself: the
 // descriptors 0, 1 and 2 of `create` are those of the container.
-import { existsSync, statSync } from 'node:fs'
-import module from 'node:module' // its names one by one would be a SyntaxError on a Node that lacks one
-import { pathToFileURL } from 'node:url'
+
+// An ES import of node:fs reads all its properties, and six of them load streams and promises, a fifth of what a command takes (Node 24).
+// Nothing here imports those by their names, so the first import must not see them.
+const fs = process.getBuiltinModule('fs')
+const lazy = Object.entries(Object.getOwnPropertyDescriptors(fs)).filter(
+  ([, { get, configurable }]) => get && configurable,
+)
+for (const [name] of lazy) delete fs[name]
+await import('node:fs')
+Object.defineProperties(fs, Object.fromEntries(lazy))
 
 // As in bin.mjs: at SIGUSR1 Node would open its debugger; a launch holds a libuv worker while it waits at its gate.
 process.on('SIGUSR1', function end() {
@@ -11,6 +18,9 @@ process.on('SIGUSR1', function end() {
 })
 process.env.UV_THREADPOOL_SIZE = '4'
 
+const { existsSync, statSync } = fs
+const module = process.getBuiltinModule('module')
+const { pathToFileURL } = process.getBuiltinModule('url')
 const here = import.meta.dirname
 const uid = process.getuid()
 const { HOME, XDG_CACHE_HOME = HOME && `${HOME}/.cache` } = uid === 0 ? { HOME: '/root' } : process.env

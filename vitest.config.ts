@@ -55,7 +55,7 @@ const main = [
   project('test:library', ['test/{common,container,image,kernel,sandbox,vm}/*.test.ts'], FIRST),
   project(
     'test:oci',
-    ['test/oci/{commands,corner-cases,descriptors,events,fields,lifecycle,own-parts}.test.ts'],
+    FEATURES.filter(file => file.startsWith('test/oci/')),
     FIRST,
   ),
   project('test:pages', ['test/{book,look}/*.test.ts'], FIRST),

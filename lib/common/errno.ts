@@ -1,5 +1,5 @@
 import { constants } from 'node:os'
-import { getSystemErrorMessage } from 'node:util'
+import { getSystemErrorMessage } from './util.ts'
 
 // errno(3): two numbers each have a second name, which the kernel does not use
 const SECOND_NAMES = ['EWOULDBLOCK', 'ENOTSUP']

@@ -23,7 +23,6 @@ import { KEYCTL_JOIN_SESSION_KEYRING } from '../kernel/syscalls/constants.ts'
 import type { Call } from './commands.ts'
 import { type Config, readConfig } from './config.ts'
 import { checkConsole, sendTerminal } from './console.ts'
-import { tryHooks } from './hooks.ts'
 import { lookUp, notFound } from './look-up.ts'
 import { planFor } from './plan.ts'
 import { removeContainer, ROOT, sweep } from './remove.ts'
@@ -128,7 +127,10 @@ export async function createContainer(
     await started?.child.exit
     if (mine?.keeper) rmSync(join(folder, 'state.json'), { force: true })
     else await removeContainer(states, folder)
-    if (recorded.state) tryHooks('poststop', config.hooks, recorded.state, 'stopped', warn)
+    if (recorded.state && config.hooks?.poststop?.length) {
+      const { tryHooks } = await import('./hooks.ts')
+      tryHooks('poststop', config.hooks, recorded.state, 'stopped', warn)
+    }
     throw inRuncsWords(error, config.process)
   }
 }

@@ -1,7 +1,5 @@
 import { constants, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
-import { Socket } from 'node:net'
 import { join } from 'node:path'
-import { getSystemErrorMessage, getSystemErrorName } from 'node:util'
 import { certain } from '../common/certain.ts'
 import { codeOf } from '../common/error-code.ts'
 import { closing } from '../common/descriptor.ts'
@@ -16,18 +14,17 @@ export async function startContainer({ root, warn, debug, debugging }: Call, id:
   const state = load(root, id)
   const folder = folderOf(root, id)
   const fifo = claim(root, state)
-  const { O_WRONLY, O_RDONLY, O_NONBLOCK } = constants
-  // opened before it runs: end of file is then not missed. Neither open waits, as the child has both ends open
-  const result = openSync(join(folder, 'result'), O_RDONLY | O_NONBLOCK)
+  const { O_WRONLY, O_NONBLOCK } = constants
+  using result = closing(openResult(join(folder, 'result')))
   {
     using start = closing(openStart(fifo, O_WRONLY | O_NONBLOCK))
     await before(state, folder)
     writeSync(start.fd, 's')
   }
-  await endOfFile(result)
+  readFileSync(result.fd) // until the child has executed its program, or has ended
   if (debugging) for (const line of await secondStage(folder)) debug(line)
-  const refused = refusal(folder)
-  if (!refused) return after(state, warn)
+  const refused = await refusal(folder)
+  if (!refused) return await after(state, warn)
   await untilGone(state)
   throw refused
 }
@@ -63,11 +60,15 @@ function openStart(path: string, flags: number): number {
   }
 }
 
-/** Resolves when the other end is closed: the child has executed its program, or has ended. */
-function endOfFile(fd: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    new Socket({ fd, readable: true, writable: false }).on('end', resolve).on('error', reject).resume()
-  })
+/**
+ * The FIFO whose other end the child has open until it executes its program, opened before that. fifo(7): an open for reading waits for a
+ * writer, unless it is non-blocking; and a non-blocking one does for writing, which needs a reader.
+ */
+function openResult(path: string): number {
+  const { O_RDONLY, O_WRONLY, O_NONBLOCK } = constants
+  using _reader = closing(openSync(path, O_RDONLY | O_NONBLOCK))
+  using _writer = closing(openSync(path, O_WRONLY | O_NONBLOCK))
+  return openSync(path, O_RDONLY)
 }
 
 /** The words of a tape: lib/kernel/tape/launchpad.ts, lib/kernel/tape/tape-file.ts. They are read here without loading those. */
@@ -89,22 +90,23 @@ function reached(folder: string): { call: string; result: bigint; stamp: bigint 
 
 /** The same for --debug, as of the first stage. The last call has no end. */
 async function secondStage(folder: string): Promise<string[]> {
+  const { errnoName } = await import('../common/errno.ts')
   const { nsPerTick } = await import('../kernel/tape/clock.ts')
   const { tracedText } = await import('./traced.ts')
   const calls = reached(folder)
   return calls.map(({ call, result, stamp }, i) => {
     const ticks = (calls[i + 1]?.stamp ?? stamp) - stamp
-    const said =
-      result === NOT_RUN ? '?' : result < 0n ? `-1 ${getSystemErrorName(Number(result))}` : `${result}`
+    const said = result === NOT_RUN ? '?' : result < 0n ? `-1 ${errnoName(Number(-result))}` : `${result}`
     return tracedText(call, said, Number(ticks) * nsPerTick())
   })
 }
 
 /** The call of the second stage that the kernel refused; undefined if the program was executed. */
-function refusal(folder: string): Error | undefined {
+async function refusal(folder: string): Promise<Error | undefined> {
   const { call, result } = certain(reached(folder).at(-1))
   if (result === NOT_RUN) return undefined
-  const why = getSystemErrorMessage(Number(result)) ?? `error ${-result}`
+  const { errnoMeaning } = await import('../common/errno.ts')
+  const why = errnoMeaning(Number(-result))
   const [, path] = /^execve\(("(?:[^"\\]|\\.)*")/.exec(call) ?? []
   return new MinilabError(
     'usage',

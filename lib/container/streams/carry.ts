@@ -1,6 +1,6 @@
 import { read, readSync, write, writeSync } from 'node:fs'
-import { promisify } from 'node:util'
 import { isatty } from 'node:tty'
+import { promisify } from '../../common/util.ts'
 import { codeOf } from '../../common/error-code.ts'
 import { F_GETPIPE_SZ, F_SETFL, O_NONBLOCK, O_RDWR } from '../../kernel/syscalls/constants.ts'
 import { now } from '../../kernel/syscalls/now.ts'

@@ -1,5 +1,5 @@
 import { closeSync, read } from 'node:fs'
-import { promisify } from 'node:util'
+import { promisify } from '../../common/util.ts'
 import { MSG_NOSIGNAL } from '../syscalls/constants.ts'
 import { socketPair } from '../process/pipe.ts'
 import { now } from '../syscalls/now.ts'
