@@ -6,7 +6,7 @@ import { type Changes, readUpper, type TarNames } from './functions.ts'
 
 export const exercise: Exercise<Stack> = {
   ...chapter('layers'),
-  goal: 'You put a writable view over an image that stays as it is, and find out from the upper directory what a container has done. Afterwards you can say what a layer is, where `docker diff` gets its list from, and what is in the tar of an image.',
+  goal: 'You put a writable view over an image that stays as it is, and find out from the upper directory what a container has done. Afterwards you can say what a layer is, how an upper directory gives the list that `docker diff` prints, and what is in the tar of an image.',
   manPages: ['mount(2)', 'mount(8)', 'mount_namespaces(7)', 'user_namespaces(7)', 'xattr(7)', 'mknod(2)'],
   image: 'as the root', // a wrong answer may write to it
   exports: { layers: { part: 'layers' }, changes: 'function', tarNames: 'function' },
@@ -60,7 +60,7 @@ export const exercise: Exercise<Stack> = {
       id: 'diff',
       title: 'List what a container has done',
       writes: 'changes',
-      text: '`changes(upper, image)` lists what a container has done, as `docker diff` does. The image has one layer, and `image` is its directory. Return a line for each path: `A /root/new` for what was added, `C /etc/hosts` for what was changed, `D /etc/group` for what was deleted. What is in an added directory is added, too; what was in a deleted directory gets no line. A file that became a directory is `C`, and what is in the new directory is `A`; a directory that became a file is `C`, and what was in it gets no line. A file that was written with the same bytes is `C`, too. A directory that both have is merged and gets no line: only its entries count. A path begins with a slash and does not end with one. Never follow a symbolic link, in upper or in the image: it may lead to a file of your machine. The order of the lines does not matter.',
+      text: '`changes(upper, image)` lists what a container has done, in the form of `docker diff`. The image has one layer, and `image` is its directory. Return a line for each path: `A /root/new` for what was added, `C /etc/hosts` for what was changed, `D /etc/group` for what was deleted. What is in an added directory is added, too; what was in a deleted directory gets no line. A file that became a directory is `C`, and what is in the new directory is `A`; a directory that became a file is `C`, and what was in it gets no line. A file that was written with the same bytes is `C`, too. A directory that both have is merged and gets no line: only its entries count. A path begins with a slash and does not end with one. Never follow a symbolic link, in upper or in the image: it may lead to a file of your machine. The order of the lines does not matter.',
       checks: ['changes-listed'],
       hints: [
         'Upper says only what is different. For every entry that is not a deletion, look at the image: does it have this name, and is it a directory there? And one kind of directory hides files that upper does not mention.',
