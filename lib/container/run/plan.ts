@@ -72,7 +72,7 @@ export function planRun(request: RunRequest, source: RootSource, id: string, std
 
   const spec = defaultSpec(rootfs, args, request.rootless)
   const { process, linux } = spec
-  linux.namespaces = linux.namespaces.filter(({ type }) => type !== 'time') // as Docker: containers use the machine's clocks
+  linux.namespaces = linux.namespaces.filter(({ type }) => type !== 'time') // as Docker before 29.5: containers use the machine's clocks
   linux.cgroupsPath = `/minilab/${id}`
   linux.resources = request.resources
   // a process that may mount may also unmount what covers /proc and /sys: so the filter forbids mounting all the same
