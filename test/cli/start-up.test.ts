@@ -42,9 +42,9 @@ const KOFFI = ['@koromix/koffi-linux-x64', '@koromix/koffi-linux-arm64', 'koffi'
 
 const COMMANDS = [
   { args: ['--version'], ours: 5, packages: [] },
-  { args: ['run', '--help'], ours: 36, packages: ['commander', ...KOFFI] },
+  { args: ['run', '--help'], ours: 37, packages: ['commander', ...KOFFI] },
   { args: ['ps'], ours: 48, packages: ['commander', ...KOFFI] },
-  { args: RUN, ours: 161, packages: ['commander', ...KOFFI] },
+  { args: RUN, ours: 163, packages: ['commander', ...KOFFI] },
 ].map(command => ({ ...command, words: command.args.join(' ') }))
 
 test.each(COMMANDS)('$words loads few modules of few packages', ({ args, ours, packages }) => {
