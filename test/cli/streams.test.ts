@@ -241,37 +241,42 @@ test('a container in the background whose id cannot be told is taken away again'
   expect(readdirSync(join(own, 'logs'))).toEqual([])
 })
 
-test("a log is the owner's alone, is told with its times, and its last lines", async () => {
-  const user = users[0] ?? 'root'
-  const minilab = (...args: string[]) => runMinilab(args, { user, data: data[user] })
-  onTestFinished(async () => void (await minilab('rm', '-f', 'logged')))
-  const script =
-    'echo one; sleep 0.1; echo two >&2; sleep 0.1; printf three; sleep 0.1; echo and; chmod 4777 /proc/self/fd/1'
-  await minilab('run', '-d', '--name', 'logged', '--network', 'none', 'default', 'sh', '-c', script)
-  const logs = async (...flags: string[]) => (await minilab('logs', ...flags, 'logged')).stdout
-  expect(await minilab('logs', '-f', 'logged')).toMatchObject({ stdout: 'one\ntwo\nthreeand\n', stderr: '' })
-  expect(await logs('--stream', 'stderr')).toBe('two\n')
-  expect(await logs('--stream', 'stdout')).toBe('one\nthreeand\n')
-  expect(await logs('--stream', 'stderr', '--tail', '1')).toBe('two\n')
-  expect(await logs('--tail', '1')).toBe('threeand\n')
-  expect(await logs('--tail', '0')).toBe('')
-  expect(await logs('-t', '-n', '2')).toMatch(
-    /^\d{4}-\d\d-\d\dT[\d:.]+Z two\n\d{4}-\d\d-\d\dT[\d:.]+Z threeand\n$/,
-  )
-  expect(await logs('--since', '2100-01-01T00:00:00Z')).toBe('')
-  expect(await logs('--since', '10m')).toBe('one\ntwo\nthreeand\n')
-  expect(await minilab('logs', '--stream', 'both', 'logged')).toMatchObject({
-    status: 2,
-    stderr: 'minilab: --stream "both" is not a stream: write stdout or stderr\n',
-  })
-  const listed = JSON.parse((await minilab('ps', '-a', '--json')).stdout) as { id: string; name: string }[]
-  const { id = '' } = listed.find(({ name }) => name === 'logged') ?? {}
-  const { log } = JSON.parse(readFileSync(join(data[user], 'containers', id, 'state.json'), 'utf8')) as {
-    log: string
-  }
-  expect(statSync(log).mode & 0o7777).toBe(0o600)
-  expect(statSync(join(log, '..')).mode & 0o7777).toBe(0o700)
-})
+test.each(users)(
+  "as %s a log is the owner's alone, is told with its times, and its last lines",
+  async user => {
+    const minilab = (...args: string[]) => runMinilab(args, { user, data: data[user] })
+    onTestFinished(async () => void (await minilab('rm', '-f', 'logged')))
+    const script =
+      'echo one; sleep 0.1; echo two >&2; sleep 0.1; printf three; sleep 0.1; echo and; chmod 4777 /proc/self/fd/1'
+    await minilab('run', '-d', '--name', 'logged', '--network', 'none', 'default', 'sh', '-c', script)
+    const logs = async (...flags: string[]) => (await minilab('logs', ...flags, 'logged')).stdout
+    expect(await minilab('logs', '-f', 'logged')).toMatchObject({
+      stdout: 'one\ntwo\nthreeand\n',
+      stderr: '',
+    })
+    expect(await logs('--stream', 'stderr')).toBe('two\n')
+    expect(await logs('--stream', 'stdout')).toBe('one\nthreeand\n')
+    expect(await logs('--stream', 'stderr', '--tail', '1')).toBe('two\n')
+    expect(await logs('--tail', '1')).toBe('threeand\n')
+    expect(await logs('--tail', '0')).toBe('')
+    expect(await logs('-t', '-n', '2')).toMatch(
+      /^\d{4}-\d\d-\d\dT[\d:.]+Z two\n\d{4}-\d\d-\d\dT[\d:.]+Z threeand\n$/,
+    )
+    expect(await logs('--since', '2100-01-01T00:00:00Z')).toBe('')
+    expect(await logs('--since', '10m')).toBe('one\ntwo\nthreeand\n')
+    expect(await minilab('logs', '--stream', 'both', 'logged')).toMatchObject({
+      status: 2,
+      stderr: 'minilab: --stream "both" is not a stream: write stdout or stderr\n',
+    })
+    const listed = JSON.parse((await minilab('ps', '-a', '--json')).stdout) as { id: string; name: string }[]
+    const { id = '' } = listed.find(({ name }) => name === 'logged') ?? {}
+    const { log } = JSON.parse(readFileSync(join(data[user], 'containers', id, 'state.json'), 'utf8')) as {
+      log: string
+    }
+    expect(statSync(log).mode & 0o7777).toBe(0o600)
+    expect(statSync(join(log, '..')).mode & 0o7777).toBe(0o700)
+  },
+)
 
 test("options among a program's arguments are its own; -e NAME passes on what the caller has, and our Node does not obey it", async () => {
   const launcher = join(import.meta.dirname, '../../minilab')
