@@ -161,6 +161,11 @@ function childOf(pid: number): Child | undefined {
   }
 }
 
+/** What openat2(2) reports where a volume or a link lies over the container's devpts. */
+const ABSENT = ['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO']
+const noMultiplexer = () =>
+  new MinilabError('usage', '/dev/pts/ptmx of the container is not a terminal multiplexer', 'leave out -t')
+
 /**
  * A new terminal from the container's own devpts, opened from outside. A process inside may have put a symbolic link or
  * another file in its place: links are not followed, and the opened file must be the pseudo-terminal multiplexer, 5:2.
@@ -170,15 +175,12 @@ export async function openTerminal(
   size?: ProcessSpec['consoleSize'],
 ): Promise<{ master: number; slave: number }> {
   const how = { flags: O_RDWR | O_NOCTTY | O_CLOEXEC, resolve: RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS }
-  const master = await openInside(pid, '/dev/pts/ptmx', how)
+  const master = await openInside(pid, '/dev/pts/ptmx', how).catch((error: unknown) => {
+    throw ABSENT.includes(codeOf(error) ?? '') ? noMultiplexer() : error
+  })
   try {
     const { rdev } = fstatSync(master)
-    if (rdev !== ((5 << 8) | 2))
-      throw new MinilabError(
-        'usage',
-        '/dev/pts/ptmx of the container is not a terminal multiplexer',
-        'leave out -t',
-      )
+    if (rdev !== ((5 << 8) | 2)) throw noMultiplexer()
     copySize(master, size)
     return { master, slave: openSlave(master) }
   } catch (error) {

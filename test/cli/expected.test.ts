@@ -229,12 +229,37 @@ describe.each(users)('exec, as %s', user => {
       'echo $HOME; grep CapEff /proc/self/status',
     )
     expect(root.stdout).toBe('/root\nCapEff:\t00000000a80425fb\n')
+    const main = await minilab('exec', 'box', 'id', '-u')
+    expect((await minilab('exec', '-u', '', 'box', 'id', '-u')).stdout).toBe(main.stdout)
     const closing = `${command.replace('exec', 'exec -t')} sh -c 'exec <&- >&- 2>&-; sleep 0.3; exit 7'`
     const ended = spawnSync('script', ['-qec', closing, '/dev/null'], { input: '', env, ...asUser })
     expect(ended.status).toBe(7)
     const gone = await minilab('rm', '-f', 'nobody', 'box')
     expect(gone).toMatchObject({ stdout: 'box\n', status: 2 })
     expect(gone.stderr).toMatch(/^minilab: there is no container "nobody": [^\n]+\n$/)
+  })
+
+  test('with -t where a volume covers the devpts; run with -u ""', async () => {
+    const data = userData(user)
+    const minilab = (...args: string[]) => runMinilab(args, { user, data })
+    onTestFinished(async () => void (await minilab('rm', '-f', 'covered')))
+    const options = [
+      '-d',
+      '--name',
+      'covered',
+      '--network',
+      'none',
+      '-u',
+      '',
+      '-v',
+      `${userFolder(user)}:/dev/pts`,
+    ]
+    expect(await minilab('run', ...options, 'default', 'sleep', '1000')).toMatchObject({ status: 0 })
+    expect((await minilab('exec', 'covered', 'id', '-u')).stdout).toBe('0\n')
+    expect(await minilab('exec', '-t', 'covered', 'true')).toMatchObject({
+      status: 125,
+      stderr: 'minilab: /dev/pts/ptmx of the container is not a terminal multiplexer: leave out -t\n',
+    })
   })
 
   const noStrace = spawnSync('strace', ['-V']).error ? ' (strace is not installed)' : ''

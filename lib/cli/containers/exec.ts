@@ -28,8 +28,7 @@ async function join(state: State, pidfd: number, command: string[], flags: ExecF
       `${state.name} is paused (its cgroup is frozen)`,
       'thaw it first, or minilab kill it',
     )
-  const [account, own] =
-    flags.user === undefined ? [] : await accountsIn(state.pid, [flags.user, String(main.user.uid)])
+  const [account, own] = flags.user ? await accountsIn(state.pid, [flags.user, String(main.user.uid)]) : [] // -u "" is the container's user
   process.title = 'minilab exec' // until its execve the program has our memory, and every process in the container could read our arguments
   const { home, ...ids } = account ?? { home: '', ...main.user }
   // as Docker: the home of another user does not replace a HOME that `run -e` or the image has set

@@ -95,7 +95,7 @@ export function planRun(request: RunRequest, source: RootSource, id: string, std
   const volumes = placeVolumes([...etcMountsFor(request, source, folder), ...request.volumes], lower)
   spec.mounts.push(...volumes)
   process.terminal = request.terminal
-  const { home, ...ids } = user(request.user ?? (User || '0'), lower)
+  const { home, ...ids } = user(request.user || User || '0', lower) // as Docker: -u "" is the image's user
   process.user = ids
   // as Docker: TERM is set only with a terminal, or by the image
   process.env = environment(
