@@ -6,7 +6,7 @@ import type { Ledger } from './ledger/ledger.ts'
 import type { Init } from './init.ts'
 import type { Cable, NetworkPlan, NetworkRequests } from './net/network-plan.ts'
 import type { Monitor } from './monitor.ts'
-import type { Spec } from './spec.ts'
+import type { MountSpec, Spec } from './spec.ts'
 import type { Stdio } from './streams/streams.ts'
 
 /** The names of our parts. */
@@ -84,6 +84,8 @@ interface Made {
   requests: NetworkRequests
   /** by terminal: the container's terminal, opened by the child, and our copy of the master */
   terminal?: { opened: Later; master?: number }
+  /** by root: the copies of mounts whose ids we map while the child waits */
+  idmapped?: ReadonlyMap<MountSpec, Later>
   /** by start: if its first process is a child of our child, receives its pid */
   inner?: Uint8Array
   /** by workdir: the working directory is entered already, as root */

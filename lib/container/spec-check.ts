@@ -1,5 +1,7 @@
 import { MinilabError } from '../common/errors.ts'
-import { has, type NamespaceType, type Spec } from './spec.ts'
+import { isIdmapped } from './rootfs/idmapped.ts'
+import { isBind } from './rootfs/mount-kinds.ts'
+import { has, type MountSpec, type NamespaceType, type Spec } from './spec.ts'
 
 /**
  * Fields of the OCI specification that we do not implement: config.md, config-linux.md. A runtime ignores fields that it does not know,
@@ -28,10 +30,6 @@ export const NOT_DONE = [
 /** What engines add to a container that is only created, and `minilab run` has no way to ask for. */
 export const DONE_IF_HELD = ['hooks', 'process.scheduler', 'process.ioPriority', 'linux.personality']
 
-/** Mounts whose ids are mapped: mount_setattr(2), "ID-mapped mounts". */
-export const MOUNT_NOT_DONE = ['uidMappings', 'gidMappings']
-const IDMAP = ['idmap', 'ridmap']
-
 /** Throws a usage error that names a field that we know and do not implement. Empty fields ask for nothing. `done`: by the caller. */
 export function refuseUndone(spec: Spec, done: readonly string[] = []): void {
   for (const field of NOT_DONE.filter(name => !done.includes(name))) {
@@ -41,17 +39,7 @@ export function refuseUndone(spec: Spec, done: readonly string[] = []): void {
     if (asksForSomething(value) || (field === 'linux.netDevices' && Object.keys(value ?? {}).length))
       throw new MinilabError('usage', `minilab does not support ${field}`, 'leave it out of the spec')
   }
-  for (const { destination, ...mount } of spec.mounts)
-    for (const field of MOUNT_NOT_DONE)
-      if (
-        asksForSomething((mount as Record<string, unknown>)[field]) ||
-        mount.options?.some(option => IDMAP.includes(option))
-      )
-        throw new MinilabError(
-          'usage',
-          `minilab does not support mounts[].${field} (${destination})`,
-          'leave it out of the spec',
-        )
+  spec.mounts.forEach(mount => refuseIdMap(spec, mount))
   for (const name of Object.keys(spec.linux.sysctl ?? {})) {
     const [, namespace] = DIVIDED.find(([pattern]) => pattern.test(name)) ?? []
     if (!namespace || !has(spec, namespace))
@@ -61,6 +49,22 @@ export function refuseUndone(spec: Spec, done: readonly string[] = []): void {
         'leave it out of the spec',
       )
   }
+}
+
+/** Throws a usage error for a mount whose ids cannot be mapped: runtime-spec 1.2, config.md, "Mounts", and mount_setattr(2). */
+function refuseIdMap(spec: Spec, mount: MountSpec): void {
+  const { destination, options = [], uidMappings = [], gidMappings = [] } = mount
+  const refuse = (what: string, remedy: string) => {
+    throw new MinilabError('usage', `the mount ${destination} cannot have mapped ids: ${what}`, remedy)
+  }
+  const withMap = options.find(option => /^r?idmap=/.test(option))
+  if (withMap) refuse(`${withMap} is an option of crun only`, 'write the map as uidMappings and gidMappings')
+  if (!isIdmapped(mount)) return
+  if (!isBind(mount)) refuse('it is no bind mount', 'leave out uidMappings, gidMappings and idmap')
+  if (Boolean(uidMappings.length) !== Boolean(gidMappings.length))
+    refuse('it needs both uidMappings and gidMappings', 'write both, or neither')
+  if (!uidMappings.length && !has(spec, 'user'))
+    refuse('there is no map, and no user namespace', 'write uidMappings and gidMappings')
 }
 
 /** The settings that each container can have for itself, and the namespace that isolates each. */

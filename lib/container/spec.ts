@@ -45,6 +45,9 @@ export interface MountSpec {
   type?: string
   source?: string
   options?: string[]
+  /** from the ids of the source's files (containerID) to those that the mount shows on the host (hostID) */
+  uidMappings?: IdMapping[]
+  gidMappings?: IdMapping[]
 }
 
 /** The kinds of namespaces by the specification's names, which differ from those under /proc/<pid>/ns. */
@@ -55,6 +58,10 @@ export interface IdMapping {
   hostID: number
   size: number
 }
+
+/** The lines of a map as /proc/<pid>/uid_map takes them. */
+export const idMapLines = (mappings: readonly IdMapping[] = []) =>
+  mappings.map(m => `${m.containerID} ${m.hostID} ${m.size}\n`).join('')
 
 interface LinuxSpec {
   namespaces: { type: NamespaceType; path?: string }[]

@@ -24,6 +24,7 @@ import { Later, type Op, type Replayed, Tape } from '../kernel/tape/tape.ts'
 import type { Container, Part, Plan } from './part.ts'
 import { joinFirst } from './parts/namespaces.ts'
 import { handOnStdio } from './parts/process.ts'
+import { type IdMaps, makeIdMaps, mapIds } from './rootfs/idmapped.ts'
 import { DONE_IF_HELD, refuseUndone } from './spec-check.ts'
 import { startError } from './start-error.ts'
 import { takeTerminal } from './parts/terminal.ts'
@@ -101,11 +102,12 @@ export const nothingMade = (plan: Plan): Container => ({ ...plan, requests: { ho
  */
 export async function startParts(parts: readonly Part[], plan: Plan): Promise<Started> {
   return oneAtATime(async () => {
+    using idMaps = await makeIdMaps(plan.spec)
     const container = nothingMade(plan)
     for (const part of parts) await part.prepare?.(container)
     const gate = new Gate()
     const { tape, flags } = gate.orAbandon(() => recordParts(parts, container, gate))
-    return launchParts(container, parts, gate, tape, flags)
+    return await launchParts(container, parts, gate, { tape, flags, idMaps })
   })
 }
 
@@ -114,8 +116,7 @@ async function launchParts(
   container: Container,
   parts: readonly Part[],
   gate: Gate,
-  tape: Tape,
-  flags: number,
+  { tape, flags, idMaps }: { tape: Tape; flags: number; idMaps: IdMaps },
 ): Promise<Started> {
   const { monitor } = container
   const inner = monitor?.child ?? container.inner
@@ -131,6 +132,11 @@ async function launchParts(
       throw error
     }
   }
+  const map = (launched: Launched) =>
+    mapIds(container, idMaps, launched, {
+      pid: inner ? launched.pidIn(inner) : launched.pid(),
+      pidfd: first?.fd ?? launched.pidfd(),
+    })
   try {
     const {
       child: made,
@@ -138,6 +144,7 @@ async function launchParts(
       ...arrived
     } = await launchGated(tape, gate, flags, [
       attach,
+      ...(container.idmapped ? [map] : []),
       ...(container.terminal ? [(launched: Launched) => takeTerminal(container, launched, first?.fd)] : []),
       ...(container.held ? [() => container.held?.ready()] : []),
     ])

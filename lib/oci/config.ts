@@ -122,7 +122,14 @@ export const isConfig = object({
   hooks: optional(hooks),
   mounts: optional(
     listOf(
-      object({ destination: text, type: optional(text), source: optional(text), options: optionalTexts }),
+      object({
+        destination: text,
+        type: optional(text),
+        source: optional(text),
+        options: optionalTexts,
+        uidMappings: mapping,
+        gidMappings: mapping,
+      }),
     ),
   ),
   linux: object({

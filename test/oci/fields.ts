@@ -14,6 +14,7 @@ const command = (test: string): Proof => ({ test, in: 'oci/commands' })
 const corner = (test: string): Proof => ({ test, in: 'oci/corner-cases' })
 const limit = (test: string): Proof => ({ test, in: 'container/limits' })
 const seccomp = (test: string): Proof => ({ test, in: 'container/seccomp' })
+const idmapped = (test: string): Proof => ({ test, in: 'oci/idmapped' })
 const here = (test: string): Proof => ({ test, in: 'oci/fields' })
 
 /** Fields that share a proof. */
@@ -37,8 +38,12 @@ export const FIELDS: Record<string, Proof> = {
   'mounts[].type': view('a tmpfs'),
   'mounts[].source': view('a file as a volume'),
   'mounts[].options': view('a volume, read-only and more'),
-  'mounts[].uidMappings': { refused: [{ containerID: 0, hostID: 0, size: 1 }] },
-  'mounts[].gidMappings': { refused: [{ containerID: 0, hostID: 0, size: 1 }] },
+  ...each(
+    idmapped('own map'),
+    ...['uid', 'gid'].flatMap(kind =>
+      ['', '[].containerID', '[].hostID', '[].size'].map(name => `mounts[].${kind}Mappings${name}`),
+    ),
+  ),
   ...each(HOOKS, 'hooks', ...KINDS.map(kind => `hooks.${kind}`)),
   ...each(
     HOOKS,

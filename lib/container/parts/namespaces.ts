@@ -19,7 +19,7 @@ import { writeControl } from '../../kernel/cgroup/control-file.ts'
 import { writeIdMaps } from '../../kernel/process/id-maps.ts'
 import type { Tape } from '../../kernel/tape/tape.ts'
 import type { Part } from '../part.ts'
-import { has, type IdMapping, type NamespaceType, type Spec } from '../spec.ts'
+import { has, idMapLines, type NamespaceType, type Spec } from '../spec.ts'
 
 /** The clone flag for each kind, by the names that config.json uses: namespaces(7). */
 const FLAGS: Record<NamespaceType, number> = {
@@ -48,7 +48,7 @@ export const namespaces: Part = {
   attach({ spec }, pid) {
     const { uidMappings, gidMappings } = spec.linux
     if (spec.linux.namespaces.some(({ type, path }) => type === 'user' && !path))
-      writeIdMaps(pid, format(uidMappings), format(gidMappings))
+      writeIdMaps(pid, idMapLines(uidMappings), idMapLines(gidMappings))
     // time_namespaces(7): the offsets can be set until the first process has entered, that is, until our execve
     // offsets of zero are the default, also in kernels that accept none: time-offsets.ts
     for (const [clock, { secs = 0, nanosecs = 0 }] of Object.entries(spec.linux.timeOffsets ?? {}))
@@ -97,5 +97,3 @@ export function joinFirst(tape: Tape, { linux }: Spec): boolean {
     tape.setns(tape.openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0), FLAGS[type])
   return existing.length > 0
 }
-
-const format = (map: IdMapping[] = []) => map.map(m => `${m.containerID} ${m.hostID} ${m.size}\n`).join('')

@@ -43,9 +43,9 @@ import type { MountSpec, Spec } from '../spec.ts'
  */
 export const root: Part = {
   name: 'root',
-  inside(tape, container) {
+  inside(tape, container, gate) {
     const { spec } = container
-    const lent = borrow(tape, container)
+    const lent = borrow(tape, container, gate)
     if (container.mountedAt) changeRoot(tape, container, container.mountedAt)
     else pivotRoot(tape, container)
     const trees = makeKernelTrees(tape, container, lent)

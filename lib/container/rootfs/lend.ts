@@ -1,14 +1,16 @@
+import type { Gate } from '../../kernel/tape/gate.ts'
 import type { Later, Tape } from '../../kernel/tape/tape.ts'
 import { maskedFilesOfImage } from './cover.ts'
 import { devicesFor } from './devices.ts'
+import { isIdmapped } from './idmapped.ts'
 import { type Lent, mounting, take } from './mount-copy.ts'
 import { hasOwnDev, inUserNamespace, isBind } from './mount-kinds.ts'
 import { makeReadOnly } from './mount-attributes.ts'
 import type { Container } from '../part.ts'
-import { has } from '../spec.ts'
+import { has, type MountSpec } from '../spec.ts'
 
 /** Opens what the host lends, while its paths can still be reached: open_tree(2). */
-export function borrow(tape: Tape, container: Pick<Container, 'rootfs' | 'spec' | 'cgroup'>): Lent {
+export function borrow(tape: Tape, container: Container, gate: Gate): Lent {
   const { spec, cgroup } = container
   const lent: Lent = new Map()
   // cgroup_namespaces(7): without one of its own, a new mount would show the cgroups of the whole machine
@@ -18,6 +20,7 @@ export function borrow(tape: Tape, container: Pick<Container, 'rootfs' | 'spec' 
     tape.about = mounting(mount)
     lent.set(mount, take(tape, mount))
   }
+  mapped(tape, container, lent, gate)
   tape.about = ''
   // user_namespaces(7): no device nodes can be made in a user namespace, but the host's can be bind-mounted
   if (inUserNamespace(spec) && hasOwnDev(spec))
@@ -25,6 +28,16 @@ export function borrow(tape: Tape, container: Pick<Container, 'rootfs' | 'spec' 
   // the image's /dev/null may be anything, even a link to the file that it should mask: CVE-2025-31133
   for (const path of maskedFilesOfImage(container)) lent.set(path, takeDevice(tape, '/dev/null'))
   return lent
+}
+
+/** Waits until the parent has mapped the ids of the copies that are to have it: idmapped.ts, mapIds(). */
+function mapped(tape: Tape, container: Container, lent: Lent, gate: Gate): void {
+  const copies = [...lent].filter(
+    (entry): entry is [MountSpec, Later] => typeof entry[0] === 'object' && isIdmapped(entry[0]),
+  )
+  if (copies.length === 0) return
+  container.idmapped = new Map(copies)
+  gate.record(tape)
 }
 
 /**

@@ -16,8 +16,11 @@ export function setAttributes(
   attributes: number,
   { depth = 0, propagation = 0 } = {},
 ): void {
-  // struct mount_attr: attr_set, attr_clr, propagation, userns_fd
-  const attr = new Uint8Array(new BigUint64Array([BigInt(attributes), 0n, BigInt(propagation), 0n]).buffer)
+  const attr = mountAttributes(attributes, { propagation })
   if (typeof mount === 'string') tape.mount_setattr(AT_FDCWD, mount, depth, attr, attr.length)
   else tape.mount_setattr(mount, '', AT_EMPTY_PATH | depth, attr, attr.length)
 }
+
+/** struct mount_attr: attr_set, attr_clr, propagation, userns_fd */
+export const mountAttributes = (attributes: number, { propagation = 0, userNamespace = 0 }): Uint8Array =>
+  new Uint8Array(new BigUint64Array([attributes, 0, propagation, userNamespace].map(BigInt)).buffer)

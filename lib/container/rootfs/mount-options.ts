@@ -1,4 +1,5 @@
 import {
+  AT_RECURSIVE,
   MS_BIND,
   MS_NOATIME,
   MS_NODEV,
@@ -50,10 +51,13 @@ const RECURSIVE: Record<string, number> = {
   rnoexec: MS_NOEXEC,
 }
 
+/** Options for mapped ids: the flag of mount_setattr(2) with which they are set. */
+const ID_MAP: Record<string, number> = { idmap: 0, ridmap: AT_RECURSIVE }
+
 const COPY_UP = 'tmpcopyup'
 
 /** The options with a meaning of their own. */
-export const OPTION_NAMES = [FLAGS, PROPAGATION, RECURSIVE].flatMap(table => Object.keys(table))
+export const OPTION_NAMES = [FLAGS, PROPAGATION, RECURSIVE, ID_MAP].flatMap(table => Object.keys(table))
 
 /**
  * Splits the options of an OCI mount into what mount(2) takes: flags, data, a propagation type (which needs a separate call), and the
@@ -66,19 +70,30 @@ export function mountOptions(options: readonly string[] = []): {
   propagation: number
   /** a new tmpfs gets what the image has at its place: an option of runc's own */
   copyUp: boolean
+  /** ids are mapped; AT_RECURSIVE: those of the mounts below it, too */
+  idMap: number | undefined
 } {
   let flags = 0
   let recursive = 0
   let propagation = 0
+  let idMap: number | undefined
   const data: string[] = []
   for (const option of options) {
     const flag = FLAGS[option]
     if (flag) flags = (flags | flag[0]) & ~flag[1]
     else if (option in RECURSIVE) recursive |= RECURSIVE[option] ?? 0
     else if (option in PROPAGATION) propagation = PROPAGATION[option] ?? 0
+    else if (option in ID_MAP) idMap = ID_MAP[option]
     else if (option !== COPY_UP) data.push(option)
   }
-  return { flags, recursive, data: data.join(',') || null, propagation, copyUp: options.includes(COPY_UP) }
+  return {
+    flags,
+    recursive,
+    data: data.join(',') || null,
+    propagation,
+    copyUp: options.includes(COPY_UP),
+    idMap,
+  }
 }
 
 /** The flags of a mount that a less privileged mount namespace may not drop: mount_namespaces(7), "locked". */

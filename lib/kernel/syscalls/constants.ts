@@ -37,6 +37,7 @@ export const FSCONFIG_CMD_CREATE = 6
 export const FSCONFIG_CMD_RECONFIGURE = 7
 export const MOUNT_ATTR_RDONLY = 1
 export const MOUNT_ATTR_NODEV = 4
+export const MOUNT_ATTR_IDMAP = 0x100000
 
 // clone3(2), unshare(2), setns(2): linux/sched.h
 export const CLONE_NEWTIME = 0x80

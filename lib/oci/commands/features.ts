@@ -22,6 +22,7 @@ export function run(): void {
       },
       apparmor: { enabled: false },
       selinux: { enabled: false },
+      mountExtensions: { idmap: { enabled: true } },
     },
   }
   writeSync(1, `${JSON.stringify(features, null, 2)}\n`)

@@ -22,9 +22,9 @@ export function restOfRoot(): [before: Part, after: Part] {
   return [
     {
       name: 'root',
-      inside(tape, container) {
+      inside(tape, container, gate) {
         setSysctls(tape, container.spec, path => path) // before the learner's part makes /proc/sys read-only
-        for (const [key, copy] of borrow(tape, container)) lent.set(key, copy)
+        for (const [key, copy] of borrow(tape, container, gate)) lent.set(key, copy)
       },
     },
     {
