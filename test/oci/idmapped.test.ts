@@ -1,5 +1,5 @@
 // Mounts with mapped ids: what the container sees of a file on the host, and what the host sees of one that the container makes.
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import {
   chmodSync,
   chownSync,
@@ -187,6 +187,24 @@ describe.skipIf(lacks)(`mounts with mapped ids${lacks}`, () => {
       /\(EINVAL\): the file system of \/proc\/sys, proc, does not support mapped ids/,
     ],
   ]
+  test('without CAP_SYS_ADMIN over the file system it is refused by name', () => {
+    const path = bench.bundle(['echo', 'started'], config => {
+      USER(config)
+      config.linux.uidMappings = config.linux.gidMappings = [{ containerID: 0, hostID: 0, size: 1 }]
+      config.linux.cgroupsPath = ''
+      config.linux.resources = {}
+      config.mounts = config.mounts.filter(({ type }) => !['cgroup', 'devpts', 'sysfs'].includes(type ?? ''))
+      config.mounts.push({ destination: '/lent', source, type: 'bind', options: ['rbind', 'idmap'] })
+    })
+    const args = ['--root', join(bench.folder, 'inner'), 'run', '--bundle', path, 'x']
+    const { status, stdout, stderr } = spawnSync('unshare', ['-Ur', OURS, ...args], { encoding: 'utf8' })
+    expect([status, stdout]).toEqual([1, ''])
+    expect(stderr).toMatch(
+      /^[^\n]*\/lent cannot have mapped ids \(EPERM\): [^\n]* we lack CAP_SYS_ADMIN [^\n]*\n$/,
+    )
+    expect(readdirSync(join(bench.folder, 'inner'))).toEqual([])
+  })
+
   test.each(REFUSED)('%s is refused by name', (_what, mount, change, words) => {
     const before = ownMounts()
     const { status, stdout, stderr } = run('echo started', mount, change)
