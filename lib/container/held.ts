@@ -12,12 +12,14 @@ import {
   O_RDWR,
   PR_SET_DUMPABLE,
   S_IFIFO,
+  SECCOMP_FILTER_FLAG_NEW_LISTENER,
 } from '../kernel/syscalls/constants.ts'
 import { now } from '../kernel/syscalls/now.ts'
 import type { Gate } from '../kernel/tape/gate.ts'
-import { closeTape, standaloneFile } from '../kernel/tape/standalone.ts'
+import { closeTape, refusedIn, resultIn, standaloneFile } from '../kernel/tape/standalone.ts'
 import { type Op, Tape } from '../kernel/tape/tape.ts'
 import { TAPE_FD } from '../kernel/tape/tape-file.ts'
+import { rangesWithout } from './parts/process.ts'
 
 /** The files by which another command starts the container: two FIFOs, and the tape, in which that command reads the results. */
 const FILES = { start: 'start', result: 'result', tape: 'tape' } as const
@@ -27,6 +29,10 @@ function withPlace(line: string, op: Op | undefined): string {
   const { at } = op ?? {}
   return at && !line.startsWith('execve(') ? `${at.file}:${at.line} (${at.text}): ${line}` : line
 }
+
+/** The call that returns a listener. */
+const isListening = ({ call, args: [, flags] }: Op): boolean =>
+  call === 'seccomp' && (Number(flags) & SECCOMP_FILTER_FLAG_NEW_LISTENER) !== 0
 
 /**
  * A container that is created, but not started. Its second stage is a program by itself, which needs no process of ours: it waits at the
@@ -45,7 +51,10 @@ export class Held implements Disposable {
   printed: string[] = []
   /** what is to be done when the second stage waits, before it may be started */
   onReady: () => void | Promise<void> = () => {}
+  /** passes on its listener, if its filter leaves calls to another program */
+  onListener: (fd: number) => void | Promise<void> = () => {}
   #isReady = false
+  #ops: Op[] = []
 
   /** Makes the files in a folder that only we may enter. */
   constructor(folder: string, preserved = 0) {
@@ -73,26 +82,40 @@ export class Held implements Disposable {
     return fd
   }
 
-  /** Makes the rest of a tape, from the op at `at`, a program that waits at the gate, then at `start`. */
+  /**
+   * Makes the rest of a tape, from the op at `at`, a program that waits at the gate, then at `start`. If its filter has a listener, we must
+   * pass that on, so the filter is set before both, and only the execve comes after them. (With runc this is so for every container.)
+   */
   enter(tape: Tape, gate: Gate, at: number): void {
+    const rest = tape.ops.splice(at)
     const second = new Tape()
     closeTape(second)
     // execve(2) has made it dumpable again: a process in the container could trace it, and act with its rights
     second.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
     for (const fd of [gate.childEnd, this.#start, this.#result]) second.fcntl(fd, F_SETFD, FD_CLOEXEC)
+    const before = rest.some(isListening) ? rest.findIndex(({ call }) => call === 'execve') : 0
+    second.ops.push(...rest.splice(0, before))
     second.note('until minilab has recorded the container; end of file: it has died')
     gate.record(second)
     second.close(gate.childEnd)
     second.note('until the container is started')
     second.readByte(this.#start)
-    second.ops.push(...tape.ops.splice(at))
+    second.ops.push(...rest)
     const lines = second.print().filter(line => !line.startsWith('#'))
     this.printed = lines.map((line, i) => withPlace(line, second.ops[i]))
+    this.#ops = second.ops
     const file = standaloneFile(second, this.#tape)
     tape.close_range(3 + this.preserved, LAST_FD, CLOSE_RANGE_CLOEXEC)
     for (let fd = 3; fd < 3 + this.preserved; fd++) tape.fcntl(fd, F_SETFD, 0)
     for (const fd of [gate.childEnd, this.#start, this.#result]) tape.fcntl(fd, F_SETFD, 0)
     file.execute(tape)
+  }
+
+  /** The second stage waits with a listener, which is passed on. */
+  async listens(pidfd: number): Promise<void> {
+    const theirs = resultIn(this.#tape, this.#ops.findIndex(isListening))
+    using listener = closing(now.pidfd_getfd(pidfd, Number(theirs), 0))
+    await this.onListener(listener.fd)
   }
 
   /** The second stage waits. */
@@ -104,16 +127,23 @@ export class Held implements Disposable {
   /** Why there is no container that could be started; undefined if there is one. */
   get lost(): Error | undefined {
     if (this.#isReady) return undefined
-    return new MinilabError(
-      'machine',
-      'the container ended before it could be started',
-      'a signal killed it, or it got no memory: dmesg | tail',
+    return (
+      refusedIn(this.#tape, this.#ops) ??
+      new MinilabError(
+        'machine',
+        'the container ended before it could be started',
+        'a signal killed it, or it got no memory: dmesg | tail',
+      )
     )
   }
 
-  /** Closes the descriptors that the program does not get, except the one that tells when it has been executed. */
-  closeRest(tape: Tape): void {
-    for (const [first, last] of this.#around(3, LAST_FD)) tape.close_range(first, last, 0)
+  /**
+   * Closes the descriptors that the program does not get, except the one that tells when it has been executed. `gate`: it has to wait there,
+   * and at `start`, later; its execve closes both.
+   */
+  closeRest(tape: Tape, gate?: number): void {
+    const needed = gate === undefined ? [] : [gate, this.#start]
+    for (const [first, last] of this.#around(3, LAST_FD, needed)) tape.close_range(first, last, 0)
   }
 
   /** The calls that close a range of descriptors, from the op at `from` on, leave out the same ones. */
@@ -128,13 +158,8 @@ export class Held implements Disposable {
   }
 
   /** A range of descriptors without those that have to stay open. */
-  #around(first: number, last: number): [first: number, last: number][] {
-    const from = Math.max(first, 3 + this.preserved)
-    const ranges: [number, number][] = [
-      [from, Math.min(last, this.#result - 1)],
-      [Math.max(from, this.#result + 1), last],
-    ]
-    return ranges.filter(([start, end]) => start <= end)
+  #around(first: number, last: number, needed: readonly number[] = []): [first: number, last: number][] {
+    return rangesWithout([this.#result, ...needed], Math.max(first, 3 + this.preserved), last)
   }
 
   [Symbol.dispose](): void {

@@ -11,7 +11,7 @@ import { namespaceInode, type Namespace } from '../kernel/process/procfs.ts'
 import { Gate } from '../kernel/tape/gate.ts'
 import { Tape } from '../kernel/tape/tape.ts'
 import { foreignNamespaces } from '../kernel/tape/visit.ts'
-import type { Plan } from './part.ts'
+import type { Container, Plan } from './part.ts'
 import { hardening } from './parts/hardening.ts'
 import { scheduling } from './parts/scheduling.ts'
 import { closeRest, handOnStdio, program, workdir } from './parts/process.ts'
@@ -32,7 +32,9 @@ export interface Joining extends Plan {
 }
 
 /** What a first child does that joins a container, and its child, which becomes the program. `pid` receives that child's pid. */
-export function recordJoin(joining: Joining): { tape: Tape; gate: Gate; pid: Uint8Array } {
+export function recordJoin(
+  joining: Joining,
+): Pick<Container, 'listener'> & { tape: Tape; gate: Gate; pid: Uint8Array } {
   const { first, stdio, terminal, diesWithUs, spec } = joining
   const container = nothingMade({ ...joining, joins: true })
   const { process } = spec
@@ -70,8 +72,8 @@ export function recordJoin(joining: Joining): { tape: Tape; gate: Gate; pid: Uin
   workdir.inside?.(tape, container, gate)
   scheduling.inside?.(tape, container, gate)
   // a program that dies with us needs the gate until its last calls
-  if (!diesWithUs) closeRest(tape, container)
+  if (!diesWithUs) closeRest(tape, container, gate)
   hardening.inside?.(tape, container, gate)
   program.inside?.(tape, container, gate)
-  return { tape, gate, pid }
+  return { tape, gate, pid, listener: container.listener }
 }

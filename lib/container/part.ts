@@ -86,6 +86,8 @@ interface Made {
   terminal?: { opened: Later; master?: number }
   /** by root: the copies of mounts whose ids we map while the child waits */
   idmapped?: ReadonlyMap<MountSpec, Later>
+  /** by hardening: the descriptor by which another program decides about calls, as the child numbers it */
+  listener?: Later
   /** by start: if its first process is a child of our child, receives its pid */
   inner?: Uint8Array
   /** by workdir: the working directory is entered already, as root */

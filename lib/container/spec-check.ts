@@ -28,7 +28,14 @@ export const NOT_DONE = [
 ]
 
 /** What engines add to a container that is only created, and `minilab run` has no way to ask for. */
-export const DONE_IF_HELD = ['hooks', 'process.scheduler', 'process.ioPriority', 'linux.personality']
+export const DONE_IF_HELD = [
+  'hooks',
+  'process.scheduler',
+  'process.ioPriority',
+  'linux.personality',
+  'linux.seccomp.listenerPath',
+  'linux.seccomp.listenerMetadata',
+]
 
 /** Throws a usage error that names a field that we know and do not implement. Empty fields ask for nothing. `done`: by the caller. */
 export function refuseUndone(spec: Spec, done: readonly string[] = []): void {

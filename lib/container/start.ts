@@ -146,6 +146,9 @@ async function launchParts(
       attach,
       ...(container.idmapped ? [map] : []),
       ...(container.terminal ? [(launched: Launched) => takeTerminal(container, launched, first?.fd)] : []),
+      ...(container.listener
+        ? [(launched: Launched) => container.held?.listens(first?.fd ?? launched.pidfd())]
+        : []),
       ...(container.held ? [() => container.held?.ready()] : []),
     ])
     const failed = arrived.failed ?? noProgram(arrived.tape, tape) ?? container.held?.lost

@@ -158,6 +158,8 @@ export const isConfig = object({
         defaultErrnoRet: optional(count),
         architectures: optionalTexts,
         flags: optionalTexts,
+        listenerPath: optional(text),
+        listenerMetadata: optional(text),
         syscalls: optional(
           listOf(
             object({

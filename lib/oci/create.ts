@@ -1,5 +1,6 @@
 import { mkdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { certain } from '../common/certain.ts'
 import { codeOf } from '../common/error-code.ts'
 import { MinilabError } from '../common/errors.ts'
 import { replaceFile } from '../common/replace-file.ts'
@@ -23,6 +24,7 @@ import { KEYCTL_JOIN_SESSION_KEYRING } from '../kernel/syscalls/constants.ts'
 import type { Call } from './commands.ts'
 import { type Config, readConfig } from './config.ts'
 import { checkConsole, sendTerminal } from './console.ts'
+import { sendListener } from './listener.ts'
 import { lookUp, notFound } from './look-up.ts'
 import { planFor } from './plan.ts'
 import { removeContainer, ROOT, sweep } from './remove.ts'
@@ -47,7 +49,7 @@ export interface OfCreate {
 const hardened: Part = {
   ...hardening,
   inside(tape, container, gate) {
-    closeRest(tape, container)
+    closeRest(tape, container, gate)
     hardening.inside?.(tape, container, gate)
   },
 }
@@ -225,6 +227,9 @@ const recording = (
 ): Part => ({
   name: program.name,
   attach(container, pid) {
+    held.onListener = fd => {
+      sendListener(certain(container.spec.linux.seccomp), certain(recorded.state), 'creating', pid, fd)
+    }
     held.onReady = () => {
       const master = container.terminal?.master
       if (master !== undefined && sockets.console) sendTerminal(sockets.console, master)

@@ -157,7 +157,10 @@ function pidsBelow(path: string): number[] {
 export type Described = Pick<State, 'ociVersion' | 'id' | 'pid' | 'bundle' | 'annotations'>
 
 /** The state as runtime-spec's runtime.md has it: `state` prints it, and hooks read it. */
-export function described({ ociVersion, id, pid, bundle, annotations }: Described, status: Status) {
+export function described(
+  { ociVersion, id, pid, bundle, annotations }: Described,
+  status: Status | 'creating',
+) {
   return {
     ociVersion,
     id,

@@ -210,6 +210,8 @@ test('flags are those of seccomp(2)', () => {
   expect(seccompFlags({ defaultAction: 'SCMP_ACT_ALLOW', flags: [] })).toBe(0)
   const flags = ['SECCOMP_FILTER_FLAG_LOG', 'SECCOMP_FILTER_FLAG_TSYNC'] as const
   expect(seccompFlags({ defaultAction: 'SCMP_ACT_ALLOW', flags: [...flags] })).toBe(2)
+  const syscalls = [{ names: ['getpid'], action: 'SCMP_ACT_NOTIFY' as const }]
+  expect(seccompFlags({ defaultAction: 'SCMP_ACT_ALLOW', flags: [], syscalls })).toBe(8) // NEW_LISTENER
   const wrong = { defaultAction: 'SCMP_ACT_ALLOW', flags: ['SECCOMP_FILTER_FLAG_LOGS'] } as unknown as Seccomp
   expect(() => seccompFlags(wrong)).toThrow('unknown seccomp flag "SECCOMP_FILTER_FLAG_LOGS"')
 })

@@ -134,8 +134,11 @@ export const FIELDS: Record<string, Proof> = {
     'linux.personality.flags',
   ),
   'linux.intelRdt': { refused: { closID: 'x' } },
-  'linux.seccomp.listenerPath': { refused: '/x' },
-  'linux.seccomp.listenerMetadata': { refused: 'x' },
+  ...each(
+    { test: 'another program decides about calls, %s', in: 'oci/notify' },
+    'linux.seccomp.listenerPath',
+    'linux.seccomp.listenerMetadata',
+  ),
   ...each(view('seccomp'), 'linux.seccomp', 'linux.seccomp.defaultAction', 'linux.seccomp.syscalls'),
   ...each(
     view('seccomp'),

@@ -1,3 +1,4 @@
+import { certain } from '../../common/certain.ts'
 import { capabilityMask, capData, capHeader } from '../../kernel/process/capabilities.ts'
 import { rlimitNumber } from '../../kernel/process/rlimits.ts'
 import {
@@ -8,8 +9,10 @@ import {
   SECCOMP_SET_MODE_FILTER,
 } from '../../kernel/syscalls/constants.ts'
 import { writeControl, readControl } from '../../kernel/cgroup/control-file.ts'
-import type { Tape } from '../../kernel/tape/tape.ts'
-import type { Part } from '../part.ts'
+import type { Gate } from '../../kernel/tape/gate.ts'
+import { Later, type Tape } from '../../kernel/tape/tape.ts'
+import type { Container, Part } from '../part.ts'
+import { notifies } from '../seccomp/seccomp-profile.ts'
 import { compileSeccomp, seccompFlags } from '../seccomp/seccomp.ts'
 import type { ProcessSpec } from '../spec.ts'
 
@@ -24,7 +27,8 @@ export const hardening: Part = {
 
   attach: ({ spec: { process } }, pid) => setOomScore(process, pid),
 
-  inside(tape, { spec: { process, linux } }) {
+  inside(tape, container, gate) {
+    const { process, linux } = container.spec
     setRlimits(tape, process)
     if (process.user.umask !== undefined) tape.umask(process.user.umask)
     // seccomp(2): without no_new_privs a filter needs CAP_SYS_ADMIN, so it must come before the capabilities go
@@ -35,7 +39,22 @@ export const hardening: Part = {
     changeUser(tape, process)
     if (process.noNewPrivileges) tape.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     if (filter && filterLast) tape.seccomp(SECCOMP_SET_MODE_FILTER, flags, filter)
+    if (notifies(linux.seccomp)) passListenerOn(tape, container, gate)
   },
+}
+
+/**
+ * A filter that leaves calls to another program has a listener, which seccomp(2) returns: the descriptor from which that program reads each
+ * call, and by which it answers. With the filter, the child waits until its parent has a copy. Then it closes its own: while one is open, a
+ * call waits for an answer, even if the other program has ended.
+ */
+function passListenerOn(tape: Tape, container: Container, gate: Gate): void {
+  const at = tape.ops.findLastIndex(({ call }) => call === 'seccomp')
+  const listener = (container.listener = new Later(certain(tape.ops[at])))
+  tape.insert(at + 1, () => {
+    gate.record(tape)
+    tape.close(listener)
+  })
 }
 
 /** How soon the OOM killer chooses the process: proc(5), oom_score_adj. Its children inherit that. */

@@ -16,6 +16,7 @@ import {
 import type { Gate } from '../../kernel/tape/gate.ts'
 import type { Tape } from '../../kernel/tape/tape.ts'
 import type { Container, Part } from '../part.ts'
+import { notifies } from '../seccomp/seccomp-profile.ts'
 import type { Stdio } from '../streams/streams.ts'
 
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
@@ -37,11 +38,27 @@ export const program: Part = {
   },
 }
 
-/** The same, before there is a filter: a profile from before 2020 does not list close_range(2), which is of Linux 5.9. */
-export function closeRest(tape: Tape, container: Container): void {
-  if (container.held) container.held.closeRest(tape)
-  else tape.close_range(3, LAST_FD, 0)
+/**
+ * The same, before there is a filter: a profile from before 2020 does not list close_range(2), which is of Linux 5.9. If the child has to
+ * wait at a gate when it has the filter, that stays open until the execve.
+ */
+export function closeRest(tape: Tape, container: Container, gate: Gate): void {
+  const needed = notifies(container.spec.linux.seccomp) ? gate.childEnd : undefined
+  if (container.held) container.held.closeRest(tape, needed)
+  else
+    for (const [first, last] of rangesWithout(needed === undefined ? [] : [needed], 3, LAST_FD))
+      tape.close_range(first, last, 0)
   container.closed = true
+}
+
+/** The ranges that a range of descriptors leaves without some of them. */
+export function rangesWithout(kept: readonly number[], first: number, last: number): [number, number][] {
+  const inside = kept.filter(fd => fd >= first && fd <= last).toSorted((a, b) => a - b)
+  const starts = [first, ...inside.map(fd => fd + 1)]
+  const ends = [...inside.map(fd => fd - 1), last]
+  return starts
+    .map((start, i): [number, number] => [start, ends[i] ?? last])
+    .filter(([start, end]) => start <= end)
 }
 
 /**

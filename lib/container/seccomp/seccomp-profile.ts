@@ -61,6 +61,35 @@ export interface Seccomp {
   architectures?: string[]
   flags?: (keyof typeof flags)[]
   syscalls?: { names: string[]; action: keyof typeof actions; errnoRet?: number; args?: Comparison[] }[]
+  /** The socket of the program that decides about calls with SCMP_ACT_NOTIFY, and a text for it. Only for `minilab-oci`. */
+  listenerPath?: string
+  listenerMetadata?: string
+}
+
+const NOTIFY = 'SCMP_ACT_NOTIFY'
+
+/** Whether the filter leaves a call to another program: seccomp_unotify(2). */
+export const notifies = (profile: Seccomp | undefined): boolean =>
+  profile?.syscalls?.some(({ action }) => action === NOTIFY) ?? false
+
+/**
+ * Throws a usage error if the calls with SCMP_ACT_NOTIFY could never be answered. The child, which has the filter, tells its parent by
+ * write(2) that there is a listener: if that call had to be answered first, both would wait for ever. The words are those of runc.
+ */
+export function checkNotify(profile: Seccomp): void {
+  const refuse = (message: string, remedy: string) => {
+    throw new MinilabError('usage', message, remedy)
+  }
+  if (profile.defaultAction === NOTIFY)
+    refuse(`${NOTIFY} cannot be used as default action`, 'name the calls in syscalls')
+  const asked = profile.syscalls?.filter(({ action }) => action === NOTIFY) ?? []
+  if (asked.some(({ names }) => names.includes('write')))
+    refuse(`${NOTIFY} cannot be used for the write syscall`, 'leave write out of its names')
+  if (asked.length > 0 && !profile.listenerPath)
+    refuse(
+      `seccomp action ${NOTIFY} needs a listener, and listenerPath is not set`,
+      'with minilab-oci, set linux.seccomp.listenerPath; otherwise use SCMP_ACT_ERRNO',
+    )
 }
 
 /** A rule of one system call; `action` is the value that the program returns. */
@@ -122,13 +151,6 @@ function exact(value: number | bigint): bigint {
 export function returnValue(action: keyof typeof actions, errnoRet?: number): number {
   checkWord('action', action, Object.keys(actions))
   const value = actions[action]
-  if (action === 'SCMP_ACT_NOTIFY') {
-    throw new MinilabError(
-      'usage',
-      'seccomp action SCMP_ACT_NOTIFY needs a listener, and minilab has none',
-      'use SCMP_ACT_ERRNO',
-    )
-  }
   if (action !== 'SCMP_ACT_ERRNO' && action !== 'SCMP_ACT_TRACE') {
     if (errnoRet === undefined) return value
     throw new MinilabError(

@@ -13,10 +13,13 @@ import {
   ret,
 } from '../../kernel/seccomp/bpf.ts'
 import type { Label, Program } from '../../kernel/seccomp/bpf.ts'
+import { SECCOMP_FILTER_FLAG_NEW_LISTENER } from '../../kernel/syscalls/constants.ts'
 import { type Arch, arch } from '../../kernel/syscalls/syscall-numbers.ts'
 import {
+  checkNotify,
   type ExactComparison,
   flagValue,
+  notifies,
   type Operator,
   returnValue,
   type Rule,
@@ -53,9 +56,10 @@ const { EPERM, ENOSYS } = constants.errno
  *   back to an older call on ENOSYS, and give up on EPERM. As runc does.
  * - Names that this architecture does not have are ignored, as runc does.
  * - Among one call's rules, a rule without arguments wins; then the first that holds. A rule equal to the default is ignored.
- * @throws MinilabError (usage) for unknown words, numbers out of range, SCMP_ACT_NOTIFY (it needs a listener)
+ * @throws MinilabError (usage) for unknown words, numbers out of range, SCMP_ACT_NOTIFY without a listenerPath
  */
 export function compileSeccomp(profile: Seccomp, on: Arch = arch): Uint8Array {
+  checkNotify(profile)
   const fallback = returnValue(profile.defaultAction, profile.defaultErrnoRet)
   const foreign = returnValue('SCMP_ACT_ERRNO', EPERM)
   const permissive = ['SCMP_ACT_ALLOW', 'SCMP_ACT_LOG', 'SCMP_ACT_TRACE'].includes(profile.defaultAction)
@@ -94,12 +98,13 @@ export function compileSeccomp(profile: Seccomp, on: Arch = arch): Uint8Array {
 
 /**
  * The flags for seccomp(2). If the profile gives none: SPEC_ALLOW, as with runc, because a filtered container need not be slowed by
- * the Speculative Store Bypass mitigation.
+ * the Speculative Store Bypass mitigation. If the filter leaves calls to another program, seccomp(2) returns the descriptor for that.
  * @throws MinilabError (usage) for an unknown flag
  */
 export function seccompFlags(profile: Seccomp): number {
   const wanted = profile.flags ?? ['SECCOMP_FILTER_FLAG_SPEC_ALLOW']
-  return wanted.reduce((sum, flag) => sum | flagValue(flag), 0)
+  const listens = notifies(profile) ? SECCOMP_FILTER_FLAG_NEW_LISTENER : 0
+  return wanted.reduce((sum, flag) => sum | flagValue(flag), listens)
 }
 
 interface Range {

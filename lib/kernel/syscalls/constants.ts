@@ -117,6 +117,7 @@ export const PR_SET_NO_NEW_PRIVS = 38
 export const PR_SET_CHILD_SUBREAPER = 36
 export const PR_CAP_AMBIENT = 47
 export const SECCOMP_SET_MODE_FILTER = 1
+export const SECCOMP_FILTER_FLAG_NEW_LISTENER = 8
 
 // keyctl(2): linux/keyctl.h
 export const KEYCTL_GET_KEYRING_ID = 0

@@ -8,7 +8,7 @@ import { END, OP } from './launchpad.ts'
 import type { SecondStage } from './second-stage.ts'
 import { Later, type Op, type Replayed, withResults } from './tape.ts'
 
-const NOT_RUN = -(2n ** 63n) // no system call returns this
+export const NOT_RUN = -(2n ** 63n) // no system call returns this
 
 /** Ops in an arena, in the launchpad's format: written before a child replays them, and read afterwards. */
 export class Encoded {

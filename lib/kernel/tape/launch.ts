@@ -47,7 +47,7 @@ export interface Launched {
   replayed: Promise<Replayed[]>
   /** then: the error of a call that was refused beside the child */
   asideFailure(): SyscallError | undefined
-  /** What an earlier call returned, while the child waits at a gate: possible because memory is shared. */
+  /** What an earlier call returned, while the child waits at a gate: possible because its memory, or the file with its tape, is shared. */
   result(of: Later): number
   /** The pid of the child's child, from the buffer that its clone3 (`Tape.become`) fills; 0 until then. */
   pidIn(parentTid: Uint8Array): number
@@ -146,7 +146,13 @@ export function launch(tape: Tape, flags = 0): Launched {
     },
     replayed,
     asideFailure: () => refusedAside,
-    result: ({ op }) => Number(first.result(tape.ops.indexOf(op))),
+    result({ op }) {
+      const at = tape.ops.indexOf(op)
+      const of = tape.second?.at ?? Infinity
+      if (at < of) return Number(first.result(at))
+      tape.second?.stage.look()
+      return Number(second?.ops.result(at - of))
+    },
     clone,
   }
 }

@@ -1,11 +1,16 @@
+import { readSync } from 'node:fs'
 import { closing } from '../../common/descriptor.ts'
 import { Child } from '../process/child.ts'
 import { CLOSE_RANGE_CLOEXEC, F_SETFD, LAST_FD } from '../syscalls/constants.ts'
+import { diagnose } from '../syscalls/diagnose.ts'
 import { failure } from '../syscalls/failure.ts'
-import { Encoded } from './encoded.ts'
+import { SyscallError } from '../syscalls/syscall-error.ts'
+import { printArgs } from '../syscalls/syscalls.ts'
+import { Encoded, NOT_RUN } from './encoded.ts'
 import { launch } from './launch.ts'
-import { TAPE_FD, TapeFile } from './tape-file.ts'
-import { Tape } from './tape.ts'
+import { OP } from './launchpad.ts'
+import { BASE, TAPE_FD, TapeFile } from './tape-file.ts'
+import { type Op, Tape } from './tape.ts'
 
 /**
  * Starts a process that is nothing but a tape: it replays the tape, with its branches, and needs no process of ours. It starts a
@@ -47,6 +52,27 @@ export function standaloneFile(tape: Tape, fd?: number): TapeFile {
   } finally {
     file.release()
   }
+}
+
+/** What a call of such a tape has returned so far, read from its file. */
+export function resultIn(fd: number, op: number): bigint {
+  const word = Buffer.alloc(8)
+  const read = (at: number) => (readSync(fd, word, 0, 8, at), word)
+  const first = Number(read(0).readBigUInt64LE() - BASE)
+  return read(first + op * OP.size + OP.result).readBigInt64LE()
+}
+
+/** The call of such a tape that the kernel refused, read from its file; undefined if there is none. */
+export function refusedIn(fd: number, ops: readonly Op[]): SyscallError | undefined {
+  for (const [i, { call, args, min, allowed, under, about, at }] of ops.entries()) {
+    const result = resultIn(fd, i)
+    if (result === NOT_RUN) return undefined
+    if (result >= 0n || result >= min || under || allowed?.includes(result)) continue
+    const number = Number(-result)
+    const place = { number: i + 1, of: ops.length, at, about }
+    return new SyscallError(call, printArgs(call, args), number, place, diagnose(call, args, number))
+  }
+  return undefined
 }
 
 /** The first calls of such a tape: the mapping of the tape stays when its descriptor is closed. */

@@ -11,7 +11,7 @@ import type { Tape } from './tape.ts'
  * Where the tape lies in the memory of a program that is nothing but a tape, and its descriptor for it: launchpad.*.S. In us, libuv
  * uses that number.
  */
-const BASE = 0x10000000n
+export const BASE = 0x10000000n
 export const TAPE_FD = 9
 
 /** Before the ops: the address of the first op, and the address after the last one. */

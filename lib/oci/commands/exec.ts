@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { certain } from '../../common/certain.ts'
 import { replaceFile } from '../../common/replace-file.ts'
 import { MinilabError } from '../../common/errors.ts'
 import { closing } from '../../common/descriptor.ts'
@@ -14,13 +15,16 @@ import { Child, shellStatus } from '../../kernel/process/child.ts'
 import { parseCapability } from '../../kernel/process/capabilities.ts'
 import { findProcess } from '../../kernel/process/signal.ts'
 import { int32s, now } from '../../kernel/syscalls/now.ts'
+import type { Launched } from '../../kernel/tape/launch.ts'
 import { launchGated } from '../../kernel/tape/launch-gated.ts'
+import type { Later } from '../../kernel/tape/tape.ts'
 import type { Flags } from '../command-line.ts'
 import type { Call } from '../commands.ts'
 import { type Config, id, readProcess } from '../config.ts'
 import { checkConsole, sendTerminal } from '../console.ts'
 import { cgroupOf } from '../freeze.ts'
 import { setHome } from '../plan.ts'
+import { sendListener } from '../listener.ts'
 import { connectTo, sendPidfd } from '../send-descriptor.ts'
 import { ourStdio } from '../stdio.ts'
 import { inRuncsWords } from '../words.ts'
@@ -126,13 +130,14 @@ async function start(
   joining: Joining & { stdio: Stdio },
   debug: Call['debug'],
 ): Promise<number> {
-  const { tape, gate, pid } = recordJoin(joining)
+  const { tape, gate, pid, listener } = recordJoin(joining)
   const cgroup = cgroupOf(state)
   const joined = await launchGated(tape, gate, 0, [
     launched => {
       cgroup.join(launched.pid())
       setOomScore(joining.spec.process, launched.pid())
     },
+    ...(listener ? [(launched: Launched) => passOn(listener, launched, pid, state, joining)] : []),
   ])
   await joined.child.exit
   for (const call of joined.tape) debug(traced(call))
@@ -141,6 +146,14 @@ async function start(
   // one that could not become the program is a zombie of ours
   if (made && findProcess(made) === undefined) await reaped(made)
   throw joined.failed ? refused(joining.spec.process, joined.tape, joined.failed) : stopped()
+}
+
+/** Its filter leaves calls to another program. */
+function passOn(listener: Later, launched: Launched, pid: Uint8Array, state: State, { spec }: Joining): void {
+  const made = launched.pidIn(pid)
+  using pidfd = closing(now.pidfd_open(made, 0))
+  using copy = closing(now.pidfd_getfd(pidfd.fd, launched.result(listener), 0))
+  sendListener(certain(spec.linux.seccomp), state, 'running', made, copy.fd)
 }
 
 async function reaped(pid: number): Promise<void> {

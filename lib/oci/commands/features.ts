@@ -16,7 +16,7 @@ export function run(): void {
       cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: true },
       seccomp: {
         enabled: true,
-        actions: ACTION_NAMES.filter(name => name !== 'SCMP_ACT_NOTIFY'),
+        actions: ACTION_NAMES,
         operators: OPERATORS,
         archs: [process.arch === 'x64' ? 'SCMP_ARCH_X86_64' : 'SCMP_ARCH_AARCH64'],
       },

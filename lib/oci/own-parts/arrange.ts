@@ -4,6 +4,7 @@ import { workdir } from '../../container/parts/process.ts'
 import { scheduling } from '../../container/parts/scheduling.ts'
 import { terminal } from '../../container/parts/terminal.ts'
 import { type Spec } from '../../container/spec.ts'
+import { notifies } from '../../container/seccomp/seccomp-profile.ts'
 import { streams } from '../../container/streams/streams.ts'
 import type { OfCreate } from '../create.ts'
 import { afterRights, beforeRights, joinNamespaces, restOfLimits, restOfNamespaces } from './rest.ts'
@@ -42,6 +43,7 @@ function refuse({ linux }: Spec): void {
   }
   if (/shared|slave|unbindable/.test(linux.rootfsPropagation ?? ''))
     refused(`linux.rootfsPropagation ${linux.rootfsPropagation}`)
+  if (notifies(linux.seccomp)) refused('linux.seccomp with SCMP_ACT_NOTIFY')
   // a part that changes the root would change it for the whole machine
   if (!linux.namespaces.some(({ type }) => type === 'mount'))
     refused('linux.namespaces without a mount namespace')
