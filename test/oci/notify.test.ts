@@ -1,7 +1,7 @@
 // linux.seccomp with SCMP_ACT_NOTIFY: an agent gets the listener of a container's filter, and decides about its calls; beside runc.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { certain } from '../../lib/common/certain.ts'
@@ -176,6 +176,15 @@ describe.skipIf(lacks)(`a listener of seccomp${lacks}`, () => {
       // the program has no copy of the listener, or of what it waited at
       const open = bench.call(runtime, ['exec', 'y', 'sh', '-c', 'ls /proc/1/fd'])
       expect(open.stdout).toBe('0\n1\n2\n')
+      // without an agent `exec` is refused, and leaves no process
+      renameSync(path, `${path}.away`)
+      const refused = bench.call(runtime, ['exec', 'y', 'true'])
+      renameSync(`${path}.away`, path)
+      expect(refused).toMatchObject({
+        status: 255,
+        stderr: expect.stringContaining('seccomp agent specified'),
+      })
+      expect(JSON.parse(bench.call(runtime, ['ps', '--format', 'json', 'y']).stdout)).toEqual([state.pid])
       expect(bench.call(runtime, ['delete', '--force', 'y']).status).toBe(0)
     }
     nothingLeft()
