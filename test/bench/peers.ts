@@ -96,9 +96,18 @@ export class Docker implements AsyncDisposable {
   }
 }
 
-/** `podman run` of a root file system, with its state in the bench's folder. */
-export const podman = (...args: string[]) =>
-  command('podman', ['--root', join(folder, 'podman'), '--runroot', join(folder, 'podman-run'), ...args])
+/**
+ * `podman` with runc and its state in the bench's folder. Limits on open files and processes that a session may have: podman's own are higher.
+ * In its own mount namespace: it leaves a mount on the folder of its storage.
+ */
+export function podman(...args: string[]): number {
+  const config = join(folder, 'containers.conf')
+  const settings =
+    '[containers]\ndefault_ulimits = ["nofile=1024:4096", "nproc=1000:1000"]\n[engine]\ncgroup_manager = "cgroupfs"\nruntime = "runc"\n'
+  if (!existsSync(config)) writeFileSync(config, settings)
+  const folders = ['--root', join(folder, 'podman'), '--runroot', join(folder, 'podman-run')]
+  return command('unshare', ['-m', 'env', `CONTAINERS_CONF=${config}`, 'podman', ...folders, ...args])
+}
 
 /** A C program that makes the same calls, compiled by gcc. */
 export function compiled(source: string): string {
