@@ -11,6 +11,8 @@ export interface Row {
   ours: Run
   /** by name: what the peer does, and how many times as much as the peer we may need; undefined: it is only shown */
   peers: Record<string, { run: Run; reach?: number }>
+  /** where its time goes, if an aim is not reached: a sentence or two for the page */
+  parts?: string
 }
 
 export interface Measured {
@@ -19,6 +21,7 @@ export interface Measured {
   /** the median */
   ours: number
   peers: { name: string; median: number; ratio: number; reach?: number }[]
+  parts?: string
   /** peers that are not here, and why */
   missing: { name: string; why: string }[]
 }
@@ -43,7 +46,7 @@ const median = (numbers: readonly number[]) =>
   numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? NaN
 
 /** Measures ours and all peers in turn, round after round: what else the machine does then slows all of them. */
-export async function measure({ figure, unit, rounds, ours, peers }: Row): Promise<Measured> {
+export async function measure({ figure, unit, rounds, ours, peers, parts }: Row): Promise<Measured> {
   const all = new Map<string, Run>([['', ours]])
   const missing: Measured['missing'] = []
   for (const [name, { run }] of Object.entries(peers)) {
@@ -73,6 +76,7 @@ export async function measure({ figure, unit, rounds, ours, peers }: Row): Promi
         ...(reach !== undefined && { reach }),
       }
     }),
+    ...(parts !== undefined && { parts }),
     missing,
   }
 }

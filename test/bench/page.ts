@@ -12,12 +12,12 @@ export interface Machine {
   date: string
   cpu: string
   kernel: string
-  /** `docker 20.10.24`, of those that are here */
+  /** `dockerd 20.10.24`, of those that are here */
   peers: string[]
 }
 
 const VERSIONS: Record<string, string[]> = {
-  docker: ['--version'],
+  dockerd: ['--version'],
   podman: ['--version'],
   runc: ['--version'],
   crun: ['--version'],
@@ -49,9 +49,12 @@ export function section(all: readonly Measured[], { date, cpu, kernel, peers }: 
       `${number(ours)} ${unit}`,
       name,
       `${number(median)} ${unit}`,
-      `${ratio.toFixed(2)} ×`,
+      `${ratio < 0.1 ? ratio.toFixed(4) : ratio.toFixed(2)} ×`,
       reach === undefined ? '–' : `≤ ${reach} ×${ratio <= reach ? '' : ', not reached'}`,
     ]),
+  )
+  const unreached = all.filter(
+    ({ parts, peers }) => parts && peers.some(({ ratio, reach = Infinity }) => ratio > reach),
   )
   const head = ['what', 'minilab', 'beside', 'takes', 'ratio', 'aim']
   const table = [head, head.map(() => '---'), ...rows].map(cells => `| ${cells.join(' | ')} |`)
@@ -64,6 +67,7 @@ export function section(all: readonly Measured[], { date, cpu, kernel, peers }: 
     '',
     ...table,
     '',
+    ...unreached.flatMap(({ figure, parts }) => [`**${figure}.** ${parts}`, '']),
   ].join('\n')
 }
 

@@ -10,7 +10,7 @@ const TOP = /^([\w-]+\.(?:md|mjs|yaml))$/
 /** All that looks like an errno: two capitals or more after an E. */
 const ERRNO = /(?<![\w$@./-])E[A-Z]{2,}\d*(?![\w])/g
 /** … and is none. */
-const NO_ERRNO = ['EDITOR', 'EFI', 'EGID', 'ELF', 'EOF', 'EPOLLHUP', 'EPOLLIN', 'ERRORS', 'EUID']
+const NO_ERRNO = ['EDITOR', 'EFI', 'EGID', 'ELF', 'EOF', 'EPOLLHUP', 'EPOLLIN', 'EPYC', 'ERRORS', 'EUID']
 /** Sections 1 and 8 are of programs, which may not be installed. */
 const MAN_PAGE = /(?<![\w.-])([a-z][\w.-]*)\(([2-57])\)/g
 const MANUAL = '/usr/share/man'
