@@ -6,6 +6,7 @@ import { copyFileSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
+import { certain } from '../../lib/common/certain.ts'
 import { defaultSpec } from '../../lib/container/default-spec.ts'
 import { Ledger } from '../../lib/container/ledger/ledger.ts'
 import type { Plan } from '../../lib/container/part.ts'
@@ -25,7 +26,7 @@ import { Trials } from '../../lib/labs/trials.ts'
 import { fileOf, initWorkspace, solutionFileOf } from '../../lib/labs/workspace.ts'
 import { command, measure, type Measured, print, type Row, type Run } from './measure.ts'
 import { writePage } from './page.ts'
-import { compiled, crunMany, Docker, folder, podman, removeFolder, runtime } from './peers.ts'
+import { compiled, crunMany, Docker, folder, podman, removeFolder, RuncBox, runtime } from './peers.ts'
 
 const ENTRY = join(import.meta.dirname, '../../bin.mjs')
 process.argv[1] = ENTRY // what a trial starts as ourselves
@@ -180,6 +181,21 @@ async function watched(lab: Exercise): Promise<number> {
   return performance.now() - began
 }
 
+let runcBox: RuncBox | undefined
+/** Containers that wait in the background, one of each, for what `exec` joins. */
+function boxes(): Disposable {
+  const stack = new DisposableStack()
+  minilab('run', '-d', '--name', 'box', '--network', 'none', 'default', 'sleep', '1000')
+  stack.defer(() => void minilab('rm', '-f', 'box'))
+  runcBox = stack.use(new RuncBox(spec(['/bin/sleep', '1000'])))
+  if (!(docker instanceof Error)) {
+    const daemon = docker
+    daemon.run('run', '-d', '--name', 'box', '--network', 'none', 'bench', 'sleep', '1000')
+    stack.defer(() => void daemon.run('rm', '-f', 'box'))
+  }
+  return stack
+}
+
 const docker = await Docker.start(rootfs).catch((error: unknown) => error as Error)
 const inDocker =
   (...args: string[]): Run =>
@@ -229,6 +245,18 @@ const rows: Row[] = [
     },
     parts:
       'Of its time about 85 ms are the start of Node, 155 ms the loading of 190 modules, and 120 ms the container with its cgroups, until all of it is taken back.',
+  },
+  {
+    figure: 'exec CONTAINER true',
+    unit: 'ms',
+    rounds: 20,
+    around: boxes,
+    ours: () => minilab('exec', 'box', 'true'),
+    peers: {
+      'node -e 0': { run: node },
+      'runc exec': { run: () => certain(runcBox).exec('true'), reach: 3 },
+      'docker exec': { run: inDocker('exec', 'box', 'true'), reach: 0.8 },
+    },
   },
   {
     figure: '--version',

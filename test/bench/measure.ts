@@ -11,6 +11,8 @@ export interface Row {
   ours: Run
   /** by name: what the peer does, and how many times as much as the peer we may need; undefined: it is only shown */
   peers: Record<string, { run: Run; reach?: number }>
+  /** makes what ours and the peers need for all rounds, and is disposed of after them */
+  around?: () => Disposable
   /** where its time goes, if an aim is not reached: a sentence or two for the page */
   parts?: string
 }
@@ -46,7 +48,8 @@ const median = (numbers: readonly number[]) =>
   numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? NaN
 
 /** Measures ours and all peers in turn, round after round: what else the machine does then slows all of them. */
-export async function measure({ figure, unit, rounds, ours, peers, parts }: Row): Promise<Measured> {
+export async function measure({ figure, unit, rounds, ours, peers, around, parts }: Row): Promise<Measured> {
+  using _ = around?.()
   const all = new Map<string, Run>([['', ours]])
   const missing: Measured['missing'] = []
   for (const [name, { run }] of Object.entries(peers)) {

@@ -25,6 +25,28 @@ export function runtime(runtime: 'runc' | 'crun', spec: Spec): Run {
   return () => command('unshare', ['-m', 'sh', '-c', alone, 'crun', ...args(name())])
 }
 
+/** A container of runc that waits in the background; deleted at the end. */
+export class RuncBox implements Disposable {
+  readonly #root = join(folder, 'runc-box', 'state')
+
+  constructor(spec: Spec) {
+    const bundle = join(this.#root, '..')
+    mkdirSync(bundle)
+    writeFileSync(join(bundle, 'config.json'), JSON.stringify(specFor(spec)))
+    execFileSync('runc', ['--root', this.#root, 'run', '--detach', '--bundle', bundle, 'box'], {
+      stdio: 'ignore',
+    })
+  }
+
+  exec(...args: string[]): number {
+    return command('runc', ['--root', this.#root, 'exec', 'box', ...args])
+  }
+
+  [Symbol.dispose](): void {
+    command('runc', ['--root', this.#root, 'delete', '--force', 'box'])
+  }
+}
+
 /** So many containers of crun, started, killed and deleted, two at a time. */
 export function crunMany(spec: Spec, count: number): number {
   const bundle = join(folder, 'crun-many')
