@@ -96,6 +96,15 @@ describe.each(users)('run as %s', user => {
     expect(none.stdout.trim()).toBe('lo')
     const host = await sh(user, ['--network', 'host'], links)
     expect(names(host.stdout)).toEqual(own)
+    // its cgroups are its own in both, and can be read only: it sees the processes of no one else
+    const cgroups =
+      'cd /sys/fs/cgroup; ls; cat cgroup.procs */cgroup.procs 2>/dev/null | sort -un; touch x; echo $? >&2'
+    const [inNone, inHost] = [
+      await sh(user, ['--network', 'none'], cgroups),
+      await sh(user, ['--network', 'host'], cgroups),
+    ]
+    expect(inHost.stdout).toBe(inNone.stdout)
+    expect(inHost.stderr).toMatch(/Read-only file system\n1\n$/)
   })
 
   test('in the background: ps, exec, logs, kill, rm', async () => {

@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs'
 import type { Requested } from '../../kernel/netlink/netlink.ts'
 import type { Spec } from '../spec.ts'
 
@@ -43,12 +44,16 @@ export function planNetwork(mode: NetworkMode, bridge = 'minilab0'): NetworkPlan
 
 /**
  * Mode host: the spec without its own network namespace. A new sysfs shows the interfaces of one network namespace, so only a process
- * with rights over that namespace may mount it (fs/sysfs/mount.c). The host's sysfs is bound instead; mounts below it stay hidden.
+ * with rights over that namespace may mount it (fs/sysfs/mount.c). The host's sysfs is bound instead; mounts below it stay hidden,
+ * and the container's own cgroups, if the spec has them, lie on the machine's.
  */
 export function shareHostNetwork({ linux, mounts }: Spec): void {
   linux.namespaces = linux.namespaces.filter(({ type }) => type !== 'network')
   const sysfs = mounts.find(({ type }) => type === 'sysfs')
   if (!sysfs) return
   Object.assign(sysfs, { type: 'bind', source: '/sys', options: ['rbind', ...(sysfs.options ?? [])] })
-  linux.maskedPaths = [...(linux.maskedPaths ?? []), '/sys/fs', '/sys/kernel']
+  const fileSystems = mounts.some(({ destination }) => destination === '/sys/fs/cgroup')
+    ? readdirSync('/sys/fs').flatMap(name => (name === 'cgroup' ? [] : `/sys/fs/${name}`))
+    : ['/sys/fs']
+  linux.maskedPaths = [...(linux.maskedPaths ?? []), ...fileSystems, '/sys/kernel']
 }

@@ -80,7 +80,7 @@ export function planRun(request: RunRequest, source: RootSource, id: string, std
   // as Docker: with the host's network and its /etc/hosts comes the host's name
   spec.hostname = request.hostname ?? (request.network === 'host' ? hostname() : id)
   spec.root.readonly = request.readOnly
-  if (request.network !== 'host') spec.mounts.push(CGROUP_MOUNT) // otherwise /sys is the host's, and covered there
+  spec.mounts.push(CGROUP_MOUNT)
   // as Docker: in the container's own network no port needs a privilege, and every user may ping
   if (request.network !== 'host')
     linux.sysctl = {
