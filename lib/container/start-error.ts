@@ -67,6 +67,13 @@ function inWords({ args, cwd, user }: Asked, replayed: readonly Replayed[], fail
   const { call, code } = failed
   const part = replayed.at(-1)?.part
   if (call === 'execve') return commandError(args[0] ?? '', replayed, failed)
+  // --init makes one more process than the program
+  if (part === program.name && /^clone/.test(call) && code === 'EAGAIN')
+    return new MinilabError(
+      'usage',
+      'no process can be started in the container: a limit on processes is reached',
+      'run it with a higher --pids-limit; ulimit -u shows your own limit',
+    )
   // a volume is mounted on a place that was opened just before
   const opened = call === 'move_mount' ? replayed.findLast(entry => entry.call === 'openat2') : undefined
   const [place = ''] = ABSOLUTE.exec(failed.args) ?? ABSOLUTE.exec(opened?.args ?? '') ?? []

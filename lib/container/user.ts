@@ -93,5 +93,8 @@ function groupsOf(name: string, own: string, layersTopFirst: readonly string[]):
   return [...new Set(found.map(([, , gid]) => Number(gid)))]
 }
 
+/** The fields of each line. A line with a NUL names no account: it would end the home directory in the middle. */
 const lines = (file: string, layersTopFirst: readonly string[]): string[][] =>
-  (readMerged(layersTopFirst, `etc/${file}`, MAX_SIZE)?.split('\n') ?? []).map(line => line.split(':'))
+  (readMerged(layersTopFirst, `etc/${file}`, MAX_SIZE)?.split('\n') ?? [])
+    .filter(line => !line.includes('\0'))
+    .map(line => line.split(':'))

@@ -1,6 +1,6 @@
 // Where a container or its command lacks what it expects: room, another process, a terminal, a name server, a name, a folder.
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
@@ -53,6 +53,34 @@ limits?.('exec says when the container has all processes that it may have', () =
     stderr:
       'minilab: no further process can be started in full: a limit on processes is reached: run it with a higher --pids-limit; ulimit -u shows your own limit\n',
   })
+})
+
+limits?.('--init, which is a process as well, says which limit leaves no room for it', () => {
+  const run = `${minilab} run --rm --init --network none --pids-limit 1 default true`
+  expect(script(run)).toMatchObject({
+    status: 125,
+    stderr:
+      'minilab: no process can be started in the container: a limit on processes is reached: run it with a higher --pids-limit; ulimit -u shows your own limit\n',
+  })
+})
+
+test.each([
+  ['/dev/null', '1:3', 'c 1 3'],
+  ['/dev/urandom', '1:9', 'c 1 9'],
+])('a machine whose %s is an ordinary file does not lend it', (path, device, numbers) => {
+  const file = join(userFolder(), 'file')
+  const inside = `: >${file} && mount --bind ${file} ${path} && ${minilab} run --rm --network none default true`
+  const run = `unshare -m${isRoot ? '' : 'r'} sh -c '${inside}'`
+  expect(script(run)).toMatchObject({
+    status: 125,
+    stderr: `minilab: ${path} of this machine is not the device ${device}: as root: rm -f ${path}; mknod -m 666 ${path} ${numbers}\n`,
+  })
+})
+
+test('a line of passwd with a NUL names no account', () => {
+  const folder = imageFolder()
+  writeFileSync(join(folder, 'etc/passwd'), 'root:x:0:0:root:/ho\0me:/bin/sh\n')
+  expect(script(`${minilab} run --rm --network none ${folder} sh -c 'echo $HOME'`).stdout).toBe('/\n')
 })
 
 test('-t with a volume in place of /dev/pts says that there is no terminal to open', () => {

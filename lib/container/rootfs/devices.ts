@@ -78,4 +78,5 @@ function makeFolders(tape: Tape, path: string, at: (path: string) => string): vo
 }
 
 /** As the kernel takes it: 12 bits of major and 20 of minor, new_encode_dev() of linux/kdev_t.h. */
-const makedev = (major: number, minor: number) => (minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12)
+export const makedev = (major: number, minor: number) =>
+  (minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12)

@@ -1,7 +1,9 @@
 import type { Gate } from '../../kernel/tape/gate.ts'
+import { statSync } from 'node:fs'
+import { MinilabError } from '../../common/errors.ts'
 import type { Later, Tape } from '../../kernel/tape/tape.ts'
 import { maskedFilesOfImage } from './cover.ts'
-import { devicesFor } from './devices.ts'
+import { DEVICES, devicesFor, makedev } from './devices.ts'
 import { isIdmapped } from './idmapped.ts'
 import { type Lent, mounting, take } from './mount-copy.ts'
 import { hasOwnDev, inUserNamespace, isBind } from './mount-kinds.ts'
@@ -24,9 +26,9 @@ export function borrow(tape: Tape, container: Container, gate: Gate): Lent {
   tape.about = ''
   // user_namespaces(7): no device nodes can be made in a user namespace, but the host's can be bind-mounted
   if (inUserNamespace(spec) && hasOwnDev(spec))
-    for (const { path } of devicesFor(spec)) lent.set(path, takeDevice(tape, path))
+    for (const { path } of devicesFor(spec)) lent.set(path, takeDevice(tape, checked(path)))
   // the image's /dev/null may be anything, even a link to the file that it should mask: CVE-2025-31133
-  for (const path of maskedFilesOfImage(container)) lent.set(path, takeDevice(tape, '/dev/null'))
+  for (const path of maskedFilesOfImage(container)) lent.set(path, takeDevice(tape, checked('/dev/null')))
   return lent
 }
 
@@ -48,4 +50,18 @@ function takeDevice(tape: Tape, path: string): Later {
   const device = take(tape, { source: path })
   makeReadOnly(tape, device)
   return device
+}
+
+/** The path. Throws a MinilabError (machine) if a default device is not what its name says: a file in its place keeps what is written. */
+function checked(path: string): string {
+  const expected = DEVICES.find(device => device.path === path)
+  if (!expected) return path
+  const { major = 0, minor = 0 } = expected
+  const found = statSync(path, { throwIfNoEntry: false })
+  if (found?.isCharacterDevice() && found.rdev === makedev(major, minor)) return path
+  throw new MinilabError(
+    'machine',
+    `${path} of this machine is ${found ? 'not the device' : 'missing: the device'} ${major}:${minor}`,
+    `as root: rm -f ${path}; mknod -m 666 ${path} c ${major} ${minor}`,
+  )
 }
