@@ -199,6 +199,19 @@ describe.skipIf(noChromium)(`in Chromium${noChromium}`, () => {
     expect(dialogs).toBe(0)
   })
 
+  test('a search that cannot be loaded says so, and is loaded again', async () => {
+    const { page, noise } = await quietPage(await openBrowser())
+    await page.route('**/search-index.js', route => route.abort('connectionfailed'))
+    await page.goto(`${urls.book}1-cli.html`)
+    await page.keyboard.press('/')
+    await page.keyboard.type('umount2')
+    await page.getByRole('status').filter({ hasText: 'The search cannot be loaded yet' }).waitFor()
+    await page.unrouteAll()
+    await page.getByRole('status').filter({ hasText: 'place' }).waitFor()
+    expect(await page.locator('#found a').count()).toBeGreaterThan(0)
+    expect(noise.filter(line => line.startsWith('exception'))).toEqual([])
+  })
+
   describe.each(['http', 'the disk'])('search, by %s', from => {
     const base = (book: keyof typeof BOOKS) => (from === 'http' ? urls[book] : onDisk(book))
 

@@ -137,21 +137,32 @@ function search() {
   const links = () => [...found.querySelectorAll('a')]
   const close = () => (found.hidden = true)
 
-  let loading
-  const load = () =>
-    (loading ??= Promise.all(
-      ['assets/search.js', 'assets/search-index.js'].map(
-        src =>
-          new Promise((resolve, reject) => {
-            const script = document.createElement('script')
-            Object.assign(script, { src, onload: resolve, onerror: reject })
-            document.head.append(script)
-          }),
-      ),
-    ))
+  const scripts = new Map()
+  const loadScript = src => {
+    if (!scripts.has(src)) {
+      const loaded = new Promise((resolve, reject) => {
+        const script = document.createElement('script')
+        Object.assign(script, { src, onload: resolve, onerror: reject })
+        document.head.append(script)
+      })
+      scripts.set(src, loaded)
+      loaded.catch(() => scripts.delete(src)) // Chromium gives up a request when an interface of the machine comes or goes
+    }
+    return scripts.get(src)
+  }
+  const load = () => Promise.all(['assets/search.js', 'assets/search-index.js'].map(loadScript))
 
+  let again
   const show = async () => {
-    await load()
+    clearTimeout(again)
+    try {
+      await load()
+    } catch {
+      again = setTimeout(show, 1000)
+      found.replaceChildren(status('The search cannot be loaded yet'))
+      found.hidden = field.value.trim() === ''
+      return
+    }
     const matches = bookSearch.search(bookSections, field.value)
     found.replaceChildren(summary(matches.length), list(matches.slice(0, 20)))
     found.hidden = field.value.trim() === ''
@@ -162,7 +173,7 @@ function search() {
     links()[0]?.click()
   }
 
-  field.addEventListener('focus', () => void (field.value.trim() ? show() : load()))
+  field.addEventListener('focus', () => void (field.value.trim() ? show() : load().catch(() => {})))
   field.addEventListener('input', () => void show())
   field.addEventListener('keydown', ({ key }) => {
     if (key === 'Enter') void openFirst()
@@ -195,12 +206,15 @@ function search() {
 }
 
 function summary(count) {
+  if (count === 0) return status('Nothing found')
+  return status(`${count} ${count === 1 ? 'place' : 'places'}${count > 20 ? ', the first 20' : ''}`)
+}
+
+/** A line that a screen reader reads aloud when it changes. */
+function status(text) {
   const line = document.createElement('p')
   line.setAttribute('role', 'status')
-  line.textContent =
-    count === 0
-      ? 'Nothing found'
-      : `${count} ${count === 1 ? 'place' : 'places'}${count > 20 ? ', the first 20' : ''}`
+  line.textContent = text
   return line
 }
 
