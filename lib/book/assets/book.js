@@ -158,7 +158,7 @@ function search() {
     try {
       await load()
     } catch {
-      again = setTimeout(show, 1000)
+      again = setTimeout(() => void show(), 1000)
       found.replaceChildren(status('The search cannot be loaded yet'))
       found.hidden = field.value.trim() === ''
       return
