@@ -38,6 +38,9 @@ export interface ExecOptions {
 const hasEnded = ({ name }: State) =>
   new MinilabError('usage', `${name} has ended`, 'minilab ps -a shows how')
 
+/** What the kernel has said, itself or as the cause of an error of ours. */
+const refusal = (error: unknown) => codeOf(error) ?? codeOf(error instanceof Error && error.cause)
+
 /** Does something with a running container, with a pidfd for it. If the reason of a refusal is that the container has ended, it says so. */
 export async function whileRunning<T>(state: State, act: (pidfd: number) => Promise<T>): Promise<T> {
   const pidfd = running(state)
@@ -53,9 +56,9 @@ export async function whileRunning<T>(state: State, act: (pidfd: number) => Prom
     return await act(pidfd)
   } catch (error) {
     // pid_namespaces(7): when the first process ends, it first kills those that joined, and only then is it gone
-    if (codeOf(error) && (await ended(pidfd, END_LIMIT))) throw hasEnded(state)
+    if (refusal(error) && (await ended(pidfd, END_LIMIT))) throw hasEnded(state)
     // pthread_exit(3): its other threads may go on. The namespaces are looked up by the first one: kernel/nsproxy.c
-    if (codeOf(error) === 'ESRCH')
+    if (refusal(error) === 'ESRCH')
       throw new MinilabError(
         'usage',
         `the first thread of ${state.name} has ended, so nothing can join its namespaces`,
@@ -163,8 +166,10 @@ function childOf(pid: number): Child | undefined {
 
 /** What openat2(2) reports where a volume or a link lies over the container's devpts. */
 const ABSENT = ['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO']
-const noMultiplexer = () =>
-  new MinilabError('usage', '/dev/pts/ptmx of the container is not a terminal multiplexer', 'leave out -t')
+const noMultiplexer = (cause?: unknown) =>
+  new MinilabError('usage', '/dev/pts/ptmx of the container is not a terminal multiplexer', 'leave out -t', {
+    cause,
+  })
 
 /**
  * A new terminal from the container's own devpts, opened from outside. A process inside may have put a symbolic link or
@@ -176,7 +181,7 @@ export async function openTerminal(
 ): Promise<{ master: number; slave: number }> {
   const how = { flags: O_RDWR | O_NOCTTY | O_CLOEXEC, resolve: RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS }
   const master = await openInside(pid, '/dev/pts/ptmx', how).catch((error: unknown) => {
-    throw ABSENT.includes(codeOf(error) ?? '') ? noMultiplexer() : error
+    throw ABSENT.includes(codeOf(error) ?? '') ? noMultiplexer(error) : error
   })
   try {
     const { rdev } = fstatSync(master)

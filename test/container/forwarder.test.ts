@@ -185,6 +185,18 @@ describe.each(KINDS)('%s', (name, forward) => {
     await closed.promise
   })
 
+  it('asks a silent client whether it is still there', async () => {
+    const port = await forward((await serve(echo)).port)
+    const socket = await client(port)
+    socket.write('!')
+    await once(socket, 'data')
+    const address = (of: number) => `0100007F:${of.toString(16).toUpperCase().padStart(4, '0')}`
+    // proc_net_tcp.rst: the timer 02 is that of keepalive, in hundredths of a second
+    const accepted = new RegExp(`${address(port)} ${address(socket.localPort!)} 01 \\S+ 02:([0-9A-F]+)`)
+    const left = () => parseInt(accepted.exec(readFileSync('/proc/net/tcp', 'utf8'))?.[1] ?? '', 16)
+    await expect.poll(left).toBeLessThanOrEqual(15 * 100) // not a retransmission that is still on its way
+  })
+
   it('a client that reads slowly gets everything', async () => {
     const size = 2 ** 27 // more than the buffers of four sockets may take: tcp(7), tcp_rmem and tcp_wmem
     const sum = Promise.withResolvers<number>()

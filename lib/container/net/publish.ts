@@ -1,10 +1,14 @@
 import { closeSync } from 'node:fs'
 import {
   AF_INET,
+  SO_KEEPALIVE,
   SO_REUSEADDR,
   SOCK_CLOEXEC,
   SOCK_STREAM,
   SOL_SOCKET,
+  SOL_TCP,
+  TCP_KEEPIDLE,
+  TCP_KEEPINTVL,
 } from '../../kernel/syscalls/constants.ts'
 import { MinilabError } from '../../common/errors.ts'
 import { now } from '../../kernel/syscalls/now.ts'
@@ -29,13 +33,25 @@ const REFUSED: Record<string, [why: string, remedy?: string]> = {
 }
 
 /**
+ * The accepted sockets inherit these: tcp(7). Keepalive, as docker-proxy has it, ends a connection whose client has vanished without a
+ * word, such as a laptop that has left the network. Otherwise such connections would stay for ever, and use up those that a port may have.
+ */
+const OPTIONS: [level: number, option: number, value: number][] = [
+  [SOL_SOCKET, SO_REUSEADDR, 1],
+  [SOL_SOCKET, SO_KEEPALIVE, 1],
+  [SOL_TCP, TCP_KEEPIDLE, 15], // seconds
+  [SOL_TCP, TCP_KEEPINTVL, 15],
+]
+
+/**
  * Opens the host's side of a published port. A socket stays in the network namespace where it was made. So a socket that is
  * opened here and passed to the sandbox lets an ordinary user publish ports too. Throws a usage error if the port is taken.
  */
 export function listen({ address, host, container }: Port): ListeningSocket {
   const fd = now.socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)
   try {
-    now.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, new Uint8Array(Int32Array.of(1).buffer), 4)
+    for (const [level, option, value] of OPTIONS)
+      now.setsockopt(fd, level, option, new Uint8Array(Int32Array.of(value).buffer), 4)
     now.bind(fd, sockaddr({ address, port: host }), SOCKADDR_IN)
     now.listen(fd, 128)
     return { fd, port: container }

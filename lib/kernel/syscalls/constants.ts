@@ -165,9 +165,14 @@ export const MSG_NOSIGNAL = 0x4000 // send(2): EPIPE without a SIGPIPE
 export const SHUT_WR = 1
 export const SOL_SOCKET = 1
 export const SO_REUSEADDR = 2
+export const SO_KEEPALIVE = 9
 export const SO_RCVTIMEO = 20
 export const SO_SNDTIMEO = 21
 export const SOL_NETLINK = 270
+export const SOL_TCP = 6
+// linux/tcp.h
+export const TCP_KEEPIDLE = 4
+export const TCP_KEEPINTVL = 5
 export const NETLINK_CAP_ACK = 10
 export const NETLINK_EXT_ACK = 11
 export const NETLINK_GET_STRICT_CHK = 12
