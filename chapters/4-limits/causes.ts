@@ -49,7 +49,7 @@ const LIMITED = {
     reading: 'pidsLimit',
     instead: (pid: number) =>
       resourceLimit(pid, 'Max processes') &&
-      'Its cgroup has no process limit; RLIMIT_NPROC was set instead. It counts all processes of a user, wherever they run, and does not apply to root.',
+      'Its cgroup has no process limit; RLIMIT_NPROC was set instead. It counts the processes of a user and not those of a cgroup, and does not apply to root.',
   },
 } as const
 
