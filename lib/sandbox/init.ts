@@ -124,6 +124,7 @@ async function writeIdMapsFrom(from: number, pid: number, uids: string, gids: st
     for (const [name, map] of Object.entries({ uid_map: uids, gid_map: gids })) {
       const file = tape.openat(AT_FDCWD, `/proc/${pid}/${name}`, O_WRONLY | O_CLOEXEC, 0)
       tape.write(file, Buffer.from(map), map.length)
+      tape.close(file) // the child shares our descriptors: visit.ts
     }
   })
 }

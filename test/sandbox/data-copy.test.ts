@@ -16,14 +16,15 @@ const url = (path: string) => JSON.stringify(new URL(`../../lib/${path}`, import
 const asUser = (user: UserName) => (isRoot && user === 'ordinary' ? ORDINARY : {})
 
 /** A minilab that runs a shell script in a sandbox with a copy of its data folder, and that folder of its own. */
-function inSandbox(user: UserName, script: string, args: string[] = []) {
+function inSandbox(user: UserName, script: string, args: string[] = [], afterwards = '') {
   const data = userData(user)
   const program = `
     import { runInSandbox } from ${url('sandbox/start.ts')}
     import { makeDataCopy } from ${url('guide/data-copy.ts')}
     await using data = await makeDataCopy('below an overlay')
     const sandbox = { kind: 'protected', root: process.getuid() === 0, files: data.files, cgroup: data.cgroup }
-    await runInSandbox(sandbox, { args: ['/bin/sh', ...process.argv.slice(1)], env: process.env })`
+    await runInSandbox(sandbox, { args: ['/bin/sh', ...process.argv.slice(1)], env: process.env })
+    ${afterwards}`
   const child = spawn(
     process.execPath,
     ['--input-type=module', '-e', program, '--', '-c', script, 'sh', ...args],
@@ -64,6 +65,25 @@ describe.each(users)('as %s', user => {
   // that an ordinary user may have cgroups is told to them when they are one themselves
   const cgroups = (user === 'root' || !isRoot) && planCgroup('x', ['memory', 'cpu', 'pids']) instanceof Cgroup
   const lacking = cgroups ? '' : ' (no cgroup can be had here)'
+
+  test('no file of a sandbox that has ended is still open: watch has one after the other', async () => {
+    const { child, said, errors } = inSandbox(
+      user,
+      'true',
+      [],
+      `
+    const { readlinkSync, readdirSync } = await import('node:fs')
+    const links = readdirSync('/proc/self/fd').flatMap(fd => {
+      try { return readlinkSync('/proc/self/fd/' + fd) } catch { return [] }
+    })
+    console.log(links.filter(link => /^[/](proc|sys)[/]/.test(link)).join())`,
+    )
+    child.stdin.end()
+    expect({ said: await said(), errors: await errors() }).toEqual({
+      said: expect.stringMatching(/^([/]proc[/]\d+[/]fd)?\n$/) as string, // readdir's own
+      errors: '',
+    })
+  })
 
   test('it has processes of its own: those of the machine can neither be seen nor signalled', async () => {
     const canary = spawn('sleep', ['1000'], { stdio: 'ignore', ...asUser(user) })

@@ -23,6 +23,11 @@ export async function ready(fd: number, events: number, milliseconds = -1, wake?
   return (await readyOf(wanted, milliseconds))[0] ?? false
 }
 
+/** Blocks this thread until a descriptor is ready, for `milliseconds` at most, or until a signal: for short waits in which nothing else may happen. */
+export function block(fd: number, events: number, milliseconds: number): void {
+  poll(Int32Array.of(fd, events), 1, milliseconds)
+}
+
 type Wanted = [fd: number, events: number]
 
 /** The same for several descriptors, until at least one is ready; says of each whether it is. */

@@ -2,6 +2,7 @@ import { closeSync, read } from 'node:fs'
 import { promisify } from '../../common/util.ts'
 import { MSG_NOSIGNAL } from '../syscalls/constants.ts'
 import { socketPair } from '../process/pipe.ts'
+import { block, POLLIN } from '../process/poll.ts'
 import { now } from '../syscalls/now.ts'
 import { SecondStage } from './second-stage.ts'
 import type { Tape } from './tape.ts'
@@ -60,6 +61,11 @@ export class Gate {
   /** Resolves to true when the child waits at the gate; to false if it ended before. */
   async reached(): Promise<boolean> {
     return (await readAsync(this.#parent, Buffer.alloc(1), 0, 1, null)).bytesRead === 1
+  }
+
+  /** Waits until the child is at the gate, or has ended; no longer than some milliseconds. Blocks this thread. */
+  awaitArrival(milliseconds: number): void {
+    block(this.#parent, POLLIN, milliseconds)
   }
 
   /** Lets the child go on. Throws a SyscallError, EPIPE, if it has died at the gate. */

@@ -57,10 +57,16 @@ export async function launchGated(
   }
 }
 
-/** If nothing could be launched, no child will come to the gate. */
+/**
+ * Returns when the child has its copies of our descriptors. Otherwise Node's `spawn` right afterwards could block for ever: it reads from
+ * a pipe until its new process executes the program. The child, made meanwhile, would hold the other end, and wait for us at its gate.
+ * If nothing could be launched, no child will come to the gate.
+ */
 function begin(tape: Tape, gate: Gate, flags: number): Launched {
   try {
-    return launch(tape, flags)
+    const launched = launch(tape, flags)
+    while (!launched.hasCloned()) gate.awaitArrival(1) // a clone3 that is refused makes no event
+    return launched
   } catch (error) {
     gate.abandon()
     throw error

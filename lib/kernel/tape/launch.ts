@@ -45,6 +45,8 @@ export interface Launched {
   pidfd(): number
   /** Settles when the child has left the shared memory: at its execve or its exit. Rejects if clone3 is refused. */
   replayed: Promise<Replayed[]>
+  /** Whether clone3 has made the child, or was refused. Also true where other launches hold the workers, so that it may have to wait for them. */
+  hasCloned(): boolean
   /** then: the error of a call that was refused beside the child */
   asideFailure(): SyscallError | undefined
   /** What an earlier call returned, while the child waits at a gate: possible because its memory, or the file with its tape, is shared. */
@@ -56,6 +58,7 @@ export interface Launched {
 }
 
 let hasPool = false // libuv's thread pool, which the first launch starts
+let held = 0 // of its workers, by launches
 
 /**
  * Starts a child that replays `tape`. The call waits in vfork on one of libuv's workers; this thread goes on.
@@ -104,10 +107,14 @@ export function launch(tape: Tape, flags = 0): Launched {
     replaying.add(known.pid)
   }
 
+  // besides its own worker a launch takes one that waits at its gate
+  const hasWorker = 2 * held + 1 < POOL
+  held++
   const replayed = new Promise<Replayed[]>((resolve, reject) => {
     launchpad.async(args, BigInt(CLONE_ARGS_SIZE), ...first.bounds, (error, result) => {
       look()
       over = true
+      held--
       arena.collect()
       const made = Number(result) > 0
       if (made) second?.stage.theirsIsClosed()
@@ -145,6 +152,7 @@ export function launch(tape: Tape, flags = 0): Launched {
       return known.childsChild
     },
     replayed,
+    hasCloned: () => !hasWorker || over || (look(), known.pid !== 0) || first.left !== 0n,
     asideFailure: () => refusedAside,
     result({ op }) {
       const at = tape.ops.indexOf(op)
