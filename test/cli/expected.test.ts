@@ -229,6 +229,11 @@ describe.each(users)('exec, as %s', user => {
       'echo $HOME; grep CapEff /proc/self/status',
     )
     expect(root.stdout).toBe('/root\nCapEff:\t00000000a80425fb\n')
+    // as Docker: a HOME that `run -e` has set stays for every user, also where it is the same as the user's own
+    onTestFinished(async () => void (await minilab('rm', '-f', 'housed')))
+    await minilab(...'run -d --name housed -e HOME=/root --network none default sleep 1000'.split(' '))
+    const other = isRoot && user === 'root' ? 'nobody' : '0'
+    expect((await minilab('exec', '-u', other, 'housed', 'sh', '-c', 'echo $HOME')).stdout).toBe('/root\n')
     const main = await minilab('exec', 'box', 'id', '-u')
     expect((await minilab('exec', '-u', '', 'box', 'id', '-u')).stdout).toBe(main.stdout)
     const closing = `${command.replace('exec', 'exec -t')} sh -c 'exec <&- >&- 2>&-; sleep 0.3; exit 7'`

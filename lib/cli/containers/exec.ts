@@ -28,11 +28,9 @@ async function join(state: State, pidfd: number, command: string[], flags: ExecF
       `${state.name} is paused (its cgroup is frozen)`,
       'thaw it first, or minilab kill it',
     )
-  const [account, own] = flags.user ? await accountsIn(state.pid, [flags.user, String(main.user.uid)]) : [] // -u "" is the container's user
+  const account = flags.user ? await accountIn(state.pid, flags.user) : undefined // -u "" is the container's user
   process.title = 'minilab exec' // until its execve the program has our memory, and every process in the container could read our arguments
-  const { home, ...ids } = account ?? { home: '', ...main.user }
-  // as Docker: the home of another user does not replace a HOME that `run -e` or the image has set
-  const isOurs = own && main.env.includes(`HOME=${own.home}`)
+  const { home, ...ids } = account ?? { home: undefined, ...main.user }
   return execIn(
     state,
     pidfd,
@@ -40,7 +38,7 @@ async function join(state: State, pidfd: number, command: string[], flags: ExecF
       ...main,
       args: command,
       env: environment(
-        [...main.env.filter(isNotOurTerminals(main)), ...(isOurs ? [`HOME=${home}`] : [])],
+        [...main.env.filter(isNotOurTerminals(main)), ...(home && !state.hasOwnHome ? [`HOME=${home}`] : [])],
         [...(flags.tty ? [`TERM=${process.env.TERM ?? 'xterm'}`] : []), ...(flags.env ?? [])],
       ),
       cwd: flags.workdir === undefined ? main.cwd : workdir(flags.workdir),
@@ -58,8 +56,8 @@ const isNotOurTerminals =
   (entry: string) =>
     !(terminal && entry.startsWith('TERM='))
 
-/** What each `-u` means according to the container's own files. */
-async function accountsIn(pid: number, texts: readonly string[]): Promise<Account[]> {
+/** What `-u` means according to the container's own files. */
+async function accountIn(pid: number, text: string): Promise<Account> {
   using root = closing(await openInside(pid, '/', { flags: O_RDONLY | O_DIRECTORY | O_CLOEXEC }))
-  return texts.map(text => user(text, [`/proc/self/fd/${root.fd}`]))
+  return user(text, [`/proc/self/fd/${root.fd}`])
 }

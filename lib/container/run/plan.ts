@@ -52,11 +52,16 @@ export interface RunRequest {
   pumps?: Pumps
 }
 
+export interface RunPlan extends Plan {
+  /** whether `-e` or the image sets HOME */
+  hasOwnHome: boolean
+}
+
 /**
  * The plan for a container of `minilab run`. Throws a usage error if there is no command, or if the image has no such user
  * or place.
  */
-export function planRun(request: RunRequest, source: RootSource, id: string, stdio: Stdio): Plan {
+export function planRun(request: RunRequest, source: RootSource, id: string, stdio: Stdio): RunPlan {
   const folder = containerFolder(id)
   const lower = source.layers.toReversed()
   const isImage = source.kind === 'image'
@@ -96,6 +101,7 @@ export function planRun(request: RunRequest, source: RootSource, id: string, std
   spec.mounts.push(...volumes)
   process.terminal = request.terminal
   const { home, ...ids } = user(request.user || User || '0', lower) // as Docker: -u "" is the image's user
+  const hasOwnHome = environment(Env, request.env).some(entry => entry.startsWith('HOME='))
   process.user = ids
   // as Docker: TERM is set only with a terminal, or by the image
   process.env = environment(
@@ -117,6 +123,7 @@ export function planRun(request: RunRequest, source: RootSource, id: string, std
     spec,
     rootfs,
     ...(isImage && { layers: { lower, folder, keep: !request.remove } }),
+    hasOwnHome,
     network: planNetwork(request.network),
     ledger: new Ledger(dataFolder()),
     stdio,

@@ -25,7 +25,7 @@ import { commitState, containerFolder, prepareState, states, writeState } from '
 import { Connection } from '../streams/connection.ts'
 import { openSlave } from '../streams/our-terminal.ts'
 import { streams } from '../streams/streams.ts'
-import { planRun, type RunRequest } from './plan.ts'
+import { planRun, type RunRequest, type RunPlan } from './plan.ts'
 import { randomHex } from '../../kernel/process/random.ts'
 
 /** The parts of all seven chapters, and what does not fit into a chapter, in the order in which the child applies them. */
@@ -74,7 +74,7 @@ export async function runContainer(request: RunRequest, all = PARTS): Promise<nu
 export async function start(
   request: RunRequest,
   source: RootSource,
-  plan: Plan,
+  plan: RunPlan,
   all: readonly Part[] = PARTS,
   more: readonly Part[] = [],
 ): Promise<Started> {
@@ -86,7 +86,7 @@ export async function start(
     const parts = [
       ...partsFor(request, plan, all).map(part => (init && part === program ? init.part : part)),
       etcFiles(containerFolder(id)),
-      remembered(request, source, held.name),
+      remembered(request, source, held.name, plan.hasOwnHome),
       ...more,
     ]
     started = await startParts(parts, { ...plan, ...(init && { init }) })
@@ -109,7 +109,7 @@ const startOf = (connection: Connection): Part => ({
 })
 
 /** Written as the last step while the child waits at its gate: later its program may have filled the disk. */
-const remembered = (request: RunRequest, source: RootSource, name: string): Part => ({
+const remembered = (request: RunRequest, source: RootSource, name: string, hasOwnHome: boolean): Part => ({
   name: program.name,
   async attach(container, pid) {
     const { id, spec, cable, ledger, monitor } = container
@@ -125,6 +125,7 @@ const remembered = (request: RunRequest, source: RootSource, name: string): Part
       command: spec.process.args,
       created: new Date().toISOString(),
       ports: request.ports,
+      hasOwnHome,
       log: request.log ?? null,
       address: cable?.address ?? null,
       boot: bootId(),

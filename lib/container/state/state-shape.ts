@@ -66,6 +66,8 @@ export const isState = object({
   command: texts,
   created: text,
   ports: texts,
+  /** whether `run -e` or the image has set its HOME: then that of another user does not replace it */
+  hasOwnHome: optional(flag),
   address: nullable(text),
   log: nullable(text),
   /** identifies the current boot: until the next one, a pid and a start time together are never reused */
