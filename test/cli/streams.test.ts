@@ -173,6 +173,34 @@ test('every byte arrives, also where a reader is slow; a neighbour in the pipeli
   expect(out.trim()).toBe('301000')
 })
 
+// the kernel keeps SIGPIPE and SIGHUP away from the first process of a pid namespace: it would write for ever
+test.each([
+  ['', 128 + 13],
+  ['-t', 128 + 1],
+  ['--init', 128 + 13],
+])('run %s ends when its output has lost its reader', (flags, status) => {
+  const words = `run --rm ${flags} --network none default sh -c 'while :; do echo x; done'`
+  const script = `(${process.execPath} -- ${ENTRY} ${words}; echo $? >&2) | head -1`
+  const { stdout, stderr } = spawnSync('sh', ['-c', script], {
+    encoding: 'utf8',
+    env: { ...process.env, MINILAB_DATA: data[self] },
+    timeout: 60_000, // against hanging
+  })
+  expect({ stdout: stdout.trimEnd(), stderr }).toEqual({ stdout: 'x', stderr: `${status}\n` })
+})
+
+test('a program that handles the loss of its reader decides itself', () => {
+  const program = `trap '' PIPE; while echo x; do :; done 2>/dev/null; exit 7`
+  const words = `run --rm --network none default sh -c "${program}"`
+  const script = `(${process.execPath} -- ${ENTRY} ${words}; echo $? >&2) | head -1`
+  const { stdout, stderr } = spawnSync('sh', ['-c', script], {
+    encoding: 'utf8',
+    env: { ...process.env, MINILAB_DATA: data[self] },
+    timeout: 60_000, // against hanging
+  })
+  expect({ stdout, stderr }).toEqual({ stdout: 'x\n', stderr: '7\n' })
+})
+
 // bytes: more than the named pipe holds, and no more than that and our pipe hold, also where writes leave a part of a page unused
 const MUCH = 81_920
 test('where nobody reads, a signal ends us once the container has ended; what it wrote to a named pipe waits no longer', async () => {

@@ -4,7 +4,7 @@ import { constants } from 'node:os'
 import { type Child, type Exit, heldByTracer } from '../../kernel/process/child.ts'
 import { Interrupted } from '../../common/errors.ts'
 import { hearSignals } from '../../kernel/process/hear-signals.ts'
-import { isStopped } from '../../kernel/process/procfs.ts'
+import { isSpared, isStopped } from '../../kernel/process/procfs.ts'
 import { endProcess } from '../../kernel/process/signal.ts'
 import { type Pumped, pump } from './pump.ts'
 import { type Stdio, Streams } from './streams.ts'
@@ -55,7 +55,9 @@ export class Connection implements Disposable {
 
   constructor({ interactive, terminal }: ConnectionOptions) {
     this.#interactive = interactive
-    this.#streams = terminal ? undefined : new Streams({ interactive })
+    this.#streams = terminal
+      ? undefined
+      : new Streams({ interactive, unread: () => this.#endUnread('SIGPIPE') })
     this.stdio = this.#streams?.stdio ?? ['null', 'null', 'null']
     this.#signals = hearSignals(signal => this.#hear(signal))
   }
@@ -64,10 +66,11 @@ export class Connection implements Disposable {
   async attend(child: Child, terminal?: Terminal): Promise<Exit> {
     this.#child = child
     this.#streams?.start()
-    if (terminal) this.#pumped = pump(terminal.master, this.#interactive)
+    if (terminal) this.#pumped = pump(terminal.master, this.#interactive, () => this.#endUnread('SIGHUP'))
     for (const signal of this.#early.splice(0)) this.#hear(signal)
     try {
-      return await Promise.race([child.exit, this.#heldByTracer.promise])
+      const exit = await Promise.race([child.exit, this.#heldByTracer.promise])
+      return this.#unreadBy && exit.signal === 'SIGKILL' ? { status: null, signal: this.#unreadBy } : exit
     } finally {
       this.#hasEnded = true
       // kept open until now: if a program closes its own, it can reopen it, and the terminal has not reached its end
@@ -87,6 +90,17 @@ export class Connection implements Disposable {
     ])
     if (signal !== undefined) throw new Interrupted(signal)
   }
+
+  /**
+   * The program has written, and its output has no reader any more. Such a signal ends every other program, so also `run | head -1`;
+   * of the first process of a pid namespace the kernel keeps it away, and it could write for ever.
+   */
+  #endUnread(signal: 'SIGPIPE' | 'SIGHUP'): void {
+    if (!this.#child || !isSpared(this.#child.pid, signal)) return
+    this.#unreadBy = signal
+    this.#child.kill('SIGKILL')
+  }
+  #unreadBy: 'SIGPIPE' | 'SIGHUP' | undefined
 
   #hear(signal: number): void {
     if (this.#hasEnded) return void (ENDING.has(signal) && this.#interrupted.resolve(signal))

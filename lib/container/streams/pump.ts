@@ -19,8 +19,9 @@ export interface Pumped {
 /**
  * Connects our terminal to a container's. Keys go there unchanged (so Ctrl-C is for the container), its output
  * arrives no faster than it is consumed, and it follows our window size. Takes over the descriptor of its master.
+ * `unread` is called when there is output, and our stdout has no reader.
  */
-export function pump(master: number, interactive: boolean): Pumped {
+export function pump(master: number, interactive: boolean, unread: () => void): Pumped {
   const theirs = ourEnd(master)
   const keys = new Wake()
   const ended = new Wake()
@@ -30,7 +31,10 @@ export function pump(master: number, interactive: boolean): Pumped {
     ? carry({ fd: 0, ours: false }, bytes => writeAll(theirs, bytes, keys), keys).catch(readerGone)
     : Promise.resolve()
   const done = carry(theirs, bytes => writeAll({ fd: 1, ours: false }, bytes), ended)
-    .catch(readerGone)
+    .catch((error: unknown) => {
+      if (codeOf(error) === 'EPIPE') unread()
+      else readerGone(error)
+    })
     .catch((error: unknown) => {
       throw refused('write to stdout', error)
     })

@@ -35,6 +35,8 @@ export interface StreamsOptions {
   interactive: boolean
   /** the log that 1 and 2 are written to, by log pumps */
   log?: string
+  /** called when the program has written to 1 or 2, and there is no reader */
+  unread?: () => void
   /** our descriptors that they are connected with: our own three unless given */
   from?: [number, number, number]
 }
@@ -56,14 +58,16 @@ export class Streams {
   readonly #input: { from: number; to: number } | undefined
   readonly #outputs: { from: number; to: number; name: StreamName }[] = []
   readonly #log: string | undefined
+  readonly #unread: (() => void) | undefined
   #held: number | undefined
   #feeding: Promise<void> | undefined
   #draining: Promise<void>[] = []
   #failed: MinilabError<'machine'> | undefined
 
-  constructor({ interactive, log, from = [0, 1, 2] }: StreamsOptions) {
+  constructor({ interactive, log, unread, from = [0, 1, 2] }: StreamsOptions) {
     const [input, output, errors] = from
     this.#log = log
+    this.#unread = unread
     const hasInput = interactive && (log !== undefined || !isNull(input, 'stdin'))
     const to = hasInput ? this.#pipe('write') : -1
     // in the background nothing is written to it, but it stays open until the container has ended, like docker run -d -i
@@ -146,8 +150,9 @@ export class Streams {
       await carry(ourEnd(from), bytes => writeAll({ fd: to, ours: false }, bytes), this.#wake)
     } catch (error) {
       // there is no reader any more, or our terminal has gone: not an error of ours, and the program notices it by its own pipe
-      const hasGone = ['EPIPE', 'ECONNRESET', ...(isTerminal ? ['EIO'] : [])]
-      if (!hasGone.includes(codeOf(error) ?? '')) this.#failed ??= refused(`write to ${stream}`, error)
+      const code = codeOf(error) ?? ''
+      if (['EPIPE', 'ECONNRESET'].includes(code)) this.#unread?.()
+      else if (code !== 'EIO' || !isTerminal) this.#failed ??= refused(`write to ${stream}`, error)
     } finally {
       closeSync(from) // a program that goes on writing gets EPIPE, SIGPIPE
     }

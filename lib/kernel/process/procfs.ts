@@ -1,5 +1,6 @@
 import { codeOf } from '../../common/error-code.ts'
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
+import { constants } from 'node:os'
 
 /** The eight kinds of namespaces, by their names under /proc/<pid>/ns: namespaces(7). */
 export const NAMESPACES = ['user', 'pid', 'mnt', 'uts', 'ipc', 'net', 'cgroup', 'time'] as const
@@ -40,6 +41,17 @@ export function status(pid: Pid): Record<string, string> {
 /** The pids of the process in every pid namespace it is in, outermost first. */
 export function nsPids(pid: Pid): number[] {
   return (status(pid).NSpid ?? '').split(/\s+/).map(Number)
+}
+
+/**
+ * Whether the kernel keeps a signal away from a process that would end it: from the first process of a pid namespace, if that neither
+ * handles, ignores nor blocks it: pid_namespaces(7). False if the process has ended.
+ */
+export function isSpared(pid: Pid, signal: NodeJS.Signals): boolean {
+  const fields = ifReadable(() => status(pid))
+  if (!fields || !/\s1$/.test(fields.NSpid ?? '')) return false
+  const bit = 1n << BigInt(constants.signals[signal] - 1)
+  return ['SigBlk', 'SigIgn', 'SigCgt'].every(name => (BigInt(`0x${fields[name]}`) & bit) === 0n)
 }
 
 /** A number of /proc/<pid>/stat by its place in proc_pid_stat(5), from the fourth field on. */
