@@ -193,6 +193,8 @@ const NEEDLESS = [
   /^(mkdirat|mknodat|symlinkat) .* \w+$/,
   // a user namespace may deny it, and there is nothing to do about that
   /^setgroups .* \w+$/,
+  // where it may not be seen whether stdout and stderr are one file, they are two
+  /^kcmp .* EPERM$/,
   // a search along PATH goes on
   /^execve .* \w+$/,
   // step 6: the socket that waits for the first datagram, which cannot even be sent; the child that has tried ends with that

@@ -181,7 +181,7 @@ function isSameFile(one: number, other: number): boolean {
   try {
     return now.kcmp(process.pid, process.pid, KCMP_FILE, one, other) === 0
   } catch (error) {
-    if (error instanceof SyscallError) return false // a kernel without it, or a filter that forbids it
+    if (error instanceof SyscallError && ['ENOSYS', 'EPERM'].includes(error.code)) return false // a kernel without it, or a filter that forbids it
     throw error
   }
 }

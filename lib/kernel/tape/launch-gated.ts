@@ -5,6 +5,9 @@ import { type Launched, launch } from './launch.ts'
 import { SyscallError } from '../syscalls/syscall-error.ts'
 import type { Replayed, Tape } from './tape.ts'
 
+/** How long a worker of libuv may take to begin with a launch: ms. */
+const BEGIN_LIMIT = 1000
+
 /** A child that has left our memory: by its execve, by its exit, or because a call was refused. */
 export interface Arrived {
   child: Child
@@ -65,7 +68,9 @@ export async function launchGated(
 function begin(tape: Tape, gate: Gate, flags: number): Launched {
   try {
     const launched = launch(tape, flags)
-    while (!launched.hasCloned()) gate.awaitArrival(1) // a clone3 that is refused makes no event
+    // a clone3 that is refused makes no event; and without memory the worker may never begin
+    for (let waited = 0; !launched.hasCloned() && (launched.hasBegun() || waited < BEGIN_LIMIT); waited++)
+      gate.awaitArrival(1)
     return launched
   } catch (error) {
     gate.abandon()

@@ -47,6 +47,8 @@ export interface Launched {
   replayed: Promise<Replayed[]>
   /** Whether clone3 has made the child, or was refused. Also true where other launches hold the workers, so that it may have to wait for them. */
   hasCloned(): boolean
+  /** Whether a worker has begun with it. */
+  hasBegun(): boolean
   /** then: the error of a call that was refused beside the child */
   asideFailure(): SyscallError | undefined
   /** What an earlier call returned, while the child waits at a gate: possible because its memory, or the file with its tape, is shared. */
@@ -153,6 +155,7 @@ export function launch(tape: Tape, flags = 0): Launched {
     },
     replayed,
     hasCloned: () => !hasWorker || over || (look(), known.pid !== 0) || first.left !== 0n,
+    hasBegun: () => first.began !== 0n,
     asideFailure: () => refusedAside,
     result({ op }) {
       const at = tape.ops.indexOf(op)
