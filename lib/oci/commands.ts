@@ -15,6 +15,8 @@ export interface Call {
   warn(text: string): void
   /** says why the command fails, where nothing can be thrown any more */
   fail(text: string): void
+  /** --systemd-cgroup: systemd makes the cgroup of a new container */
+  systemd: boolean
   /** --mine: the learner's parts make the container */
   mine?: Mine
 }
@@ -53,7 +55,7 @@ export const GLOBAL: FlagTable = {
   debug: { kind: 'switch' },
   mine: { kind: 'switch' },
   workspace: { kind: 'value' },
-  'systemd-cgroup': { refused: 'it needs systemd over D-Bus: let the engine use the cgroupfs driver' },
+  'systemd-cgroup': { kind: 'switch' },
   rootless: { refused: 'start it as the user whom it is for', value: true },
   criu: { refused: CRIU, value: true },
   help: { kind: 'switch', short: 'h' },

@@ -82,13 +82,15 @@ export interface Created {
  * If anything fails, nothing is left. `ownTerminal`: its terminal may stay with us, instead of going to --console-socket.
  */
 export async function createContainer(
-  { root: states, flags, debug, warn, mine }: Call,
+  { root: states, flags, debug, warn, mine, systemd }: Call,
   id: string,
   { ownTerminal = false } = {},
 ): Promise<Created> {
   const folder = folderOf(states, id)
   const bundle = bundleOf(flags.value('bundle') ?? '.')
   const config = readConfig(bundle)
+  const bySystemd = systemd ? await import('./systemd/part.ts') : undefined
+  const unit = bySystemd?.plannedUnit(config, id)
   const console = flags.value('console-socket')
   if (!ownTerminal || console) checkConsole(config.process.terminal ?? false, console)
   if (!mine?.keeper) makeFolder(states, folder)
@@ -104,10 +106,15 @@ export async function createContainer(
     const parts = (mine?.arrange ?? ours)(
       {
         keyring: flags.has('no-new-keyring') ? [] : [keyring],
-        cgroup: needsCgroup(plan) ? [limits] : [],
+        cgroup:
+          bySystemd && unit
+            ? [bySystemd.limitsInUnit(unit, join(folder, 'undo'), config.annotations)]
+            : needsCgroup(plan)
+              ? [limits]
+              : [],
         lookup,
         last: [
-          described(config, bundle, recorded),
+          described(config, bundle, recorded, unit?.name),
           hooks(config, plan, folder, recorded),
           recording(held, folder, { console, pidfd: flags.value('pidfd-socket') }, recorded),
         ],
@@ -197,10 +204,15 @@ const keyring: Part = {
 }
 
 /** Once the container has a process and a cgroup, it can be described. */
-const described = (config: Config, bundle: string, recorded: { state?: State }): Part => ({
+const described = (
+  config: Config,
+  bundle: string,
+  recorded: { state?: State },
+  unit: string | undefined,
+): Part => ({
   name: program.name,
   attach(container, pid) {
-    recorded.state = stateOf(container, config, bundle, pid)
+    recorded.state = { ...stateOf(container, config, bundle, pid), unit }
   },
 })
 

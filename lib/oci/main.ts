@@ -51,10 +51,13 @@ async function main(words: string[]): Promise<number> {
     debug: text => debug.on && write(log, 'debug', text),
     warn: text => write(log, 'warning', text),
     fail: text => write(log, 'error', text),
+    systemd: global.has('systemd-cgroup'),
   }
   const workspace = global.value('workspace')
   if (workspace !== undefined && !global.has('mine'))
     throw new MinilabError('usage', '--workspace says where your parts are', 'add --mine')
+  if (global.has('mine') && call.systemd)
+    throw new MinilabError('usage', '--mine makes the cgroup by your own part', 'leave out --systemd-cgroup')
   if (!global.has('mine') || !command.makes) return (await run(call)) ?? 0
   return (await import('./own-parts/with-own-parts.ts')).withOwnParts(call, run, workspace)
 }
@@ -111,6 +114,7 @@ function help(): string {
     ...flagLines(GLOBAL),
     '',
     '--mine makes containers from the parts that you wrote in the labs, in the folder --workspace.',
+    '--systemd-cgroup: systemd makes the cgroup, as a scope. linux.cgroupsPath is then SLICE:PREFIX:NAME.',
     '',
     'Commands:',
     ...commands,

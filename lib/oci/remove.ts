@@ -4,15 +4,19 @@ import { codeOf } from '../common/error-code.ts'
 import { isAlive, isGone, startTime, unlessGone } from '../kernel/process/procfs.ts'
 import type { Call } from './commands.ts'
 import { folderOf, type State } from './state.ts'
-import { madeCgroups } from './undo-log.ts'
+import { madeCgroups, madeUnit } from './undo-log.ts'
 
 /** Takes back what was made for a container whose first process has ended: its cgroups, with all that runs in them, then its folder. */
 export async function removeContainer(root: string, folder: string): Promise<void> {
-  for (const { path, use } of madeCgroups(join(folder, 'undo')).toReversed()) {
+  const undo = join(folder, 'undo')
+  for (const { path, use } of madeCgroups(undo).toReversed()) {
     if (removedAtOnce(path) || use === 'parent') continue
     const { removeCgroup } = await import('../kernel/cgroup/cgroup.ts')
     await removeCgroup(path, 'container')
   }
+  const unit = madeUnit(undo)
+  // after its processes: to stop it first would give them the time that systemd gives to services
+  if (unit !== undefined) (await import('./systemd/manager.ts')).stopUnit(unit)
   await removeRoot(join(folder, ROOT))
   removeFolder(root, folder)
 }

@@ -125,7 +125,7 @@ export function weight(shares: number): number {
 }
 
 /** Throws a usage error if the limit of memory plus swap is below that of memory alone: it would have no effect. */
-function checkSwap({ memory: { limit = 0, swap = 0 } = {} }: ResourcesSpec): void {
+export function checkSwap({ memory: { limit = 0, swap = 0 } = {} }: ResourcesSpec): void {
   if (swap <= 0) return
   if (limit <= 0)
     throw new MinilabError(
@@ -167,7 +167,7 @@ export const limits: Part = {
 }
 
 /** The controllers that the wanted limits need. */
-function controllersFor(resources: ResourcesSpec): string[] {
+export function controllersFor(resources: ResourcesSpec): string[] {
   const wanted = LIMITS.filter(l => l.value(resources) !== undefined).map(l => l.controller)
   if (resources.hugepageLimits?.length) wanted.push('hugetlb')
   if (Object.keys(resources.rdma ?? {}).length) wanted.push('rdma')
@@ -198,7 +198,7 @@ export function notedCgroup(
  * Records each change once. A controller that another command has handed down, and would undo, is recorded as ours
  * too: the kernel refuses to undo it while we use it, so then it is up to us, as the last to end.
  */
-function noteIn(ledger: Ledger): (change: CgroupChange) => void {
+export function noteIn(ledger: Ledger): (change: CgroupChange) => void {
   const noted = new Set(ledger.entries.map(entry => JSON.stringify(entry)))
   return change => {
     let entry = change

@@ -2,12 +2,13 @@ import { readFileSync } from 'node:fs'
 import { MinilabError } from '../../common/errors.ts'
 import { parseJson } from '../../common/json.ts'
 import { setLimits } from '../../container/parts/limits.ts'
+import type { ResourcesSpec } from '../../container/spec.ts'
 import type { Call } from '../commands.ts'
 import { isResources } from '../config.ts'
 import { cgroupOf } from '../freeze.ts'
 import { load, statusOf } from '../state.ts'
 
-export function run({ root, flags, args: [id = ''] }: Call): void {
+export async function run({ root, flags, args: [id = ''] }: Call): Promise<void> {
   const state = load(root, id)
   const path = flags.value('resources')
   if (path === undefined)
@@ -24,5 +25,15 @@ export function run({ root, flags, args: [id = ''] }: Call): void {
   // As runc does (update.go: SkipDevices): containerd's CRI sends all resources of the container, and the first rule of its devices
   // denies them all, those that `create` always allows too.
   const { devices: _, ...limits } = resources
+  if (state.unit !== undefined) await tellSystemd(state.unit, limits)
   setLimits(cgroupOf(state), limits)
+}
+
+/** First, as systemd writes the files too: what they finally have is exact. */
+async function tellSystemd(unit: string, limits: ResourcesSpec): Promise<void> {
+  const [{ setUnitProperties, systemdsVersion }, { propertiesFor }] = await Promise.all([
+    import('../systemd/manager.ts'),
+    import('../systemd/properties.ts'),
+  ])
+  setUnitProperties(unit, propertiesFor(limits, systemdsVersion()))
 }
