@@ -17,7 +17,7 @@ const FAULTS = 'test/fire/*.test.ts'
 const ATTACKS = 'test/attacks/*.test.ts'
 const MACHINES = 'test/machines/*.test.ts'
 /** What starts real engines, which run `minilab-oci`. */
-const ENGINES = 'test/oci/{docker,docker-users,podman,containerd,cri,same-view,mine,rootless}.test.ts'
+const ENGINES = 'test/oci/{docker,docker-users,podman,containerd,cri,same-view,mine,rootless,systemd}.test.ts'
 /** What `npm test` has, in one mode. */
 const FEATURES = globSync('test/**/*.test.ts', {
   cwd: import.meta.dirname,

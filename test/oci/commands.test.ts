@@ -286,7 +286,6 @@ describe.skipIf(lacks)(`minilab-oci${lacks}`, () => {
   })
 
   test.each([
-    ['--systemd-cgroup', ['--systemd-cgroup', 'list']],
     ['--no-pivot', ['create', '--no-pivot', 'x']],
     ['checkpoint', ['checkpoint', 'x']],
   ])('%s is refused by name', (name, args) => expect(oci(...args).stderr).toMatch(`${name} is not supported`))

@@ -1,4 +1,5 @@
 import { closing, openFile } from '../../common/descriptor.ts'
+import { codeOf } from '../../common/error-code.ts'
 import { BPF_PROG_ATTACH, BPF_PROG_LOAD } from '../syscalls/constants.ts'
 import { now } from '../syscalls/now.ts'
 
@@ -25,7 +26,17 @@ function load(type: number, attachment: number, program: Uint8Array): number {
   const head = words(type, program.length / 8)
   // log_level, log_size, log_buf, kern_version, prog_flags, prog_name, prog_ifindex, expected_attach_type
   const rest = words(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, attachment)
-  return now.bpf(BPF_PROG_LOAD, [head, { at: program }, { at: Buffer.from('GPL\0') }, rest], 24 + rest.length)
+  const attempt = () =>
+    now.bpf(BPF_PROG_LOAD, [head, { at: program }, { at: Buffer.from('GPL\0') }, rest], 24 + rest.length)
+  // the verifier gives up when a signal is pending, as the SIGCHLD of a program that we have run: kernel/bpf/verifier.c, do_check()
+  for (let left = 10; left > 0; left--) {
+    try {
+      return attempt()
+    } catch (error) {
+      if (codeOf(error) !== 'EAGAIN') throw error
+    }
+  }
+  return attempt()
 }
 
 const words = (...numbers: number[]) => new Uint8Array(Uint32Array.from(numbers).buffer)

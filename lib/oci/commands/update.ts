@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { MinilabError } from '../../common/errors.ts'
 import { parseJson } from '../../common/json.ts'
-import { setLimits } from '../../container/parts/limits.ts'
+import { controllersFor, setLimits } from '../../container/parts/limits.ts'
 import type { ResourcesSpec } from '../../container/spec.ts'
+import type { Cgroup } from '../../kernel/cgroup/cgroup.ts'
 import type { Call } from '../commands.ts'
 import { isResources } from '../config.ts'
 import { cgroupOf } from '../freeze.ts'
@@ -25,8 +26,23 @@ export async function run({ root, flags, args: [id = ''] }: Call): Promise<void>
   // As runc does (update.go: SkipDevices): containerd's CRI sends all resources of the container, and the first rule of its devices
   // denies them all, those that `create` always allows too.
   const { devices: _, ...limits } = resources
-  if (state.unit !== undefined) await tellSystemd(state.unit, limits)
-  setLimits(cgroupOf(state), limits)
+  const cgroup = cgroupOf(state)
+  if (state.unit !== undefined) {
+    refuseMissing(cgroup, limits)
+    await tellSystemd(state.unit, limits)
+  }
+  setLimits(cgroup, limits)
+}
+
+/** A scope needs no controllers: what its cgroup cannot limit would be ignored. */
+function refuseMissing(cgroup: Cgroup, limits: ResourcesSpec): void {
+  const missing = controllersFor(limits).find(name => !cgroup.controller(name))
+  if (missing === undefined) return
+  throw new MinilabError(
+    'limited',
+    `the container's cgroup has no ${missing} controller`,
+    'leave out what needs it',
+  )
 }
 
 /** First, as systemd writes the files too: what they finally have is exact. */
