@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs'
 import { basename } from 'node:path'
 import type { Entry } from '../../container/ledger/ledger-entry.ts'
-import { recover } from '../../container/ledger/ledger.ts'
+import { Ledger, recover } from '../../container/ledger/ledger.ts'
 import { elsewhere, refuseElsewhere } from '../../container/state/elsewhere.ts'
 import { heldByLiving } from '../../container/state/held-changes.ts'
 import {
@@ -17,6 +17,7 @@ import { removeTree } from '../../image/tree.ts'
 import { removeCgroup, thaw } from '../../kernel/cgroup/cgroup.ts'
 import { ourCgroups } from '../../kernel/cgroup/make-cgroup.ts'
 import { closing } from '../../common/descriptor.ts'
+import { codeOf } from '../../common/error-code.ts'
 import { MinilabError } from '../../common/errors.ts'
 import { bootId, children } from '../../kernel/process/procfs.ts'
 import { ended, endProcess, findProcess, send } from '../../kernel/process/signal.ts'
@@ -52,9 +53,22 @@ export async function remove(word: string, force: boolean): Promise<string> {
   }
   refuseElsewhere(state)
   await keeperDone(state, force)
-  removeTree(containerFolder(state.id))
-  if (state.log) rmSync(state.log, { force: true })
+  await discard(containerFolder(state.id), state.log)
   return state.name
+}
+
+/** Removes a container's files. If that is interrupted or refused, the next command goes on: without its state, `ps` does not list it. */
+async function discard(folder: string, log?: string | null): Promise<void> {
+  const ledger = new Ledger(dataFolder())
+  try {
+    if (log) ledger.add({ kind: 'file', path: log })
+    ledger.add({ kind: 'folder', path: folder })
+  } catch (error) {
+    if (!['ENOSPC', 'EDQUOT'].includes(codeOf(error) ?? '')) throw error
+    removeTree(folder) // this makes room for the next ledger
+    if (log) rmSync(log, { force: true })
+  }
+  await ledger.settle()
 }
 
 /**
@@ -86,7 +100,7 @@ async function removeDamaged(id: string, force: boolean): Promise<string> {
     if (use === 'container' && basename(path) === id) await removeCgroup(path, use)
   const first = recordedProcess(id)
   if (first) await endProcess(first.pid, first.started)
-  removeTree(containerFolder(id))
+  await discard(containerFolder(id))
   return id
 }
 
