@@ -53,7 +53,7 @@ const hosts = (name: string, address?: string) =>
   ].join('\n')
 
 const STUB = '127.0.0.53'
-/** The file that systemd-resolved itself uses: systemd-resolved.service(8). */
+/** In which systemd-resolved lists the servers that it asks: systemd-resolved.service(8). */
 const UPSTREAM = '/run/systemd/resolve/resolv.conf'
 
 /** The host's resolv.conf(5); if that names only systemd-resolved's stub, the servers behind it. */
