@@ -3,8 +3,9 @@
 ':' //; [ -z "${NODE_DEBUG+x}" ] || { export MINILAB_NODE_DEBUG="$NODE_DEBUG"; unset NODE_DEBUG; }
 ':' //; unset NODE_CHANNEL_FD NODE_UNIQUE_ID; [ -d "${NODE_COMPILE_CACHE:-/}" ] || mkdir -p "$NODE_COMPILE_CACHE" 2>/dev/null || unset NODE_COMPILE_CACHE
 ':' //; export MINILAB_OPEN_FILES="$(ulimit -Sn)"
+':' //; { while read -r n v; do case $n in SigIgn:) export MINILAB_IGNORED="$v" && break ;; esac; done </proc/self/status; } 2>/dev/null || :
 ':' //; export MINILAB_CALLED="${MINILAB_CALLED-$0}"; exec node -- "$0" "$@"
-// For a shell the five lines above start Node; for Node they are five strings. The arguments stand behind `--`, and NODE_OPTIONS is
+// For a shell the six lines above start Node; for Node they are six strings. The arguments stand behind `--`, and NODE_OPTIONS is
 // kept from us: an option of either kind is meant for the container's program.
 // The entry, in plain JavaScript: an entry in TypeScript costs 50 ms more, for the type stripper, each time.
 import { existsSync, statSync, writeSync } from 'node:fs'
@@ -33,6 +34,9 @@ process.on('SIGUSR1', function end() {
   process.off('SIGUSR1', end) // without a listener it has its default effect; process.exit() would wait for workers
   process.kill(process.pid, 'SIGUSR1')
 })
+
+// Under nohup(1) SIGHUP is ignored, in hear-signals.ts too. Node has reset that; the shell has read it: SigIgn, in hexadecimal.
+if (/[13579bdf]$/.test(process.env.MINILAB_IGNORED ?? '')) process.on('SIGHUP', () => {})
 
 // A launch that waits at its gate holds a libuv worker. libuv reads this once, at the first asynchronous call.
 process.env.UV_THREADPOOL_SIZE = String(Math.max(8, Number(process.env.UV_THREADPOOL_SIZE) || 0))

@@ -201,6 +201,35 @@ test('a program that handles the loss of its reader decides itself', () => {
   expect({ stdout, stderr }).toEqual({ stdout: 'x\n', stderr: '7\n' })
 })
 
+// nohup(1): the hangup of the caller's terminal ends neither the command nor the program
+const LAUNCHER = join(import.meta.dirname, '../../minilab')
+test.each([
+  ['nohup', 'run', 0, 'ready\ngo\n'],
+  ['nohup', 'exec', 0, 'ready\ngo\n'],
+  ['env', 'exec', 129, 'ready\n'],
+])('a hangup of %s minilab %s', async (under, command, status, said) => {
+  const env = { ...process.env, MINILAB_DATA: data[self] }
+  const minilab = (...args: string[]) => execFileSync(LAUNCHER, args, { env, encoding: 'utf8' }).trim()
+  const detached = 'run -d --network none default sleep 1000'.split(' ')
+  const id = command === 'exec' ? minilab(...detached) : ''
+  if (id) onTestFinished(() => void minilab('rm', '-f', id))
+  const where = id ? [id] : ['--rm', '--network', 'none', 'default']
+  const program = ['sh', '-c', 'echo ready; read word; echo $word']
+  const child = spawn(under, [LAUNCHER, command, '-i', ...where, ...program], {
+    env,
+    stdio: ['pipe', 'pipe', 'ignore'],
+  })
+  const over = once(child, 'exit')
+  let out = ''
+  for await (const bytes of child.stdout) {
+    out += String(bytes)
+    if (out !== 'ready\n') continue
+    child.kill('SIGHUP')
+    if (status === 0) child.stdin.end('go\n')
+  }
+  expect({ out, ended: await over }).toEqual({ out: said, ended: [status, null] })
+})
+
 // bytes: more than the named pipe holds, and no more than that and our pipe hold, also where writes leave a part of a page unused
 const MUCH = 81_920
 test('where nobody reads, a signal ends us once the container has ended; what it wrote to a named pipe waits no longer', async () => {

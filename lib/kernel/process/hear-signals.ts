@@ -25,9 +25,10 @@ const SIGNAL_NAMES = new Map(
 /** Real-time signals: signal(7). glibc keeps the first two for itself, and Node knows no names for the others. */
 const REAL_TIME = Array.from({ length: 31 }, (_, i) => 34 + i)
 
-/** Reports every signal sent to us, until it is disposed of; otherwise most signals would end us. */
+/** Reports every signal sent to us, but SIGHUP under nohup(1), until it is disposed of; otherwise most signals would end us. */
 export function hearSignals(hear: (signal: number) => void): Disposable {
-  const named = [...SIGNAL_NAMES].map(([number, name]) => [name, () => hear(number)] as const)
+  const heard = [...SIGNAL_NAMES].filter(([, name]) => name !== 'SIGHUP' || !isUnderNohup())
+  const named = heard.map(([number, name]) => [name, () => hear(number)] as const)
   for (const [name, listener] of named) process.on(name, listener)
   const realTime = hearRealTime(hear)
   return {
@@ -37,6 +38,9 @@ export function hearSignals(hear: (signal: number) => void): Disposable {
     },
   }
 }
+
+/** Whether the caller ignores SIGHUP: bin.mjs has seen to it that it does not end us. */
+const isUnderNohup = () => /[13579bdf]$/.test(process.env.MINILAB_IGNORED ?? '')
 
 /** JavaScript cannot run in a signal handler: this handler is machine code that writes the signal's number to a pipe. */
 function hearRealTime(hear: (signal: number) => void): () => void {
