@@ -123,7 +123,10 @@ export function explainRefused(error: unknown, { ops }: Latest): unknown {
   const { message, diagnosis, place } = failed
   const at = place.at && { at: place.at }
   // then the missing call is at fault
-  if (/^seccomp\(.* EACCES/.test(message) && !ops.some(({ args }) => args[0] === PR_SET_NO_NEW_PRIVS))
+  if (
+    /^seccomp\(.* EACCES/.test(message) &&
+    !ops.some(({ call, args }) => call === 'prctl' && args[0] === PR_SET_NO_NEW_PRIVS)
+  )
     return learnersError({
       what: `${NO_NEW_PRIVS} was left out, and this container asks for it: without it, or CAP_SYS_ADMIN, the kernel accepts no filter`,
       ...at,
