@@ -241,8 +241,7 @@ describe.skipIf(noTmux)(`in a terminal${noTmux}`, () => {
     terminal.type('/What the container must not see')
     await terminal.shows(/What the container must not see\n─+\n[^]*\n:/)
     expect(terminal.screen()).not.toMatch(/ESC|\[1m/)
-    terminal.key('q')
-    await terminal.shows(/ready> $/m)
+    await terminal.quit()
   })
 
   test('at 80 columns less shows each line of a recording as one line, and cuts it at the edge', async () => {
@@ -260,8 +259,7 @@ describe.skipIf(noTmux)(`in a terminal${noTmux}`, () => {
     const lines = terminal.screen().split('\n')
     const seen = lines.slice(lines.lastIndexOf('┌ recorded, in part')).map(line => line.trimEnd())
     expect(seen.slice(0, recording.length)).toEqual(recording.map(edge))
-    terminal.key('q')
-    await terminal.shows(/ready> $/m)
+    await terminal.quit()
   })
 
   test('$PAGER is a command line, and is given colours', async () => {

@@ -63,8 +63,7 @@ describe.skipIf(noTmux)(`from an empty workspace to a runtime of one's own${noTm
         await terminal.shows(limited ? 'not looked at' : `all ${lab.tasks.length} tasks`)
         await terminal.shows('q quit')
         if (!limited) expect(taskAt(readProgress({ folder }), lab)).toBe(undefined)
-        terminal.key('q')
-        await terminal.shows(/ready> *\n*$/)
+        await terminal.quit()
         terminal.type('clear')
       }
       if (numbers.length < labs.length) return

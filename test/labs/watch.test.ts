@@ -60,8 +60,7 @@ describe.skipIf(noTmux)(`watch${noTmux}`, () => {
     )
     terminal.key('n')
     await terminal.shows('Lab 7')
-    terminal.key('q')
-    await terminal.shows(/ready> $/m)
+    await terminal.quit()
     expect(readdirSync(join(learner.data, 'containers'))).toEqual([])
   })
 
@@ -91,8 +90,7 @@ describe.skipIf(noTmux)(`watch${noTmux}`, () => {
     await terminal.shows('checking lab 3')
     terminal.key('n')
     await terminal.shows('Lab 2')
-    terminal.key('q')
-    await terminal.shows(/ready>\s*$/)
+    await terminal.quit()
     expect(readdirSync(join(learner.data, 'containers'))).toEqual([])
     // what was ended is no attempt
     expect(Object.values(readProgress(learner).tasks).map(({ attempts }) => attempts)).toEqual([
@@ -110,7 +108,7 @@ describe.skipIf(noTmux)(`watch${noTmux}`, () => {
     expect(terminal.screen()).toMatch(/4 {2}limits +0 of 5/)
     terminal.key('v')
     await terminal.shows('all 6 tasks')
-    terminal.key('q')
+    await terminal.quit()
   })
 
   test('a window of another size has the same picture, in its width', async () => {
@@ -128,7 +126,7 @@ describe.skipIf(noTmux)(`watch${noTmux}`, () => {
       expect(screen.match(/━━ Lab 3/g)).toHaveLength(1)
       for (const line of screen.split('\n')) expect(line.trimEnd().length).toBeLessThanOrEqual(columns)
     }
-    terminal.key('q')
+    await terminal.quit()
   })
 
   test('reset all asks once, and no is what Enter says', async () => {
@@ -158,6 +156,6 @@ describe.skipIf(noTmux)(`watch${noTmux}`, () => {
     await terminal.shows(keys)
     learner.write('3-root.ts', solution('3-root'))
     await terminal.shows('all 6 tasks')
-    terminal.key('C-c')
+    await terminal.quit('C-c', /few>\s*$/)
   })
 })

@@ -66,6 +66,12 @@ export class Terminal {
     this.#tmux('send-keys', '-t', 'test', name)
   }
 
+  /** Ends a program by a key, and waits for the prompt: by then it has taken back what it made. */
+  async quit(key = 'q', prompt = /ready>\s*$/): Promise<void> {
+    this.key(key)
+    await this.shows(prompt)
+  }
+
   /** Text that is pasted, between brackets where the program has asked for them. */
   paste(text: string, { brackets = true } = {}): void {
     if (!brackets) return void this.#tmux('send-keys', '-t', 'test', '-l', text)
