@@ -89,8 +89,9 @@ export async function createContainer(
   const folder = folderOf(states, id)
   const bundle = bundleOf(flags.value('bundle') ?? '.')
   const config = readConfig(bundle)
-  const bySystemd = systemd ? await import('./systemd/part.ts') : undefined
-  const unit = bySystemd?.plannedUnit(config, id)
+  const inUnit = systemd
+    ? (await import('./systemd/part.ts')).limitsInUnit(config, id, join(folder, 'undo'))
+    : undefined
   const console = flags.value('console-socket')
   if (!ownTerminal || console) checkConsole(config.process.terminal ?? false, console)
   if (!mine?.keeper) makeFolder(states, folder)
@@ -106,15 +107,10 @@ export async function createContainer(
     const parts = (mine?.arrange ?? ours)(
       {
         keyring: flags.has('no-new-keyring') ? [] : [keyring],
-        cgroup:
-          bySystemd && unit
-            ? [bySystemd.limitsInUnit(unit, join(folder, 'undo'), config.annotations)]
-            : needsCgroup(plan)
-              ? [limits]
-              : [],
+        cgroup: inUnit || needsCgroup(plan) ? [inUnit ?? limits] : [],
         lookup,
         last: [
-          described(config, bundle, recorded, unit?.name),
+          described(config, bundle, recorded),
           hooks(config, plan, folder, recorded),
           recording(held, folder, { console, pidfd: flags.value('pidfd-socket') }, recorded),
         ],
@@ -204,15 +200,10 @@ const keyring: Part = {
 }
 
 /** Once the container has a process and a cgroup, it can be described. */
-const described = (
-  config: Config,
-  bundle: string,
-  recorded: { state?: State },
-  unit: string | undefined,
-): Part => ({
+const described = (config: Config, bundle: string, recorded: { state?: State }): Part => ({
   name: program.name,
   attach(container, pid) {
-    recorded.state = { ...stateOf(container, config, bundle, pid), unit }
+    recorded.state = stateOf(container, config, bundle, pid)
   },
 })
 

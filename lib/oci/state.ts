@@ -51,8 +51,6 @@ const isState = object({
   annotations: optional(mapOf(text)),
   /** its cgroup in each hierarchy */
   cgroups: listOf(object({ path: text, version: integer, controllers: texts })),
-  /** systemd's unit, if that made its cgroup */
-  unit: optional(text),
   hooks: optional(hooks),
 })
 

@@ -1,12 +1,12 @@
 // systemd as process 1 of its own namespaces, with cgroups below one that we make, and a copy of the root that nothing leaves.
 import { spawn, spawnSync } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { until } from '../../lib/common/until.ts'
 import { type Hierarchy, hierarchies } from '../../lib/kernel/cgroup/cgroupfs.ts'
 import { unlessGone } from '../../lib/kernel/process/procfs.ts'
 import type { Said } from './bench.ts'
-import { makeFolder, remove } from './engines.ts'
+import { makeFolder, remove, removeCgroups } from './engines.ts'
 
 /** How the machine sees cgroups: v2 alone, or v1 with v2 beside it. */
 export type Layout = 'v2' | 'v1'
@@ -59,12 +59,14 @@ exec env -i container=minilab PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/sy
 
 export class Machine implements AsyncDisposable {
   readonly #child
+  readonly #name: string
   readonly #folders: string[]
   readonly #base = makeFolder()
 
   private constructor(layout: Layout, shared: string[]) {
     const found = hierarchies()
-    this.#folders = found.map(({ mount }) => join(mount, `minilab-systemd-${process.pid}-${layout}`))
+    this.#name = `minilab-systemd-${process.pid}-${layout}`
+    this.#folders = found.map(({ mount }) => join(mount, this.#name))
     found.forEach((hierarchy, i) => makeDirectory(hierarchy, this.#folders[i] ?? ''))
     const v1 = found.filter(({ version }) => version === 1).map(({ controllers }) => controllers.join(','))
     this.#child = spawn('sh', ['-c', BOOT], {
@@ -131,7 +133,11 @@ export class Machine implements AsyncDisposable {
       this.#child.kill('SIGKILL') // --kill-child: systemd dies with it, and all of its pid namespace
       await ended
     }
-    const gone = await until(() => this.#folders.every(removeTree), 20_000)
+    const isGone = () => {
+      removeCgroups(this.#name)
+      return !this.#folders.some(existsSync)
+    }
+    const gone = await until(isGone, 20_000)
     if (!gone) throw new Error(`still in use: ${this.#folders.join(' ')}`)
     remove(this.#base)
   }
@@ -142,16 +148,4 @@ function makeDirectory({ version, controllers, mount }: Hierarchy, folder: strin
   mkdirSync(folder)
   if (version === 2 || !controllers.includes('cpuset')) return
   for (const file of CPUSET) writeFileSync(join(folder, file), readFileSync(join(mount, file)))
-}
-
-/** rmdir(2), from below; false if something is still in use. */
-function removeTree(path: string): boolean {
-  try {
-    for (const entry of unlessGone(() => readdirSync(path, { withFileTypes: true })) ?? [])
-      if (entry.isDirectory()) removeTree(join(path, entry.name))
-    unlessGone(() => rmdirSync(path))
-    return true
-  } catch {
-    return false
-  }
 }

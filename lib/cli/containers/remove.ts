@@ -13,11 +13,11 @@ import {
 } from '../../container/state/state.ts'
 import type { State } from '../../container/state/state-shape.ts'
 import { dataFolder } from '../../image/data-folder.ts'
+import { isFull } from '../../image/error.ts'
 import { removeTree } from '../../image/tree.ts'
 import { removeCgroup, thaw } from '../../kernel/cgroup/cgroup.ts'
 import { ourCgroups } from '../../kernel/cgroup/make-cgroup.ts'
 import { closing } from '../../common/descriptor.ts'
-import { codeOf } from '../../common/error-code.ts'
 import { MinilabError } from '../../common/errors.ts'
 import { bootId, children } from '../../kernel/process/procfs.ts'
 import { ended, endProcess, findProcess, send } from '../../kernel/process/signal.ts'
@@ -64,7 +64,7 @@ async function discard(folder: string, log?: string | null): Promise<void> {
     if (log) ledger.add({ kind: 'file', path: log })
     ledger.add({ kind: 'folder', path: folder })
   } catch (error) {
-    if (!['ENOSPC', 'EDQUOT'].includes(codeOf(error) ?? '')) throw error
+    if (!isFull(error)) throw error
     removeTree(folder) // this makes room for the next ledger
     if (log) rmSync(log, { force: true })
   }

@@ -188,10 +188,16 @@ export function notedCgroup(
   const useful = WHERE_THERE.filter(controller => hierarchyOf(controller))
   const controllers = [...new Set([...ALWAYS, ...more, ...useful])]
   // if others make the cgroup, it gets only what was asked for
-  const planned = planCgroup(name, controllers, { everywhere: last, fromOurs: !name.startsWith('/') })
-  if (!(planned instanceof Cgroup)) throw new MinilabError('limited', planned.reason, planned.remedy)
+  const planned = plannedCgroup(name, controllers, { everywhere: last, fromOurs: !name.startsWith('/') })
   makeCgroup(planned, controllers, noteIn(ledger), { last })
   return planned
+}
+
+/** Like `planCgroup`, but throws a MinilabError (limited) if no cgroup is possible. */
+export function plannedCgroup(...wanted: Parameters<typeof planCgroup>): Cgroup {
+  const planned = planCgroup(...wanted)
+  if (planned instanceof Cgroup) return planned
+  throw new MinilabError('limited', planned.reason, planned.remedy)
 }
 
 /**

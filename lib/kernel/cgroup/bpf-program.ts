@@ -26,17 +26,15 @@ function load(type: number, attachment: number, program: Uint8Array): number {
   const head = words(type, program.length / 8)
   // log_level, log_size, log_buf, kern_version, prog_flags, prog_name, prog_ifindex, expected_attach_type
   const rest = words(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, attachment)
-  const attempt = () =>
-    now.bpf(BPF_PROG_LOAD, [head, { at: program }, { at: Buffer.from('GPL\0') }, rest], 24 + rest.length)
+  const attributes = [head, { at: program }, { at: Buffer.from('GPL\0') }, rest]
   // the verifier gives up when a signal is pending, as the SIGCHLD of a program that we have run: kernel/bpf/verifier.c, do_check()
-  for (let left = 10; left > 0; left--) {
+  for (let left = 10; ; left--) {
     try {
-      return attempt()
+      return now.bpf(BPF_PROG_LOAD, attributes, 24 + rest.length)
     } catch (error) {
-      if (codeOf(error) !== 'EAGAIN') throw error
+      if (left === 0 || codeOf(error) !== 'EAGAIN') throw error
     }
   }
-  return attempt()
 }
 
 const words = (...numbers: number[]) => new Uint8Array(Uint32Array.from(numbers).buffer)

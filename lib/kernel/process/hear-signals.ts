@@ -27,7 +27,8 @@ const REAL_TIME = Array.from({ length: 31 }, (_, i) => 34 + i)
 
 /** Reports every signal sent to us, but SIGHUP under nohup(1), until it is disposed of; otherwise most signals would end us. */
 export function hearSignals(hear: (signal: number) => void): Disposable {
-  const heard = [...SIGNAL_NAMES].filter(([, name]) => name !== 'SIGHUP' || !isUnderNohup())
+  // where the caller ignores it, bin.mjs has seen to it that it does not end us
+  const heard = [...SIGNAL_NAMES].filter(([, name]) => name !== 'SIGHUP' || !process.env.MINILAB_NOHUP)
   const named = heard.map(([number, name]) => [name, () => hear(number)] as const)
   for (const [name, listener] of named) process.on(name, listener)
   const realTime = hearRealTime(hear)
@@ -38,9 +39,6 @@ export function hearSignals(hear: (signal: number) => void): Disposable {
     },
   }
 }
-
-/** Whether the caller ignores SIGHUP: bin.mjs has seen to it that it does not end us. */
-const isUnderNohup = () => /[13579bdf]$/.test(process.env.MINILAB_IGNORED ?? '')
 
 /** JavaScript cannot run in a signal handler: this handler is machine code that writes the signal's number to a pipe. */
 function hearRealTime(hear: (signal: number) => void): () => void {

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { MinilabError } from '../../common/errors.ts'
 import { parseJson } from '../../common/json.ts'
 import { controllersFor, setLimits } from '../../container/parts/limits.ts'
@@ -7,7 +8,8 @@ import type { Cgroup } from '../../kernel/cgroup/cgroup.ts'
 import type { Call } from '../commands.ts'
 import { isResources } from '../config.ts'
 import { cgroupOf } from '../freeze.ts'
-import { load, statusOf } from '../state.ts'
+import { folderOf, load, statusOf } from '../state.ts'
+import { madeUnit } from '../undo-log.ts'
 
 export async function run({ root, flags, args: [id = ''] }: Call): Promise<void> {
   const state = load(root, id)
@@ -27,9 +29,10 @@ export async function run({ root, flags, args: [id = ''] }: Call): Promise<void>
   // denies them all, those that `create` always allows too.
   const { devices: _, ...limits } = resources
   const cgroup = cgroupOf(state)
-  if (state.unit !== undefined) {
+  const unit = madeUnit(join(folderOf(root, id), 'undo'))
+  if (unit !== undefined) {
     refuseMissing(cgroup, limits)
-    await tellSystemd(state.unit, limits)
+    await tellSystemd(unit, limits)
   }
   setLimits(cgroup, limits)
 }

@@ -1,10 +1,16 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { MinilabError } from '../../common/errors.ts'
 import type { Part } from '../../container/part.ts'
-import { checkSwap, controllersFor, limits, noteIn, setLimits } from '../../container/parts/limits.ts'
-import { Cgroup } from '../../kernel/cgroup/cgroup.ts'
+import {
+  checkSwap,
+  controllersFor,
+  limits,
+  noteIn,
+  plannedCgroup,
+  setLimits,
+} from '../../container/parts/limits.ts'
 import { hierarchies, hierarchyOf, pathIn } from '../../kernel/cgroup/cgroupfs.ts'
-import { makeCgroup, planCgroup } from '../../kernel/cgroup/make-cgroup.ts'
+import { makeCgroup } from '../../kernel/cgroup/make-cgroup.ts'
 import { isMachinesRoot } from '../../kernel/process/procfs.ts'
 import type { Config } from '../config.ts'
 import { note } from '../undo-log.ts'
@@ -14,7 +20,7 @@ import { propertiesFor, propertiesOf, type Property } from './properties.ts'
 import { type Unit, unitOf } from './unit.ts'
 
 /** The unit of a container that is about to be made. Throws if there can be none. */
-export function plannedUnit({ linux, annotations }: Config, id: string): Unit {
+function plannedUnit({ linux, annotations }: Config, id: string): Unit {
   needSystemd()
   if (!isMachinesRoot())
     throw new MinilabError(
@@ -26,43 +32,48 @@ export function plannedUnit({ linux, annotations }: Config, id: string): Unit {
   return unitOf(linux.cgroupsPath, id)
 }
 
-/** The limits, of a cgroup that systemd makes. A scope has a process from its start, so there is none before the container has one. */
-export const limitsInUnit = (unit: Unit, undo: string, annotations: Config['annotations']): Part => ({
-  name: limits.name,
+/**
+ * The limits, of a cgroup that systemd makes; `undo` is the container's undo log. A scope has a process from its start, so there is none
+ * before the container has one. Throws if there can be no such unit.
+ */
+export function limitsInUnit(config: Config, id: string, undo: string): Part {
+  const unit = plannedUnit(config, id)
+  return {
+    name: limits.name,
 
-  prepare(container) {
-    const resources = container.spec.linux.resources ?? {}
-    checkSwap(resources)
-    const planned = planCgroup(unit.path, controllersFor(resources), { everywhere: true })
-    if (!(planned instanceof Cgroup)) throw new MinilabError('limited', planned.reason, planned.remedy)
-    container.cgroup = planned
-  },
+    prepare(container) {
+      const resources = container.spec.linux.resources ?? {}
+      checkSwap(resources)
+      container.cgroup = plannedCgroup(unit.path, controllersFor(resources), { everywhere: true })
+    },
 
-  attach({ spec, ledger, cgroup }, pid) {
-    if (!cgroup) return
-    const resources = spec.linux.resources ?? {}
-    startUnit(unit.name, pid, [
-      ...basic(unit),
-      ...propertiesOf(annotations),
-      ...devicePolicy(resources.devices ?? []),
-      ...propertiesFor(resources, systemdsVersion()),
-    ])
-    note(undo, { kind: 'unit', name: unit.name })
-    checkPlace(unit, pid)
-    for (const { path } of cgroup.folders)
-      if (existsSync(path)) note(undo, { kind: 'cgroup', path, use: 'container' })
-    // on v1 systemd does not make all of them: cpuset and freezer, for example
-    makeCgroup(cgroup, controllersFor(resources), noteIn(ledger))
-    cgroup.join(pid)
-    setLimits(cgroup, resources)
-  },
-})
+    attach({ spec, ledger, cgroup }, pid) {
+      if (!cgroup) return
+      const resources = spec.linux.resources ?? {}
+      const version = systemdsVersion()
+      startUnit(unit.name, pid, [
+        ...basic(unit, version),
+        ...propertiesOf(config.annotations),
+        ...devicePolicy(resources.devices ?? []),
+        ...propertiesFor(resources, version),
+      ])
+      note(undo, { kind: 'unit', name: unit.name })
+      checkPlace(unit, pid)
+      for (const { path } of cgroup.folders)
+        if (existsSync(path)) note(undo, { kind: 'cgroup', path, use: 'container' })
+      // on v1 systemd does not make all of them: cpuset and freezer, for example
+      makeCgroup(cgroup, controllersFor(resources), noteIn(ledger))
+      cgroup.join(pid)
+      setLimits(cgroup, resources)
+    },
+  }
+}
 
-const basic = ({ slice, container }: Unit): Property[] => [
+const basic = ({ slice, container }: Unit, version: 1 | 2): Property[] => [
   ['Description', 's', `minilab-oci container ${container}`],
   ['Slice', 's', slice],
   ['Delegate', 'b', 'true'],
-  ...['Memory', 'CPU', systemdsVersion() === 1 ? 'BlockIO' : 'IO', 'Tasks'].map((name): Property => [
+  ...['Memory', 'CPU', version === 1 ? 'BlockIO' : 'IO', 'Tasks'].map((name): Property => [
     `${name}Accounting`,
     'b',
     'true',
