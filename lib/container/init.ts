@@ -5,7 +5,6 @@ import { memoryFile } from '../kernel/process/memory-file.ts'
 import { Filled } from '../kernel/syscalls/arena.ts'
 import {
   CLONE_PARENT_SETTID,
-  CLONE_VFORK,
   CLONE_VM,
   CLOSE_RANGE_CLOEXEC,
   LAST_FD,
@@ -22,11 +21,13 @@ import {
 import { ALL_SIGNALS } from '../kernel/syscalls/argument-kinds.ts'
 import { closeTape, standaloneFile } from '../kernel/tape/standalone.ts'
 import type { TapeFile } from '../kernel/tape/tape-file.ts'
-import { Label, type Later, Tape } from '../kernel/tape/tape.ts'
+import { Label, Tape } from '../kernel/tape/tape.ts'
 import type { Part } from './part.ts'
 import { dieWithUs, program } from './parts/process.ts'
 
-const { SIGCHLD } = constants.signals
+const { SIGCHLD, SIGUSR1 } = constants.signals
+/** A signal as a sigset_t. */
+const only = (signal: number) => 1n << BigInt(signal - 1)
 const MASK_SIZE = 8
 
 /** Its descriptors, besides the program's 0, 1 and 2: a file for numbers, and a pidfd of the program. */
@@ -53,6 +54,8 @@ export function initTape(): Tape {
   closeTape(tape)
   tape.note('as for any program, its user may look at its open files, such as /proc/1/fd/1')
   tape.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
+  tape.note('the program has waited for it: makeProgram')
+  tape.pidfd_send_signal(PROGRAM, SIGUSR1, 0, 0)
 
   tape.mark(next)
   tape.note('all signals are blocked, so they wait until they are fetched here')
@@ -111,34 +114,38 @@ export class Init implements Disposable {
     name: program.name,
     inside: (tape, container, gate) => {
       if (container.diesWithUs) dieWithUs(tape, gate) // the program dies with process 1
-      const child = this.#makeProgram(tape)
+      const pid = this.#makeProgram(tape)
       program.inside?.(tape, { ...container, diesWithUs: false }, gate)
-      this.#become(tape, child)
+      this.#become(tape, pid)
     },
   }
 
   /**
    * Records that process 1 makes a child; what is recorded from here on is done by the child. It has all rights of process 1, which it gives
-   * up as process 1 has done. It uses the same memory and stack until its execve: of both processes only one runs.
+   * up as process 1 has done. Each writes only to its own ops, and the launchpad uses no stack, so both can replay in the same memory. The
+   * child waits until process 1 is the init: otherwise the program could find a process 1 that its user may not look at.
    */
-  #makeProgram(tape: Tape): Later {
-    const pid = new Uint8Array(4)
+  #makeProgram(tape: Tape): Filled {
+    const pid = new Filled('pid of the program')
     tape.rt_sigprocmask(SIG_SETMASK, ALL_SIGNALS, null, MASK_SIZE) // before the program exists: no signal is lost
     // not clone3, which the filter refuses: seccomp-default.ts
-    const child = tape.clone(CLONE_VM + CLONE_VFORK + CLONE_PARENT_SETTID + SIGCHLD, 0, pid, 0, 0)
-    tape.branch({ max: 0n, over: this.#isInit }).lseek(this.#number, child, SEEK_SET) // 0: it is the child
+    const flags = CLONE_VM + CLONE_PARENT_SETTID + SIGCHLD
+    tape.branch({ max: 0n, over: this.#isInit }).clone(flags, 0, pid, 0, 0)
     // its own process group, in the foreground: a key such as Ctrl-C reaches the program, but not process 1, which would pass it on
     tape.setpgid(0, 0)
     tape.attempt.ioctl(0, TIOCSPGRP, pid) // ENOTTY: there is no terminal
+    const ready = new Label('ready')
+    tape.mark(ready)
+    tape.branch({ min: 1n, under: ready }).rt_sigtimedwait(only(SIGUSR1), null, 0, MASK_SIZE) // EINTR: again
     tape.rt_sigprocmask(SIG_SETMASK, 0n, null, MASK_SIZE)
-    return child
+    return pid
   }
 
-  /** Records that process 1 becomes the init when its child has become the program, or has failed. */
-  #become(tape: Tape, child: Later): void {
+  /** Records that process 1 becomes the init. */
+  #become(tape: Tape, pid: Filled): void {
     tape.mark(this.#isInit)
     tape.aside = true
-    tape.dup3(tape.pidfd_open(child, 0), PROGRAM, 0)
+    tape.dup3(tape.pidfd_open(pid, 0), PROGRAM, 0)
     tape.dup3(this.#number, NUMBER, 0)
     tape.close_range(PROGRAM + 1, LAST_FD, CLOSE_RANGE_CLOEXEC)
     this.#file.execute(tape, 'init')

@@ -13,6 +13,7 @@ import { isRoot, runMinilab, self, sharedData, thorough, type UserName, users } 
 import { noTmux, Terminal } from '../support/terminal.ts'
 
 const shared = sharedData()
+const lacking = spawnSync('strace', ['-V']).status === 0 ? '' : ' (no strace: apt-get install strace)'
 const NONE = ['--network', 'none']
 
 /** A container in the background with an init, which is removed after the test. */
@@ -93,6 +94,17 @@ test.skipIf(!isRoot)(
   },
 )
 
+test.skipIf(!isRoot || lacking !== '')(
+  `the program starts when process 1 is the init, however slow that is${lacking}`,
+  async () => {
+    const wrapper = ['strace', '-f', '-o', '/dev/null', '-e', 'inject=pidfd_open:delay_enter=200000']
+    const words = ['run', '--rm', '--init', ...NONE, '-u', '1000', 'default']
+    const script = ['sh', '-c', 'echo x > /proc/1/fd/1; cat /proc/1/cmdline']
+    const { stdout } = await runMinilab([...words, ...script], { data: shared.root, wrapper })
+    expect(stdout).toBe('x\ninit\0')
+  },
+)
+
 test.skipIf(!isRoot)(
   'when process 1 may not signal the program, which is another user, it still tells orphans from it',
   async () => {
@@ -159,8 +171,6 @@ describe.skipIf(!isRoot || noTini !== '')(`beside tini${noTini}`, () => {
 })
 
 // ─── the interpreter agrees with the machine code
-
-const lacking = spawnSync('strace', ['-V']).status === 0 ? '' : ' (no strace: apt-get install strace)'
 
 test.skipIf(!isRoot || lacking !== '').for([
   ['rt_sigtimedwait:error=EINTR:when=2', 5],

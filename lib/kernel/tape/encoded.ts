@@ -1,5 +1,6 @@
 import { errnoName } from '../../common/errno.ts'
 import { type Arena, Filled } from '../syscalls/arena.ts'
+import { CLONE_PARENT_SETTID } from '../syscalls/constants.ts'
 import { int32s } from '../syscalls/now.ts'
 import { syscallNumber } from '../syscalls/syscall-numbers.ts'
 import { parameters, printArgs } from '../syscalls/syscalls.ts'
@@ -127,7 +128,7 @@ export class Encoded {
       starts.push(Math.max(starts.at(-1) ?? 0, Math.round(Number(stamp - cloned) * tick)))
     const results = new Map<Op, number>()
     return ops.map(({ op, at: number }, i) => {
-      const raw = this.result(number)
+      const raw = forked(op) ?? this.result(number)
       results.set(op, Number(raw))
       const args = op.args.map(arg => withResults(arg, of => results.get(of)))
       const [began = 0, next = began] = starts.slice(i, i + 2)
@@ -144,4 +145,13 @@ export class Encoded {
       }
     })
   }
+}
+
+/**
+ * What a clone(2) without CLONE_VFORK has returned to the parent. Its child writes its own result, 0, to the same place, before or after
+ * that; the pid is in the buffer of CLONE_PARENT_SETTID.
+ */
+function forked({ call, args: [flags, , parentTid] }: Op): bigint | undefined {
+  const isFork = call === 'clone' && (Number(flags) & CLONE_PARENT_SETTID) !== 0
+  return isFork && parentTid instanceof Uint8Array ? BigInt(int32s(parentTid)[0] ?? 0) : undefined
 }
