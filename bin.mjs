@@ -3,12 +3,13 @@
 ':' //; [ -z "${NODE_DEBUG+x}" ] || { export MINILAB_NODE_DEBUG="$NODE_DEBUG"; unset NODE_DEBUG; }
 ':' //; unset NODE_CHANNEL_FD NODE_UNIQUE_ID; [ -d "${NODE_COMPILE_CACHE:-/}" ] || mkdir -p "$NODE_COMPILE_CACHE" 2>/dev/null || unset NODE_COMPILE_CACHE
 ':' //; export MINILAB_OPEN_FILES="$(ulimit -Sn)"
-':' //; unset MINILAB_NOHUP; { while read -r n v; do case $n$v in SigIgn:*[13579bdf]) export MINILAB_NOHUP=1 ;; SigCgt:*) break ;; esac; done </proc/self/status; } 2>/dev/null || :
+':' //; unset MINILAB_IGNORED; { while read -r n v; do case $n in SigIgn:) export MINILAB_IGNORED="$v" && break ;; esac; done </proc/self/status; } 2>/dev/null || :
 ':' //; export MINILAB_CALLED="${MINILAB_CALLED-$0}"; exec node -- "$0" "$@"
 // For a shell the six lines above start Node; for Node they are six strings. The arguments stand behind `--`, and NODE_OPTIONS is
 // kept from us: an option of either kind is meant for the container's program.
 // The entry, in plain JavaScript: an entry in TypeScript costs 50 ms more, for the type stripper, each time.
 import { existsSync, statSync, writeSync } from 'node:fs'
+import { constants } from 'node:os'
 import module from 'node:module' // its names one by one would be a SyntaxError on a Node that lacks one
 import { pathToFileURL } from 'node:url'
 
@@ -35,8 +36,10 @@ process.on('SIGUSR1', function end() {
   process.kill(process.pid, 'SIGUSR1')
 })
 
-// Under nohup(1) SIGHUP is ignored, in hear-signals.ts too. Node has reset that; the shell has seen it.
-if (process.env.MINILAB_NOHUP) process.on('SIGHUP', () => {})
+// What the caller ignores, such as SIGHUP under nohup(1), does not end us: Node has reset that, the shell has seen it. Also hear-signals.ts.
+const ignored = BigInt(`0x${process.env.MINILAB_IGNORED || 0}`)
+for (const signal of ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM'])
+  if (ignored & (1n << BigInt(constants.signals[signal] - 1))) process.on(signal, () => {})
 
 // A launch that waits at its gate holds a libuv worker. libuv reads this once, at the first asynchronous call.
 process.env.UV_THREADPOOL_SIZE = String(Math.max(8, Number(process.env.UV_THREADPOOL_SIZE) || 0))

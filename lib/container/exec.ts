@@ -81,7 +81,7 @@ export async function execIn(
   process_: ProcessSpec,
   options: ExecOptions,
 ): Promise<Exit> {
-  using connection = new Connection(options)
+  using connection = new Connection({ ...options, passesIgnored: false })
   const pair = options.terminal ? await openTerminal(state.pid) : undefined
   const { tape, gate, pid } = recordJoin({
     id: state.id,

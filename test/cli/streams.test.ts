@@ -201,13 +201,18 @@ test('a program that handles the loss of its reader decides itself', () => {
   expect({ stdout, stderr }).toEqual({ stdout: 'x\n', stderr: '7\n' })
 })
 
-// nohup(1): the hangup of the caller's terminal ends neither the command nor the program
+// What the caller ignores ends neither the command nor the program: SIGHUP under nohup(1), SIGINT in a script's background job. docker run
+// passes SIGINT on
 const LAUNCHER = join(import.meta.dirname, '../../minilab')
 test.each([
-  ['nohup', 'run', 0, 'ready\ngo\n'],
-  ['nohup', 'exec', 0, 'ready\ngo\n'],
-  ['env', 'exec', 129, 'ready\n'],
-])('a hangup of %s minilab %s', async (under, command, status, said) => {
+  ['SIGHUP', ['nohup'], 'run', 0, 'ready\ngo\n'],
+  ['SIGHUP', ['nohup'], 'exec', 0, 'ready\ngo\n'],
+  ['SIGHUP', ['env'], 'exec', 129, 'ready\n'],
+  ...(['SIGINT', 'SIGQUIT', 'SIGTERM'] as const).map(
+    signal => [signal, ['env', `--ignore-signal=${signal.slice(3)}`], 'exec', 0, 'ready\ngo\n'] as const,
+  ),
+  ['SIGINT', ['env'], 'exec', 130, 'ready\n'],
+] as const)('a %s to %s minilab %s', async (signal, [under, ...options], command, status, said) => {
   const env = { ...process.env, MINILAB_DATA: data[self] }
   const minilab = (...args: string[]) => execFileSync(LAUNCHER, args, { env, encoding: 'utf8' }).trim()
   const detached = 'run -d --network none default sleep 1000'.split(' ')
@@ -215,7 +220,7 @@ test.each([
   if (id) onTestFinished(() => void minilab('rm', '-f', id))
   const where = id ? [id] : ['--rm', '--network', 'none', 'default']
   const program = ['sh', '-c', 'echo ready; read word; echo $word']
-  const child = spawn(under, [LAUNCHER, command, '-i', ...where, ...program], {
+  const child = spawn(under, [...options, LAUNCHER, command, '-i', ...where, ...program], {
     env,
     stdio: ['pipe', 'pipe', 'ignore'],
   })
@@ -224,7 +229,7 @@ test.each([
   for await (const bytes of child.stdout) {
     out += String(bytes)
     if (out !== 'ready\n') continue
-    child.kill('SIGHUP')
+    child.kill(signal)
     if (status === 0) child.stdin.end('go\n')
   }
   expect({ out, ended: await over }).toEqual({ out: said, ended: [status, null] })

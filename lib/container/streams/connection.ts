@@ -22,6 +22,8 @@ const ENDING = new Set<number>([SIGHUP, SIGINT, SIGTERM])
 export interface ConnectionOptions {
   interactive: boolean
   terminal: boolean
+  /** whether the program also gets the signals that our caller ignores, as with docker's client; not SIGHUP. `exec`: no. */
+  passesIgnored?: boolean
 }
 
 /** Both ends of a container's terminal. The connection closes them. */
@@ -53,13 +55,13 @@ export class Connection implements Disposable {
   /** the signal for which we killed that process, because it did not become a program */
   gaveUpAt: number | undefined
 
-  constructor({ interactive, terminal }: ConnectionOptions) {
+  constructor({ interactive, terminal, passesIgnored = true }: ConnectionOptions) {
     this.#interactive = interactive
     this.#streams = terminal
       ? undefined
       : new Streams({ interactive, unread: () => this.#endUnread('SIGPIPE') })
     this.stdio = this.#streams?.stdio ?? ['null', 'null', 'null']
-    this.#signals = hearSignals(signal => this.#hear(signal))
+    this.#signals = hearSignals(signal => this.#hear(signal), passesIgnored)
   }
 
   /** Waits for the end of a program that has just started. */

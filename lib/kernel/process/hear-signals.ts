@@ -25,11 +25,20 @@ const SIGNAL_NAMES = new Map(
 /** Real-time signals: signal(7). glibc keeps the first two for itself, and Node knows no names for the others. */
 const REAL_TIME = Array.from({ length: 31 }, (_, i) => 34 + i)
 
-/** Reports every signal sent to us, but SIGHUP under nohup(1), until it is disposed of; otherwise most signals would end us. */
-export function hearSignals(hear: (signal: number) => void): Disposable {
-  // where the caller ignores it, bin.mjs has seen to it that it does not end us
-  const heard = [...SIGNAL_NAMES].filter(([, name]) => name !== 'SIGHUP' || !process.env.MINILAB_NOHUP)
-  const named = heard.map(([number, name]) => [name, () => hear(number)] as const)
+/** Whether our caller ignores a signal: SIGHUP under nohup(1), SIGINT and SIGQUIT in a script's background job. The launchers have read it. */
+const isIgnored = (signal: number): boolean =>
+  (BigInt(`0x${process.env.MINILAB_IGNORED || 0}`) & (1n << BigInt(signal - 1))) !== 0n
+
+/**
+ * Reports every signal sent to us until it is disposed of; otherwise most signals would end us. What our caller ignores is not reported and
+ * does not end us; `all`: only SIGHUP is left out in that way.
+ */
+export function hearSignals(hear: (signal: number) => void, all = true): Disposable {
+  const report = (signal: number) => {
+    if (isIgnored(signal) && (!all || signal === constants.signals.SIGHUP)) return
+    hear(signal)
+  }
+  const named = [...SIGNAL_NAMES].map(([number, name]) => [name, () => report(number)] as const)
   for (const [name, listener] of named) process.on(name, listener)
   const realTime = hearRealTime(hear)
   return {
