@@ -41,6 +41,10 @@ export function readMerged(
 }
 
 function readFrom(all: Confined[], path: string, most: number): string | undefined {
+  return whileUnchanged(path, () => readOnce(all, path, most))
+}
+
+function readOnce(all: Confined[], path: string, most: number): string | undefined {
   const { at, found, rest } = walk(all, path)
   const top = found?.layers[0]
   if (!found || !top) return undefined
@@ -68,8 +72,31 @@ export function resolveMerged(
     const isFolder = statSync(mount.source ?? '', { throwIfNoEntry: false })?.isDirectory()
     return isFolder ? confined(mount.source ?? '') : 'file'
   }
-  const { at, rest } = walk(layersTopFirst.map(confined), path, mounted)
+  const layers = layersTopFirst.map(confined)
+  const { at, rest } = whileUnchanged(path, () => walk(layers, path, mounted))
   return posix.join('/', at, ...rest)
+}
+
+/** What a call says of a path that another process has replaced since we looked: readlink(2) of a file, opendir(3) of a link. */
+const CHANGED = new Set(['EINVAL', 'ENOENT', 'ENOTDIR', 'ELOOP'])
+const MOST_LOOKS = 100
+/** The same, where no call says so. */
+class Changed extends Error {}
+
+/** The result of a look at a path. A running container may change its files in the meantime: then we look again. */
+function whileUnchanged<T>(path: string, look: () => T): T {
+  for (let looks = 1; ; looks++)
+    try {
+      return look()
+    } catch (error) {
+      if (!(error instanceof Changed) && !CHANGED.has(codeOf(error) ?? '')) throw error
+      if (looks < MOST_LOOKS) continue
+      throw new MinilabError(
+        'machine',
+        `${posix.join('/', path)} of the container changes again and again while minilab looks at it`,
+        'end the program that changes it, or try again',
+      )
+    }
 }
 
 /** Follows a path as far as it exists: the path reached, what is there (nothing at the root), and the names that remain. */
@@ -171,6 +198,7 @@ function read(at: string, path: string, most: number): string {
   using held = openFile(at, O_PATH | constants.O_NOFOLLOW)
   try {
     const stat = fstatSync(held.fd)
+    if (stat.isSymbolicLink()) throw new Changed(path) // a walk does not end at a link
     if (!stat.isFile())
       throw new MinilabError('usage', `/${path} of the image is not a regular file`, CORRECT)
     if (stat.size > most)
