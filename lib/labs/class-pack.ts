@@ -16,7 +16,7 @@ import { writeWhole } from './whole-file.ts'
 
 /** The files of a checkout that learners need: no tests, and nothing from `mine`. */
 const SOURCES = `
-  .npmrc CHANGELOG.md CONTRIBUTING.md LICENSE README.md bin.mjs book chapters labs lib minilab package-lock.json package.json tsconfig.json
+  .npmrc CHANGELOG.md CONTRIBUTING.md LICENSE README.md bin.mjs book chapters labs lib minilab minilab-oci oci.mjs package-lock.json package.json tsconfig.json
 `
   .trim()
   .split(/\s+/)

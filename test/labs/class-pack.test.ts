@@ -22,6 +22,7 @@ import {
 } from '../support/minilab.ts'
 
 const work = makeUserFolder(self)
+const ROOT = join(import.meta.dirname, '../..')
 const archive = join(work, 'class.tar.gz')
 const FOLDER = `minilab-${manifest.version}`
 
@@ -93,6 +94,8 @@ test("what is in it: what a learner needs, all root's, at one time, and the sign
     'chapters/1-cli/step.ts',
     'labs/3-root/start.ts',
     'image/default.tar',
+    // what npm installs at the top, too
+    ...manifest.files.filter(name => existsSync(join(ROOT, name)) && !/^dist$|[/*]/.test(name)),
   ])
     expect(names).toContain(`${FOLDER}/${name}`)
   // no tests, nothing that only development needs, nobody's own work
@@ -116,6 +119,12 @@ describe.each(users)('unpacked as %s, with no network, no npm and no Node', user
 
     const version = run(user, cwd, `./${FOLDER}/minilab --version`)
     expect(version).toEqual({ status: 0, stdout: `${manifest.version}\n`, stderr: '' })
+    const runtime = run(user, cwd, `./${FOLDER}/minilab-oci --version`)
+    expect(runtime).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining(manifest.version),
+      stderr: '',
+    })
     const step = run(user, cwd, `./${FOLDER}/minilab step 3 --yes --json`)
     expect({ status: step.status, stderr: step.stderr }).toEqual({ status: 0, stderr: '' })
     expect((JSON.parse(step.stdout) as Report).ok).toBe(true)
@@ -159,7 +168,7 @@ test('a folder that is not there: one line, and nothing left', async () => {
 
 test.skipIf(!isRoot)(`a full disk: one line, and nothing left${needsRoot}`, () => {
   const folder = userFolder('root')
-  const entry = join(import.meta.dirname, '../../bin.mjs')
+  const entry = join(ROOT, 'bin.mjs')
   const script = 'mount -t tmpfs -o size=1m tmpfs "$0" && "$@"; echo "status $?"; ls -A "$0"'
   const { stdout, stderr } = spawnSync(
     'unshare',
@@ -186,7 +195,7 @@ test('Ctrl-C in the middle: nothing left', async () => {
   const begun = once(watch(folder), 'change')
   const child = spawn(
     process.execPath,
-    [join(import.meta.dirname, '../../bin.mjs'), 'class', 'pack', join(folder, 'class.tar.gz')],
+    [join(ROOT, 'bin.mjs'), 'class', 'pack', join(folder, 'class.tar.gz')],
     { env: { ...process.env, MINILAB_DATA: join(work, 'data') }, stdio: 'ignore' },
   )
   const ended = once(child, 'exit')

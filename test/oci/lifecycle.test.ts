@@ -96,6 +96,15 @@ describe.skipIf(lacks)(`the life of a container${lacks}`, () => {
     }
   })
 
+  test.skipIf(hierarchyOf('rdma'))('an update that its cgroup cannot limit is refused', () => {
+    expect(bench.start(OURS, 'limited', bench.bundle(['sleep', '1000']))).toBe(0)
+    const limits = join(bench.folder, 'limits.json')
+    writeFileSync(limits, JSON.stringify({ rdma: { mlx5_1: { hcaHandles: 3 } } }))
+    const { status, stderr } = bench.oci('update', '--resources', limits, 'limited')
+    expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringMatching(/has no rdma controller/) })
+    expect(bench.oci('delete', '--force', 'limited').status).toBe(0)
+  })
+
   test('hooks get the state: created until the program runs, then running, then stopped', () => {
     const said = (kind: string) => join(bench.folder, `state-of-${kind}`)
     const kinds = ['prestart', 'createRuntime', 'createContainer', 'startContainer', 'poststart', 'poststop']

@@ -30,14 +30,12 @@ export async function run({ root, flags, args: [id = ''] }: Call): Promise<void>
   const { devices: _, ...limits } = resources
   const cgroup = cgroupOf(state)
   const unit = madeUnit(join(folderOf(root, id), 'undo'))
-  if (unit !== undefined) {
-    refuseMissing(cgroup, limits)
-    await tellSystemd(unit, limits)
-  }
+  refuseMissing(cgroup, limits)
+  if (unit !== undefined) await tellSystemd(unit, limits)
   setLimits(cgroup, limits)
 }
 
-/** A scope needs no controllers: what its cgroup cannot limit would be ignored. */
+/** A container may have been created without limits, so without controllers: what its cgroup cannot limit would be ignored. */
 function refuseMissing(cgroup: Cgroup, limits: ResourcesSpec): void {
   const missing = controllersFor(limits).find(name => !cgroup.controller(name))
   if (missing === undefined) return
