@@ -73,6 +73,39 @@ export function stepCases(machine: Machine): Case[] {
   )
 }
 
+/**
+ * A container in the background, with all that stays with it: monitor, log pumps, init, and for root the forwarder of a port. They are tapes,
+ * that is, machine code of the guest's processor.
+ */
+export function backgroundCases(machine: Machine): Case[] {
+  return users.slice(0, 2).map(({ name, wrapper, mode }) => {
+    const isRoot = mode === 'root'
+    const program =
+      'trap "echo ended; exit 5" TERM; echo out; echo err >&2; httpd -p 80 -h /etc; sleep 1000 & wait'
+    const script = String.raw`
+      minilab() { ${minilab(machine, { name, mode, refused: [], wrapper: [] }).join(' ')} "$@"; }
+      id=$(minilab run -d --init ${isRoot ? '-p 127.0.0.1:8080:80' : '--network none'} --name behind --hostname inside default sh -c '${program}')
+      cat $(grep -l '^minilab-' /proc/[0-9]*/cmdline) | tr '\0' '\n' | sort
+      minilab exec $id sh -c 'tr "\0" "\n" < /proc/1/cmdline; until netstat -ltn | grep -q :80; do :; done'
+      ${isRoot ? `${nodeOf(machine)} -e 'fetch("http://127.0.0.1:8080/hostname").then(answer => answer.text()).then(text => process.stdout.write(text))'` : ''}
+      minilab kill -s TERM $id
+      minilab logs -f $id 2>&1 | sort
+      minilab ps -a --json | grep -o '"status":"[^"]*"'
+      minilab rm $id`
+    return {
+      name: `a container in the background, as ${name}`,
+      command: [...wrapper, 'sh', '-c', script],
+      judge({ stdout, stderr }) {
+        const forwarders = isRoot ? ['minilab-forwarder', 'minilab-forwarder'] : [] // one accepts, one waits for the end
+        const beside = [...forwarders, 'minilab-log', 'minilab-log', 'minilab-monitor']
+        const inside = ['init', ...(isRoot ? ['inside'] : [])]
+        const end = ['behind', 'ended', 'err', 'out', '"status":"exited (5)"', 'behind', '']
+        deepEqual([stdout.split('\n'), stderr], [[...beside, ...inside, ...end], ''])
+      },
+    }
+  })
+}
+
 /** The matrix of test/guide/mutants.test.ts. */
 export async function mutantCases(machine: Machine): Promise<Case[]> {
   const cases: Case[] = []

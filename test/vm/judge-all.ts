@@ -1,6 +1,6 @@
 import { equal } from 'node:assert/strict'
 import { type BookAction, judgeBook } from './book.ts'
-import { type Case, guestCases, kernelCases, mutantCases, stepCases } from './cases.ts'
+import { backgroundCases, type Case, guestCases, kernelCases, mutantCases, stepCases } from './cases.ts'
 import type { GuestLink } from './guest-link.ts'
 import type { Machine } from './machines.ts'
 import type { Tally } from './tally.ts'
@@ -41,6 +41,7 @@ export async function judgeAll(
   if (!wanted.book) {
     await run(kernelCases(machine), 1)
     await run(stepCases(machine), 1)
+    await run(backgroundCases(machine), 1)
     // as many as the guest has processors
     if (wanted.mutants) await run(await mutantCases(machine), 2)
   }
