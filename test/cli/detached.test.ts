@@ -24,12 +24,10 @@ import {
 } from '../support/minilab.ts'
 
 const shared = sharedData()
+const NONE = ['--network', 'none']
 
 /** Starts a container in the background; its state, and what runs minilab for it. */
-async function background(
-  args: string[],
-  { user = self, flags = ['--network', 'none'], data = shared[user] }: Options = {},
-) {
+async function background(args: string[], { user = self, flags = NONE, data = shared[user] }: Options = {}) {
   const minilab = (...words: string[]) => runMinilab(words, { user, data })
   const { stdout, stderr } = await minilab('run', '-d', ...flags, 'default', ...args)
   const id = stdout.trim()
@@ -70,6 +68,23 @@ describe.each(users)('as %s', user => {
       ])
     const parent = /^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${state().pid}/status`, 'utf8'))?.[1]
     expect(Number(parent)).toBe(state().keeper.pid)
+  })
+
+  test("the caller's limits, which would end them, do not hold for them: up to the hard limit at least", async () => {
+    const limits = ['--cpu=100:1000', '--fsize=10000000:100000000']
+    const data = userData(user)
+    const words = ['run', '-d', ...NONE, 'default', 'sleep', '1000']
+    const { stdout, stderr } = await runMinilab(words, { user, data, wrapper: ['prlimit', ...limits] })
+    const id = stdout.trim()
+    onTestFinished(async () => void (await runMinilab(['rm', '-f', id], { user, data })))
+    expect(stderr).toBe('')
+    const { pumps } = JSON.parse(readFileSync(join(data, 'containers', id, 'state.json'), 'utf8')) as State
+    for (const { pid } of [pumps!.stdout, pumps!.stderr]) {
+      const lines = readFileSync(`/proc/${pid}/limits`, 'utf8').split('\n')
+      const softOf = (name: string) => lines.find(line => line.startsWith(name))?.split(/ {2,}/)[1]
+      expect(['1000', 'unlimited']).toContain(softOf('Max cpu time'))
+      expect(['100000000', 'unlimited']).toContain(softOf('Max file size'))
+    }
   })
 
   test('with -p, forwarders stay besides, and end with the container, whoever is connected', async () => {

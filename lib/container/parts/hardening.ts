@@ -1,6 +1,6 @@
 import { certain } from '../../common/certain.ts'
 import { capabilityMask, capData, capHeader } from '../../kernel/process/capabilities.ts'
-import { rlimitNumber } from '../../kernel/process/rlimits.ts'
+import { limitWord, rlimitNumber } from '../../kernel/process/rlimits.ts'
 import {
   PR_CAP_AMBIENT,
   PR_CAPBSET_DROP,
@@ -65,11 +65,8 @@ export function setOomScore({ oomScoreAdj }: ProcessSpec, pid: number): void {
 /** The limits of the process itself: getrlimit(2). */
 export function setRlimits(tape: Tape, { rlimits = [] }: ProcessSpec): void {
   for (const { type, soft, hard } of rlimits)
-    tape.prlimit64(0, rlimitNumber(type), { cur: word(soft), max: word(hard) }, null)
+    tape.prlimit64(0, rlimitNumber(type), { cur: limitWord(soft), max: limitWord(hard) }, null)
 }
-
-/** RLIM_INFINITY is 2^64 - 1, which JSON.parse rounds up to 2^64. */
-const word = (limit: number) => (limit >= 2 ** 64 ? 2n ** 64n - 1n : limit)
 
 /** The user, and the capabilities that it keeps: capabilities(7), "Transformation of capabilities during execve()". */
 function changeUser(tape: Tape, { user, capabilities: sets }: ProcessSpec): void {

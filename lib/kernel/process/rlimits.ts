@@ -21,6 +21,12 @@ export function rlimitNumber(name: string): number {
   )
 }
 
+/** No limit: getrlimit(2). */
+export const RLIM_INFINITY = 2n ** 64n - 1n
+
+/** A limit as the kernel takes it: JSON.parse and Number() round RLIM_INFINITY up to 2^64. */
+export const limitWord = (limit: number): number | bigint => (limit >= 2 ** 64 ? RLIM_INFINITY : limit)
+
 /** Our own hard limit of a resource. */
 export function hardLimit(resource: number): number {
   const limit = new BigUint64Array(2) // struct rlimit: rlim_cur, rlim_max

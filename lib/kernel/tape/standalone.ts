@@ -1,7 +1,8 @@
 import { readSync } from 'node:fs'
 import { closing } from '../../common/descriptor.ts'
 import { Child } from '../process/child.ts'
-import { CLOSE_RANGE_CLOEXEC, F_SETFD, LAST_FD } from '../syscalls/constants.ts'
+import { hardLimit, limitWord, RLIM_INFINITY } from '../process/rlimits.ts'
+import { CLOSE_RANGE_CLOEXEC, F_SETFD, LAST_FD, RLIMIT_CPU, RLIMIT_FSIZE } from '../syscalls/constants.ts'
 import { diagnose } from '../syscalls/diagnose.ts'
 import { failure } from '../syscalls/failure.ts'
 import { SyscallError } from '../syscalls/syscall-error.ts'
@@ -28,6 +29,7 @@ export async function startStandalone(
   using _ = closing(file.fd)
   const start = new Tape()
   start.setsid()
+  liftLimits(start)
   start.chdir('/') // so that our working directory's file system can be unmounted, however long it runs
   descriptors.forEach((fd, target) => {
     if (fd === target) start.fcntl(fd, F_SETFD, 0)
@@ -41,6 +43,16 @@ export async function startStandalone(
   if (!failed) return child
   await child.exit
   throw failed
+}
+
+/**
+ * Such a process outlives the command that starts it, and the caller's limits would end it, or keep it from writing. Up to the hard limit
+ * every process may raise them; with CAP_SYS_RESOURCE there need be none: setrlimit(2).
+ */
+function liftLimits(tape: Tape): void {
+  for (const resource of [RLIMIT_CPU, RLIMIT_FSIZE])
+    for (const limit of [limitWord(hardLimit(resource)), RLIM_INFINITY])
+      tape.allow('EPERM').prlimit64(0, resource, { cur: limit, max: limit }, null)
 }
 
 /** The file of such a tape: in memory, or the given one. The caller closes its descriptor. */
