@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { processExists } from '../../lib/kernel/process/procfs.ts'
+import { processExists, status } from '../../lib/kernel/process/procfs.ts'
 import { isRoot, runMinilab, userData } from '../support/minilab.ts'
 import { noTmux, Terminal } from '../support/terminal.ts'
 
@@ -99,6 +99,24 @@ describe.skipIf(noTmux)(`in a real terminal${noTmux}`, () => {
     // our own terminal is as it was: it echoes and edits lines again
     terminal.type('echo back again')
     await terminal.shows(/^back again/m)
+  })
+
+  test('run -it: stopped, and continued by a shell that has its own modes of the terminal, it has the keys again', async () => {
+    const data = userData()
+    const terminal = new Terminal({ MINILAB_DATA: data })
+    terminal.type("PS1='bash: ' exec bash --norc --noprofile")
+    await terminal.shows(/^bash:/m)
+    terminal.minilab('run -it --rm --network none -e PS1=inside# default sh')
+    await terminal.shows(/^inside#/m)
+    const [{ pid }] = JSON.parse((await runMinilab(['ps', '--json'], { data })).stdout) as [{ pid: number }]
+    process.kill(Number(status(pid).PPid), 'SIGSTOP')
+    await terminal.shows('Stopped')
+    terminal.type('fg')
+    terminal.type("sh -c 'echo begun; exec sleep 1000'")
+    await terminal.shows(/^begun/m)
+    terminal.key('C-c')
+    terminal.type('echo still here; exit 5')
+    await terminal.shows(/^still here/m)
   })
 
   test('run, exec: a program gets our signals; Ctrl-C three times ends a container that ignores it', async () => {

@@ -24,7 +24,10 @@ const CLEARED = {
 }
 const CS8 = 0o60
 
-/** Makes a terminal pass everything on unchanged; returns a function that restores it once. */
+/**
+ * Makes a terminal pass everything on unchanged, also after a shell has changed it, because we were stopped; returns a function that
+ * restores it once.
+ */
 export function makeRaw(fd: number): () => void {
   const before = new Uint8Array(TERMIOS.size)
   now.ioctl(fd, TCGETS, before)
@@ -35,14 +38,20 @@ export function makeRaw(fd: number): () => void {
   view.setUint32(TERMIOS.control, view.getUint32(TERMIOS.control, true) | CS8, true)
   raw[TERMIOS.vmin] = 1
   raw[TERMIOS.vtime] = 0
-  now.ioctl(fd, TCSETSW, raw)
-  const restore = () => {
-    process.off('exit', restore)
+  const set = (modes: Uint8Array) => {
     try {
-      now.ioctl(fd, TCSETSW, before)
+      now.ioctl(fd, TCSETSW, modes)
     } catch (error) {
       if (codeOf(error) !== 'EIO') throw error // its window has been closed
     }
+  }
+  const setRaw = () => set(raw)
+  setRaw()
+  process.on('SIGCONT', setRaw)
+  const restore = () => {
+    process.off('exit', restore)
+    process.off('SIGCONT', setRaw)
+    set(before)
   }
   process.on('exit', restore)
   return restore
