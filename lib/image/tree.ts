@@ -11,6 +11,7 @@ import {
   rmdirSync,
   unlinkSync,
 } from 'node:fs'
+import { codeOf } from '../common/error-code.ts'
 import { MinilabError } from '../common/errors.ts'
 
 /** The file types by their bits of st_mode (inode(7)), named as in a tar. */
@@ -77,38 +78,54 @@ export function* walk(dir: string): Generator<TreeFile> {
 }
 
 /**
- * Removes a file or a whole tree, without following links; does nothing if it does not exist. One descriptor is enough for any
- * depth: a directory that is too deep for a path is moved to the top and removed there.
+ * Removes a file or a whole tree, without following links; does nothing if it does not exist, and goes on where another process removes
+ * the same one. One descriptor is enough for any depth: a directory that is too deep for a path is moved to the top and removed there.
  */
 export function removeTree(path: string | Buffer): void {
+  for (let tries = 1; ; tries++)
+    try {
+      return removeOnce(path)
+    } catch (error) {
+      // the other process has moved a directory to the top, where we had been
+      if (codeOf(error) !== 'ENOTEMPTY' || tries === MOST_TRIES) throw error
+    }
+}
+const MOST_TRIES = 100
+
+function removeOnce(path: string | Buffer): void {
   const stat = lstatSync(path, { throwIfNoEntry: false })
   if (!stat) return
-  if (!stat.isDirectory()) return unlinkSync(path)
+  if (!stat.isDirectory()) return unlessRemoved(() => unlinkSync(path))
   const makeOurs = (at: string | Buffer, mode: number) => {
     // for anyone but root, a directory's entries can only be removed if its mode lets the owner write
-    if ((mode & 0o700) !== 0o700) chmodSync(at, 0o700)
+    if ((mode & 0o700) !== 0o700) unlessRemoved(() => chmodSync(at, 0o700))
   }
   makeOurs(path, stat.mode)
-  const { at, close } = shorten(path)
+  const near = unlessRemoved(() => shorten(path))
+  if (!near) return
   // as bytes, because a name need not be UTF-8
-  const enter = (at: Buffer) => ({ at, names: readdirSync(at, { encoding: 'buffer' }) })
+  const enter = (at: Buffer) => ({
+    at,
+    names: unlessRemoved(() => readdirSync(at, { encoding: 'buffer' })) ?? [],
+  })
   const inside = (at: Buffer, name: Buffer | string) =>
     Buffer.concat([at, Buffer.from('/'), Buffer.from(name)])
   try {
-    const top = enter(Buffer.from(at))
+    const top = enter(Buffer.from(near.at))
     const open = [top]
     for (let here; (here = open.at(-1)) !== undefined;) {
       const name = here.names.pop()
       if (name === undefined) {
         open.pop()
-        if (here !== top) rmdirSync(here.at)
+        const { at } = here
+        if (here !== top) unlessRemoved(() => rmdirSync(at))
         continue
       }
       const found = inside(here.at, name)
       const stat = lstatSync(found, { throwIfNoEntry: false })
       if (!stat) continue
       if (!stat.isDirectory()) {
-        unlinkSync(found)
+        unlessRemoved(() => unlinkSync(found))
         continue
       }
       makeOurs(found, stat.mode)
@@ -117,13 +134,23 @@ export function removeTree(path: string | Buffer): void {
         continue
       }
       const moved = Buffer.from(`.${randomHex(16)}`)
-      renameSync(found, inside(top.at, moved))
+      unlessRemoved(() => renameSync(found, inside(top.at, moved)))
       top.names.push(moved)
     }
   } finally {
-    close()
+    near.close()
   }
-  rmdirSync(path)
+  unlessRemoved(() => rmdirSync(path))
+}
+
+/** The result of a call; undefined if its file has gone: two commands may remove the same tree. */
+function unlessRemoved<T>(call: () => T): T | undefined {
+  try {
+    return call()
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error
+    return undefined
+  }
 }
 
 /**

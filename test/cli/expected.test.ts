@@ -293,6 +293,20 @@ describe.each(users)('exec, as %s', user => {
 })
 
 describe('state', () => {
+  test('three rm -f of one container at once: it is gone, and nothing is left', async () => {
+    const data = userData()
+    const words = 'run -d --name same --network none default sleep 1000'.split(' ')
+    expect(await runMinilab(words, { data })).toMatchObject({ status: 0, stderr: '' })
+    const rms = await Promise.all([1, 2, 3].map(async () => runMinilab(['rm', '-f', 'same'], { data })))
+    // one that comes when it is gone says so
+    for (const { status, stdout, stderr } of rms)
+      expect([status, stdout, stderr]).toEqual(
+        status === 0 ? [0, 'same\n', ''] : [2, '', expect.stringContaining('there is no container "same"')],
+      )
+    expect(rms.some(({ status }) => status === 0)).toBe(true)
+    for (const folder of ['ledger', 'containers']) expect(readdirSync(join(data, folder))).toEqual([])
+  })
+
   test('of eight that want one name at once, one has it', async () => {
     const data = userData()
     const minilab = (...args: string[]) => runMinilab(args, { data })
