@@ -28,7 +28,7 @@ const textOf = (file: string) => readFileSync(`${import.meta.dirname}/${file}`, 
 /** The files whose tests can run in several ways: as root and as an ordinary user, in light and dark colours. */
 const IN_MODES = FEATURES.filter(file => /\b(users|modesOf|mutantsOf)\b/.test(textOf(file)))
 /** Those with cases that are left to CI. */
-const THOROUGH = FEATURES.filter(file => /\bthorough\(/.test(textOf(file)))
+const THOROUGH = FEATURES.filter(file => /\b(thorough|few)\(/.test(textOf(file)))
 
 /** Projects whose files `npm test` has run as well: of these .ci/run needs only the tests that it did not have. */
 const UNSEEN = new Set(['ci:modes', 'ci:cases'])

@@ -3,7 +3,16 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { Spec } from '../../lib/container/spec.ts'
-import { isRoot, type Ran, runMinilab, userFolder, users, userData, thorough } from '../support/minilab.ts'
+import {
+  isRoot,
+  type Ran,
+  runMinilab,
+  userFolder,
+  users,
+  userData,
+  thorough,
+  few,
+} from '../support/minilab.ts'
 
 const runs = (command: string, ...args: string[]) => spawnSync(command, args).status === 0
 const noRunc = runs('runc', '--version')
@@ -81,12 +90,14 @@ describe.each(users)('as %s', user => {
     expect(ran.json()).toHaveLength(1)
   })
 
-  test.each([
-    ['/minilab/missing', 127, /there is no \/minilab\/missing in the container/],
-    ['minilab-missing', 127, /there is no minilab-missing in the container: look in \/bin/],
-    ['/etc', 126, /\/etc cannot be executed in the container \(EACCES\)/],
-    ['/etc/passwd', 126, /\/etc\/passwd cannot be executed in the container \(EACCES\): .*chmod \+x/],
-  ])('a command that cannot be started: %s gives %i', async (command, status, line) => {
+  test.each(
+    few(2, [
+      ['/minilab/missing', 127, /there is no \/minilab\/missing in the container/],
+      ['minilab-missing', 127, /there is no minilab-missing in the container: look in \/bin/],
+      ['/etc', 126, /\/etc cannot be executed in the container \(EACCES\)/],
+      ['/etc/passwd', 126, /\/etc\/passwd cannot be executed in the container \(EACCES\): .*chmod \+x/],
+    ]),
+  )('a command that cannot be started: %s gives %i', async (command, status, line) => {
     const data = userData(user)
     const ran = await runMinilab(['step', '3', '--yes', '--json', '--', command], { user, data })
     expectLine(ran, status, line)
@@ -131,17 +142,19 @@ describe.each(users)('without making anything, as %s', user => {
     },
   )
 
-  test.each([
-    [['step', '0'], /there is no step "0": the steps are 1 cli, 2 namespaces, .*7 run, or all$/m],
-    [['step', '-1'], /there is no step "-1"/],
-    [['step', '1e0'], /there is no step "1e0"/],
-    [['step', 'layer'], /did you mean layers\?/],
-    [['step', '3', '--pain'], /unknown option '--pain': did you mean --plain\?/],
-    [['step', '3', '--runtime', 'runcc'], /--runtime: there is no program runcc here: did you mean runc\?/],
-    [['step', '3', '--runtime'], /argument missing/],
-    [['step', '1', '--runtime', 'runc'], /--runtime runc goes with steps 2, 3, 4, 7/],
-    [['--bogus'], /unknown option '--bogus'/],
-  ])('wrong use: %j', async (args, line) => {
+  test.each(
+    few(3, [
+      [['step', '0'], /there is no step "0": the steps are 1 cli, 2 namespaces, .*7 run, or all$/m],
+      [['step', '-1'], /there is no step "-1"/],
+      [['step', '1e0'], /there is no step "1e0"/],
+      [['step', 'layer'], /did you mean layers\?/],
+      [['step', '3', '--pain'], /unknown option '--pain': did you mean --plain\?/],
+      [['step', '3', '--runtime', 'runcc'], /--runtime: there is no program runcc here: did you mean runc\?/],
+      [['step', '3', '--runtime'], /argument missing/],
+      [['step', '1', '--runtime', 'runc'], /--runtime runc goes with steps 2, 3, 4, 7/],
+      [['--bogus'], /unknown option '--bogus'/],
+    ]),
+  )('wrong use: %j', async (args, line) => {
     const data = absent()
     expectLine(await runMinilab(args, { user, data }), 2, line)
     expect(existsSync(data)).toBe(false)

@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { namespaceInode, nsPids } from '../../lib/kernel/process/procfs.ts'
 import { freePort } from '../support/free-port.ts'
-import { isRoot, runMinilab, userFolder, users, userData, sharedData } from '../support/minilab.ts'
+import { isRoot, runMinilab, userFolder, users, userData, sharedData, few } from '../support/minilab.ts'
 
 const shared = sharedData()
 
@@ -168,26 +168,28 @@ describe.each(users)('run as %s', user => {
     })
   })
 
-  test.each([
-    [['run', '--memory', '12q', 'default', 'true'], 125, '"12q" is not a valid size'],
-    [['run', '--cpus', 'many', 'default', 'true'], 125, 'not a number of CPUs'],
-    [['run', '--pids-limit', '-5', 'default', 'true'], 125, 'not a whole number from 1'],
-    [['run', '-p', '80', 'default', 'true'], 125, 'is not a port'],
-    [['run', '-v', 'nope', 'default', 'true'], 125, 'is not a volume'],
-    [['run', '-v', '/not/here:/x', 'default', 'true'], 125, 'there is no /not/here'],
-    [['run', '--network', 'brigde', 'default', 'true'], 125, 'did you mean bridge?'],
-    [['run', '--cap-add', 'net_admn', 'default', 'true'], 125, 'CAP_NET_ADMIN'],
-    [['run', '-u', 'nobdy', 'default', 'true'], 125, 'no user "nobdy"'],
-    [['run', 'defalt', 'true'], 125, 'did you mean "default"?'],
-    [['run', '/etc/passwd', 'true'], 125, '/etc/passwd is a file'],
-    [['run', '--rm', 'default', 'nope'], 127, 'there is no nope in the container'],
-    [['run', '--rm', 'default', '/etc/passwd'], 126, 'cannot be executed'],
-    [['run', '--rm', 'default', '/etc'], 126, 'cannot be executed'],
-    [['run', '--mem', '1m', 'default', 'true'], 125, 'unknown option'],
-    [['exec', 'nobody', 'true'], 125, 'there is no container "nobody"'],
-    [['kill', '-s', 'SIGKIL', 'x'], 2, 'did you mean SIGKILL?'],
-    [['runn', 'default'], 2, 'run'],
-  ])('%j: status %i, one line', async (args, status, line) => {
+  test.each(
+    few(7, [
+      [['run', '--memory', '12q', 'default', 'true'], 125, '"12q" is not a valid size'],
+      [['run', '--cpus', 'many', 'default', 'true'], 125, 'not a number of CPUs'],
+      [['run', '--pids-limit', '-5', 'default', 'true'], 125, 'not a whole number from 1'],
+      [['run', '-p', '80', 'default', 'true'], 125, 'is not a port'],
+      [['run', '-v', 'nope', 'default', 'true'], 125, 'is not a volume'],
+      [['run', '-v', '/not/here:/x', 'default', 'true'], 125, 'there is no /not/here'],
+      [['run', '--network', 'brigde', 'default', 'true'], 125, 'did you mean bridge?'],
+      [['run', '--cap-add', 'net_admn', 'default', 'true'], 125, 'CAP_NET_ADMIN'],
+      [['run', '-u', 'nobdy', 'default', 'true'], 125, 'no user "nobdy"'],
+      [['run', 'defalt', 'true'], 125, 'did you mean "default"?'],
+      [['run', '/etc/passwd', 'true'], 125, '/etc/passwd is a file'],
+      [['run', '--rm', 'default', 'nope'], 127, 'there is no nope in the container'],
+      [['run', '--rm', 'default', '/etc/passwd'], 126, 'cannot be executed'],
+      [['run', '--rm', 'default', '/etc'], 126, 'cannot be executed'],
+      [['run', '--mem', '1m', 'default', 'true'], 125, 'unknown option'],
+      [['exec', 'nobody', 'true'], 125, 'there is no container "nobody"'],
+      [['kill', '-s', 'SIGKIL', 'x'], 2, 'did you mean SIGKILL?'],
+      [['runn', 'default'], 2, 'run'],
+    ]),
+  )('%j: status %i, one line', async (args, status, line) => {
     const data = shared[user]
     const ran = await runMinilab(args, { user, data })
     expect(ran.stdout).toBe('')

@@ -8,6 +8,7 @@ import type { Spec } from '../../lib/container/spec.ts'
 import { until } from '../../lib/common/until.ts'
 import { hierarchyOf } from '../../lib/kernel/cgroup/cgroupfs.ts'
 import { processExists } from '../../lib/kernel/process/procfs.ts'
+import { few } from '../support/minilab.ts'
 import { endContainers, lacking, makeFolder, makeRootfs, OURS, remove, removeCgroups } from './engines.ts'
 
 type Config = Spec & {
@@ -199,7 +200,7 @@ describe.skipIf(lacks)(`minilab-oci${lacks}`, () => {
     ['an unknown command', () => ['nothing'], /nothing/],
     ['an unknown flag', () => ['state', '--nothing', 'x'], /flag provided but not defined: -nothing/],
   ]
-  test.each(WRONG)('as runc: %s', (_, args, says) => {
+  test.each(few(4, WRONG))('as runc: %s', (_, args, says) => {
     const words = args(bundle(['true']))
     const ours = oci(...words)
     expect(ours.status).not.toBe(0)
@@ -230,7 +231,7 @@ describe.skipIf(lacks)(`minilab-oci${lacks}`, () => {
     ['a group above 32 bits', config => (config.process.user.additionalGids = [2 ** 32 + 3])],
     ['a NUL in an argument', config => (config.process.args = ['echo', 'a\0b'])],
   ]
-  test.each(UNFIT)('%s is refused, and nothing is left', (_, change) => {
+  test.each(few(5, UNFIT))('%s is refused, and nothing is left', (_, change) => {
     const path = bundle(['true'], change)
     const { status, stdout, stderr } = oci('run', '--bundle', path, 'unfit')
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' })

@@ -34,8 +34,11 @@ export function modesOf<T>(modes: readonly T[]): T[] {
 export const users = modesOf(allUsers)
 
 /** For tests of what `npm test` has seen once already, in another case: none there, in CI all of them. */
-export const thorough = <T>(cases: readonly T[]): T[] =>
-  process.env.MINILAB_TEST_CASES === 'some' ? [] : [...cases]
+export const thorough = <T>(cases: readonly T[]): T[] => few(0, cases)
+
+/** Of cases of one kind, such as wrong words: the first ones in `npm test`, in CI all of them. */
+export const few = <T>(count: number, cases: readonly T[]): T[] =>
+  process.env.MINILAB_TEST_CASES === 'some' ? cases.slice(0, count) : [...cases]
 
 export interface Ran {
   status: number | null
