@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, readFileSync } from 'node:fs'
 import { Cgroup, cgroupOf } from '../kernel/cgroup/cgroup.ts'
-import { Child, type Exit } from '../kernel/process/child.ts'
+import type { Attended, Exit } from '../kernel/process/child.ts'
 import {
   O_CLOEXEC,
   O_NOCTTY,
@@ -11,13 +11,14 @@ import {
 import { codeOf } from '../common/error-code.ts'
 import { Interrupted, MinilabError } from '../common/errors.ts'
 import { keepGoing } from '../kernel/process/keep-going.ts'
+import { int32s } from '../kernel/syscalls/now.ts'
 import { launchGated } from '../kernel/tape/launch-gated.ts'
-import { int32s, now } from '../kernel/syscalls/now.ts'
-import { isGone } from '../kernel/process/procfs.ts'
+import { unlessGone } from '../kernel/process/procfs.ts'
 import { ended } from '../kernel/process/signal.ts'
 import { openInside } from '../kernel/mount/open-inside.ts'
 import { Connection } from './streams/connection.ts'
 import { recordJoin } from './join.ts'
+import { Keeper } from './keeper.ts'
 import { Ledger } from './ledger/ledger.ts'
 import { copySize, openSlave } from './streams/our-terminal.ts'
 import { startError } from './start-error.ts'
@@ -29,6 +30,8 @@ import { dataFolder } from '../image/data-folder.ts'
 
 /** How long a container's processes may take to end when its first process has ended: ms. */
 const END_LIMIT = 1000
+/** The same, when those that joined it are reaped. */
+const KILLED_LIMIT = 100
 
 export interface ExecOptions {
   interactive: boolean
@@ -72,7 +75,7 @@ export async function whileRunning<T>(state: State, act: (pidfd: number) => Prom
 
 /**
  * Starts another program in a running container. The first child joins the namespaces. Only children of a process that has joined
- * a pid namespace are in it, so the first child makes a second one (which is our child too, by CLONE_PARENT) and exits.
+ * a pid namespace are in it, so the first child makes a second one, which becomes the program. The first becomes its keeper.
  * Throws a usage error with the status 126 or 127 if the program cannot be started.
  */
 export async function execIn(
@@ -82,6 +85,7 @@ export async function execIn(
   options: ExecOptions,
 ): Promise<Exit> {
   using connection = new Connection({ ...options, passesIgnored: false })
+  using keeper = new Keeper()
   const pair = options.terminal ? await openTerminal(state.pid) : undefined
   const { tape, gate, pid } = recordJoin({
     id: state.id,
@@ -92,27 +96,29 @@ export async function execIn(
     first: { pid: state.pid, pidfd },
     stdio: pair ? [pair.slave, pair.slave, pair.slave] : connection.stdio,
     terminal: pair !== undefined,
+    keeper,
   })
 
   let second = () => 0
   const going = keepGoing(() => second())
   connection.starting = () => second()
+  let child: Attended | undefined
   const {
     child: first,
     tape: replayed,
     failed,
   } = await launchGated(tape, gate, 0, [
-    launched => {
-      second = () => launched.pidIn(pid)
-      // into its cgroup first: what runs in the container counts towards the container's limits
-      ownCgroup(state).join(launched.pid())
+    launched => void (second = () => launched.pidIn(pid)),
+    (_, first) => {
+      child = keeper.kept(second(), first)
+      // what runs in the container counts towards the container's limits; a process there may have killed it
+      unlessGone(() => ownCgroup(state).join(second()))
     },
   ]).finally(() => going[Symbol.dispose]()) // from here on it is a program, which may stay stopped for any time
-  await first.exit
   const [made = 0] = int32s(pid)
-  const child = made ? childOf(made) : undefined
+  if (made) child ??= keeper.kept(made, first) // killed on its way to the gate
   if (failed) {
-    const ended = await child?.exit
+    const how = await child?.exit
     if (connection.gaveUpAt) throw new Interrupted(connection.gaveUpAt)
     if (going.gaveUp)
       throw new MinilabError(
@@ -120,13 +126,8 @@ export async function execIn(
         `${state.name} stops every process that joins it`,
         `see what runs in it: minilab look ${state.name}`,
       )
-    if (failed.code === 'EINTR' && ended?.signal) return ended // a process in the container has killed it
-    if (failed.call === 'clone3' && failed.code === 'EAGAIN')
-      throw new MinilabError(
-        'machine',
-        `no further process can be started in ${state.name}: a limit on processes is reached`,
-        'run it with a higher --pids-limit; ulimit -u shows your own limit',
-      )
+    // a process in the container has killed it; or the kernel, because the container ends
+    if (failed.code === 'EINTR' && how?.signal && !(await ended(pidfd, KILLED_LIMIT))) return how
     throw startError(process_, replayed, failed)
   }
   if (!child) throw hasEnded(state)
@@ -152,16 +153,6 @@ function ownCgroup({ id, name, pid }: State): Cgroup {
     `the cgroup of ${name} is not visible here, so its limits would not hold for another program`,
     "use exec where the machine's cgroups are mounted",
   )
-}
-
-/** Undefined if it was ended, and is reaped already: launch.ts. */
-function childOf(pid: number): Child | undefined {
-  try {
-    return new Child(pid, now.pidfd_open(pid, 0))
-  } catch (error) {
-    if (isGone(error)) return undefined
-    throw error
-  }
 }
 
 /** What openat2(2) reports where a volume or a link lies over the container's devpts. */

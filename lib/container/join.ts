@@ -4,6 +4,7 @@ import {
   CLONE_VFORK,
   CLONE_VM,
   PR_SET_PDEATHSIG,
+  SIGCHLD,
   SIGKILL,
   TIOCSCTTY,
 } from '../kernel/syscalls/constants.ts'
@@ -12,6 +13,7 @@ import { Gate } from '../kernel/tape/gate.ts'
 import { Tape } from '../kernel/tape/tape.ts'
 import { foreignNamespaces } from '../kernel/tape/visit.ts'
 import type { Container, Plan } from './part.ts'
+import type { Keeper } from './keeper.ts'
 import { hardening } from './parts/hardening.ts'
 import { scheduling } from './parts/scheduling.ts'
 import { closeRest, handOnStdio, program, workdir } from './parts/process.ts'
@@ -29,13 +31,18 @@ export interface Joining extends Plan {
   stdio: Stdio
   /** whether 0, 1 and 2 are a terminal that becomes the controlling one */
   terminal: boolean
+  /** what makes the first child the parent of the program; without it, the first child ends, and we are the parent */
+  keeper?: Keeper
 }
 
-/** What a first child does that joins a container, and its child, which becomes the program. `pid` receives that child's pid. */
+/**
+ * What a first child does that joins a container, and its child, which becomes the program. `pid` receives that child's pid. Both wait at
+ * the gate: the first before it joins, the second before anything else.
+ */
 export function recordJoin(
   joining: Joining,
 ): Pick<Container, 'listener'> & { tape: Tape; gate: Gate; pid: Uint8Array } {
-  const { first, stdio, terminal, diesWithUs, spec } = joining
+  const { first, stdio, terminal, diesWithUs, spec, keeper } = joining
   const container = nothingMade({ ...joining, joins: true })
   const { process } = spec
   const gate = new Gate()
@@ -48,10 +55,14 @@ export function recordJoin(
   gate.record(tape)
   handOnStdio(tape, stdio)
   // what enters the container has nothing of our memory or our program in it: no tracer inside can reach them (CVE-2016-9962)
-  gate.enterSecondStage(tape, [first.pidfd])
+  gate.enterSecondStage(tape, [first.pidfd, ...(keeper?.needs ?? [])])
   const namespaces = foreignNamespaces(first.pid, JOINED)
   if (namespaces) tape.setns(first.pidfd, namespaces)
-  tape.become({ flags: CLONE_VM + CLONE_VFORK + CLONE_PARENT + CLONE_PARENT_SETTID, parentTid: pid })
+  const flags = CLONE_VM + CLONE_VFORK + CLONE_PARENT_SETTID
+  if (keeper) tape.become({ flags, exitSignal: SIGCHLD, parentTid: pid }, keeper.place)
+  else tape.become({ flags: flags + CLONE_PARENT, parentTid: pid })
+  // it joins the container's cgroup here: a move is allowed where a limit on processes is reached, a clone there is not (kernel/cgroup/pids.c)
+  gate.record(tape)
   tape.setsid()
   if (diesWithUs) tape.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) // a change of user clears it: program sets it again
   // setns(2) gives it the root of a mount namespace that it joins; without one, the container's root is that of its first process
@@ -75,5 +86,6 @@ export function recordJoin(
   if (!diesWithUs) closeRest(tape, container, gate)
   hardening.inside?.(tape, container, gate)
   program.inside?.(tape, container, gate)
+  keeper?.become(tape)
   return { tape, gate, pid, listener: container.listener }
 }

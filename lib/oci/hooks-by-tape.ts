@@ -55,7 +55,7 @@ export const insideOf =
       stdio,
       terminal: false,
     })
-    const { child, failed } = await launchGated(joining.tape, joining.gate, 0, [() => {}])
+    const { child, failed } = await launchGated(joining.tape, joining.gate, 0, [() => {}, () => {}])
     await child.exit
     if (failed) throw failed
     const [made = 0] = int32s(joining.pid)

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import { children } from '../../lib/kernel/process/procfs.ts'
 import { isRoot, runMinilab, self, sharedData, userFolder } from '../support/minilab.ts'
 
 const ENTRY = join(import.meta.dirname, '../../bin.mjs')
@@ -94,8 +95,10 @@ test.skipIf(noCompiler)(
       stdio: 'ignore',
     })
     const exited = once(child, 'exit')
+    // its parent is a keeper, a child of exec
     const programs = () =>
-      spawnSync('ps', ['--ppid', `${child.pid}`, '-o', 'stat='], { encoding: 'utf8' }).stdout
+      spawnSync('ps', ['--ppid', children(child.pid!).join() || '0', '-o', 'stat='], { encoding: 'utf8' })
+        .stdout
     await expect.poll(programs).toMatch(/^Z/)
     child.kill('SIGTERM')
     expect(await exited).toEqual([5, null])
@@ -148,4 +151,27 @@ test.runIf(isRoot)('from another pid namespace: exec and kill say where the cont
       expect.stringMatching(/^minilab: there runs in a different pid namespace: [^\n]+\n$/),
     ])
   }
+})
+
+// The kernel waits for the reaping of all that joined a pid namespace before its first process is gone. A shell stops a background job that
+// uses its terminal.
+test('an exec that is stopped does not keep the container from ending', async () => {
+  const inside = 'until test -e /go; do sleep 0.05; done; exit 5'
+  await background('ends', [], ['sh', '-c', inside])
+  const child = spawn(
+    process.execPath,
+    ['--', ENTRY, 'exec', 'ends', 'sh', '-c', 'echo there; exec sleep 1000'],
+    {
+      env: { ...process.env, MINILAB_DATA: data },
+      stdio: ['ignore', 'pipe', 'ignore'],
+    },
+  )
+  onTestFinished(() => void child.kill('SIGKILL'))
+  const exited = once(child, 'exit')
+  await once(child.stdout, 'data')
+  child.kill('SIGSTOP')
+  expect(await minilab('exec', 'ends', 'touch', '/go')).toMatchObject({ status: 0 })
+  await expect.poll(async () => (await minilab('ps', '-a')).stdout).toMatch(/ends .*exited \(5\)/)
+  child.kill('SIGCONT')
+  expect(await exited).toEqual([137, null])
 })

@@ -249,6 +249,16 @@ describe.runIf(isRoot)('run with limits, as root', () => {
     expect(values).toContain('67108864')
     expect(values.some(value => value === '50000' || value === '50000 100000')).toBe(true)
     expect(values).toContain('30')
+    // as with docker exec: what joins a container that has as many processes as it may
+    execFileSync('sh', [
+      '-c',
+      'echo 1 > "$0"',
+      join(
+        folders.find(folder => existsSync(join(folder, 'pids.max')))!,
+        'pids.max',
+      ),
+    ])
+    expect(await minilab('exec', 'small', 'sh', '-c', 'exit 6')).toMatchObject({ status: 6, stderr: '' })
     await minilab('rm', '-f', 'small')
     await expect.poll(() => folders.filter(folder => existsSync(folder)), { timeout: 60_000 }).toEqual([])
   })

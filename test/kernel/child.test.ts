@@ -135,7 +135,7 @@ test('a gate that is closed ends the child with 127, and the rest of its tape is
   expect(existsSync(`${root}/never`)).toBe(false)
 })
 
-test('a gate at which nobody is left is an error, and no signal: by SIGPIPE a step would end without a word', async () => {
+test('a gate at which nobody is left is no signal: by SIGPIPE a step would end without a word', async () => {
   const gate = new Gate()
   gate.closeChildEnd()
   onTestFinished(() => gate.close())
@@ -144,7 +144,7 @@ test('a gate at which nobody is left is an error, and no signal: by SIGPIPE a st
   const hear = (signal: string) => void heard.push(signal)
   for (const signal of signals) process.on(signal, hear)
   onTestFinished(() => signals.forEach(signal => process.off(signal, hear)))
-  expect(() => gate.pass()).toThrow(/^sendto\(.*\) = -1 EPIPE/)
+  expect(gate.pass()).toBe(false)
   const last = once(process, 'SIGWINCH')
   process.kill(process.pid, 'SIGWINCH') // what came before it is heard before it
   await last

@@ -5,6 +5,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { hierarchyOf } from '../../lib/kernel/cgroup/cgroupfs.ts'
+import { status as statusOf } from '../../lib/kernel/process/procfs.ts'
 import { isRoot, self, sharedData, userData, userFolder } from '../support/minilab.ts'
 
 const ENTRY = join(import.meta.dirname, '../../bin.mjs')
@@ -38,23 +39,12 @@ test('a log that reaches the limit on file sizes ends neither the container nor 
   expect(script(`${run} && ${ended}`)).toMatchObject({ status: 0, stderr: '' })
   const lines = script(`${minilab} logs limited`).stdout.split('\n')
   expect(lines.slice(0, 3)).toEqual(['1', '2', '3'])
-  expect(lines.length).toBeLessThan(100_000)
+  // with CAP_SYS_RESOURCE there is no limit for the log
+  const isFree = (BigInt(`0x${statusOf('self').CapEff}`) & (1n << 24n)) !== 0n
+  expect(lines.length < 100_000).toBe(!isFree)
 })
 
 const limits = isRoot && hierarchyOf('pids') ? test : undefined
-limits?.('exec says when the container has all processes that it may have', () => {
-  onTestFinished(() => void script(`${minilab} rm -f full`))
-  const inside = 'sleep 1000 & sleep 1000 & wait'
-  script(`${minilab} run -d --name full --network none --pids-limit 3 default sh -c '${inside}'`)
-  const fails = `until ! ${minilab} exec full true 2>/dev/null; do :; done; ${minilab} exec full true`
-  expect(script(fails)).toEqual({
-    status: 125,
-    stdout: '',
-    stderr:
-      'minilab: no further process can be started in full: a limit on processes is reached: run it with a higher --pids-limit; ulimit -u shows your own limit\n',
-  })
-})
-
 limits?.('--init, which is a process as well, says which limit leaves no room for it', () => {
   const run = `${minilab} run --rm --init --network none --pids-limit 1 default true`
   expect(script(run)).toMatchObject({

@@ -208,6 +208,18 @@ describe.skipIf(lacks)(`corner cases of config.json${lacks}`, () => {
     }
   })
 
+  test('as runc: exec into a container that has as many processes as it may', () => {
+    const path = bench.bundle(['sleep', '1000'], ({ linux }) => (linux.resources = { pids: { limit: 1 } }))
+    for (const runtime of ['runc', OURS]) {
+      expect(bench.start(runtime, 'full', path)).toBe(0)
+      expect(bench.call(runtime, ['exec', 'full', 'sh', '-c', 'exit 6'])).toMatchObject({
+        status: 6,
+        stderr: '',
+      })
+      bench.call(runtime, ['delete', '--force', 'full'])
+    }
+  })
+
   test('as runc: events --stats', () => {
     const path = bench.bundle(['sleep', '1000'], ({ linux }) => {
       linux.resources = { memory: { limit: 64 << 20 }, pids: { limit: 12 } }

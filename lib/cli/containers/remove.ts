@@ -116,7 +116,10 @@ async function keeperDone({ name, keeper, boot }: Kept, force: boolean): Promise
   if (pidfd === undefined) return
   using _ = closing(pidfd)
   // if the reader of its output does not read, that process ends at a signal: Connection.finish
-  if (force && !(await ended(pidfd, OUTPUT_TIMEOUT))) send(pidfd, 'SIGTERM')
+  if (force && !(await ended(pidfd, OUTPUT_TIMEOUT))) {
+    send(pidfd, 'SIGTERM')
+    send(pidfd, 'SIGCONT') // stopped by a shell, it would not notice
+  }
   if (await ended(pidfd, KEEPER_TIMEOUT)) return
   if (!force)
     throw new MinilabError(

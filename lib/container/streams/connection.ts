@@ -1,7 +1,7 @@
 import { closeSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import { constants } from 'node:os'
-import { type Child, type Exit, heldByTracer } from '../../kernel/process/child.ts'
+import { type Attended, type Exit, heldByTracer } from '../../kernel/process/child.ts'
 import { Interrupted } from '../../common/errors.ts'
 import { hearSignals } from '../../kernel/process/hear-signals.ts'
 import { isSpared, isStopped } from '../../kernel/process/procfs.ts'
@@ -43,7 +43,7 @@ export class Connection implements Disposable {
   readonly #signals: Disposable
   readonly #early: number[] = []
   readonly #onTerminal = [0, 1, 2].some(fd => isatty(fd))
-  #child: Child | undefined
+  #child: Attended | undefined
   #pumped: Pumped | undefined
   #deadline: NodeJS.Timeout | undefined
   #interrupts = 0
@@ -65,7 +65,7 @@ export class Connection implements Disposable {
   }
 
   /** Waits for the end of a program that has just started. */
-  async attend(child: Child, terminal?: Terminal): Promise<Exit> {
+  async attend(child: Attended, terminal?: Terminal): Promise<Exit> {
     this.#child = child
     this.#streams?.start()
     if (terminal) this.#pumped = pump(terminal.master, this.#interactive, () => this.#endUnread('SIGHUP'))

@@ -62,6 +62,9 @@ export class Child {
   }
 }
 
+/** A process that we wait for, and that gets our signals: a child, or a child of one. */
+export type Attended = Pick<Child, 'pid' | 'alive' | 'exit' | 'kill'>
+
 // libuv reaps only its own children. At SIGCHLD, waitid tells for each of our children whether it has ended. There is one list per
 // process, because the signal goes to the process; each child in the list asks only for itself
 const watching = new Set<() => void>()
@@ -107,7 +110,7 @@ export function exitIn(info: Uint8Array): Exit | undefined {
  * How a child ended that has ended, but cannot be reaped: ptrace(2), a tracer that does not wait for it holds it. Undefined if it still
  * runs, or can be reaped.
  */
-export function heldByTracer({ pid, alive }: Child): Exit | undefined {
+export function heldByTracer({ pid, alive }: Attended): Exit | undefined {
   if (!alive || processExists(pid)) return undefined
   const code = waitStatus(pid)
   const [status, number] = [code >> 8, code & 0x7f] // wait(2), WIFEXITED

@@ -128,7 +128,8 @@ export class Encoded {
       starts.push(Math.max(starts.at(-1) ?? 0, Math.round(Number(stamp - cloned) * tick)))
     const results = new Map<Op, number>()
     return ops.map(({ op, at: number }, i) => {
-      const raw = forked(op) ?? this.result(number)
+      const said = this.result(number)
+      const raw = said >= 0n ? (forked(op) ?? said) : said
       results.set(op, Number(raw))
       const args = op.args.map(arg => withResults(arg, of => results.get(of)))
       const [began = 0, next = began] = starts.slice(i, i + 2)

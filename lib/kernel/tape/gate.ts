@@ -1,4 +1,5 @@
 import { closeSync, read } from 'node:fs'
+import { codeOf } from '../../common/error-code.ts'
 import { promisify } from '../../common/util.ts'
 import { MSG_NOSIGNAL } from '../syscalls/constants.ts'
 import { socketPair } from '../process/pipe.ts'
@@ -68,10 +69,16 @@ export class Gate {
     block(this.#parent, POLLIN, milliseconds)
   }
 
-  /** Lets the child go on. Throws a SyscallError, EPIPE, if it has died at the gate. */
-  pass(): void {
-    // not write(2): that would also send us SIGPIPE, which ends a step
-    now.sendto(this.#parent, Buffer.from('g'), 1, MSG_NOSIGNAL, null, 0)
+  /** Lets the child go on. False if it has died at the gate. */
+  pass(): boolean {
+    try {
+      // not write(2): that would also send us SIGPIPE, which ends a step
+      now.sendto(this.#parent, Buffer.from('g'), 1, MSG_NOSIGNAL, null, 0)
+      return true
+    } catch (error) {
+      if (codeOf(error) === 'EPIPE') return false
+      throw error
+    }
   }
 
   /** The child has its copy: from here on we see end of file when it dies. */

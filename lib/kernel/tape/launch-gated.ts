@@ -27,7 +27,7 @@ export async function launchGated(
   tape: Tape,
   gate: Gate,
   flags: number,
-  shares: readonly ((launched: Launched) => void | Promise<void>)[],
+  shares: readonly ((launched: Launched, child: Child) => void | Promise<void>)[],
 ): Promise<Arrived> {
   const launched = begin(tape, gate, flags)
   let child: Child | undefined
@@ -37,8 +37,8 @@ export async function launchGated(
     for (const share of shares) {
       if (!(await gate.reached())) break
       child ??= new Child(launched.pid(), launched.pidfd())
-      await share(launched)
-      gate.pass()
+      await share(launched, child)
+      if (!gate.pass()) break
     }
     const replayed = await launched.replayed
     child ??= new Child(launched.pid(), launched.pidfd())
@@ -50,8 +50,7 @@ export async function launchGated(
     await child?.exit
     // if the child had ended by itself, so that our work failed or no child was left to pass the gate, report that reason
     const failed = child && failure(tape, await launched.replayed)
-    const wasWaiting = failed?.code === 'EINTR' || (failed?.call === 'read' && failed.code === 'EPIPE')
-    const byUs = wasWaiting && !(error instanceof SyscallError && error.code === 'EPIPE')
+    const byUs = failed?.code === 'EINTR' || (failed?.call === 'read' && failed.code === 'EPIPE')
     throw failed && !byUs ? failed : error
   } finally {
     gate.close() // a child that still waits there ends because of this

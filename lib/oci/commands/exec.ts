@@ -133,9 +133,10 @@ async function start(
   const { tape, gate, pid, listener } = recordJoin(joining)
   const cgroup = cgroupOf(state)
   const joined = await launchGated(tape, gate, 0, [
+    () => {},
     launched => {
-      cgroup.join(launched.pid())
-      setOomScore(joining.spec.process, launched.pid())
+      cgroup.join(launched.pidIn(pid))
+      setOomScore(joining.spec.process, launched.pidIn(pid))
     },
     ...(listener ? [(launched: Launched) => passOn(listener, launched, pid, state, joining)] : []),
   ])
