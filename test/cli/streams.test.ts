@@ -201,6 +201,18 @@ test('a program that handles the loss of its reader decides itself', () => {
   expect({ stdout, stderr }).toEqual({ stdout: 'x\n', stderr: '7\n' })
 })
 
+test.each(['pipe', 'file'])('a stdin that is not for reading, a %s, is like one that has ended', kind => {
+  const words = `run --rm -i --network none default sh -c 'cat; exit 7'`
+  const run = `${process.execPath} -- ${ENTRY} ${words}`
+  const script = kind === 'pipe' ? `(${run} 0>&1; echo $?) | cat` : `${run} 0>${userFolder()}/file; echo $?`
+  const { stdout, stderr } = spawnSync('sh', ['-c', script], {
+    encoding: 'utf8',
+    env: { ...process.env, MINILAB_DATA: data[self] },
+    timeout: 60_000, // against hanging
+  })
+  expect({ stdout, stderr }).toEqual({ stdout: '7\n', stderr: '' })
+})
+
 // What the caller ignores ends neither the command nor the program: SIGHUP under nohup(1), SIGINT in a script's background job. docker run
 // passes SIGINT on
 const LAUNCHER = join(import.meta.dirname, '../../minilab')

@@ -1,7 +1,7 @@
 // Configurations that are odd, and what comes of them: as with runc, or refused with the reason.
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, existsSync, mkdirSync, openSync, symlinkSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Bench, type Config, type Unfit } from './bench.ts'
@@ -231,6 +231,9 @@ describe.skipIf(lacks)(`corner cases of config.json${lacks}`, () => {
         : [[at, value]]
     const said = (runtime: string) => {
       expect(bench.start(runtime, 'stats', path)).toBe(0)
+      // runc's start returns before its own threads have gone
+      const { pid } = JSON.parse(bench.call(runtime, ['state', 'stats']).stdout) as { pid: number }
+      while (!readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith('sleep'));
       const { status, stdout } = bench.call(runtime, ['events', '--stats', 'stats'])
       bench.call(runtime, ['delete', '--force', 'stats'])
       expect([status, stdout.split('\n').length]).toEqual([0, 2])

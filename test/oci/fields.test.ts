@@ -28,7 +28,7 @@ test('each test that the table names is there', () => {
     const path = join(import.meta.dirname, '..', `${proof.in}.test.ts`)
     if (!texts.has(path)) texts.set(path, readFileSync(path, 'utf8'))
     expect(texts.get(path), name).toMatch(
-      new RegExp(`(test(\\.each\\(\\w+\\))?\\(|\\[\\n? *)'${RegExp.escape(proof.test)}`),
+      new RegExp(`(test(\\.each\\([\\w(), ]+\\))?\\(|\\[\\n? *)'${RegExp.escape(proof.test)}`),
     )
   }
 })

@@ -1,10 +1,11 @@
-import { closeSync, fstatSync } from 'node:fs'
+import { closeSync, fstatSync, readSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import { certain } from '../../common/certain.ts'
 import { codeOf } from '../../common/error-code.ts'
 import {
   AT_EMPTY_PATH,
   AT_FDCWD,
+  F_GETFL,
   F_SETFL,
   KCMP_FILE,
   OPEN_HOW_SIZE,
@@ -12,6 +13,7 @@ import {
   O_NOCTTY,
   O_NONBLOCK,
   O_RDWR,
+  O_WRONLY,
   RESOLVE_NO_MAGICLINKS,
 } from '../../kernel/syscalls/constants.ts'
 import { MinilabError } from '../../common/errors.ts'
@@ -119,10 +121,13 @@ export class Streams {
 
   async #feed(from: number, to: number): Promise<void> {
     try {
+      // of a pipe's end for writing poll(2) never reports anything: read(2) says EBADF
+      if ((now.fcntl(from, F_GETFL, 0) & (O_WRONLY | O_RDWR)) === O_WRONLY) readSync(from, Buffer.alloc(1))
       const place = ourEnd(to)
       await carry({ fd: from, ours: false }, bytes => writeAll(place, bytes, this.#wake), this.#wake)
     } catch (error) {
-      if (codeOf(error) !== 'EPIPE') this.#failed ??= refused('read stdin', error) // otherwise the program reads no more
+      // EPIPE: the program reads no more. EBADF: ours is not for reading; as with docker, the program's is like a closed one
+      if (!['EPIPE', 'EBADF'].includes(codeOf(error) ?? '')) this.#failed ??= refused('read stdin', error)
     } finally {
       closeSync(to)
     }

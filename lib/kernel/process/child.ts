@@ -2,7 +2,7 @@ import { closeSync } from 'node:fs'
 import { constants } from 'node:os'
 import { P_PIDFD, WEXITED, WNOHANG } from '../syscalls/constants.ts'
 import { now } from '../syscalls/now.ts'
-import { processExists, startTime, waitStatus } from './procfs.ts'
+import { processExists, startTime, unlessGone, waitStatus } from './procfs.ts'
 
 /** How a process ended: by exit(status), or by a signal. */
 export interface Exit {
@@ -112,7 +112,8 @@ export function exitIn(info: Uint8Array): Exit | undefined {
  */
 export function heldByTracer({ pid, alive }: Attended): Exit | undefined {
   if (!alive || processExists(pid)) return undefined
-  const code = waitStatus(pid)
+  const code = unlessGone(() => waitStatus(pid)) // its keeper may reap it before we see that
+  if (code === undefined) return undefined
   const [status, number] = [code >> 8, code & 0x7f] // wait(2), WIFEXITED
   if (number === 0) return { status, signal: null }
   const signal = signalName(number)
