@@ -55,6 +55,7 @@ export async function quietPage(browser: Browser, options: BrowserContextOptions
 }
 
 const NETWORK_CHANGED = 'net::ERR_NETWORK_CHANGED'
+const ERROR_PAGE = 'interrupted by another navigation to "chrome-error:'
 const TRIES = 10
 
 /** Where a link comes or goes on the machine, another test's say, Chromium drops what it is loading. Then the page is loaded again. */
@@ -77,7 +78,9 @@ function loadAgain(page: Page): void {
           const response = await goto(...args)
           if (!dropped || tries === TRIES) return response
         } catch (error) {
-          if (tries === TRIES || !String(error).includes(NETWORK_CHANGED)) throw error
+          // the page that says so may come so late that it is in the way of the next try
+          const isDropped = [NETWORK_CHANGED, ERROR_PAGE].some(text => String(error).includes(text))
+          if (tries === TRIES || !isDropped) throw error
         }
       }
     } finally {
