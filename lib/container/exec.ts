@@ -13,7 +13,7 @@ import { Interrupted, MinilabError } from '../common/errors.ts'
 import { keepGoing } from '../kernel/process/keep-going.ts'
 import { int32s } from '../kernel/syscalls/now.ts'
 import { launchGated } from '../kernel/tape/launch-gated.ts'
-import { unlessGone } from '../kernel/process/procfs.ts'
+import { isGone, processExists } from '../kernel/process/procfs.ts'
 import { ended } from '../kernel/process/signal.ts'
 import { openInside } from '../kernel/mount/open-inside.ts'
 import { Connection } from './streams/connection.ts'
@@ -102,6 +102,7 @@ export async function execIn(
   let second = () => 0
   const going = keepGoing(() => second())
   connection.starting = () => second()
+  const cgroup = ownCgroup(state)
   let child: Attended | undefined
   const {
     child: first,
@@ -111,8 +112,8 @@ export async function execIn(
     launched => void (second = () => launched.pidIn(pid)),
     (_, first) => {
       child = keeper.kept(second(), first)
-      // what runs in the container counts towards the container's limits; a process there may have killed it
-      unlessGone(() => ownCgroup(state).join(second()))
+      // what runs in the container counts towards the container's limits
+      unlessEnded(child, ({ pid }) => cgroup.join(pid))
     },
   ]).finally(() => going[Symbol.dispose]()) // from here on it is a program, which may stay stopped for any time
   const [made = 0] = int32s(pid)
@@ -136,6 +137,15 @@ export async function execIn(
   if (connection.gaveUpAt && exit.signal === 'SIGKILL') throw new Interrupted(connection.gaveUpAt)
   await connection.finish()
   return exit
+}
+
+/** Does something with a process, unless it was killed: a process in the container may do that. */
+function unlessEnded(child: Attended, act: (child: Attended) => void): void {
+  try {
+    if (child.kill(0)) act(child)
+  } catch (error) {
+    if (!isGone(error) || processExists(child.pid)) throw error
+  }
 }
 
 /**

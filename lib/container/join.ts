@@ -4,10 +4,10 @@ import {
   CLONE_VFORK,
   CLONE_VM,
   PR_SET_PDEATHSIG,
-  SIGCHLD,
   SIGKILL,
   TIOCSCTTY,
 } from '../kernel/syscalls/constants.ts'
+import { Filled } from '../kernel/syscalls/arena.ts'
 import { namespaceInode, type Namespace } from '../kernel/process/procfs.ts'
 import { Gate } from '../kernel/tape/gate.ts'
 import { Tape } from '../kernel/tape/tape.ts'
@@ -46,7 +46,7 @@ export function recordJoin(
   const container = nothingMade({ ...joining, joins: true })
   const { process } = spec
   const gate = new Gate()
-  const pid = new Uint8Array(4)
+  const pid = new Filled('pid of the program')
   const tape = new Tape()
   tape.part = 'exec'
   // in its own session: a signal to our process group cannot end it before the second child has become the program
@@ -59,7 +59,7 @@ export function recordJoin(
   const namespaces = foreignNamespaces(first.pid, JOINED)
   if (namespaces) tape.setns(first.pidfd, namespaces)
   const flags = CLONE_VM + CLONE_VFORK + CLONE_PARENT_SETTID
-  if (keeper) tape.become({ flags, exitSignal: SIGCHLD, parentTid: pid }, keeper.place)
+  if (keeper) keeper.makeChild(tape, flags, pid)
   else tape.become({ flags: flags + CLONE_PARENT, parentTid: pid })
   // it joins the container's cgroup here: a move is allowed where a limit on processes is reached, a clone there is not (kernel/cgroup/pids.c)
   gate.record(tape)
@@ -86,6 +86,6 @@ export function recordJoin(
   if (!diesWithUs) closeRest(tape, container, gate)
   hardening.inside?.(tape, container, gate)
   program.inside?.(tape, container, gate)
-  keeper?.become(tape)
+  keeper?.become(tape, pid)
   return { tape, gate, pid, listener: container.listener }
 }

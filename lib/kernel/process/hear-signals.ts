@@ -40,7 +40,7 @@ export function hearSignals(hear: (signal: number) => void, all = true): Disposa
   }
   const named = [...SIGNAL_NAMES].map(([number, name]) => [name, () => report(number)] as const)
   for (const [name, listener] of named) process.on(name, listener)
-  const realTime = hearRealTime(hear)
+  const realTime = hearRealTime(report)
   return {
     [Symbol.dispose]() {
       for (const [name, listener] of named) process.off(name, listener)

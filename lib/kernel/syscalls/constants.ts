@@ -135,7 +135,6 @@ export const PTRACE_SEIZE = 0x4206
 export const P_ALL = 0
 export const P_PIDFD = 3
 export const WNOHANG = 1
-export const WSTOPPED = 2
 export const WEXITED = 4
 export const WNOWAIT = 0x01000000
 

@@ -61,7 +61,12 @@ export class Gate {
 
   /** Resolves to true when the child waits at the gate; to false if it ended before. */
   async reached(): Promise<boolean> {
-    return (await readAsync(this.#parent, Buffer.alloc(1), 0, 1, null)).bytesRead === 1
+    try {
+      return (await readAsync(this.#parent, Buffer.alloc(1), 0, 1, null)).bytesRead === 1
+    } catch (error) {
+      if (codeOf(error) === 'ECONNRESET') return false // it has died before it read our byte: unix(7)
+      throw error
+    }
   }
 
   /** Waits until the child is at the gate, or has ended; no longer than some milliseconds. Blocks this thread. */
