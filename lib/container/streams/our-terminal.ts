@@ -6,12 +6,14 @@ import {
   O_RDWR,
   TCGETS,
   TCSETSW,
+  TIOCGPGRP,
   TIOCGPTPEER,
   TIOCGWINSZ,
   TIOCSPTLCK,
   TIOCSWINSZ,
 } from '../../kernel/syscalls/constants.ts'
-import { now } from '../../kernel/syscalls/now.ts'
+import { processGroup } from '../../kernel/process/procfs.ts'
+import { int32s, now } from '../../kernel/syscalls/now.ts'
 
 // the kernel's struct termios, asm-generic/termbits.h: four words of flags, the line discipline, 19 control characters
 const TERMIOS = { size: 36, input: 0, output: 4, control: 8, local: 12, vtime: 17 + 5, vmin: 17 + 6 }
@@ -38,23 +40,32 @@ export function makeRaw(fd: number): () => void {
   view.setUint32(TERMIOS.control, view.getUint32(TERMIOS.control, true) | CS8, true)
   raw[TERMIOS.vmin] = 1
   raw[TERMIOS.vtime] = 0
-  const set = (modes: Uint8Array) => {
-    try {
-      now.ioctl(fd, TCSETSW, modes)
-    } catch (error) {
-      if (codeOf(error) !== 'EIO') throw error // its window has been closed
-    }
-  }
-  const setRaw = () => set(raw)
-  setRaw()
-  process.on('SIGCONT', setRaw)
+  now.ioctl(fd, TCSETSW, raw)
+  // in the background we would be stopped again, by SIGTTOU: tcsetattr(3)
+  const setAgain = () => unlessClosed(() => isForeground(fd) && now.ioctl(fd, TCSETSW, raw))
+  process.on('SIGCONT', setAgain)
   const restore = () => {
     process.off('exit', restore)
-    process.off('SIGCONT', setRaw)
-    set(before)
+    process.off('SIGCONT', setAgain)
+    unlessClosed(() => now.ioctl(fd, TCSETSW, before))
   }
   process.on('exit', restore)
   return restore
+}
+
+function unlessClosed(act: () => unknown): void {
+  try {
+    act()
+  } catch (error) {
+    if (codeOf(error) !== 'EIO') throw error // its window has been closed
+  }
+}
+
+/** Whether a terminal's keys are for our process group: tcgetpgrp(3). */
+function isForeground(fd: number): boolean {
+  const group = new Uint8Array(4)
+  now.ioctl(fd, TIOCGPGRP, group)
+  return int32s(group)[0] === processGroup('self')
 }
 
 /** Gives another terminal the size of ours, now and at every change; the kernel then sends SIGWINCH to its foreground processes. */

@@ -74,6 +74,9 @@ export const schedulingPolicy = (pid: Pid): number => statField(pid, 41)
 export const isStopped = (pid: Pid): boolean =>
   unlessGone(() => (status(pid).State ?? '').startsWith('T')) ?? false
 
+/** The process group of a process, by its number. */
+export const processGroup = (pid: Pid): number => statField(pid, 5)
+
 /** The parent of a process; 0 if the parent is not visible to us. */
 export const parentOf = (pid: Pid): number => statField(pid, 4)
 

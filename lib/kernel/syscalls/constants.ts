@@ -202,6 +202,7 @@ export const TCGETS = 0x5401
 export const TCSETSW = 0x5403
 export const TIOCSTI = 0x5412
 export const TIOCSCTTY = 0x540e
+export const TIOCGPGRP = 0x540f
 export const TIOCSPGRP = 0x5410
 export const TIOCGWINSZ = 0x5413
 export const TIOCSWINSZ = 0x5414
