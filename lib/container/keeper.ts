@@ -2,7 +2,7 @@ import { closeSync, readSync } from 'node:fs'
 import { orClose } from '../common/descriptor.ts'
 import { codeOf } from '../common/error-code.ts'
 import { type Attended, type Child, type Exit, exitIn } from '../kernel/process/child.ts'
-import { socketPair } from '../kernel/process/pipe.ts'
+import { sendGo, socketPair } from '../kernel/process/pipe.ts'
 import { POLLIN } from '../kernel/process/poll.ts'
 import { send } from '../kernel/process/signal.ts'
 import type { Filled } from '../kernel/syscalls/arena.ts'
@@ -11,7 +11,6 @@ import {
   CLOSE_RANGE_CLOEXEC,
   F_SETFL,
   LAST_FD,
-  MSG_NOSIGNAL,
   O_NONBLOCK,
   O_RDWR,
   PR_SET_PDEATHSIG,
@@ -99,7 +98,7 @@ export class Keeper implements Disposable {
   kept(pid: number, keeper: Child): Attended {
     this.#giveUp() // the child has its copy
     const pidfd = now.pidfd_open(pid, 0)
-    this.#go()
+    sendGo(this.#sockets[0])
     const exit = keeper.exit.then(() => {
       send(pidfd, 'SIGKILL') // for the case that not the program has ended, but the keeper
       closeSync(pidfd)
@@ -112,14 +111,6 @@ export class Keeper implements Disposable {
       },
       exit,
       kill: signal => keeper.alive && send(pidfd, signal),
-    }
-  }
-
-  #go(): void {
-    try {
-      now.sendto(this.#sockets[0], Buffer.from('g'), 1, MSG_NOSIGNAL, null, 0)
-    } catch (error) {
-      if (!['EPIPE', 'ECONNRESET'].includes(codeOf(error) ?? '')) throw error // it was killed
     }
   }
 

@@ -1,3 +1,4 @@
+import { unlessGone } from '../kernel/process/procfs.ts'
 import { randomHex } from '../kernel/process/random.ts'
 import {
   type BigIntStats,
@@ -95,18 +96,18 @@ const MOST_TRIES = 100
 function removeOnce(path: string | Buffer): void {
   const stat = lstatSync(path, { throwIfNoEntry: false })
   if (!stat) return
-  if (!stat.isDirectory()) return unlessRemoved(() => unlinkSync(path))
+  if (!stat.isDirectory()) return unlessGone(() => unlinkSync(path))
   const makeOurs = (at: string | Buffer, mode: number) => {
     // for anyone but root, a directory's entries can only be removed if its mode lets the owner write
-    if ((mode & 0o700) !== 0o700) unlessRemoved(() => chmodSync(at, 0o700))
+    if ((mode & 0o700) !== 0o700) unlessGone(() => chmodSync(at, 0o700))
   }
   makeOurs(path, stat.mode)
-  const near = unlessRemoved(() => shorten(path))
+  const near = unlessGone(() => shorten(path))
   if (!near) return
   // as bytes, because a name need not be UTF-8
   const enter = (at: Buffer) => ({
     at,
-    names: unlessRemoved(() => readdirSync(at, { encoding: 'buffer' })) ?? [],
+    names: unlessGone(() => readdirSync(at, { encoding: 'buffer' })) ?? [],
   })
   const inside = (at: Buffer, name: Buffer | string) =>
     Buffer.concat([at, Buffer.from('/'), Buffer.from(name)])
@@ -118,14 +119,14 @@ function removeOnce(path: string | Buffer): void {
       if (name === undefined) {
         open.pop()
         const { at } = here
-        if (here !== top) unlessRemoved(() => rmdirSync(at))
+        if (here !== top) unlessGone(() => rmdirSync(at))
         continue
       }
       const found = inside(here.at, name)
       const stat = lstatSync(found, { throwIfNoEntry: false })
       if (!stat) continue
       if (!stat.isDirectory()) {
-        unlessRemoved(() => unlinkSync(found))
+        unlessGone(() => unlinkSync(found))
         continue
       }
       makeOurs(found, stat.mode)
@@ -134,23 +135,13 @@ function removeOnce(path: string | Buffer): void {
         continue
       }
       const moved = Buffer.from(`.${randomHex(16)}`)
-      unlessRemoved(() => renameSync(found, inside(top.at, moved)))
+      unlessGone(() => renameSync(found, inside(top.at, moved)))
       top.names.push(moved)
     }
   } finally {
     near.close()
   }
-  unlessRemoved(() => rmdirSync(path))
-}
-
-/** The result of a call; undefined if its file has gone: two commands may remove the same tree. */
-function unlessRemoved<T>(call: () => T): T | undefined {
-  try {
-    return call()
-  } catch (error) {
-    if (codeOf(error) !== 'ENOENT') throw error
-    return undefined
-  }
+  unlessGone(() => rmdirSync(path))
 }
 
 /**

@@ -135,8 +135,9 @@ async function start(
   const joined = await launchGated(tape, gate, 0, [
     () => {},
     launched => {
-      cgroup.join(launched.pidIn(pid))
-      setOomScore(joining.spec.process, launched.pidIn(pid))
+      const second = launched.pidIn(pid)
+      cgroup.join(second)
+      setOomScore(joining.spec.process, second)
     },
     ...(listener ? [(launched: Launched) => passOn(listener, launched, pid, state, joining)] : []),
   ])
