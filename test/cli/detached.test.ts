@@ -28,9 +28,16 @@ const shared = sharedData()
 const NONE = ['--network', 'none']
 
 /** Starts a container in the background; its state, and what runs minilab for it. */
-async function background(args: string[], { user = self, flags = NONE, data = shared[user] }: Options = {}) {
+async function background(
+  args: string[],
+  { user = self, flags = NONE, data = shared[user], wrapper = [] }: Options = {},
+) {
   const minilab = (...words: string[]) => runMinilab(words, { user, data })
-  const { stdout, stderr } = await minilab('run', '-d', ...flags, 'default', ...args)
+  const { stdout, stderr } = await runMinilab(['run', '-d', ...flags, 'default', ...args], {
+    user,
+    data,
+    wrapper,
+  })
   const id = stdout.trim()
   expect([id, stderr]).toEqual([expect.stringMatching(/^[0-9a-f]{12}$/), ''])
   onTestFinished(async () => void (await minilab('rm', '-f', id)))
@@ -45,6 +52,8 @@ interface Options {
   user?: UserName
   flags?: string[]
   data?: string
+  /** what is written in front of `minilab run` */
+  wrapper?: string[]
 }
 
 /** Our processes beside a container. */
@@ -72,14 +81,9 @@ describe.each(users)('as %s', user => {
   })
 
   test("the caller's limits, which would end them, do not hold for them: up to the hard limit at least", async () => {
-    const limits = ['--cpu=100:1000', '--fsize=10000000:100000000']
-    const data = userData(user)
-    const words = ['run', '-d', ...NONE, 'default', 'sleep', '1000']
-    const { stdout, stderr } = await runMinilab(words, { user, data, wrapper: ['prlimit', ...limits] })
-    const id = stdout.trim()
-    onTestFinished(async () => void (await runMinilab(['rm', '-f', id], { user, data })))
-    expect(stderr).toBe('')
-    const { pumps } = JSON.parse(readFileSync(join(data, 'containers', id, 'state.json'), 'utf8')) as State
+    const wrapper = ['prlimit', '--cpu=100:1000', '--fsize=10000000:100000000']
+    const { state } = await background(['sleep', '1000'], { user, wrapper })
+    const { pumps } = state()
     for (const { pid } of [pumps!.stdout, pumps!.stderr]) {
       const lines = readFileSync(`/proc/${pid}/limits`, 'utf8').split('\n')
       const softOf = (name: string) => lines.find(line => line.startsWith(name))?.split(/ {2,}/)[1]
