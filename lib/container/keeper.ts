@@ -2,8 +2,9 @@ import { closeSync, readSync } from 'node:fs'
 import { orClose } from '../common/descriptor.ts'
 import { codeOf } from '../common/error-code.ts'
 import { type Attended, type Child, type Exit, exitIn } from '../kernel/process/child.ts'
-import { sendGo, socketPair } from '../kernel/process/pipe.ts'
+import { socketPair } from '../kernel/process/pipe.ts'
 import { POLLIN } from '../kernel/process/poll.ts'
+import { unlessGone } from '../kernel/process/procfs.ts'
 import { send } from '../kernel/process/signal.ts'
 import type { Filled } from '../kernel/syscalls/arena.ts'
 import { ALL_SIGNALS } from '../kernel/syscalls/argument-kinds.ts'
@@ -42,10 +43,10 @@ function keeperTape(): Tape {
   closeTape(tape)
   tape.note('it ends with us, and the program with it; setns(2) may have cleared that')
   tape.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
-  tape.note('if we have ended before, EPIPE ends it')
+  tape.note(
+    'if we have ended before, EPIPE ends it; from here on the pid of the program may become another process',
+  )
   tape.write(US, Buffer.from('!'), 1)
-  tape.note('until we have a pidfd of the program: when it is reaped, its pid may become another process')
-  tape.readByte(US)
   tape.note(
     'a pidfd can be read when its process has ended; waitid(2) alone would also tell that a tracee has stopped',
   )
@@ -62,6 +63,9 @@ function keeperTape(): Tape {
 export class Keeper implements Disposable {
   readonly #file: TapeFile = standaloneFile(keeperTape())
   readonly #sockets = orClose(this.#file.fd, socketPair)
+  /** what the keeper tells: that it may reap the program, and how that has ended */
+  readonly #said = Buffer.alloc(1 + INFO)
+  #heard = 0
   #hasChild = false
   /** where the first child goes on, once its child has become the program, or has failed */
   readonly #place = new Label('keeper')
@@ -94,14 +98,15 @@ export class Keeper implements Disposable {
     tape.aside = false
   }
 
-  /** The program, by its pid and its parent, the keeper: when it has come to a gate, where it waits, or was killed. The keeper may then reap it. */
+  /** The program, by its pid and its parent, the keeper: when it has come to a gate, where it waits, or was killed. */
   kept(pid: number, keeper: Child): Attended {
     this.#giveUp() // the child has its copy
-    const pidfd = now.pidfd_open(pid, 0)
-    sendGo(this.#sockets[0])
+    const pidfd = this.#pidfdOf(pid)
     const exit = keeper.exit.then(() => {
-      send(pidfd, 'SIGKILL') // for the case that not the program has ended, but the keeper
-      closeSync(pidfd)
+      if (pidfd !== undefined) {
+        send(pidfd, 'SIGKILL') // for the case that not the program has ended, but the keeper
+        closeSync(pidfd)
+      }
       return this.#recorded()
     })
     return {
@@ -110,22 +115,37 @@ export class Keeper implements Disposable {
         return keeper.alive
       },
       exit,
-      kill: signal => keeper.alive && send(pidfd, signal),
+      kill: signal => pidfd !== undefined && keeper.alive && send(pidfd, signal),
+    }
+  }
+
+  /**
+   * A pidfd of the program; none if the keeper may have reaped it before. The keeper does not wait for us: stopped, we would keep the
+   * container from ending. But it tells us before it reaps, so what we got before we are told is the program.
+   */
+  #pidfdOf(pid: number): number | undefined {
+    const pidfd = unlessGone(() => now.pidfd_open(pid, 0))
+    this.#hear()
+    if (this.#heard === 0) return pidfd
+    if (pidfd !== undefined) closeSync(pidfd)
+    return undefined
+  }
+
+  /** Takes what the keeper has told us so far. */
+  #hear(): void {
+    try {
+      for (let got = -1; got !== 0 && this.#heard < this.#said.length; this.#heard += got)
+        got = readSync(this.#sockets[0], this.#said, this.#heard, this.#said.length - this.#heard, null)
+    } catch (error) {
+      if (!['EAGAIN', 'ECONNRESET'].includes(codeOf(error) ?? '')) throw error
     }
   }
 
   /** How the program ended. A keeper that was killed leaves no record: its program was killed with it. */
   #recorded(): Exit {
-    const said = Buffer.alloc(1 + INFO)
-    let length = 0
-    try {
-      for (let got = -1; got !== 0 && length < said.length; length += got)
-        got = readSync(this.#sockets[0], said, length, said.length - length, null)
-    } catch (error) {
-      if (!['EAGAIN', 'ECONNRESET'].includes(codeOf(error) ?? '')) throw error
-    }
-    const info = new Uint8Array(said.subarray(1))
-    return (length === said.length && exitIn(info)) || { status: null, signal: 'SIGKILL' }
+    this.#hear()
+    const info = new Uint8Array(this.#said.subarray(1))
+    return (this.#heard === this.#said.length && exitIn(info)) || { status: null, signal: 'SIGKILL' }
   }
 
   #giveUp(): void {

@@ -3,6 +3,7 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { children } from '../../lib/kernel/process/procfs.ts'
 import { isRoot, runMinilab, self, sharedData, userFolder } from '../support/minilab.ts'
@@ -175,3 +176,30 @@ test('an exec that is stopped does not keep the container from ending', async ()
   child.kill('SIGCONT')
   expect(await exited).toEqual([137, null])
 })
+
+const noStrace = spawnSync('strace', ['-V']).error ? ' (no strace: apt-get install strace)' : ''
+test.skipIf(noStrace)(
+  `nor does one that is stopped before it has a pidfd of the program${noStrace}`,
+  async () => {
+    await background('waits', [], ['sleep', '1000'])
+    const delay = ['-qqo', '/dev/null', '-e', 'inject=pidfd_open:delay_enter=300000'] // us
+    const tracer = spawn(
+      'strace',
+      [...delay, process.execPath, '--', ENTRY, 'exec', 'waits', 'sleep', '1000'],
+      {
+        env: { ...process.env, MINILAB_DATA: data },
+        stdio: 'ignore',
+      },
+    )
+    onTestFinished(() => void tracer.kill('SIGKILL')) // and so what it traces is not stopped any more
+    const exited = once(tracer, 'exit')
+    const clients = () => children(tracer.pid!)
+    const hasProgram = (client: number) => children(client).some(first => children(first).length > 0)
+    while (!clients().some(hasProgram)) await setImmediate()
+    const [client = 0] = clients()
+    process.kill(client, 'SIGSTOP')
+    expect(await minilab('rm', '-f', 'waits')).toMatchObject({ status: 0, stderr: '' })
+    process.kill(client, 'SIGCONT')
+    expect(await exited).toEqual([125, null])
+  },
+)
