@@ -8,8 +8,8 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { cgroupOf } from '../../lib/kernel/cgroup/cgroup.ts'
 import { unlessGone } from '../../lib/kernel/process/procfs.ts'
 import {
+  identity,
   isRoot,
-  ORDINARY,
   runMinilab,
   self,
   sharedData,
@@ -49,7 +49,7 @@ describe.each(users)('as %s', user => {
       const child = spawn(process.execPath, args, {
         stdio: ['ignore', 'pipe', 'inherit'],
         env: { ...process.env, MINILAB_DATA: data[user], HOME: data[user] },
-        ...(isRoot && user === 'ordinary' ? ORDINARY : {}),
+        ...identity(user),
       })
       const ended = once(child, 'exit')
       child.stdout.once('data', () => child.kill(signal))

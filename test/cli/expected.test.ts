@@ -287,7 +287,9 @@ describe.each(users)('exec, as %s', user => {
         seen.add(`${status} ${stdout.includes('ID=minilab') ? 'its own root' : stdout}`)
       }
       expect((await started).status).toBe(0)
-      expect([...seen].filter(answer => answer !== '0 its own root' && answer !== '125 ')).toEqual([])
+      // or the container ends with the program in it
+      const right = ['0 its own root', '125 ', '137 ']
+      expect([...seen].filter(answer => !right.includes(answer))).toEqual([])
     },
   )
 })
@@ -327,7 +329,7 @@ describe('state', () => {
     const data = join(folder, 'data')
     mkdirSync(data)
     const answers = async () => {
-      const { status, stderr } = await runMinilab(['ps'], { data })
+      const { status, stderr } = await runMinilab(['ps'], { data, alone: true })
       return [status, stderr.includes('cannot be trusted')]
     }
     expect(await answers()).toEqual([0, false])

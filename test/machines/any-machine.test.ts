@@ -4,7 +4,16 @@ import { existsSync, readdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { Diagnosis } from '../../lib/guide/doctor/diagnose.ts'
-import { isRoot, ORDINARY, runMinilab, self, userData, userFolder, users } from '../support/minilab.ts'
+import {
+  identity,
+  isRoot,
+  ORDINARY,
+  runMinilab,
+  self,
+  userData,
+  userFolder,
+  users,
+} from '../support/minilab.ts'
 import type { UserName } from '../support/minilab.ts'
 import { noTmux, Terminal } from '../support/terminal.ts'
 
@@ -125,7 +134,7 @@ ofRoot?.('in a mount namespace', () => {
 })
 
 describe.each(users)('as %s', user => {
-  const as = isRoot && user === 'ordinary' ? ORDINARY : {}
+  const as = identity(user)
 
   test("Node's own words on stderr are no part of what step 7 reads", async () => {
     const { status } = await runMinilab(['step', '7', '--yes', '--plain'], {
@@ -154,7 +163,7 @@ describe('commands are printed as they can be typed', () => {
       encoding: 'utf8',
       cwd: checkout,
       env: { ...process.env, MINILAB_DATA: userFolder(user), ...env },
-      ...(isRoot && user === 'ordinary' ? ORDINARY : {}),
+      ...identity(user),
     })
     return stderr
   }

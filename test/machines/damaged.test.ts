@@ -14,7 +14,7 @@ import { namespaceInode, startTime } from '../../lib/kernel/process/procfs.ts'
 import { snapshot } from '../support/canary.ts'
 import { isolated } from '../support/isolated.ts'
 import { isRefusal, runMany } from '../support/many-runs.ts'
-import { isRoot, ORDINARY, runMinilab, userFolder, type UserName, users } from '../support/minilab.ts'
+import { identity, isRoot, runMinilab, userFolder, type UserName, users } from '../support/minilab.ts'
 import { JUNK, Seeded } from '../support/seeded.ts'
 import { stateOf } from '../support/state.ts'
 
@@ -34,7 +34,7 @@ async function surroundings(user: UserName) {
   for (const path of [join(canary, 'file'), join(data, 'logs/good.log')]) writeFileSync(path, 'alive')
   const good = stateOf(GOOD, { log: join(data, 'logs/good.log') })
   writeFileSync(join(data, 'containers', GOOD, 'state.json'), JSON.stringify(good))
-  const victim = spawn('sleep', ['1000'], isRoot && user === 'ordinary' ? ORDINARY : {})
+  const victim = spawn('sleep', ['1000'], identity(user))
   onTestFinished(() => void victim.kill('SIGKILL'))
   const place = user === 'root' ? await isolated() : undefined
   const own = (...paths: string[]) => {

@@ -4,7 +4,7 @@ import { chmodSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Diagnosis } from '../../lib/guide/doctor/diagnose.ts'
-import { isRoot, ORDINARY, self, sharedData, userFolder, users } from '../support/minilab.ts'
+import { identity, isRoot, self, sharedData, userFolder, users } from '../support/minilab.ts'
 
 const checkout = join(import.meta.dirname, '../..')
 const minilab = `${process.execPath} -- ${checkout}/bin.mjs`
@@ -17,7 +17,7 @@ function run(script: string, { user = self, wrapper = ['env'], env = {} as NodeJ
     cwd: checkout,
     env: { ...process.env, MINILAB_DATA: data[user], ...env },
     timeout: 60_000,
-    ...(isRoot && user === 'ordinary' ? ORDINARY : {}),
+    ...identity(user),
   })
   return { status, stdout, stderr }
 }

@@ -8,7 +8,7 @@ import { isRunning } from '../../lib/container/state/state.ts'
 import { readControl } from '../../lib/kernel/cgroup/control-file.ts'
 import { bootId, isAlive, startTime } from '../../lib/kernel/process/procfs.ts'
 import { isolated } from '../support/isolated.ts'
-import { isRoot, runMinilab, type UserName, users, self, userData } from '../support/minilab.ts'
+import { identity, isRoot, runMinilab, type UserName, users, self, userData } from '../support/minilab.ts'
 import { stateOf } from '../support/state.ts'
 
 // After a reboot pids begin anew, and so do start times, in ticks since the start: only the boot id tells the two apart.
@@ -17,7 +17,7 @@ const ORDINARY = { uid: 65534, gid: 65534 }
 
 /** A process that has nothing to do with us, and has the pid of one that had. */
 function stranger(user: UserName = self): { pid: number; started: number; lives(): boolean } {
-  const asOrdinary = isRoot && user === 'ordinary' ? ORDINARY : {}
+  const asOrdinary = identity(user)
   const child: ChildProcess = spawn('sleep', ['1000'], { stdio: 'ignore', ...asOrdinary })
   onTestFinished(() => void child.kill('SIGKILL'))
   const pid = child.pid!

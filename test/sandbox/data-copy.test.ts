@@ -10,10 +10,9 @@ import { Cgroup } from '../../lib/kernel/cgroup/cgroup.ts'
 import { hierarchies } from '../../lib/kernel/cgroup/cgroupfs.ts'
 import { planCgroup } from '../../lib/kernel/cgroup/make-cgroup.ts'
 import { children, ifReadable, namespaceInode, pids, status } from '../../lib/kernel/process/procfs.ts'
-import { isRoot, ORDINARY, runMinilab, type UserName, users, userData } from '../support/minilab.ts'
+import { identity, isRoot, runMinilab, type UserName, users, userData } from '../support/minilab.ts'
 
 const url = (path: string) => JSON.stringify(new URL(`../../lib/${path}`, import.meta.url).href)
-const asUser = (user: UserName) => (isRoot && user === 'ordinary' ? ORDINARY : {})
 
 /** A minilab that runs a shell script in a sandbox with a copy of its data folder, and that folder of its own. */
 function inSandbox(user: UserName, script: string, args: string[] = [], afterwards = '') {
@@ -32,7 +31,7 @@ function inSandbox(user: UserName, script: string, args: string[] = [], afterwar
       cwd: '/',
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, HOME: data, MINILAB_DATA: data },
-      ...asUser(user),
+      ...identity(user),
     },
   )
   onTestFinished(() => void child.kill('SIGKILL'))
@@ -86,7 +85,7 @@ describe.each(users)('as %s', user => {
   })
 
   test('it has processes of its own: those of the machine can neither be seen nor signalled', async () => {
-    const canary = spawn('sleep', ['1000'], { stdio: 'ignore', ...asUser(user) })
+    const canary = spawn('sleep', ['1000'], { stdio: 'ignore', ...identity(user) })
     onTestFinished(() => void canary.kill('SIGKILL'))
     await once(canary, 'spawn')
     const pid = String(canary.pid)

@@ -3,7 +3,7 @@ import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { isRoot, ORDINARY, userFolder, type UserName, users } from '../support/minilab.ts'
+import { identity, isRoot, ORDINARY, userFolder, type UserName, users } from '../support/minilab.ts'
 import { processExists } from '../../lib/kernel/process/procfs.ts'
 import { lacking } from '../kernel/network.ts'
 
@@ -19,7 +19,7 @@ function inSandbox(user: UserName, ...program: string[]) {
   const child = spawn(process.execPath, ['--input-type=module', '-e', script, ...program], {
     cwd: '/',
     stdio: ['pipe', 'pipe', 'inherit'],
-    ...(isRoot && user === 'ordinary' ? ORDINARY : {}),
+    ...identity(user),
   })
   onTestFinished(() => void child.kill('SIGKILL'))
   child.stdout.setEncoding('utf8')
@@ -76,7 +76,7 @@ describe.skipIf(lacking).each(users)(`as %s${lacking}`, user => {
     const said = execFileSync(process.execPath, ['--input-type=module', '-e', script, file], {
       cwd: '/',
       encoding: 'utf8',
-      ...(isRoot && user === 'ordinary' ? ORDINARY : {}),
+      ...identity(user),
     })
     expect(said).toBe('')
     expect(readFileSync(file, 'utf8')).toBe('out\nerr\n')

@@ -7,6 +7,7 @@ import { text } from 'node:stream/consumers'
 import { afterAll, inject, onTestFinished } from 'vitest'
 import type { Report } from '../../lib/guide/step.ts'
 import { removeTree } from '../../lib/image/tree.ts'
+import { Warm } from './warm.ts'
 
 const ENTRY = join(import.meta.dirname, '../../bin.mjs')
 export const isRoot = process.geteuid?.() === 0
@@ -19,6 +20,10 @@ if (isRoot) {
   mkdirSync(CACHE, { recursive: true })
   chownSync(CACHE, ORDINARY.uid, ORDINARY.gid)
 }
+
+/** How a process of a user's is started: nothing to change for who runs the tests. */
+export type Identity = { uid: number; gid: number } | Record<string, never>
+export const identity = (user: UserName): Identity => (isRoot && user === 'ordinary' ? ORDINARY : {})
 
 /** Who runs minilab: whoever runs the tests, and beside root an ordinary user. */
 export type UserName = 'root' | 'ordinary'
@@ -55,6 +60,8 @@ export interface RunOptions {
   env?: NodeJS.ProcessEnv
   /** a command in front of it, such as unshare */
   wrapper?: string[]
+  /** in a process of its own, also in `npm test`: what a command finds out about its data folder is kept while the process lives */
+  alone?: boolean
 }
 
 /** A folder of a user's own, removed after the test. */
@@ -101,6 +108,10 @@ export function makeUserFolder(user: UserName): string {
 /** The commands that start containers of the default image. */
 const NEEDS_IMAGE = ['run', 'step', 'escape', 'quiz', 'check', 'dev', 'doctor']
 
+/** What `npm test` runs in processes that have run the same before (warm.ts); CI runs it in a process for each as well. */
+const WARM = 'run exec ps kill rm logs step init lab check hint diff solution progress reset'.split(' ')
+const warm: Record<UserName, Warm[]> = { root: [], ordinary: [] }
+
 /** Runs `minilab ARGS` to its end, with nothing on its stdin. */
 export async function runMinilab(
   args: string[],
@@ -109,29 +120,46 @@ export async function runMinilab(
     data = NEEDS_IMAGE.includes(args[0] ?? '') ? userData(user) : userFolder(user),
     env = {},
     wrapper = [],
+    alone = process.env.MINILAB_TEST_CASES !== 'some',
   }: RunOptions = {},
 ): Promise<Ran> {
-  const [command = '', ...rest] = [...wrapper, process.execPath, ENTRY, ...args]
-  const child = spawn(command, rest, {
-    cwd: '/',
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: {
-      ...process.env,
-      HOME: data,
-      MINILAB_DATA: data,
-      ...(isRoot && user === 'ordinary' && { NODE_COMPILE_CACHE: CACHE }),
-      ...env,
-    },
-    ...(isRoot && user === 'ordinary' ? ORDINARY : {}),
-  })
-  const ended = once(child, 'exit') as Promise<[number | null]>
-  const [stdout, stderr, [status]] = await Promise.all([text(child.stdout), text(child.stderr), ended])
+  const whole = {
+    ...process.env,
+    HOME: data,
+    MINILAB_DATA: data,
+    ...(isRoot && user === 'ordinary' && { NODE_COMPILE_CACHE: CACHE }),
+    ...env,
+  }
+  const isPlain = Object.keys(env).every(name => name === 'MINILAB_WORKSPACE') && wrapper.length === 0
+  const isWarm = !alone && isPlain && WARM.includes(args[0] ?? '')
+  const { status, stdout, stderr } = await (isWarm
+    ? runWarm(user, args, whole)
+    : runAlone(user, [...wrapper, process.execPath, ENTRY, ...args], whole))
   const json = () =>
     stdout
       .split('\n')
       .filter(Boolean)
       .map(line => JSON.parse(line) as Report)
   return { status, stdout, stderr, json }
+}
+
+type Printed = Omit<Ran, 'json'>
+
+async function runAlone(user: UserName, words: string[], env: NodeJS.ProcessEnv): Promise<Printed> {
+  const [command = '', ...rest] = words
+  const child = spawn(command, rest, { cwd: '/', stdio: ['ignore', 'pipe', 'pipe'], env, ...identity(user) })
+  const ended = once(child, 'exit') as Promise<[number | null]>
+  const [stdout, stderr, [status]] = await Promise.all([text(child.stdout), text(child.stderr), ended])
+  return { status, stdout, stderr }
+}
+
+/** In a process that is free: a test may run several commands at once. */
+async function runWarm(user: UserName, args: string[], env: NodeJS.ProcessEnv): Promise<Printed> {
+  const free = warm[user].pop()
+  const process = free?.isThere ? free : new Warm(identity(user), env)
+  const printed = await process.run(args, env)
+  warm[user].push(process)
+  return printed
 }
 
 /** What a step has left on the host. Cgroups that others make and remove in the meantime (sessions, services) are not its own. */

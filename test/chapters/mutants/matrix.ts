@@ -7,11 +7,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { steps } from '../../../lib/cli/steps.ts'
 import { removeTree } from '../../../lib/image/tree.ts'
 import {
+  identity,
   isRoot,
   left,
   makeUserFolder,
   modesOf,
-  ORDINARY,
   type UserName,
   allUsers,
   fillData,
@@ -105,7 +105,7 @@ function startRuns(number: number, jobs: MutantJob[], user: UserName, data: stri
     cwd: '/',
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, HOME: data, MINILAB_DATA: data },
-    ...(isRoot && user === 'ordinary' ? ORDINARY : {}),
+    ...identity(user),
   })
   const complaints = text(child.stderr)
   const ended = once(child, 'exit')
