@@ -212,10 +212,12 @@ describe.skipIf(lacks)(`corner cases of config.json${lacks}`, () => {
     const path = bench.bundle(['sleep', '1000'], ({ linux }) => (linux.resources = { pids: { limit: 1 } }))
     for (const runtime of ['runc', OURS]) {
       expect(bench.start(runtime, 'full', path)).toBe(0)
-      const { status, stderr } = bench.call(runtime, ['exec', 'full', 'sh', '-c', 'exit 6'])
+      const exec = () => bench.call(runtime, ['exec', 'full', 'sh', '-c', 'exit 6'])
+      let answer = exec()
       // runc's init is a program in Go, which may want one more thread when it is in the cgroup already
-      if (runtime === OURS || !stderr.includes('pthread_create failed'))
-        expect([status, stderr]).toEqual([6, ''])
+      for (let i = 0; runtime === 'runc' && i < 20 && answer.stderr.includes('pthread_create failed'); i++)
+        answer = exec()
+      expect(answer).toMatchObject({ status: 6, stderr: '' })
       bench.call(runtime, ['delete', '--force', 'full'])
     }
   })
