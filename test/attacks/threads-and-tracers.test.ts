@@ -7,6 +7,7 @@ import { setImmediate } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { children } from '../../lib/kernel/process/procfs.ts'
 import { isRoot, runMinilab, self, sharedData, userFolder } from '../support/minilab.ts'
+import { noStrace } from '../support/strace.ts'
 
 const ENTRY = join(import.meta.dirname, '../../bin.mjs')
 const data = sharedData()[self]
@@ -177,7 +178,6 @@ test('an exec that is stopped does not keep the container from ending', async ()
   expect(await exited).toEqual([137, null])
 })
 
-const noStrace = spawnSync('strace', ['-V']).error ? ' (no strace: apt-get install strace)' : ''
 test.skipIf(noStrace)(
   `nor does one that is stopped before it has a pidfd of the program${noStrace}`,
   async () => {

@@ -23,6 +23,7 @@ import {
   users,
   few,
 } from '../support/minilab.ts'
+import { noStrace } from '../support/strace.ts'
 
 const shared = sharedData()
 const NONE = ['--network', 'none']
@@ -177,10 +178,8 @@ describe.each(users)('as %s', user => {
   })
 })
 
-const lacking = spawnSync('strace', ['-V']).status === 0 ? '' : ' (no strace: apt-get install strace)'
-
-test.skipIf(!isRoot || lacking !== '')(
-  `the exit status is known also where the monitor cannot become minilab${lacking}`,
+test.skipIf(!isRoot || noStrace !== '')(
+  `the exit status is known also where the monitor cannot become minilab${noStrace}`,
   async () => {
     const { state, listed, minilab, id } = await background([
       'sh',

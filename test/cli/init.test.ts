@@ -1,5 +1,5 @@
 // `run --init`: process 1 is a tape that passes on signals and reaps orphans; tini, which is docker-init, as its judge.
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
@@ -10,10 +10,10 @@ import { errnoNumber } from '../../lib/common/errno.ts'
 import { children, descriptors, isAlive, status } from '../../lib/kernel/process/procfs.ts'
 import { interpret } from '../kernel/interpret.ts'
 import { isRoot, runMinilab, self, sharedData, thorough, type UserName, users } from '../support/minilab.ts'
+import { noStrace } from '../support/strace.ts'
 import { noTmux, Terminal } from '../support/terminal.ts'
 
 const shared = sharedData()
-const lacking = spawnSync('strace', ['-V']).status === 0 ? '' : ' (no strace: apt-get install strace)'
 const NONE = ['--network', 'none']
 
 /** A container in the background with an init, which is removed after the test. */
@@ -94,8 +94,8 @@ test.skipIf(!isRoot)(
   },
 )
 
-test.skipIf(!isRoot || lacking !== '')(
-  `the program starts when process 1 is the init, however slow that is${lacking}`,
+test.skipIf(!isRoot || noStrace !== '')(
+  `the program starts when process 1 is the init, however slow that is${noStrace}`,
   async () => {
     const wrapper = ['strace', '-f', '-o', '/dev/null', '-e', 'inject=pidfd_open:delay_enter=200000']
     const words = ['run', '--rm', '--init', ...NONE, '-u', '1000', 'default']
@@ -177,7 +177,7 @@ describe.skipIf(!isRoot || noTini !== '')(`beside tini${noTini}`, () => {
 
 // ─── the interpreter agrees with the machine code
 
-test.skipIf(!isRoot || lacking !== '').for([
+test.skipIf(!isRoot || noStrace !== '').for([
   ['rt_sigtimedwait:error=EINTR:when=2', 5],
   ['lseek:error=EINTR:when=1', 5],
   ['pidfd_send_signal:error=ESRCH', 5],
@@ -185,7 +185,7 @@ test.skipIf(!isRoot || lacking !== '').for([
   ['readv:error=EINTR', 127],
   ['readv:retval=1', 0], // a short count: only the signal, 0, has been read
 ] as const)(
-  `the interpreter agrees with the machine code where process 1 has %s${lacking}`,
+  `the interpreter agrees with the machine code where process 1 has %s${noStrace}`,
   async ([fault, end]) => {
     const script = 'trap "" USR1; (sleep 0 &); until test -e /go; do sleep 0.05; done; exit 5'
     const { id, minilab, state, hasEnded } = await background(script)

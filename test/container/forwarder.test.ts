@@ -23,6 +23,7 @@ import {
 import { freePort } from '../support/free-port.ts'
 import { isRoot, thorough, userFolder } from '../support/minilab.ts'
 import { interpret } from '../kernel/interpret.ts'
+import { noStrace } from '../support/strace.ts'
 
 const HOST = '127.0.0.1'
 const hasProxy = spawnSync('docker-proxy', ['-h']).error === undefined
@@ -323,7 +324,6 @@ const FAULTS = [
   ...['socket:error=EMFILE', 'connect:error=ECONNREFUSED', 'pipe2:error=EMFILE'],
   ...['splice:error=EINTR:when=2', 'splice:error=EPIPE:when=3', 'splice:retval=3:when=2'], // a short count
 ]
-const lacking = spawnSync('strace', ['-V']).status === 0 ? '' : ' (no strace: apt-get install strace)'
 
 /** The calls of a process as strace has noted them; undefined as the result of one that did not return. */
 function traced(file: string): { call: string; result: bigint | undefined }[] {
@@ -335,8 +335,8 @@ function traced(file: string): { call: string; result: bigint | undefined }[] {
   })
 }
 
-test.skipIf(!isRoot || lacking !== '').for(FAULTS)(
-  `the interpreter agrees with the machine code where %s${lacking}; then it goes on`,
+test.skipIf(!isRoot || noStrace !== '').for(FAULTS)(
+  `the interpreter agrees with the machine code where %s${noStrace}; then it goes on`,
   async fault => {
     const { port } = await serve(echo)
     const { port: to, pid } = await ours(port)

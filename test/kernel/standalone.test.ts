@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync, readlinkSync, writeSync } from 'node:fs'
 import { once } from 'node:events'
 import { join } from 'node:path'
@@ -15,6 +15,7 @@ import { Label, Tape } from '../../lib/kernel/tape/tape.ts'
 import { isRoot } from '../support/minilab.ts'
 import { interpret } from './interpret.ts'
 import { folder, runToItsEnd } from './replay.ts'
+import { noStrace } from '../support/strace.ts'
 
 /** An open file whose position is a counter, and a tape that adds to it until it is above a limit. */
 function counting(): { tape: Tape; fd: number } {
@@ -127,10 +128,9 @@ interface Traced {
 const FAULTS = ['read', 'lseek', 'flock', 'clock_gettime', 'writev'].flatMap(call =>
   ['error=EINTR', 'error=ENOSPC', 'retval=3'].map(fault => ({ call, fault })),
 )
-const lacking = spawnSync('strace', ['-V']).status === 0 ? '' : ' (no strace: apt-get install strace)'
 
-test.skipIf(!isRoot || lacking !== '').for(FAULTS)(
-  `the interpreter agrees with the machine code where $call has the $fault${lacking}`,
+test.skipIf(!isRoot || noStrace !== '').for(FAULTS)(
+  `the interpreter agrees with the machine code where $call has the $fault${noStrace}`,
   async ({ call, fault }) => {
     const { child, log, write, close } = await startPump()
     const trace = `${log}.trace`

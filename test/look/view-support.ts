@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers'
 import type { BrowserContextOptions, Page } from 'playwright-core'
 import { expect, onTestFinished } from 'vitest'
 import { openBrowser, quietPage } from '../support/chromium.ts'
-import { identity, runMinilab, self, type UserName, userData } from '../support/minilab.ts'
+import { environment, identity, runMinilab, self, type UserName, userData } from '../support/minilab.ts'
 
 const ENTRY = join(import.meta.dirname, '../../bin.mjs')
 export const SOON = { timeout: 60_000 } // against hanging, not for speed
@@ -15,7 +15,7 @@ export function start(args: string[], data: string, user: UserName = self) {
   const child = spawn(process.execPath, [ENTRY, ...args], {
     cwd: '/',
     stdio: ['pipe', 'pipe', 'pipe'],
-    env: { ...process.env, HOME: data, MINILAB_DATA: data },
+    env: environment(user, data),
     ...identity(user),
   })
   onTestFinished(() => void child.kill('SIGKILL'))

@@ -14,7 +14,6 @@ const ENTRY = join(import.meta.dirname, '../../bin.mjs')
 keepBlockingModes()
 const { main } = await import('../../lib/cli/program.ts')
 process.stdout.setMaxListeners(0)
-process.stderr.setMaxListeners(0)
 
 /** The end of one command, which would be that of its process. */
 class Left extends Error {}
@@ -25,7 +24,9 @@ process.exit = status => {
   throw new Left()
 }
 
-process.on('message', async ({ args, env, mark }: Command) => {
+process.on('message', (command: Command) => void run(command))
+
+async function run({ args, env, mark }: Command): Promise<void> {
   for (const name of Object.keys(process.env)) if (!(name in env)) delete process.env[name]
   Object.assign(process.env, env)
   process.exitCode = undefined
@@ -34,10 +35,9 @@ process.on('message', async ({ args, env, mark }: Command) => {
     if (!(error instanceof Left)) throw error
   })
   const status = process.exitCode ?? 0
-  process.exitCode = 0
   await print(mark)
   process.send!(status)
-})
+}
 
 /** To both outputs, behind all that is on its way: writeSync() would throw EAGAIN where nobody has read for long enough. */
 async function print(mark: string): Promise<void> {

@@ -45,10 +45,13 @@ export const thorough = <T>(cases: readonly T[]): T[] => few(0, cases)
 export const few = <T>(count: number, cases: readonly T[]): T[] =>
   process.env.MINILAB_TEST_CASES === 'some' ? cases.slice(0, count) : [...cases]
 
-export interface Ran {
+export interface Printed {
   status: number | null
   stdout: string
   stderr: string
+}
+
+export interface Ran extends Printed {
   /** the documents that `--json` printed, one a line */
   json(): Report[]
 }
@@ -108,7 +111,15 @@ export function makeUserFolder(user: UserName): string {
 /** The commands that start containers of the default image. */
 const NEEDS_IMAGE = ['run', 'step', 'escape', 'quiz', 'check', 'dev', 'doctor']
 
-/** What `npm test` runs in processes that have run the same before (warm.ts); CI runs it in a process for each as well. */
+/** The environment in which a user's minilab runs. */
+export const environment = (user: UserName, data: string): NodeJS.ProcessEnv => ({
+  ...process.env,
+  HOME: data,
+  MINILAB_DATA: data,
+  ...(isRoot && user === 'ordinary' && { NODE_COMPILE_CACHE: CACHE }),
+})
+
+/** What `npm test` runs in processes that have run others before (warm.ts). In CI's other tests each is a process of its own. */
 const WARM = 'run exec ps kill rm logs step init lab check hint diff solution progress reset'.split(' ')
 const warm: Record<UserName, Warm[]> = { root: [], ordinary: [] }
 
@@ -123,13 +134,7 @@ export async function runMinilab(
     alone = process.env.MINILAB_TEST_CASES !== 'some',
   }: RunOptions = {},
 ): Promise<Ran> {
-  const whole = {
-    ...process.env,
-    HOME: data,
-    MINILAB_DATA: data,
-    ...(isRoot && user === 'ordinary' && { NODE_COMPILE_CACHE: CACHE }),
-    ...env,
-  }
+  const whole = { ...environment(user, data), ...env }
   const isPlain = Object.keys(env).every(name => name === 'MINILAB_WORKSPACE') && wrapper.length === 0
   const isWarm = !alone && isPlain && WARM.includes(args[0] ?? '')
   const { status, stdout, stderr } = await (isWarm
@@ -143,8 +148,6 @@ export async function runMinilab(
   return { status, stdout, stderr, json }
 }
 
-type Printed = Omit<Ran, 'json'>
-
 async function runAlone(user: UserName, words: string[], env: NodeJS.ProcessEnv): Promise<Printed> {
   const [command = '', ...rest] = words
   const child = spawn(command, rest, { cwd: '/', stdio: ['ignore', 'pipe', 'pipe'], env, ...identity(user) })
@@ -156,9 +159,9 @@ async function runAlone(user: UserName, words: string[], env: NodeJS.ProcessEnv)
 /** In a process that is free: a test may run several commands at once. */
 async function runWarm(user: UserName, args: string[], env: NodeJS.ProcessEnv): Promise<Printed> {
   const free = warm[user].pop()
-  const process = free?.isThere ? free : new Warm(identity(user), env)
-  const printed = await process.run(args, env)
-  warm[user].push(process)
+  const runner = free?.isThere ? free : new Warm(identity(user), env)
+  const printed = await runner.run(args, env)
+  warm[user].push(runner)
   return printed
 }
 

@@ -1,17 +1,18 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import type { Socket } from 'node:net'
 import { join } from 'node:path'
-import type { Readable } from 'node:stream'
 import type { Command } from './many.ts'
-import type { Identity, Ran } from './minilab.ts'
+import type { Identity, Printed } from './minilab.ts'
 
-type Printed = Pick<Ran, 'status' | 'stdout' | 'stderr'>
+type Closed = [status: number | null, signal: NodeJS.Signals | null]
 
-/** A process that runs one command line of minilab after the other (many.ts); it ends with this one, or by `using`. */
+/** A process that runs one command line of minilab after the other (many.ts). It ends with this process, or by `using`. */
 export class Warm implements Disposable {
   readonly #child: ChildProcess
   readonly #outputs: [Output, Output]
+  readonly #gone: Promise<Closed>
 
   /** Has the descriptors `open` besides. */
   constructor(identity: Identity, env: NodeJS.ProcessEnv, wrapper: string[] = [], open: number[] = []) {
@@ -19,11 +20,12 @@ export class Warm implements Disposable {
     this.#child = spawn(command, rest, {
       cwd: '/',
       stdio: ['ignore', 'pipe', 'pipe', ...open, 'ipc'],
-      env: { ...env, UV_THREADPOOL_SIZE: '8' }, // as bin.mjs does
+      env,
       ...identity,
     })
-    this.#outputs = [new Output(this.#child.stdout!), new Output(this.#child.stderr!)]
-    this.#idle()
+    this.#outputs = [new Output(this.#child.stdout as Socket), new Output(this.#child.stderr as Socket)]
+    this.#gone = once(this.#child, 'close') as Promise<Closed>
+    this.#setKeepsUs(false)
   }
 
   get isThere(): boolean {
@@ -32,41 +34,34 @@ export class Warm implements Disposable {
 
   /** Runs `minilab ARGS`. Throws where that does not come to its end within `seconds`: it hung, or killed the process. */
   async run(args: string[], env: NodeJS.ProcessEnv, seconds = 300): Promise<Printed> {
-    for (const handle of this.#handles()) handle.ref()
     const mark = `\n--${randomBytes(9).toString('hex')}--\n`
+    const [stdout, stderr] = this.#outputs
     const patience = setTimeout(() => this.#child.kill('SIGKILL'), seconds * 1000)
-    const ended = new AbortController()
-    const gone = once(this.#child, 'close', { signal: ended.signal }) as Promise<
-      [number | null, string | null]
-    >
-    gone.catch(() => {}) // aborted below
-    const outputs = this.#outputs.map(output => output.until(mark))
-    const status = once(this.#child, 'message', { signal: ended.signal }) as Promise<[number]>
-    status.catch(() => {})
+    this.#setKeepsUs(true)
+    const answer = Promise.all([
+      once(this.#child, 'message') as Promise<[number]>,
+      stdout.until(mark),
+      stderr.until(mark),
+    ])
+    const gone = this.#gone.then(([status, signal]) => {
+      throw new Error(`minilab ${JSON.stringify(args)} did not return (${status ?? signal}): ${stderr.text}`)
+    })
     this.#child.send({ args, env, mark } satisfies Command)
     try {
-      const answer = await Promise.race([Promise.all([status, ...outputs]), gone.then(how => ({ how }))])
-      if ('how' in answer)
-        throw new Error(
-          `minilab ${JSON.stringify(args)} did not return (${answer.how[0] ?? answer.how[1]}): ${this.#outputs[1].text}`,
-        )
-      const [[number], stdout, stderr] = answer as [[number], string, string]
-      return { status: number, stdout, stderr }
+      const [[status], out, err] = await Promise.race([answer, gone])
+      return { status, stdout: out, stderr: err }
     } finally {
-      ended.abort()
       clearTimeout(patience)
-      this.#idle()
+      this.#setKeepsUs(false)
     }
   }
 
-  /** Between two commands it does not keep this process from ending. */
-  #idle(): void {
-    for (const handle of this.#handles()) handle.unref()
-  }
-
-  #handles(): { ref(): void; unref(): void }[] {
+  /** Whether it keeps this process from ending: only while it runs a command. */
+  #setKeepsUs(keeps: boolean): void {
     const { stdout, stderr, channel } = this.#child
-    return [this.#child, stdout, stderr, channel].filter(handle => !!handle) as never[]
+    for (const handle of [this.#child, stdout as Socket, stderr as Socket, channel])
+      if (keeps) handle?.ref()
+      else handle?.unref()
   }
 
   [Symbol.dispose](): void {
@@ -77,25 +72,23 @@ export class Warm implements Disposable {
 /** What a process prints, cut at marks. */
 class Output {
   text = ''
-  #seen = () => {}
+  #look = () => {}
 
-  constructor(stream: Readable) {
+  constructor(stream: Socket) {
     stream.setEncoding('utf8')
     stream.on('data', (more: string) => {
       this.text += more
-      this.#seen()
+      this.#look()
     })
   }
 
   /** What comes before the mark. */
   until(mark: string): Promise<string> {
     return new Promise(resolve => {
-      this.#seen = () => {
-        const at = this.text.lastIndexOf(mark)
-        if (at < 0) return
-        const before = this.text.slice(0, at)
-        this.text = this.text.slice(at + mark.length)
-        this.#seen = () => {}
+      this.#look = () => {
+        const [before = '', after] = this.text.split(mark)
+        if (after === undefined) return
+        this.text = after
         resolve(before)
       }
     })
