@@ -57,17 +57,15 @@ export const CGROUP_MOUNT: MountSpec = {
 const SPEC_NAMES: Partial<Record<string, NamespaceType>> = { mnt: 'mount', net: 'network' }
 export const NAMESPACE_TYPES = NAMESPACES.map(kind => SPEC_NAMES[kind] ?? (kind as NamespaceType))
 
-/** Every id mapped to itself: file owners stay what they are, while root's rights end at the namespace. */
-const IDENTITY: IdMapping[] = [{ containerID: 0, hostID: 0, size: 4294967295 }]
-
 /**
- * The ids outside that the container's ids stand for: for root, all as they are; in rootless mode, only your own id, as root.
+ * The ids outside that the container's ids stand for. For root all as they are: file owners stay what they are, while root's rights end at
+ * the namespace. In rootless mode only your own id, as root.
  */
 function mappings(rootless: boolean, own: number): IdMapping[] {
-  return rootless ? [{ containerID: 0, hostID: own, size: 1 }] : IDENTITY
+  return [{ containerID: 0, hostID: rootless ? own : 0, size: rootless ? 1 : 4294967295 }]
 }
 
-/** The spec of a container as `minilab` makes it by default. */
+/** The spec of a container as `minilab` makes it by default. Who asks for it may change it: no part of it is in another. */
 export function defaultSpec(rootfs: string, args: string[], rootless: boolean): Spec {
   return {
     ociVersion: '1.0.2',
@@ -85,15 +83,15 @@ export function defaultSpec(rootfs: string, args: string[], rootless: boolean): 
     },
     root: { path: rootfs, readonly: false },
     hostname: 'minilab',
-    mounts: MOUNTS.map(mount => ({ ...mount })),
+    mounts: structuredClone(MOUNTS),
     linux: {
       namespaces: NAMESPACE_TYPES.map(type => ({ type })),
       uidMappings: mappings(rootless, process.getuid?.() ?? 0),
       gidMappings: mappings(rootless, process.getgid?.() ?? 0),
       resources: {},
       rootfsPropagation: 'rprivate', // runc's own default is a slave of the host, so mounts made on the host would appear in it
-      maskedPaths: MASKED_PATHS,
-      readonlyPaths: READONLY_PATHS,
+      maskedPaths: [...MASKED_PATHS],
+      readonlyPaths: [...READONLY_PATHS],
     },
   }
 }

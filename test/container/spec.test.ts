@@ -84,3 +84,18 @@ test('recursive options are for all mounts below', () => {
     recursive: MS_RDONLY | MS_NODEV,
   })
 })
+
+test('what is changed in one spec is not in the next', () => {
+  const spec = () => defaultSpec('/', ['true'], false)
+  const before = JSON.stringify(spec())
+  /** Empties every list in it, at any depth, and what the list holds. */
+  const empty = (value: unknown): void => {
+    if (typeof value !== 'object' || value === null) return
+    Object.values(value).forEach(empty)
+    if (Array.isArray(value)) value.length = 0
+  }
+  const changed = spec()
+  for (const mapping of changed.linux.uidMappings ?? []) mapping.size = 1
+  empty(changed)
+  expect(JSON.stringify(spec())).toBe(before)
+})
