@@ -1,4 +1,4 @@
-import { isAlive, startTime } from '../kernel/process/procfs.ts'
+import { isAlive, isExiting, startTime } from '../kernel/process/procfs.ts'
 import { cgroupOf } from './cgroup.ts'
 import { mountsOf } from './mounts.ts'
 import { namespacesOf } from './namespaces.ts'
@@ -31,8 +31,9 @@ export async function snapshot(pid: number, name: string): Promise<Snapshot | nu
     }
     return isAlive(pid, started) ? found : null
   } catch (error) {
-    // after a process has ended, its files are gone or give other errors: EINVAL for mountinfo, ENODEV for a control file
-    if (!isAlive(pid, started)) return null
+    // as soon as a process exits, its files are gone or give other errors: EINVAL for mountinfo, ENODEV for a control file, ESRCH for
+    // its namespaces
+    if (isExiting(pid) || !isAlive(pid, started)) return null
     throw error
   }
 }

@@ -62,6 +62,22 @@ describe('a process that is no container', () => {
     }
   })
 
+  test.skipIf(!isRoot)(
+    'one that exits has ended: until all others in its pid namespace are reaped it is no zombie',
+    async () => {
+      const parent = sleeper('unshare', '--net', '--pid', '--fork', 'sleep', '1000')
+      await expect.poll(() => children(parent), BUSY).toHaveLength(1)
+      const [first = 0] = children(parent)
+      const reaper = sleeper('nsenter', '--target', String(first), '--pid', 'sleep', '1001')
+      await expect.poll(() => children(reaper), BUSY).toHaveLength(1)
+      process.kill(reaper, 'SIGSTOP')
+      process.kill(first, 'SIGKILL')
+      await expect.poll(() => output('ps', '-o', 'stat=', '--ppid', String(reaper)), BUSY).toMatch(/^Z/)
+      expect(output('ps', '-o', 'stat=', '-p', String(first))).not.toMatch(/^Z/)
+      expect(await snapshot(first, 'exits')).toBeNull()
+    },
+  )
+
   test('one that only waits to be reaped has ended', async () => {
     const parent = sleeper('sh', '-c', 'sleep 0 & exec sleep 1000')
     await expect.poll(() => output('ps', '-o', 'stat=', '--ppid', String(parent)), BUSY).toMatch(/^Z/)

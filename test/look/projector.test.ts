@@ -9,8 +9,10 @@ const SIZE = { width: 1280, height: 720 }
 /** Runs a step to its end: it stays in each stage long enough to be seen, also on a busy machine. */
 async function step(data: string, number: number) {
   const ran = await runMinilab(['step', String(number), '--json', '--pace', '3'], { data })
+  const [report] = ran.json()
+  expect(report?.checks.filter(({ ok }) => !ok)).toEqual([])
   expect(ran).toMatchObject({ status: 0, stderr: '' })
-  return ran.json()[0]!
+  return report!
 }
 
 const now = (page: Page) => page.locator('#now').textContent()

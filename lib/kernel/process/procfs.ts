@@ -99,6 +99,17 @@ export function isAlive(pid: number, startTicks: number): boolean {
   return processExists(pid) && unlessGone(() => startTime(pid)) === startTicks
 }
 
+/**
+ * Whether a process has let go of what it had (its namespaces, say) and is not yet a zombie: PF_EXITING of linux/sched.h. The first
+ * process of a pid namespace stays so until all others in it are reaped: zap_pid_ns_processes() of kernel/pid_namespace.c.
+ */
+export function isExiting(pid: number): boolean {
+  const PF_EXITING = 0x4
+  return (
+    unlessGone(() => (statField(pid, 9) & PF_EXITING) !== 0 && !/^Z/.test(status(pid).State ?? '')) ?? false
+  )
+}
+
 /** The children of a process. */
 export function children(pid: number): number[] {
   return pids().filter(other => unlessGone(() => parentOf(other)) === pid)
